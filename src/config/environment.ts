@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { messageOf } from "../errors.ts";
+import { BadSetting, collectFault, type ConfigFault } from "./fault.ts";
+import { configSchema } from "./schema.ts";
+
+const PREFIX = "AUTHMQ__";
+const FILE_SUFFIX = "_file";
+
+/** The part of JSON Schema that says how a text from the environment is read. */
+interface Shape {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly items?: Shape;
+}
+
+/** The keys that exist, and of what type each one is. */
+const ROOT: Shape = z
+  .looseObject({ type: z.string() })
+  .transform((schema): Shape => schema)
+  .parse(z.toJSONSchema(configSchema, { io: "input" }));
+
+/**
+ * Lays `AUTHMQ__SECTION__KEY=value` over the raw configuration; `..._FILE` takes the value from a file.
+ * A list or object is given as JSON, a list's member by its index. Faults carry the variable's name.
+ */
+export function overlayEnvironment(
+  raw: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): { raw: Record<string, unknown>; faults: ConfigFault[] } {
+  const faults: ConfigFault[] = [];
+  const result = structuredClone(raw) as Record<string, unknown>; // a clone of a JSON object is one
+  const seen = new Map<string, string>();
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX) || text === undefined) continue;
+    collectFault(faults, name, () => {
+      const { path, shape, fromFile } = findKey(name);
+      const key = path.join(".");
+      const other = seen.get(key);
+      if (other !== undefined) throw new BadSetting(`sets the same key as ${other}: give one of them`);
+      seen.set(key, name);
+      assign(result, path, parse(fromFile ? readSecretFile(text) : text, shape));
+    });
+  }
+  return { raw: result, faults };
+}
+
+function findKey(name: string): { path: string[]; shape: Shape; fromFile: boolean } {
+  const path = name.slice(PREFIX.length).toLowerCase().split("__");
+  const shape = shapeAt(path);
+  if (shape !== undefined) return { path, shape, fromFile: false };
+  const last = path.at(-1) ?? "";
+  if (last.endsWith(FILE_SUFFIX)) {
+    const target = [...path.slice(0, -1), last.slice(0, -FILE_SUFFIX.length)];
+    const targetShape = shapeAt(target);
+    if (targetShape !== undefined) return { path: target, shape: targetShape, fromFile: true };
+  }
+  throw new BadSetting("names no key of the configuration");
+}
+
+function shapeAt(path: readonly string[]): Shape | undefined {
+  let shape: Shape | undefined = ROOT;
+  for (const key of path) {
+    if (shape?.items !== undefined && /^\d{1,3}$/.test(key)) shape = shape.items;
+    else shape = Object.hasOwn(shape?.properties ?? {}, key) ? shape?.properties?.[key] : undefined;
+  }
+  return shape;
+}
+
+function readSecretFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
+  } catch (error) {
+    throw new BadSetting(`cannot read the file: ${messageOf(error)}`);
+  }
+}
+
+function parse(text: string, shape: Shape): unknown {
+  if (shape.type === "string") return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new BadSetting(`must be ${shape.type === undefined ? "JSON" : `a JSON ${shape.type}`}`);
+  }
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path;
+  if (key === undefined) return;
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const inner = target[key];
+  if (typeof inner !== "object" || inner === null) target[key] = /^\d+$/.test(rest[0] ?? "") ? [] : {};
+  assign(target[key] as Record<string, unknown>, rest, value); // made or seen to be an object one line above
+}

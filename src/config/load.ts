@@ -1,0 +1,207 @@
+import type { KeyObject } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { messageOf } from "../errors.ts";
+import { overlayEnvironment } from "./environment.ts";
+import { BadSetting, collectFault, ConfigError, type ConfigFault } from "./fault.ts";
+import { isSymmetric, readSigningKey, readVerificationKey, verificationKeyOf } from "./keys.ts";
+import { nameQueues, type QueueName } from "./queues.ts";
+import { SECTIONS, type AmqpConfig, type AppConfig, type LogConfig, type Settings, type SignMethod } from "./schema.ts";
+import { fullMatch } from "./patterns.ts";
+
+/** How this installation signs its tokens. */
+export interface SigningConfig {
+  readonly issuer: string;
+  readonly method: SignMethod;
+  readonly key: KeyObject;
+  readonly audience: string | undefined;
+}
+
+/** An issuer whose access tokens are accepted, with its key and the algorithms it may use. */
+export interface IssuerConfig {
+  readonly name: string;
+  readonly key: KeyObject;
+  readonly methods: readonly SignMethod[];
+}
+
+/** The database: one file, or a server. */
+export type DbConfig =
+  | { readonly dialect: "sqlite"; readonly file: string; readonly timeout_ms: number }
+  | {
+      readonly dialect: "mysql";
+      readonly database: string;
+      readonly user: string;
+      readonly password: string;
+      readonly host: string;
+      readonly port: number;
+      readonly ca: Buffer | undefined;
+      readonly pool_size: number;
+      readonly timeout_ms: number;
+    };
+
+/** The whole configuration, checked: keys are read, paths absolute, queues named. */
+export interface Config {
+  readonly signing: SigningConfig | undefined;
+  readonly issuers: readonly IssuerConfig[];
+  readonly db: DbConfig;
+  readonly amqp: AmqpConfig & { readonly ca: Buffer | undefined };
+  readonly app: AppConfig;
+  readonly queues: ReadonlyMap<QueueName, string>;
+  readonly log: LogConfig;
+}
+
+interface LoadOptions {
+  /** Variables that override keys; the process's own unless given. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Whether token keys are needed: a command that only calls or migrates reads none. */
+  readonly keys: boolean;
+}
+
+/** Reads a configuration file (none: the built-in defaults) and its environment, or throws one ConfigError. */
+export function loadConfig(file: string | undefined, options: LoadOptions): Config {
+  return parseConfig(file === undefined ? {} : readConfigFile(file), {
+    ...options,
+    folder: file === undefined ? process.cwd() : dirname(resolve(file)),
+  });
+}
+
+/** Checks a configuration object; relative paths in it start at `folder`. Throws one ConfigError with every fault. */
+export function parseConfig(raw: Readonly<Record<string, unknown>>, options: LoadOptions & { folder: string }): Config {
+  const overlay = overlayEnvironment(raw, options.env ?? process.env);
+  const faults = overlay.faults;
+  for (const key of Object.keys(overlay.raw)) {
+    if (!Object.hasOwn(SECTIONS, key)) faults.push({ path: key, msg: "unknown section" });
+  }
+  const section = <K extends keyof Settings>(name: K): Settings[K] | undefined => {
+    const result = SECTIONS[name].safeParse(overlay.raw[name]);
+    if (result.success) return result.data as Settings[K]; // TypeScript does not correlate the key with its schema
+    for (const issue of result.error.issues) {
+      const path = [name, ...issue.path].join(".");
+      if (issue.code !== "unrecognized_keys") faults.push({ path, msg: issue.message });
+      else faults.push(...issue.keys.map((key) => ({ path: `${path}.${key}`, msg: "unknown key" })));
+    }
+    return undefined;
+  };
+  const { folder } = options;
+  section("ldap_settings");
+  const app = checkApp(section("app_config"), faults);
+  const { signing, issuers } = options.keys
+    ? readKeys(section("jwt_creation"), overlay.raw["jwt_creation"] === undefined, section("jwt_validation"), folder, faults)
+    : { signing: undefined, issuers: [] };
+  const db = readDatabase(section("db_settings"), folder, faults);
+  const amqp = section("amqp_settings");
+  const amqpCa = readCa(amqp?.ca_file, "amqp_settings", folder, faults);
+  const named = nameQueues(section("queue_settings") ?? {});
+  faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
+  const log = checkLog(section("log_settings"), folder, faults);
+  if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
+  return Object.freeze({ signing, issuers, db, amqp: { ...amqp, ca: amqpCa }, app, queues: named.queues, log });
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError([{ path: "", msg: `cannot read the configuration: ${messageOf(error)}` }]);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError([{ path: "", msg: `${file} is not JSON: ${messageOf(error)}` }]);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  throw new ConfigError([{ path: "", msg: `${file} must hold one JSON object` }]);
+}
+
+function checkApp(app: AppConfig | undefined, faults: ConfigFault[]): AppConfig | undefined {
+  if (app === undefined) return undefined;
+  for (const key of ["group_regex", "username_regex", "password_regex", "email_regex"] as const) {
+    collectFault(faults, `app_config.${key}`, () => fullMatch(app[key]));
+  }
+  if (app.vhosts?.includes(app.default_vhost) === false) {
+    faults.push({ path: "app_config.default_vhost", msg: "is not one of app_config.vhosts" });
+  }
+  return app;
+}
+
+function readKeys(
+  creation: Settings["jwt_creation"],
+  absent: boolean,
+  validation: Settings["jwt_validation"] | undefined,
+  folder: string,
+  faults: ConfigFault[],
+): { signing: SigningConfig | undefined; issuers: IssuerConfig[] } {
+  if (absent) faults.push({ path: "jwt_creation", msg: 'is missing: "authmq init" writes a configuration with a signing key' });
+  const signing = creation && readSigning(creation, folder, faults);
+  const issuers: IssuerConfig[] = [];
+  for (const [index, { name, secret, methods }] of (validation ?? []).entries()) {
+    const path = `jwt_validation.${index}`;
+    if (issuers.some((issuer) => issuer.name === name)) faults.push({ path: `${path}.name`, msg: "is listed twice" });
+    const key = collectFault(faults, `${path}.secret`, () => readVerificationKey(secret, methods, folder));
+    if (key) issuers.push({ name, key, methods });
+    if (key && name === creation?.issuer && signing) {
+      if (!verificationKeyOf(signing.key).equals(key)) {
+        faults.push({ path: `${path}.secret`, msg: "does not verify what jwt_creation signs: give its public key, or leave this issuer out" });
+      } else if (!methods.includes(signing.method)) {
+        faults.push({ path: `${path}.methods`, msg: `lacks ${signing.method}, which jwt_creation signs with` });
+      }
+    }
+  }
+  if (signing && !validation?.some(({ name }) => name === signing.issuer)) {
+    issuers.push({ name: signing.issuer, key: verificationKeyOf(signing.key), methods: [signing.method] });
+  }
+  return { signing, issuers };
+}
+
+function readSigning(
+  creation: NonNullable<Settings["jwt_creation"]>,
+  folder: string,
+  faults: ConfigFault[],
+): SigningConfig | undefined {
+  const { issuer, signmethod: method, audience } = creation;
+  if (isSymmetric(method) && creation.secret.secret !== undefined) {
+    faults.push({ path: "jwt_creation.secret.secret", msg: `is the passphrase of a private key, and ${method} has none` });
+  }
+  const key = collectFault(faults, "jwt_creation.secret", () => readSigningKey(creation.secret, method, folder));
+  return key && { issuer, method, key, audience };
+}
+
+function readDatabase(
+  settings: Settings["db_settings"] | undefined,
+  folder: string,
+  faults: ConfigFault[],
+): DbConfig | undefined {
+  if (settings === undefined) return undefined;
+  const { file, database, user, password, host, port, pool_size, timeout_ms } = settings;
+  const nothing = database === undefined && user === undefined && password === undefined;
+  const dialect = settings.dialect ?? (nothing ? "sqlite" : "mysql");
+  if (dialect === "sqlite") return { dialect, file: resolve(folder, file ?? "authmq.db"), timeout_ms };
+  if (file !== undefined) faults.push({ path: "db_settings.file", msg: "goes with the dialect sqlite" });
+  for (const [key, value] of Object.entries({ database, user, password })) {
+    if (value === undefined) faults.push({ path: `db_settings.${key}`, msg: "is required for mysql" });
+  }
+  const ca = readCa(settings.ca_file, "db_settings", folder, faults);
+  if (database === undefined || user === undefined || password === undefined) return undefined;
+  return { dialect, database, user, password, host, port, ca, pool_size, timeout_ms };
+}
+
+function checkLog(log: LogConfig | undefined, folder: string, faults: ConfigFault[]): LogConfig | undefined {
+  const path = log?.handler_settings.path;
+  if (log?.handler === "file" && path === undefined) {
+    faults.push({ path: "log_settings.handler_settings.path", msg: "is required for the handler file" });
+  }
+  return path === undefined ? log : log && { ...log, handler_settings: { path: resolve(folder, path) } };
+}
+
+function readCa(file: string | undefined, section: string, folder: string, faults: ConfigFault[]): Buffer | undefined {
+  if (file === undefined) return undefined;
+  return collectFault(faults, `${section}.ca_file`, () => {
+    try {
+      return readFileSync(resolve(folder, file));
+    } catch (error) {
+      throw new BadSetting(`cannot be read: ${messageOf(error)}`);
+    }
+  });
+}

@@ -1,0 +1,60 @@
+/** The key in `queue_settings` of each workflow, by the default name of its queue. */
+export const QUEUE_SETTINGS = {
+  login: "session_workflow_login",
+  logout: "session_workflow_logout",
+  token: "session_workflow_get_access_token",
+  user_register: "user_workflow_register_user",
+  user_admin_create: "user_workflow_admin_create_user",
+  user_delete: "user_workflow_delete_user",
+  user_change: "user_workflow_change_user",
+  user_all: "user_workflow_get_all",
+  user_get: "user_workflow_get_user",
+  group_all: "group_workflow_get_groups",
+  group_user: "group_workflow_group_members",
+  group_create: "group_workflow_create_group",
+  group_delete: "group_workflow_delete_group",
+  group_add_user: "group_workflow_add_user_to_group",
+  group_remove_user: "group_workflow_remove_user_from_group",
+} as const;
+
+/** The default name of a queue, which is the name of its workflow. */
+export type QueueName = keyof typeof QUEUE_SETTINGS;
+
+/** A second spelling of a key that the original system used. */
+const ALIASES = { group_workflow_group_users: "group_workflow_group_members" } as const;
+
+/** Every key that `queue_settings` may have. */
+export const QUEUE_KEYS: readonly string[] = [...Object.values(QUEUE_SETTINGS), ...Object.keys(ALIASES)];
+
+/** The default queue names in the order of the documentation. */
+export function queueNames(): QueueName[] {
+  return Object.keys(QUEUE_SETTINGS).filter(isQueueName);
+}
+
+/** Whether a text is the default name of a queue. */
+export function isQueueName(name: string): name is QueueName {
+  return Object.hasOwn(QUEUE_SETTINGS, name);
+}
+
+/** The queue on the broker for each workflow, and the faults: two workflows on one queue, a key given twice. */
+export function nameQueues(settings: Readonly<Record<string, string | undefined>>): {
+  queues: ReadonlyMap<QueueName, string>;
+  faults: { path: string; msg: string }[];
+} {
+  const faults: { path: string; msg: string }[] = [];
+  const given = { ...settings };
+  for (const [alias, key] of Object.entries(ALIASES)) {
+    if (given[alias] === undefined) continue;
+    if (given[key] !== undefined) faults.push({ path: alias, msg: `means the same as ${key}: give one of them` });
+    given[key] = given[alias];
+  }
+  const queues = new Map<QueueName, string>();
+  for (const workflow of queueNames()) {
+    const key = QUEUE_SETTINGS[workflow];
+    const queue = given[key] ?? workflow;
+    const other = queues.entries().find(([, name]) => name === queue)?.[0];
+    if (other !== undefined) faults.push({ path: key, msg: `the queue ${queue} already serves ${other}` });
+    queues.set(workflow, queue);
+  }
+  return { queues, faults };
+}

@@ -1,0 +1,158 @@
+import { z } from "zod";
+import { QUEUE_KEYS } from "./queues.ts";
+
+export const SIGN_METHODS = [
+  "HS256",
+  "HS384",
+  "HS512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+] as const;
+
+/** A JWS algorithm (RFC 7518, RFC 8037) that tokens may be signed with. */
+export type SignMethod = (typeof SIGN_METHODS)[number];
+
+const signMethod = z.enum(SIGN_METHODS);
+const filePath = z.string().min(1);
+const minutes = z.number().positive().max(525_600);
+const port = z.int().min(1).max(65_535);
+
+const secretType = z
+  .enum(["plain", "base64plain", "base64key", "keyfile"])
+  .describe("plain: the text itself; base64plain, base64key: base64 of a secret or a PEM; keyfile: a path");
+
+const secret = z.strictObject({
+  type: secretType,
+  value: z.string().min(1).describe("the secret, the PEM, its base64, or the path of its file"),
+});
+
+const issuerSchema = z.strictObject({
+  name: z.string().min(1).describe("the iss claim of this issuer's tokens"),
+  secret: secret.describe("its shared secret (HS*) or public key"),
+  methods: z.array(signMethod).min(1).describe("the algorithms that its tokens may use"),
+});
+
+const jwtCreation = z.strictObject({
+  issuer: z.string().min(1).describe("the iss claim of the tokens that this installation issues"),
+  signmethod: signMethod.describe("the algorithm of new tokens"),
+  secret: secret.extend({ secret: z.string().optional().describe("passphrase of an encrypted private key") }),
+  audience: z.string().min(1).optional().describe("the aud claim of access tokens"),
+});
+
+const ldapSettings = z.strictObject({
+  address: z.string().min(1).default("ldap://127.0.0.1:389").describe("URL of the directory server"),
+  base_dn: z.string().min(1).default("ou=User,dc=ad,dc=local").describe("users are searched below it"),
+  group: z.string().min(1).default("allowed_to_login").describe("only its members may log in"),
+  groups_prefix: z.string().default("API_PERM").describe("directory groups that begin with it become groups"),
+  domain: z.string().min(1).default("ad.local").describe("the domain that users log in to"),
+  ca_file: filePath.optional().describe("PEM file of the CA that signed the server's certificate"),
+});
+
+const dbSettings = z.strictObject({
+  dialect: z.enum(["mysql", "sqlite"]).optional().describe("sqlite when only file is given, else mysql"),
+  file: filePath.optional().describe("the database file (sqlite)"),
+  database: z.string().min(1).optional().describe("the database's name (mysql)"),
+  user: z.string().min(1).optional().describe("the user that connects (mysql)"),
+  password: z.string().optional().describe("its password (mysql)"),
+  host: z.string().min(1).default("127.0.0.1").describe("host of MySQL or MariaDB"),
+  port: port.default(3306),
+  ca_file: filePath.optional().describe("PEM file of the server's CA; given, the connection is TLS"),
+  pool_size: z.int().min(1).max(1000).default(10).describe("connections of one worker at most"),
+  timeout_ms: z.int().min(100).default(2000).describe("limit of one statement and of waiting for a connection"),
+});
+
+const amqpSettings = z.strictObject({
+  host: z.string().min(1).default("127.0.0.1"),
+  port: port.default(5672),
+  username: z.string().default("guest"),
+  password: z.string().default("guest"),
+  vhost: z.string().min(1).default("/"),
+  connection_name: z.string().min(1).default("authmq").describe("shown in the broker's management pages"),
+  message_lifetime: z
+    .number()
+    .positive()
+    .optional()
+    .describe("seconds that a reply may wait in its queue; without it, for ever"),
+  ca_file: filePath.optional().describe("PEM file of the broker's CA; given, the connection is TLS"),
+  heartbeat: z.int().min(1).max(3600).default(10).describe("seconds"),
+  prefetch: z.int().min(1).max(65_535).default(64).describe("requests in flight per queue and worker"),
+  max_request_bytes: z.int().min(1024).default(65_536).describe("a larger request is answered 413"),
+});
+
+const EMAIL_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
+
+const appConfig = z.strictObject({
+  id_token_valid_time: minutes.default(1440).describe("minutes"),
+  access_token_valid_time: minutes.default(5).describe("minutes"),
+  allow_registration: z.boolean().default(false).describe("whether anyone may register"),
+  auto_activate_accounts: z.boolean().default(true).describe("registered accounts are active at once"),
+  admin_group: z.string().min(1).max(100).default("admin").describe("its members are administrators"),
+  default_vhost: z.string().min(1).max(100).default("prod").describe("of a login that names none"),
+  vhosts: z.array(z.string().min(1).max(100)).min(1).optional().describe("given, no other vhost is accepted"),
+  group_regex: z.string().default("[a-zA-Z0-9_-]{1,50}"),
+  username_regex: z.string().default("[a-zA-Z-_0-9]{4,30}"),
+  password_regex: z.string().default(".{4,}").describe("of new passwords"),
+  email_regex: z.string().default(`[a-zA-Z0-9.!#$%&'*+\\/=?^_\`{|}~-]+@${EMAIL_LABEL}(?:\\.${EMAIL_LABEL})+`),
+  bcrypt_cost: z.int().min(4).max(16).default(12).describe("of new hashes: 2^cost rounds"),
+  anonymous_user_get: z.boolean().default(true).describe("user_get answers without a token"),
+});
+
+const queueName = z
+  .string()
+  .min(1)
+  .refine((name) => Buffer.byteLength(name) <= 255, "at most 255 bytes")
+  .refine((name) => !name.startsWith("amq."), "names that begin with amq. belong to the broker");
+
+const queueSettings = z.strictObject(
+  Object.fromEntries(QUEUE_KEYS.map((key) => [key, queueName.optional().describe("queue name of this workflow")])),
+);
+
+const logSettings = z.strictObject({
+  level: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]))
+    .default("info"),
+  handler: z.enum(["stderr", "file"]).default("stderr"),
+  handler_settings: z
+    .strictObject({ path: filePath.optional().describe("of the log file (handler file)") })
+    .prefault({}),
+});
+
+/** The sections of the configuration file, each strict, with defaults. */
+export const SECTIONS = {
+  jwt_validation: z.array(issuerSchema).default([]).describe("issuers whose access tokens are accepted"),
+  jwt_creation: jwtCreation.optional().describe("how this installation signs its tokens"),
+  ldap_settings: ldapSettings.optional().describe("the directory, where there is one"),
+  db_settings: dbSettings.prefault({}).describe("without it: SQLite in ./authmq.db"),
+  amqp_settings: amqpSettings.prefault({}).describe("the broker"),
+  app_config: appConfig.prefault({}).describe("rules for accounts, names and tokens"),
+  queue_settings: queueSettings.prefault({}).describe("other names for the queues"),
+  log_settings: logSettings.prefault({}).describe("what is logged, and where to"),
+};
+
+/** The whole configuration file. */
+export const configSchema = z.strictObject(SECTIONS).meta({ title: "authmq configuration" });
+
+/** The configuration file after validation, with every default filled in. */
+export type Settings = z.output<typeof configSchema>;
+
+/** Rules for accounts, names and tokens. */
+export type AppConfig = Settings["app_config"];
+
+/** Where and how to reach the broker. */
+export type AmqpConfig = Settings["amqp_settings"];
+
+/** What is logged, and where to. */
+export type LogConfig = Settings["log_settings"];
+
+/** A shared secret or key as the file names it. */
+export type SecretSetting = z.output<typeof jwtCreation>["secret"];

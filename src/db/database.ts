@@ -1,0 +1,21 @@
+import { Kysely, type Transaction } from "kysely";
+import type { DbConfig } from "../config/load.ts";
+import { mysqlDialect } from "./mysql.ts";
+import { sqliteDialect } from "./sqlite.ts";
+import type { Tables } from "./tables.ts";
+
+/** The database, or a transaction in it: every query takes either. */
+export type Db = Kysely<Tables> | Transaction<Tables>;
+
+/** The database itself, which can begin transactions and be closed with `destroy()`. */
+export type Database = Kysely<Tables>;
+
+/** A handle on the configured database; it connects at the first statement. */
+export function openDatabase(config: DbConfig): Database {
+  return new Kysely<Tables>({ dialect: config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config) });
+}
+
+/** Which SQL the database speaks, for the few statements that differ. */
+export function dialectOf(db: Db): DbConfig["dialect"] {
+  return db.getExecutor().adapter.supportsReturning ? "sqlite" : "mysql";
+}

@@ -1,0 +1,62 @@
+import { sql } from "kysely";
+import { Migrator } from "kysely/migration";
+import type { DbConfig } from "../config/load.ts";
+import { type Database, dialectOf, openDatabase } from "./database.ts";
+import { MIGRATIONS } from "./migrations/index.ts";
+import { repeated } from "./transaction.ts";
+
+/** One migration: its name, and since when it is applied. */
+export interface MigrationState {
+  readonly name: string;
+  readonly appliedAt: Date | undefined;
+}
+
+/** A migration waits for another process that migrates, and rebuilds tables: ten minutes, in milliseconds. */
+const PATIENCE = 600_000;
+
+/** Brings the database to the current schema and names what it applied; safe from several processes at once. */
+export async function migrate(config: DbConfig): Promise<string[]> {
+  await using db = openDatabase({ ...config, timeout_ms: PATIENCE });
+  return repeated(async () => {
+    const { error, results } = await migratorOf(db).migrateToLatest();
+    if (error !== undefined) throw error;
+    return (results ?? []).map(({ migrationName }) => migrationName);
+  });
+}
+
+/** Every migration in order, with the time of those that are applied. */
+export async function migrationStates(db: Database): Promise<MigrationState[]> {
+  const migrations = await migratorOf(db).getMigrations();
+  return migrations.map(({ name, executedAt }) => ({ name, appliedAt: executedAt }));
+}
+
+/** The migrations that the database still lacks. */
+export async function pendingMigrations(db: Database): Promise<string[]> {
+  const states = await migrationStates(db);
+  return states.filter(({ appliedAt }) => appliedAt === undefined).map(({ name }) => name);
+}
+
+/** The statements that make the schema from nothing, for reading and for review. */
+export function schemaSql(dialect: "mysql" | "sqlite"): string {
+  return Object.entries(MIGRATIONS)
+    .map(([name, ddl]) => `-- ${name}\n${ddl[dialect]};\n`)
+    .join("\n");
+}
+
+function migratorOf(db: Database): Migrator {
+  const dialect = dialectOf(db);
+  return new Migrator({
+    db,
+    migrationTableName: "authmq_migration",
+    migrationLockTableName: "authmq_migration_lock",
+    provider: {
+      getMigrations: async () =>
+        Object.fromEntries(
+          Object.entries(MIGRATIONS).map(([name, ddl]) => [
+            name,
+            { up: async (kysely) => void (await sql.raw(ddl[dialect]).execute(kysely)) },
+          ]),
+        ),
+    },
+  });
+}

@@ -1,0 +1,5 @@
+/** One DDL statement in both dialects: neither database can undo half of a migration. */
+export interface Ddl {
+  readonly mysql: string;
+  readonly sqlite: string;
+}

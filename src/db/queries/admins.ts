@@ -1,0 +1,26 @@
+import type { Transaction } from "kysely";
+import { dialectOf } from "../database.ts";
+import type { Tables } from "../tables.ts";
+
+/**
+ * Whether the user is the only activated local member of the admin group. The group's row stays locked until the
+ * transaction ends, so two administrators cannot remove each other at the same time; call it before other locks.
+ */
+export async function isLastAdmin(trx: Transaction<Tables>, username: string, adminGroup: string): Promise<boolean> {
+  await trx
+    .selectFrom("group")
+    .select("name")
+    .where("name", "=", adminGroup)
+    .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
+    .execute();
+  const admins = await trx
+    .selectFrom("usergroup")
+    .innerJoin("user", "user.username", "usergroup.username")
+    .select("user.username")
+    .where("usergroup.groupname", "=", adminGroup)
+    .where("user.auth_type", "=", "LOCAL")
+    .where("user.activated", "=", 1)
+    .limit(2)
+    .execute();
+  return admins.length === 1 && admins[0]?.username === username;
+}

@@ -1,0 +1,92 @@
+import type { Database, Db } from "../database.ts";
+import { dialectOf } from "../database.ts";
+import { isDuplicate, isForeignKeyFault } from "../faults.ts";
+import { inTransaction, repeated } from "../transaction.ts";
+import { isLastAdmin } from "./admins.ts";
+
+/** All group names in order. */
+export async function listGroups(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom("group").select("name").orderBy("name").execute();
+  return rows.map(({ name }) => name);
+}
+
+/** Whether a group of exactly this name exists. */
+export async function groupExists(db: Db, name: string): Promise<boolean> {
+  const row = await db.selectFrom("group").select("name").where("name", "=", name).executeTakeFirst();
+  return row !== undefined;
+}
+
+/** The groups of a user in order. */
+export async function listGroupsOf(db: Db, username: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("usergroup")
+    .select("groupname")
+    .where("username", "=", username)
+    .orderBy("groupname")
+    .execute();
+  return rows.map(({ groupname }) => groupname);
+}
+
+/** The usernames in a group in order. */
+export async function listMembers(db: Db, groupname: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("usergroup")
+    .select("username")
+    .where("groupname", "=", groupname)
+    .orderBy("username")
+    .execute();
+  return rows.map(({ username }) => username);
+}
+
+/** Makes a group. */
+export async function createGroup(db: Db, name: string): Promise<"created" | "taken"> {
+  try {
+    await repeated(() => db.insertInto("group").values({ name }).execute());
+    return "created";
+  } catch (error) {
+    if (isDuplicate(error)) return "taken";
+    throw error;
+  }
+}
+
+/** Deletes a group and its memberships. */
+export async function deleteGroup(db: Db, name: string): Promise<"deleted" | "no such group"> {
+  const { numDeletedRows } = await repeated(() =>
+    db.deleteFrom("group").where("name", "=", name).executeTakeFirst(),
+  );
+  return numDeletedRows === 0n ? "no such group" : "deleted";
+}
+
+/** Adds a user to a group; a member stays one. `username` in its stored spelling. */
+export async function addMember(
+  db: Db,
+  groupname: string,
+  username: string,
+): Promise<"added" | "no such group" | "no such user"> {
+  const insert = db.insertInto("usergroup").values({ username, groupname });
+  const statement =
+    dialectOf(db) === "mysql"
+      ? insert.onDuplicateKeyUpdate({ groupname })
+      : insert.onConflict((conflict) => conflict.doNothing());
+  try {
+    await repeated(() => statement.execute());
+    return "added";
+  } catch (error) {
+    if (!isForeignKeyFault(error)) throw error;
+    return (await groupExists(db, groupname)) ? "no such user" : "no such group";
+  }
+}
+
+/** Takes a user out of a group, unless that would take the last administrator away; no member is none afterwards. */
+export async function removeMember(
+  db: Database,
+  groupname: string,
+  username: string,
+  adminGroup: string,
+): Promise<"removed" | "last admin"> {
+  return inTransaction(db, async (trx) => {
+    if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
+    await trx.deleteFrom("usergroup").where("groupname", "=", groupname).where("username", "=", username).execute();
+    return "removed";
+  });
+}

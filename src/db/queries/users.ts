@@ -1,0 +1,112 @@
+import type { Database, Db } from "../database.ts";
+import { dialectOf } from "../database.ts";
+import { isDuplicate } from "../faults.ts";
+import type { AuthType, UserRow } from "../tables.ts";
+import { toSqlTime } from "../time.ts";
+import { inTransaction } from "../transaction.ts";
+import { isLastAdmin } from "./admins.ts";
+
+/** A user to be made. */
+export interface NewUser {
+  readonly username: string;
+  readonly password_hash: Uint8Array | null;
+  readonly auth_type: AuthType;
+  readonly email: string;
+  readonly activated: boolean;
+}
+
+/** What may change of a user; `password_hash` also revokes the ID token. */
+export interface UserChanges {
+  readonly password_hash?: Uint8Array;
+  readonly email?: string;
+  readonly activated?: boolean;
+}
+
+/** The row of a user, whatever the case of the name. */
+export async function findUser(db: Db, username: string): Promise<UserRow | undefined> {
+  return db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
+}
+
+/** All usernames in order. */
+export async function listUsernames(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom("user").select("username").orderBy("username").execute();
+  return rows.map(({ username }) => username);
+}
+
+/** Makes a user; `joins` names groups that are made where they are missing. All of it or nothing. */
+export async function createUser(
+  db: Database,
+  user: NewUser,
+  joins: readonly string[] = [],
+): Promise<"created" | "username taken" | "email taken"> {
+  const now = toSqlTime(new Date());
+  try {
+    await inTransaction(db, async (trx) => {
+      await trx
+        .insertInto("user")
+        .values({ ...user, activated: Number(user.activated), created_at: now, modified_at: now })
+        .execute();
+      for (const name of joins) {
+        const known = await trx.selectFrom("group").select("name").where("name", "=", name).executeTakeFirst();
+        if (known === undefined) await trx.insertInto("group").values({ name }).execute();
+        await trx.insertInto("usergroup").values({ username: user.username, groupname: name }).execute();
+      }
+    });
+    return "created";
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    return (await findUser(db, user.username)) === undefined ? "email taken" : "username taken";
+  }
+}
+
+/** Deletes a user with token and memberships, unless that would take the last administrator away. */
+export async function deleteUser(
+  db: Database,
+  username: string,
+  adminGroup: string,
+): Promise<"deleted" | "no such user" | "last admin"> {
+  return inTransaction(db, async (trx) => {
+    if (await isLastAdmin(trx, username, adminGroup)) return "last admin";
+    const { numDeletedRows } = await trx.deleteFrom("user").where("username", "=", username).executeTakeFirst();
+    return numDeletedRows === 0n ? "no such user" : "deleted";
+  });
+}
+
+/** Changes several things of a user together or none of them; `username` in its stored spelling. */
+export async function changeUser(
+  db: Database,
+  username: string,
+  { activated, ...changes }: UserChanges,
+  adminGroup: string,
+): Promise<"changed" | "no such user" | "email taken" | "last admin"> {
+  const flag = activated === undefined ? {} : { activated: Number(activated) };
+  try {
+    return await inTransaction(db, async (trx) => {
+      if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
+      const { numUpdatedRows } = await trx
+        .updateTable("user")
+        .set({ ...changes, ...flag, modified_at: toSqlTime(new Date()) })
+        .where("username", "=", username)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return "no such user";
+      if (changes.password_hash !== undefined) await trx.deleteFrom("token").where("user_id", "=", username).execute();
+      return "changed";
+    });
+  } catch (error) {
+    if (isDuplicate(error)) return "email taken";
+    throw error;
+  }
+}
+
+/** Locks a user's row until the transaction ends and reads what a login depends on. */
+export async function lockUser(
+  trx: Db,
+  username: string,
+): Promise<Pick<UserRow, "username" | "password_hash" | "activated"> | undefined> {
+  return trx
+    .selectFrom("user")
+    .select(["username", "password_hash", "activated"])
+    .where("username", "=", username)
+    .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
+    .executeTakeFirst();
+}

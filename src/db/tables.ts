@@ -1,0 +1,49 @@
+import type { ColumnType } from "kysely";
+
+/** How a user is authenticated. */
+export type AuthType = "LOCAL" | "LDAP" | "KERBEROS";
+
+/** A moment in UTC as both databases store it: `2026-01-31 23:59:59.123`. */
+export type SqlTime = string;
+
+interface UserTable {
+  username: string;
+  password_hash: Uint8Array | null;
+  auth_type: AuthType;
+  email: string;
+  /** 0 or 1. */
+  activated: number;
+  created_at: SqlTime;
+  modified_at: SqlTime;
+}
+
+interface TokenTable {
+  /** Random, positive, up to 63 bits: MySQL gives it as decimal digits. */
+  token_id: ColumnType<bigint | string, bigint, bigint>;
+  user_id: string;
+  ip: string;
+  valid_until: SqlTime;
+  last_use: SqlTime | null;
+  sign_method: string;
+  vhost: string;
+}
+
+interface GroupTable {
+  name: string;
+}
+
+interface UserGroupTable {
+  username: string;
+  groupname: string;
+}
+
+/** The tables as rows come out of either database. */
+export interface Tables {
+  user: UserTable;
+  token: TokenTable;
+  group: GroupTable;
+  usergroup: UserGroupTable;
+}
+
+/** A user's row. */
+export type UserRow = UserTable;

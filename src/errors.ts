@@ -1,0 +1,67 @@
+/** Every failure a caller can see: the wire code and the only text that leaves the process. */
+export const ERRORS = {
+  INVALID_JSON: { resp: 400, msg: "the request is not a JSON object in UTF-8" },
+  INVALID_INPUT: { resp: 400, msg: "the request is not valid" },
+  NOT_LOCAL: { resp: 400, msg: "password and email of a directory user are changed in the directory" },
+  INVALID_CREDENTIALS: { resp: 401, msg: "could not log in: wrong username or password" },
+  INVALID_TOKEN: { resp: 401, msg: "the token is missing, malformed, expired, revoked or of the wrong kind" },
+  FORBIDDEN: { resp: 403, msg: "the caller may not do this" },
+  REGISTRATION_CLOSED: { resp: 403, msg: "registration is closed" },
+  ACCOUNT_NOT_ACTIVATED: { resp: 403, msg: "the account is not activated" },
+  USER_NOT_FOUND: { resp: 404, msg: "no such user" },
+  GROUP_NOT_FOUND: { resp: 404, msg: "no such group" },
+  USERNAME_TAKEN: { resp: 409, msg: "the username is taken" },
+  EMAIL_TAKEN: { resp: 409, msg: "the email address is taken" },
+  GROUP_TAKEN: { resp: 409, msg: "the group exists already" },
+  LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
+  REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
+  INTERNAL: { resp: 500, msg: "a fault of the service; the reference stands in its log" },
+  UNAVAILABLE: { resp: 503, msg: "the service cannot reach its database; try again" },
+} as const satisfies Record<string, { resp: number; msg: string }>;
+
+/** One code of the closed table of failures. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One refused field of a request: its path in dots and a sentence that never repeats the value. */
+export interface FieldFault {
+  readonly path: string;
+  readonly msg: string;
+}
+
+interface AppErrorOptions extends ErrorOptions {
+  readonly fields?: readonly FieldFault[];
+  readonly reference?: string;
+}
+
+/** A failure with a code of the table; `message` and `cause` are for the log, never for a caller. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly fields: readonly FieldFault[] | undefined;
+  readonly reference: string | undefined;
+
+  constructor(code: ErrorCode, detail?: string, options: AppErrorOptions = {}) {
+    super(detail ?? ERRORS[code].msg, options);
+    this.code = code;
+    this.fields = options.fields;
+    this.reference = options.reference;
+  }
+
+  /** The code that goes into `resp_code`. */
+  get respCode(): number {
+    return ERRORS[this.code].resp;
+  }
+}
+
+/** Nobody waits for the answer any more: the work stops and no reply is sent. */
+export class Abandoned extends Error {
+  override readonly name = "Abandoned";
+}
+
+/** The first line of what went wrong, for a log line or a terminal. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // A refused TCP connection to a name with two addresses is an AggregateError with an empty message.
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
+  return error.message;
+}

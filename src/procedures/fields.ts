@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { isHashable } from "../auth/password.ts";
+import { ANY_IP } from "../auth/session.ts";
+import { fullMatch } from "../config/patterns.ts";
+import type { AppConfig } from "../config/schema.ts";
+import { canonicalIp } from "./ip.ts";
+
+const MAX_NAME = 100;
+
+/** Text as JSON may carry it, but no half characters: written as UTF-8, two of them would become the same. */
+function text(): z.ZodString {
+  return z.string("must be a string").refine((value) => value.isWellFormed(), {
+    error: "must be well-formed Unicode",
+    abort: true,
+  });
+}
+
+function name(pattern: string): z.ZodString {
+  const tooLong = { error: `must have at most ${MAX_NAME} characters`, abort: true };
+  return text().max(MAX_NAME, tooLong).regex(fullMatch(pattern), `must match ${pattern}`);
+}
+
+/** The name of a user, in any case. */
+export function username(app: AppConfig): z.ZodString {
+  return name(app.username_regex);
+}
+
+/** The name of a group, compared exactly. */
+export function groupname(app: AppConfig): z.ZodString {
+  return name(app.group_regex);
+}
+
+/** An email address. */
+export function email(app: AppConfig): z.ZodString {
+  return name(app.email_regex);
+}
+
+/** A password that is to be checked: rules for new ones do not apply. */
+export function password(): z.ZodString {
+  return text();
+}
+
+/** A password that is to be set. */
+export function newPassword(app: AppConfig): z.ZodString {
+  return text()
+    .refine(isHashable, { error: "must have at most 72 bytes in UTF-8 and no NUL", abort: true })
+    .regex(fullMatch(app.password_regex), `must match ${app.password_regex}`);
+}
+
+/** A vhost of the broker. */
+export function vhost(app: AppConfig) {
+  const one = text()
+    .min(1, "must not be empty")
+    .max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true })
+    .refine((value) => !/\p{Cc}/u.test(value), "must have no control characters")
+    .refine((value) => app.vhosts?.includes(value) !== false, "is not a vhost of this installation");
+  return one.default(app.default_vhost).describe("the broker's vhost that access tokens are for");
+}
+
+/** The address that a session is bound to or used from, in canonical form; `*` for any, null for none given. */
+export function ip() {
+  return text()
+    .transform((value, context) => {
+      const address = value === ANY_IP ? value : canonicalIp(value);
+      if (address !== undefined) return address;
+      context.addIssue({ code: "custom", message: "must be *, an IPv4 or an IPv6 address" });
+      return z.NEVER;
+    })
+    .nullish()
+    .transform((value) => value ?? ANY_IP)
+    .describe("* (any), or the IPv4 or IPv6 address of the person or service that logs in");
+}

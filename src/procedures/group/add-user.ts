@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { addMember } from "../../db/queries/groups.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { groupname, username } from "../fields.ts";
+import { getUserRow } from "../user/target.ts";
+
+export const addUserToGroup = defineProcedure({
+  name: "group_add_user",
+  description: "Adds a user to a group; a member stays one.",
+  access: "admin",
+  input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
+  output: z.object({ msg: z.string() }),
+  async handler({ db }, input) {
+    const user = await getUserRow({ db }, input.username);
+    const outcome = await addMember(db, input.groupname, user.username);
+    if (outcome !== "added") throw new AppError(outcome === "no such user" ? "USER_NOT_FOUND" : "GROUP_NOT_FOUND");
+    return { msg: `added user ${user.username} to group ${input.groupname}` };
+  },
+});

@@ -1,0 +1,17 @@
+import { z } from "zod";
+import { createGroup as createRow } from "../../db/queries/groups.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { groupname } from "../fields.ts";
+
+export const createGroup = defineProcedure({
+  name: "group_create",
+  description: "Makes a group.",
+  access: "admin",
+  input: (app) => z.object({ groupname: groupname(app) }),
+  output: z.object({ msg: z.string() }),
+  async handler({ db }, input) {
+    if ((await createRow(db, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
+    return { msg: `created group ${input.groupname}` };
+  },
+});

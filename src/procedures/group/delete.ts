@@ -1,0 +1,18 @@
+import { z } from "zod";
+import { deleteGroup as deleteRow } from "../../db/queries/groups.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { groupname } from "../fields.ts";
+
+export const deleteGroup = defineProcedure({
+  name: "group_delete",
+  description: "Deletes a group with its memberships; the admin group stays.",
+  access: "admin",
+  input: (app) => z.object({ groupname: groupname(app) }),
+  output: z.object({ msg: z.string() }),
+  async handler({ app, db }, input) {
+    if (input.groupname === app.admin_group) throw new AppError("LAST_ADMIN");
+    if ((await deleteRow(db, input.groupname)) === "no such group") throw new AppError("GROUP_NOT_FOUND");
+    return { msg: `deleted group ${input.groupname}` };
+  },
+});

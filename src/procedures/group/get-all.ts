@@ -1,0 +1,15 @@
+import { z } from "zod";
+import { listGroups } from "../../db/queries/groups.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+
+export const getAllGroups = defineProcedure({
+  name: "group_all",
+  description: "Lists all groups; 204 when there are none.",
+  access: "user",
+  input: () => z.object({}),
+  output: z.object({ groups: z.array(z.string()) }),
+  isEmpty: ({ groups }) => groups.length === 0,
+  async handler({ db }) {
+    return { groups: await listGroups(db) };
+  },
+});

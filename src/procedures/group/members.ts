@@ -1,0 +1,18 @@
+import { z } from "zod";
+import { groupExists, listMembers } from "../../db/queries/groups.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { groupname } from "../fields.ts";
+
+export const groupMembers = defineProcedure({
+  name: "group_user",
+  description: "Lists the usernames in a group.",
+  access: "admin",
+  input: (app) => z.object({ groupname: groupname(app) }),
+  output: z.object({ users: z.array(z.string()) }),
+  async handler({ db }, input) {
+    const users = await listMembers(db, input.groupname);
+    if (users.length === 0 && !(await groupExists(db, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
+    return { users };
+  },
+});

@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { groupExists, removeMember } from "../../db/queries/groups.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { groupname, username } from "../fields.ts";
+import { getUserRow } from "../user/target.ts";
+
+export const removeUserFromGroup = defineProcedure({
+  name: "group_remove_user",
+  description: "Takes a user out of a group; the last administrator stays in the admin group.",
+  access: "admin",
+  input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
+  output: z.object({ msg: z.string() }),
+  async handler({ app, db }, input) {
+    const user = await getUserRow({ db }, input.username);
+    if (!(await groupExists(db, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
+    const outcome = await removeMember(db, input.groupname, user.username, app.admin_group);
+    if (outcome === "last admin") throw new AppError("LAST_ADMIN");
+    return { msg: `removed user ${user.username} from group ${input.groupname}` };
+  },
+});

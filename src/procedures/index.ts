@@ -1,0 +1,34 @@
+import { addUserToGroup } from "./group/add-user.ts";
+import { createGroup } from "./group/create.ts";
+import { deleteGroup } from "./group/delete.ts";
+import { getAllGroups } from "./group/get-all.ts";
+import { groupMembers } from "./group/members.ts";
+import { removeUserFromGroup } from "./group/remove-user.ts";
+import { getAccessToken } from "./session/get-access-token.ts";
+import { login } from "./session/login.ts";
+import { logout } from "./session/logout.ts";
+import { adminCreateUser } from "./user/admin-create.ts";
+import { changeUser } from "./user/change.ts";
+import { deleteUser } from "./user/delete.ts";
+import { getUser } from "./user/get.ts";
+import { getAllUsers } from "./user/get-all.ts";
+import { registerUser } from "./user/register.ts";
+
+/** Every workflow. */
+export const PROCEDURES = [
+  login,
+  logout,
+  getAccessToken,
+  registerUser,
+  adminCreateUser,
+  deleteUser,
+  changeUser,
+  getAllUsers,
+  getUser,
+  getAllGroups,
+  groupMembers,
+  createGroup,
+  deleteGroup,
+  addUserToGroup,
+  removeUserFromGroup,
+] as const;

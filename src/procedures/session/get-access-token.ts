@@ -1,0 +1,19 @@
+import { z } from "zod";
+import { touchIdToken } from "../../db/queries/id-tokens.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { ip } from "../fields.ts";
+
+export const getAccessToken = defineProcedure({
+  name: "token",
+  description: "Exchanges an ID token for a short-lived access token with the user's groups and vhost.",
+  access: "id_token",
+  input: () => z.object({ ip: ip() }),
+  output: z.object({ access_token: z.string() }),
+  async handler({ app, db, issuer, session }) {
+    if (!session.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
+    if (!(await touchIdToken(db, session.token_id))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
+    const lifetime = app.access_token_valid_time * 60;
+    return { access_token: await issuer.signAccessToken(session, { vhost: session.vhost, lifetime }) };
+  },
+});

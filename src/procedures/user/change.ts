@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { changeUser as changeRow } from "../../db/queries/users.ts";
+import { AppError, type ErrorCode } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { email, newPassword, username } from "../fields.ts";
+import { getTargetRow } from "./target.ts";
+
+const FAILURES = {
+  "no such user": "USER_NOT_FOUND",
+  "email taken": "EMAIL_TAKEN",
+  "last admin": "LAST_ADMIN",
+} as const satisfies Record<string, ErrorCode>;
+
+export const changeUser = defineProcedure({
+  name: "user_change",
+  description: "Changes password, email or activation, all of what is given or nothing; a new password ends the session.",
+  access: "self",
+  hashes: true,
+  input: (app) =>
+    z
+      .object({
+        username: username(app),
+        password: newPassword(app).optional(),
+        email: email(app).optional(),
+        activated: z.boolean("must be true or false").optional(),
+      })
+      .refine(({ password, email: address, activated }) => [password, address, activated].some((v) => v !== undefined), {
+        error: "give at least one of password, email and activated",
+      }),
+  output: z.object({ success: z.literal(true), msg: z.string() }),
+  async handler(context, { username: target, password, email: address, activated }) {
+    const { app, caller, db, passwords, stillWanted } = context;
+    if (activated !== undefined && !caller.isAdmin) throw new AppError("FORBIDDEN", "only an admin sets activated");
+    const user = await getTargetRow(context, target);
+    if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined)) throw new AppError("NOT_LOCAL");
+    const outcome = await changeRow(
+      db,
+      user.username,
+      {
+        ...(password === undefined ? {} : { password_hash: await passwords.hash(password, stillWanted) }),
+        ...(address === undefined ? {} : { email: address }),
+        ...(activated === undefined ? {} : { activated }),
+      },
+      app.admin_group,
+    );
+    if (outcome !== "changed") throw new AppError(FAILURES[outcome]);
+    return { success: true as const, msg: `changed user ${user.username}` };
+  },
+});

@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { deleteUser as deleteRow } from "../../db/queries/users.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { username } from "../fields.ts";
+import { getTargetRow } from "./target.ts";
+
+export const deleteUser = defineProcedure({
+  name: "user_delete",
+  description: "Deletes a user with token and memberships; users may delete themselves.",
+  access: "self",
+  input: (app) => z.object({ username: username(app) }),
+  output: z.object({ success: z.literal(true), msg: z.string() }),
+  async handler(context, input) {
+    const user = await getTargetRow(context, input.username);
+    const outcome = await deleteRow(context.db, user.username, context.app.admin_group);
+    if (outcome !== "deleted") throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
+    return { success: true as const, msg: `deleted user ${user.username}` };
+  },
+});

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { listGroupsOf } from "../../db/queries/groups.ts";
+import { findIdTokenOf } from "../../db/queries/id-tokens.ts";
+import { fromSqlTime } from "../../db/time.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { username } from "../fields.ts";
+import { getUserRow } from "./target.ts";
+
+const time = z.iso.datetime().describe("UTC");
+
+const tokenInfo = z.object({
+  valid_until: time,
+  last_use: time.nullable().describe("when the last access token was made"),
+  vhost: z.string(),
+  kid: z.string().optional().describe("admins: the token's id"),
+  ip: z.string().optional().describe("admins: * or the address it is bound to"),
+  sign_method: z.string().optional().describe("admins"),
+});
+
+export const getUser = defineProcedure({
+  name: "user_get",
+  description: "Describes a user: a little to anyone, more to the user itself, all to admins.",
+  access: "optional",
+  input: (app) => z.object({ username: username(app) }),
+  output: z.object({
+    username: z.string(),
+    activated: z.boolean(),
+    created_at: time,
+    groups: z.array(z.string()).optional().describe("the user itself and admins"),
+    token_info: tokenInfo.nullable().optional().describe("the user itself and admins; null without a session"),
+    email: z.string().optional().describe("admins"),
+    auth_type: z.enum(["LOCAL", "LDAP", "KERBEROS"]).optional().describe("admins"),
+  }),
+  async handler({ app, caller, db }, input) {
+    if (caller === undefined && !app.anonymous_user_get) throw new AppError("INVALID_TOKEN", "access_token is missing");
+    const user = await getUserRow({ db }, input.username);
+    const basic = {
+      username: user.username,
+      activated: user.activated === 1,
+      created_at: fromSqlTime(user.created_at).toISOString(),
+    };
+    const isAdmin = caller?.isAdmin === true;
+    if (!isAdmin && caller?.username.toLowerCase() !== user.username.toLowerCase()) return basic;
+    const groups = await listGroupsOf(db, user.username);
+    const token = await findIdTokenOf(db, user.username);
+    const token_info = token === undefined ? null : {
+      valid_until: token.valid_until.toISOString(),
+      last_use: token.last_use?.toISOString() ?? null,
+      vhost: token.vhost,
+      ...(isAdmin ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_method } : {}),
+    };
+    return { ...basic, groups, token_info, ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}) };
+  },
+});

@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { createUser } from "../../db/queries/users.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { email, newPassword, password, username } from "../fields.ts";
+
+export const registerUser = defineProcedure({
+  name: "user_register",
+  description: "Makes an account for whoever asks, where registration is open.",
+  access: "public",
+  hashes: true,
+  input: (app) =>
+    z
+      .object({
+        username: username(app),
+        password: newPassword(app),
+        password_confirm: password(),
+        email: email(app),
+      })
+      .refine((input) => input.password === input.password_confirm, {
+        path: ["password_confirm"],
+        error: "must be the same as password",
+      }),
+  output: z.object({ success: z.literal(true), msg: z.string() }),
+  async handler({ app, db, passwords, stillWanted }, input) {
+    if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");
+    const outcome = await createUser(db, {
+      username: input.username,
+      password_hash: await passwords.hash(input.password, stillWanted),
+      auth_type: "LOCAL",
+      email: input.email,
+      activated: app.auto_activate_accounts,
+    });
+    if (outcome !== "created") throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+    return { success: true as const, msg: `registered user ${input.username}` };
+  },
+});

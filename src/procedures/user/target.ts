@@ -1,0 +1,27 @@
+import { findUser } from "../../db/queries/users.ts";
+import type { UserRow } from "../../db/tables.ts";
+import { fromSqlTime } from "../../db/time.ts";
+import { AppError } from "../../errors.ts";
+import type { Context } from "../../rpc/context.ts";
+
+/** The row of the user that a request names; throws USER_NOT_FOUND. */
+export async function getUserRow({ db }: Pick<Context, "db">, username: string): Promise<UserRow> {
+  const user = await findUser(db, username);
+  if (user === undefined) throw new AppError("USER_NOT_FOUND");
+  return user;
+}
+
+/**
+ * The row of the user that a request acts on, for an admin or the user itself. An access token outlives its user:
+ * who was deleted and made anew is another person (INVALID_TOKEN), and who is turned off may do nothing
+ * (ACCOUNT_NOT_ACTIVATED).
+ */
+export async function getTargetRow({ db, caller }: Context<"self">, username: string): Promise<UserRow> {
+  if (caller.isAdmin) return getUserRow({ db }, username);
+  const user = await findUser(db, username);
+  // iat has whole seconds.
+  const madeLater = user !== undefined && caller.issuedAt.getTime() + 1000 <= fromSqlTime(user.created_at).getTime();
+  if (user === undefined || madeLater) throw new AppError("INVALID_TOKEN", "the caller's account is gone");
+  if (user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
+  return user;
+}

@@ -1,0 +1,43 @@
+import { ANY_IP, resumeSession } from "../auth/session.ts";
+import { AppError } from "../errors.ts";
+import type { Authenticated, Context, Services } from "./context.ts";
+import { type Procedure, tokenField } from "./procedure.ts";
+
+type Identity = Pick<Context, "caller" | "session">;
+
+/** Who calls, as the procedure's access demands; throws INVALID_TOKEN, FORBIDDEN, or INVALID_INPUT for a non-text. */
+export async function authorize(
+  services: Services,
+  procedure: Procedure,
+  request: Readonly<Record<string, unknown>>,
+  input: Readonly<Record<string, unknown>>,
+): Promise<Identity> {
+  const field = tokenField(procedure.access);
+  if (field === undefined) return { caller: undefined, session: undefined };
+  const token = request[field];
+  if (procedure.access === "optional" && token === undefined) return { caller: undefined, session: undefined };
+  if (token === undefined || token === null) throw new AppError("INVALID_TOKEN", `${field} is missing`);
+  if (typeof token !== "string") {
+    throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: field, msg: "must be a string" }] });
+  }
+  if (field === "id_token") {
+    const session = await resumeSession(services, token, typeof input["ip"] === "string" ? input["ip"] : ANY_IP);
+    if (session === undefined) throw new AppError("INVALID_TOKEN");
+    return { caller: undefined, session };
+  }
+  const caller = await identify(services, token);
+  if (procedure.access === "admin" && !caller.isAdmin) throw new AppError("FORBIDDEN");
+  if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input)) throw new AppError("FORBIDDEN");
+  return { caller, session: undefined };
+}
+
+async function identify({ app, validator }: Services, token: string): Promise<Authenticated> {
+  const caller = await validator.verifyAccessToken(token);
+  if (caller === undefined) throw new AppError("INVALID_TOKEN");
+  return { ...caller, isAdmin: caller.groups.includes(app.admin_group) };
+}
+
+function isNamed(caller: Authenticated, input: Readonly<Record<string, unknown>>): boolean {
+  const { username } = input;
+  return typeof username === "string" && username.toLowerCase() === caller.username.toLowerCase();
+}

@@ -1,0 +1,45 @@
+import type { StillWanted } from "../auth/lane.ts";
+import type { Login } from "../auth/login.ts";
+import type { Passwords } from "../auth/password.ts";
+import type { AppConfig } from "../config/schema.ts";
+import type { Database } from "../db/database.ts";
+import type { SessionRow } from "../db/queries/id-tokens.ts";
+import type { TokenIssuer } from "../tokens/issuer.ts";
+import type { Caller, TokenValidator } from "../tokens/validator.ts";
+
+/**
+ * Who may call a procedure. public: anyone; optional: anyone, but a token that is given must be good; id_token: the
+ * holder of a live ID token; user: any access token; self: an admin, or the user that `username` names; admin: an
+ * access token that lists the admin group.
+ */
+export type Access = "public" | "optional" | "id_token" | "user" | "self" | "admin";
+
+/** What every request may use; one for the whole process. */
+export interface Services {
+  readonly app: AppConfig;
+  readonly db: Database;
+  readonly issuer: TokenIssuer;
+  readonly validator: TokenValidator;
+  readonly passwords: Passwords;
+  readonly login: Login;
+}
+
+/** A caller with an access token. */
+export interface Authenticated extends Caller {
+  readonly isAdmin: boolean;
+}
+
+/** What a handler gets beside its input: the services, and who calls, as far as the procedure's access says. */
+export interface Context<A extends Access = Access> extends Services {
+  readonly caller: CallerOf<A>;
+  readonly session: SessionOf<A>;
+  readonly stillWanted: StillWanted;
+}
+
+type CallerOf<A extends Access> = A extends "user" | "self" | "admin"
+  ? Authenticated
+  : A extends "optional"
+    ? Authenticated | undefined
+    : undefined;
+
+type SessionOf<A extends Access> = A extends "id_token" ? SessionRow : undefined;

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import type { QueueName } from "../config/queues.ts";
+import type { AppConfig } from "../config/schema.ts";
+import type { Access, Context } from "./context.ts";
+
+/** One workflow: its queue, who may call it, what it takes and gives, and what it does. */
+export interface Procedure<
+  Name extends QueueName = QueueName,
+  A extends Access = Access,
+  Input extends z.ZodObject = z.ZodObject,
+  Output extends z.ZodObject = z.ZodObject,
+> {
+  readonly name: Name;
+  /** One sentence for the documentation. */
+  readonly description: string;
+  /** Enforced before the handler runs, so that no handler can forget it. */
+  readonly access: A;
+  /** Whether it waits for the hashing lane. */
+  readonly hashes?: boolean;
+  /** The request without its token, by the rules of this installation. */
+  input(app: AppConfig): Input;
+  readonly output: Output;
+  /** Whether the list in the reply is empty, which is 204 instead of 200. */
+  isEmpty?(output: z.output<Output>): boolean;
+  handler(context: Context<A>, input: z.output<Input>): Promise<z.output<Output>>;
+}
+
+/** The request that a procedure takes, with the token that its access asks for. */
+export type RequestOf<P extends Procedure> = z.input<ReturnType<P["input"]>> & TokenOf<P["access"]>;
+
+/** What a procedure gives when it succeeds. */
+export type ReplyOf<P extends Procedure> = z.output<P["output"]>;
+
+type TokenOf<A extends Access> = A extends "public"
+  ? unknown
+  : A extends "id_token"
+    ? { id_token: string }
+    : A extends "optional"
+      ? { access_token?: string }
+      : { access_token: string };
+
+/** A procedure as it is written down; its parts must fit each other. */
+export function defineProcedure<
+  Name extends QueueName,
+  A extends Access,
+  Input extends z.ZodObject,
+  Output extends z.ZodObject,
+>(procedure: Procedure<Name, A, Input, Output>): Procedure<Name, A, Input, Output> {
+  return procedure;
+}
+
+/** The field that carries the token of an access level; undefined where there is none. */
+export function tokenField(access: Access): "id_token" | "access_token" | undefined {
+  if (access === "public") return undefined;
+  return access === "id_token" ? "id_token" : "access_token";
+}
+
+/** The schema of a whole request, for documentation: the input and the token. */
+export function requestSchema(procedure: Procedure, app: AppConfig): z.ZodObject {
+  const field = tokenField(procedure.access);
+  const input = procedure.input(app);
+  if (field === undefined) return input;
+  const token = z.string().describe(field === "id_token" ? "from login" : "from token");
+  return input.extend({ [field]: procedure.access === "optional" ? token.optional() : token });
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+
+/** Clocks of issuers and of this host may differ by so many seconds. */
+const LEEWAY = 30;
+
+// JSON.parse reads 1e999 as Infinity, which z.number() refuses: such a token would never expire.
+const numericDate = z.number();
+
+const registered = z.object({ iss: z.string(), sub: z.string().min(1), iat: numericDate, nbf: numericDate, exp: numericDate });
+
+/** The claims of an ID token that is checked here; its groups and ip are there for the holder. */
+export const idClaims = registered.extend({ groups: z.array(z.string()), ip: z.string() });
+
+/** The claims of an access token (RFC 9068); `user` says the same as `sub`. */
+export const accessClaims = registered
+  .extend({
+    user: z.string().optional(),
+    groups: z.array(z.string()),
+    vhost: z.string().optional(),
+    aud: z.union([z.string(), z.array(z.string())]).optional(),
+  })
+  .refine(({ sub, user }) => user === undefined || user === sub);
+
+/** Whether a token is valid at this moment (RFC 7519 sections 4.1.4 to 4.1.6); `now` in seconds. */
+export function isCurrent(claims: { iat: number; nbf: number; exp: number }, now: number): boolean {
+  return claims.exp > now - LEEWAY && claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY;
+}

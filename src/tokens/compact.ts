@@ -1,0 +1,43 @@
+import { decodeProtectedHeader } from "jose";
+
+/** The longest token that is looked at, in characters. */
+const MAX_LENGTH = 16_384;
+
+/** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */
+const REFUSED_MEMBERS = ["crit", "jwk", "jku", "x5u", "x5c", "b64"];
+
+/** What a token says of itself before any signature was checked: nothing in it can be believed yet. */
+export interface UnverifiedToken {
+  readonly typ: string;
+  readonly alg: string;
+  readonly kid: string | undefined;
+  readonly issuer: string;
+}
+
+/** Reads a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when anything about it is unusual. */
+export function readCompact(text: string): UnverifiedToken | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
+  const parts = text.split(".");
+  if (parts.length !== 3 || !parts.every(isCanonicalBase64url)) return undefined;
+  try {
+    const header: Readonly<Record<string, unknown>> = decodeProtectedHeader(text);
+    const payload: unknown = JSON.parse(decodeText(parts[1] ?? ""));
+    if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined;
+    if (typeof payload !== "object" || payload === null || !("iss" in payload)) return undefined;
+    const { typ, alg, kid } = header;
+    if (typeof typ !== "string" || typeof alg !== "string" || typeof payload.iss !== "string") return undefined;
+    if (kid !== undefined && typeof kid !== "string") return undefined;
+    return { typ, alg, kid, issuer: payload.iss };
+  } catch {
+    return undefined;
+  }
+}
+
+/** One text per token: bits that a decoder drops would make many texts of the same token. */
+function isCanonicalBase64url(part: string): boolean {
+  return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
+}
+
+function decodeText(part: string): string {
+  return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
+}
