@@ -1,0 +1,107 @@
+import { type ExecFileException, execFile } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { dockerAnswers } from "./docker.ts";
+
+const run = promisify(execFile);
+
+/** How a server is brought up: from the binaries of this machine, or as a container. */
+export type Mode = "installed" | "docker";
+
+/** What each server needs here. /usr/lib: Debian's wrapper in /usr/sbin forces a user and the system's paths. */
+const PROGRAMS = {
+  rabbitmq: { package: "rabbitmq-server", files: ["/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd", "erl"] },
+  mariadb: { package: "mariadb-server", files: ["mariadbd", "mariadb-install-db"] },
+} as const;
+
+type Name = keyof typeof PROGRAMS;
+
+/**
+ * Finds out how RabbitMQ and MariaDB can be started here: installed binaries first, then a Docker engine, then
+ * Debian's packages, which it installs. Throws one line that says what to install when nothing of that works.
+ */
+export async function provideServers(say: (line: string) => void): Promise<Record<Name, Mode>> {
+  const missing = missingPackages();
+  const docker = missing.length > 0 && (await dockerAnswers());
+  if (missing.length > 0 && !docker) {
+    say(`installing ${missing.join(" and ")} with apt-get`);
+    await installPackages(missing);
+  }
+  return { rabbitmq: mode("rabbitmq"), mariadb: mode("mariadb") };
+}
+
+/** The path of a program, searched as a shell does and in the folders that only root's PATH has. */
+function findProgram(name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
+  const paths = name.startsWith("/") ? [name] : folders.map((folder) => join(folder, name));
+  return paths.find(isExecutable);
+}
+
+/** The path of a program that `provideServers` has promised. */
+export function getProgram(name: string): string {
+  const path = findProgram(name);
+  if (path === undefined) throw new Error(`${name} is not installed`);
+  return path;
+}
+
+function mode(name: Name): Mode {
+  return PROGRAMS[name].files.every(findProgram) ? "installed" : "docker";
+}
+
+function missingPackages(): string[] {
+  return Object.values(PROGRAMS).flatMap(({ package: name, files }) =>
+    files.every(findProgram) ? [] : [name],
+  );
+}
+
+async function installPackages(packages: readonly string[]): Promise<void> {
+  const aptGet = findProgram("apt-get");
+  const root = await becomeRoot();
+  if (aptGet === undefined || root === undefined) throw new Error(whatToInstall(packages));
+  // Two variables keep the packages from starting their services, and nothing is written for it: systemctl
+  // ignores `start` when offline, and sysvinit's invoke-rc.d starts nothing in single-user mode.
+  const environment = ["DEBIAN_FRONTEND=noninteractive", "SYSTEMD_OFFLINE=1", "RUNLEVEL=1"];
+  const apt = [...root, "env", ...environment, aptGet, "--quiet", "--yes"];
+  try {
+    await execute([...apt, "update"]);
+    await execute([...apt, "install", "--no-install-recommends", ...packages]);
+  } catch (cause) {
+    throw new Error(`apt-get failed: ${reason(cause)}. ${whatToInstall(packages)}`, { cause });
+  }
+  const left = missingPackages();
+  if (left.length > 0) throw new Error(whatToInstall(left));
+}
+
+/** The words to put before a command that root must run; undefined when there is no way without a password. */
+async function becomeRoot(): Promise<string[] | undefined> {
+  if (process.getuid?.() === 0) return [];
+  try {
+    await run("sudo", ["-n", "true"]);
+    return ["sudo", "-n"];
+  } catch {
+    return undefined;
+  }
+}
+
+async function execute([command = "", ...args]: readonly string[]): Promise<void> {
+  await run(command, args, { timeout: 600_000, maxBuffer: 64 * 2 ** 20 });
+}
+
+function whatToInstall(packages: readonly string[]): string {
+  return `The tests need real servers: install ${packages.join(" and ")} (Debian's packages), or start a Docker engine.`;
+}
+
+function reason(error: unknown): string {
+  const { stderr, message } = error as ExecFileException;
+  return (stderr ?? "").trim().split("\n").at(-1) || message;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

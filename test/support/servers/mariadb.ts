@@ -1,0 +1,125 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createConnection, type RowDataPacket } from "mysql2/promise";
+import { containerServer } from "./docker.ts";
+import { getProgram, type Mode } from "./install.ts";
+import { type Scratch, type Server, waitUntil } from "./scratch.ts";
+
+const run = promisify(execFile);
+
+const HOST = "127.0.0.1";
+const USER = "root";
+
+/** Small memory, durability as it comes: what the tests see of commits is what production sees. */
+const SETTINGS = [
+  "innodb-buffer-pool-size=64M",
+  "innodb-log-file-size=32M",
+  "aria-pagecache-buffer-size=8M",
+  "key-buffer-size=1M",
+  "max-connections=300",
+  "performance-schema=off",
+];
+
+export interface MariaDbAddress {
+  readonly host: string;
+  readonly port: number;
+  /** May do everything, making databases included. */
+  readonly user: string;
+  readonly password: string;
+}
+
+/** A private MariaDB server, on loopback only. */
+export interface MariaDb extends MariaDbAddress {
+  readonly version: string;
+  /** Undefined in a container. */
+  readonly pid: number | undefined;
+  /** Complete on return; may be called twice. */
+  stop(): Promise<void>;
+}
+
+/** Starts MariaDB and resolves when it answers a query. */
+export async function startMariaDb(scratch: Scratch, { mode }: { mode: Mode }): Promise<MariaDb> {
+  const address: MariaDbAddress = {
+    host: HOST,
+    port: await scratch.freePort(),
+    user: USER,
+    password: randomBytes(12).toString("hex"),
+  };
+  const server = mode === "docker" ? inContainer(scratch, address) : await installed(scratch, address);
+  await server.start();
+  const version = await waitUntil("MariaDB", () => probe(address), { died: () => server.died() });
+  return {
+    ...address,
+    version,
+    get pid() {
+      return server.pid;
+    },
+    stop: () => server.kill(),
+  };
+}
+
+async function installed(scratch: Scratch, { port, password }: MariaDbAddress): Promise<Server> {
+  const name = `mariadb-${port}`;
+  const folder = scratch.subfolder(name);
+  const accounts = join(folder, "accounts.sql");
+  writeFileSync(
+    accounts,
+    [
+      `create or replace user ${USER}@${HOST} identified by '${password}';`,
+      `grant all privileges on *.* to ${USER}@${HOST} with grant option;`,
+      "drop user if exists root@localhost;",
+      "",
+    ].join("\n"),
+    { mode: 0o600 },
+  );
+  const settings = join(folder, "my.cnf");
+  writeFileSync(
+    settings,
+    [
+      "[mariadbd]",
+      `datadir=${join(folder, "data")}`,
+      `socket=${join(folder, "s")}`,
+      `pid-file=${join(folder, "pid")}`,
+      `bind-address=${HOST}`,
+      `port=${port}`,
+      `user=${userInfo().username}`, // root must say that it means it; for anybody else it changes nothing
+      "skip-name-resolve",
+      ...SETTINGS,
+      "",
+    ].join("\n"),
+    { mode: 0o600 },
+  );
+  await run(getProgram("mariadb-install-db"), [
+    `--defaults-file=${settings}`,
+    "--auth-root-authentication-method=normal",
+    "--skip-test-db",
+  ]);
+  // The accounts come from a file that the server reads before it listens: nobody meets it without a password.
+  const args = [`--defaults-file=${settings}`, `--init-file=${accounts}`];
+  return scratch.process(getProgram("mariadbd"), args, { name, env: { PATH: process.env["PATH"] ?? "" } });
+}
+
+function inContainer(scratch: Scratch, { port, password }: MariaDbAddress): Server {
+  return containerServer(scratch, {
+    name: "authmq-mariadb",
+    image: "mariadb:10.11",
+    env: { MARIADB_ROOT_PASSWORD: password },
+    ports: new Map([[port, 3306]]),
+    args: SETTINGS.map((setting) => `--${setting}`),
+  });
+}
+
+async function probe(address: MariaDbAddress): Promise<string | undefined> {
+  const { host, port, user, password } = address;
+  const connection = await createConnection({ host, port, user, password, connectTimeout: 2_000 });
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>("select version() as version");
+    return String(rows[0]?.["version"]).split("-")[0];
+  } finally {
+    connection.destroy();
+  }
+}

@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { signalGroup, startTime } from "./process-table.ts";
+
+/** From here up the kernel hands out ports to outgoing connections: a server's port there is taken one day. */
+const FIRST_EPHEMERAL_PORT = 32_768;
+const FIRST_PORT = 12_000;
+
+/** One server of a run, whether it is a process here or a container. */
+export interface Server {
+  /** Undefined in a container, and as long as it does not run. */
+  readonly pid: number | undefined;
+  start(): Promise<void>;
+  /** Ends it at once, as `kill -9` does; resolves when it is gone. Harmless when it does not run. */
+  kill(): Promise<void>;
+  /** The last lines of its log, when it has ended by itself. */
+  died(): string | undefined;
+}
+
+export interface ProcessOptions {
+  /** Names the log file. */
+  name: string;
+  /** The whole environment of the process: nothing of the caller's reaches it. */
+  env: Record<string, string>;
+}
+
+/**
+ * One folder under the system's temporary folder, and the processes that live in it. Both are gone when `close()`
+ * resolves, and within seconds when this process dies without it, by whatever signal.
+ */
+export class Scratch {
+  readonly folder = mkdtempSync(join(tmpdir(), "authmq-"));
+  readonly #claims: string;
+  readonly #reaper: ChildProcess;
+  readonly #servers = new Set<Server>();
+  #closing: Promise<void> | undefined;
+
+  constructor() {
+    // The test files of one run share the run's claims, so that no port is handed out twice among them either.
+    this.#claims = join(process.env["AUTHMQ_TEST_SCRATCH"] ?? this.folder, "ports");
+    const script = fileURLToPath(new URL("./reaper.ts", import.meta.url));
+    this.#reaper = spawn(process.execPath, [script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+    this.#reaper.unref();
+    if (this.#reaper.stdin instanceof Socket) this.#reaper.stdin.unref();
+    this.#reaper.stdin?.on("error", () => undefined); // without its reaper a run goes on: it only loses its net
+    this.#reaper.on("error", () => undefined);
+    this.#tell("dir", this.folder);
+  }
+
+  /** A port of 127.0.0.1 that is free now and that no one else in this run has got. */
+  async freePort(): Promise<number> {
+    mkdirSync(this.#claims, { recursive: true });
+    for (let attempt = 0; attempt < 1_000; attempt++) {
+      const port = FIRST_PORT + Math.floor(Math.random() * (FIRST_EPHEMERAL_PORT - FIRST_PORT));
+      if (claim(join(this.#claims, String(port))) && (await isFree(port))) return port;
+    }
+    throw new Error(`no free port between ${FIRST_PORT} and ${FIRST_EPHEMERAL_PORT}`);
+  }
+
+  /** Makes a folder in the scratch folder and gives its path. */
+  subfolder(name: string): string {
+    const folder = join(this.folder, name);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** Has a process or a container ended with this scratch folder. */
+  adopt(server: Server): void {
+    this.#servers.add(server);
+  }
+
+  /** Tells the reaper of a container, before it is started. */
+  registerContainer(name: string): void {
+    this.#tell("container", name);
+  }
+
+  /** A server that runs as a process here, in its own session: a Ctrl-C in the terminal does not reach it. */
+  process(command: string, args: readonly string[], { name, env }: ProcessOptions): Server {
+    const log = join(this.folder, `${name}.log`);
+    let child: ChildProcess | undefined;
+    const start = async (): Promise<void> => {
+      const out = openSync(log, "a");
+      child = spawn(command, args, { cwd: this.folder, detached: true, env, stdio: ["ignore", out, out] });
+      closeSync(out);
+      this.registerProcess(child);
+      await once(child, "spawn");
+    };
+    const server: Server = {
+      get pid() {
+        return child && isRunning(child) ? child.pid : undefined;
+      },
+      start,
+      kill: async () => {
+        if (child) await endGroup(child);
+      },
+      died: () => (child && !isRunning(child) ? lastLines(log) : undefined),
+    };
+    this.adopt(server);
+    return server;
+  }
+
+  /** Has the reaper end the group that a detached child leads, if this process cannot. */
+  registerProcess({ pid }: ChildProcess): void {
+    if (pid !== undefined) this.#tell("pid", pid, startTime(pid));
+  }
+
+  /** Ends every server and removes the folder. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(Array.from(this.#servers, (server) => server.kill()));
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    this.#tell("done");
+    this.#reaper.stdin?.end();
+    if (isRunning(this.#reaper)) {
+      this.#reaper.ref();
+      await once(this.#reaper, "exit");
+    }
+  }
+
+  #tell(...words: (string | number)[]): void {
+    this.#reaper.stdin?.write(`${words.join("\t")}\n`);
+  }
+}
+
+/** Ends a detached child and everything in its group; resolves when the child is gone. */
+export async function endGroup(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  if (child.pid === undefined) return;
+  const gone = isRunning(child) ? once(child, "exit") : undefined;
+  signalGroup(child.pid, gone ? startTime(child.pid) : "", signal);
+  await gone;
+}
+
+/**
+ * Asks every 25 ms until `probe` gives something; a probe that throws has not got there yet. Fails after `seconds`,
+ * and at once when `died` gives a reason.
+ */
+export async function waitUntil<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  { seconds = 60, died = (): string | undefined => undefined } = {},
+): Promise<T> {
+  const end = Date.now() + seconds * 1_000;
+  let cause: unknown;
+  while (Date.now() < end) {
+    const reason = died();
+    if (reason !== undefined) throw new Error(`${what}: it has ended\n${reason}`);
+    try {
+      const found = await probe();
+      if (found !== undefined && found !== false) return found;
+    } catch (error) {
+      cause = error;
+    }
+    await sleep(25);
+  }
+  throw new Error(`${what}: not within ${seconds} s`, { cause });
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+function claim(file: string): boolean {
+  try {
+    closeSync(openSync(file, "wx"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+function lastLines(file: string): string {
+  return readFileSync(file, "utf8").trimEnd().split("\n").slice(-20).join("\n");
+}
