@@ -1,0 +1,47 @@
+MAKEFLAGS += --no-print-directory
+# npm needs no update notices and no funding lines here; the first line of every target is its own business.
+NPM := npm --silent
+export NO_UPDATE_NOTIFIER := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test coverage check format schemas build
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: node_modules/.package-lock.json ## install the packages of package-lock.json, where they are not yet
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node -e 'process.exit(Number.parseInt(process.versions.node) < 24 ? 1 : 0)' \
+	  || { echo "authmq needs Node 24 or newer: install it from https://nodejs.org" >&2; exit 1; }
+
+# npm writes this file last, so it is older than the lock file exactly when there is something to do.
+node_modules/.package-lock.json: package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node 24 or newer with npm" >&2; exit 1; }
+	@echo "installing packages"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: install ## see it work: a worker on a real RabbitMQ and MariaDB, step by step
+	@$(NPM) run demo
+
+test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts b.test.ts" for some of them
+	@$(NPM) test -- $(FILES)
+
+coverage: install ## run the tests and report what of src/ they reach; FILES= as above
+	@$(NPM) test -- --coverage $(FILES)
+
+check: install ## all that CI checks: format, lint, types, unused code, generated files, tests
+	@echo "format" && $(NPM) run check:format
+	@echo "lint" && $(NPM) run check:lint
+	@echo "types" && $(NPM) run check:types
+	@echo "unused code" && $(NPM) run check:unused
+	@echo "generated files" && $(NPM) run authmq -- schemas --check
+	@echo "tests" && $(MAKE) test
+
+format: install ## format all files
+	@$(NPM) run format
+
+schemas: install ## write schemas/ anew from the code
+	@$(NPM) run schemas
+
+build: install ## compile src/ to dist/
+	@$(NPM) run build
