@@ -88,6 +88,7 @@ test("a scratch folder can be closed twice, and a server in it killed twice and 
   assert.notEqual(server.pid, first);
   await scratch.close();
   assert.equal(server.pid, undefined);
+  await assert.rejects(server.start(), /too late/);
 });
 
 test("a server that ends by itself is reported with the last lines of its log", async () => {

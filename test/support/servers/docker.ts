@@ -31,28 +31,22 @@ export function containerServer(scratch: Scratch, { name, image, env, ports, arg
     ...Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
     ...Array.from(ports, ([outside, inside]) => ["--publish", `127.0.0.1:${outside}:${inside}`]).flat(),
   ];
+  const docker = (...words: readonly string[]): Promise<void> =>
+    scratch.run("docker", words, { name: container, env: process.env });
   let created = false;
-  const server: Server = {
+  scratch.adoptContainer(container, async () => {
+    await run("docker", ["rm", "--force", "--volumes", container]);
+  });
+  return {
     pid: undefined,
     async start() {
-      if (created) {
-        await run("docker", ["start", container]);
-        return;
-      }
-      scratch.registerContainer(container);
-      await run("docker", ["run", "--detach", "--name", container, ...options, image, ...args]);
+      if (created) await docker("start", container);
+      else await docker("run", "--detach", "--name", container, ...options, image, ...args);
       created = true;
     },
     async kill() {
-      if (created) await run("docker", ["kill", container]).catch(() => undefined);
+      if (created) await docker("kill", container).catch(() => undefined); // it fails on one that does not run
     },
     died: () => undefined,
   };
-  scratch.adopt({
-    ...server,
-    kill: async () => {
-      await run("docker", ["rm", "--force", "--volumes", container]).catch(() => undefined);
-    },
-  });
-  return server;
 }

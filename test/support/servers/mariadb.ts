@@ -1,15 +1,11 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { containerServer } from "./docker.ts";
 import { getProgram, type Mode } from "./install.ts";
 import { type Scratch, type Server, waitUntil } from "./scratch.ts";
-
-const run = promisify(execFile);
 
 const HOST = "127.0.0.1";
 const USER = "root";
@@ -93,14 +89,15 @@ async function installed(scratch: Scratch, { port, password }: MariaDbAddress): 
     ].join("\n"),
     { mode: 0o600 },
   );
-  await run(getProgram("mariadb-install-db"), [
-    `--defaults-file=${settings}`,
-    "--auth-root-authentication-method=normal",
-    "--skip-test-db",
-  ]);
+  const env = { PATH: process.env["PATH"] };
+  await scratch.run(
+    getProgram("mariadb-install-db"),
+    [`--defaults-file=${settings}`, "--auth-root-authentication-method=normal", "--skip-test-db"],
+    { name: `${name}-install`, env },
+  );
   // The accounts come from a file that the server reads before it listens: nobody meets it without a password.
   const args = [`--defaults-file=${settings}`, `--init-file=${accounts}`];
-  return scratch.process(getProgram("mariadbd"), args, { name, env: { PATH: process.env["PATH"] ?? "" } });
+  return scratch.process(getProgram("mariadbd"), args, { name, env });
 }
 
 function inContainer(scratch: Scratch, { port, password }: MariaDbAddress): Server {

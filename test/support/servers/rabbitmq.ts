@@ -91,6 +91,8 @@ async function installed(
     PATH: process.env["PATH"] ?? "/usr/bin:/bin",
     ERL_EPMD_ADDRESS: HOST,
     ERL_EPMD_PORT: String(epmdPort),
+    // A node whose epmd has gone starts one as a daemon that outlives everything: seen when both ended at once.
+    ERL_ZFLAGS: "-start_epmd false",
     RABBITMQ_NODENAME: `authmq-${ports.amqp}@localhost`,
     RABBITMQ_DIST_PORT: String(distribution),
     RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf", ""),
@@ -118,7 +120,7 @@ async function installed(
   };
   return {
     node: scratch.process(getProgram("/usr/lib/rabbitmq/bin/rabbitmq-server"), [], { name, env }),
-    // The node would start one that outlives it and that nobody knows by its pid.
+    // Started here, so that it is known by its pid.
     epmd: scratch.process(getProgram("epmd"), ["-address", HOST, "-port", String(epmdPort)], {
       name: `epmd-${ports.amqp}`,
       env,

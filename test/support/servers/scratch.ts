@@ -27,7 +27,7 @@ export interface ProcessOptions {
   /** Names the log file. */
   name: string;
   /** The whole environment of the process: nothing of the caller's reaches it. */
-  env: Record<string, string>;
+  env: NodeJS.ProcessEnv;
 }
 
 /**
@@ -38,7 +38,8 @@ export class Scratch {
   readonly folder = mkdtempSync(join(tmpdir(), "authmq-"));
   readonly #claims: string;
   readonly #reaper: ChildProcess;
-  readonly #servers = new Set<Server>();
+  readonly #children = new Set<ChildProcess>();
+  readonly #containers = new Map<string, () => Promise<void>>();
   #closing: Promise<void> | undefined;
 
   constructor() {
@@ -70,39 +71,34 @@ export class Scratch {
     return folder;
   }
 
-  /** Has a process or a container ended with this scratch folder. */
-  adopt(server: Server): void {
-    this.#servers.add(server);
-  }
-
-  /** Tells the reaper of a container, before it is started. */
-  registerContainer(name: string): void {
-    this.#tell("container", name);
-  }
-
   /** A server that runs as a process here, in its own session: a Ctrl-C in the terminal does not reach it. */
-  process(command: string, args: readonly string[], { name, env }: ProcessOptions): Server {
-    const log = join(this.folder, `${name}.log`);
+  process(command: string, args: readonly string[], options: ProcessOptions): Server {
     let child: ChildProcess | undefined;
-    const start = async (): Promise<void> => {
-      const out = openSync(log, "a");
-      child = spawn(command, args, { cwd: this.folder, detached: true, env, stdio: ["ignore", out, out] });
-      closeSync(out);
-      this.registerProcess(child);
-      await once(child, "spawn");
-    };
-    const server: Server = {
+    return {
       get pid() {
         return child && isRunning(child) ? child.pid : undefined;
       },
-      start,
+      start: async () => {
+        child = this.#launch(command, args, options);
+        await once(child, "spawn");
+      },
       kill: async () => {
         if (child) await endGroup(child);
       },
-      died: () => (child && !isRunning(child) ? lastLines(log) : undefined),
+      died: () => (child && !isRunning(child) ? lastLines(this.#log(options)) : undefined),
     };
-    this.adopt(server);
-    return server;
+  }
+
+  /** Runs a command to its end; throws with the last lines of its log when it fails. */
+  async run(command: string, args: readonly string[], options: ProcessOptions): Promise<void> {
+    const [code] = (await once(this.#launch(command, args, options), "exit")) as [number | null];
+    if (code !== 0) throw new Error(`${command} failed\n${lastLines(this.#log(options))}`);
+  }
+
+  /** Has a container removed with this scratch folder. To be called before it is started. */
+  adoptContainer(name: string, remove: () => Promise<void>): void {
+    this.#tell("container", name);
+    this.#containers.set(name, remove);
   }
 
   /** Has the reaper end the group that a detached child leads, if this process cannot. */
@@ -110,7 +106,7 @@ export class Scratch {
     if (pid !== undefined) this.#tell("pid", pid, startTime(pid));
   }
 
-  /** Ends every server and removes the folder. May be called twice. */
+  /** Ends every process and container and removes the folder. May be called twice; nothing starts after it. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -121,7 +117,10 @@ export class Scratch {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(Array.from(this.#servers, (server) => server.kill()));
+    await Promise.allSettled([
+      ...Array.from(this.#children, (child) => endGroup(child)),
+      ...Array.from(this.#containers.values(), (remove) => remove()),
+    ]);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     this.#tell("done");
     this.#reaper.stdin?.end();
@@ -129,6 +128,25 @@ export class Scratch {
       this.#reaper.ref();
       await once(this.#reaper, "exit");
     }
+  }
+
+  #launch(command: string, args: readonly string[], options: ProcessOptions): ChildProcess {
+    if (this.#closing) throw new Error(`${command} comes too late: the run is ending`);
+    const log = openSync(this.#log(options), "a");
+    const child = spawn(command, args, {
+      cwd: this.folder,
+      detached: true,
+      env: options.env,
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    this.registerProcess(child);
+    this.#children.add(child);
+    return child;
+  }
+
+  #log({ name }: ProcessOptions): string {
+    return join(this.folder, `${name}.log`);
   }
 
   #tell(...words: (string | number)[]): void {
