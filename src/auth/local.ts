@@ -5,7 +5,8 @@ import type { Passwords } from "./password.ts";
 export function localLogin(passwords: Passwords): LoginHandler {
   return async ({ password, user, stillWanted }) => {
     const stored = user?.password_hash ?? null;
-    if (!(await passwords.verify(password, stored, stillWanted))) return { ok: false, reason: "bad-credentials" };
+    if (!(await passwords.verify(password, stored, stillWanted)))
+      return { ok: false, reason: "bad-credentials" };
     if (stored === null || !passwords.isOutdated(stored)) return { ok: true };
     return { ok: true, rehashed: await passwords.hash(password, stillWanted) };
   };

@@ -18,7 +18,8 @@ export type Login = (username: string, password: string, stillWanted: StillWante
 export function createLogin(db: Database, passwords: Passwords): Login {
   const local = localLogin(passwords);
   const refused = refusedLogin(passwords);
-  const handlerOf = (user: UserRow | undefined): LoginHandler => (user?.auth_type === "LOCAL" ? local : refused);
+  const handlerOf = (user: UserRow | undefined): LoginHandler =>
+    user?.auth_type === "LOCAL" ? local : refused;
   return async (username, password, stillWanted) => {
     const user = await findUser(db, username);
     const verdict = await handlerOf(user)({ username, password, user, stillWanted });

@@ -16,7 +16,8 @@ export async function resumeSession(
   const row = await findSession(db, claims.tokenId);
   if (row === undefined) return undefined;
   // The row decides; the token must only agree with it.
-  const agrees = row.token_id === claims.tokenId && row.username === claims.username && row.sign_method === claims.method;
+  const agrees =
+    row.token_id === claims.tokenId && row.username === claims.username && row.sign_method === claims.method;
   const alive = row.valid_until.getTime() > Date.now();
   return agrees && alive && (row.ip === ANY_IP || row.ip === ip) ? row : undefined;
 }

@@ -14,23 +14,36 @@ const FAMILIES = {
   Ed: { type: "ed25519", need: "an Ed25519 key" },
 } as const;
 
-const CURVES: Readonly<Record<string, string>> = { ES256: "prime256v1", ES384: "secp384r1", ES512: "secp521r1" };
+const CURVES: Readonly<Record<string, string>> = {
+  ES256: "prime256v1",
+  ES384: "secp384r1",
+  ES512: "secp521r1",
+};
 
 /** The private key or shared secret that signs with `method`; throws BadSetting with what is wrong. */
 export function readSigningKey(secret: SecretSetting, method: SignMethod, folder: string): KeyObject {
   const bytes = readBytes(secret, folder);
   if (isSymmetric(method)) return readSharedSecret(bytes, [method]);
-  const key = readPem(bytes, () => createPrivateKey({ key: bytes, passphrase: secret.secret ?? "" }), "private key");
+  const key = readPem(
+    bytes,
+    () => createPrivateKey({ key: bytes, passphrase: secret.secret ?? "" }),
+    "private key",
+  );
   checkKey(key, method);
   return key;
 }
 
 /** The public key or shared secret that verifies all of `methods`; throws BadSetting with what is wrong. */
-export function readVerificationKey(secret: SecretSetting, methods: readonly SignMethod[], folder: string): KeyObject {
+export function readVerificationKey(
+  secret: SecretSetting,
+  methods: readonly SignMethod[],
+  folder: string,
+): KeyObject {
   const bytes = readBytes(secret, folder);
   if (methods.some(isSymmetric)) {
     // One key for both kinds is the algorithm confusion attack: the public key would become an HMAC secret.
-    if (!methods.every(isSymmetric)) throw new BadSetting("HS* cannot be mixed with other methods on one key");
+    if (!methods.every(isSymmetric))
+      throw new BadSetting("HS* cannot be mixed with other methods on one key");
     return readSharedSecret(bytes, methods);
   }
   const key = readPem(bytes, () => createPublicKey(bytes), "public key");
@@ -96,7 +109,9 @@ function readPem(bytes: Buffer, parse: () => KeyObject, what: string): KeyObject
   try {
     return parse();
   } catch (error) {
-    throw new BadSetting(`cannot be read as a PEM ${what} (wrong kind, damaged, or wrong passphrase): ${messageOf(error)}`);
+    throw new BadSetting(
+      `cannot be read as a PEM ${what} (wrong kind, damaged, or wrong passphrase): ${messageOf(error)}`,
+    );
   }
 }
 
@@ -107,5 +122,6 @@ function checkKey(key: KeyObject, method: SignMethod): void {
     key.asymmetricKeyType === family?.type &&
     (family?.type !== "rsa" || (details.modulusLength ?? 0) >= 2048) &&
     (family?.type !== "ec" || details.namedCurve === CURVES[method]);
-  if (!fits) throw new BadSetting(`is ${String(key.asymmetricKeyType)}; ${method} needs ${family?.need ?? "another"}`);
+  if (!fits)
+    throw new BadSetting(`is ${String(key.asymmetricKeyType)}; ${method} needs ${family?.need ?? "another"}`);
 }

@@ -6,7 +6,14 @@ import { overlayEnvironment } from "./environment.ts";
 import { BadSetting, collectFault, ConfigError, type ConfigFault } from "./fault.ts";
 import { isSymmetric, readSigningKey, readVerificationKey, verificationKeyOf } from "./keys.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
-import { SECTIONS, type AmqpConfig, type AppConfig, type LogConfig, type Settings, type SignMethod } from "./schema.ts";
+import {
+  SECTIONS,
+  type AmqpConfig,
+  type AppConfig,
+  type LogConfig,
+  type Settings,
+  type SignMethod,
+} from "./schema.ts";
 import { fullMatch } from "./patterns.ts";
 
 /** How this installation signs its tokens. */
@@ -66,7 +73,10 @@ export function loadConfig(file: string | undefined, options: LoadOptions): Conf
 }
 
 /** Checks a configuration object; relative paths in it start at `folder`. Throws one ConfigError with every fault. */
-export function parseConfig(raw: Readonly<Record<string, unknown>>, options: LoadOptions & { folder: string }): Config {
+export function parseConfig(
+  raw: Readonly<Record<string, unknown>>,
+  options: LoadOptions & { folder: string },
+): Config {
   const overlay = overlayEnvironment(raw, options.env ?? process.env);
   const faults = overlay.faults;
   for (const key of Object.keys(overlay.raw)) {
@@ -86,7 +96,13 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, options: Loa
   section("ldap_settings");
   const app = checkApp(section("app_config"), faults);
   const { signing, issuers } = options.keys
-    ? readKeys(section("jwt_creation"), overlay.raw["jwt_creation"] === undefined, section("jwt_validation"), folder, faults)
+    ? readKeys(
+        section("jwt_creation"),
+        overlay.raw["jwt_creation"] === undefined,
+        section("jwt_validation"),
+        folder,
+        faults,
+      )
     : { signing: undefined, issuers: [] };
   const db = readDatabase(section("db_settings"), folder, faults);
   const amqp = section("amqp_settings");
@@ -95,7 +111,15 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, options: Loa
   faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
   const log = checkLog(section("log_settings"), folder, faults);
   if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
-  return Object.freeze({ signing, issuers, db, amqp: { ...amqp, ca: amqpCa }, app, queues: named.queues, log });
+  return Object.freeze({
+    signing,
+    issuers,
+    db,
+    amqp: { ...amqp, ca: amqpCa },
+    app,
+    queues: named.queues,
+    log,
+  });
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
@@ -133,19 +157,30 @@ function readKeys(
   folder: string,
   faults: ConfigFault[],
 ): { signing: SigningConfig | undefined; issuers: IssuerConfig[] } {
-  if (absent) faults.push({ path: "jwt_creation", msg: 'is missing: "authmq init" writes a configuration with a signing key' });
+  if (absent)
+    faults.push({
+      path: "jwt_creation",
+      msg: 'is missing: "authmq init" writes a configuration with a signing key',
+    });
   const signing = creation && readSigning(creation, folder, faults);
   const issuers: IssuerConfig[] = [];
   for (const [index, { name, secret, methods }] of (validation ?? []).entries()) {
     const path = `jwt_validation.${index}`;
-    if (issuers.some((issuer) => issuer.name === name)) faults.push({ path: `${path}.name`, msg: "is listed twice" });
+    if (issuers.some((issuer) => issuer.name === name))
+      faults.push({ path: `${path}.name`, msg: "is listed twice" });
     const key = collectFault(faults, `${path}.secret`, () => readVerificationKey(secret, methods, folder));
     if (key) issuers.push({ name, key, methods });
     if (key && name === creation?.issuer && signing) {
       if (!verificationKeyOf(signing.key).equals(key)) {
-        faults.push({ path: `${path}.secret`, msg: "does not verify what jwt_creation signs: give its public key, or leave this issuer out" });
+        faults.push({
+          path: `${path}.secret`,
+          msg: "does not verify what jwt_creation signs: give its public key, or leave this issuer out",
+        });
       } else if (!methods.includes(signing.method)) {
-        faults.push({ path: `${path}.methods`, msg: `lacks ${signing.method}, which jwt_creation signs with` });
+        faults.push({
+          path: `${path}.methods`,
+          msg: `lacks ${signing.method}, which jwt_creation signs with`,
+        });
       }
     }
   }
@@ -162,9 +197,14 @@ function readSigning(
 ): SigningConfig | undefined {
   const { issuer, signmethod: method, audience } = creation;
   if (isSymmetric(method) && creation.secret.secret !== undefined) {
-    faults.push({ path: "jwt_creation.secret.secret", msg: `is the passphrase of a private key, and ${method} has none` });
+    faults.push({
+      path: "jwt_creation.secret.secret",
+      msg: `is the passphrase of a private key, and ${method} has none`,
+    });
   }
-  const key = collectFault(faults, "jwt_creation.secret", () => readSigningKey(creation.secret, method, folder));
+  const key = collectFault(faults, "jwt_creation.secret", () =>
+    readSigningKey(creation.secret, method, folder),
+  );
   return key && { issuer, method, key, audience };
 }
 
@@ -195,7 +235,12 @@ function checkLog(log: LogConfig | undefined, folder: string, faults: ConfigFaul
   return path === undefined ? log : log && { ...log, handler_settings: { path: resolve(folder, path) } };
 }
 
-function readCa(file: string | undefined, section: string, folder: string, faults: ConfigFault[]): Buffer | undefined {
+function readCa(
+  file: string | undefined,
+  section: string,
+  folder: string,
+  faults: ConfigFault[],
+): Buffer | undefined {
   if (file === undefined) return undefined;
   return collectFault(faults, `${section}.ca_file`, () => {
     try {

@@ -45,7 +45,8 @@ export function nameQueues(settings: Readonly<Record<string, string | undefined>
   const given = { ...settings };
   for (const [alias, key] of Object.entries(ALIASES)) {
     if (given[alias] === undefined) continue;
-    if (given[key] !== undefined) faults.push({ path: alias, msg: `means the same as ${key}: give one of them` });
+    if (given[key] !== undefined)
+      faults.push({ path: alias, msg: `means the same as ${key}: give one of them` });
     given[key] = given[alias];
   }
   const queues = new Map<QueueName, string>();

@@ -66,7 +66,11 @@ const dbSettings = z.strictObject({
   port: port.default(3306),
   ca_file: filePath.optional().describe("PEM file of the server's CA; given, the connection is TLS"),
   pool_size: z.int().min(1).max(1000).default(10).describe("connections of one worker at most"),
-  timeout_ms: z.int().min(100).default(2000).describe("limit of one statement and of waiting for a connection"),
+  timeout_ms: z
+    .int()
+    .min(100)
+    .default(2000)
+    .describe("limit of one statement and of waiting for a connection"),
 });
 
 const amqpSettings = z.strictObject({
@@ -112,7 +116,9 @@ const queueName = z
   .refine((name) => !name.startsWith("amq."), "names that begin with amq. belong to the broker");
 
 const queueSettings = z.strictObject(
-  Object.fromEntries(QUEUE_KEYS.map((key) => [key, queueName.optional().describe("queue name of this workflow")])),
+  Object.fromEntries(
+    QUEUE_KEYS.map((key) => [key, queueName.optional().describe("queue name of this workflow")]),
+  ),
 );
 
 const logSettings = z.strictObject({

@@ -12,7 +12,9 @@ export type Database = Kysely<Tables>;
 
 /** A handle on the configured database; it connects at the first statement. */
 export function openDatabase(config: DbConfig): Database {
-  return new Kysely<Tables>({ dialect: config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config) });
+  return new Kysely<Tables>({
+    dialect: config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config),
+  });
 }
 
 /** Which SQL the database speaks, for the few statements that differ. */

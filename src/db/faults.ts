@@ -5,7 +5,9 @@ const SQLITE = { unique: [1555, 2067], foreignKey: [787], busy: [5, 6, 261, 517,
 const MYSQL = { unique: [1062], foreignKey: [1216, 1452], busy: [1205, 1213, 1020] };
 
 /** The server answered, but cannot work now: shutting down, too many connections, read only, query killed. */
-const MYSQL_UNAVAILABLE = [1040, 1041, 1053, 1077, 1129, 1203, 1226, 1290, 1317, 1792, 1836, 1927, 3100, 3159];
+const MYSQL_UNAVAILABLE = [
+  1040, 1041, 1053, 1077, 1129, 1203, 1226, 1290, 1317, 1792, 1836, 1927, 3100, 3159,
+];
 const SQLITE_UNAVAILABLE = [8, 10, 11, 13, 14, 26];
 
 /** Whether a row with this key exists already. */
@@ -24,7 +26,7 @@ export function isContention(error: unknown): boolean {
 }
 
 /** The driver's error as it is when a statement was refused, as UNAVAILABLE when the database cannot be used. */
-export function translateFault(error: unknown): unknown {
+export function translateFault<E>(error: E): E | AppError {
   if (!(error instanceof Error) || error instanceof AppError) return error;
   const sqlite = sqliteCode(error);
   if (sqlite !== undefined) {
@@ -32,7 +34,8 @@ export function translateFault(error: unknown): unknown {
   }
   const number = mysqlNumber(error);
   // mysql2 numbers what the server says, and gives only a code (ECONNREFUSED, PROTOCOL_CONNECTION_LOST) to the rest.
-  if (number !== undefined && number > 0) return MYSQL_UNAVAILABLE.includes(number) ? unavailable(error) : error;
+  if (number !== undefined && number > 0)
+    return MYSQL_UNAVAILABLE.includes(number) ? unavailable(error) : error;
   return "code" in error || "fatal" in error ? unavailable(error) : error;
 }
 

@@ -17,9 +17,10 @@ const PATIENCE = 600_000;
 /** Brings the database to the current schema and names what it applied; safe from several processes at once. */
 export async function migrate(config: DbConfig): Promise<string[]> {
   await using db = openDatabase({ ...config, timeout_ms: PATIENCE });
-  return repeated(async () => {
+  return await repeated(async () => {
     const { error, results } = await migratorOf(db).migrateToLatest();
-    if (error !== undefined) throw error;
+    if (error !== undefined)
+      throw error instanceof Error ? error : new Error("the migration failed", { cause: error });
     return (results ?? []).map(({ migrationName }) => migrationName);
   });
 }
@@ -54,7 +55,11 @@ function migratorOf(db: Database): Migrator {
         Object.fromEntries(
           Object.entries(MIGRATIONS).map(([name, ddl]) => [
             name,
-            { up: async (kysely) => void (await sql.raw(ddl[dialect]).execute(kysely)) },
+            {
+              up: async (kysely) => {
+                await sql.raw(ddl[dialect]).execute(kysely);
+              },
+            },
           ]),
         ),
     },

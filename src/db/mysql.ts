@@ -1,5 +1,5 @@
 import { MysqlDialect, type MysqlPool, type MysqlPoolConnection, type MysqlQueryResult } from "kysely";
-import { createPool, type Pool, type PoolConnection, TypedParameter, type TypedParameterValue } from "mysql2";
+import mysql, { type Pool, type PoolConnection, type TypedParameterValue } from "mysql2";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
 import { translateFault } from "./faults.ts";
@@ -16,7 +16,7 @@ const SESSION_MARIADB_10 = SESSION.replace("transaction_isolation", "tx_isolatio
 
 /** Kysely's MySQL dialect on mysql2: prepared statements, and a limit on every wait. */
 export function mysqlDialect(config: ServerConfig): MysqlDialect {
-  const pool = createPool({
+  const pool = mysql.createPool({
     host: config.host,
     port: config.port,
     database: config.database,
@@ -81,7 +81,7 @@ class LimitedPool implements MysqlPool {
       }, this.#timeout);
       this.#pool.getConnection((error, connection) => {
         clearTimeout(timer);
-        if (error !== null) reject(translateFault(error) as Error);
+        if (error !== null) reject(translateFault(error));
         else if (late) connection.release();
         else resolve(connection);
       });
@@ -148,9 +148,9 @@ class LimitedConnection implements MysqlPoolConnection {
         this.#connection.destroy();
         reject(new AppError("UNAVAILABLE", `database: no answer within ${this.#timeout} ms`));
       }, this.#timeout);
-      const done = (error: unknown, result: unknown): void => {
+      const done = (error: Error | null, result: unknown): void => {
         clearTimeout(timer);
-        if (error !== null) reject(translateFault(error) as Error);
+        if (error !== null) reject(translateFault(error));
         else resolve(result as MysqlQueryResult); // rows or an OK packet, which Kysely tells apart
       };
       // BEGIN and most DDL cannot be prepared on MySQL; they are the statements without parameters.
@@ -163,7 +163,7 @@ class LimitedConnection implements MysqlPoolConnection {
 function toInput(value: unknown): ExecuteValue {
   if (value === null || typeof value === "string" || typeof value === "number") return value;
   // Bound as text, a bigint would be compared as a rounded float: two token ids could be the same.
-  if (typeof value === "bigint") return TypedParameter.BIGINT(value);
+  if (typeof value === "bigint") return mysql.TypedParameter.BIGINT(value);
   if (value instanceof Uint8Array) return Buffer.from(value);
   throw new TypeError(`cannot bind a ${typeof value}`);
 }

@@ -93,7 +93,8 @@ class PreparedStatement implements SqliteStatement {
 }
 
 function toInput(value: unknown): SQLInputValue {
-  if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
+  if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint")
+    return value;
   if (value instanceof Uint8Array) return value;
   throw new TypeError(`cannot bind a ${typeof value}`);
 }

@@ -11,7 +11,10 @@ const ATTEMPTS = 6;
  * Runs `work` in one transaction and repeats it when another transaction was in the way (deadlock, lock wait, busy
  * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after six attempts.
  */
-export async function inTransaction<T>(db: Database, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  db: Database,
+  work: (trx: Transaction<Tables>) => Promise<T>,
+): Promise<T> {
   return repeated(() => db.transaction().execute(work));
 }
 

@@ -15,19 +15,25 @@ export async function authorize(
   const field = tokenField(procedure.access);
   if (field === undefined) return { caller: undefined, session: undefined };
   const token = request[field];
-  if (procedure.access === "optional" && token === undefined) return { caller: undefined, session: undefined };
+  if (procedure.access === "optional" && token === undefined)
+    return { caller: undefined, session: undefined };
   if (token === undefined || token === null) throw new AppError("INVALID_TOKEN", `${field} is missing`);
   if (typeof token !== "string") {
     throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: field, msg: "must be a string" }] });
   }
   if (field === "id_token") {
-    const session = await resumeSession(services, token, typeof input["ip"] === "string" ? input["ip"] : ANY_IP);
+    const session = await resumeSession(
+      services,
+      token,
+      typeof input["ip"] === "string" ? input["ip"] : ANY_IP,
+    );
     if (session === undefined) throw new AppError("INVALID_TOKEN");
     return { caller: undefined, session };
   }
   const caller = await identify(services, token);
   if (procedure.access === "admin" && !caller.isAdmin) throw new AppError("FORBIDDEN");
-  if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input)) throw new AppError("FORBIDDEN");
+  if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input))
+    throw new AppError("FORBIDDEN");
   return { caller, session: undefined };
 }
 

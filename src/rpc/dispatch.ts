@@ -37,7 +37,8 @@ export function createDispatcher(
 ): Dispatcher {
   const { log, maxRequestBytes } = options;
   const prepared = new Map<QueueName, Prepared>();
-  for (const [name, procedure] of registry) prepared.set(name, { procedure, input: procedure.input(services.app) });
+  for (const [name, procedure] of registry)
+    prepared.set(name, { procedure, input: procedure.input(services.app) });
 
   const run = async (
     queue: QueueName,
@@ -63,7 +64,11 @@ export function createDispatcher(
       }
     },
     async call(queue, request) {
-      const { data } = await run(queue, () => asObject(request), () => true);
+      const { data } = await run(
+        queue,
+        () => asObject(request),
+        () => true,
+      );
       return data;
     },
   };

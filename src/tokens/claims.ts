@@ -6,7 +6,13 @@ const LEEWAY = 30;
 // JSON.parse reads 1e999 as Infinity, which z.number() refuses: such a token would never expire.
 const numericDate = z.number();
 
-const registered = z.object({ iss: z.string(), sub: z.string().min(1), iat: numericDate, nbf: numericDate, exp: numericDate });
+const registered = z.object({
+  iss: z.string(),
+  sub: z.string().min(1),
+  iat: numericDate,
+  nbf: numericDate,
+  exp: numericDate,
+});
 
 /** The claims of an ID token that is checked here; its groups and ip are there for the holder. */
 export const idClaims = registered.extend({ groups: z.array(z.string()), ip: z.string() });

@@ -25,7 +25,8 @@ export function readCompact(text: string): UnverifiedToken | undefined {
     if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined;
     if (typeof payload !== "object" || payload === null || !("iss" in payload)) return undefined;
     const { typ, alg, kid } = header;
-    if (typeof typ !== "string" || typeof alg !== "string" || typeof payload.iss !== "string") return undefined;
+    if (typeof typ !== "string" || typeof alg !== "string" || typeof payload.iss !== "string")
+      return undefined;
     if (kid !== undefined && typeof kid !== "string") return undefined;
     return { typ, alg, kid, issuer: payload.iss };
   } catch {

@@ -21,7 +21,13 @@ export interface TokenIssuer {
 /** An issuer for the configured key. */
 export async function createIssuer({ issuer, method, key, audience }: SigningConfig): Promise<TokenIssuer> {
   const kid = key.type === "private" ? { kid: await thumbprint(createPublicKey(key)) } : {};
-  const sign = (header: object, subject: Subject, claims: Record<string, unknown>, issuedAt: number, expires: number) =>
+  const sign = (
+    header: object,
+    subject: Subject,
+    claims: Record<string, unknown>,
+    issuedAt: number,
+    expires: number,
+  ) =>
     new SignJWT({ ...claims, groups: [...subject.groups] })
       .setProtectedHeader({ alg: method, ...header })
       .setIssuer(issuer)

@@ -39,10 +39,13 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     if (unverified === undefined || mediaType(unverified.typ) !== kind.typ) return undefined;
     const issuer = byName.get(unverified.issuer);
     if (issuer === undefined) return undefined;
-    const verified = await compactVerify(text, issuer.key, { algorithms: [...issuer.methods] }).catch(() => undefined);
+    const verified = await compactVerify(text, issuer.key, { algorithms: [...issuer.methods] }).catch(
+      () => undefined,
+    );
     if (verified === undefined) return undefined;
     const { data } = kind.claims.safeParse(JSON.parse(new TextDecoder().decode(verified.payload)));
-    if (data === undefined || data.iss !== issuer.name || !isCurrent(data, Date.now() / 1000)) return undefined;
+    if (data === undefined || data.iss !== issuer.name || !isCurrent(data, Date.now() / 1000))
+      return undefined;
     return { claims: data, kid: unverified.kid, alg: unverified.alg };
   };
   return {
@@ -50,12 +53,14 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
       const token = await verify(text, { typ: "at+jwt", claims: accessClaims });
       if (token === undefined) return undefined;
       const { iss, sub, groups, iat, aud } = token.claims;
-      if (iss === own.issuer && own.audience !== undefined && ![aud].flat().includes(own.audience)) return undefined;
+      if (iss === own.issuer && own.audience !== undefined && ![aud].flat().includes(own.audience))
+        return undefined;
       return { username: sub, groups, issuedAt: new Date(iat * 1000) };
     },
     async verifyIdToken(text) {
       const token = await verify(text, { typ: "id+jwt", claims: idClaims });
-      if (token?.kid === undefined || token.claims.iss !== own.issuer || !TOKEN_ID.test(token.kid)) return undefined;
+      if (token?.kid === undefined || token.claims.iss !== own.issuer || !TOKEN_ID.test(token.kid))
+        return undefined;
       const tokenId = BigInt(token.kid);
       if (tokenId > MAX_TOKEN_ID) return undefined;
       return { tokenId, username: token.claims.sub, method: token.alg };

@@ -6,7 +6,11 @@ import type { Tables } from "../tables.ts";
  * Whether the user is the only activated local member of the admin group. The group's row stays locked until the
  * transaction ends, so two administrators cannot remove each other at the same time; call it before other locks.
  */
-export async function isLastAdmin(trx: Transaction<Tables>, username: string, adminGroup: string): Promise<boolean> {
+export async function isLastAdmin(
+  trx: Transaction<Tables>,
+  username: string,
+  adminGroup: string,
+): Promise<boolean> {
   await trx
     .selectFrom("group")
     .select("name")

@@ -86,7 +86,11 @@ export async function removeMember(
 ): Promise<"removed" | "last admin"> {
   return inTransaction(db, async (trx) => {
     if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
-    await trx.deleteFrom("usergroup").where("groupname", "=", groupname).where("username", "=", username).execute();
+    await trx
+      .deleteFrom("usergroup")
+      .where("groupname", "=", groupname)
+      .where("username", "=", username)
+      .execute();
     return "removed";
   });
 }

@@ -47,7 +47,11 @@ export async function createUser(
         .values({ ...user, activated: Number(user.activated), created_at: now, modified_at: now })
         .execute();
       for (const name of joins) {
-        const known = await trx.selectFrom("group").select("name").where("name", "=", name).executeTakeFirst();
+        const known = await trx
+          .selectFrom("group")
+          .select("name")
+          .where("name", "=", name)
+          .executeTakeFirst();
         if (known === undefined) await trx.insertInto("group").values({ name }).execute();
         await trx.insertInto("usergroup").values({ username: user.username, groupname: name }).execute();
       }
@@ -67,7 +71,10 @@ export async function deleteUser(
 ): Promise<"deleted" | "no such user" | "last admin"> {
   return inTransaction(db, async (trx) => {
     if (await isLastAdmin(trx, username, adminGroup)) return "last admin";
-    const { numDeletedRows } = await trx.deleteFrom("user").where("username", "=", username).executeTakeFirst();
+    const { numDeletedRows } = await trx
+      .deleteFrom("user")
+      .where("username", "=", username)
+      .executeTakeFirst();
     return numDeletedRows === 0n ? "no such user" : "deleted";
   });
 }
@@ -89,7 +96,8 @@ export async function changeUser(
         .where("username", "=", username)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) return "no such user";
-      if (changes.password_hash !== undefined) await trx.deleteFrom("token").where("user_id", "=", username).execute();
+      if (changes.password_hash !== undefined)
+        await trx.deleteFrom("token").where("user_id", "=", username).execute();
       return "changed";
     });
   } catch (error) {

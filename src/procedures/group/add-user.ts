@@ -14,7 +14,8 @@ export const addUserToGroup = defineProcedure({
   async handler({ db }, input) {
     const user = await getUserRow({ db }, input.username);
     const outcome = await addMember(db, input.groupname, user.username);
-    if (outcome !== "added") throw new AppError(outcome === "no such user" ? "USER_NOT_FOUND" : "GROUP_NOT_FOUND");
+    if (outcome !== "added")
+      throw new AppError(outcome === "no such user" ? "USER_NOT_FOUND" : "GROUP_NOT_FOUND");
     return { msg: `added user ${user.username} to group ${input.groupname}` };
   },
 });

@@ -12,7 +12,8 @@ export const groupMembers = defineProcedure({
   output: z.object({ users: z.array(z.string()) }),
   async handler({ db }, input) {
     const users = await listMembers(db, input.groupname);
-    if (users.length === 0 && !(await groupExists(db, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
+    if (users.length === 0 && !(await groupExists(db, input.groupname)))
+      throw new AppError("GROUP_NOT_FOUND");
     return { users };
   },
 });

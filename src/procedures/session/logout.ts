@@ -11,7 +11,8 @@ export const logout = defineProcedure({
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
   async handler({ db, session }) {
-    if (!(await deleteIdToken(db, session.token_id))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
+    if (!(await deleteIdToken(db, session.token_id)))
+      throw new AppError("INVALID_TOKEN", "revoked meanwhile");
     return { msg: `logged out ${session.username}` };
   },
 });

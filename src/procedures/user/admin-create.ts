@@ -19,7 +19,8 @@ export const adminCreateUser = defineProcedure({
       email: input.email,
       activated: true,
     });
-    if (outcome !== "created") throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+    if (outcome !== "created")
+      throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
     return { success: true as const, msg: `created user ${input.username}` };
   },
 });

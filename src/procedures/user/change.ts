@@ -13,7 +13,8 @@ const FAILURES = {
 
 export const changeUser = defineProcedure({
   name: "user_change",
-  description: "Changes password, email or activation, all of what is given or nothing; a new password ends the session.",
+  description:
+    "Changes password, email or activation, all of what is given or nothing; a new password ends the session.",
   access: "self",
   hashes: true,
   input: (app) =>
@@ -24,15 +25,21 @@ export const changeUser = defineProcedure({
         email: email(app).optional(),
         activated: z.boolean("must be true or false").optional(),
       })
-      .refine(({ password, email: address, activated }) => [password, address, activated].some((v) => v !== undefined), {
-        error: "give at least one of password, email and activated",
-      }),
+      .refine(
+        ({ password, email: address, activated }) =>
+          [password, address, activated].some((v) => v !== undefined),
+        {
+          error: "give at least one of password, email and activated",
+        },
+      ),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler(context, { username: target, password, email: address, activated }) {
     const { app, caller, db, passwords, stillWanted } = context;
-    if (activated !== undefined && !caller.isAdmin) throw new AppError("FORBIDDEN", "only an admin sets activated");
+    if (activated !== undefined && !caller.isAdmin)
+      throw new AppError("FORBIDDEN", "only an admin sets activated");
     const user = await getTargetRow(context, target);
-    if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined)) throw new AppError("NOT_LOCAL");
+    if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
+      throw new AppError("NOT_LOCAL");
     const outcome = await changeRow(
       db,
       user.username,

@@ -28,12 +28,16 @@ export const getUser = defineProcedure({
     activated: z.boolean(),
     created_at: time,
     groups: z.array(z.string()).optional().describe("the user itself and admins"),
-    token_info: tokenInfo.nullable().optional().describe("the user itself and admins; null without a session"),
+    token_info: tokenInfo
+      .nullable()
+      .optional()
+      .describe("the user itself and admins; null without a session"),
     email: z.string().optional().describe("admins"),
     auth_type: z.enum(["LOCAL", "LDAP", "KERBEROS"]).optional().describe("admins"),
   }),
   async handler({ app, caller, db }, input) {
-    if (caller === undefined && !app.anonymous_user_get) throw new AppError("INVALID_TOKEN", "access_token is missing");
+    if (caller === undefined && !app.anonymous_user_get)
+      throw new AppError("INVALID_TOKEN", "access_token is missing");
     const user = await getUserRow({ db }, input.username);
     const basic = {
       username: user.username,
@@ -44,12 +48,22 @@ export const getUser = defineProcedure({
     if (!isAdmin && caller?.username.toLowerCase() !== user.username.toLowerCase()) return basic;
     const groups = await listGroupsOf(db, user.username);
     const token = await findIdTokenOf(db, user.username);
-    const token_info = token === undefined ? null : {
-      valid_until: token.valid_until.toISOString(),
-      last_use: token.last_use?.toISOString() ?? null,
-      vhost: token.vhost,
-      ...(isAdmin ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_method } : {}),
+    const token_info =
+      token === undefined
+        ? null
+        : {
+            valid_until: token.valid_until.toISOString(),
+            last_use: token.last_use?.toISOString() ?? null,
+            vhost: token.vhost,
+            ...(isAdmin
+              ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_method }
+              : {}),
+          };
+    return {
+      ...basic,
+      groups,
+      token_info,
+      ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}),
     };
-    return { ...basic, groups, token_info, ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}) };
   },
 });

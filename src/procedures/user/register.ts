@@ -31,7 +31,8 @@ export const registerUser = defineProcedure({
       email: input.email,
       activated: app.auto_activate_accounts,
     });
-    if (outcome !== "created") throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+    if (outcome !== "created")
+      throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
     return { success: true as const, msg: `registered user ${input.username}` };
   },
 });

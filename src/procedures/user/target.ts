@@ -12,16 +12,17 @@ export async function getUserRow({ db }: Pick<Context, "db">, username: string):
 }
 
 /**
- * The row of the user that a request acts on, for an admin or the user itself. An access token outlives its user:
- * who was deleted and made anew is another person (INVALID_TOKEN), and who is turned off may do nothing
- * (ACCOUNT_NOT_ACTIVATED).
+ * The row of the user that a request acts on, for an admin or the user itself. An access token outlives its user: a
+ * name that was deleted and made anew is another person (INVALID_TOKEN), and who is turned off may do nothing
+ * (ACCOUNT_NOT_ACTIVATED). Throws USER_NOT_FOUND.
  */
 export async function getTargetRow({ db, caller }: Context<"self">, username: string): Promise<UserRow> {
-  if (caller.isAdmin) return getUserRow({ db }, username);
-  const user = await findUser(db, username);
+  const user = await getUserRow({ db }, username);
+  if (caller.isAdmin) return user;
   // iat has whole seconds.
-  const madeLater = user !== undefined && caller.issuedAt.getTime() + 1000 <= fromSqlTime(user.created_at).getTime();
-  if (user === undefined || madeLater) throw new AppError("INVALID_TOKEN", "the caller's account is gone");
+  if (caller.issuedAt.getTime() + 1000 <= fromSqlTime(user.created_at).getTime()) {
+    throw new AppError("INVALID_TOKEN", "the token is older than the account");
+  }
   if (user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
   return user;
 }

@@ -1,0 +1,36 @@
+-- 0001-user
+create table "user" (
+  username text collate nocase not null primary key,
+  password_hash blob null,
+  auth_type text not null check (auth_type in ('LOCAL', 'LDAP', 'KERBEROS')),
+  email text collate nocase not null unique,
+  activated integer not null default 1,
+  created_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  modified_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+);
+
+-- 0002-token
+create table token (
+  token_id integer not null primary key,
+  user_id text collate nocase not null unique references "user" (username) on delete cascade on update cascade,
+  ip text not null,
+  valid_until text not null,
+  last_use text null,
+  sign_method text not null,
+  vhost text not null
+);
+
+-- 0003-group
+create table "group" (
+  name text not null primary key
+);
+
+-- 0004-usergroup
+create table usergroup (
+  username text collate nocase not null references "user" (username) on delete cascade on update cascade,
+  groupname text not null references "group" (name) on delete cascade on update cascade,
+  primary key (username, groupname)
+);
+
+-- 0005-usergroup-by-group
+create index usergroup_by_group on usergroup (groupname, username);

@@ -1,0 +1,134 @@
+import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import type { Config } from "../config/load.ts";
+import type { Counters } from "../observability/counters.ts";
+import type { Log } from "../observability/log.ts";
+import { SupervisedConnection } from "./connection.ts";
+
+/** So long a reply may wait for the broker, in milliseconds; then it is forgotten. */
+const PATIENCE = 2000;
+
+interface PublisherOptions {
+  readonly amqp: Config["amqp"];
+  readonly purpose: string;
+  readonly counters: Counters;
+  readonly log: Log;
+  /** Whether a message that was under way when the connection broke is sent again on the next one. */
+  readonly resend: boolean;
+  /** Messages under way at most; more are lost at once. */
+  readonly capacity: number;
+}
+
+interface Outgoing {
+  readonly routingKey: string;
+  readonly content: Buffer;
+  readonly properties: Options.Publish;
+  readonly finish: (outcome: "confirmed" | "lost") => void;
+}
+
+/** Publishes to the default exchange on a connection of its own, and waits for the broker's confirm. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #connection: SupervisedConnection;
+  readonly #underway = new Set<Outgoing>();
+  #model: ChannelModel | undefined;
+  #channel: ConfirmChannel | undefined;
+  #blocked = false;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#connection = new SupervisedConnection({
+      amqp: options.amqp,
+      purpose: options.purpose,
+      log: options.log,
+      onOpen: (model) => this.#open(model),
+    });
+  }
+
+  /** Resolves when messages can be sent; waits for a broker that is away, rejects when it refuses. */
+  start(): Promise<void> {
+    return this.#connection.start();
+  }
+
+  /** Closes the connection; what is under way is forgotten. */
+  async stop(): Promise<void> {
+    await this.#connection.stop();
+    for (const message of this.#underway) message.finish("lost");
+  }
+
+  /** Resolves when the message is confirmed, returned, lost, or two seconds old. Never rejects. */
+  async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<void> {
+    if (this.#underway.size >= this.#options.capacity) {
+      this.#options.counters.count("replies_lost");
+      return;
+    }
+    const { promise, resolve } = Promise.withResolvers<"confirmed" | "lost">();
+    const timer = setTimeout(() => resolve("lost"), PATIENCE);
+    const message: Outgoing = { routingKey, content, properties, finish: resolve };
+    this.#underway.add(message);
+    this.#write(message);
+    const outcome = await promise;
+    clearTimeout(timer);
+    this.#underway.delete(message);
+    if (outcome === "lost") this.#options.counters.count("replies_lost");
+  }
+
+  /** Whether a queue of this name is there; true as well when that cannot be told. */
+  async hasQueue(name: string): Promise<boolean> {
+    try {
+      const channel = await this.#model?.createChannel();
+      if (channel === undefined) return true;
+      // The error event says what the rejected call says.
+      channel.on("error", () => undefined);
+      await channel.checkQueue(name);
+      await channel.close();
+      return true;
+    } catch (error) {
+      // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
+      return !(error instanceof Error && "code" in error && error.code === 404);
+    }
+  }
+
+  async #open(model: ChannelModel): Promise<void> {
+    const { counters, log, resend } = this.#options;
+    const channel = await model.createConfirmChannel();
+    channel.on("return", () => counters.count("replies_unroutable"));
+    channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for replies"));
+    channel.on("close", () => {
+      this.#channel = undefined;
+      model.close().catch(() => undefined); // the connection comes back with a new channel
+    });
+    model.on("blocked", (reason) => {
+      this.#blocked = true;
+      log.warn({ reason }, "the broker takes no replies now");
+    });
+    model.on("unblocked", () => {
+      this.#blocked = false;
+      this.#flush();
+    });
+    this.#model = model;
+    this.#blocked = false;
+    this.#channel = channel;
+    if (resend) this.#flush();
+    else for (const message of this.#underway) message.finish("lost");
+  }
+
+  #flush(): void {
+    for (const message of this.#underway) this.#write(message);
+  }
+
+  #write(message: Outgoing): void {
+    const channel = this.#channel;
+    if (channel === undefined || this.#blocked) return;
+    try {
+      channel.publish("", message.routingKey, message.content, message.properties, (error) => {
+        if (error === null) message.finish("confirmed");
+        // Rejected on a channel that still works: the broker will not have it. Otherwise it is sent again.
+        else if (this.#channel === channel) message.finish("lost");
+      });
+    } catch (error) {
+      // amqplib could not encode it, for example because the address is too long after decoding.
+      this.#options.log.warn({ err: error }, "a reply could not be sent");
+      message.finish("lost");
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { Command } from "commander";
+import { z } from "zod";
+import { createPasswords } from "../auth/password.ts";
+import { loadConfig } from "../config/load.ts";
+import { openDatabase } from "../db/database.ts";
+import { pendingMigrations } from "../db/migrate.ts";
+import { createUser } from "../db/queries/users.ts";
+import { email, newPassword, username } from "../procedures/fields.ts";
+import { ExitError } from "./exit.ts";
+import { configOption, findConfig } from "./options.ts";
+import { readPassword } from "./password-prompt.ts";
+
+/** `authmq admin create`. */
+export function adminCommand(): Command {
+  const create = new Command("create")
+    .description("make an administrator straight in the database")
+    .argument("<username>", "name of the new user")
+    .requiredOption("--email <address>", "its email address")
+    .addOption(configOption())
+    .addHelpText(
+      "after",
+      `
+The password comes from a prompt or from the first line of stdin, never from the command line.
+
+Examples:
+  $ authmq admin create root --email root@example.com
+  $ authmq admin create root --email root@example.com < password.txt`,
+    )
+    .action((name: string, options: { email: string; config?: string }) => createAdmin(name, options));
+  return new Command("admin").description("manage administrators").addCommand(create);
+}
+
+async function createAdmin(name: string, options: { email: string; config?: string }): Promise<void> {
+  const { app, db } = loadConfig(findConfig(options.config), { keys: false });
+  const fields = z.object({ username: username(app), email: email(app), password: newPassword(app) });
+  const { data: user, error } = fields.safeParse({
+    username: name,
+    email: options.email,
+    password: await readPassword(),
+  });
+  if (error !== undefined) {
+    throw new ExitError(
+      1,
+      error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
+    );
+  }
+  await using database = openDatabase(db);
+  const pending = await pendingMigrations(database);
+  if (pending.length > 0)
+    throw new ExitError(1, `the database lacks ${pending.join(", ")}: run "authmq migrate" first`);
+  const password_hash = await createPasswords(app.bcrypt_cost).hash(user.password, () => true);
+  const outcome = await createUser(
+    database,
+    { username: user.username, email: user.email, password_hash, auth_type: "LOCAL", activated: true },
+    [app.admin_group],
+  );
+  if (outcome !== "created") {
+    const what = outcome === "username taken" ? `username ${user.username}` : `email address ${user.email}`;
+    throw new ExitError(1, `the ${what} is taken`);
+  }
+  process.stderr.write(`created ${user.username} in the group ${app.admin_group}\n`);
+}

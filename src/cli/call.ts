@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { connectRpc, NoReplyError } from "../client/rpc-client.ts";
+import { type Config, loadConfig } from "../config/load.ts";
+import { isQueueName } from "../config/queues.ts";
+import { messageOf } from "../errors.ts";
+import { ExitError } from "./exit.ts";
+import { configOption, findConfig, seconds } from "./options.ts";
+
+const EXIT_REFUSED = 1;
+const EXIT_NO_REPLY = 2;
+
+/** `authmq call`. */
+export function callCommand(): Command {
+  return new Command("call")
+    .description("send one request and print the reply")
+    .argument("<queue>", "name of the workflow's queue")
+    .argument("[json]", "the request, or - to read it from stdin", "{}")
+    .addOption(configOption())
+    .option("--timeout <seconds>", "wait so long for the reply", seconds, 10_000)
+    .addHelpText(
+      "after",
+      `
+Exits with 0 for a reply of 2xx, 1 for any other reply, 2 for none.
+
+Examples:
+  $ authmq call user_get '{"username":"alice"}'
+  $ authmq call login - < login.json      (no password in the shell's history)`,
+    )
+    .action(async (queue: string, json: string, options: { config?: string; timeout: number }) => {
+      const config = loadConfig(findConfig(options.config), { keys: false });
+      const reply = await call(config, queue, readRequest(json), options.timeout);
+      process.stdout.write(`${JSON.stringify(reply, null, process.stdout.isTTY ? 2 : 0)}\n`);
+      if (reply.resp_code < 200 || reply.resp_code > 299) throw new ExitError(EXIT_REFUSED);
+    });
+}
+
+/** The request as JSON text from the command line or from stdin; ends with 2 when it is none. */
+export function readRequest(argument: string): string {
+  const text = argument === "-" ? readFileSync(0, "utf8") : argument;
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    const where = argument === "-" ? "stdin" : "the request";
+    throw new ExitError(EXIT_NO_REPLY, `${where} is not JSON; an example: '{"username":"alice"}'`);
+  }
+}
+
+/** The queue on the broker for a workflow's default name; any other name means itself. */
+export function queueOnBroker(config: Config, name: string): string {
+  return (isQueueName(name) ? config.queues.get(name) : undefined) ?? name;
+}
+
+async function call(config: Config, name: string, body: string, timeout: number) {
+  try {
+    await using client = await connectRpc(config.amqp);
+    return await client.call(queueOnBroker(config, name), body, timeout);
+  } catch (error) {
+    if (!(error instanceof NoReplyError)) throw error;
+    throw new ExitError(EXIT_NO_REPLY, messageOf(error), { cause: error.cause });
+  }
+}

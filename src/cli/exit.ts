@@ -1,0 +1,10 @@
+/** Ends the command with this exit code; the message, if there is one, is printed on stderr. */
+export class ExitError extends Error {
+  override readonly name = "ExitError";
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message = "", options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { z } from "zod";
+import { ConfigError } from "../config/fault.ts";
+import { messageOf } from "../errors.ts";
+import { adminCommand } from "./admin.ts";
+import { benchCommand } from "./bench.ts";
+import { callCommand } from "./call.ts";
+import { configCommand } from "./config.ts";
+import { ExitError } from "./exit.ts";
+import { initCommand } from "./init.ts";
+import { keysCommand } from "./keys.ts";
+import { migrateCommand } from "./migrate.ts";
+import { schemasCommand } from "./schemas.ts";
+import { serveCommand } from "./serve.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
+
+/** Runs one command line and gives the exit code; every failure is a line on stderr, never a stack trace. */
+export async function run(args: readonly string[]): Promise<number> {
+  const program = new Command("authmq")
+    .description("Authentication and authorisation for services that talk over RabbitMQ.")
+    .version(packageVersion())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ authmq init                                        a configuration and a signing key in this folder
+  $ authmq migrate                                     make or update the database
+  $ authmq admin create root --email root@example.com  the first administrator
+  $ authmq serve                                       answer requests
+  $ authmq call login '{"username":"root","password":"..."}'`,
+    );
+  for (const command of [
+    serveCommand(),
+    initCommand(),
+    migrateCommand(),
+    adminCommand(),
+    callCommand(),
+    benchCommand(),
+    configCommand(),
+    keysCommand(),
+    schemasCommand(),
+  ]) {
+    program.addCommand(command);
+  }
+  prepare(program, "authmq");
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** Usage errors name the usage and end with 2 instead of ending the process. */
+function prepare(command: Command, path: string): void {
+  command.exitOverride();
+  command.showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help shows examples)`);
+  for (const child of command.commands) prepare(child, `${path} ${child.name()}`);
+}
+
+function report(error: unknown): number {
+  // Commander has printed what there is to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof ExitError && error.message === "") return error.exitCode;
+  const lines = error instanceof ConfigError ? error.message.split("\n") : [withCause(error)];
+  for (const line of lines) process.stderr.write(`authmq: ${line}\n`);
+  if (error instanceof ConfigError) return EXIT_CONFIG;
+  return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
+}
+
+function withCause(error: unknown): string {
+  const message = messageOf(error);
+  if (!(error instanceof Error) || error.cause === undefined) return message;
+  const cause = messageOf(error.cause);
+  return message.includes(cause) ? message : `${message} (${cause})`;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}

@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import { type ConfirmChannel, connect, type ConsumeMessage, type Message } from "amqplib";
+
+/** Where the broker is. */
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly vhost: string;
+  /** PEM of the broker's CA; given, the connection is TLS. */
+  readonly ca?: Buffer | undefined;
+}
+
+/** A worker's answer. */
+export interface RpcReply {
+  readonly resp_code: number;
+  readonly resp_data: unknown;
+}
+
+/** No reply came: the broker or the queue is not there, nobody answered in time, or the answer is no reply. */
+export class NoReplyError extends Error {
+  override readonly name = "NoReplyError";
+}
+
+/** Calls queues over one connection, replies by direct reply-to. */
+export interface RpcClient extends AsyncDisposable {
+  /** The reply to a body of JSON within `timeout` ms, or a NoReplyError. */
+  call(queue: string, body: string, timeout: number): Promise<RpcReply>;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (reply: RpcReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A client connected to the broker; rejects with a NoReplyError when that fails within five seconds. */
+export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
+  const { host, port, username, password, vhost, ca } = address;
+  const connection = await connect(
+    {
+      protocol: ca === undefined ? "amqp" : "amqps",
+      hostname: host,
+      port,
+      username,
+      password,
+      vhost: encodeURIComponent(vhost),
+    },
+    { noDelay: true, timeout: 5000, ...(ca === undefined ? {} : { ca: [ca] }) },
+  ).catch((error: unknown) => {
+    throw new NoReplyError(`cannot connect to the broker at ${host}:${port}`, { cause: error });
+  });
+  const waiting = new Map<string, Waiting>();
+  const abandon = (reason: string): void => {
+    for (const { reject } of waiting.values()) reject(new NoReplyError(reason));
+    waiting.clear();
+  };
+  connection.on("error", () => undefined); // "close" follows
+  connection.on("close", () => abandon("the connection to the broker was lost"));
+  const channel = await openChannel(await connection.createConfirmChannel(), waiting);
+  channel.on("error", () => undefined);
+  channel.on("close", () => abandon("the broker closed the channel"));
+
+  return {
+    async call(queue, body, timeout) {
+      const id = randomUUID();
+      const { promise, resolve, reject } = Promise.withResolvers<RpcReply>();
+      const timer = setTimeout(() => reject(new NoReplyError(`no reply within ${timeout} ms`)), timeout);
+      waiting.set(id, { resolve, reject });
+      try {
+        channel.publish("", queue, Buffer.from(body), {
+          correlationId: id,
+          replyTo: "amq.rabbitmq.reply-to",
+          contentType: "application/json",
+          mandatory: true,
+          expiration: timeout,
+        });
+        return await promise;
+      } finally {
+        clearTimeout(timer);
+        waiting.delete(id);
+      }
+    },
+    close: () => connection.close(),
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
+}
+
+async function openChannel(channel: ConfirmChannel, waiting: Map<string, Waiting>): Promise<ConfirmChannel> {
+  const find = (message: Message): Waiting | undefined =>
+    waiting.get(String(message.properties.correlationId));
+  channel.on("return", (message) => {
+    find(message)?.reject(
+      new NoReplyError(`there is no queue ${message.fields.routingKey}: is a worker running?`),
+    );
+  });
+  await channel.consume(
+    "amq.rabbitmq.reply-to",
+    (message: ConsumeMessage | null) => {
+      if (message === null) return;
+      const reply = parseReply(message.content.toString());
+      if (reply === undefined) find(message)?.reject(new NoReplyError("the answer is not a reply of authmq"));
+      else find(message)?.resolve(reply);
+    },
+    { noAck: true },
+  );
+  return channel;
+}
+
+function parseReply(text: string): RpcReply | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || !("resp_code" in value) || !("resp_data" in value))
+      return undefined;
+    return typeof value.resp_code === "number"
+      ? { resp_code: value.resp_code, resp_data: value.resp_data }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+import { type Config, loadConfig, parseConfig } from "./config/load.ts";
+import type { LogConfig } from "./config/schema.ts";
+import { migrate } from "./db/migrate.ts";
+import { type Engine, openEngine } from "./engine.ts";
+import { createLog, type Log } from "./observability/log.ts";
+import { addUserToGroup } from "./procedures/group/add-user.ts";
+import { createGroup } from "./procedures/group/create.ts";
+import { deleteGroup } from "./procedures/group/delete.ts";
+import { getAllGroups } from "./procedures/group/get-all.ts";
+import { groupMembers } from "./procedures/group/members.ts";
+import { removeUserFromGroup } from "./procedures/group/remove-user.ts";
+import { getAccessToken } from "./procedures/session/get-access-token.ts";
+import { login } from "./procedures/session/login.ts";
+import { logout } from "./procedures/session/logout.ts";
+import { adminCreateUser } from "./procedures/user/admin-create.ts";
+import { changeUser } from "./procedures/user/change.ts";
+import { deleteUser } from "./procedures/user/delete.ts";
+import { getUser } from "./procedures/user/get.ts";
+import { getAllUsers } from "./procedures/user/get-all.ts";
+import { registerUser } from "./procedures/user/register.ts";
+import type { Procedure, ReplyOf, RequestOf } from "./rpc/procedure.ts";
+
+/** How `createAuth` is set up. */
+export interface AuthOptions {
+  /** The path of a configuration file (its environment overrides apply), or the same as an object. */
+  readonly config: string | Readonly<Record<string, unknown>>;
+  /** What of its faults goes to stderr: `silent` unless given. */
+  readonly logLevel?: LogConfig["level"];
+}
+
+/** One workflow as a method: the request in, `resp_data` out; rejects with an AppError. */
+export type Workflow<P extends Procedure> = (request: RequestOf<P>) => Promise<ReplyOf<P>>;
+
+/** The workflows without a broker: the same validation, access rules and errors as over the queues. */
+export interface Auth extends AsyncDisposable {
+  readonly session: {
+    readonly login: Workflow<typeof login>;
+    readonly logout: Workflow<typeof logout>;
+    readonly getAccessToken: Workflow<typeof getAccessToken>;
+  };
+  readonly user: {
+    readonly register: Workflow<typeof registerUser>;
+    readonly adminCreate: Workflow<typeof adminCreateUser>;
+    readonly delete: Workflow<typeof deleteUser>;
+    readonly change: Workflow<typeof changeUser>;
+    readonly getAll: Workflow<typeof getAllUsers>;
+    readonly get: Workflow<typeof getUser>;
+  };
+  readonly group: {
+    readonly getAll: Workflow<typeof getAllGroups>;
+    readonly members: Workflow<typeof groupMembers>;
+    readonly create: Workflow<typeof createGroup>;
+    readonly delete: Workflow<typeof deleteGroup>;
+    readonly addUser: Workflow<typeof addUserToGroup>;
+    readonly removeUser: Workflow<typeof removeUserFromGroup>;
+  };
+  /** Brings the database to the current schema and names what it applied. */
+  migrate(): Promise<string[]>;
+  /** Closes the database; may be called twice. */
+  close(): Promise<void>;
+}
+
+/** The workflows on the configured database; throws ConfigError with every fault of the configuration. */
+export async function createAuth(options: AuthOptions): Promise<Auth> {
+  const config = readConfig(options.config);
+  const log: Log = createLog({ ...config.log, level: options.logLevel ?? "silent" });
+  const engine = await openEngine(config, log);
+  const workflow = workflowsOf(engine);
+  return {
+    session: { login: workflow(login), logout: workflow(logout), getAccessToken: workflow(getAccessToken) },
+    user: {
+      register: workflow(registerUser),
+      adminCreate: workflow(adminCreateUser),
+      delete: workflow(deleteUser),
+      change: workflow(changeUser),
+      getAll: workflow(getAllUsers),
+      get: workflow(getUser),
+    },
+    group: {
+      getAll: workflow(getAllGroups),
+      members: workflow(groupMembers),
+      create: workflow(createGroup),
+      delete: workflow(deleteGroup),
+      addUser: workflow(addUserToGroup),
+      removeUser: workflow(removeUserFromGroup),
+    },
+    migrate: () => migrate(config.db),
+    close: () => engine.close(),
+    [Symbol.asyncDispose]: () => engine.close(),
+  };
+}
+
+function readConfig(config: AuthOptions["config"]): Config {
+  if (typeof config === "string") return loadConfig(config, { keys: true });
+  return parseConfig(config, { keys: true, env: {}, folder: process.cwd() });
+}
+
+function workflowsOf({ dispatcher }: Engine): <P extends Procedure>(procedure: P) => Workflow<P> {
+  return <P extends Procedure>(procedure: P) =>
+    async (request: RequestOf<P>) =>
+      // Dispatch has parsed it with this procedure's output schema.
+      (await dispatcher.call(procedure.name, request)) as ReplyOf<P>;
+}

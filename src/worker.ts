@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { SupervisedConnection } from "./amqp/connection.ts";
+import { QueueConsumer } from "./amqp/consumer.ts";
+import { Replies } from "./amqp/reply.ts";
+import { hashesAtOnce } from "./auth/password.ts";
+import type { Config } from "./config/load.ts";
+import { AppError } from "./errors.ts";
+import { type Engine, openEngine } from "./engine.ts";
+import { createCounters } from "./observability/counters.ts";
+import type { Log } from "./observability/log.ts";
+
+/** So long a stop waits for requests that run, in milliseconds. */
+const GRACE = 10_000;
+
+/** A worker that answers requests from the broker. */
+export interface Worker {
+  /** Resolves when every queue is consumed; waits for a database or broker that is away, rejects when one refuses. */
+  start(): Promise<void>;
+  /** Takes no more requests, answers those it has within ten seconds, closes everything. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/** A worker for a configuration with a signing key. */
+export async function createWorker(config: Config, log: Log): Promise<Worker> {
+  const engine = await openEngine(config, log);
+  const counters = createCounters();
+  const replies = new Replies({ amqp: config.amqp, counters, log });
+  const consumers = [...engine.registry].map(([name, procedure]) => {
+    const queue = config.queues.get(name) ?? name;
+    return new QueueConsumer({
+      queue,
+      // A hashing queue takes only what is hashed next: the rest waits where another replica can have it.
+      prefetch:
+        procedure.hashes === true ? Math.min(config.amqp.prefetch, 2 * hashesAtOnce()) : config.amqp.prefetch,
+      handle: (body, stillWanted) => engine.dispatcher.handle(name, body, stillWanted),
+      replies,
+      counters,
+      log,
+    });
+  });
+  const requests = new SupervisedConnection({
+    amqp: config.amqp,
+    purpose: "requests",
+    log,
+    onOpen: async (model) => {
+      for (const consumer of consumers) void consumer.open(model);
+    },
+  });
+  const stopping = new AbortController();
+  let stopped: Promise<void> | undefined;
+
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    const drained = Promise.all(consumers.map((consumer) => consumer.drain()));
+    await Promise.race([drained, sleep(GRACE, undefined, { ref: false })]);
+    await Promise.all([requests.stop(), replies.stop()]);
+    await engine.close();
+    log.info({ counters: counters.snapshot() }, "stopped");
+  };
+
+  return {
+    async start() {
+      await waitForSchema(engine, log, stopping.signal);
+      await replies.start();
+      await requests.start();
+      await Promise.all(consumers.map((consumer) => consumer.ready));
+    },
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      const pending = await engine.pendingMigrations();
+      if (pending.length === 0) return;
+      throw new Error(
+        `the database lacks ${pending.join(", ")}: run "authmq migrate", or "authmq serve --migrate"`,
+      );
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === "UNAVAILABLE")) throw error;
+      log.warn({ err: error }, "the database is out of reach, trying again");
+      await sleep(1000, undefined, { signal: stopped });
+    }
+  }
+}
