@@ -25,8 +25,7 @@ export async function provideServers(say: (line: string) => void): Promise<Recor
   const missing = missingPackages();
   const docker = missing.length > 0 && (await dockerAnswers());
   if (missing.length > 0 && !docker) {
-    say(`installing ${missing.join(" and ")} with apt-get`);
-    await installPackages(missing);
+    await installPackages(missing, say);
   }
   return { rabbitmq: mode("rabbitmq"), mariadb: mode("mariadb") };
 }
@@ -55,10 +54,11 @@ function missingPackages(): string[] {
   );
 }
 
-async function installPackages(packages: readonly string[]): Promise<void> {
+async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
   const aptGet = findProgram("apt-get");
   const root = await becomeRoot();
   if (aptGet === undefined || root === undefined) throw new Error(whatToInstall(packages));
+  say(`installing ${packages.join(" and ")} with apt-get`);
   // Two variables keep the packages from starting their services, and nothing is written for it: systemctl
   // ignores `start` when offline, and sysvinit's invoke-rc.d starts nothing in single-user mode.
   const environment = ["DEBIAN_FRONTEND=noninteractive", "SYSTEMD_OFFLINE=1", "RUNLEVEL=1"];
