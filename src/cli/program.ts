@@ -3,20 +3,24 @@ import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { ConfigError } from "../config/fault.ts";
 import { messageOf } from "../errors.ts";
-import { adminCommand } from "./admin.ts";
-import { benchCommand } from "./bench.ts";
-import { callCommand } from "./call.ts";
-import { configCommand } from "./config.ts";
 import { ExitError } from "./exit.ts";
-import { initCommand } from "./init.ts";
-import { keysCommand } from "./keys.ts";
-import { migrateCommand } from "./migrate.ts";
-import { schemasCommand } from "./schemas.ts";
-import { serveCommand } from "./serve.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
+
+/** Loaded one by one: a call needs no database, and everybody waits for what is loaded. */
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ["serve", async () => (await import("./serve.ts")).serveCommand()],
+  ["init", async () => (await import("./init.ts")).initCommand()],
+  ["migrate", async () => (await import("./migrate.ts")).migrateCommand()],
+  ["admin", async () => (await import("./admin.ts")).adminCommand()],
+  ["call", async () => (await import("./call.ts")).callCommand()],
+  ["bench", async () => (await import("./bench.ts")).benchCommand()],
+  ["config", async () => (await import("./config.ts")).configCommand()],
+  ["keys", async () => (await import("./keys.ts")).keysCommand()],
+  ["schemas", async () => (await import("./schemas.ts")).schemasCommand()],
+]);
 
 /** Runs one command line and gives the exit code; every failure is a line on stderr, never a stack trace. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -33,18 +37,11 @@ Examples:
   $ authmq serve                                       answer requests
   $ authmq call login '{"username":"root","password":"..."}'`,
     );
-  for (const command of [
-    serveCommand(),
-    initCommand(),
-    migrateCommand(),
-    adminCommand(),
-    callCommand(),
-    benchCommand(),
-    configCommand(),
-    keysCommand(),
-    schemasCommand(),
-  ]) {
-    program.addCommand(command);
+  const [name = ""] = args;
+  const wanted = COMMANDS.has(name) ? [name] : [...COMMANDS.keys()];
+  for (const command of wanted) {
+    const load = COMMANDS.get(command);
+    if (load !== undefined) program.addCommand(await load());
   }
   prepare(program, "authmq");
   try {

@@ -1,0 +1,172 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { createPasswords } from "../../src/auth/password.ts";
+import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
+import { generateSecret } from "../../src/config/generate-key.ts";
+import { type Config, parseConfig } from "../../src/config/load.ts";
+import { type Database, openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { addMember, createGroup } from "../../src/db/queries/groups.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import type { AuthType } from "../../src/db/tables.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createIssuer } from "../../src/tokens/issuer.ts";
+import { createWorker, type Worker } from "../../src/worker.ts";
+import { createDatabase, createVhost, deleteVhost, dropDatabase, scratchFolder } from "./env.ts";
+
+/** The databases that every behaviour is tested on. */
+export const DATABASES = ["sqlite", "mysql"] as const;
+
+export type DatabaseKind = (typeof DATABASES)[number];
+
+type Raw = Record<string, Record<string, unknown>>;
+
+interface WorkerOptions {
+  readonly database?: DatabaseKind;
+  /** Keys laid over the configuration, section by section. */
+  readonly config?: Raw;
+}
+
+interface UserOptions {
+  readonly groups?: readonly string[];
+  readonly activated?: boolean;
+  readonly authType?: AuthType;
+  readonly email?: string;
+  /** bcrypt cost of the stored hash. */
+  readonly cost?: number;
+}
+
+interface Reply {
+  readonly resp_code: number;
+  readonly resp_data: Record<string, unknown>;
+}
+
+/** A worker on a vhost and a database of its own, in this process, with what a test needs to drive it. */
+export interface TestWorker extends AsyncDisposable {
+  /** The configuration file that it runs with. */
+  readonly raw: Raw;
+  readonly config: Config;
+  readonly db: Database;
+  readonly worker: Worker;
+  /** The vhost's AMQP address. */
+  readonly url: string;
+  readonly vhost: string;
+  /** Every line that the worker logged so far. */
+  readonly log: readonly string[];
+  call(queue: string, request: unknown, timeout?: number): Promise<Reply>;
+  /** Makes a user straight in the database, and its groups where they are missing. */
+  addUser(username: string, password: string, options?: UserOptions): Promise<void>;
+  /** A fresh access token for a name, whether there is such a user or not. */
+  accessToken(username: string, groups?: readonly string[]): Promise<string>;
+  /** Logs in and gives the ID token; throws on any reply but 200. */
+  login(username: string, password: string, more?: object): Promise<string>;
+  /** Another replica on the same queues and database, with a client's calls going to either. */
+  startReplica(): Promise<Worker>;
+}
+
+/** Starts a worker that serves; disposing of it removes its vhost and database. */
+export async function startWorker(options: WorkerOptions = {}): Promise<TestWorker> {
+  const { raw, cleanUp, vhost } = await provision(options);
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  await migrate(config.db);
+  const log: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      log.push(chunk.toString());
+      done();
+    },
+  });
+  const logger = createLogTo(sink, config.log.level);
+  const worker = await createWorker(config, logger);
+  await worker.start();
+  const replicas: Worker[] = [];
+  const db = openDatabase(config.db);
+  const issuer = await createIssuer(config.signing!);
+  const client: RpcClient = await connectRpc(config.amqp);
+
+  const call = async (queue: string, request: unknown, timeout = 15_000): Promise<Reply> =>
+    (await client.call(queue, JSON.stringify(request), timeout)) as Reply;
+
+  return {
+    raw,
+    config,
+    db,
+    worker,
+    url: vhost.url,
+    vhost: vhost.name,
+    log,
+    call,
+    async addUser(
+      username,
+      password,
+      { groups = [], activated = true, authType = "LOCAL", email, cost = 4 } = {},
+    ) {
+      const password_hash =
+        authType === "LOCAL" ? await createPasswords(cost).hash(password, () => true) : null;
+      const outcome = await createUser(db, {
+        username,
+        password_hash,
+        auth_type: authType,
+        email: email ?? `${username}@example.com`,
+        activated,
+      });
+      if (outcome !== "created") throw new Error(`${username}: ${outcome}`);
+      for (const group of groups) {
+        await createGroup(db, group);
+        await addMember(db, group, username);
+      }
+    },
+    accessToken: (username, groups = []) =>
+      issuer.signAccessToken({ username, groups }, { vhost: "prod", lifetime: 300 }),
+    async login(username, password, more = {}) {
+      const reply = await call("login", { username, password, ...more });
+      if (reply.resp_code !== 200) throw new Error(`login: ${JSON.stringify(reply)}`);
+      return reply.resp_data["id_token"] as string;
+    },
+    async startReplica() {
+      const replica = await createWorker(config, logger);
+      replicas.push(replica);
+      await replica.start();
+      return replica;
+    },
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      await Promise.all([worker, ...replicas].map((one) => one.stop()));
+      await db.destroy();
+      await cleanUp();
+    },
+  };
+}
+
+/** A configuration file's content for a vhost and a database of its own, and what removes both again. */
+export async function provision({ database = "sqlite", config = {} }: WorkerOptions = {}): Promise<{
+  raw: Raw;
+  vhost: { name: string; url: string };
+  cleanUp: () => Promise<void>;
+}> {
+  const vhost = await createVhost();
+  const { hostname, port, username, password } = new URL(vhost.url);
+  const server = database === "mysql" ? await createDatabase() : undefined;
+  const file = join(scratchFolder, `${randomBytes(6).toString("hex")}.db`);
+  const key = Buffer.from(generateSecret("EdDSA").secret).toString("base64");
+  const base: Raw = {
+    jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "base64key", value: key } },
+    db_settings: server === undefined ? { dialect: "sqlite", file } : { dialect: "mysql", ...server },
+    amqp_settings: { host: hostname, port: Number(port), username, password, vhost: vhost.name },
+    app_config: { bcrypt_cost: 4 },
+    log_settings: { level: "debug" },
+  };
+  const raw = { ...base };
+  for (const [section, keys] of Object.entries(config)) {
+    raw[section] = Array.isArray(keys) ? keys : { ...base[section], ...keys };
+  }
+  return {
+    raw,
+    vhost,
+    cleanUp: async () => {
+      await deleteVhost(vhost.name);
+      if (server !== undefined) await dropDatabase(server.database);
+    },
+  };
+}
