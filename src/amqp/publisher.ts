@@ -14,15 +14,17 @@ interface PublisherOptions {
   readonly log: Log;
   /** Whether a message that was under way when the connection broke is sent again on the next one. */
   readonly resend: boolean;
-  /** Messages under way at most; more are lost at once. */
-  readonly capacity: number;
 }
+
+/** What became of a message; a returned one is confirmed as well. */
+export type Outcome = "confirmed" | "lost";
 
 interface Outgoing {
   readonly routingKey: string;
   readonly content: Buffer;
   readonly properties: Options.Publish;
-  readonly finish: (outcome: "confirmed" | "lost") => void;
+  readonly finish: (outcome: Outcome) => void;
+  written: boolean;
 }
 
 /** Publishes to the default exchange on a connection of its own, and waits for the broker's confirm. */
@@ -56,20 +58,17 @@ export class Publisher {
   }
 
   /** Resolves when the message is confirmed, returned, lost, or two seconds old. Never rejects. */
-  async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<void> {
-    if (this.#underway.size >= this.#options.capacity) {
-      this.#options.counters.count("replies_lost");
-      return;
-    }
-    const { promise, resolve } = Promise.withResolvers<"confirmed" | "lost">();
+  async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => resolve("lost"), PATIENCE);
-    const message: Outgoing = { routingKey, content, properties, finish: resolve };
+    const message: Outgoing = { routingKey, content, properties, finish: resolve, written: false };
     this.#underway.add(message);
     this.#write(message);
     const outcome = await promise;
     clearTimeout(timer);
     this.#underway.delete(message);
     if (outcome === "lost") this.#options.counters.count("replies_lost");
+    return outcome;
   }
 
   /** Whether a queue of this name is there; true as well when that cannot be told. */
@@ -95,6 +94,7 @@ export class Publisher {
     channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for replies"));
     channel.on("close", () => {
       this.#channel = undefined;
+      for (const message of this.#underway) if (message.written && !resend) message.finish("lost");
       model.close().catch(() => undefined); // the connection comes back with a new channel
     });
     model.on("blocked", (reason) => {
@@ -108,8 +108,7 @@ export class Publisher {
     this.#model = model;
     this.#blocked = false;
     this.#channel = channel;
-    if (resend) this.#flush();
-    else for (const message of this.#underway) message.finish("lost");
+    this.#flush();
   }
 
   #flush(): void {
@@ -119,6 +118,7 @@ export class Publisher {
   #write(message: Outgoing): void {
     const channel = this.#channel;
     if (channel === undefined || this.#blocked) return;
+    message.written = true;
     try {
       channel.publish("", message.routingKey, message.content, message.properties, (error) => {
         if (error === null) message.finish("confirmed");

@@ -1,9 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Options } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
 import type { Envelope } from "../rpc/envelope.ts";
-import { isSafeReplyTo } from "./direct-reply-to.ts";
 import { Publisher } from "./publisher.ts";
 
 /** Sends replies to where callers want them. */
@@ -20,29 +20,46 @@ interface RepliesOptions {
   readonly log: Log;
 }
 
-/** Replies on a connection apart from the one that consumes; odd addresses on a third, which they may break. */
+/** RabbitMQ's direct reply-to: the address names an Erlang process instead of a queue. */
+const DIRECT = "amq.rabbitmq.reply-to";
+
+/** Addresses that are remembered as harmless; the oldest is forgotten first. */
+const MAX_PROVEN = 10_000;
+
+/** Replies to new direct addresses that may wait for their turn; more are lost at once. */
+const MAX_WAITING = 1000;
+
+/**
+ * Replies on a connection apart from the one that consumes. RabbitMQ (3.10 at least) ends the whole connection that
+ * publishes to a direct reply-to address which it cannot decode, and no look at the address tells whether it can. So the
+ * first reply to each one goes over a third connection, one at a time: when that breaks, only the guilty reply is lost.
+ */
 export class Replies implements ReplySender {
   readonly #options: RepliesOptions;
   readonly #publisher: Publisher;
-  #quarantine: Publisher | undefined;
-  #stopped = false;
+  readonly #proven = new Set<string>();
+  #probation: Publisher | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
   constructor(options: RepliesOptions) {
     this.#options = options;
-    this.#publisher = new Publisher({ ...options, purpose: "replies", resend: true, capacity: Infinity });
+    this.#publisher = new Publisher({ ...options, purpose: "replies", resend: true });
   }
 
   start(): Promise<void> {
     return this.#publisher.start();
   }
 
+  /** Closes the connections after two seconds at most, so that replies under way arrive. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all([this.#publisher.stop(), this.#quarantine?.stop()]);
+    await Promise.race([this.#turn, sleep(2000, undefined, { ref: false })]);
+    await Promise.all([this.#publisher.stop(), this.#probation?.stop()]);
   }
 
   async send(replyTo: string, correlationId: string | undefined, envelope: Envelope): Promise<void> {
     const { message_lifetime: lifetime } = this.#options.amqp;
+    const content = Buffer.from(JSON.stringify(envelope));
     const properties: Options.Publish = {
       contentType: "application/json",
       type: "result",
@@ -53,27 +70,49 @@ export class Replies implements ReplySender {
       ...(correlationId === undefined ? {} : { correlationId }),
       ...(lifetime === undefined ? {} : { expiration: Math.round(lifetime * 1000) }),
     };
-    const publisher = isSafeReplyTo(replyTo) ? this.#publisher : this.#quarantined();
-    await publisher?.send(replyTo, Buffer.from(JSON.stringify(envelope)), properties);
+    if (this.#isHarmless(replyTo)) await this.#publisher.send(replyTo, content, properties);
+    // Not awaited: while harmful addresses break the connection, their requests must not hold up the queue.
+    else this.#prove(replyTo, content, properties);
   }
 
   async isReachable(replyTo: string): Promise<boolean> {
-    return !isSafeReplyTo(replyTo) || this.#publisher.hasQueue(replyTo);
+    return !this.#isHarmless(replyTo) || this.#publisher.hasQueue(replyTo);
   }
 
-  #quarantined(): Publisher | undefined {
-    if (this.#stopped) return undefined;
-    if (this.#quarantine === undefined) {
-      this.#quarantine = new Publisher({
-        ...this.#options,
-        purpose: "odd replies",
-        resend: false,
-        capacity: 100,
-      });
-      this.#quarantine.start().catch((error: unknown) => {
-        this.#options.log.warn({ err: error }, "no connection for replies to odd addresses");
+  #isHarmless(replyTo: string): boolean {
+    return !replyTo.startsWith(DIRECT) || this.#proven.has(replyTo);
+  }
+
+  #prove(replyTo: string, content: Buffer, properties: Options.Publish): void {
+    if (this.#waiting >= MAX_WAITING) {
+      this.#options.counters.count("replies_lost");
+      return;
+    }
+    this.#waiting++;
+    this.#turn = this.#turn.then(async () => {
+      this.#waiting--;
+      const outcome = await this.#onProbation().send(replyTo, content, properties);
+      if (outcome === "confirmed") this.#remember(replyTo);
+      else this.#options.log.warn("the first reply to a direct reply-to address was lost");
+    });
+  }
+
+  #remember(replyTo: string): void {
+    const [oldest] = this.#proven;
+    if (oldest !== undefined && this.#proven.size >= MAX_PROVEN) this.#proven.delete(oldest);
+    this.#proven.add(replyTo);
+  }
+
+  #onProbation(): Publisher {
+    if (this.#probation === undefined) {
+      this.#probation = new Publisher({ ...this.#options, purpose: "first replies", resend: false });
+      this.#probation.start().catch((error: unknown) => {
+        this.#options.log.warn(
+          { err: error },
+          "no connection for first replies to direct reply-to addresses",
+        );
       });
     }
-    return this.#quarantine;
+    return this.#probation;
   }
 }

@@ -26,7 +26,10 @@ export interface Procedure<
 }
 
 /** The request that a procedure takes, with the token that its access asks for. */
-export type RequestOf<P extends Procedure> = z.input<ReturnType<P["input"]>> & TokenOf<P["access"]>;
+export type RequestOf<P extends Procedure> = FieldsOf<z.input<ReturnType<P["input"]>>> & TokenOf<P["access"]>;
+
+/** zod gives an empty object the type of one that may have no key at all, which no token fits into. */
+type FieldsOf<Input> = string extends keyof Input ? unknown : Input;
 
 /** What a procedure gives when it succeeds. */
 export type ReplyOf<P extends Procedure> = z.output<P["output"]>;

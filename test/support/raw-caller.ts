@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Channel, type ChannelModel, connect, type ConsumeMessage, type Options } from "amqplib";
+import { waitUntil } from "./servers/scratch.ts";
+
+/** A caller that publishes any bytes with any properties and keeps every reply, as a stranger's client would. */
+export interface RawCaller extends AsyncDisposable {
+  readonly connection: ChannelModel;
+  readonly channel: Channel;
+  /** The exclusive queue for its replies. */
+  readonly replyQueue: string;
+  readonly replies: readonly ConsumeMessage[];
+  /** Publishes to a queue, with the reply queue as `reply_to` unless the properties say otherwise. */
+  publish(queue: string, body: string | Uint8Array, properties?: Options.Publish): void;
+  /** The replies with this correlation id, once there is one and half a second passed without another. */
+  settledReplies(correlationId: string): Promise<ConsumeMessage[]>;
+}
+
+/** A raw caller on the vhost of this address. */
+export async function connectRaw(url: string): Promise<RawCaller> {
+  const connection = await connect(url, { noDelay: true });
+  connection.on("error", () => undefined);
+  const channel = await connection.createChannel();
+  channel.on("error", () => undefined);
+  const { queue: replyQueue } = await channel.assertQueue("", { exclusive: true });
+  const replies: ConsumeMessage[] = [];
+  await channel.consume(replyQueue, (message) => void (message && replies.push(message)), { noAck: true });
+  return {
+    connection,
+    channel,
+    replyQueue,
+    replies,
+    publish(queue, body, properties = {}) {
+      channel.publish("", queue, Buffer.from(body), { replyTo: replyQueue, ...properties });
+    },
+    async settledReplies(correlationId) {
+      const find = (): ConsumeMessage[] =>
+        replies.filter(
+          ({ properties }) => (properties as { correlationId?: unknown }).correlationId === correlationId,
+        );
+      await waitUntil(`a reply to ${correlationId}`, () => find().length > 0, { seconds: 15 });
+      await sleep(500);
+      return find();
+    },
+    [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
+  };
+}
+
+/** The JSON in a reply. */
+export function bodyOf(message: ConsumeMessage | undefined): {
+  resp_code: number;
+  resp_data: Record<string, unknown>;
+} {
+  if (message === undefined) throw new Error("no reply");
+  return JSON.parse(message.content.toString()) as { resp_code: number; resp_data: Record<string, unknown> };
+}
