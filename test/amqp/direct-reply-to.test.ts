@@ -14,13 +14,9 @@ async function realAddress(url: string): Promise<string> {
   await using caller = await connectRaw(url);
   const { queue } = await caller.channel.assertQueue("", { exclusive: true });
   const { promise, resolve } = Promise.withResolvers<string>();
-  await caller.channel.consume(
-    queue,
-    (message) => void (message && resolve(String(message.properties.replyTo))),
-    {
-      noAck: true,
-    },
-  );
+  await caller.channel.consume(queue, (message) => resolve(String(message?.properties.replyTo)), {
+    noAck: true,
+  });
   await caller.channel.consume("amq.rabbitmq.reply-to", () => undefined, { noAck: true });
   caller.publish(queue, "", { replyTo: "amq.rabbitmq.reply-to" });
   return await promise;

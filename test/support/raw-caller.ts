@@ -11,7 +11,7 @@ export interface RawCaller extends AsyncDisposable {
   readonly replies: readonly ConsumeMessage[];
   /** Publishes to a queue, with the reply queue as `reply_to` unless the properties say otherwise. */
   publish(queue: string, body: string | Uint8Array, properties?: Options.Publish): void;
-  /** The replies with this correlation id, once there is one and half a second passed without another. */
+  /** The replies with this correlation id, once there is one and 300 ms passed without another. */
   settledReplies(correlationId: string): Promise<ConsumeMessage[]>;
 }
 
@@ -23,7 +23,13 @@ export async function connectRaw(url: string): Promise<RawCaller> {
   channel.on("error", () => undefined);
   const { queue: replyQueue } = await channel.assertQueue("", { exclusive: true });
   const replies: ConsumeMessage[] = [];
-  await channel.consume(replyQueue, (message) => void (message && replies.push(message)), { noAck: true });
+  await channel.consume(
+    replyQueue,
+    (message) => {
+      if (message !== null) replies.push(message);
+    },
+    { noAck: true },
+  );
   return {
     connection,
     channel,
@@ -38,7 +44,7 @@ export async function connectRaw(url: string): Promise<RawCaller> {
           ({ properties }) => (properties as { correlationId?: unknown }).correlationId === correlationId,
         );
       await waitUntil(`a reply to ${correlationId}`, () => find().length > 0, { seconds: 15 });
-      await sleep(500);
+      await sleep(300);
       return find();
     },
     [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),

@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, connect as connectSocket, type Socket } from "node:net";
+
+/** A TCP relay to a server that a test can cut off and bring back. */
+export interface Proxy extends AsyncDisposable {
+  readonly port: number;
+  /** Refuses new connections and ends the open ones. */
+  cut(): void;
+  /** Accepts connections, and holds back every byte on new and open ones. */
+  hang(): void;
+  /** Relays again; connections that hung are ended. */
+  restore(): void;
+}
+
+/** A relay to a port on the loopback interface. */
+export async function startProxy(target: number): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  let state: "open" | "cut" | "hung" = "open";
+  const drop = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
+  };
+  const server = createServer((downstream) => {
+    track(downstream);
+    if (state === "cut") return downstream.destroy();
+    const upstream = connectSocket(target, "127.0.0.1");
+    track(upstream);
+    relay(downstream, upstream);
+    relay(upstream, downstream);
+    return undefined;
+  });
+  const relay = (from: Socket, to: Socket): void => {
+    from.on("data", (chunk: Buffer) => {
+      if (state === "open") to.write(chunk);
+    });
+    from.on("close", () => to.destroy());
+  };
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut() {
+      state = "cut";
+      drop();
+    },
+    hang() {
+      state = "hung";
+    },
+    restore() {
+      drop();
+      state = "open";
+    },
+    async [Symbol.asyncDispose]() {
+      drop();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import type { KeyObject } from "node:crypto";
+import { CompactSign } from "jose";
+
+/** A JSON object, or its text where JSON.stringify would not write what the test needs. */
+type Json = Readonly<Record<string, unknown>> | string;
+
+/** A JWS over any payload with any header: what a forger, or another issuer, could send. */
+export async function craft(
+  header: { alg: string } & Record<string, unknown>,
+  payload: Json,
+  key: KeyObject | Uint8Array,
+): Promise<string> {
+  const text = typeof payload === "string" ? payload : JSON.stringify(payload);
+  const known = Object.fromEntries(((header["crit"] ?? []) as string[]).map((name) => [name, true]));
+  return new CompactSign(Buffer.from(text)).setProtectedHeader(header).sign(key, { crit: known });
+}
+
+/** Claims of an access token that is valid now; undefined removes one. */
+export function accessClaims(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    iss: "authmq",
+    sub: "alice",
+    user: "alice",
+    groups: [],
+    vhost: "prod",
+    iat: now,
+    nbf: now,
+    exp: now + 300,
+    jti: "of-a-test",
+    ...changes,
+  };
+}
+
+/** Seconds since the epoch, so many from now. */
+export function secondsFromNow(seconds: number): number {
+  return Math.floor(Date.now() / 1000) + seconds;
+}
+
+/** A part of a token without its last character's spare bits being zero: decoders read the same bytes from it. */
+export function withSpareBits(part: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const last = alphabet.indexOf(part.slice(-1));
+  return part.slice(0, -1) + String(alphabet[last + 1]);
+}
+
+/** A part of a token, decoded as JSON. */
+export function decodePart(token: string, index: 0 | 1): Record<string, unknown> {
+  const text = Buffer.from(token.split(".")[index] ?? "", "base64url").toString();
+  return JSON.parse(text) as Record<string, unknown>;
+}

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { calculateJwkThumbprint, exportJWK, jwtVerify } from "jose";
+import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
+import { startWorker, type TestWorker } from "../support/worker.ts";
+import { decodePart } from "./craft.ts";
+
+describe("the tokens that are issued", () => {
+  let worker: TestWorker;
+  let idToken: string;
+  let accessToken: string;
+  before(async () => {
+    worker = await startWorker({
+      config: {
+        jwt_creation: { issuer: "https://auth.example.com" },
+        app_config: { id_token_valid_time: 60, access_token_valid_time: 2 },
+      },
+    });
+    await worker.addUser("Alice", "correct horse", { groups: ["ops", "dev"] });
+    idToken = await worker.login("ALICE", "correct horse", { ip: "::ffff:192.0.2.7", vhost: "staging" });
+    accessToken = await exchange();
+  });
+  after(() => worker[Symbol.asyncDispose]());
+
+  async function exchange(): Promise<string> {
+    const { resp_data } = await worker.call("token", { id_token: idToken, ip: "192.0.2.7" });
+    return resp_data["access_token"] as string;
+  }
+
+  test("an ID token's header names the algorithm, its kind and its row in the database", async () => {
+    const row = await findIdTokenOf(worker.db, "Alice");
+    assert.deepEqual(decodePart(idToken, 0), { alg: "EdDSA", typ: "id+jwt", kid: String(row?.token_id) });
+    assert.match(String(row?.token_id), /^[1-9]\d*$/);
+  });
+
+  test("an ID token says who, which groups and which address, and not which vhost", async () => {
+    const { iat, nbf, exp, groups, ...rest } = decodePart(idToken, 1);
+    assert.deepEqual(rest, { iss: "https://auth.example.com", sub: "Alice", ip: "192.0.2.7" });
+    assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
+    assert.ok(Number.isSafeInteger(iat) && nbf === iat);
+    assert.equal(Math.abs(Number(exp) - Number(iat) - 3600) <= 1, true, "valid for id_token_valid_time minutes");
+  });
+
+  test("an ID token's row holds the same end, address and algorithm, and the vhost", async () => {
+    const row = await findIdTokenOf(worker.db, "Alice");
+    assert.equal(Math.floor(Number(row?.valid_until) / 1000), decodePart(idToken, 1)["exp"]);
+    assert.equal(row?.ip, "192.0.2.7");
+    assert.equal(row.sign_method, "EdDSA");
+    assert.equal(row.vhost, "staging");
+  });
+
+  test("an access token's header names its kind and the RFC 7638 thumbprint of the key", async () => {
+    const jwk = await exportJWK(createPublicKey(worker.config.signing!.key));
+    assert.deepEqual(decodePart(accessToken, 0), {
+      alg: "EdDSA",
+      typ: "at+jwt",
+      kid: await calculateJwkThumbprint(jwk),
+    });
+  });
+
+  test("an access token carries user, groups, vhost and its times, and no audience unless one is set", () => {
+    const { iat, nbf, exp, jti, groups, ...rest } = decodePart(accessToken, 1);
+    assert.deepEqual(rest, {
+      iss: "https://auth.example.com",
+      sub: "Alice",
+      user: "Alice",
+      vhost: "staging",
+    });
+    assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
+    assert.ok(Number.isSafeInteger(iat) && nbf === iat);
+    assert.equal(Number(exp) - Number(iat), 120, "valid for access_token_valid_time minutes");
+    assert.ok(typeof jti === "string" && jti.length >= 16);
+  });
+
+  test("no two access tokens share a jti", async () => {
+    const tokens = await Promise.all(Array.from({ length: 8 }, exchange));
+    assert.equal(new Set(tokens.map((token) => decodePart(token, 1)["jti"])).size, 8);
+  });
+
+  test("any service verifies an access token with the public key alone", async () => {
+    const key = createPublicKey(worker.config.signing!.key);
+    const { payload } = await jwtVerify(accessToken, key, {
+      algorithms: ["EdDSA"],
+      issuer: "https://auth.example.com",
+      typ: "at+jwt",
+    });
+    assert.equal(payload.sub, "Alice");
+  });
+
+  test("an id is not used again when the user logs in again", async () => {
+    const ids = new Set<unknown>();
+    for (let round = 0; round < 4; round++) {
+      ids.add(decodePart(await worker.login("Alice", "correct horse", { ip: "192.0.2.7" }), 0)["kid"]);
+    }
+    assert.equal(ids.size, 4);
+  });
+});
+
+describe("the tokens of an installation with an audience", () => {
+  test("access tokens carry it, ID tokens do not, and an access token without it is refused", async () => {
+    await using worker = await startWorker({ config: { jwt_creation: { audience: "services" } } });
+    await worker.addUser("alice", "correct horse");
+    const idToken = await worker.login("alice", "correct horse");
+    const { resp_data } = await worker.call("token", { id_token: idToken });
+    const accessToken = resp_data["access_token"] as string;
+    assert.equal(decodePart(accessToken, 1)["aud"], "services");
+    assert.equal(Object.hasOwn(decodePart(idToken, 1), "aud"), false);
+    assert.equal((await worker.call("user_all", { access_token: accessToken })).resp_code, 200);
+
+    const { createIssuer } = await import("../../src/tokens/issuer.ts");
+    const careless = await createIssuer({ ...worker.config.signing!, audience: undefined });
+    const without = await careless.signAccessToken(
+      { username: "alice", groups: [] },
+      { vhost: "prod", lifetime: 60 },
+    );
+    assert.equal((await worker.call("user_all", { access_token: without })).resp_code, 401);
+  });
+});
