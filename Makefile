@@ -20,7 +20,7 @@ node_modules/.package-lock.json: package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: install ## see it work: a worker on a real RabbitMQ and MariaDB, step by step
+demo: install ## see it work, step by step: two workers on a real RabbitMQ, called from the command line
 	@$(NPM) run demo
 
 test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts b.test.ts" for some of them

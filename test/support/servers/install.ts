@@ -18,14 +18,19 @@ const PROGRAMS = {
 type Name = keyof typeof PROGRAMS;
 
 /**
- * Finds out how RabbitMQ and MariaDB can be started here: installed binaries first, then a Docker engine, then
- * Debian's packages, which it installs. Throws one line that says what to install when nothing of that works.
+ * Finds out how servers (both, unless some are named) can be started here: installed binaries first, then a Docker
+ * engine, then Debian's packages, which it installs. Throws one line that says what to install when none of that works.
  */
-export async function provideServers(say: (line: string) => void): Promise<Record<Name, Mode>> {
-  const missing = missingPackages();
+export async function provideServers(
+  say: (line: string) => void,
+  names: readonly Name[] = ["rabbitmq", "mariadb"],
+): Promise<Record<Name, Mode>> {
+  const missing = missingPackages(names);
   const docker = missing.length > 0 && (await dockerAnswers());
   if (missing.length > 0 && !docker) {
     await installPackages(missing, say);
+    const left = missingPackages(names);
+    if (left.length > 0) throw new Error(whatToInstall(left));
   }
   return { rabbitmq: mode("rabbitmq"), mariadb: mode("mariadb") };
 }
@@ -48,10 +53,10 @@ function mode(name: Name): Mode {
   return PROGRAMS[name].files.every(findProgram) ? "installed" : "docker";
 }
 
-function missingPackages(): string[] {
-  return Object.values(PROGRAMS).flatMap(({ package: name, files }) =>
-    files.every(findProgram) ? [] : [name],
-  );
+function missingPackages(names: readonly Name[]): string[] {
+  return names
+    .filter((name) => !PROGRAMS[name].files.every(findProgram))
+    .map((name) => PROGRAMS[name].package);
 }
 
 async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
@@ -69,8 +74,6 @@ async function installPackages(packages: readonly string[], say: (line: string) 
   } catch (cause) {
     throw new Error(`apt-get failed: ${reason(cause)}. ${whatToInstall(packages)}`, { cause });
   }
-  const left = missingPackages();
-  if (left.length > 0) throw new Error(whatToInstall(left));
 }
 
 /** The words to put before a command that root must run; undefined when there is no way without a password. */
@@ -89,7 +92,7 @@ async function execute([command = "", ...args]: readonly string[]): Promise<void
 }
 
 function whatToInstall(packages: readonly string[]): string {
-  return `The tests need real servers: install ${packages.join(" and ")} (Debian's packages), or start a Docker engine.`;
+  return `Real servers are needed here: install ${packages.join(" and ")} (Debian's packages), or start a Docker engine.`;
 }
 
 function reason(error: unknown): string {

@@ -1,0 +1,121 @@
+/**
+ * Shows authmq at work: `npm run -s demo`. Finds or starts a RabbitMQ, makes an installation in a scratch folder with
+ * two workers, walks through it by real `authmq call` processes, and removes everything again, however it ends.
+ * Exits with 0 only if every reply was as expected.
+ */
+import { randomBytes } from "node:crypto";
+import { QUEUE_SETTINGS } from "../../src/config/queues.ts";
+import { Scratch } from "../support/servers/scratch.ts";
+import { type Broker, deleteQueues, findBroker, nameQueues, startBroker } from "./broker.ts";
+import { Installation } from "./installation.ts";
+import { tellStory } from "./story.ts";
+import { chapter, closing, command, done, failure, heading, introduction, remark } from "./terminal.ts";
+
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+const HOW_TO_GO_ON = [
+  "",
+  "How to go on",
+  "    README.md               the same on your own broker: init, migrate, admin create, serve, call",
+  "    docs/protocol.md        all queues, with requests, replies and errors",
+  "    docs/configuration.md   every setting, in the file and by environment variable",
+  "    make test               the tests, on a real RabbitMQ and MariaDB",
+];
+
+const startedAt = performance.now();
+const scratch = new Scratch();
+const installation = new Installation(scratch);
+const queues = nameQueues(QUEUE_SETTINGS);
+let shared: Broker | undefined;
+let ending: Promise<never> | undefined;
+
+for (const [signal, number] of Object.entries(SIGNALS)) {
+  process.on(signal, () => {
+    if (ending === undefined) failure(`\n${signal}: stopping`);
+    void end(128 + number);
+  });
+}
+
+try {
+  const replies = await play();
+  if (ending === undefined) {
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+    closing(`All ${replies} replies were as expected (${seconds} s).`, HOW_TO_GO_ON);
+  }
+  await end(0);
+} catch (error) {
+  if (ending === undefined) failure(error instanceof Error ? error.message : String(error));
+  await end(1);
+}
+
+async function play(): Promise<number> {
+  const rootPassword = randomBytes(9).toString("base64url");
+  introduction(
+    "authmq: users, groups and tokens for services that talk over RabbitMQ",
+    "Every command is a process of its own, every reply comes over the broker. Tokens are shortened.",
+  );
+  chapter("A new installation");
+  heading("A RabbitMQ: the one that is here already, or else one just for this demo.");
+  shared = await findBroker();
+  // Files and database need no broker, so that it can take its time meanwhile.
+  const starting = shared ? Promise.resolve(shared) : startBroker(scratch, remark);
+  starting.catch(() => undefined); // awaited below
+  if (shared === undefined) remark("None answers, so one is starting in the background.");
+  else describe(shared);
+
+  heading("init writes a configuration and a signing key; migrate makes the database, here SQLite.");
+  await show(["init", installation.folder], "authmq init");
+  await show(["migrate"], "authmq migrate");
+  heading("The first administrator goes straight into the database, the password over stdin.");
+  const create = ["admin", "create", "root", "--email", "root@example.com"];
+  await show(create, `authmq ${create.join(" ")} < password.txt`, rootPassword);
+
+  if (shared === undefined) {
+    heading("RabbitMQ is ready.");
+    describe(await starting);
+  }
+  const broker = await starting;
+  installation.configure(settingsFor(broker.url));
+  heading("Two workers share the queues. Where the broker is, they learn from the environment.");
+  const { hostname, port } = broker.url;
+  command(`export AUTHMQ__AMQP_SETTINGS__HOST=${hostname} AUTHMQ__AMQP_SETTINGS__PORT=${port || 5672} …`);
+  command("authmq serve & authmq serve &");
+  const [first, second] = await Promise.all([installation.serve("worker-1"), installation.serve("worker-2")]);
+  done(`ready: worker ${first.pid} and worker ${second.pid}`);
+  return tellStory({ installation, secondWorker: second, rootPassword });
+}
+
+/** Runs a command and shows what it printed. */
+async function show(args: readonly string[], shown: string, stdin = ""): Promise<void> {
+  command(shown);
+  const output = await installation.must(args, stdin);
+  const lines = output.trim().replaceAll(`${installation.folder}/`, "").split("\n");
+  done(lines.join(", ").replaceAll(", applied", ","));
+}
+
+function describe({ url, origin }: Broker): void {
+  done(`RabbitMQ on ${url.host}, ${origin}`);
+}
+
+/** The environment that overrides the configuration file. */
+function settingsFor({ hostname, port, username, password, pathname }: URL): Record<string, string> {
+  return {
+    AUTHMQ__AMQP_SETTINGS__HOST: hostname.replace(/^\[(.*)\]$/, "$1"),
+    AUTHMQ__AMQP_SETTINGS__PORT: port || "5672",
+    AUTHMQ__AMQP_SETTINGS__USERNAME: decodeURIComponent(username) || "guest",
+    AUTHMQ__AMQP_SETTINGS__PASSWORD: decodeURIComponent(password) || "guest",
+    AUTHMQ__AMQP_SETTINGS__VHOST: decodeURIComponent(pathname.slice(1)) || "/",
+    AUTHMQ__QUEUE_SETTINGS: JSON.stringify(queues),
+  };
+}
+
+/** Stops everything that was started and ends the process. */
+function end(code: number): Promise<never> {
+  ending ??= (async () => {
+    await installation.stop().catch(() => undefined);
+    if (shared !== undefined) await deleteQueues(shared, Object.values(queues)).catch(() => undefined);
+    await scratch.close();
+    process.exit(code);
+  })();
+  return ending;
+}
