@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check format schemas build
+.PHONY: help install demo test coverage check format schemas build secrets
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,3 +45,10 @@ schemas: install ## write schemas/ anew from the code
 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
+
+# The folder is closed and its files are open: Compose mounts the files as they are, for users of its images' choice.
+secrets: ## make random passwords for docker-compose.yml in secrets/, where they are not yet
+	@umask 077 && mkdir -p secrets && cd secrets && umask 022 && \
+	  for name in rabbitmq_password mysql_password mysql_root_password; do \
+	    [ -e $$name ] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' > $$name; \
+	  done && echo "secrets/: rabbitmq_password, mysql_password, mysql_root_password"

@@ -71,7 +71,7 @@ async function play(): Promise<number> {
   await show(create, `authmq ${create.join(" ")} < password.txt`, rootPassword);
 
   if (shared === undefined) {
-    heading("RabbitMQ is ready.");
+    heading("RabbitMQ takes a few seconds to start.");
     describe(await starting);
   }
   const broker = await starting;

@@ -1,0 +1,27 @@
+# Everything that compiling takes stays in the first stage.
+FROM node:24-slim AS build
+WORKDIR /authmq
+COPY package.json package-lock.json ./
+COPY .ci/node .ci/node
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json ./
+COPY src src
+RUN npm run build && chmod 755 dist/cli.js
+
+FROM node:24-slim AS packages
+WORKDIR /authmq
+COPY package.json package-lock.json ./
+COPY .ci/node .ci/node
+RUN npm ci --omit=dev --no-audit --no-fund
+
+FROM node:24-slim
+ENV NODE_ENV=production
+WORKDIR /authmq
+COPY --from=packages /authmq/node_modules node_modules
+COPY --from=build /authmq/dist dist
+COPY package.json LICENSE ./
+# A new volume on /config belongs to whom the folder belongs to: init can write there, and nowhere else.
+RUN ln -s /authmq/dist/cli.js /usr/local/bin/authmq && mkdir /config && chown node:node /config
+USER node
+WORKDIR /config
+CMD ["authmq", "serve"]
