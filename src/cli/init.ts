@@ -11,7 +11,7 @@ const PUBLIC_KEY = "signing-key.pub.pem";
 /** What a new installation begins with: what is not there has its default. */
 const INITIAL_CONFIG = {
   jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "keyfile", value: PRIVATE_KEY } },
-  db_settings: { dialect: "sqlite", file: "authmq.db" },
+  db_settings: { dialect: "sqlite" },
   amqp_settings: { host: "127.0.0.1", port: 5672, username: "guest", password: "guest", vhost: "/" },
   app_config: {
     allow_registration: false,
