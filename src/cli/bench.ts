@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { SingleBar } from "cli-progress";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { connectRpc, NoReplyError, type RpcClient } from "../client/rpc-client.ts";
 import { loadConfig } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
@@ -42,7 +42,11 @@ export function benchCommand(): Command {
     .addOption(configOption())
     .option("-n, --requests <number>", "requests in all", positiveInteger, 1000)
     .option("-c, --concurrency <number>", "requests in flight", positiveInteger, 16)
-    .option("--timeout <seconds>", "wait so long for each reply", seconds, 30_000)
+    .addOption(
+      new Option("--timeout <seconds>", "wait so long for each reply")
+        .argParser(seconds)
+        .default(30_000, "30"),
+    )
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { connectRpc, NoReplyError } from "../client/rpc-client.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { isQueueName } from "../config/queues.ts";
@@ -17,7 +17,11 @@ export function callCommand(): Command {
     .argument("<queue>", "name of the workflow's queue")
     .argument("[json]", "the request, or - to read it from stdin", "{}")
     .addOption(configOption())
-    .option("--timeout <seconds>", "wait so long for the reply", seconds, 10_000)
+    .addOption(
+      new Option("--timeout <seconds>", "wait so long for the reply")
+        .argParser(seconds)
+        .default(10_000, "10"),
+    )
     .addHelpText(
       "after",
       `
