@@ -5,6 +5,7 @@ import { after, describe, test } from "node:test";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { SIGN_METHODS, type SignMethod } from "../../src/config/schema.ts";
 import { type Auth, createAuth } from "../../src/create-auth.ts";
+import { openDatabase } from "../../src/db/database.ts";
 import { scratchFolder } from "../support/env.ts";
 import { decodePart } from "./craft.ts";
 
@@ -29,7 +30,7 @@ async function openAuth(method: SignMethod): Promise<Auth> {
 }
 
 for (const method of SIGN_METHODS) {
-  describe(`${method}`, () => {
+  describe(method, () => {
     let auth: Auth;
     after(() => auth.close());
 
@@ -71,7 +72,6 @@ test("an ID token signed with an algorithm that its row does not name is refused
   // A new algorithm does not end the sessions that began with the old one ...
   await later.session.getAccessToken({ id_token });
   // ... and the row of a session decides which one is its own.
-  const { openDatabase } = await import("../../src/db/database.ts");
   await using db = openDatabase({ dialect: "sqlite", file, timeout_ms: 2000 });
   await db.updateTable("token").set({ sign_method: "RS512" }).where("user_id", "=", "alice").execute();
   await assert.rejects(later.session.getAccessToken({ id_token }), { code: "INVALID_TOKEN" });

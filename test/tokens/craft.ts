@@ -1,8 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import { CompactSign } from "jose";
 
-/** A JSON object, or its text where JSON.stringify would not write what the test needs. */
-type Json = Readonly<Record<string, unknown>> | string;
+/** A JSON object, or its text or bytes where JSON.stringify would not write what the test needs. */
+type Json = Readonly<Record<string, unknown>> | string | Uint8Array;
 
 /** A JWS over any payload with any header: what a forger, or another issuer, could send. */
 export async function craft(
@@ -10,9 +10,10 @@ export async function craft(
   payload: Json,
   key: KeyObject | Uint8Array,
 ): Promise<string> {
-  const text = typeof payload === "string" ? payload : JSON.stringify(payload);
+  const isText = typeof payload === "string" || payload instanceof Uint8Array;
+  const bytes = Buffer.from(isText ? payload : JSON.stringify(payload));
   const known = Object.fromEntries(((header["crit"] ?? []) as string[]).map((name) => [name, true]));
-  return new CompactSign(Buffer.from(text)).setProtectedHeader(header).sign(key, { crit: known });
+  return new CompactSign(bytes).setProtectedHeader(header).sign(key, { crit: known });
 }
 
 /** Claims of an access token that is valid now; undefined removes one. */

@@ -3,6 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { calculateJwkThumbprint, exportJWK, jwtVerify } from "jose";
 import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
+import { createIssuer } from "../../src/tokens/issuer.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { decodePart } from "./craft.ts";
 
@@ -39,7 +40,7 @@ describe("the tokens that are issued", () => {
     assert.deepEqual(rest, { iss: "https://auth.example.com", sub: "Alice", ip: "192.0.2.7" });
     assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
     assert.ok(Number.isSafeInteger(iat) && nbf === iat);
-    assert.equal(Math.abs(Number(exp) - Number(iat) - 3600) <= 1, true, "valid for id_token_valid_time minutes");
+    assert.ok(Math.abs(Number(exp) - Number(iat) - 3600) <= 1, "valid for id_token_valid_time minutes");
   });
 
   test("an ID token's row holds the same end, address and algorithm, and the vhost", async () => {
@@ -108,7 +109,6 @@ describe("the tokens of an installation with an audience", () => {
     assert.equal(Object.hasOwn(decodePart(idToken, 1), "aud"), false);
     assert.equal((await worker.call("user_all", { access_token: accessToken })).resp_code, 200);
 
-    const { createIssuer } = await import("../../src/tokens/issuer.ts");
     const careless = await createIssuer({ ...worker.config.signing!, audience: undefined });
     const without = await careless.signAccessToken(
       { username: "alice", groups: [] },
