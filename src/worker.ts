@@ -78,9 +78,10 @@ async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Pr
         `the database lacks ${pending.join(", ")}: run "authmq migrate", or "authmq serve --migrate"`,
       );
     } catch (error) {
+      if (stopped.aborted) throw new Error("stopped before the database was there", { cause: error });
       if (!(error instanceof AppError && error.code === "UNAVAILABLE")) throw error;
       log.warn({ err: error }, "the database is out of reach, trying again");
-      await sleep(1000, undefined, { signal: stopped });
+      await sleep(1000, undefined, { signal: stopped }).catch(() => undefined);
     }
   }
 }

@@ -10,8 +10,8 @@ const CLOSE_TIMEOUT = 2000;
 const FIRST_DELAY = 200;
 const MAX_DELAY = 15_000;
 
-/** What the broker says to credentials, a vhost or a plugin that it will not have: trying again would not help. */
-const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
+/** What amqplib says when the broker refuses the user, or the vhost (there without the reason). */
+const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
 
 interface ConnectionOptions {
   readonly amqp: Config["amqp"];

@@ -71,6 +71,8 @@ export class QueueConsumer {
       await this.#channel.cancel(this.#consumerTag).catch(() => undefined);
     }
     await Promise.all(this.#running);
+    // amqplib writes its channels in turn: only the channel's own close is sure to come after its acks.
+    await this.#channel?.close().catch(() => undefined);
   }
 
   async #consume(model: ChannelModel): Promise<void> {

@@ -27,6 +27,7 @@ export class NoReplyError extends Error {
 export interface RpcClient extends AsyncDisposable {
   /** The reply to a body of JSON within `timeout` ms, or a NoReplyError. */
   call(queue: string, body: string, timeout: number): Promise<RpcReply>;
+  /** Closes the connection; may be called twice. */
   close(): Promise<void>;
 }
 
@@ -62,6 +63,9 @@ export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
   channel.on("error", () => undefined);
   channel.on("close", () => abandon("the broker closed the channel"));
 
+  // A connection that is gone is closed.
+  const close = (): Promise<void> => connection.close().catch(() => undefined);
+
   return {
     async call(queue, body, timeout) {
       const id = randomUUID();
@@ -82,8 +86,8 @@ export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
         waiting.delete(id);
       }
     },
-    close: () => connection.close(),
-    [Symbol.asyncDispose]: () => connection.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

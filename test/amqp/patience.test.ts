@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
+import { bodyOf, connectRaw } from "../support/raw-caller.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { startWorker, type TestWorker } from "../support/worker.ts";
+
+/** A cost at which one comparison keeps a lane busy for about a second. */
+const SLOW = 14;
+
+/** Four logins fill the lane and the queue's prefetch on any machine with two processors. */
+async function startSlowWorker(cost = SLOW): Promise<TestWorker> {
+  const worker = await startWorker();
+  await worker.addUser("slow", "correct horse", { cost });
+  await worker.addUser("late", "correct horse");
+  return worker;
+}
+
+/** What the worker counted, which it logs when it stops. */
+async function countersOf(worker: TestWorker): Promise<Record<string, number>> {
+  await worker.worker.stop();
+  const line = worker.log.find((text) => text.includes('"msg":"stopped"'));
+  return (JSON.parse(line ?? "{}") as { counters: Record<string, number> }).counters;
+}
+
+test("a request whose expiration passes while it waits for the lane is counted and not executed", async () => {
+  await using worker = await startSlowWorker();
+  await using caller = await connectRaw(worker.url);
+  const slow = JSON.stringify({ username: "slow", password: "wrong" });
+  for (let index = 0; index < 3; index++) caller.publish("login", slow, { correlationId: `slow-${index}` });
+  const late = JSON.stringify({ username: "late", password: "correct horse" });
+  caller.publish("login", late, { correlationId: "late", expiration: 200 });
+  await waitUntil("the slow replies", () => caller.replies.length === 3 || undefined);
+  const { messageCount } = await caller.channel.checkQueue("login");
+  assert.equal(messageCount, 0);
+  assert.equal(await findIdTokenOf(worker.db, "late"), undefined);
+  assert.equal(
+    caller.replies.some(({ properties }) => properties.correlationId === "late"),
+    false,
+  );
+  assert.equal((await countersOf(worker))["abandoned"], 1);
+});
+
+test("a request whose caller left while it waited for the lane is counted and not executed", async () => {
+  await using worker = await startSlowWorker(SLOW + 1);
+  {
+    await using caller = await connectRaw(worker.url);
+    const slow = JSON.stringify({ username: "slow", password: "wrong" });
+    for (let index = 0; index < 3; index++) caller.publish("login", slow);
+    caller.publish("login", JSON.stringify({ username: "late", password: "correct horse" }));
+    // The broker has them all once it answers on the same channel.
+    await caller.channel.checkQueue("login");
+  }
+  const { resp_code } = await worker.call("login", { username: "late", password: "wrong" });
+  assert.equal(resp_code, 401, "a caller that is there is answered");
+  assert.equal(await findIdTokenOf(worker.db, "late"), undefined);
+  const { abandoned } = await countersOf(worker);
+  assert.ok(abandoned !== undefined && abandoned >= 1, `abandoned: ${abandoned}`);
+});
+
+test("an expiration that has not passed changes nothing", async () => {
+  await using worker = await startSlowWorker();
+  await using caller = await connectRaw(worker.url);
+  const body = JSON.stringify({ username: "late", password: "correct horse" });
+  caller.publish("login", body, { correlationId: "in time", expiration: 10_000 });
+  assert.equal(bodyOf((await caller.settledReplies("in time"))[0]).resp_code, 200);
+});
+
+test("tokens are handed out while logins wait for the lane", async () => {
+  await using worker = await startSlowWorker();
+  await using caller = await connectRaw(worker.url);
+  const id_token = await worker.login("late", "correct horse");
+  const slow = JSON.stringify({ username: "slow", password: "wrong" });
+  for (let index = 0; index < 4; index++) caller.publish("login", slow);
+  for (let index = 0; index < 20; index++) {
+    assert.equal((await worker.call("token", { id_token })).resp_code, 200);
+  }
+  assert.ok(caller.replies.length < 4, "the logins were over before the tokens");
+});

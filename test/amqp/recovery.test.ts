@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createDatabase, callManagement, createVhost, deleteVhost, dropDatabase } from "../support/env.ts";
+import { startProxy } from "../support/proxy.ts";
+import { bodyOf, connectRaw } from "../support/raw-caller.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { provision, startWorker } from "../support/worker.ts";
+import { connectRpc } from "../../src/client/rpc-client.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createWorker } from "../../src/worker.ts";
+
+interface Connection {
+  readonly name: string;
+  readonly client_properties: { readonly connection_name?: string };
+}
+
+/** Ends the worker's connections of one purpose from the broker's side. */
+async function closeConnections(vhost: string, purpose: string): Promise<void> {
+  const find = async (): Promise<Connection[]> =>
+    ((await callManagement("GET", `vhosts/${vhost}/connections`)) as Connection[]).filter(
+      ({ client_properties }) => client_properties.connection_name === `authmq ${purpose}`,
+    );
+  const found = await waitUntil("the connection in the statistics", async () => {
+    const connections = await find();
+    return connections.length > 0 ? connections : undefined;
+  });
+  for (const { name } of found) await callManagement("DELETE", `connections/${encodeURIComponent(name)}`);
+}
+
+for (const purpose of ["requests", "replies"]) {
+  test(`a worker whose connection for ${purpose} is closed answers again`, async () => {
+    await using worker = await startWorker();
+    await worker.addUser("alice", "correct horse");
+    await using caller = await connectRaw(worker.url);
+    await closeConnections(worker.vhost, purpose);
+    await waitUntil(
+      "the loss in the log",
+      () => worker.log.some((line) => line.includes("lost the broker")) || undefined,
+    );
+    for (let index = 0; index < 5; index++) {
+      caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: `after-${index}` });
+      assert.equal(bodyOf((await caller.settledReplies(`after-${index}`))[0]).resp_code, 200);
+    }
+  });
+}
+
+test("a queue that is deleted is declared and consumed again, and the others never stop", async () => {
+  await using worker = await startWorker();
+  await worker.addUser("alice", "correct horse");
+  await using caller = await connectRaw(worker.url);
+  await caller.channel.deleteQueue("user_get");
+  assert.equal((await worker.call("login", { username: "alice", password: "correct horse" })).resp_code, 200);
+  const reply = await waitUntil("an answer of user_get", () =>
+    worker.call("user_get", { username: "alice" }),
+  );
+  assert.equal(reply.resp_code, 200);
+});
+
+test("a queue with other arguments is reported with the difference, and the others work", async () => {
+  const { raw, vhost, cleanUp } = await provision();
+  await using caller = await connectRaw(vhost.url);
+  await caller.channel.assertQueue("user_all", { durable: true, messageTtl: 5000 });
+  const config = parseConfig(raw, { keys: true, env: {}, folder: process.cwd() });
+  await migrate(config.db);
+  const log: string[] = [];
+  const worker = await createWorker(config, createLogTo({ write: (line) => void log.push(line) }, "info"));
+  const starting = worker.start();
+  await using client = await connectRpc(config.amqp);
+  const reply = await waitUntil("the other queues", () =>
+    client.call("user_get", '{"username":"alice"}', 5000),
+  );
+  assert.equal(reply.resp_code, 404);
+  const line = await waitUntil("the report", () =>
+    log.find((text) => text.includes("cannot consume the queue")),
+  );
+  assert.match(line, /"queue":"user_all"/);
+  assert.match(line, /x-message-ttl/);
+  // Once the operator has removed the queue it is served as well.
+  await caller.channel.deleteQueue("user_all");
+  await starting;
+  await worker.stop();
+  await cleanUp();
+});
+
+test("a database that is cut off or hangs is 503 and never 401, and is used again when it is back", async () => {
+  const database = await createDatabase();
+  await using proxy = await startProxy(database.port);
+  const db_settings = { dialect: "mysql", ...database, port: proxy.port, file: undefined, timeout_ms: 500 };
+  {
+    await using worker = await startWorker({ config: { db_settings } });
+    await worker.addUser("alice", "correct horse");
+    const id_token = await worker.login("alice", "correct horse");
+    const requests = [
+      ["login", { username: "alice", password: "correct horse" }],
+      ["token", { id_token }],
+      ["user_get", { username: "alice" }],
+      ["group_all", { access_token: await worker.accessToken("alice") }],
+    ] as const;
+    for (const fault of ["cut", "hang"] as const) {
+      proxy[fault]();
+      for (const [queue, request] of requests) {
+        const { resp_code, resp_data } = await worker.call(queue, request);
+        assert.deepEqual([fault, queue, resp_code, resp_data["error"]], [fault, queue, 503, "UNAVAILABLE"]);
+        assert.deepEqual(Object.keys(resp_data), ["msg", "error"]);
+      }
+      proxy.restore();
+      assert.equal((await worker.call("token", { id_token })).resp_code, 200);
+    }
+  }
+  await dropDatabase(database.database);
+});
+
+test("a worker that starts before its database and its broker waits for both", async () => {
+  const database = await createDatabase();
+  await using toDatabase = await startProxy(database.port);
+  const vhost = await createVhost();
+  const { port } = new URL(vhost.url);
+  await using toBroker = await startProxy(Number(port));
+  const { raw, cleanUp } = await provision();
+  const config = parseConfig(
+    {
+      ...raw,
+      db_settings: { dialect: "mysql", ...database, port: toDatabase.port, timeout_ms: 500 },
+      amqp_settings: { ...raw["amqp_settings"], vhost: vhost.name, port: toBroker.port },
+    },
+    { keys: true, env: {}, folder: process.cwd() },
+  );
+  await migrate(config.db);
+  toDatabase.cut();
+  toBroker.cut();
+  const log: string[] = [];
+  const worker = await createWorker(config, createLogTo({ write: (line) => void log.push(line) }, "info"));
+  const starting = worker.start();
+  await waitUntil("the database in the log", () =>
+    log.find((text) => text.includes("the database is out of reach")),
+  );
+  toDatabase.restore();
+  await waitUntil("the broker in the log", () =>
+    log.find((text) => text.includes("cannot reach the broker")),
+  );
+  toBroker.restore();
+  await starting;
+  await using caller = await connectRaw(vhost.url);
+  caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: "up" });
+  assert.equal(bodyOf((await caller.settledReplies("up"))[0]).resp_code, 404);
+  await worker.stop();
+  await cleanUp();
+  await deleteVhost(vhost.name);
+  await dropDatabase(database.database);
+});
