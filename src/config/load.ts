@@ -33,7 +33,7 @@ export interface IssuerConfig {
 
 /** The database: one file, or a server. */
 export type DbConfig =
-  | { readonly dialect: "sqlite"; readonly file: string; readonly timeout_ms: number }
+  | { readonly dialect: "sqlite"; readonly file: string }
   | {
       readonly dialect: "mysql";
       readonly database: string;
@@ -217,7 +217,7 @@ function readDatabase(
   const { file, database, user, password, host, port, pool_size, timeout_ms } = settings;
   const nothing = database === undefined && user === undefined && password === undefined;
   const dialect = settings.dialect ?? (nothing ? "sqlite" : "mysql");
-  if (dialect === "sqlite") return { dialect, file: resolve(folder, file ?? "authmq.db"), timeout_ms };
+  if (dialect === "sqlite") return { dialect, file: resolve(folder, file ?? "authmq.db") };
   if (file !== undefined) faults.push({ path: "db_settings.file", msg: "goes with the dialect sqlite" });
   for (const [key, value] of Object.entries({ database, user, password })) {
     if (value === undefined) faults.push({ path: `db_settings.${key}`, msg: "is required for mysql" });

@@ -16,13 +16,13 @@ const PATIENCE = 600_000;
 
 /** Brings the database to the current schema and names what it applied; safe from several processes at once. */
 export async function migrate(config: DbConfig): Promise<string[]> {
-  await using db = openDatabase({ ...config, timeout_ms: PATIENCE });
+  await using db = openDatabase(config.dialect === "mysql" ? { ...config, timeout_ms: PATIENCE } : config);
   return await repeated(async () => {
     const { error, results } = await migratorOf(db).migrateToLatest();
     if (error !== undefined)
       throw error instanceof Error ? error : new Error("the migration failed", { cause: error });
     return (results ?? []).map(({ migrationName }) => migrationName);
-  });
+  }, PATIENCE);
 }
 
 /** Every migration in order, with the time of those that are applied. */

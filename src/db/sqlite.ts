@@ -12,9 +12,12 @@ import { translateFault } from "./faults.ts";
 /** Statements that stay prepared: more than the project has, so that only generated ones could push one out. */
 const STATEMENTS = 200;
 
+/** SQLite waits for a lock inside a call and so stops the whole process: it waits briefly, and is asked again. */
+const BUSY_TIMEOUT = 50;
+
 /** Kysely's SQLite dialect on node:sqlite, one file, safe for several processes. */
-export function sqliteDialect(config: { file: string; timeout_ms: number }): SqliteDialect {
-  return new EmbeddedDialect({ database: async () => openFile(config.file, config.timeout_ms) });
+export function sqliteDialect({ file }: { file: string }): SqliteDialect {
+  return new EmbeddedDialect({ database: async () => openFile(file) });
 }
 
 class EmbeddedDialect extends SqliteDialect {
@@ -34,9 +37,9 @@ class EmbeddedAdapter extends SqliteAdapter {
   }
 }
 
-function openFile(file: string, timeout: number): SqliteDatabase {
+function openFile(file: string): SqliteDatabase {
   return translating(() => {
-    const database = new DatabaseSync(file, { timeout, readBigInts: true });
+    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT, readBigInts: true });
     // WAL lets readers go on while one writes; FULL makes a commit survive a power cut.
     for (const pragma of ["journal_mode = wal", "synchronous = full", "foreign_keys = on"]) {
       database.exec(`pragma ${pragma}`);

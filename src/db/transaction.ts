@@ -5,11 +5,12 @@ import type { Database } from "./database.ts";
 import { isContention } from "./faults.ts";
 import type { Tables } from "./tables.ts";
 
-const ATTEMPTS = 6;
+/** So long a statement is tried again while others are in the way, in milliseconds. */
+const PATIENCE = 2000;
 
 /**
  * Runs `work` in one transaction and repeats it when another transaction was in the way (deadlock, lock wait, busy
- * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after six attempts.
+ * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after two seconds.
  */
 export async function inTransaction<T>(
   db: Database,
@@ -18,15 +19,16 @@ export async function inTransaction<T>(
   return repeated(() => db.transaction().execute(work));
 }
 
-/** Runs one statement again when another transaction was in the way; throws UNAVAILABLE after six attempts. */
-export async function repeated<T>(work: () => Promise<T>): Promise<T> {
+/** Repeats `work` while another transaction is in the way; throws UNAVAILABLE when it still is after `limit` ms. */
+export async function repeated<T>(work: () => Promise<T>, limit = PATIENCE): Promise<T> {
+  const end = Date.now() + limit;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       if (!isContention(error)) throw error;
-      if (attempt === ATTEMPTS) throw new AppError("UNAVAILABLE", "database: busy", { cause: error });
-      await sleep(Math.random() * 10 * 2 ** attempt);
+      if (Date.now() >= end) throw new AppError("UNAVAILABLE", "database: busy", { cause: error });
+      await sleep(Math.random() * Math.min(250, 5 * 2 ** attempt));
     }
   }
 }

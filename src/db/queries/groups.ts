@@ -49,6 +49,16 @@ export async function createGroup(db: Db, name: string): Promise<"created" | "ta
   }
 }
 
+/** Makes a group where it is missing. */
+export async function ensureGroup(db: Db, name: string): Promise<void> {
+  const insert = db.insertInto("group").values({ name });
+  const statement =
+    dialectOf(db) === "mysql"
+      ? insert.onDuplicateKeyUpdate({ name })
+      : insert.onConflict((conflict) => conflict.doNothing());
+  await statement.execute();
+}
+
 /** Deletes a group and its memberships. */
 export async function deleteGroup(db: Db, name: string): Promise<"deleted" | "no such group"> {
   const { numDeletedRows } = await repeated(() =>

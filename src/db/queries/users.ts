@@ -5,6 +5,7 @@ import type { AuthType, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { isLastAdmin } from "./admins.ts";
+import { ensureGroup } from "./groups.ts";
 
 /** A user to be made. */
 export interface NewUser {
@@ -47,12 +48,7 @@ export async function createUser(
         .values({ ...user, activated: Number(user.activated), created_at: now, modified_at: now })
         .execute();
       for (const name of joins) {
-        const known = await trx
-          .selectFrom("group")
-          .select("name")
-          .where("name", "=", name)
-          .executeTakeFirst();
-        if (known === undefined) await trx.insertInto("group").values({ name }).execute();
+        await ensureGroup(trx, name);
         await trx.insertInto("usergroup").values({ username: user.username, groupname: name }).execute();
       }
     });
