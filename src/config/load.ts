@@ -1,35 +1,12 @@
-import type { KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { BadSetting, collectFault, ConfigError, type ConfigFault } from "./fault.ts";
-import { isSymmetric, readSigningKey, readVerificationKey, verificationKeyOf } from "./keys.ts";
+import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
-import {
-  SECTIONS,
-  type AmqpConfig,
-  type AppConfig,
-  type LogConfig,
-  type Settings,
-  type SignMethod,
-} from "./schema.ts";
+import { SECTIONS, type AmqpConfig, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
 import { fullMatch } from "./patterns.ts";
-
-/** How this installation signs its tokens. */
-export interface SigningConfig {
-  readonly issuer: string;
-  readonly method: SignMethod;
-  readonly key: KeyObject;
-  readonly audience: string | undefined;
-}
-
-/** An issuer whose access tokens are accepted, with its key and the algorithms it may use. */
-export interface IssuerConfig {
-  readonly name: string;
-  readonly key: KeyObject;
-  readonly methods: readonly SignMethod[];
-}
 
 /** The database: one file, or a server. */
 export type DbConfig =
@@ -96,7 +73,7 @@ export function parseConfig(
   section("ldap_settings");
   const app = checkApp(section("app_config"), faults);
   const { signing, issuers } = options.keys
-    ? readKeys(
+    ? readIssuers(
         section("jwt_creation"),
         overlay.raw["jwt_creation"] === undefined,
         section("jwt_validation"),
@@ -111,15 +88,15 @@ export function parseConfig(
   faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
   const log = checkLog(section("log_settings"), folder, faults);
   if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
-  return Object.freeze({
-    signing,
-    issuers,
-    db,
-    amqp: { ...amqp, ca: amqpCa },
-    app,
-    queues: named.queues,
-    log,
-  });
+  return frozen({ signing, issuers, db, amqp: { ...amqp, ca: amqpCa }, app, queues: named.queues, log });
+}
+
+/** Freezes plain objects and lists to the last level; keys, buffers and maps are left as they are. */
+function frozen<T>(value: T): T {
+  const isPlain = Array.isArray(value) || (typeof value === "object" && value?.constructor === Object);
+  if (!isPlain) return value;
+  Object.values(value as object).forEach(frozen); // seen to be an object or a list one line above
+  return Object.freeze(value);
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
@@ -133,7 +110,9 @@ function readConfigFile(file: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError([{ path: "", msg: `${file} is not JSON: ${messageOf(error)}` }]);
+    // The parser quotes what it cannot read, which may be part of a password: only the place is told.
+    const place = /at position \d+ \(line \d+ column \d+\)/.exec(messageOf(error))?.[0] ?? "";
+    throw new ConfigError([{ path: "", msg: `${file} is not JSON ${place}`.trimEnd() }]);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new ConfigError([{ path: "", msg: `${file} must hold one JSON object` }]);
@@ -148,64 +127,6 @@ function checkApp(app: AppConfig | undefined, faults: ConfigFault[]): AppConfig 
     faults.push({ path: "app_config.default_vhost", msg: "is not one of app_config.vhosts" });
   }
   return app;
-}
-
-function readKeys(
-  creation: Settings["jwt_creation"],
-  absent: boolean,
-  validation: Settings["jwt_validation"] | undefined,
-  folder: string,
-  faults: ConfigFault[],
-): { signing: SigningConfig | undefined; issuers: IssuerConfig[] } {
-  if (absent)
-    faults.push({
-      path: "jwt_creation",
-      msg: 'is missing: "authmq init" writes a configuration with a signing key',
-    });
-  const signing = creation && readSigning(creation, folder, faults);
-  const issuers: IssuerConfig[] = [];
-  for (const [index, { name, secret, methods }] of (validation ?? []).entries()) {
-    const path = `jwt_validation.${index}`;
-    if (issuers.some((issuer) => issuer.name === name))
-      faults.push({ path: `${path}.name`, msg: "is listed twice" });
-    const key = collectFault(faults, `${path}.secret`, () => readVerificationKey(secret, methods, folder));
-    if (key) issuers.push({ name, key, methods });
-    if (key && name === creation?.issuer && signing) {
-      if (!verificationKeyOf(signing.key).equals(key)) {
-        faults.push({
-          path: `${path}.secret`,
-          msg: "does not verify what jwt_creation signs: give its public key, or leave this issuer out",
-        });
-      } else if (!methods.includes(signing.method)) {
-        faults.push({
-          path: `${path}.methods`,
-          msg: `lacks ${signing.method}, which jwt_creation signs with`,
-        });
-      }
-    }
-  }
-  if (signing && !validation?.some(({ name }) => name === signing.issuer)) {
-    issuers.push({ name: signing.issuer, key: verificationKeyOf(signing.key), methods: [signing.method] });
-  }
-  return { signing, issuers };
-}
-
-function readSigning(
-  creation: NonNullable<Settings["jwt_creation"]>,
-  folder: string,
-  faults: ConfigFault[],
-): SigningConfig | undefined {
-  const { issuer, signmethod: method, audience } = creation;
-  if (isSymmetric(method) && creation.secret.secret !== undefined) {
-    faults.push({
-      path: "jwt_creation.secret.secret",
-      msg: `is the passphrase of a private key, and ${method} has none`,
-    });
-  }
-  const key = collectFault(faults, "jwt_creation.secret", () =>
-    readSigningKey(creation.secret, method, folder),
-  );
-  return key && { issuer, method, key, audience };
 }
 
 function readDatabase(

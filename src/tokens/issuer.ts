@@ -1,6 +1,6 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, SignJWT } from "jose";
-import type { SigningConfig } from "../config/load.ts";
+import type { SigningConfig } from "../config/issuers.ts";
 
 /** The user that a token speaks of. */
 export interface Subject {

@@ -1,6 +1,6 @@
 import { compactVerify } from "jose";
 import type { z } from "zod";
-import type { IssuerConfig, SigningConfig } from "../config/load.ts";
+import type { IssuerConfig, SigningConfig } from "../config/issuers.ts";
 import { accessClaims, idClaims, isCurrent } from "./claims.ts";
 import { readCompact } from "./compact.ts";
 
