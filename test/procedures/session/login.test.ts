@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { fromSqlTime } from "../../../src/db/time.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 
 for (const database of DATABASES) {
@@ -7,23 +10,259 @@ for (const database of DATABASES) {
     let worker: TestWorker;
     before(async () => {
       worker = await startWorker({ database });
-      await worker.addUser("alice", "correct horse", { groups: ["ops", "dev"] });
+      await worker.addUser("Alice", "correct horse", { groups: ["ops", "dev"] });
     });
     after(() => worker[Symbol.asyncDispose]());
 
+    const rowOf = (username: string) =>
+      worker.db.selectFrom("token").selectAll().where("user_id", "=", username).executeTakeFirstOrThrow();
+    const tokensOf = (username: string) =>
+      worker.db.selectFrom("token").selectAll().where("user_id", "=", username).execute();
+
     test("gives an ID token for the right password, whatever the case of the name", async () => {
-      const { resp_code, resp_data } = await worker.call("login", {
-        username: "ALICE",
-        password: "correct horse",
+      const reply = await worker.call("login", { username: "aLICE", password: "correct horse" });
+      const { id_token, ...rest } = dataOf(reply);
+      assert.deepEqual(rest, {});
+      const { iat, nbf, exp, ...claims } = decodeJwt(id_token as string);
+      assert.deepEqual(claims, { iss: "authmq", sub: "Alice", groups: ["dev", "ops"], ip: "*" });
+      assert.equal(nbf, iat);
+      const row = await rowOf("Alice");
+      assert.deepEqual(decodeProtectedHeader(id_token as string), {
+        alg: "EdDSA",
+        typ: "id+jwt",
+        kid: row.token_id.toString(),
       });
-      assert.equal(resp_code, 200);
-      assert.deepEqual(Object.keys(resp_data), ["id_token"]);
+      assert.equal(exp, Math.floor(fromSqlTime(row.valid_until).getTime() / 1000));
+      assert.ok(Math.abs(exp - iat! - 24 * 3600) < 60);
+      assert.deepEqual([row.user_id, row.vhost, row.sign_method], ["Alice", "prod", "EdDSA"]);
     });
 
     test("answers a wrong password and an unknown user alike", async () => {
       const wrong = await worker.call("login", { username: "alice", password: "nope" });
-      assert.equal(wrong.resp_code, 401);
+      assertRefused(wrong, 401, "INVALID_CREDENTIALS");
       assert.deepEqual(await worker.call("login", { username: "bobby", password: "nope" }), wrong);
+    });
+
+    test("compares passwords byte by byte", async () => {
+      for (const password of ["Correct horse", "correct horse ", "correct hors", ""]) {
+        assertRefused(
+          await worker.call("login", { username: "alice", password }),
+          401,
+          "INVALID_CREDENTIALS",
+        );
+      }
+    });
+
+    test("replaces the earlier ID token, which is dead from then on", async () => {
+      await worker.addUser("twice", "correct horse");
+      const first = await worker.login("twice", "correct horse");
+      const second = await worker.login("TWICE", "correct horse");
+      assertRefused(await worker.call("token", { id_token: first }), 401, "INVALID_TOKEN");
+      assertRefused(await worker.call("logout", { id_token: first }), 401, "INVALID_TOKEN");
+      dataOf(await worker.call("token", { id_token: second }));
+      assert.equal((await tokensOf("twice")).length, 1);
+    });
+
+    test("leaves the earlier ID token alone when the password is wrong", async () => {
+      await worker.addUser("steady", "correct horse");
+      const id_token = await worker.login("steady", "correct horse");
+      await worker.call("login", { username: "steady", password: "nope" });
+      dataOf(await worker.call("token", { id_token }));
+    });
+
+    test("tells of a deactivated account only after the correct password", async () => {
+      await worker.addUser("sleeper", "correct horse", { activated: false });
+      const right = { username: "sleeper", password: "correct horse" };
+      assertRefused(await worker.call("login", right), 403, "ACCOUNT_NOT_ACTIVATED");
+      const wrong = await worker.call("login", { ...right, password: "nope" });
+      assertRefused(wrong, 401, "INVALID_CREDENTIALS");
+      assert.deepEqual(await tokensOf("sleeper"), []);
+    });
+
+    for (const authType of ["LDAP", "KERBEROS"] as const) {
+      test(`refuses ${authType} users as it refuses a wrong password, where there is no such source`, async () => {
+        const username = `from-${authType}`;
+        await worker.addUser(username, "", { authType });
+        for (const password of ["", "anything"]) {
+          assertRefused(await worker.call("login", { username, password }), 401, "INVALID_CREDENTIALS");
+        }
+      });
+    }
+
+    test("accepts a password of 72 bytes and refuses the same with one more", async () => {
+      const password = "ä".repeat(36);
+      await worker.addUser("long-password", password);
+      await worker.login("long-password", password);
+      for (const longer of [`${password}x`, `${password}${"x".repeat(1000)}`]) {
+        const reply = await worker.call("login", { username: "long-password", password: longer });
+        assertRefused(reply, 401, "INVALID_CREDENTIALS");
+      }
+    });
+
+    test("does not stop reading a password at a NUL", async () => {
+      for (const password of ["correct horse\0", "correct horse\0battery", "\0"]) {
+        const reply = await worker.call("login", { username: "alice", password });
+        assertRefused(reply, 401, "INVALID_CREDENTIALS");
+      }
+    });
+
+    test("does not apply the rules for new passwords", async () => {
+      await worker.addUser("short-one", "abc");
+      await worker.login("short-one", "abc");
+    });
+
+    test("ignores unknown fields", async () => {
+      const more = { id_token: 1, access_token: [], groups: ["admin"], extra: { deep: true } };
+      const id_token = await worker.login("alice", "correct horse", more);
+      assert.deepEqual(decodeJwt(id_token)["groups"], ["dev", "ops"]);
+    });
+
+    test("names every field that is missing or of the wrong type", async () => {
+      assertInvalid(await worker.call("login", {}), "username", "password");
+      for (const value of [null, 1, true, ["alice"], { $ne: "" }]) {
+        assertInvalid(
+          await worker.call("login", { username: value, password: value }),
+          "username",
+          "password",
+        );
+      }
+      const alice = { username: "alice", password: "correct horse" };
+      assertInvalid(await worker.call("login", { ...alice, ip: 1, vhost: 2 }), "ip", "vhost");
+      assertInvalid(await worker.call("login", { ...alice, vhost: null }), "vhost");
+      for (const request of [[], [alice], "alice", 1, null, true]) {
+        assertRefused(await worker.call("login", request), 400, "INVALID_JSON");
+      }
+    });
+
+    test("refuses a name that cannot be one, as a whole", async () => {
+      for (const username of [
+        "bob",
+        "",
+        "a".repeat(31),
+        "alice\n",
+        "\nalice",
+        "alice bob",
+        "älice",
+        "alice'--",
+      ]) {
+        assertInvalid(await worker.call("login", { username, password: "correct horse" }), "username");
+      }
+    });
+
+    test("never repeats the password, neither in a reply nor in the log", async () => {
+      const password = "Xyzzy-do-not-repeat";
+      for (const username of ["alice", "al", 5]) {
+        const reply = await worker.call("login", { username, password, ip: password });
+        assert.ok(!JSON.stringify(reply).includes(password));
+      }
+      await worker.call("login", { username: "alice", password });
+      assert.ok(!worker.log.join("").includes(password));
+    });
+
+    test("keeps any vhost of at most 100 characters in the session", async () => {
+      for (const vhost of ["/", "a b", "v".repeat(100), "übung"]) {
+        await worker.login("alice", "correct horse", { vhost });
+        assert.equal((await rowOf("alice")).vhost, vhost);
+      }
+      for (const vhost of ["", "v".repeat(101), "a\nb"]) {
+        const reply = await worker.call("login", { username: "alice", password: "correct horse", vhost });
+        assertInvalid(reply, "vhost");
+      }
+    });
+
+    test("binds the token to the canonical form of an address", async () => {
+      const spellings = [
+        ["192.0.2.1", "192.0.2.1"],
+        ["::ffff:192.0.2.1", "192.0.2.1"],
+        ["::FFFF:C000:0201", "192.0.2.1"],
+        ["2001:0DB8:0:0:0:0:0:1", "2001:db8::1"],
+        ["*", "*"],
+        [null, "*"],
+      ] as const;
+      for (const [ip, canonical] of spellings) {
+        const id_token = await worker.login("alice", "correct horse", { ip });
+        assert.equal(decodeJwt(id_token)["ip"], canonical);
+        assert.equal((await rowOf("alice")).ip, canonical);
+      }
+      for (const ip of [
+        "",
+        "localhost",
+        "1.2.3",
+        "1.2.3.4/8",
+        "01.2.3.4",
+        "fe80::1%eth0",
+        "**",
+        "[::1]",
+        " ::1",
+      ]) {
+        const reply = await worker.call("login", { username: "alice", password: "correct horse", ip });
+        assertInvalid(reply, "ip");
+      }
+    });
+  });
+
+  describe(`login on ${database} with rules of its own`, () => {
+    let worker: TestWorker;
+    before(async () => {
+      worker = await startWorker({
+        database,
+        config: {
+          app_config: {
+            bcrypt_cost: 5,
+            vhosts: ["test", "prod"],
+            default_vhost: "test",
+            username_regex: "a|alice",
+            id_token_valid_time: 10,
+          },
+        },
+      });
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const hashOf = async (username: string): Promise<string> => {
+      const query = worker.db.selectFrom("user").select("password_hash").where("username", "=", username);
+      return Buffer.from((await query.executeTakeFirstOrThrow()).password_hash!).toString();
+    };
+
+    test("makes a hash of a lower cost anew, and leaves one of a higher cost", async () => {
+      await worker.addUser("alice", "correct horse", { cost: 4 });
+      await worker.call("login", { username: "alice", password: "nope" });
+      assert.match(await hashOf("alice"), /^\$2[aby]\$04\$/);
+      await worker.login("alice", "correct horse");
+      const renewed = await hashOf("alice");
+      assert.match(renewed, /^\$2[aby]\$05\$/);
+      await worker.login("alice", "correct horse");
+      assert.equal(await hashOf("alice"), renewed);
+      await worker.addUser("a", "correct horse", { cost: 6 });
+      await worker.login("a", "correct horse");
+      assert.match(await hashOf("a"), /^\$2[aby]\$06\$/);
+    });
+
+    test("accepts only the vhosts of the installation, its default without one", async () => {
+      await worker.db.deleteFrom("user").execute();
+      await worker.addUser("alice", "correct horse");
+      for (const vhost of ["test", "prod", undefined]) {
+        await worker.login("alice", "correct horse", { vhost });
+        const row = await worker.db.selectFrom("token").select("vhost").executeTakeFirstOrThrow();
+        assert.equal(row.vhost, vhost ?? "test");
+      }
+      for (const vhost of ["dev", "PROD", "prod ", "/"]) {
+        const reply = await worker.call("login", { username: "alice", password: "correct horse", vhost });
+        assertInvalid(reply, "vhost");
+      }
+    });
+
+    test("matches a pattern with alternatives against the whole name", async () => {
+      for (const username of ["alicex", "xalice", "ab", "alice\n"]) {
+        assertInvalid(await worker.call("login", { username, password: "nope" }), "username");
+      }
+    });
+
+    test("lets an ID token live as long as configured", async () => {
+      await worker.db.deleteFrom("user").execute();
+      await worker.addUser("alice", "correct horse");
+      const { exp, iat } = decodeJwt(await worker.login("alice", "correct horse"));
+      assert.ok(Math.abs(exp! - iat! - 600) < 60);
     });
   });
 }

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import type { TestWorker } from "./worker.ts";
+
+type Reply = Awaited<ReturnType<TestWorker["call"]>>;
+
+/** Asserts a failure with this code, and that it says nothing beyond its sentence and its code. */
+export function assertRefused(reply: Reply, respCode: number, error: string): void {
+  const { msg, ...rest } = reply.resp_data;
+  assert.deepEqual({ resp_code: reply.resp_code, ...rest }, { resp_code: respCode, error });
+  assert.equal(typeof msg, "string");
+}
+
+/** Asserts a 400 that names exactly these fields, each with a sentence of its own. */
+export function assertInvalid(reply: Reply, ...paths: readonly string[]): void {
+  assert.deepEqual([reply.resp_code, reply.resp_data["error"]], [400, "INVALID_INPUT"]);
+  const fields = reply.resp_data["fields"] as { path: string; msg: string }[];
+  assert.deepEqual(fields.map(({ path }) => path).sort(), paths.toSorted());
+  assert.ok(fields.every(({ msg }) => msg.length > 0));
+}
+
+/** Asserts a success and gives its data. */
+export function dataOf(reply: Reply, respCode: 200 | 204 = 200): Record<string, unknown> {
+  assert.equal(reply.resp_code, respCode, JSON.stringify(reply));
+  return reply.resp_data;
+}
