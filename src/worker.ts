@@ -45,6 +45,9 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     onOpen: async (model) => {
       for (const consumer of consumers) void consumer.open(model);
     },
+    onClosed: () => {
+      for (const consumer of consumers) consumer.disconnected();
+    },
   });
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;

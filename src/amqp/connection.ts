@@ -20,6 +20,8 @@ interface ConnectionOptions {
   readonly log: Log;
   /** Sets up every new connection; when it fails, the connection is given up and made anew. */
   readonly onOpen: (model: ChannelModel) => Promise<void>;
+  /** Told when a connection that was open is gone. */
+  readonly onClosed?: () => void;
 }
 
 /** One connection to the broker that comes back by itself, with growing delays, until it is stopped. */
@@ -84,7 +86,12 @@ export class SupervisedConnection {
       throw error;
     });
     this.#model = model;
-    const closed = new Promise<void>((resolve) => model.once("close", () => resolve()));
+    const closed = new Promise<void>((resolve) =>
+      model.once("close", () => {
+        this.#options.onClosed?.();
+        resolve();
+      }),
+    );
     // Without a listener an error that the connection meets would end the process; "close" follows it.
     model.on("error", () => undefined);
     const lost = closed.then(() => Promise.reject(new Error("the connection closed while it was set up")));

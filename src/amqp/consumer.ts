@@ -63,6 +63,11 @@ export class QueueConsumer {
     }
   }
 
+  /** The connection is gone: waits for the next one. */
+  disconnected(): void {
+    this.#model = undefined;
+  }
+
   /** Takes no more requests and resolves when those that run are answered. */
   async drain(): Promise<void> {
     this.#stopping.abort();
@@ -82,7 +87,10 @@ export class QueueConsumer {
     channel.on("close", () => {
       if (this.#channel !== channel) return;
       this.#channel = undefined;
-      void this.open(model);
+      // When it is the connection that closes, its channels close first.
+      setImmediate(() => {
+        if (this.#model === model) void this.open(model);
+      });
     });
     await channel.assertQueue(queue, { durable: true });
     await channel.prefetch(prefetch);

@@ -150,3 +150,14 @@ test("a worker that starts before its database and its broker waits for both", a
   await deleteVhost(vhost.name);
   await dropDatabase(database.database);
 });
+
+test("a lost connection is reported once, and not for every queue", async () => {
+  await using worker = await startWorker();
+  await closeConnections(worker.vhost, "requests");
+  await waitUntil(
+    "the recovery in the log",
+    () => worker.log.some((line) => line.includes("connected to the broker again")) || undefined,
+  );
+  const reports = worker.log.filter((line) => line.includes('"level":40') || line.includes('"level":50'));
+  assert.equal(reports.length, 1, reports.join(""));
+});
