@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { fromSqlTime, toSqlTime } from "../../../src/db/time.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+for (const database of DATABASES) {
+  describe(`token on ${database}`, () => {
+    let worker: TestWorker;
+    before(async () => {
+      worker = await startWorker({ database });
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const session = async (username: string, more: object = {}, groups: string[] = []): Promise<string> => {
+      await worker.addUser(username, "correct horse", { groups });
+      return worker.login(username, "correct horse", more);
+    };
+    const rowOf = (username: string) =>
+      worker.db.selectFrom("token").selectAll().where("user_id", "=", username).executeTakeFirstOrThrow();
+
+    test("gives an access token with the user, the groups and the vhost of the login", async () => {
+      const id_token = await session("Carrier", { vhost: "test" }, ["ops", "dev"]);
+      const { access_token, ...rest } = dataOf(await worker.call("token", { id_token }));
+      assert.deepEqual(rest, {});
+      const { iat, nbf, exp, jti, ...claims } = decodeJwt(access_token as string);
+      assert.deepEqual(claims, {
+        iss: "authmq",
+        sub: "Carrier",
+        user: "Carrier",
+        groups: ["dev", "ops"],
+        vhost: "test",
+      });
+      assert.equal(nbf, iat);
+      assert.equal(exp! - iat!, 300);
+      assert.equal(typeof jti, "string");
+    });
+
+    test("gives an access token that the other workflows take, as often as it is asked", async () => {
+      const id_token = await session("repeater");
+      const seen = new Set<unknown>();
+      for (let turn = 0; turn < 3; turn++) {
+        const { access_token } = dataOf(await worker.call("token", { id_token }));
+        dataOf(await worker.call("user_all", { access_token }));
+        seen.add(decodeJwt(access_token as string).jti);
+      }
+      assert.equal(seen.size, 3);
+    });
+
+    test("makes an admin of whoever is in the admin group", async () => {
+      const id_token = await session("chief", {}, ["admin"]);
+      const { access_token } = dataOf(await worker.call("token", { id_token }));
+      dataOf(await worker.call("group_create", { groupname: "made-by-chief", access_token }));
+    });
+
+    test("lists the groups of this moment, not those of the login", async () => {
+      const id_token = await session("joiner", {}, ["before"]);
+      await worker.db.deleteFrom("usergroup").where("username", "=", "joiner").execute();
+      await worker.db.insertInto("group").values({ name: "afterwards" }).execute();
+      await worker.db
+        .insertInto("usergroup")
+        .values({ username: "joiner", groupname: "afterwards" })
+        .execute();
+      const { access_token } = dataOf(await worker.call("token", { id_token }));
+      assert.deepEqual(decodeJwt(access_token as string)["groups"], ["afterwards"]);
+    });
+
+    test("notes the last use", async () => {
+      const id_token = await session("user-of-it");
+      assert.equal((await rowOf("user-of-it")).last_use, null);
+      await worker.call("token", { id_token });
+      const { last_use } = await rowOf("user-of-it");
+      assert.ok(Math.abs(fromSqlTime(last_use!).getTime() - Date.now()) < 60_000);
+    });
+
+    test("needs an ID token", async () => {
+      const id_token = await session("holder");
+      const accessToken = await worker.accessToken("holder");
+      const bad = [undefined, null, "", "no token", accessToken, `${id_token}x`, id_token.slice(0, -4)];
+      for (const given of bad) {
+        assertRefused(await worker.call("token", { id_token: given }), 401, "INVALID_TOKEN");
+      }
+      assertRefused(await worker.call("token", { access_token: id_token }), 401, "INVALID_TOKEN");
+      for (const given of [1, true, [id_token], { id_token }]) {
+        assertInvalid(await worker.call("token", { id_token: given }), "id_token");
+      }
+    });
+
+    test("ignores unknown fields, so nobody widens the token by asking", async () => {
+      const id_token = await session("asker");
+      const more = { vhost: "other", groups: ["admin"], username: "root" };
+      const { access_token } = dataOf(await worker.call("token", { id_token, ...more }));
+      const { sub, groups, vhost } = decodeJwt(access_token as string);
+      assert.deepEqual([sub, groups, vhost], ["asker", [], "prod"]);
+    });
+
+    test("takes a token that is bound to an address only from there, in any spelling", async () => {
+      const bindings = [
+        ["192.0.2.7", ["192.0.2.7", "::ffff:192.0.2.7", "::FFFF:c000:207"], ["192.0.2.8", "::192.0.2.7"]],
+        ["::ffff:192.0.2.9", ["192.0.2.9"], ["192.0.2.7"]],
+        ["2001:DB8::0:1", ["2001:db8:0:0:0:0:0:1", "2001:0db8::0001"], ["2001:db8::2", "192.0.2.7"]],
+      ] as const;
+      for (const [index, [bound, good, bad]] of bindings.entries()) {
+        const id_token = await session(`bound-${index}`, { ip: bound });
+        for (const ip of good) dataOf(await worker.call("token", { id_token, ip }));
+        for (const ip of [undefined, null, "*", ...bad]) {
+          assertRefused(await worker.call("token", { id_token, ip }), 401, "INVALID_TOKEN");
+        }
+        for (const ip of ["", "here", "192.0.2.256"]) {
+          assertInvalid(await worker.call("token", { id_token, ip }), "ip");
+        }
+        assertInvalid(await worker.call("token", { id_token, ip: [bound] }), "ip");
+      }
+    });
+
+    test("takes an unbound token from anywhere", async () => {
+      for (const [index, bound] of [undefined, null, "*"].entries()) {
+        const id_token = await session(`unbound-${index}`, { ip: bound });
+        for (const ip of [undefined, null, "*", "192.0.2.7", "2001:db8::1"]) {
+          dataOf(await worker.call("token", { id_token, ip }));
+        }
+      }
+    });
+
+    test("gives none to an account that was turned off, and again when it is turned on", async () => {
+      const id_token = await session("switched");
+      const turn = (activated: number) =>
+        worker.db.updateTable("user").set({ activated }).where("username", "=", "switched").execute();
+      await turn(0);
+      assertRefused(await worker.call("token", { id_token }), 403, "ACCOUNT_NOT_ACTIVATED");
+      await turn(1);
+      dataOf(await worker.call("token", { id_token }));
+    });
+
+    test("refuses a token whose row has run out, whatever its own exp says", async () => {
+      const id_token = await session("expired");
+      await worker.db
+        .updateTable("token")
+        .set({ valid_until: toSqlTime(new Date(Date.now() - 1000)) })
+        .where("user_id", "=", "expired")
+        .execute();
+      assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+    });
+
+    test("refuses the token of a user who was deleted, also when the name is made anew", async () => {
+      const id_token = await session("phoenix");
+      await worker.db.deleteFrom("user").where("username", "=", "phoenix").execute();
+      assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+      await session("phoenix");
+      assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+    });
+  });
+
+  describe(`token on ${database} with a life of its own`, () => {
+    test("lets an access token live as long as configured", async () => {
+      await using worker = await startWorker({
+        database,
+        config: { app_config: { access_token_valid_time: 1, default_vhost: "fallback" } },
+      });
+      await worker.addUser("alice", "correct horse");
+      const id_token = await worker.login("alice", "correct horse");
+      const { access_token } = dataOf(await worker.call("token", { id_token }));
+      const { exp, iat, vhost } = decodeJwt(access_token as string);
+      assert.deepEqual([exp! - iat!, vhost], [60, "fallback"]);
+    });
+  });
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { assertNeedsAdmin } from "../../support/access-rules.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+for (const database of DATABASES) {
+  describe(`user_admin_create on ${database}`, () => {
+    let worker: TestWorker;
+    let access_token: string;
+    before(async () => {
+      // Neither of these rules holds for an admin; allow_registration is false by default.
+      worker = await startWorker({ database, config: { app_config: { auto_activate_accounts: false } } });
+      access_token = await worker.accessToken("root", ["admin"]);
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const create = (username: unknown, more: object = {}) =>
+      worker.call("user_admin_create", {
+        username,
+        password: "correct horse",
+        email: `${String(username)}@example.com`,
+        access_token,
+        ...more,
+      });
+    const rowOf = (username: string) =>
+      worker.db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
+
+    test("makes an activated local account, though registration is closed", async () => {
+      const { success, msg, ...rest } = dataOf(await create("Created"));
+      assert.deepEqual([success, typeof msg, rest], [true, "string", {}]);
+      const row = await rowOf("created");
+      assert.deepEqual([row?.username, row?.auth_type, row?.activated], ["Created", "LOCAL", 1]);
+      await worker.login("created", "correct horse");
+    });
+
+    test("is for admins", async () => {
+      const request = { username: "not-made", password: "correct horse", email: "not-made@example.com" };
+      await assertNeedsAdmin(worker, "user_admin_create", request);
+      assert.equal(await rowOf("not-made"), undefined);
+    });
+
+    test("does not tell a plain user that a name is taken", async () => {
+      await worker.addUser("secret-name", "correct horse");
+      const plain = await worker.accessToken("plain", []);
+      assertRefused(await create("secret-name", { access_token: plain }), 403, "FORBIDDEN");
+    });
+
+    test("refuses a name or an email address that is taken in any case, and changes nothing", async () => {
+      dataOf(await create("Taken", { email: "Taken@Example.com" }));
+      const again = { password: "another one", email: "free@example.com" };
+      assertRefused(await create("tAKEN", again), 409, "USERNAME_TAKEN");
+      assertRefused(await create("free-name", { email: "taken@example.COM" }), 409, "EMAIL_TAKEN");
+      assert.equal(await rowOf("free-name"), undefined);
+      await worker.login("taken", "correct horse");
+    });
+
+    test("takes the name of a directory user for taken, too", async () => {
+      await worker.addUser("in-directory", "", { authType: "LDAP" });
+      assertRefused(await create("IN-directory", { email: "new@example.com" }), 409, "USERNAME_TAKEN");
+    });
+
+    test("names every field that is missing, of the wrong type or refused", async () => {
+      const paths = ["email", "password", "username"];
+      assertInvalid(await worker.call("user_admin_create", { access_token }), ...paths);
+      for (const value of [null, 1, true, [], {}]) {
+        assertInvalid(await create(value, { password: value, email: value }), ...paths);
+      }
+      assertInvalid(await create("abc", { password: "abc", email: "abc" }), ...paths);
+      const trailing = { password: "correct horse\n", email: "a@example.com\n" };
+      assertInvalid(await create("name\n", trailing), ...paths);
+    });
+
+    test("holds new passwords to 72 bytes without NUL", async () => {
+      dataOf(await create("full-size", { password: "x".repeat(72) }));
+      for (const password of ["x".repeat(73), "ü".repeat(37), "abcd\0efgh"]) {
+        assertInvalid(await create("too-much", { password }), "password");
+      }
+      assert.equal(await rowOf("too-much"), undefined);
+    });
+
+    test("holds email addresses to 100 characters", async () => {
+      const longest = `${"m".repeat(64)}@${"d".repeat(31)}.com`;
+      assertInvalid(await create("long-mail", { email: `x${longest}` }), "email");
+      dataOf(await create("long-mail", { email: longest }));
+      dataOf(await create("short-mail", { email: "a@example.co.uk" }));
+    });
+
+    test("ignores unknown fields", async () => {
+      const more = { activated: false, groups: ["admin"], auth_type: "LDAP", password_confirm: "other" };
+      dataOf(await create("plain-one", more));
+      const row = await rowOf("plain-one");
+      assert.deepEqual([row?.auth_type, row?.activated], ["LOCAL", 1]);
+      assert.deepEqual(await worker.db.selectFrom("usergroup").selectAll().execute(), []);
+    });
+  });
+}
