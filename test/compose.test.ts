@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { overlayEnvironment } from "../src/config/environment.ts";
+
+interface Service {
+  image?: string;
+  command?: string[];
+  environment?: Record<string, string>;
+  healthcheck?: { test: string[] };
+  ports?: string[];
+  read_only?: boolean;
+  restart?: string;
+  secrets?: string[];
+  security_opt?: string[];
+  depends_on?: Record<string, { condition: string }>;
+}
+
+interface ComposeFile {
+  services: Record<string, Service>;
+  secrets: Record<string, { file: string }>;
+}
+
+const text = readFileSync(new URL("../docker-compose.yml", import.meta.url), "utf8");
+const { services, secrets } = parse(text, { merge: true }) as ComposeFile;
+
+test("docker-compose.yml has a broker, a database, the two that run once, and workers", () => {
+  assert.deepEqual(Object.keys(services), ["rabbitmq", "mysql", "init", "migrate", "worker"]);
+  assert.match(services["rabbitmq"]?.image ?? "", /^rabbitmq:4/);
+  assert.match(services["mysql"]?.image ?? "", /^mysql:8/);
+  for (const name of ["init", "migrate"]) assert.equal(services[name]?.restart, "no");
+});
+
+test("what runs for long is restarted, has a health check, and starts after what it needs", () => {
+  for (const name of ["rabbitmq", "mysql", "worker"]) {
+    assert.equal(services[name]?.restart, "unless-stopped", name);
+    assert.ok(services[name].healthcheck, name);
+  }
+  assert.equal(services["worker"]?.depends_on?.["migrate"]?.condition, "service_completed_successfully");
+  assert.equal(services["worker"].depends_on["rabbitmq"]?.condition, "service_healthy");
+  assert.equal(services["migrate"]?.depends_on?.["mysql"]?.condition, "service_healthy");
+});
+
+test("no service can write its root file system, gain privileges, or be reached from outside", () => {
+  for (const [name, { read_only, security_opt, ports = [] }] of Object.entries(services)) {
+    assert.equal(read_only, true, name);
+    assert.deepEqual(security_opt, ["no-new-privileges:true"], name);
+    for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
+  }
+});
+
+test("passwords are files that git ignores and make secrets writes, and stand nowhere else", () => {
+  const ignored = readFileSync(new URL("../.gitignore", import.meta.url), "utf8").split("\n");
+  const makefile = readFileSync(new URL("../Makefile", import.meta.url), "utf8");
+  assert.ok(ignored.includes("secrets/"));
+  for (const [name, { file }] of Object.entries(secrets)) {
+    assert.equal(file, `\${AUTHMQ_SECRETS:-./secrets}/${name}`);
+    assert.match(makefile, new RegExp(`for name in .*\\b${name}\\b`));
+  }
+  for (const { secrets: used = [], environment = {} } of Object.values(services)) {
+    for (const name of used) assert.ok(secrets[name], name);
+    for (const [key, value] of Object.entries(environment)) {
+      if (/password/i.test(key)) assert.match(`${key}=${value}`, /_FILE=\/run\/secrets\//);
+    }
+  }
+});
+
+test("the variables of the workers name keys of the configuration", () => {
+  const variables = Object.entries(services["worker"]?.environment ?? {})
+    .filter(([name]) => name !== "AUTHMQ_CONFIG")
+    .map(([name, value]) => [name.replace(/_FILE$/, ""), value]);
+  const { faults } = overlayEnvironment({}, Object.fromEntries(variables) as Record<string, string>);
+  assert.deepEqual(faults, []);
+});
