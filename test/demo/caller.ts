@@ -14,7 +14,7 @@ interface Expected {
 type Data = Readonly<Record<string, unknown>>;
 
 /** A reply was not what the story says. */
-export class Unexpected extends Error {
+class Unexpected extends Error {
   override readonly name = "Unexpected";
 }
 
