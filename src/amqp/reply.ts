@@ -65,7 +65,8 @@ export class Replies implements ReplySender {
       type: "result",
       appId: "authmq",
       deliveryMode: 1,
-      mandatory: true,
+      // RabbitMQ 3.10 returns every mandatory message to a direct address, those that arrive as well.
+      mandatory: !replyTo.startsWith(DIRECT),
       timestamp: Math.floor(Date.now() / 1000),
       ...(correlationId === undefined ? {} : { correlationId }),
       ...(lifetime === undefined ? {} : { expiration: Math.round(lifetime * 1000) }),

@@ -31,7 +31,9 @@ export function overlayEnvironment(
   const faults: ConfigFault[] = [];
   const result = structuredClone(raw) as Record<string, unknown>; // a clone of a JSON object is one
   const seen = new Map<string, string>();
-  for (const [name, text] of Object.entries(env)) {
+  // A whole section first, then its keys: the order of the environment must not matter.
+  const variables = Object.entries(env).sort(([a], [b]) => a.split("__").length - b.split("__").length);
+  for (const [name, text] of variables) {
     if (!name.startsWith(PREFIX) || text === undefined) continue;
     collectFault(faults, name, () => {
       const { path, shape, fromFile } = findKey(name);

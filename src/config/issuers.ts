@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { collectFault, type ConfigFault } from "./fault.ts";
-import { isSymmetric, readSigningKey, readVerificationKey, verificationKeyOf } from "./keys.ts";
+import { isSameKey, isSymmetric, readSigningKey, readVerificationKey, verificationKeyOf } from "./keys.ts";
 import type { Settings, SignMethod } from "./schema.ts";
 
 /** How this installation signs its tokens. */
@@ -39,7 +39,7 @@ export function readIssuers(
     const key = collectFault(faults, `${path}.secret`, () => readVerificationKey(secret, methods, folder));
     if (key) issuers.push({ name, key, methods });
     if (key && name === creation?.issuer && signing) {
-      if (!verificationKeyOf(signing.key).equals(key)) {
+      if (!isSameKey(verificationKeyOf(signing.key), key)) {
         faults.push({
           path: `${path}.secret`,
           msg: "does not verify what jwt_creation signs: give its public key, or leave this issuer out",

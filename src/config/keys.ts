@@ -61,6 +61,16 @@ export function verificationKeyOf(key: KeyObject): KeyObject {
   return key.type === "private" ? createPublicKey(key) : key;
 }
 
+/** Whether two verification keys are the same. */
+export function isSameKey(a: KeyObject, b: KeyObject): boolean {
+  // KeyObject.equals() on two kinds of keys leaves an error in OpenSSL's queue, and the next good PEM is then refused.
+  return a.type === b.type && publicBytes(a).equals(publicBytes(b));
+}
+
+function publicBytes(key: KeyObject): Buffer {
+  return key.type === "secret" ? key.export() : key.export({ type: "spki", format: "der" });
+}
+
 function readBytes(secret: SecretSetting, folder: string): Buffer {
   switch (secret.type) {
     case "plain":

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { BadSetting, collectFault, ConfigError, type ConfigFault } from "./fault.ts";
+import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
 import { SECTIONS, type AmqpConfig, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
@@ -88,15 +89,7 @@ export function parseConfig(
   faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
   const log = checkLog(section("log_settings"), folder, faults);
   if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
-  return frozen({ signing, issuers, db, amqp: { ...amqp, ca: amqpCa }, app, queues: named.queues, log });
-}
-
-/** Freezes plain objects and lists to the last level; keys, buffers and maps are left as they are. */
-function frozen<T>(value: T): T {
-  const isPlain = Array.isArray(value) || (typeof value === "object" && value?.constructor === Object);
-  if (!isPlain) return value;
-  Object.values(value as object).forEach(frozen); // seen to be an object or a list one line above
-  return Object.freeze(value);
+  return freezeDeep({ signing, issuers, db, amqp: { ...amqp, ca: amqpCa }, app, queues: named.queues, log });
 }
 
 function readConfigFile(file: string): Record<string, unknown> {

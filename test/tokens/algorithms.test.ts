@@ -72,7 +72,7 @@ test("an ID token signed with an algorithm that its row does not name is refused
   // A new algorithm does not end the sessions that began with the old one ...
   await later.session.getAccessToken({ id_token });
   // ... and the row of a session decides which one is its own.
-  await using db = openDatabase({ dialect: "sqlite", file, timeout_ms: 2000 });
+  await using db = openDatabase({ dialect: "sqlite", file });
   await db.updateTable("token").set({ sign_method: "RS512" }).where("user_id", "=", "alice").execute();
   await assert.rejects(later.session.getAccessToken({ id_token }), { code: "INVALID_TOKEN" });
 });

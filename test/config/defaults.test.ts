@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, describe, test } from "node:test";
+import { generateSecret } from "../../src/config/generate-key.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { QUEUE_SETTINGS } from "../../src/config/queues.ts";
+import { SECTIONS } from "../../src/config/schema.ts";
+import { parse } from "./faults-of.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "authmq-config-"));
+after(() => rmSync(folder, { recursive: true }));
+
+describe("an empty configuration", () => {
+  const config = parse({}, { folder: "/srv/authmq" });
+
+  test("means SQLite in the folder of the configuration", () => {
+    assert.equal(config.db.dialect, "sqlite");
+    assert.equal(config.db.file, "/srv/authmq/authmq.db");
+  });
+
+  test("means the broker on this host with its first account", () => {
+    const { host, port, username, password, vhost, message_lifetime, ca } = config.amqp;
+    assert.deepEqual(
+      { host, port, username, password, vhost },
+      { host: "127.0.0.1", port: 5672, username: "guest", password: "guest", vhost: "/" },
+    );
+    assert.equal(message_lifetime, undefined);
+    assert.equal(ca, undefined);
+    assert.equal(config.amqp.max_request_bytes, 65_536);
+  });
+
+  test("means the documented rules for accounts and tokens", () => {
+    const { bcrypt_cost, email_regex, ...rest } = config.app;
+    assert.deepEqual(rest, {
+      id_token_valid_time: 1440,
+      access_token_valid_time: 5,
+      allow_registration: false,
+      auto_activate_accounts: true,
+      admin_group: "admin",
+      default_vhost: "prod",
+      group_regex: "[a-zA-Z0-9_-]{1,50}",
+      username_regex: "[a-zA-Z-_0-9]{4,30}",
+      password_regex: ".{4,}",
+      anonymous_user_get: true,
+    });
+    assert.ok(bcrypt_cost >= 10);
+    assert.match("a@example.co.uk", new RegExp(`^(?:${email_regex})$`, "u"));
+  });
+
+  test("means queues that are named after their workflows", () => {
+    assert.equal(config.queues.size, 15);
+    for (const [workflow, queue] of config.queues) assert.equal(queue, workflow);
+  });
+
+  test("means a log on stderr at level info", () => {
+    assert.deepEqual(config.log, { level: "info", handler: "stderr", handler_settings: {} });
+  });
+});
+
+test("the sections that a server needs have the documented defaults", () => {
+  assert.deepEqual(SECTIONS.ldap_settings.parse({}), {
+    address: "ldap://127.0.0.1:389",
+    base_dn: "ou=User,dc=ad,dc=local",
+    group: "allowed_to_login",
+    groups_prefix: "API_PERM",
+    domain: "ad.local",
+  });
+  const { db } = parse({ db_settings: { database: "auth", user: "auth", password: "" } });
+  assert.ok(db.dialect === "mysql", "a database's name means a server");
+  assert.deepEqual([db.host, db.port], ["127.0.0.1", 3306]);
+});
+
+test("every queue can be renamed by its key, one of them by two", () => {
+  const settings = Object.fromEntries(
+    Object.entries(QUEUE_SETTINGS).map(([name, key]) => [key, `my_${name}`]),
+  );
+  for (const [workflow, queue] of parse({ queue_settings: settings }).queues) {
+    assert.equal(queue, `my_${workflow}`);
+  }
+  const alias = parse({ queue_settings: { group_workflow_group_users: "members" } });
+  assert.equal(alias.queues.get("group_user"), "members");
+  const swapped = { session_workflow_login: "logout", session_workflow_logout: "login" };
+  assert.equal(parse({ queue_settings: swapped }).queues.get("login"), "logout");
+});
+
+test("relative paths start at the folder of the file, not at the working folder", () => {
+  const inner = join(folder, "inner");
+  mkdirSync(inner);
+  writeFileSync(join(inner, "key.pem"), generateSecret("EdDSA").secret);
+  writeFileSync(join(inner, "ca.pem"), "of the broker");
+  const raw = {
+    jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "keyfile", value: "key.pem" } },
+    db_settings: { file: "data/users.db" },
+    amqp_settings: { ca_file: "ca.pem" },
+    log_settings: { handler: "file", handler_settings: { path: "authmq.log" } },
+  };
+  writeFileSync(join(inner, "config.json"), JSON.stringify(raw));
+  const config = loadConfig(join(inner, "config.json"), { keys: true, env: {} });
+  assert.equal(config.db.dialect === "sqlite" && config.db.file, resolve(inner, "data/users.db"));
+  assert.equal(config.amqp.ca?.toString(), "of the broker");
+  assert.equal(config.log.handler_settings.path, join(inner, "authmq.log"));
+  assert.equal(config.signing?.key.type, "private");
+});
+
+test("no section of a configuration can be changed", () => {
+  const raw = {
+    jwt_validation: [{ name: "other", secret: { type: "plain", value: "x".repeat(32) }, methods: ["HS256"] }],
+    jwt_creation: {
+      issuer: "authmq",
+      signmethod: "HS256",
+      secret: { type: "plain", value: "y".repeat(32) },
+    },
+    app_config: { vhosts: ["prod"] },
+  };
+  const config = parse(raw, { keys: true });
+  const { app, signing, issuers, db, amqp, log } = config;
+  const parts = [config, app, app.vhosts, signing, issuers, ...issuers, issuers[0]?.methods, db, amqp, log];
+  for (const part of [...parts, log.handler_settings]) {
+    assert.ok(typeof part === "object" && Object.isFrozen(part), JSON.stringify(part));
+  }
+  assert.equal(Object.isFrozen(raw.app_config.vhosts), false, "what the caller gave is left alone");
+});
