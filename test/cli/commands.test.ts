@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SIGN_METHODS } from "../../src/config/schema.ts";
+import { folderWith, newFolder, runCli } from "../support/cli.ts";
+import { DATABASES, provision } from "../support/worker.ts";
+
+const NO_TRACE = /^\s+at .*[:(]/m;
+
+test("init writes a configuration and a key that nobody else can read, and overwrites nothing", async () => {
+  const folder = newFolder();
+  const first = await runCli(["init", "sub"], { cwd: folder });
+  assert.deepEqual([first.code, first.stdout.trim().split("\n").length], [0, 3]);
+  for (const name of ["config.json", "signing-key.pem"]) {
+    assert.equal(statSync(join(folder, "sub", name)).mode & 0o777, 0o600, name);
+  }
+  const before = readFileSync(join(folder, "sub/signing-key.pem"), "utf8");
+  const second = await runCli(["init", "sub"], { cwd: folder });
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /exists already/);
+  assert.equal(readFileSync(join(folder, "sub/signing-key.pem"), "utf8"), before);
+  const check = await runCli(["config", "check", "--config", "sub/config.json"], { cwd: folder });
+  assert.deepEqual([check.code, check.stdout], [0, "ok\n"]);
+  const config = JSON.parse(readFileSync(join(folder, "sub/config.json"), "utf8")) as Record<string, object>;
+  assert.equal((config["app_config"] as { anonymous_user_get: boolean }).anonymous_user_get, false);
+});
+
+test("config check lists every fault with its path and ends with 78", async () => {
+  const cwd = folderWith({
+    nonsense: {},
+    amqp_settings: { port: "5672", hots: "x" },
+    app_config: { username_regex: "(" },
+    jwt_creation: { issuer: "a", signmethod: "HS256", secret: { type: "plain", value: "short" } },
+  });
+  const { code, stderr } = await runCli(["config", "check"], { cwd });
+  assert.equal(code, 78);
+  for (const path of [
+    "nonsense",
+    "amqp_settings.port",
+    "amqp_settings.hots",
+    "app_config.username_regex",
+    "jwt_creation.secret",
+  ]) {
+    assert.ok(stderr.includes(`${path}: `), path);
+  }
+  assert.equal(stderr.includes("short\n"), false);
+  assert.doesNotMatch(stderr, NO_TRACE);
+});
+
+for (const database of DATABASES) {
+  test(`migrate runs five times at once and again on ${database}; admin create needs it`, async () => {
+    const { raw, cleanUp } = await provision({ database });
+    const cwd = folderWith(raw);
+    const create = ["admin", "create", "root", "--email", "root@example.com"];
+    const early = await runCli(create, { cwd, stdin: "correct horse\n" });
+    assert.equal(early.code, 1);
+    assert.match(early.stderr, /authmq migrate/);
+    const ends = await Promise.all(Array.from({ length: 5 }, () => runCli(["migrate"], { cwd })));
+    assert.deepEqual(
+      ends.map(({ code }) => code),
+      [0, 0, 0, 0, 0],
+      ends.map(({ stderr }) => stderr).join(""),
+    );
+    assert.equal((await runCli(["migrate"], { cwd })).stdout, "up to date\n");
+    const status = await runCli(["migrate", "--status"], { cwd });
+    assert.match(status.stdout, /^0001-user applied \d{4}-/);
+    assert.equal((await runCli(create, { cwd, stdin: "correct horse\n" })).code, 0);
+    const again = await runCli(create, { cwd, stdin: "correct horse\n" });
+    assert.deepEqual([again.code, again.stderr], [1, "authmq: the username root is taken\n"]);
+    const bad = await runCli(["admin", "create", "x", "--email", "nope"], { cwd, stdin: "abc\n" });
+    assert.equal(bad.code, 1);
+    assert.match(bad.stderr, /username must match .*email must match .*password must match/);
+    assert.equal((await runCli(create, { cwd })).code, 2, "no password on stdin");
+    await cleanUp();
+  });
+}
+
+test("keys generate prints a key that the configuration takes, for every algorithm", async () => {
+  for (const alg of SIGN_METHODS) {
+    const { code, stdout } = await runCli(["keys", "generate", "--alg", alg]);
+    assert.equal(code, 0);
+    const secret = alg.startsWith("HS")
+      ? { type: "base64plain", value: stdout.trim() }
+      : { type: "plain", value: stdout };
+    const cwd = folderWith({ jwt_creation: { issuer: "a", signmethod: alg, secret } });
+    assert.deepEqual(
+      await runCli(["config", "check"], { cwd }),
+      { code: 0, stdout: "ok\n", stderr: "" },
+      alg,
+    );
+  }
+});
+
+test("what is not understood ends with 2 and a usage line", async () => {
+  for (const args of [
+    [],
+    ["nonsense"],
+    ["call"],
+    ["call", "login", "{", "--timeout", "1"],
+    ["call", "login", "{}", "--timeout", "x"],
+    ["bench", "login", "-n", "0"],
+    ["keys", "generate", "--alg", "none"],
+    ["admin", "create", "root"],
+    ["serve", "--nonsense"],
+  ]) {
+    const { code, stderr } = await runCli(args);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, /usage: authmq|Usage: authmq|an example/, args.join(" "));
+    assert.doesNotMatch(stderr, NO_TRACE);
+  }
+});
+
+test("every command shows examples", async () => {
+  for (const args of [
+    [],
+    ["serve"],
+    ["init"],
+    ["migrate"],
+    ["admin", "create"],
+    ["call"],
+    ["bench"],
+    ["config", "check"],
+    ["keys", "generate"],
+    ["schemas"],
+  ]) {
+    const { code, stdout } = await runCli([...args, "--help"]);
+    assert.equal(code, 0);
+    assert.match(stdout, /Examples:/, args.join(" "));
+  }
+});
+
+test("schemas --check notices a file that is not up to date", async () => {
+  const cwd = newFolder();
+  assert.equal((await runCli(["schemas"], { cwd })).code, 0);
+  assert.equal((await runCli(["schemas", "--check"], { cwd })).code, 0);
+  const missing = await runCli(["schemas", "--check", "--out", "elsewhere"], { cwd });
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /rpc\/login\.request\.json/);
+});
+
+test("an older Node is told so in one line", async () => {
+  const older = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.0.0"})';
+  const { code, stderr } = await runCli(["--version"], { node: ["--import", older] });
+  assert.deepEqual([code, stderr.trim().split("\n").length], [1, 1]);
+  assert.match(stderr, /needs Node 24\.15/);
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { test } from "node:test";
+import { folderWith, runCli, startCli } from "../support/cli.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { provision } from "../support/worker.ts";
+
+/** What a stream has said so far. */
+function collect(stream: Readable): () => string {
+  let said = "";
+  stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  return () => said;
+}
+
+test("serve answers calls, stops on SIGTERM with 0, and npm passes the signal on", async () => {
+  const { raw, cleanUp } = await provision();
+  const cwd = folderWith(raw);
+  const early = await runCli(["serve"], { cwd });
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /authmq: the database lacks .*serve --migrate/);
+  const admin = ["admin", "create", "root", "--email", "root@example.com"];
+  assert.equal((await runCli(["migrate"], { cwd })).code, 0);
+  assert.equal((await runCli(admin, { cwd, stdin: "correct horse\n" })).code, 0);
+
+  const direct = startCli(["serve", "--migrate"], { cwd });
+  const checkout = resolve(import.meta.dirname, "../..");
+  const byNpm = spawn("npm", ["run", "-s", "authmq", "--", "serve", "--config", join(cwd, "config.json")], {
+    cwd: checkout,
+  });
+  for (const worker of [direct, byNpm]) {
+    const said = collect(worker.stderr);
+    await waitUntil("ready", () => said().includes('"msg":"ready"') || undefined, { died: () => undefined });
+  }
+
+  const body = JSON.stringify({ username: "root", password: "correct horse" });
+  const good = await runCli(["call", "login", "-"], { cwd, stdin: body });
+  assert.equal(good.code, 0, good.stderr);
+  assert.equal((JSON.parse(good.stdout) as { resp_code: number }).resp_code, 200);
+  const refused = await runCli(["call", "login", JSON.stringify({ username: "root", password: "x" })], {
+    cwd,
+  });
+  assert.equal(refused.code, 1);
+  assert.equal((JSON.parse(refused.stdout) as { resp_code: number }).resp_code, 401);
+  const none = await runCli(["call", "no.such.queue", "{}"], { cwd });
+  assert.deepEqual([none.code, none.stdout], [2, ""]);
+  assert.match(none.stderr, /^authmq: there is no queue no\.such\.queue/);
+
+  const bench = await runCli(["bench", "user_get", '{"username":"root"}', "-n", "50", "-c", "5", "--json"], {
+    cwd,
+  });
+  const result = JSON.parse(bench.stdout) as Record<string, unknown>;
+  assert.deepEqual([bench.code, result["requests"], result["replies"]], [0, 50, { "200": 50 }]);
+  assert.deepEqual(Object.keys(result["latency_ms"] as object), ["p50", "p95", "p99", "max"]);
+
+  for (const worker of [direct, byNpm]) worker.kill("SIGTERM");
+  const codes = await Promise.all(
+    [direct, byNpm].map(async (worker) => (await once(worker, "exit")) as unknown[]),
+  );
+  assert.deepEqual(
+    codes.map(([code]) => code),
+    [0, 0],
+  );
+  await cleanUp();
+});
+
+test("a broker that is away or refuses is one clear line", async () => {
+  const { raw, cleanUp } = await provision();
+  const away = folderWith({ ...raw, amqp_settings: { port: 1 } });
+  const call = await runCli(["call", "login", "{}"], { cwd: away });
+  assert.equal(call.code, 2);
+  assert.match(call.stderr, /^authmq: cannot connect to the broker at 127\.0\.0\.1:1 \(.*\)\n$/);
+  const wrong = folderWith({
+    ...raw,
+    amqp_settings: { ...raw["amqp_settings"], password: "not-the-password" },
+  });
+  const serve = await runCli(["serve", "--migrate"], { cwd: wrong });
+  assert.equal(serve.code, 1);
+  const line = serve.stderr.split("\n").find((text) => text.startsWith("authmq: ")) ?? "";
+  assert.match(line, /refuses the user .* check amqp_settings/);
+  assert.equal(serve.stderr.includes("not-the-password"), false);
+  await cleanUp();
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { test } from "node:test";
+import { generateSecret } from "../src/config/generate-key.ts";
+import { openDatabase } from "../src/db/database.ts";
+import { addMember, createGroup } from "../src/db/queries/groups.ts";
+import { AppError, ConfigError, createAuth } from "../src/index.ts";
+import { folderWith } from "./support/cli.ts";
+import { scratchFolder } from "./support/env.ts";
+
+function newConfig() {
+  const value = Buffer.from(generateSecret("EdDSA").secret).toString("base64");
+  return {
+    jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "base64key", value } },
+    db_settings: { dialect: "sqlite", file: join(scratchFolder, `${randomBytes(6).toString("hex")}.db`) },
+    app_config: { allow_registration: true, bcrypt_cost: 4 },
+  };
+}
+
+test("the library answers all workflows without a broker, by the same rules", async () => {
+  const config = newConfig();
+  await using auth = await createAuth({ config });
+  assert.equal((await auth.migrate()).length > 0, true);
+  const root = { username: "root", password: "correct horse" };
+  await auth.user.register({ ...root, password_confirm: root.password, email: "root@example.com" });
+  const db = openDatabase({ dialect: "sqlite", file: config.db_settings.file });
+  await createGroup(db, "admin");
+  await addMember(db, "admin", "root");
+  await db.destroy();
+
+  const { id_token } = await auth.session.login({ ...root, ip: "::ffff:10.0.0.1" });
+  const { access_token } = await auth.session.getAccessToken({ id_token, ip: "10.0.0.1" });
+  const alice = { username: "alice", password: "battery staple" };
+  await auth.user.adminCreate({ ...alice, email: "alice@example.com", access_token });
+  await auth.group.create({ groupname: "ops", access_token });
+  await auth.group.addUser({ groupname: "ops", username: "alice", access_token });
+  assert.deepEqual(await auth.group.members({ groupname: "ops", access_token }), { users: ["alice"] });
+  assert.deepEqual(await auth.group.getAll({ access_token }), { groups: ["admin", "ops"] });
+  assert.deepEqual(await auth.user.getAll({ access_token }), { users: ["alice", "root"] });
+  await auth.user.change({ username: "alice", email: "a@example.co.uk", access_token });
+  assert.equal((await auth.user.get({ username: "alice", access_token })).email, "a@example.co.uk");
+  await auth.group.removeUser({ groupname: "ops", username: "alice", access_token });
+  await auth.group.delete({ groupname: "ops", access_token });
+  await auth.user.delete({ username: "alice", access_token });
+  await auth.session.logout({ id_token, ip: "10.0.0.1" });
+
+  const refusals = [
+    [() => auth.session.getAccessToken({ id_token, ip: "10.0.0.1" }), "INVALID_TOKEN", 401],
+    [() => auth.session.login({ ...root, password: "wrong" }), "INVALID_CREDENTIALS", 401],
+    [() => auth.session.login({ username: "x", password: "y" }), "INVALID_INPUT", 400],
+    [() => auth.user.delete({ username: "root", access_token }), "LAST_ADMIN", 409],
+    [() => auth.user.get({ username: "alice" }), "USER_NOT_FOUND", 404],
+  ] as const;
+  for (const [call, code, respCode] of refusals) {
+    await assert.rejects(call(), (error) => {
+      assert.ok(error instanceof AppError);
+      assert.deepEqual([error.code, error.respCode], [code, respCode]);
+      return true;
+    });
+  }
+  await auth.close();
+  await auth.close();
+});
+
+test("the library reads a configuration file, and names every fault of a bad one", async () => {
+  const folder = folderWith(newConfig());
+  await using auth = await createAuth({ config: join(folder, "config.json") });
+  await auth.migrate();
+  await assert.rejects(createAuth({ config: { nonsense: {} } }), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.deepEqual(error.faults.map(({ path }) => path).toSorted(), ["jwt_creation", "nonsense"]);
+    return true;
+  });
+});

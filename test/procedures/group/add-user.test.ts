@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { assertNeedsAdmin } from "../../support/access-rules.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+for (const database of DATABASES) {
+  describe(`group_add_user on ${database}`, () => {
+    let worker: TestWorker;
+    let access_token: string;
+    before(async () => {
+      worker = await startWorker({ database });
+      access_token = await worker.accessToken("root", ["admin"]);
+      await worker.db.insertInto("group").values({ name: "dev" }).execute();
+      await worker.db.insertInto("group").values({ name: "Dev" }).execute();
+      await worker.db.insertInto("group").values({ name: "admin" }).execute();
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const add = (groupname: unknown, username: unknown) =>
+      worker.call("group_add_user", { groupname, username, access_token });
+    const membersOf = async (groupname: string) =>
+      dataOf(await worker.call("group_user", { groupname, access_token }))["users"] as string[];
+
+    test("adds a user by the name as written, whatever the case of the request", async () => {
+      await worker.addUser("Newcomer", "correct horse");
+      const { msg, ...rest } = dataOf(await add("dev", "nEWCOMER"));
+      assert.deepEqual([typeof msg, rest], ["string", {}]);
+      assert.ok((await membersOf("dev")).includes("Newcomer"));
+    });
+
+    test("leaves a member a member, once", async () => {
+      await worker.addUser("Twice", "correct horse");
+      for (const username of ["Twice", "Twice", "TWICE"]) dataOf(await add("dev", username));
+      const same = (await membersOf("dev")).filter((name) => name.toLowerCase() === "twice");
+      assert.deepEqual(same, ["Twice"]);
+    });
+
+    test("shows in the next access token of a session that is open", async () => {
+      await worker.addUser("in-session", "correct horse");
+      const id_token = await worker.login("in-session", "correct horse");
+      dataOf(await add("admin", "in-session"));
+      const reply = dataOf(await worker.call("token", { id_token }));
+      assert.deepEqual(decodeJwt(reply["access_token"] as string)["groups"], ["admin"]);
+    });
+
+    test("compares group names exactly", async () => {
+      await worker.addUser("exact-one", "correct horse");
+      assertRefused(await add("DEV", "exact-one"), 404, "GROUP_NOT_FOUND");
+      dataOf(await add("Dev", "exact-one"));
+      assert.ok(!(await membersOf("dev")).includes("exact-one"));
+      assert.deepEqual(await membersOf("Dev"), ["exact-one"]);
+    });
+
+    test("adds deactivated and directory users, too", async () => {
+      await worker.addUser("sleeper", "correct horse", { activated: false });
+      await worker.addUser("from-ldap", "", { authType: "LDAP" });
+      for (const username of ["sleeper", "from-ldap"]) {
+        dataOf(await add("dev", username));
+        assert.ok((await membersOf("dev")).includes(username));
+      }
+    });
+
+    test("answers 404 where there is no such group or no such user", async () => {
+      await worker.addUser("lonely", "correct horse");
+      assertRefused(await add("not-there", "lonely"), 404, "GROUP_NOT_FOUND");
+      assertRefused(await add("dev", "not-there"), 404, "USER_NOT_FOUND");
+      assert.equal((await add("not-there", "not-there")).resp_code, 404);
+    });
+
+    test("names every field that is missing, no text or cannot be a name", async () => {
+      assertInvalid(await worker.call("group_add_user", { access_token }), "groupname", "username");
+      for (const value of [null, 1, true, ["alice"], {}, "", "x".repeat(51), "devs\n", "d%v"]) {
+        assertInvalid(await add(value, value), "groupname", "username");
+      }
+    });
+
+    test("is for admins, not for who wants to join", async () => {
+      await worker.addUser("climber", "correct horse");
+      await assertNeedsAdmin(worker, "group_add_user", { groupname: "dev", username: "climber" });
+      const own = await worker.accessToken("climber", ["dev"]);
+      const request = { groupname: "admin", username: "climber", access_token: own };
+      assertRefused(await worker.call("group_add_user", request), 403, "FORBIDDEN");
+      assert.ok(!(await membersOf("admin")).includes("climber"));
+    });
+
+    test("ignores unknown fields", async () => {
+      await worker.addUser("simple", "correct horse");
+      const request = { groupname: "Dev", username: "simple", access_token, users: ["climber"], role: 1 };
+      dataOf(await worker.call("group_add_user", request));
+      assert.ok(!(await membersOf("Dev")).includes("climber"));
+    });
+  });
+}

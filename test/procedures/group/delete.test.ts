@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { assertNeedsAdmin } from "../../support/access-rules.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+for (const database of DATABASES) {
+  describe(`group_delete on ${database}`, () => {
+    let worker: TestWorker;
+    let access_token: string;
+    before(async () => {
+      worker = await startWorker({ database });
+      access_token = await worker.accessToken("root", ["admin"]);
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const remove = (groupname: unknown) => worker.call("group_delete", { groupname, access_token });
+    const groupsOf = async (username: string) =>
+      dataOf(await worker.call("user_get", { username, access_token }))["groups"];
+    const groups = async (): Promise<string[]> =>
+      (await worker.db.selectFrom("group").select("name").execute()).map(({ name }) => name);
+
+    test("deletes the group and its memberships, and nothing else of its members", async () => {
+      await worker.addUser("member", "correct horse", { groups: ["gone", "stays"] });
+      const { msg, ...rest } = dataOf(await remove("gone"));
+      assert.deepEqual([typeof msg, rest], ["string", {}]);
+      assert.deepEqual(await groupsOf("member"), ["stays"]);
+      assert.ok(!(await groups()).includes("gone"));
+      await worker.login("member", "correct horse");
+    });
+
+    test("does not bring old members back when the name is made anew", async () => {
+      await worker.addUser("old-member", "correct horse", { groups: ["again"] });
+      dataOf(await remove("again"));
+      dataOf(await worker.call("group_create", { groupname: "again", access_token }));
+      assert.deepEqual(await groupsOf("old-member"), []);
+    });
+
+    test("compares names exactly", async () => {
+      await worker.addUser("twofold", "correct horse", { groups: ["Case", "case"] });
+      assertRefused(await remove("CASE"), 404, "GROUP_NOT_FOUND");
+      dataOf(await remove("case"));
+      assert.deepEqual(await groupsOf("twofold"), ["Case"]);
+    });
+
+    test("keeps the admin group, however many admins there are", async () => {
+      for (const name of ["admin-1", "admin-2"]) {
+        await worker.addUser(name, "correct horse", { groups: ["admin"] });
+      }
+      assertRefused(await remove("admin"), 409, "LAST_ADMIN");
+      assert.deepEqual(await groupsOf("admin-1"), ["admin"]);
+    });
+
+    test("takes a group that differs from the admin group in case for any other", async () => {
+      dataOf(await worker.call("group_create", { groupname: "Admin", access_token }));
+      dataOf(await remove("Admin"));
+    });
+
+    test("answers 404 where there is no such group", async () => {
+      assertRefused(await remove("not-there"), 404, "GROUP_NOT_FOUND");
+    });
+
+    test("refuses a name that is missing, no text or cannot be one", async () => {
+      assertInvalid(await worker.call("group_delete", { access_token }), "groupname");
+      for (const groupname of [null, 1, true, ["x"], {}, "", "g".repeat(51), "stays\n", "%"]) {
+        assertInvalid(await remove(groupname), "groupname");
+      }
+    });
+
+    test("is for admins", async () => {
+      await worker.call("group_create", { groupname: "guarded", access_token });
+      await assertNeedsAdmin(worker, "group_delete", { groupname: "guarded" });
+      assert.ok((await groups()).includes("guarded"));
+    });
+
+    test("ignores unknown fields", async () => {
+      await worker.call("group_create", { groupname: "simple", access_token });
+      const more = { force: true, groups: ["guarded"] };
+      dataOf(await worker.call("group_delete", { groupname: "simple", access_token, ...more }));
+      assert.ok((await groups()).includes("guarded"));
+    });
+  });
+
+  describe(`group_delete on ${database} with an admin group of another name`, () => {
+    test("keeps that group, and takes admin for any other", async () => {
+      await using worker = await startWorker({
+        database,
+        config: { app_config: { admin_group: "wheel" } },
+      });
+      await worker.addUser("boss", "correct horse", { groups: ["wheel", "admin"] });
+      const admin = await worker.accessToken("boss", ["admin"]);
+      const wheel = await worker.accessToken("boss", ["wheel"]);
+      const remove = (groupname: string, access_token: string) =>
+        worker.call("group_delete", { groupname, access_token });
+      assertRefused(await remove("admin", admin), 403, "FORBIDDEN");
+      assertRefused(await remove("wheel", wheel), 409, "LAST_ADMIN");
+      dataOf(await remove("admin", wheel));
+    });
+  });
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { assertNeedsAdmin } from "../../support/access-rules.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+for (const database of DATABASES) {
+  describe(`group_user on ${database}`, () => {
+    let worker: TestWorker;
+    let access_token: string;
+    before(async () => {
+      worker = await startWorker({ database });
+      access_token = await worker.accessToken("root", ["admin"]);
+      await worker.addUser("Alice", "correct horse", { groups: ["dev", "ops"] });
+      await worker.addUser("bobby", "correct horse", { groups: ["dev"], activated: false });
+      await worker.addUser("carol", "", { groups: ["dev"], authType: "LDAP" });
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const members = (groupname: unknown) => worker.call("group_user", { groupname, access_token });
+
+    test("lists the members of this group by their names as written", async () => {
+      assert.deepEqual(dataOf(await members("dev")), { users: ["Alice", "bobby", "carol"] });
+      assert.deepEqual(dataOf(await members("ops")), { users: ["Alice"] });
+    });
+
+    test("answers 200 with an empty list for a group without members", async () => {
+      await worker.db.insertInto("group").values({ name: "empty" }).execute();
+      assert.deepEqual(dataOf(await members("empty")), { users: [] });
+    });
+
+    test("answers 404 where there is no group of exactly this name", async () => {
+      for (const groupname of ["not-there", "Dev", "DEV"]) {
+        assertRefused(await members(groupname), 404, "GROUP_NOT_FOUND");
+      }
+    });
+
+    test("refuses a name that is missing, no text or cannot be one", async () => {
+      assertInvalid(await worker.call("group_user", { access_token }), "groupname");
+      for (const groupname of [null, 1, true, ["dev"], {}, "", "g".repeat(51), "dev\n", "d%"]) {
+        assertInvalid(await members(groupname), "groupname");
+      }
+    });
+
+    test("is for admins, not for members", async () => {
+      await assertNeedsAdmin(worker, "group_user", { groupname: "dev" });
+      const token = await worker.accessToken("Alice", ["dev"]);
+      const reply = await worker.call("group_user", { groupname: "dev", access_token: token });
+      assertRefused(reply, 403, "FORBIDDEN");
+    });
+
+    test("does not tell a plain user which groups there are", async () => {
+      const token = await worker.accessToken("Alice", ["dev"]);
+      const reply = await worker.call("group_user", { groupname: "not-there", access_token: token });
+      assertRefused(reply, 403, "FORBIDDEN");
+    });
+
+    test("ignores unknown fields", async () => {
+      const more = { username: 7, offset: 1 };
+      const reply = await worker.call("group_user", { groupname: "ops", access_token, ...more });
+      assert.deepEqual(dataOf(reply), { users: ["Alice"] });
+    });
+  });
+}

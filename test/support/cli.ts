@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { scratchFolder } from "./env.ts";
+
+const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `authmq ARGS` as a process of its own in a folder and waits for its end. */
+export async function runCli(
+  args: readonly string[],
+  {
+    cwd,
+    stdin = "",
+    env = {},
+    node = [],
+  }: { cwd?: string; stdin?: string; env?: object; node?: readonly string[] } = {},
+): Promise<Ended> {
+  const child = startCli(args, { cwd: cwd ?? newFolder(), env, node });
+  child.stdin.on("error", () => undefined); // a command that reads no stdin may be gone already
+  child.stdin.end(stdin);
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+  return { code: child.exitCode, stdout, stderr };
+}
+
+/** Starts `authmq ARGS` and leaves it running. */
+export function startCli(
+  args: readonly string[],
+  { cwd, env = {}, node = [] }: { cwd: string; env?: object; node?: readonly string[] },
+) {
+  const inherited = { ...process.env };
+  delete inherited["AUTHMQ_CONFIG"];
+  return spawn(process.execPath, [...node, CLI, ...args], { cwd, env: { ...inherited, ...env } });
+}
+
+/** An empty folder that goes with the run. */
+export function newFolder(): string {
+  return mkdtempSync(join(scratchFolder, "cli-"));
+}
+
+/** A folder with this configuration in config.json. */
+export function folderWith(config: object): string {
+  const folder = newFolder();
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+  return folder;
+}
