@@ -36,7 +36,8 @@ const HOMES = {
   mysql2: ["db/"],
   "node:sqlite": ["db/"],
   jose: ["tokens/"],
-  ldapts: ["auth/ldap.ts"],
+  // The filter in the configuration is parsed where the configuration is.
+  ldapts: ["auth/ldap", "config/user-filter.ts"],
   "@node-rs/bcrypt": ["auth/password.ts"],
   commander: ["cli/"],
   "cli-progress": ["cli/"],

@@ -1,9 +1,11 @@
 import { createLogin } from "./auth/login.ts";
 import { createPasswords } from "./auth/password.ts";
+import { openSources } from "./auth/sources.ts";
 import { ConfigError } from "./config/fault.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
 import { pendingMigrations } from "./db/migrate.ts";
+import type { Counters } from "./observability/counters.ts";
 import type { Log } from "./observability/log.ts";
 import { PROCEDURES } from "./procedures/index.ts";
 import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
@@ -22,26 +24,28 @@ export interface Engine {
 }
 
 /** The engine for a configuration with a signing key. */
-export async function openEngine(config: Config, log: Log): Promise<Engine> {
+export async function openEngine(config: Config, log: Log, counters: Counters): Promise<Engine> {
   const { app, signing } = config;
   if (signing === undefined) throw new ConfigError([{ path: "jwt_creation", msg: "is missing" }]);
   const issuer = await createIssuer(signing);
   const registry = createRegistry(PROCEDURES);
   const db = openDatabase(config.db);
   const passwords = createPasswords(app.bcrypt_cost);
+  const sources = await openSources({ config, db, passwords, counters, log });
   const services = {
     app,
     db,
     issuer,
     validator: createValidator(signing, config.issuers),
     passwords,
-    login: createLogin(db, passwords),
+    login: createLogin(db, passwords, sources),
+    revalidate: sources.revalidate,
   };
   let closed: Promise<void> | undefined;
   return {
     registry,
     dispatcher: createDispatcher(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     pendingMigrations: () => pendingMigrations(db),
-    close: () => (closed ??= db.destroy()),
+    close: () => (closed ??= Promise.all([sources.close(), db.destroy()]).then(() => undefined)),
   };
 }

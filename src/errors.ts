@@ -16,7 +16,7 @@ export const ERRORS = {
   LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
   REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
   INTERNAL: { resp: 500, msg: "a fault of the service; the reference stands in its log" },
-  UNAVAILABLE: { resp: 503, msg: "the service cannot reach its database; try again" },
+  UNAVAILABLE: { resp: 503, msg: "the service cannot reach its database or directory; try again" },
 } as const satisfies Record<string, { resp: number; msg: string }>;
 
 /** One code of the closed table of failures. */

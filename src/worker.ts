@@ -8,6 +8,7 @@ import { AppError } from "./errors.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { createCounters } from "./observability/counters.ts";
 import type { Log } from "./observability/log.ts";
+import type { Procedure } from "./rpc/procedure.ts";
 
 /** So long a stop waits for requests that run, in milliseconds. */
 const GRACE = 10_000;
@@ -22,16 +23,14 @@ export interface Worker {
 
 /** A worker for a configuration with a signing key. */
 export async function createWorker(config: Config, log: Log): Promise<Worker> {
-  const engine = await openEngine(config, log);
   const counters = createCounters();
+  const engine = await openEngine(config, log, counters);
   const replies = new Replies({ amqp: config.amqp, counters, log });
   const consumers = [...engine.registry].map(([name, procedure]) => {
     const queue = config.queues.get(name) ?? name;
     return new QueueConsumer({
       queue,
-      // A hashing queue takes only what is hashed next: the rest waits where another replica can have it.
-      prefetch:
-        procedure.hashes === true ? Math.min(config.amqp.prefetch, 2 * hashesAtOnce()) : config.amqp.prefetch,
+      prefetch: prefetchOf(procedure, config),
       handle: (body, stillWanted) => engine.dispatcher.handle(name, body, stillWanted),
       replies,
       counters,
@@ -70,6 +69,13 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     },
     stop: () => (stopped ??= stop()),
   };
+}
+
+/** A hashing queue takes only what is hashed next: the rest waits where another replica can have it. */
+function prefetchOf({ hashes, asksDirectory }: Procedure, { amqp, directory, kerberos }: Config): number {
+  // Unless some of its requests wait for a directory instead: the others must get past those.
+  const waitsElsewhere = asksDirectory === true && (directory !== undefined || kerberos !== undefined);
+  return hashes === true && !waitsElsewhere ? Math.min(amqp.prefetch, 2 * hashesAtOnce()) : amqp.prefetch;
 }
 
 async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Promise<void> {

@@ -34,3 +34,6 @@ create table usergroup (
 
 -- 0005-usergroup-by-group
 create index usergroup_by_group on usergroup (groupname, username);
+
+-- 0006-token-validated-at
+alter table token add column validated_at text null;

@@ -9,10 +9,21 @@ export interface LoginAttempt {
   readonly stillWanted: StillWanted;
 }
 
-/** What a login source says; it throws only when it cannot say. */
-export type LoginVerdict =
-  | { readonly ok: true; readonly rehashed?: Uint8Array }
-  | { readonly ok: false; readonly reason: "bad-credentials" };
+/** Nobody logged in. */
+export interface Refusal {
+  readonly ok: false;
+  readonly reason: "bad-credentials";
+  /** How long a source outside of this process took to say so, in milliseconds; the time of hashing is not in it. */
+  readonly took?: number;
+}
 
-/** A login source: a handler returns its verdict and throws only when its source cannot give one. */
+/** What a login source says; it throws only when it cannot say. `user` is the row as the source left it. */
+export type LoginVerdict =
+  | { readonly ok: true; readonly user: UserRow; readonly rehashed?: Uint8Array }
+  | Refusal;
+
+/**
+ * A login source: a handler returns its verdict and throws only when its source cannot give one. Whatever it refuses,
+ * it spends one comparison of a password on it.
+ */
 export type LoginHandler = (attempt: LoginAttempt) => Promise<LoginVerdict>;

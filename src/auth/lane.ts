@@ -9,19 +9,54 @@ export interface Lane {
   run<T>(stillWanted: StillWanted, task: () => Promise<T>): Promise<T>;
 }
 
+/** For a lane whose tasks wait for something else, which may hang. */
+export interface Patience {
+  /** When no task began or ended for so many milliseconds, those that wait are given up, and so are newcomers. */
+  readonly limit: number;
+  /** What they reject with. */
+  readonly giveUp: () => Error;
+}
+
+interface Waiter {
+  readonly proceed: () => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** An empty lane for `width` tasks at once. */
-export function createLane(width: number): Lane {
+export function createLane(width: number, patience?: Patience): Lane {
   let running = 0;
-  const waiting: (() => void)[] = [];
+  let lastMove = 0;
+  let watch: NodeJS.Timeout | undefined;
+  const waiting: Waiter[] = [];
+
   const leave = (): void => {
+    lastMove = performance.now();
     const next = waiting.shift();
     // The place goes to the next task without becoming free in between: a newcomer cannot overtake.
     if (next === undefined) running--;
-    else next();
+    else next.proceed();
+  };
+  const watchOver = ({ limit, giveUp }: Patience): void => {
+    watch ??= setTimeout(
+      () => {
+        watch = undefined;
+        if (performance.now() - lastMove >= limit) {
+          for (const { reject } of waiting.splice(0)) reject(giveUp());
+        } else if (waiting.length > 0) watchOver({ limit, giveUp });
+      },
+      Math.max(0, lastMove + limit - performance.now()),
+    );
   };
   const enter = async (): Promise<void> => {
-    if (running < width) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    if (running < width) {
+      running++;
+      lastMove = performance.now();
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    waiting.push({ proceed: () => resolve(undefined), reject });
+    if (patience !== undefined) watchOver(patience);
+    await promise;
   };
   return {
     async run(stillWanted, task) {

@@ -5,10 +5,10 @@ import type { Passwords } from "./password.ts";
 export function localLogin(passwords: Passwords): LoginHandler {
   return async ({ password, user, stillWanted }) => {
     const stored = user?.password_hash ?? null;
-    if (!(await passwords.verify(password, stored, stillWanted)))
-      return { ok: false, reason: "bad-credentials" };
-    if (stored === null || !passwords.isOutdated(stored)) return { ok: true };
-    return { ok: true, rehashed: await passwords.hash(password, stillWanted) };
+    const fits = await passwords.verify(password, stored, stillWanted);
+    if (!fits || user === undefined) return { ok: false, reason: "bad-credentials" };
+    if (stored === null || !passwords.isOutdated(stored)) return { ok: true, user };
+    return { ok: true, user, rehashed: await passwords.hash(password, stillWanted) };
   };
 }
 

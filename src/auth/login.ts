@@ -1,32 +1,71 @@
 import type { Database } from "../db/database.ts";
 import { findUser } from "../db/queries/users.ts";
-import type { UserRow } from "../db/tables.ts";
+import type { AuthType, UserRow } from "../db/tables.ts";
 import type { LoginHandler } from "./handler.ts";
+import type { TicketLogin } from "./kerberos.ts";
 import type { StillWanted } from "./lane.ts";
 import { localLogin, refusedLogin } from "./local.ts";
+import { createPace, NO_PACE } from "./pace.ts";
 import type { Passwords } from "./password.ts";
 
-/** Who logged in, with a new hash where the stored one was too cheap; or why nobody did. */
+/** What proves who somebody is: a name and a password, or a Kerberos ticket, which has the name in it. */
+export type Credentials =
+  | { readonly username: string; readonly password: string }
+  | { readonly username: string | undefined; readonly ticket: string };
+
+/**
+ * Who logged in, with a new hash where the stored one was too cheap, and with the answer to a ticket that proves this
+ * service to its client; or why nobody did.
+ */
 export type LoginResult =
-  | { readonly ok: true; readonly user: UserRow; readonly rehashed: Uint8Array | undefined }
+  | {
+      readonly ok: true;
+      readonly user: UserRow;
+      readonly rehashed?: Uint8Array;
+      readonly ticket?: string;
+    }
   | { readonly ok: false; readonly reason: "bad-credentials" | "not-activated" };
 
-/** Checks a name and a password at the source that the user's row names. */
-export type Login = (username: string, password: string, stillWanted: StillWanted) => Promise<LoginResult>;
+/** Checks credentials at the source that the user's row names. */
+export type Login = (credentials: Credentials, stillWanted: StillWanted) => Promise<LoginResult>;
+
+/** The login sources that this installation has beside its own database. */
+export interface LoginSources {
+  readonly ldap?: LoginHandler;
+  readonly kerberos?: LoginHandler;
+  readonly ticket?: TicketLogin;
+}
 
 /** A login over the sources that this installation has. */
-export function createLogin(db: Database, passwords: Passwords): Login {
-  const local = localLogin(passwords);
+export function createLogin(db: Database, passwords: Passwords, sources: LoginSources): Login {
   const refused = refusedLogin(passwords);
-  const handlerOf = (user: UserRow | undefined): LoginHandler =>
-    user?.auth_type === "LOCAL" ? local : refused;
-  return async (username, password, stillWanted) => {
+  const { ldap = refused, kerberos = refused } = sources;
+  const handlers: Readonly<Record<AuthType, LoginHandler>> = {
+    LOCAL: localLogin(passwords),
+    LDAP: ldap,
+    KERBEROS: kerberos,
+  };
+  const isRemote = sources.ldap !== undefined || sources.kerberos !== undefined;
+  const pace = isRemote ? createPace() : NO_PACE;
+
+  const byPassword = async (
+    { username, password }: { username: string; password: string },
+    stillWanted: StillWanted,
+  ): Promise<LoginResult> => {
     const user = await findUser(db, username);
-    const verdict = await handlerOf(user)({ username, password, user, stillWanted });
-    if (!verdict.ok) return verdict;
-    if (user === undefined) return { ok: false, reason: "bad-credentials" };
-    // Only who knows the password learns that the account is off.
-    if (user.activated !== 1) return { ok: false, reason: "not-activated" };
-    return { ok: true, user, rehashed: verdict.rehashed };
+    // A name that is not known here may be known to the directory; a known one has its one source.
+    const handler = handlers[user?.auth_type ?? "LDAP"];
+    const verdict = await handler({ username, password, user, stillWanted });
+    if (!verdict.ok) await pace.keep(verdict.took);
+    return verdict;
+  };
+  return async (credentials, stillWanted) => {
+    const result =
+      "password" in credentials
+        ? await byPassword(credentials, stillWanted)
+        : ((await sources.ticket?.(credentials, stillWanted)) ?? { ok: false, reason: "bad-credentials" });
+    // Only who could prove to be the user learns that the account is off.
+    if (result.ok && result.user.activated !== 1) return { ok: false, reason: "not-activated" };
+    return result;
   };
 }

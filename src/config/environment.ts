@@ -12,6 +12,8 @@ interface Shape {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly items?: Shape;
+  /** A key that may be one text or a list of them. */
+  readonly anyOf?: readonly Shape[];
 }
 
 /** The keys that exist, and of what type each one is. */
@@ -63,7 +65,9 @@ function findKey(name: string): { path: string[]; shape: Shape; fromFile: boolea
 function shapeAt(path: readonly string[]): Shape | undefined {
   let shape: Shape | undefined = ROOT;
   for (const key of path) {
-    if (shape?.items !== undefined && /^\d{1,3}$/.test(key)) shape = shape.items;
+    const list: Shape | undefined =
+      shape?.items ?? shape?.anyOf?.find(({ items }) => items !== undefined)?.items;
+    if (list !== undefined && /^\d{1,3}$/.test(key)) shape = list;
     else shape = Object.hasOwn(shape?.properties ?? {}, key) ? shape?.properties?.[key] : undefined;
   }
   return shape;
@@ -78,7 +82,8 @@ function readSecretFile(path: string): string {
 }
 
 function parse(text: string, shape: Shape): unknown {
-  if (shape.type === "string") return text;
+  const mayBeText = shape.anyOf?.some(({ type }) => type === "string") === true;
+  if (shape.type === "string" || (mayBeText && !text.startsWith("["))) return text;
   try {
     return JSON.parse(text);
   } catch {

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
+import { readCa } from "./ca.ts";
+import { type DirectoryConfig, readDirectory } from "./directory.ts";
 import { overlayEnvironment } from "./environment.ts";
-import { BadSetting, collectFault, ConfigError, type ConfigFault } from "./fault.ts";
+import { collectFault, ConfigError, type ConfigFault } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
+import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
 import { SECTIONS, type AmqpConfig, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
 import { fullMatch } from "./patterns.ts";
@@ -31,6 +34,9 @@ export interface Config {
   readonly db: DbConfig;
   readonly amqp: AmqpConfig & { readonly ca: Buffer | undefined };
   readonly app: AppConfig;
+  readonly directory: DirectoryConfig | undefined;
+  /** Read with the keys: its keytab is one. */
+  readonly kerberos: KerberosConfig | undefined;
   readonly queues: ReadonlyMap<QueueName, string>;
   readonly log: LogConfig;
 }
@@ -71,7 +77,9 @@ export function parseConfig(
     return undefined;
   };
   const { folder } = options;
-  section("ldap_settings");
+  const directory = readDirectory(section("ldap_settings"), folder, faults);
+  const realm = section("kerberos_settings");
+  const kerberos = options.keys ? readKerberos(realm, folder, faults) : undefined;
   const app = checkApp(section("app_config"), faults);
   const { signing, issuers } = options.keys
     ? readIssuers(
@@ -89,7 +97,17 @@ export function parseConfig(
   faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
   const log = checkLog(section("log_settings"), folder, faults);
   if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
-  return freezeDeep({ signing, issuers, db, amqp: { ...amqp, ca: amqpCa }, app, queues: named.queues, log });
+  return freezeDeep({
+    signing,
+    issuers,
+    db,
+    amqp: { ...amqp, ca: amqpCa },
+    app,
+    directory,
+    kerberos,
+    queues: named.queues,
+    log,
+  });
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
@@ -147,20 +165,4 @@ function checkLog(log: LogConfig | undefined, folder: string, faults: ConfigFaul
     faults.push({ path: "log_settings.handler_settings.path", msg: "is required for the handler file" });
   }
   return path === undefined ? log : log && { ...log, handler_settings: { path: resolve(folder, path) } };
-}
-
-function readCa(
-  file: string | undefined,
-  section: string,
-  folder: string,
-  faults: ConfigFault[],
-): Buffer | undefined {
-  if (file === undefined) return undefined;
-  return collectFault(faults, `${section}.ca_file`, () => {
-    try {
-      return readFileSync(resolve(folder, file));
-    } catch (error) {
-      throw new BadSetting(`cannot be read: ${messageOf(error)}`);
-    }
-  });
 }

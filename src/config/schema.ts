@@ -47,13 +47,82 @@ const jwtCreation = z.strictObject({
   audience: z.string().min(1).optional().describe("the aud claim of access tokens"),
 });
 
+const ldapAddress = z.string().min(1).describe("ldap://host:port or ldaps://host:port");
+
 const ldapSettings = z.strictObject({
-  address: z.string().min(1).default("ldap://127.0.0.1:389").describe("URL of the directory server"),
+  address: z
+    .union([ldapAddress, z.array(ldapAddress).min(1)])
+    .default("ldap://127.0.0.1:389")
+    .describe("URL of the directory server, or a list of them in the order to ask them"),
   base_dn: z.string().min(1).default("ou=User,dc=ad,dc=local").describe("users are searched below it"),
+  user_filter: z
+    .string()
+    .min(1)
+    .default("(&(objectClass=user)(sAMAccountName={username}))")
+    .describe("finds the user; the attribute that is compared with {username} holds the name"),
   group: z.string().min(1).default("allowed_to_login").describe("only its members may log in"),
   groups_prefix: z.string().default("API_PERM").describe("directory groups that begin with it become groups"),
+  groups_base_dn: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "given, only groups below it count; nested groups are searched below it, else below base_dn's domain",
+    ),
+  nested_groups: z.boolean().default(false).describe("groups of groups count as well"),
+  sync_groups: z
+    .enum(["mirror", "add"])
+    .default("mirror")
+    .describe("mirror: a user has the directory's groups and no others; add: none are taken away"),
+  admin_from_directory: z
+    .boolean()
+    .default(true)
+    .describe("whether the directory decides who is in the admin group"),
   domain: z.string().min(1).default("ad.local").describe("the domain that users log in to"),
-  ca_file: filePath.optional().describe("PEM file of the CA that signed the server's certificate"),
+  bind: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "how users bind: as a text with {username} in it (a DN where it has a =), or search: as the entry that was " +
+        "found; without it {domain}\\{username}, or search where bind_dn is given",
+    ),
+  bind_dn: z.string().min(1).optional().describe("the service account that searches"),
+  bind_password: z.string().min(1).optional().describe("its password"),
+  start_tls: z
+    .boolean()
+    .optional()
+    .describe("TLS on an ldap:// address (StartTLS); true where ca_file is given"),
+  ca_file: filePath
+    .optional()
+    .describe("PEM file of the CA that signed the server's certificate; given, the connection is TLS"),
+  timeout_ms: z
+    .int()
+    .min(100)
+    .max(60_000)
+    .default(5000)
+    .describe("limit of one exchange with one server, from connecting to the last answer"),
+  max_connections: z.int().min(1).max(1000).default(8).describe("connections of one worker at most"),
+  revalidate_minutes: z
+    .number()
+    .min(0)
+    .max(525_600)
+    .default(60)
+    .describe("an account is looked up again when its last check is older; 0 is never"),
+});
+
+const kerberosSettings = z.strictObject({
+  realm: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]+$/)
+    .describe("users are principals of it"),
+  service: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$/)
+    .describe("this service's own principal in GSSAPI's form, for example HTTP@auth.example.com"),
+  keytab: filePath.describe("file with the keys of the service"),
+  config_file: filePath.optional().describe("krb5.conf; without it, the system's own"),
+  timeout_ms: z.int().min(100).max(60_000).default(5000).describe("limit of one check"),
 });
 
 const dbSettings = z.strictObject({
@@ -138,6 +207,7 @@ export const SECTIONS = {
   jwt_validation: z.array(issuerSchema).default([]).describe("issuers whose access tokens are accepted"),
   jwt_creation: jwtCreation.optional().describe("how this installation signs its tokens"),
   ldap_settings: ldapSettings.optional().describe("the directory, where there is one"),
+  kerberos_settings: kerberosSettings.optional().describe("the Kerberos realm, where there is one"),
   db_settings: dbSettings.prefault({}).describe("without it: SQLite in ./authmq.db"),
   amqp_settings: amqpSettings.prefault({}).describe("the broker"),
   app_config: appConfig.prefault({}).describe("rules for accounts, names and tokens"),
@@ -159,6 +229,12 @@ export type AmqpConfig = Settings["amqp_settings"];
 
 /** What is logged, and where to. */
 export type LogConfig = Settings["log_settings"];
+
+/** Where the directory is, and what of it counts. */
+export type LdapSettings = NonNullable<Settings["ldap_settings"]>;
+
+/** Where the Kerberos realm is. */
+export type KerberosSettings = NonNullable<Settings["kerberos_settings"]>;
 
 /** A shared secret or key as the file names it. */
 export type SecretSetting = z.output<typeof jwtCreation>["secret"];

@@ -26,6 +26,8 @@ interface TokenTable {
   last_use: SqlTime | null;
   sign_method: string;
   vhost: string;
+  /** When a directory last said that the user may be here; null where none was asked. */
+  validated_at: SqlTime | null;
 }
 
 interface GroupTable {

@@ -40,6 +40,16 @@ export function password(): z.ZodString {
   return text();
 }
 
+/** Where a user's password is checked. */
+export function authType() {
+  return z.enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS");
+}
+
+/** What a Kerberos client sends: a SPNEGO token (RFC 4178) in base64. */
+export function kerberosTicket() {
+  return z.base64("must be base64").min(1, "must not be empty").describe("a SPNEGO token in base64");
+}
+
 /** A password that is to be set. */
 export function newPassword(app: AppConfig): z.ZodString {
   return text()

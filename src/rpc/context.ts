@@ -1,4 +1,5 @@
 import type { StillWanted } from "../auth/lane.ts";
+import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { Login } from "../auth/login.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { AppConfig } from "../config/schema.ts";
@@ -22,6 +23,7 @@ export interface Services {
   readonly validator: TokenValidator;
   readonly passwords: Passwords;
   readonly login: Login;
+  readonly revalidate: Revalidate;
 }
 
 /** A caller with an access token. */

@@ -17,6 +17,8 @@ export interface Procedure<
   readonly access: A;
   /** Whether it waits for the hashing lane. */
   readonly hashes?: boolean;
+  /** Whether it may wait for a directory where there is one, and then must not hold up requests that need none. */
+  readonly asksDirectory?: boolean;
   /** The request without its token, by the rules of this installation. */
   input(app: AppConfig): Input;
   readonly output: Output;

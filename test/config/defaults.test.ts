@@ -66,6 +66,13 @@ test("the sections that a server needs have the documented defaults", () => {
     group: "allowed_to_login",
     groups_prefix: "API_PERM",
     domain: "ad.local",
+    user_filter: "(&(objectClass=user)(sAMAccountName={username}))",
+    nested_groups: false,
+    sync_groups: "mirror",
+    admin_from_directory: true,
+    timeout_ms: 5000,
+    max_connections: 8,
+    revalidate_minutes: 60,
   });
   const { db } = parse({ db_settings: { database: "auth", user: "auth", password: "" } });
   assert.ok(db.dialect === "mysql", "a database's name means a server");

@@ -3,6 +3,7 @@ import { token } from "./0002-token.ts";
 import { group } from "./0003-group.ts";
 import { usergroup } from "./0004-usergroup.ts";
 import { usergroupByGroup } from "./0005-usergroup-by-group.ts";
+import { tokenValidatedAt } from "./0006-token-validated-at.ts";
 import type { Ddl } from "./migration.ts";
 
 /** Every migration by its name, in order; append only. */
@@ -12,4 +13,5 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0003-group": group,
   "0004-usergroup": usergroup,
   "0005-usergroup-by-group": usergroupByGroup,
+  "0006-token-validated-at": tokenValidatedAt,
 };

@@ -67,19 +67,24 @@ export async function deleteGroup(db: Db, name: string): Promise<"deleted" | "no
   return numDeletedRows === 0n ? "no such group" : "deleted";
 }
 
+/** Makes a user a member where it is none; both must exist. `username` in its stored spelling. */
+export async function ensureMember(db: Db, groupname: string, username: string): Promise<void> {
+  const insert = db.insertInto("usergroup").values({ username, groupname });
+  const statement =
+    dialectOf(db) === "mysql"
+      ? insert.onDuplicateKeyUpdate({ groupname })
+      : insert.onConflict((conflict) => conflict.doNothing());
+  await statement.execute();
+}
+
 /** Adds a user to a group; a member stays one. `username` in its stored spelling. */
 export async function addMember(
   db: Db,
   groupname: string,
   username: string,
 ): Promise<"added" | "no such group" | "no such user"> {
-  const insert = db.insertInto("usergroup").values({ username, groupname });
-  const statement =
-    dialectOf(db) === "mysql"
-      ? insert.onDuplicateKeyUpdate({ groupname })
-      : insert.onConflict((conflict) => conflict.doNothing());
   try {
-    await repeated(() => statement.execute());
+    await repeated(() => ensureMember(db, groupname, username));
     return "added";
   } catch (error) {
     if (!isForeignKeyFault(error)) throw error;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Database, Db } from "../database.ts";
 import { dialectOf } from "../database.ts";
+import type { AuthType } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { inTransaction, repeated } from "../transaction.ts";
 import { lockUser } from "./users.ts";
@@ -18,7 +19,10 @@ export interface IdTokenRow {
 /** A live ID token's row together with its user's state, as one statement reads them. */
 export interface SessionRow extends IdTokenRow {
   readonly username: string;
+  readonly auth_type: AuthType;
   readonly activated: boolean;
+  /** When a directory last said that the user may be here; null where none was asked. */
+  readonly validated_at: Date | null;
   readonly groups: readonly string[];
 }
 
@@ -27,9 +31,11 @@ interface NewIdToken {
   readonly valid_until: Date;
   readonly sign_method: string;
   readonly vhost: string;
+  readonly validated_at: Date | null;
 }
 
-interface VerifiedPassword {
+/** What a login was checked against; a user of a directory has no hash. */
+interface VerifiedLogin {
   readonly username: string;
   readonly hash: Uint8Array | null;
   readonly rehashed: Uint8Array | undefined;
@@ -41,7 +47,7 @@ interface VerifiedPassword {
  */
 export async function replaceIdToken(
   db: Database,
-  login: VerifiedPassword,
+  login: VerifiedLogin,
   token: NewIdToken,
 ): Promise<bigint | "changed"> {
   return inTransaction(db, async (trx) => {
@@ -55,7 +61,13 @@ export async function replaceIdToken(
         .execute();
     }
     const token_id = randomTokenId();
-    const row = { ...token, token_id, valid_until: toSqlTime(token.valid_until), last_use: null };
+    const row = {
+      ...token,
+      token_id,
+      valid_until: toSqlTime(token.valid_until),
+      last_use: null,
+      validated_at: token.validated_at && toSqlTime(token.validated_at),
+    };
     const insert = trx.insertInto("token").values({ ...row, user_id: user.username });
     const upsert =
       dialectOf(trx) === "mysql"
@@ -79,7 +91,9 @@ export async function findSession(db: Db, tokenId: bigint): Promise<SessionRow |
       "token.last_use",
       "token.sign_method",
       "token.vhost",
+      "token.validated_at",
       "user.username",
+      "user.auth_type",
       "user.activated",
       "usergroup.groupname",
     ])
@@ -89,7 +103,14 @@ export async function findSession(db: Db, tokenId: bigint): Promise<SessionRow |
   const first = rows[0];
   if (first === undefined) return undefined;
   const groups = rows.map(({ groupname }) => groupname).filter((name) => name !== null);
-  return { ...toIdToken(first), username: first.username, activated: first.activated === 1, groups };
+  return {
+    ...toIdToken(first),
+    username: first.username,
+    auth_type: first.auth_type,
+    activated: first.activated === 1,
+    validated_at: first.validated_at === null ? null : fromSqlTime(first.validated_at),
+    groups,
+  };
 }
 
 /** The ID token that a user holds, if any. */
@@ -108,6 +129,14 @@ export async function touchIdToken(db: Db, tokenId: bigint): Promise<boolean> {
       .executeTakeFirst(),
   );
   return numUpdatedRows > 0n;
+}
+
+/** Notes that a directory has just said that the token's user may be here. */
+export async function markValidated(db: Db, tokenId: bigint): Promise<void> {
+  const validated_at = toSqlTime(new Date());
+  await repeated(() =>
+    db.updateTable("token").set({ validated_at }).where("token_id", "=", tokenId).execute(),
+  );
 }
 
 /** Revokes an ID token; false when it was revoked already. */

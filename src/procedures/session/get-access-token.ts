@@ -10,8 +10,10 @@ export const getAccessToken = defineProcedure({
   access: "id_token",
   input: () => z.object({ ip: ip() }),
   output: z.object({ access_token: z.string() }),
-  async handler({ app, db, issuer, session }) {
-    if (!session.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
+  async handler({ app, db, issuer, revalidate, session: presented }) {
+    if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
+    const session = await revalidate(presented);
+    if (session === undefined) throw new AppError("INVALID_TOKEN", "the directory ended the session");
     if (!(await touchIdToken(db, session.token_id))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
     const lifetime = app.access_token_valid_time * 60;
     return { access_token: await issuer.signAccessToken(session, { vhost: session.vhost, lifetime }) };

@@ -2,20 +2,48 @@ import { z } from "zod";
 import { createUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, newPassword, username } from "../fields.ts";
+import { authType, email, newPassword, username } from "../fields.ts";
+
+interface Given {
+  readonly auth_type?: unknown;
+  readonly password?: unknown;
+}
+
+/** Told together with the faults of the fields: skipped otherwise where a field is refused already. */
+const always = (): boolean => true;
+const isLocal = ({ auth_type }: Given): boolean => auth_type === undefined || auth_type === "LOCAL";
+const isRemote = ({ auth_type }: Given): boolean => auth_type === "LDAP" || auth_type === "KERBEROS";
 
 export const adminCreateUser = defineProcedure({
   name: "user_admin_create",
   description: "Makes an activated account, whether registration is open or not.",
   access: "admin",
   hashes: true,
-  input: (app) => z.object({ username: username(app), password: newPassword(app), email: email(app) }),
+  input: (app) =>
+    z
+      .object({
+        username: username(app),
+        password: newPassword(app).optional().describe("of a LOCAL account, and of no other"),
+        email: email(app),
+        auth_type: authType().default("LOCAL").describe("where the user's password is checked"),
+      })
+      .refine((given) => !isLocal(given) || given.password !== undefined, {
+        path: ["password"],
+        error: "must be a string",
+        when: always,
+      })
+      .refine((given) => !isRemote(given) || given.password === undefined, {
+        path: ["password"],
+        error: "must be left out: it is checked elsewhere",
+        when: always,
+      }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler({ db, passwords, stillWanted }, input) {
+    const { password } = input;
     const outcome = await createUser(db, {
       username: input.username,
-      password_hash: await passwords.hash(input.password, stillWanted),
-      auth_type: "LOCAL",
+      password_hash: password === undefined ? null : await passwords.hash(password, stillWanted),
+      auth_type: input.auth_type,
       email: input.email,
       activated: true,
     });

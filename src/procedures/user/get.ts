@@ -4,7 +4,7 @@ import { findIdTokenOf } from "../../db/queries/id-tokens.ts";
 import { fromSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { username } from "../fields.ts";
+import { authType, username } from "../fields.ts";
 import { getUserRow } from "./target.ts";
 
 const time = z.iso.datetime().describe("UTC");
@@ -33,7 +33,7 @@ export const getUser = defineProcedure({
       .optional()
       .describe("the user itself and admins; null without a session"),
     email: z.string().optional().describe("admins"),
-    auth_type: z.enum(["LOCAL", "LDAP", "KERBEROS"]).optional().describe("admins"),
+    auth_type: authType().optional().describe("admins"),
   }),
   async handler({ app, caller, db }, input) {
     if (caller === undefined && !app.anonymous_user_get)

@@ -86,8 +86,35 @@ for (const database of DATABASES) {
       dataOf(await create("short-mail", { email: "a@example.co.uk" }));
     });
 
+    for (const auth_type of ["LDAP", "KERBEROS"] as const) {
+      test(`makes a ${auth_type} account without a password, which no password fits here`, async () => {
+        const username = `to-${auth_type}`;
+        const email = `${username}@example.com`;
+        const request = { username, email, auth_type, access_token };
+        dataOf(await worker.call("user_admin_create", request));
+        const row = await rowOf(username);
+        assert.deepEqual([row?.auth_type, row?.activated, row?.password_hash], [auth_type, 1, null]);
+        for (const password of ["", "correct horse"]) {
+          const reply = await worker.call("login", { username, password });
+          assertRefused(reply, 401, "INVALID_CREDENTIALS");
+        }
+        const again = { ...request, username: `${username}2`, email: `2${email}`, password: "correct horse" };
+        assertInvalid(await worker.call("user_admin_create", again), "password");
+        assert.equal(await rowOf(again.username), undefined);
+      });
+    }
+
+    test("takes no other auth_type than these three", async () => {
+      dataOf(await create("said-local", { auth_type: "LOCAL" }));
+      for (const auth_type of ["", "local", "RADIUS", null, 1, ["LDAP"], { $ne: "" }]) {
+        assertInvalid(await create("no-such-type", { auth_type }), "auth_type");
+      }
+      assertInvalid(await create("no-password", { auth_type: "LOCAL", password: undefined }), "password");
+      assert.equal(await rowOf("no-such-type"), undefined);
+    });
+
     test("ignores unknown fields", async () => {
-      const more = { activated: false, groups: ["admin"], auth_type: "LDAP", password_confirm: "other" };
+      const more = { activated: false, groups: ["admin"], password_confirm: "other" };
       dataOf(await create("plain-one", more));
       const row = await rowOf("plain-one");
       assert.deepEqual([row?.auth_type, row?.activated], ["LOCAL", 1]);

@@ -1,0 +1,90 @@
+import type { Database } from "../db/database.ts";
+import { findUser } from "../db/queries/users.ts";
+import type { Counters } from "../observability/counters.ts";
+import type { Log } from "../observability/log.ts";
+import type { LoginHandler, LoginVerdict } from "./handler.ts";
+import type { KerberosReason } from "./kerberos/reason.ts";
+import type { Realm } from "./kerberos/realm.ts";
+import type { StillWanted } from "./lane.ts";
+import type { LoginResult } from "./login.ts";
+import type { Passwords } from "./password.ts";
+
+/** What logs users of a Kerberos realm in. */
+export interface KerberosLoginParts {
+  readonly realm: Realm;
+  readonly realmName: string;
+  readonly db: Database;
+  readonly passwords: Passwords;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+/** Logs in whom a client's ticket names; a name that is given beside it must be the same. */
+export type TicketLogin = (
+  credentials: { readonly username: string | undefined; readonly ticket: string },
+  stillWanted: StillWanted,
+) => Promise<LoginResult>;
+
+/** kinit reads one line, and no more than so many bytes of it. */
+const MAX_PASSWORD = 1023;
+
+const UNASKABLE: KerberosReason = {
+  label: "unaskable",
+  text: "a name or password that no KDC is asked about",
+};
+
+/** Logs users in by the realm's KDC; they are in the database already. */
+export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
+  const { realm, passwords, counters, log } = parts;
+  return async ({ password, user, stillWanted }) => {
+    const refuse = async ({ label, text }: KerberosReason, took?: number): Promise<LoginVerdict> => {
+      counters.countBy("kerberos_refusals", label);
+      log.info({ username: user?.username, reason: label, detail: text }, "the KDC refused a login");
+      await passwords.verify(password, null, stillWanted);
+      return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
+    };
+    // Principals differ by case, so it is the stored spelling that is asked about.
+    if (user === undefined || !isAskable(user.username, password)) return refuse(UNASKABLE);
+    const since = performance.now();
+    const verdict = await realm.checkPassword(user.username, password, stillWanted);
+    return verdict.ok ? { ok: true, user } : refuse(verdict.reason, performance.now() - since);
+  };
+}
+
+/** Logs users in by a SPNEGO token that their client got for this service. */
+export function ticketLogin({ realm, realmName, db, counters, log }: KerberosLoginParts): TicketLogin {
+  const refuse = ({ label, text }: KerberosReason): LoginResult => {
+    counters.countBy("kerberos_refusals", label);
+    log.info({ reason: label, detail: text }, "a Kerberos ticket was refused");
+    return { ok: false, reason: "bad-credentials" };
+  };
+  return async ({ username, ticket }) => {
+    const verdict = await realm.acceptTicket(ticket);
+    if (!verdict.ok) return refuse(verdict.reason);
+    const { principal, response } = verdict;
+    const name = nameOf(principal, realmName);
+    const user = name === undefined ? undefined : await findUser(db, name);
+    if (user?.auth_type !== "KERBEROS" || user.username !== name)
+      return refuse({ label: "no-such-user", text: `no KERBEROS user is exactly ${principal}` });
+    if (username !== undefined && username.toLowerCase() !== name.toLowerCase())
+      return refuse({ label: "other-name", text: `the ticket of ${principal} came with another name` });
+    return { ok: true, user, ...(response === undefined ? {} : { ticket: response }) };
+  };
+}
+
+/** Anything else would name another realm or principal, or be cut off so that its beginning is as good as the whole. */
+function isAskable(username: string, password: string): boolean {
+  return (
+    password !== "" &&
+    !/[\0\n]/.test(password) &&
+    Buffer.byteLength(password) <= MAX_PASSWORD &&
+    username !== "" &&
+    !/[@/\\]|\p{Cc}/u.test(username)
+  );
+}
+
+/** The user in a principal of this realm; undefined for services (user/instance), other realms, escaped names. */
+function nameOf(principal: string, realmName: string): string | undefined {
+  const [name = "", realm, ...more] = principal.split("@");
+  return realm === realmName && more.length === 0 && name !== "" && !/[/\\]/.test(name) ? name : undefined;
+}

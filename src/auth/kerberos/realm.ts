@@ -1,0 +1,101 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { KerberosConfig } from "../../config/kerberos.ts";
+import { AppError, messageOf } from "../../errors.ts";
+import { createLane, type StillWanted } from "../lane.ts";
+import { servicePrincipal } from "./environment.ts";
+import { type HelperAnswer, KerberosHelper } from "./helper-client.ts";
+import { kinit } from "./kinit.ts";
+import { classify, classifyTicket, type KerberosReason } from "./reason.ts";
+
+/** So many questions to the KDC at once, each a process of its own. */
+const PROCESSES = 4;
+
+/** When none of them moved for so many milliseconds, those that wait are not kept waiting. */
+const PATIENCE = 1000;
+
+/** The whole principal that was proven, and what to send to its client; or why nobody was. */
+export type RealmVerdict =
+  | { readonly ok: true; readonly principal: string; readonly response: string | undefined }
+  | { readonly ok: false; readonly reason: KerberosReason };
+
+/** Asks the Kerberos realm about users; rejects with UNAVAILABLE when it cannot say. */
+export interface Realm {
+  /** Whether the password is that of the user, by a KDC that knows this service's key. */
+  checkPassword(username: string, password: string, stillWanted: StillWanted): Promise<RealmVerdict>;
+  /** Whom a client's SPNEGO token (RFC 4178) in base64 names. */
+  acceptTicket(ticket: string): Promise<RealmVerdict>;
+  /** Gets a ticket by the keytab and accepts it: proves package, keytab, KDC and clock. Rejects with what is wrong. */
+  checkItself(): Promise<void>;
+  /** Rejects with what is wrong with package or keytab, as far as that shows without the KDC. */
+  open(): Promise<void>;
+  /** Complete on return, and may be called twice. */
+  close(): Promise<void>;
+}
+
+/** The configured realm; nothing is asked before the first question. */
+export function createRealm(config: KerberosConfig): Realm {
+  const helper = new KerberosHelper(config);
+  const folder = mkdtempSync(join(tmpdir(), "authmq-kerberos-"));
+  const lane = createLane(PROCESSES, {
+    limit: PATIENCE,
+    giveUp: () => new AppError("UNAVAILABLE", "kerberos: all questions to the KDC hang"),
+  });
+  const unavailable = (detail: string, cause?: unknown): AppError =>
+    new AppError("UNAVAILABLE", `kerberos: ${detail}`, { cause });
+  const ask = (question: Parameters<KerberosHelper["ask"]>[0], timeout: number): Promise<HelperAnswer> =>
+    helper.ask(question, timeout).catch((error: unknown) => {
+      throw unavailable(messageOf(error), error);
+    });
+
+  /** A ticket that the KDC gives for a password proves nothing until the keytab has opened it: any liar can give one. */
+  const prove = async (principal: string, password?: string): Promise<RealmVerdict> => {
+    const cache = join(folder, randomUUID());
+    const end = performance.now() + config.timeout_ms;
+    try {
+      const secret = password === undefined ? {} : { password };
+      const got = await kinit(config, { principal, cache, timeout: config.timeout_ms, ...secret });
+      if (!got.ok) {
+        const reason = classify(got.text);
+        if (reason === undefined) throw unavailable(got.text);
+        return { ok: false, reason };
+      }
+      const answer = await ask({ kind: "cache", cache }, Math.max(1, end - performance.now()));
+      if (!answer.ok || answer.username !== principal) {
+        const what = answer.ok ? `it names ${answer.username}` : answer.fault;
+        throw unavailable(
+          `the KDC's ticket for ${principal} is not believed (${what}): the keytab is old, a clock is wrong, or the KDC is false`,
+        );
+      }
+      return { ok: true, principal, response: undefined };
+    } finally {
+      rmSync(cache, { force: true });
+    }
+  };
+  return {
+    checkPassword: (username, password, stillWanted) =>
+      lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
+    async acceptTicket(ticket) {
+      const answer = await ask({ kind: "ticket", ticket }, config.timeout_ms);
+      if (answer.ok) return { ok: true, principal: answer.username, response: answer.response ?? undefined };
+      const reason = answer.stage === "server" ? classifyTicket(answer.fault) : undefined;
+      if (reason === undefined) throw unavailable(answer.fault);
+      return { ok: false, reason };
+    },
+    async checkItself() {
+      const verdict = await prove(servicePrincipal(config));
+      if (!verdict.ok) throw new Error(verdict.reason.text);
+    },
+    async open() {
+      // No ticket at all: what the answer says before it gets to that is what matters.
+      const answer = await helper.ask({ kind: "ticket", ticket: "" }, config.timeout_ms);
+      if (!answer.ok && answer.stage !== "server") throw new Error(answer.fault);
+    },
+    async close() {
+      await helper.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Counters } from "../observability/counters.ts";
+import type { Log } from "../observability/log.ts";
+import type { LoginHandler, LoginVerdict } from "./handler.ts";
+import { type Directory, isAskable } from "./ldap/directory.ts";
+import { type Reason, REASONS } from "./ldap/reason.ts";
+import type { DirectorySync } from "./ldap/sync.ts";
+import type { Passwords } from "./password.ts";
+
+/** What logs directory users in. */
+export interface LdapLoginParts {
+  readonly directory: Directory;
+  readonly sync: DirectorySync;
+  readonly passwords: Passwords;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+/** Logs users in by the directory; their rows, emails and groups become what the directory says. */
+export function ldapLogin({ directory, sync, passwords, counters, log }: LdapLoginParts): LoginHandler {
+  return async ({ username: given, password, user, stillWanted }) => {
+    const username = user?.username ?? given;
+    const refuse = async ({ label, text }: Reason, took?: number): Promise<LoginVerdict> => {
+      counters.countBy("directory_refusals", label);
+      log.info({ username, reason: label, detail: text }, "the directory refused a login");
+      await passwords.verify(password, null, stillWanted);
+      return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
+    };
+    if (!isAskable(username, password)) return refuse(REASONS.unaskable);
+    const since = performance.now();
+    const verdict = await directory.authenticate(username, password, stillWanted);
+    if (!verdict.ok) return refuse(verdict.reason, performance.now() - since);
+    const synced = await sync(verdict.account);
+    if (synced.outcome === "synced") return { ok: true, user: synced.user };
+    return refuse(synced.outcome === "email taken" ? REASONS.emailTaken : REASONS.notDirectory);
+  };
+}

@@ -1,0 +1,135 @@
+import { once } from "node:events";
+import { connect, isIP, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { Client, type Entry, type Filter, ResultCodeError } from "ldapts";
+import type { DirectoryServer } from "../../config/directory.ts";
+import { messageOf } from "../../errors.ts";
+
+/** A server cannot be used now: no connection, no trust in its certificate, no answer in time, or a fault of its own. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+}
+
+/** What a server answered instead of success: the result code (RFC 4511 section 4.1.9) and its text. */
+export interface LdapRefusal {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** What is searched for, and what of it is wanted. */
+export interface SearchRequest {
+  readonly base: string;
+  readonly scope: "base" | "sub";
+  readonly filter: Filter;
+  readonly attributes: readonly string[];
+  /** How many entries at most; without it all of them, in pages. */
+  readonly limit?: number;
+}
+
+/** One connection to a directory server, under one deadline for everything that is done on it. */
+export interface LdapConnection {
+  /** Proves a password; undefined is success. The password must not be empty: that would be no proof (RFC 4513 5.1.2). */
+  bind(name: string, password: string): Promise<LdapRefusal | undefined>;
+  /** The entries found, or the server's refusal. Referrals are not followed. */
+  search(request: SearchRequest): Promise<readonly Entry[] | LdapRefusal>;
+}
+
+/** ldapts writes the code behind the server's text. */
+const CODE_AT_END = / Code: 0x[0-9a-f]+$/;
+
+/** Result codes that say nothing of the question: the server is busy, overloaded, stopping, or at fault. */
+const SERVER_FAULTS: readonly number[] = [1, 2, 3, 11, 51, 52, 54, 80];
+
+/**
+ * Connects, does the work and closes again. Throws Unreachable when the server cannot be used, which it also is when
+ * all that takes longer than `timeout` ms.
+ */
+export async function withConnection<T>(
+  server: DirectoryServer,
+  { ca, timeout }: { ca: Buffer | undefined; timeout: number },
+  work: (connection: LdapConnection) => Promise<T>,
+): Promise<T> {
+  // ldapts has no deadline for a TLS handshake, and after one of its own it connects again, unbound.
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  late.catch(() => undefined);
+  const timer = setTimeout(
+    () => reject(new Unreachable(`${server.url}: no answer within ${timeout} ms`)),
+    timeout,
+  );
+  let socket: Socket | undefined;
+  const inTime = <R>(step: Promise<R>): Promise<R> =>
+    Promise.race([step.catch((error: unknown) => Promise.reject(unreachable(server, error))), late]);
+  try {
+    socket = connect({ host: server.host, port: server.port, noDelay: true });
+    socket.on("error", () => undefined); // whoever waits on the socket hears of it, too
+    await inTime(once(socket, "connect"));
+    const client = await inTime(clientOn(socket, server, ca));
+    return await work({
+      bind: (name, password) => inTime(answerOf(client.bind(name, password).then(() => undefined))),
+      search: (request) => inTime(answerOf(search(client, request))),
+    });
+  } finally {
+    clearTimeout(timer);
+    socket?.destroy();
+  }
+}
+
+async function clientOn(socket: Socket, server: DirectoryServer, ca: Buffer | undefined): Promise<Client> {
+  const tls: ConnectionOptions = {
+    socket,
+    // The name that the certificate must have; an address is no name to ask for (RFC 6066 section 3).
+    host: server.host,
+    ...(isIP(server.host) === 0 ? { servername: server.host } : {}),
+    ...(ca === undefined ? {} : { ca }),
+  };
+  if (server.tls === "ldaps") {
+    const secure = connectTls(tls);
+    secure.on("error", () => undefined);
+    await once(secure, "secureConnect");
+    return clientOver(secure);
+  }
+  const client = clientOver(socket);
+  if (server.tls === "starttls") await client.startTLS(tls);
+  return client;
+}
+
+function clientOver(socket: Socket): Client {
+  return new Client({ url: "ldap://connected", createConnection: () => socket });
+}
+
+async function search(client: Client, request: SearchRequest): Promise<readonly Entry[]> {
+  const { base, scope, filter, attributes, limit } = request;
+  const { searchEntries } = await client.search(base, {
+    scope,
+    filter,
+    attributes: [...attributes],
+    ...(limit === undefined ? { paged: true } : { sizeLimit: limit }),
+  });
+  return searchEntries;
+}
+
+/** The server's answer, be it a refusal; a fault of the server stays an error. */
+async function answerOf<T>(request: Promise<T>): Promise<T | LdapRefusal> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ResultCodeError && !SERVER_FAULTS.includes(error.code))
+      return { code: error.code, text: error.message.replace(CODE_AT_END, "") };
+    throw error;
+  }
+}
+
+function unreachable(server: DirectoryServer, error: unknown): Unreachable {
+  const text = messageOf(error).replaceAll(/\s+/g, " ");
+  return new Unreachable(`${server.url}: ${text}${adviceOnTls(error)}`, { cause: error });
+}
+
+/** What an operator can do about a certificate that is not trusted. */
+function adviceOnTls(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return ": ldap_settings.address must name the server as its certificate does";
+  return /CERT|ISSUER|SIGNATURE/.test(code)
+    ? ": check ldap_settings.ca_file and the server's certificate"
+    : "";
+}

@@ -1,0 +1,200 @@
+import { randomUUID } from "node:crypto";
+import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
+import { escapeDnValue } from "../../config/dn.ts";
+import { AppError } from "../../errors.ts";
+import type { Log } from "../../observability/log.ts";
+import { createLane, type StillWanted } from "../lane.ts";
+import { isDisabled, isExpired, STATE_ATTRIBUTES } from "./account-state.ts";
+import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
+import { type DirectoryEntry, entriesOf } from "./entry.ts";
+import { filterFor } from "./filter.ts";
+import { NestedGroups, readMembership } from "./groups.ts";
+import { adviceOn, type Reason, REASONS, reasonOf } from "./reason.ts";
+import { Servers } from "./servers.ts";
+
+/** When nothing moved on any connection for so many milliseconds, those that wait for one are not kept waiting. */
+const PATIENCE = 1000;
+
+/** A user as the directory describes it; groups without their prefix. */
+export interface DirectoryAccount {
+  /** In the directory's spelling. */
+  readonly username: string;
+  readonly mail: string | undefined;
+  readonly groups: readonly string[];
+}
+
+/** The account, or why it may not log in. */
+export type DirectoryVerdict =
+  | { readonly ok: true; readonly account: DirectoryAccount }
+  | { readonly ok: false; readonly reason: Reason };
+
+/** Asks the directory about users; rejects with UNAVAILABLE when it cannot say, and with Abandoned as a lane does. */
+export interface Directory {
+  /** Whether the password is the user's and the user may log in. */
+  authenticate(username: string, password: string, stillWanted: StillWanted): Promise<DirectoryVerdict>;
+  /** Whether the user may still be here, asked by the service account. */
+  lookUp(username: string): Promise<DirectoryVerdict>;
+}
+
+/** The configured directory; nothing is connected before the first question. */
+export function createDirectory(config: DirectoryConfig, log: Log): Directory {
+  const servers = new Servers(config.servers, log);
+  const nested = new NestedGroups(config);
+  const lane = createLane(config.max_connections, {
+    limit: PATIENCE,
+    giveUp: () => new AppError("UNAVAILABLE", "directory: all connections hang"),
+  });
+  const ask = (
+    stillWanted: StillWanted,
+    question: (asked: Question) => Promise<DirectoryVerdict>,
+  ): Promise<DirectoryVerdict> =>
+    lane.run(stillWanted, () =>
+      servers.first((server) =>
+        withConnection(server, { ca: config.ca, timeout: config.timeout_ms }, (connection) =>
+          question({ config, connection, server, nested }),
+        ),
+      ),
+    );
+  return {
+    authenticate: (username, password, stillWanted) =>
+      ask(stillWanted, (asked) =>
+        config.bind.kind === "search"
+          ? authenticateFound(asked, username, password)
+          : authenticateNamed(asked, username, password, nameFor(config, username)),
+      ),
+    lookUp: (username) =>
+      ask(
+        () => true,
+        (asked) => lookUp(asked, username),
+      ),
+  };
+}
+
+/**
+ * Whether a directory can be asked about a name and a password at all. An empty password would succeed without proving
+ * anything (RFC 4513 section 5.1.2); the characters are those that no account name may have (MS-SAMR 3.1.1.6) and those
+ * that would name another domain or account.
+ */
+export function isAskable(username: string, password: string): boolean {
+  return (
+    password !== "" &&
+    !password.includes("\0") &&
+    username !== "" &&
+    username.trim() === username &&
+    !/["/\\[\]:;|=,+*?<>@]|\p{Cc}/u.test(username)
+  );
+}
+
+interface Question {
+  readonly config: DirectoryConfig;
+  readonly connection: LdapConnection;
+  readonly server: DirectoryServer;
+  readonly nested: NestedGroups;
+}
+
+/** The user binds by a name that is made from the template, and searches its own entry. */
+async function authenticateNamed(
+  asked: Question,
+  username: string,
+  password: string,
+  name: string,
+): Promise<DirectoryVerdict> {
+  const refusal = await asked.connection.bind(name, password);
+  if (refusal !== undefined) return refused(refusal);
+  const entry = await findEntry(asked, username);
+  if (!("dn" in entry)) return { ok: false, reason: entry };
+  // A principal name may belong to one account and the attribute of the filter to another: the entry must agree.
+  if (!namesTheEntry(asked.config)) {
+    const disproof = await asked.connection.bind(entry.dn, password);
+    if (disproof !== undefined) return refused(disproof);
+  }
+  return accountOf(asked, entry);
+}
+
+/** The service account searches the entry, and the user binds as this entry. */
+async function authenticateFound(
+  asked: Question,
+  username: string,
+  password: string,
+): Promise<DirectoryVerdict> {
+  const { connection, config } = asked;
+  await bindService(asked);
+  const entry = await findEntry(asked, username);
+  const found = "dn" in entry;
+  // The same steps for a name that is not there, so that it is not answered sooner.
+  const refusal = await connection.bind(found ? entry.dn : `cn=${randomUUID()},${config.base_dn}`, password);
+  if (!found) return { ok: false, reason: entry };
+  if (refusal !== undefined) return refused(refusal);
+  if (config.nested_groups) await bindService(asked);
+  return accountOf(asked, entry);
+}
+
+async function lookUp(asked: Question, username: string): Promise<DirectoryVerdict> {
+  await bindService(asked);
+  const entry = await findEntry(asked, username);
+  if (!("dn" in entry)) return { ok: false, reason: entry };
+  if (isDisabled(entry)) return { ok: false, reason: REASONS.disabled };
+  if (isExpired(entry, new Date())) return { ok: false, reason: REASONS.expired };
+  return accountOf(asked, entry);
+}
+
+async function bindService({ config: { service }, connection }: Question): Promise<void> {
+  if (service === undefined) throw new Error("no service account is configured");
+  const refusal = await connection.bind(service.dn, service.password);
+  if (refusal !== undefined) {
+    throw new AppError("UNAVAILABLE", `directory: the service account is refused with ${adviceOn(refusal)}`);
+  }
+}
+
+async function findEntry(
+  { config, connection }: Question,
+  username: string,
+): Promise<DirectoryEntry | Reason> {
+  const { base_dn, userFilter } = config;
+  const found = await connection.search({
+    base: base_dn,
+    scope: "sub",
+    filter: filterFor(userFilter, username),
+    attributes: [userFilter.nameAttribute, "mail", "memberOf", ...STATE_ATTRIBUTES],
+    limit: 2,
+  });
+  const [entry, other] = entriesOf(found, base_dn);
+  if (entry === undefined) return REASONS.unknown;
+  if (other !== undefined) return REASONS.ambiguous;
+  // Directories find more than what is equal: without accents, with other blanks.
+  const name = entry.first(userFilter.nameAttribute);
+  return name?.toLowerCase() === username.toLowerCase() ? entry : REASONS.otherName;
+}
+
+async function accountOf(
+  { config, connection, server, nested }: Question,
+  entry: DirectoryEntry,
+): Promise<DirectoryVerdict> {
+  const direct = entry.all("memberOf");
+  const all = config.nested_groups ? [...direct, ...(await nested.of(entry.dn, connection, server))] : direct;
+  const { mayLogIn, groups } = readMembership(all, config);
+  if (!mayLogIn) return { ok: false, reason: REASONS.notInGroup };
+  const username = entry.first(config.userFilter.nameAttribute) ?? "";
+  return { ok: true, account: { username, mail: entry.first("mail"), groups } };
+}
+
+function refused(refusal: LdapRefusal): DirectoryVerdict {
+  const reason = reasonOf(refusal);
+  if (reason !== undefined) return { ok: false, reason };
+  throw new AppError("UNAVAILABLE", `directory: a login is refused with ${adviceOn(refusal)}`);
+}
+
+function nameFor({ bind }: DirectoryConfig, username: string): string {
+  if (bind.kind === "search") throw new Error("a search has no name to bind by");
+  const name = bind.isDn ? escapeDnValue(username) : username;
+  return bind.template.replace("{username}", () => name);
+}
+
+/** DOMAIN\user is the account whose sAMAccountName is user, and nothing else. */
+function namesTheEntry({ bind, userFilter }: DirectoryConfig): boolean {
+  return (
+    bind.kind === "template" &&
+    /^[^\\=]+\\\{username\}$/.test(bind.template) &&
+    userFilter.nameAttribute.toLowerCase() === "samaccountname"
+  );
+}

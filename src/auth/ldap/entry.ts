@@ -1,0 +1,31 @@
+import type { Entry } from "ldapts";
+import { AppError } from "../../errors.ts";
+import type { LdapRefusal } from "./connection.ts";
+import { adviceOn } from "./reason.ts";
+
+/** An entry of the directory, with its attributes as texts. */
+export interface DirectoryEntry {
+  readonly dn: string;
+  /** The values of an attribute, whose name servers write in any case. */
+  all(attribute: string): readonly string[];
+  first(attribute: string): string | undefined;
+}
+
+/** The entries that a search found; throws UNAVAILABLE when the search was refused: nobody knows what is there then. */
+export function entriesOf(found: readonly Entry[] | LdapRefusal, base: string): DirectoryEntry[] {
+  if ("code" in found)
+    throw new AppError("UNAVAILABLE", `directory: the search below ${base} failed with ${adviceOn(found)}`);
+  return found.map(toEntry);
+}
+
+function toEntry({ dn, ...attributes }: Entry): DirectoryEntry {
+  const values = new Map(
+    Object.entries(attributes).map(([name, value]) => [
+      name.toLowerCase(),
+      // What is no text in UTF-8 comes as bytes and says nothing here.
+      [value].flat().filter((one) => typeof one === "string"),
+    ]),
+  );
+  const all = (attribute: string): readonly string[] => values.get(attribute.toLowerCase()) ?? [];
+  return { dn, all, first: (attribute) => all(attribute)[0] };
+}

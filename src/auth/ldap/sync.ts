@@ -1,0 +1,56 @@
+import type { DirectoryConfig } from "../../config/directory.ts";
+import { fullMatch } from "../../config/patterns.ts";
+import type { AppConfig } from "../../config/schema.ts";
+import type { Database } from "../../db/database.ts";
+import { type SyncOutcome, syncDirectoryUser } from "../../db/queries/directory-users.ts";
+import type { Log } from "../../observability/log.ts";
+import type { DirectoryAccount } from "./directory.ts";
+
+/** What the database holds at most of a name or an address, in characters. */
+const MAX_LENGTH = 100;
+
+/** Makes the database say of a user what the directory says. */
+export type DirectorySync = (account: DirectoryAccount) => Promise<SyncOutcome>;
+
+/** The sync by the rules of this installation; it logs what it leaves out. */
+export function createSync(
+  db: Database,
+  { domain, sync_groups: mode, admin_from_directory }: DirectoryConfig,
+  app: AppConfig,
+  log: Log,
+): DirectorySync {
+  const groupPattern = fullMatch(app.group_regex);
+  const emailPattern = fullMatch(app.email_regex);
+  const isName = (name: string, pattern: RegExp): boolean => name.length <= MAX_LENGTH && pattern.test(name);
+  const exempt = admin_from_directory ? undefined : app.admin_group;
+  return async ({ username, mail, groups }) => {
+    const refused = groups.filter((group) => !isName(group, groupPattern));
+    if (refused.length > 0)
+      log.warn(
+        { username, groups: refused },
+        "directory groups are left out: group_regex refuses their names",
+      );
+    const usable = mail !== undefined && isName(mail, emailPattern);
+    if (mail !== undefined && !usable)
+      log.warn({ username }, "the directory's mail is left out: email_regex refuses it");
+    const synced = await syncDirectoryUser(
+      db,
+      {
+        username,
+        email: usable ? mail : generatedEmail(username, domain),
+        groups: groups.filter((group) => !refused.includes(group)),
+      },
+      { mode, exempt },
+    );
+    if (synced.outcome === "email taken") {
+      log.warn({ username, mail }, "a directory user cannot log in: its mail is another account's email");
+    } else if (synced.outcome === "synced" && synced.emailKept) {
+      log.warn({ username, mail }, "a directory user keeps the old email: the new one is another account's");
+    }
+    return synced;
+  };
+}
+
+function generatedEmail(username: string, domain: string): string {
+  return `${`generated_${username}`.slice(0, MAX_LENGTH - domain.length - 1)}@${domain}`;
+}

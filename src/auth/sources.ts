@@ -1,0 +1,74 @@
+import type { DirectoryServer } from "../config/directory.ts";
+import { ConfigError } from "../config/fault.ts";
+import type { Config } from "../config/load.ts";
+import type { Database } from "../db/database.ts";
+import { messageOf } from "../errors.ts";
+import type { Counters } from "../observability/counters.ts";
+import type { Log } from "../observability/log.ts";
+import { createRealm } from "./kerberos/realm.ts";
+import { kerberosLogin, ticketLogin } from "./kerberos.ts";
+import { createDirectory } from "./ldap/directory.ts";
+import { createRevalidation, keepSession, type Revalidate } from "./ldap/revalidate.ts";
+import { createSync } from "./ldap/sync.ts";
+import { ldapLogin } from "./ldap.ts";
+import type { LoginSources } from "./login.ts";
+import type { Passwords } from "./password.ts";
+
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|::1)$/;
+
+interface SourceParts {
+  readonly config: Config;
+  readonly db: Database;
+  readonly passwords: Passwords;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+/** The login sources of a configuration, and what else depends on them. */
+export interface Sources extends LoginSources {
+  readonly revalidate: Revalidate;
+  /** Ends what the sources keep running; may be called twice. */
+  close(): Promise<void>;
+}
+
+/** Opens the login sources of a configuration; throws ConfigError where the Kerberos library or keytab cannot be used. */
+export async function openSources(parts: SourceParts): Promise<Sources> {
+  return { ...openDirectory(parts), ...(await openRealm(parts)) };
+}
+
+function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate"> {
+  const { config, db, log } = parts;
+  const { directory: settings, app } = config;
+  if (settings === undefined) return { revalidate: keepSession };
+  warnOfPlainText(settings.servers, log);
+  const directory = createDirectory(settings, log);
+  const sync = createSync(db, settings, app, log);
+  const { service, revalidate_minutes: minutes } = settings;
+  return {
+    ldap: ldapLogin({ ...parts, directory, sync }),
+    revalidate:
+      service === undefined || minutes === 0
+        ? keepSession
+        : createRevalidation({ ...parts, directory, sync, minutes }),
+  };
+}
+
+async function openRealm(parts: SourceParts): Promise<Pick<Sources, "kerberos" | "ticket" | "close">> {
+  const { kerberos: settings } = parts.config;
+  if (settings === undefined) return { close: async () => undefined };
+  const realm = createRealm(settings);
+  try {
+    await realm.open();
+  } catch (error) {
+    await realm.close();
+    throw new ConfigError([{ path: "kerberos_settings", msg: messageOf(error) }]);
+  }
+  const login = { ...parts, realm, realmName: settings.realm };
+  return { kerberos: kerberosLogin(login), ticket: ticketLogin(login), close: () => realm.close() };
+}
+
+function warnOfPlainText(servers: readonly DirectoryServer[], log: Log): void {
+  const exposed = servers.filter(({ host, tls }) => tls === "none" && !LOOPBACK.test(host));
+  for (const { url } of exposed)
+    log.warn({ server: url }, "passwords go to the directory in clear text: use ldaps:// or start_tls");
+}

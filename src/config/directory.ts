@@ -1,0 +1,121 @@
+import { readCa } from "./ca.ts";
+import { type DistinguishedName, domainOf, formatDn, parseDn } from "./dn.ts";
+import { BadSetting, collectFault, type ConfigFault } from "./fault.ts";
+import type { LdapSettings } from "./schema.ts";
+import { parseUserFilter, PLACEHOLDER, type UserFilter } from "./user-filter.ts";
+
+/** One directory server: where it is, and whether TLS begins with the connection, on it, or not at all. */
+export interface DirectoryServer {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: "ldaps" | "starttls" | "none";
+}
+
+/** How users prove their password: by a name made from a template, or as the entry that the service account found. */
+export type BindMode =
+  | { readonly kind: "search" }
+  | { readonly kind: "template"; readonly template: string; readonly isDn: boolean };
+
+/** The directory, checked: addresses are taken apart, the filter is parsed, the CA is read. */
+export interface DirectoryConfig
+  extends Omit<
+    LdapSettings,
+    | "address"
+    | "user_filter"
+    | "bind"
+    | "bind_dn"
+    | "bind_password"
+    | "start_tls"
+    | "ca_file"
+    | "groups_base_dn"
+  > {
+  readonly servers: readonly DirectoryServer[];
+  readonly ca: Buffer | undefined;
+  readonly userFilter: UserFilter;
+  readonly bind: BindMode;
+  /** Only groups below it count. */
+  readonly groupsBase: DistinguishedName | undefined;
+  /** Nested groups are searched below it. */
+  readonly groupsBaseDn: string;
+  /** The account that searches where no user's password is at hand. */
+  readonly service: { readonly dn: string; readonly password: string } | undefined;
+}
+
+const SECTION = "ldap_settings";
+const SEARCH = "search";
+/** What Active Directory calls a down-level logon name. */
+const DEFAULT_BIND = String.raw`{domain}\{username}`;
+
+/** Checks the section as a whole; what is wrong goes into `faults`. */
+export function readDirectory(
+  settings: LdapSettings | undefined,
+  folder: string,
+  faults: ConfigFault[],
+): DirectoryConfig | undefined {
+  if (settings === undefined) return undefined;
+  const { address, user_filter, bind, bind_dn, bind_password, start_tls, ca_file, groups_base_dn, ...rest } =
+    settings;
+  const fault = (key: string, msg: string): void => void faults.push({ path: `${SECTION}.${key}`, msg });
+  const addresses = [address].flat();
+  const servers = addresses.flatMap((url, index) => {
+    const path = Array.isArray(address) ? `${SECTION}.address.${index}` : `${SECTION}.address`;
+    return collectFault(faults, path, () => readServer(url, start_tls ?? ca_file !== undefined)) ?? [];
+  });
+  if (start_tls === true && servers.some(({ tls }) => tls === "ldaps"))
+    fault("start_tls", "goes with ldap://: on ldaps:// the connection is TLS from its beginning");
+  if (ca_file !== undefined && servers.some(({ tls }) => tls === "none"))
+    fault("ca_file", "is given, so the connection must be TLS: use ldaps://, or leave start_tls out");
+  const ca = readCa(ca_file, SECTION, folder, faults);
+  const userFilter = collectFault(faults, `${SECTION}.user_filter`, () => parseUserFilter(user_filter));
+  const mode = collectFault(faults, `${SECTION}.bind`, () => {
+    return readBind(bind ?? (bind_dn === undefined ? DEFAULT_BIND : SEARCH), rest.domain);
+  });
+  if ((bind_dn === undefined) !== (bind_password === undefined))
+    fault(bind_dn === undefined ? "bind_dn" : "bind_password", "bind_dn and bind_password go together");
+  if (mode?.kind === "search" && bind_dn === undefined)
+    fault("bind_dn", "is required for bind search: the account that searches");
+  const base = collectFault(faults, `${SECTION}.base_dn`, () => readDn(rest.base_dn));
+  const groupsBase =
+    groups_base_dn === undefined
+      ? undefined
+      : collectFault(faults, `${SECTION}.groups_base_dn`, () => readDn(groups_base_dn));
+  if (userFilter === undefined || mode === undefined || base === undefined) return undefined;
+  const service =
+    bind_dn === undefined || bind_password === undefined
+      ? undefined
+      : { dn: bind_dn, password: bind_password };
+  const groupsBaseDn = groups_base_dn ?? formatDn(domainOf(base));
+  return { ...rest, servers, ca, userFilter, bind: mode, groupsBase, groupsBaseDn, service };
+}
+
+function readDn(text: string): DistinguishedName {
+  const name = parseDn(text);
+  if (name === undefined || name.length === 0)
+    throw new BadSetting("is no distinguished name, for example ou=User,dc=example,dc=com");
+  return name;
+}
+
+function readServer(text: string, startTls: boolean): DirectoryServer {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const tls = url?.protocol === "ldaps:" ? "ldaps" : startTls ? "starttls" : "none";
+  if (url === undefined || !/^ldaps?:$/.test(url.protocol) || url.hostname === "")
+    throw new BadSetting("must be ldap://host, ldaps://host, or one of them with :port");
+  if (`${url.username}${url.password}${url.pathname.replace("/", "")}${url.search}${url.hash}` !== "")
+    throw new BadSetting("must name a host and a port, nothing else: the rest has keys of its own");
+  const port = url.port === "" ? (tls === "ldaps" ? 636 : 389) : Number(url.port);
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { url: `${url.protocol}//${url.hostname}:${port}`, host, port, tls };
+}
+
+function readBind(text: string, domain: string): BindMode {
+  if (text === SEARCH) return { kind: "search" };
+  const template = text.replaceAll("{domain}", () => domain);
+  // The name alone could be taken for the name of a SASL mechanism.
+  if (template.split(PLACEHOLDER).length !== 2 || template === PLACEHOLDER) {
+    throw new BadSetting(
+      String.raw`must be search, or hold ${PLACEHOLDER} once and more than that: {domain}\{username}, {username}@{domain}, or a DN`,
+    );
+  }
+  return { kind: "template", template, isDn: template.includes("=") };
+}

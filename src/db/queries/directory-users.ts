@@ -1,0 +1,125 @@
+import type { Transaction } from "kysely";
+import type { Database } from "../database.ts";
+import { isDuplicate } from "../faults.ts";
+import type { Tables, UserRow } from "../tables.ts";
+import { toSqlTime } from "../time.ts";
+import { inTransaction } from "../transaction.ts";
+import { ensureGroup, ensureMember, listGroupsOf } from "./groups.ts";
+import { findUser, lockUser } from "./users.ts";
+
+/** A user as the directory describes it. */
+export interface DirectoryUser {
+  readonly username: string;
+  readonly email: string;
+  readonly groups: readonly string[];
+}
+
+/** What of a directory's word counts. */
+export interface SyncRules {
+  /** mirror: memberships that the directory does not name end; add: they stay. */
+  readonly mode: "mirror" | "add";
+  /** A group that is not the directory's business; neither joined nor left. */
+  readonly exempt: string | undefined;
+}
+
+/** The user's row as it is now; or why there is none: the email, or the name, is another account's. */
+export type SyncOutcome =
+  | { readonly outcome: "synced"; readonly user: UserRow; readonly emailKept: boolean }
+  | { readonly outcome: "email taken" | "not a directory user" };
+
+interface Plan {
+  readonly joins: readonly string[];
+  readonly leaves: readonly string[];
+}
+
+/**
+ * Makes the database say of a user what the directory says: row, email, groups and memberships, in one transaction;
+ * writes nothing where nothing changed. An email that is taken keeps a new user out, and an old one its old address.
+ */
+export async function syncDirectoryUser(
+  db: Database,
+  user: DirectoryUser,
+  rules: SyncRules,
+): Promise<SyncOutcome> {
+  const row = await findUser(db, user.username);
+  if (row === undefined) return makeUser(db, user, rules);
+  if (row.auth_type !== "LDAP") return { outcome: "not a directory user" };
+  const emailKept = row.email !== user.email && !(await changeEmail(db, row.username, user.email));
+  const plan = planOf(user.groups, await listGroupsOf(db, row.username), rules);
+  if (plan.joins.length > 0 || plan.leaves.length > 0) {
+    await inTransaction(db, async (trx) => {
+      await applyJoins(trx, row.username, plan.joins, () => lockUser(trx, row.username));
+      if (plan.leaves.length === 0) return;
+      await trx
+        .deleteFrom("usergroup")
+        .where("username", "=", row.username)
+        .where("groupname", "in", plan.leaves)
+        .execute();
+    });
+  }
+  return { outcome: "synced", user: row, emailKept };
+}
+
+async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Promise<SyncOutcome> {
+  const { username, email } = user;
+  const now = toSqlTime(new Date());
+  const row: UserRow = {
+    username,
+    password_hash: null,
+    auth_type: "LDAP",
+    email,
+    activated: 1,
+    created_at: now,
+    modified_at: now,
+  };
+  try {
+    await inTransaction(db, (trx) =>
+      applyJoins(trx, username, planOf(user.groups, [], rules).joins, () =>
+        trx.insertInto("user").values(row).execute(),
+      ),
+    );
+    return { outcome: "synced", user: row, emailKept: false };
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    // Another login of the same person made the row meanwhile, or somebody else has the address.
+    if ((await findUser(db, username)) === undefined) return { outcome: "email taken" };
+    return syncDirectoryUser(db, user, rules);
+  }
+}
+
+/** Groups before the user, as everywhere: two transactions that lock in different orders would wait for each other. */
+async function applyJoins(
+  trx: Transaction<Tables>,
+  username: string,
+  joins: readonly string[],
+  takeUser: () => Promise<unknown>,
+): Promise<void> {
+  for (const name of joins) await ensureGroup(trx, name);
+  await takeUser();
+  for (const name of joins) await ensureMember(trx, name, username);
+}
+
+/** Whether the email could be changed; false when another account has it. */
+async function changeEmail(db: Database, username: string, email: string): Promise<boolean> {
+  try {
+    await inTransaction(db, (trx) =>
+      trx
+        .updateTable("user")
+        .set({ email, modified_at: toSqlTime(new Date()) })
+        .where("username", "=", username)
+        .execute(),
+    );
+    return true;
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
+  }
+}
+
+function planOf(wanted: readonly string[], current: readonly string[], { mode, exempt }: SyncRules): Plan {
+  const counts = (name: string): boolean => name !== exempt;
+  return {
+    joins: wanted.filter((name) => counts(name) && !current.includes(name)).sort(),
+    leaves: mode === "add" ? [] : current.filter((name) => counts(name) && !wanted.includes(name)),
+  };
+}
