@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { provideServers } from "./servers/install.ts";
 import { startMariaDb } from "./servers/mariadb.ts";
+import { provideOptional } from "./servers/optional.ts";
 import { startRabbitMq } from "./servers/rabbitmq.ts";
 import { endGroup, Scratch } from "./servers/scratch.ts";
 
@@ -42,6 +43,7 @@ try {
 /** Starts both servers at once; resolves to the environment that test files read. */
 async function startServers(): Promise<Record<string, string>> {
   const modes = await provideServers(say);
+  await provideOptional(say);
   const [rabbitMq, mariaDb] = await Promise.all([
     timed("RabbitMQ", startRabbitMq(scratch, { mode: modes.rabbitmq })),
     timed("MariaDB", startMariaDb(scratch, { mode: modes.mariadb })),

@@ -59,7 +59,11 @@ function missingPackages(names: readonly Name[]): string[] {
     .map((name) => PROGRAMS[name].package);
 }
 
-async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
+/** Installs Debian's packages without starting what is in them; throws one line that says what to install by hand. */
+export async function installPackages(
+  packages: readonly string[],
+  say: (line: string) => void,
+): Promise<void> {
   const aptGet = findProgram("apt-get");
   const root = await becomeRoot();
   if (aptGet === undefined || root === undefined) throw new Error(whatToInstall(packages));

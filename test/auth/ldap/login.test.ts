@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { lastLine, linesOf } from "../../support/log-lines.ts";
+import { assertRefused, dataOf } from "../../support/replies.ts";
+import { missingFor } from "../../support/servers/directories.ts";
+import { LOGIN_GROUP, PASSWORD, useDirectory } from "../../support/directory.ts";
+import { DATABASES, type TestWorker } from "../../support/worker.ts";
+
+const skip = missingFor("openldap") ?? false;
+
+const groupsIn = (idToken: string): unknown => decodeJwt(idToken)["groups"];
+
+for (const database of DATABASES) {
+  describe(`a login by the directory on ${database}`, { skip }, () => {
+    const directory = useDirectory();
+    const { add } = directory;
+    let worker: TestWorker;
+    before(async () => {
+      worker = await directory.start({}, database);
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const rowOf = (username: string) =>
+      worker.db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
+    const membershipsOf = async (username: string) => {
+      const query = worker.db.selectFrom("usergroup").select("groupname").where("username", "=", username);
+      return (await query.orderBy("groupname").execute()).map(({ groupname }) => groupname);
+    };
+
+    test("makes the user's row with the directory's spelling, mail and groups", async () => {
+      await add("Ada-Lovelace", ["API_PERMdev", "API_PERMOps", "other"], { mail: "ada@example.com" });
+      const id_token = await worker.login("aDA-lovelace", PASSWORD);
+      const { sub, groups } = decodeJwt(id_token);
+      assert.deepEqual([sub, groups], ["Ada-Lovelace", ["Ops", "dev"]]);
+      const row = await rowOf("ada-lovelace");
+      assert.deepEqual(
+        [row?.username, row?.email, row?.auth_type, row?.activated, row?.password_hash],
+        ["Ada-Lovelace", "ada@example.com", "LDAP", 1, null],
+      );
+      const { access_token } = dataOf(await worker.call("token", { id_token }));
+      assert.deepEqual(decodeJwt(access_token as string)["groups"], ["Ops", "dev"]);
+    });
+
+    test("gives a user without mail, or with one that is no address, a generated one", async () => {
+      for (const [name, mail] of [["no-mail"], ["bad-mail", "not an address"]] as const) {
+        await add(name, [], mail === undefined ? {} : { mail });
+        await worker.login(name, PASSWORD);
+        assert.equal((await rowOf(name))?.email, `generated_${name}@ad.local`);
+      }
+    });
+
+    test("mirrors groups and mail at each login: what is gone goes, what is new is made", async () => {
+      const dn = await add("mirrored", ["API_PERMold", "API_PERMkept"], { mail: "first@example.com" });
+      assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "old"]);
+      await directory.ldap.removeMember("API_PERMold", dn);
+      await directory.ldap.addGroup("API_PERMnew", [dn]);
+      await directory.ldap.setAttributes(dn, { mail: "second@example.com" });
+      await worker.db.insertInto("group").values({ name: "by-hand" }).execute();
+      await worker.db
+        .insertInto("usergroup")
+        .values({ username: "mirrored", groupname: "by-hand" })
+        .execute();
+      assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "new"]);
+      assert.equal((await rowOf("mirrored"))?.email, "second@example.com");
+      const names = (await worker.db.selectFrom("group").select("name").execute()).map(({ name }) => name);
+      for (const name of ["old", "by-hand"])
+        assert.ok(names.includes(name), `the group ${name} itself stays`);
+    });
+
+    test("fails for a new user whose mail is another account's, and says so in the log alone", async () => {
+      await worker.addUser("owner", PASSWORD, { email: "Owned@example.com" });
+      await add("intruder", ["API_PERMdev"], { mail: "owned@example.com" });
+      const reply = await worker.call("login", { username: "intruder", password: PASSWORD });
+      assertRefused(reply, 401, "INVALID_CREDENTIALS");
+      assert.equal(await rowOf("intruder"), undefined);
+      assert.deepEqual(await membershipsOf("owner"), []);
+      const line = await lastLine(
+        worker,
+        "a directory user cannot log in: its mail is another account's email",
+      );
+      assert.deepEqual([line["username"], line["mail"], line.level], ["intruder", "owned@example.com", 40]);
+    });
+
+    test("keeps the old email of a known user whose new mail is another account's", async () => {
+      const dn = await add("long-known", [], { mail: "known@example.com" });
+      await worker.login("long-known", PASSWORD);
+      await worker.addUser("squatter", PASSWORD, { email: "new@example.com" });
+      await directory.ldap.setAttributes(dn, { mail: "new@example.com" });
+      await worker.login("long-known", PASSWORD);
+      assert.equal((await rowOf("long-known"))?.email, "known@example.com");
+      await lastLine(worker, "a directory user keeps the old email: the new one is another account's");
+    });
+
+    test("never authenticates a local account of the same name", async () => {
+      await add("two-homes", ["API_PERMadmin"]);
+      await worker.addUser("Two-Homes", "a local password");
+      const foreign = await worker.call("login", { username: "two-homes", password: PASSWORD });
+      assertRefused(foreign, 401, "INVALID_CREDENTIALS");
+      assert.deepEqual(groupsIn(await worker.login("two-homes", "a local password")), []);
+      assert.equal((await rowOf("two-homes"))?.auth_type, "LOCAL");
+    });
+
+    test("tells an account that was turned off here so, after the right password alone", async () => {
+      await add("turned-off");
+      await worker.login("turned-off", PASSWORD);
+      await worker.db
+        .updateTable("user")
+        .set({ activated: 0 })
+        .where("username", "=", "turned-off")
+        .execute();
+      const right = await worker.call("login", { username: "turned-off", password: PASSWORD });
+      assertRefused(right, 403, "ACCOUNT_NOT_ACTIVATED");
+      const wrong = await worker.call("login", { username: "turned-off", password: "nope" });
+      assertRefused(wrong, 401, "INVALID_CREDENTIALS");
+    });
+
+    test("makes an administrator of who is in the prefixed admin group", async () => {
+      await add("dir-admin", ["API_PERMadmin"]);
+      const id_token = await worker.login("dir-admin", PASSWORD);
+      const { access_token } = dataOf(await worker.call("token", { id_token }));
+      dataOf(await worker.call("group_create", { groupname: `made-on-${database}`, access_token }));
+    });
+
+    test("leaves out a group whose name group_regex refuses, and logs it", async () => {
+      await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine"]);
+      assert.deepEqual(groupsIn(await worker.login("odd-groups", PASSWORD)), ["fine"]);
+      const line = await lastLine(worker, "directory groups are left out: group_regex refuses their names");
+      assert.deepEqual([line["username"], line["groups"]], ["odd-groups", ["x, y"]]);
+    });
+
+    test("of one user sixteen times at once, for the first time, succeeds each time and makes one row", async () => {
+      await add("in-parallel", ["API_PERMone", "API_PERMtwo", "API_PERMthree"]);
+      const replies = await Promise.all(
+        Array.from({ length: 16 }, () =>
+          worker.call("login", { username: "in-parallel", password: PASSWORD }),
+        ),
+      );
+      assert.deepEqual(
+        replies.map(({ resp_code }) => resp_code),
+        Array<number>(16).fill(200),
+      );
+      assert.deepEqual(await membershipsOf("in-parallel"), ["one", "three", "two"]);
+    });
+
+    test("of sixteen users at once succeeds for each, with groups that all of them have", async () => {
+      const names = Array.from({ length: 16 }, (_, index) => `one-of-many-${index}`);
+      for (const name of names) await add(name, ["API_PERMshared"], { mail: `${name}@example.com` });
+      const tokens = await Promise.all(names.map((name) => worker.login(name, PASSWORD)));
+      assert.deepEqual(
+        tokens.map((token) => [decodeJwt(token).sub, groupsIn(token)]),
+        names.map((name) => [name, ["shared"]]),
+      );
+    });
+  });
+}
+
+describe("a login by the directory", { skip }, () => {
+  const directory = useDirectory();
+  const { add, start } = directory;
+
+  test("with sync_groups add takes no membership away", async () => {
+    await using worker = await start({ sync_groups: "add" });
+    const dn = await add("collector", ["API_PERMfirst"]);
+    await worker.login("collector", PASSWORD);
+    await directory.ldap.removeMember("API_PERMfirst", dn);
+    await directory.ldap.addGroup("API_PERMsecond", [dn]);
+    assert.deepEqual(groupsIn(await worker.login("collector", PASSWORD)), ["first", "second"]);
+  });
+
+  test("with admin_from_directory off neither makes an administrator nor unmakes one", async () => {
+    await using worker = await start({ admin_from_directory: false });
+    await add("would-be", ["API_PERMadmin", "API_PERMdev2"]);
+    assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["dev2"]);
+    await worker.db.insertInto("group").values({ name: "admin" }).execute();
+    await worker.db.insertInto("usergroup").values({ username: "would-be", groupname: "admin" }).execute();
+    assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["admin", "dev2"]);
+  });
+
+  test("with an admin group of another name goes by that name", async () => {
+    await using worker = await start({}, "sqlite", { admin_group: "chiefs" });
+    await add("chief", ["API_PERMchiefs"]);
+    const id_token = await worker.login("chief", PASSWORD);
+    const { access_token } = dataOf(await worker.call("token", { id_token }));
+    dataOf(await worker.call("group_create", { groupname: "theirs", access_token }));
+  });
+
+  test("with groups_base_dn counts groups below it alone", async () => {
+    await using worker = await start({ groups_base_dn: directory.ldap.groupsDn });
+    const dn = await add("two-places", ["API_PERMinside"]);
+    await directory.ldap.addEntry(`cn=API_PERMadmin,${directory.ldap.baseDn}`, {
+      objectClass: "groupOfNames",
+      cn: "API_PERMadmin",
+      member: dn,
+    });
+    assert.deepEqual(groupsIn(await worker.login("two-places", PASSWORD)), ["inside"]);
+  });
+
+  test("without nested_groups ignores groups of groups, and with it follows them, in circles too", async () => {
+    const dn = await directory.ldap.addUser("deep-down", PASSWORD);
+    const inner = await directory.ldap.addGroup("API_PERMinner", [dn]);
+    const middle = await directory.ldap.addGroup("API_PERMmiddle", [inner]);
+    const outer = await directory.ldap.addGroup("API_PERMouter", [middle]);
+    await directory.ldap.addMember("API_PERMinner", outer);
+    await directory.ldap.addMember(LOGIN_GROUP, outer);
+    await using flat = await start();
+    const reply = await flat.call("login", { username: "deep-down", password: PASSWORD });
+    assertRefused(reply, 401, "INVALID_CREDENTIALS");
+    for (const settings of [{}, { bind: "search", ...directory.service }]) {
+      await using nested = await start({ nested_groups: true, ...settings });
+      assert.deepEqual(groupsIn(await nested.login("deep-down", PASSWORD)), ["inner", "middle", "outer"]);
+    }
+  });
+
+  test("by a service account that searches finds users wherever they are below base_dn", async () => {
+    await using worker = await start({ bind: "search", ...directory.service });
+    await directory.ldap.addEntry(`ou=Branch,${directory.ldap.baseDn}`, {
+      objectClass: "organizationalUnit",
+      ou: "Branch",
+    });
+    await add("far-away", ["API_PERMdev3"], { dn: `cn=Far Away,ou=Branch,${directory.ldap.baseDn}` });
+    assert.deepEqual(groupsIn(await worker.login("far-away", PASSWORD)), ["dev3"]);
+    const wrong = await worker.call("login", { username: "far-away", password: "nope" });
+    assertRefused(wrong, 401, "INVALID_CREDENTIALS");
+  });
+
+  test("works with inetOrgPerson and uid, by user_filter", async () => {
+    const user_filter = "(&(objectClass=inetOrgPerson)(uid={username}))";
+    await directory.ldap.addPerson("posix-user", PASSWORD, { groups: [LOGIN_GROUP, "API_PERMunix"] });
+    const service = { bind: "search", ...directory.service };
+    for (const settings of [{ bind: `uid={username},${directory.ldap.baseDn}` }, service]) {
+      await using worker = await start({ user_filter, ...settings });
+      assert.deepEqual(groupsIn(await worker.login("POSIX-user", PASSWORD)), ["unix"]);
+      const row = await worker.db.selectFrom("user").select("username").executeTakeFirstOrThrow();
+      assert.equal(row.username, "posix-user");
+    }
+  });
+
+  test("writes neither password nor service password to the log", async () => {
+    const secret = "Xyzzy-never-logged";
+    await using worker = await start({ bind: "search", ...directory.service });
+    await directory.ldap.addUser("discreet", secret, { groups: [LOGIN_GROUP] });
+    await worker.login("discreet", secret);
+    await worker.call("login", { username: "discreet", password: `${secret}!` });
+    await worker.call("login", { username: "nobody-here", password: secret });
+    assert.ok(linesOf(worker, "the directory refused a login").length >= 2);
+    for (const text of [secret, directory.ldap.servicePassword])
+      assert.ok(!worker.log.join("").includes(text));
+  });
+});

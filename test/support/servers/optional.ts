@@ -1,0 +1,77 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
+import { missingForTickets } from "../kerberos-ticket.ts";
+import { missingFor } from "./directories.ts";
+import { installPackages } from "./install.ts";
+import { missingForKdc } from "./kdc.ts";
+
+const run = promisify(execFile);
+const ROOT = resolve(import.meta.dirname, "../../..");
+
+interface Suite {
+  readonly name: string;
+  /** Debian's packages. */
+  readonly packages: readonly string[];
+  /** What this machine lacks for it. */
+  readonly missing: () => string | undefined;
+}
+
+const SUITES: readonly Suite[] = [
+  { name: "OpenLDAP", packages: ["slapd", "openssl"], missing: () => missingFor("openldap") },
+  {
+    name: "Active Directory (Samba)",
+    packages: [
+      ...["samba", "samba-ad-dc", "samba-ad-provision", "samba-dsdb-modules", "samba-vfs-modules"],
+      ...["winbind", "openssl"],
+    ],
+    missing: () => missingFor("samba"),
+  },
+  {
+    name: "Kerberos",
+    packages: [
+      ...["krb5-kdc", "krb5-admin-server", "krb5-user", "libkrb5-dev"],
+      ...["g++", "make", "python3"], // npm builds the package from source where it finds no other way
+    ],
+    missing: () => missingForKdc() ?? missingForTickets(),
+  },
+];
+
+/**
+ * Installs what the suites of directories need, as far as that is possible here, and says which of them are left out:
+ * their test files skip themselves for the same reason.
+ */
+export async function provideOptional(say: (line: string) => void): Promise<void> {
+  const lacking = SUITES.filter(({ missing }) => missing() !== undefined);
+  const packages = [...new Set(lacking.flatMap((suite) => suite.packages))];
+  if (packages.length > 0)
+    await installPackages(packages, say).catch((error: unknown) => complain(say, error));
+  if (missingForKdc() === undefined && missingForTickets() !== undefined) {
+    await installKerberos(say).catch((error: unknown) => complain(say, error));
+  }
+  for (const { name, missing } of SUITES) {
+    const reason = missing();
+    if (reason !== undefined) say(`left out: the suite for ${name}: ${reason}`);
+  }
+}
+
+/** An optional peer dependency is not in the lock file, and is added to node_modules without a trace in it. */
+async function installKerberos(say: (line: string) => void): Promise<void> {
+  const { peerDependencies } = JSON.parse(readFileSync(resolve(ROOT, "package.json"), "utf8")) as {
+    peerDependencies: { kerberos: string };
+  };
+  const wanted = `kerberos@${peerDependencies.kerberos}`;
+  say(`installing ${wanted} with npm`);
+  // As a development dependency: npm takes an optional peer that is absent for a wish that is granted.
+  await run("npm", ["install", "--no-save", "--save-dev", "--no-audit", "--no-fund", wanted], {
+    cwd: ROOT,
+    timeout: 300_000,
+    maxBuffer: 64 * 2 ** 20,
+  });
+}
+
+function complain(say: (line: string) => void, error: unknown): void {
+  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  say(line);
+}

@@ -1,0 +1,184 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { makeCertificates } from "./certificates.ts";
+import { addEntry, withClient } from "./directories.ts";
+import { getProgram } from "./install.ts";
+import { type Accounts, accountsBy } from "./samba-accounts.ts";
+import { type Domain, type Refusal, refuse } from "./samba-refusals.ts";
+import { type Scratch, waitUntil } from "./scratch.ts";
+import { smbConf } from "./smb-conf.ts";
+
+const REALM = "AD.LOCAL";
+const DNS_DOMAIN = "ad.local";
+const DOMAIN = "AD";
+const SUFFIX = "DC=ad,DC=local";
+const USERS = `CN=Users,${SUFFIX}`;
+const GROUPS = `OU=Groups,${SUFFIX}`;
+const HOSTNAME = "dc";
+/** LDAP, LDAPS, the global catalog, Kerberos and its change of passwords. */
+const PORTS = [389, 636, 3268, 3269, 88, 464];
+
+/** userAccountControl of an account whose password does not expire. */
+const LASTING = "66048";
+
+export interface SambaOptions {
+  /** More lines for smb.conf: "ldap server require strong auth = yes" for example. */
+  settings?: readonly string[];
+}
+
+/** A private Active Directory of Samba, on a loopback address of its own, since its ports are fixed. */
+export interface Samba extends Accounts {
+  /** Takes StartTLS, too. */
+  readonly url: string;
+  readonly tlsUrl: string;
+  /** An address 127.x.y.z. */
+  readonly host: string;
+  /** No DNS knows it; it is in the certificate, beside the address. */
+  readonly hostname: string;
+  /** The authority that signed the server's certificate. */
+  readonly caFile: string;
+  readonly suffix: string;
+  readonly usersDn: string;
+  readonly groupsDn: string;
+  /** As in DOMAIN\user. */
+  readonly domain: string;
+  /** As in user@domain. */
+  readonly dnsDomain: string;
+  readonly realm: string;
+  /** May do everything, by `tlsUrl`. */
+  readonly adminDn: string;
+  readonly adminPassword: string;
+  /** An account without rights beyond those of every user. */
+  readonly serviceDn: string;
+  readonly servicePassword: string;
+  /** Undefined as long as it does not run. */
+  readonly pid: number | undefined;
+  /** Makes the directory refuse a user who knows the password. */
+  refuse(dn: string, why: Refusal): Promise<void>;
+  /** Ends it if it still runs and brings it up again on the same address and data. */
+  restart(): Promise<void>;
+  /** Complete on return; may be called twice. */
+  stop(): Promise<void>;
+}
+
+/** Makes a domain, which takes five seconds, and resolves when it answers. Passwords may be short and simple in it. */
+export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptions = {}): Promise<Samba> {
+  const host = await freeAddress();
+  const name = `samba-${host}`;
+  const folder = scratch.subfolder(name);
+  const hostname = `${HOSTNAME}.${DNS_DOMAIN}`;
+  const certificates = await makeCertificates(scratch, name, { hosts: [host, hostname] });
+  const { caFile } = certificates;
+  const file = join(folder, "smb.conf");
+  writeFileSync(
+    file,
+    smbConf({
+      folder,
+      address: host,
+      realm: REALM,
+      domain: DOMAIN,
+      hostname: HOSTNAME,
+      certificates,
+      settings,
+    }),
+  );
+  const adminPassword = makePassword();
+  // No fsync: nothing of it is to outlive a power cut.
+  const env = { PATH: process.env["PATH"], TDB_NO_FSYNC: "1", TMPDIR: folder, PYTHONDONTWRITEBYTECODE: "1" };
+  await scratch.run(
+    getProgram("samba-tool"),
+    [
+      ...["domain", "provision", `--configfile=${file}`, `--realm=${REALM}`, `--domain=${DOMAIN}`],
+      ...["--server-role=dc", "--dns-backend=NONE", `--host-name=${HOSTNAME}`, `--host-ip=${host}`],
+      `--adminpass=${adminPassword}`,
+    ],
+    { name: `${name}-provision`, env },
+  );
+  // One process: nothing is forked that would leave the group which is ended with it.
+  const args = ["-F", "--no-process-group", "-M", "single", "--debug-stdout", "-s", file];
+  const server = scratch.process(getProgram("samba"), args, { name, env });
+  const editor = { url: `ldaps://${host}`, caFile, dn: `CN=Administrator,${USERS}`, password: adminPassword };
+  const start = async (): Promise<void> => {
+    await server.start();
+    await waitUntil("Samba", () => withClient(editor, async () => true), { died: () => server.died() });
+  };
+  await start();
+  const administration: Domain = {
+    editor,
+    suffix: SUFFIX,
+    database: join(folder, "private", "sam.ldb.d", `${SUFFIX.toUpperCase()}.ldb`),
+    // The one that samba-tool names in its first line.
+    runPython: (program, ...args) =>
+      scratch.run(getProgram("/usr/bin/python3"), ["-c", program, ...args], { name: `${name}-python`, env }),
+  };
+
+  const accounts = accountsBy(editor, { users: USERS, groups: GROUPS, dnsDomain: DNS_DOMAIN });
+  await accounts.setAttributes(SUFFIX, {
+    pwdProperties: "0",
+    minPwdLength: "1",
+    minPwdAge: "0",
+    pwdHistoryLength: "0",
+  });
+  await addEntry(editor, GROUPS, { objectClass: "organizationalUnit", ou: "Groups" });
+  const servicePassword = makePassword();
+  const serviceDn = await accounts.addUser("service", servicePassword, {
+    attributes: { userAccountControl: LASTING },
+  });
+  return {
+    url: `ldap://${host}`,
+    tlsUrl: editor.url,
+    host,
+    hostname,
+    caFile,
+    suffix: SUFFIX,
+    usersDn: USERS,
+    groupsDn: GROUPS,
+    domain: DOMAIN,
+    dnsDomain: DNS_DOMAIN,
+    realm: REALM,
+    adminDn: editor.dn,
+    adminPassword,
+    serviceDn,
+    servicePassword,
+    get pid() {
+      return server.pid;
+    },
+    ...accounts,
+    refuse: (dn, why) => refuse(administration, dn, why),
+    async restart() {
+      await server.kill();
+      await start();
+    },
+    stop: () => server.kill(),
+  };
+}
+
+/** An address of loopback on which nobody listens at Samba's ports; among four million nobody else takes it. */
+async function freeAddress(): Promise<string> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const address = `127.${randomInt(16, 240)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+    const free = await Promise.all(PORTS.map((port) => isFree(address, port)));
+    if (free.every(Boolean)) return address;
+  }
+  throw new Error("no free address below 127.0.0.0/8");
+}
+
+async function isFree(address: string, port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, address), "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
+}
+
+/** Fits every policy: capital and small letters and digits. */
+function makePassword(): string {
+  return `Aa1${randomBytes(12).toString("hex")}`;
+}

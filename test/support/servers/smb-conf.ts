@@ -1,0 +1,59 @@
+import type { Certificates } from "./certificates.ts";
+
+export interface SmbConf {
+  /** Everything is below it, sockets too: a long path would make their names too long. */
+  folder: string;
+  address: string;
+  realm: string;
+  domain: string;
+  hostname: string;
+  certificates: Certificates;
+  /** More lines of the section [global]. */
+  settings: readonly string[];
+}
+
+/** What smb.conf calls its folders, and where they are. */
+const FOLDERS = {
+  "private dir": "private",
+  "state directory": "state",
+  "cache directory": "cache",
+  "lock directory": "lock",
+  "pid directory": "pid",
+  "ncalrpc dir": "ncalrpc",
+  "binddns dir": "binddns",
+  "winbindd socket directory": "winbindd",
+  "ntp signd socket directory": "ntp-signd",
+} as const;
+
+/** The text of an smb.conf for a domain controller that serves LDAP and Kerberos on one address and nothing else. */
+export function smbConf({
+  folder,
+  address,
+  realm,
+  domain,
+  hostname,
+  certificates,
+  settings,
+}: SmbConf): string {
+  return [
+    "[global]",
+    `realm = ${realm}`,
+    `workgroup = ${domain}`,
+    `netbios name = ${hostname}`,
+    "server role = active directory domain controller",
+    "server services = ldap, kdc",
+    `interfaces = ${address}/8`, // with another mask than the one of lo Samba finds no interface
+    "bind interfaces only = yes",
+    "ldap server require strong auth = no", // simple binds without TLS
+    `tls cafile = ${certificates.caFile}`,
+    `tls certfile = ${certificates.certificateFile}`,
+    `tls keyfile = ${certificates.keyFile}`,
+    ...Object.entries(FOLDERS).map(([key, name]) => `${key} = ${folder}/${name}`),
+    ...settings,
+    "[sysvol]",
+    `path = ${folder}/state/sysvol`,
+    "[netlogon]",
+    `path = ${folder}/state/sysvol/${realm.toLowerCase()}/scripts`,
+    "",
+  ].join("\n");
+}
