@@ -1,14 +1,18 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as connectSocket, type Socket } from "node:net";
 
-/** A TCP relay to a server that a test can cut off and bring back. */
+/** A TCP relay to a server that a test can cut off, slow down and bring back. */
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** Refuses new connections and ends the open ones. */
   cut(): void;
   /** Accepts connections, and holds back every byte on new and open ones. */
   hang(): void;
-  /** Relays again; connections that hung are ended. */
+  /** Relays every byte so many milliseconds late, each way. */
+  delay(ms: number): void;
+  /** How many connections are open. */
+  readonly connections: number;
+  /** Relays again, at once; connections that hung are ended. */
   restore(): void;
 }
 
@@ -16,6 +20,7 @@ export interface Proxy extends AsyncDisposable {
 export async function startProxy(target: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let state: "open" | "cut" | "hung" = "open";
+  let lateness = 0;
   const drop = (): void => {
     for (const socket of sockets) socket.destroy();
   };
@@ -35,7 +40,9 @@ export async function startProxy(target: number): Promise<Proxy> {
   });
   const relay = (from: Socket, to: Socket): void => {
     from.on("data", (chunk: Buffer) => {
-      if (state === "open") to.write(chunk);
+      if (state !== "open") return;
+      if (lateness === 0) to.write(chunk);
+      else setTimeout(() => to.writable && to.write(chunk), lateness);
     });
     from.on("close", () => to.destroy());
   };
@@ -50,9 +57,16 @@ export async function startProxy(target: number): Promise<Proxy> {
     hang() {
       state = "hung";
     },
+    delay(ms) {
+      lateness = ms;
+    },
+    get connections() {
+      return sockets.size / 2;
+    },
     restore() {
       drop();
       state = "open";
+      lateness = 0;
     },
     async [Symbol.asyncDispose]() {
       drop();

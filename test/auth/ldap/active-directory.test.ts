@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { useActiveDirectory } from "../../support/active-directory.ts";
+import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { lastLine, linesOf } from "../../support/log-lines.ts";
+import { assertRefused } from "../../support/replies.ts";
+import { addEntry, missingFor } from "../../support/servers/directories.ts";
+import { DATABASES, type TestWorker } from "../../support/worker.ts";
+
+const skip = missingFor("samba") ?? false;
+
+const LEFT_OUT = "directory groups are left out: group_regex refuses their names";
+
+/** As the keys of a user's cn and of a group's; a leading # or blank has rules of its own in a DN. */
+const SPECIAL = [
+  "Doe, Jane",
+  'Jane "Jay" Doe',
+  "back\\slash\\",
+  "\\2C is no comma",
+  "#hash",
+  " lead and trail ",
+  "(parentheses)*",
+  "plus+equals=<semi;colon>",
+  "Jürgen Müßig 李",
+  "new\nline",
+];
+
+const groupsIn = (idToken: string): unknown => decodeJwt(idToken)["groups"];
+const rowsIn = (worker: TestWorker) => worker.db.selectFrom("user").selectAll().execute();
+
+describe("a login by Active Directory", { skip }, () => {
+  const directory = useActiveDirectory();
+  const { add, start } = directory;
+
+  const WAYS: Readonly<Record<string, () => object>> = {
+    "as DOMAIN\\user": () => ({}),
+    "as DOMAIN\\user over ldaps://": () => ({ address: directory.ad.tlsUrl, ca_file: directory.ad.caFile }),
+    "as DOMAIN\\user over StartTLS": () => ({ ca_file: directory.ad.caFile }),
+    "as user@domain": () => ({ bind: `{username}@${directory.ad.dnsDomain}` }),
+    "as the entry that a service account found": () => directory.service,
+    "as the entry that a service account found over ldaps://": () => ({
+      address: [directory.ad.tlsUrl],
+      ca_file: directory.ad.caFile,
+      ...directory.service,
+    }),
+  };
+
+  for (const [index, [way, settingsOf]] of Object.entries(WAYS).entries()) {
+    test(`${way} makes the user's row with the directory's spelling, mail and groups`, async () => {
+      await using worker = await start(settingsOf());
+      const name = `Ada-Lovelace-${index}`;
+      await add(name, ["API_PERMdev", "API_PERMOps", "other"], { mail: `${name}@example.com` });
+      const token = await worker.login(name.toUpperCase(), PASSWORD);
+      assert.deepEqual([decodeJwt(token).sub, groupsIn(token)], [name, ["Ops", "dev"]]);
+      const [row, ...more] = await rowsIn(worker);
+      assert.deepEqual(
+        [row?.username, row?.email, row?.auth_type, row?.activated, row?.password_hash],
+        [name, `${name}@example.com`, "LDAP", 1, null],
+      );
+      assert.deepEqual(more, []);
+      const wrong = await worker.call("login", { username: name, password: "nope" });
+      assertRefused(wrong, 401, "INVALID_CREDENTIALS");
+    });
+  }
+
+  test("gives a user without mail a generated one in the domain", async () => {
+    await using worker = await start();
+    await add("no-mail");
+    await worker.login("NO-mail", PASSWORD);
+    assert.deepEqual(
+      (await rowsIn(worker)).map(({ email }) => email),
+      ["generated_no-mail@AD"],
+    );
+  });
+
+  test("mirrors groups and mail at each login", async () => {
+    await using worker = await start();
+    const dn = await add("mirrored", ["API_PERMold", "API_PERMkept"], { mail: "first@example.com" });
+    assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "old"]);
+    await directory.ad.removeMember("API_PERMold", dn);
+    await directory.ad.addGroup("API_PERMnew", { members: [dn] });
+    await directory.ad.setAttributes(dn, { mail: "second@example.com" });
+    assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "new"]);
+    assert.equal((await rowsIn(worker))[0]?.email, "second@example.com");
+  });
+
+  describe("of a member of nested groups", () => {
+    let number = 0;
+    /** A user in a group of a group of a group; the outermost is a login group and a member of the innermost. */
+    const addNested = async () => {
+      const id = ++number;
+      const dn = await directory.ad.addUser(`nested-${id}`, PASSWORD);
+      const leaf = await directory.ad.addGroup(`API_PERMleaf-${id}`, { members: [dn] });
+      const branch = await directory.ad.addGroup(`API_PERMbranch-${id}`, { members: [leaf] });
+      const tree = await directory.ad.addGroup(`API_PERMtree-${id}`, { members: [branch] });
+      await directory.ad.addMember(`API_PERMleaf-${id}`, tree);
+      await directory.ad.addGroup(`login-${id}`, { members: [tree] });
+      return {
+        username: `nested-${id}`,
+        group: `login-${id}`,
+        groups: [`branch-${id}`, `leaf-${id}`, `tree-${id}`],
+      };
+    };
+
+    for (const [how, settingsOf] of [
+      ["as DOMAIN\\user", () => ({})],
+      ["as the entry that a service account found", () => directory.service],
+    ] as const) {
+      test(`${how} counts groups of groups in circles with nested_groups, and without it refuses`, async () => {
+        const { username, group, groups } = await addNested();
+        await using nested = await start({ nested_groups: true, group, ...settingsOf() });
+        assert.deepEqual(groupsIn(await nested.login(username, PASSWORD)), groups);
+        await using flat = await start({ group, ...settingsOf() });
+        assertRefused(await flat.call("login", { username, password: PASSWORD }), 401, "INVALID_CREDENTIALS");
+        assert.equal((await lastLine(flat, "the directory refused a login"))["reason"], "not-in-group");
+        assert.deepEqual(await rowsIn(flat), []);
+      });
+    }
+
+    test("without nested_groups has the groups that it is in directly", async () => {
+      const { username, groups } = await addNested();
+      await directory.ad.addGroup("direct", { members: [directory.ad.dnOf(username)] });
+      await using worker = await start({ group: "direct" });
+      assert.deepEqual(groupsIn(await worker.login(username, PASSWORD)), [groups[1]]);
+    });
+
+    test("counts with groups_base_dn those groups alone that are below it", async () => {
+      const { username, groups } = await addNested();
+      const dn = `CN=API_PERMadmin,${directory.ad.usersDn}`;
+      await directory.ad.addGroup("API_PERMadmin", { dn, members: [directory.ad.dnOf(username)] });
+      const group = groups.map((name) => `API_PERM${name}`)[0]!;
+      await using worker = await start({ nested_groups: true, group, groups_base_dn: directory.ad.groupsDn });
+      assert.deepEqual(groupsIn(await worker.login(username, PASSWORD)), groups);
+    });
+  });
+
+  describe("with special characters in names", () => {
+    let workers: TestWorker[] = [];
+    before(async () => {
+      const settings = { nested_groups: true, groups_prefix: "" };
+      const app = { group_regex: "[^]{1,50}" };
+      workers = [await start(settings, app), await start({ ...settings, ...directory.service }, app)];
+    });
+    after(() => Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]())));
+
+    for (const [index, cn] of SPECIAL.entries()) {
+      test(`knows the user and the groups called ${JSON.stringify(cn)}`, async () => {
+        const sAMAccountName = `special-${index}`;
+        const dn = await add(cn, [], { attributes: { sAMAccountName, userPrincipalName: [] } });
+        const inner = await directory.ad.addGroup(cn, { members: [dn] });
+        await directory.ad.addGroup(`${cn}outer`, { members: [inner] });
+        for (const worker of workers) {
+          const groups = groupsIn(await worker.login(sAMAccountName, PASSWORD));
+          assert.deepEqual(groups, [LOGIN_GROUP, cn, `${cn}outer`].sort());
+        }
+      });
+    }
+  });
+
+  test("leaves a group out whose name the default group_regex refuses, and logs it", async () => {
+    await using worker = await start();
+    await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine", "aPi_pErMlower"]);
+    assert.deepEqual(groupsIn(await worker.login("odd-groups", PASSWORD)), ["fine", "lower"]);
+    const { username, groups } = await lastLine(worker, LEFT_OUT);
+    assert.deepEqual([username, groups], ["odd-groups", ["x, y"]]);
+  });
+
+  test("takes nothing of a group's DN for its name but the whole cn", async () => {
+    await using worker = await start({}, { group_regex: ".{1,50}" });
+    const names = ["x,CN=API_PERMadmin", "\\,CN=API_PERMadmin", " API_PERMadmin", '"API_PERMadmin"'];
+    const member = await add("no-admin", [...names, "API_PERM=admin", "API_PERM admin"]);
+    const unit = `OU=API_PERMadmin,${directory.ad.groupsDn}`;
+    const { tlsUrl: url, caFile, adminDn, adminPassword } = directory.ad;
+    const editor = { url, caFile, dn: adminDn, password: adminPassword };
+    await addEntry(editor, unit, { objectClass: "organizationalUnit", ou: "API_PERMadmin" });
+    await directory.ad.addGroup("plain", { dn: `CN=plain,${unit}`, members: [member] });
+    assert.deepEqual(groupsIn(await worker.login("no-admin", PASSWORD)), [" admin", "=admin"]);
+    assert.deepEqual(linesOf(worker, LEFT_OUT), []);
+  });
+
+  describe("of a server that demands TLS", () => {
+    const strict = useActiveDirectory({ settings: ["ldap server require strong auth = yes"] });
+
+    for (const [how, settingsOf] of [
+      ["a user", () => ({})],
+      ["the service account", () => strict.service],
+    ] as const) {
+      test(`is 503 when ${how} comes without it, and the log says what to do`, async () => {
+        await using worker = await strict.start(settingsOf());
+        const reply = await worker.call("login", { username: "somebody", password: PASSWORD });
+        assertRefused(reply, 503, "UNAVAILABLE");
+        const { level, err } = await lastLine(worker, "a request failed");
+        assert.equal(level, 50);
+        assert.match(
+          (err as Error).message,
+          /result code 8 .*the directory demands TLS: use ldaps:\/\/ or start_tls/,
+        );
+        assert.deepEqual(linesOf(worker, "the directory refused a login"), []);
+      });
+    }
+
+    test("succeeds over ldaps:// and over StartTLS", async () => {
+      await strict.add("careful", ["API_PERMtls"]);
+      const { url, tlsUrl, caFile } = strict.ad;
+      for (const address of [url, tlsUrl]) {
+        await using worker = await strict.start({ address, ca_file: caFile });
+        assert.deepEqual(groupsIn(await worker.login("careful", PASSWORD)), ["tls"]);
+      }
+    });
+  });
+
+  for (const database of DATABASES) {
+    test(`of sixteen users at once succeeds for each, and of one user sixteen times, on ${database}`, async () => {
+      await using worker = await start({}, {}, database);
+      const names = Array.from({ length: 16 }, (_, index) => `${database}-${index}`);
+      for (const name of names) await add(name, ["API_PERMshared"]);
+      const tokens = await Promise.all(names.map((name) => worker.login(name, PASSWORD)));
+      assert.deepEqual(
+        tokens.map((token) => [decodeJwt(token).sub, groupsIn(token)]),
+        names.map((name) => [name, ["shared"]]),
+      );
+      const one = `${database}-many`;
+      await add(one, ["API_PERMshared", "API_PERMalone"]);
+      const again = await Promise.all(names.map(() => worker.login(one, PASSWORD)));
+      assert.deepEqual(
+        again.map((token) => [decodeJwt(token).sub, groupsIn(token)]),
+        names.map(() => [one, ["alone", "shared"]]),
+      );
+    });
+  }
+});

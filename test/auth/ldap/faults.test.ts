@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { PASSWORD, useDirectory } from "../../support/directory.ts";
+import { lastLine, linesOf } from "../../support/log-lines.ts";
+import { startProxy } from "../../support/proxy.ts";
+import { assertRefused } from "../../support/replies.ts";
+import { makeCertificates } from "../../support/servers/certificates.ts";
+import { missingFor } from "../../support/servers/directories.ts";
+import { startOpenLdap } from "../../support/servers/openldap.ts";
+import { Scratch, waitUntil } from "../../support/servers/scratch.ts";
+import type { TestWorker } from "../../support/worker.ts";
+
+const skip = missingFor("openldap") ?? false;
+
+/** Nobody listens there. */
+const NOWHERE = "ldap://127.0.0.1:1";
+
+const login = (worker: TestWorker, username = "alice", password = PASSWORD) =>
+  worker.call("login", { username, password });
+
+/** The error that a 503 left in the log. */
+async function faultOf(worker: TestWorker): Promise<string> {
+  const { err, level } = await lastLine(worker, "a request failed");
+  assert.equal(level, 50);
+  return (err as { message: string }).message;
+}
+
+describe("a directory that cannot be used", { skip }, () => {
+  const directory = useDirectory();
+  const { start } = directory;
+  before(() => directory.add("alice", ["API_PERMdev"]));
+
+  test("because nobody listens is 503 for right and wrong passwords and unknown names, and never 401", async () => {
+    await using worker = await start({ address: NOWHERE });
+    await worker.addUser("from-there", "", { authType: "LDAP" });
+    for (const username of ["alice", "nobody-here", "from-there"]) {
+      for (const password of [PASSWORD, "nope"]) {
+        assertRefused(await login(worker, username, password), 503, "UNAVAILABLE");
+      }
+    }
+    assert.match(await faultOf(worker), /ECONNREFUSED/);
+    assert.equal(linesOf(worker, "the directory refused a login").length, 0);
+    assert.equal((await worker.db.selectFrom("user").select("username").execute()).length, 1);
+  });
+
+  test("says at the first failure which server it is, and once more when it is back", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    proxy.cut();
+    await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}` });
+    for (let round = 0; round < 3; round++) assertRefused(await login(worker), 503, "UNAVAILABLE");
+    proxy.restore();
+    await waitUntil("a login", async () => (await login(worker)).resp_code === 200 || undefined, {
+      seconds: 15,
+    });
+    assert.equal(linesOf(worker, "a directory server is out of reach").length, 1);
+    assert.equal(
+      (await lastLine(worker, "the directory server answers again"))["server"],
+      `ldap://127.0.0.1:${proxy.port}`,
+    );
+  });
+
+  test("because it hangs is 503 when its time is over, and works again by itself", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}`, timeout_ms: 300 });
+    proxy.hang();
+    assertRefused(await login(worker), 503, "UNAVAILABLE");
+    assert.match(await faultOf(worker), /no answer within 300 ms/);
+    assert.equal(proxy.connections, 0, "the connection is not left open");
+    proxy.restore();
+    await waitUntil("a login", async () => (await login(worker)).resp_code === 200 || undefined, {
+      seconds: 15,
+    });
+  });
+
+  test("because it hangs in the middle, wherever that is, is 503", async () => {
+    for (const settings of [
+      {},
+      { ca_file: directory.ldap.caFile },
+      { bind: "search", ...directory.service },
+    ]) {
+      await using proxy = await startProxy(directory.ldap.port);
+      await using worker = await start({
+        address: `ldap://127.0.0.1:${proxy.port}`,
+        timeout_ms: 400,
+        ...settings,
+      });
+      proxy.delay(150); // each way: after one answer the time is over
+      assertRefused(await login(worker), 503, "UNAVAILABLE");
+      assert.match(await faultOf(worker), /no answer within 400 ms/);
+    }
+  });
+
+  test("that is slow, but not too slow, is waited for", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}` });
+    proxy.delay(100);
+    assert.equal((await login(worker)).resp_code, 200);
+  });
+
+  test("because it is cut off in the middle is 503", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}` });
+    proxy.delay(200);
+    const reply = login(worker);
+    await waitUntil("the connection", () => proxy.connections > 0 || undefined);
+    proxy.cut();
+    assertRefused(await reply, 503, "UNAVAILABLE");
+  });
+
+  test("because the service account is refused is 503, with what to look at in the log", async () => {
+    await using worker = await start({ bind: "search", ...directory.service, bind_password: "not it" });
+    assertRefused(await login(worker), 503, "UNAVAILABLE");
+    assert.match(await faultOf(worker), /service account is refused.*bind_dn and bind_password/);
+  });
+
+  test("because base_dn is not there is 503, with what to look at in the log", async () => {
+    await using worker = await start({ base_dn: "ou=Nowhere,dc=ad,dc=local" });
+    assertRefused(await login(worker), 503, "UNAVAILABLE");
+    assert.match(await faultOf(worker), /ou=Nowhere,dc=ad,dc=local failed.*base_dn/);
+  });
+
+  test("because it does not take such names is 503, with what to look at in the log", async () => {
+    await using worker = await start({ bind: "{domain}\\{username}" });
+    assertRefused(await login(worker), 503, "UNAVAILABLE");
+    assert.match(await faultOf(worker), /ldap_settings\.bind/);
+  });
+
+  test("leaves local logins and tokens alone while it hangs, however many wait for it", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}`, timeout_ms: 4000 });
+    await worker.addUser("local-one", PASSWORD);
+    const id_token = await worker.login("local-one", PASSWORD);
+    proxy.hang();
+    let answered = 0;
+    const hanging = Array.from({ length: 40 }, () =>
+      login(worker).then((reply) => {
+        answered++;
+        return reply;
+      }),
+    );
+    await waitUntil("connections that hang", () => proxy.connections >= 8 || undefined);
+    for (let round = 0; round < 5; round++) {
+      assert.equal((await worker.call("token", { id_token })).resp_code, 200);
+    }
+    assert.equal((await login(worker, "local-one")).resp_code, 200);
+    assert.ok(answered < hanging.length, "these were answered while others hang");
+    assert.ok(proxy.connections <= 8, "no more connections than max_connections");
+    for (const reply of await Promise.all(hanging)) assertRefused(reply, 503, "UNAVAILABLE");
+  });
+});
+
+describe("several directory servers", { skip }, () => {
+  const directory = useDirectory();
+  const { start } = directory;
+  before(() => directory.add("alice"));
+
+  test("are asked in their order, the next one when one cannot be reached or hangs", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    proxy.hang();
+    const address = [NOWHERE, `ldap://127.0.0.1:${proxy.port}`, directory.ldap.url];
+    await using worker = await start({ address, timeout_ms: 300 });
+    assert.equal((await login(worker)).resp_code, 200);
+    const dead = linesOf(worker, "a directory server is out of reach").map(({ server }) => server);
+    assert.deepEqual(dead, address.slice(0, 2));
+  });
+
+  test("are not asked while they are known to be dead", async () => {
+    await using proxy = await startProxy(directory.ldap.port);
+    proxy.hang();
+    await using worker = await start({
+      address: [`ldap://127.0.0.1:${proxy.port}`, directory.ldap.url],
+      timeout_ms: 300,
+    });
+    await login(worker);
+    const replies = await Promise.all(Array.from({ length: 20 }, () => login(worker)));
+    assert.ok(replies.every(({ resp_code }) => resp_code === 200));
+    assert.equal(proxy.connections, 0);
+    assert.equal(linesOf(worker, "a directory server is out of reach").length, 1);
+  });
+
+  test("do not get a second opinion on a wrong password", async () => {
+    await using worker = await start({ address: [directory.ldap.url, NOWHERE] });
+    assertRefused(await login(worker, "alice", "nope"), 401, "INVALID_CREDENTIALS");
+    assert.equal(linesOf(worker, "a directory server is out of reach").length, 0);
+  });
+});
+
+describe("a directory over TLS", { skip }, () => {
+  const directory = useDirectory();
+  const { start } = directory;
+  const scratch = new Scratch();
+  before(() => directory.add("alice"));
+
+  const addresses = () => [directory.ldap.tlsUrl, directory.ldap.url];
+
+  test("works by ldaps and by StartTLS with the CA that signed its certificate", async () => {
+    const { caFile: ca_file } = directory.ldap;
+    for (const address of addresses()) {
+      await using worker = await start({ address, ca_file });
+      assert.equal((await login(worker)).resp_code, 200);
+    }
+  });
+
+  test("is not believed with another CA, or without one: 503, and the log says what to look at", async () => {
+    const { caFile: other } = await makeCertificates(scratch, "other", { hosts: ["127.0.0.1"] });
+    const [tls, plain] = addresses();
+    for (const settings of [
+      { address: tls, ca_file: other },
+      { address: plain, ca_file: other },
+      { address: tls },
+      { address: plain, start_tls: true },
+    ]) {
+      await using worker = await start(settings);
+      assertRefused(await login(worker), 503, "UNAVAILABLE");
+      assert.match(await faultOf(worker), /certificate.*ldap_settings\.ca_file/);
+    }
+  });
+
+  test("is not believed when its certificate is for another host: 503, and the log says so", async () => {
+    const elsewhere = await startOpenLdap(scratch, { hosts: ["localhost", "127.0.0.2"] });
+    for (const address of [elsewhere.tlsUrl, elsewhere.url]) {
+      await using worker = await start({ address, ca_file: elsewhere.caFile });
+      assertRefused(await login(worker), 503, "UNAVAILABLE");
+      assert.match(await faultOf(worker), /altnames.*ldap_settings\.address/);
+    }
+    await scratch.close();
+  });
+
+  test("that demands TLS refuses without it: 503, and the log says what to do", async () => {
+    await using own = new Scratch();
+    const strict = await startOpenLdap(own, { settings: ["security simple_bind=128"] });
+    await strict.addUser("alice", PASSWORD, { groups: ["allowed_to_login"] });
+    await using worker = await start({ address: strict.url });
+    assertRefused(await login(worker), 503, "UNAVAILABLE");
+    assert.match(await faultOf(worker), /demands TLS: use ldaps:\/\/ or start_tls/);
+    await using secure = await start({ address: strict.url, ca_file: strict.caFile });
+    assert.equal((await login(secure)).resp_code, 200);
+  });
+});

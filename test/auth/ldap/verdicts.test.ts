@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { LOGIN_GROUP, PASSWORD, useDirectory } from "../../support/directory.ts";
+import { lastLine, linesOf } from "../../support/log-lines.ts";
+import { assertRefused } from "../../support/replies.ts";
+import { missingFor } from "../../support/servers/directories.ts";
+import type { TestWorker } from "../../support/worker.ts";
+
+const skip = missingFor("openldap") ?? false;
+const REFUSED = "the directory refused a login";
+
+describe("the directory refuses", { skip }, () => {
+  const directory = useDirectory();
+  const { add, start } = directory;
+
+  for (const [how, settings] of [
+    ["as the name in the template", {}],
+    ["as the entry that the service account found", { bind: "search" }],
+  ] as const) {
+    describe(`whoever binds ${how}:`, () => {
+      const startOne = () => start("bind" in settings ? { ...settings, ...directory.service } : settings);
+      before(async () => {
+        for (const name of ["insider", "outsider", "emptied"]) {
+          await directory.ldap.deleteEntry(directory.ldap.dnOf(name)).catch(() => undefined);
+        }
+        await add("insider", ["API_PERMdev"]);
+        await directory.ldap.addUser("outsider", PASSWORD, { groups: ["API_PERMdev"] });
+      });
+
+      /** The reply, the log line and the counter of one refused login. */
+      const assertVerdict = async (username: string, password: string, label: string): Promise<void> => {
+        await using worker = await startOne();
+        await worker.addUser("local-one", PASSWORD);
+        const wrong = await worker.call("login", { username: "local-one", password: "nope" });
+        const reply = await worker.call("login", { username, password });
+        assertRefused(reply, 401, "INVALID_CREDENTIALS");
+        assert.deepEqual(reply, wrong, "the same as for a local user");
+        const line = await lastLine(worker, REFUSED);
+        assert.deepEqual([line["username"], line["reason"], line.level], [username, label, 30]);
+        assert.equal(typeof line["detail"], "string");
+        assert.deepEqual(await usernames(worker), ["local-one"], "no row is made");
+        await worker.worker.stop();
+        const counters = (await lastLine(worker, "stopped"))["counters"] as Record<string, unknown>;
+        assert.deepEqual(counters["directory_refusals"], { [label]: 1 });
+      };
+
+      test("a wrong password", () => assertVerdict("insider", "nope", "ldap-49"));
+      test("a name that is not there", () =>
+        assertVerdict("nobody-here", PASSWORD, "bind" in settings ? "unknown" : "ldap-49"));
+      test("a user outside of the login group", () => assertVerdict("outsider", PASSWORD, "not-in-group"));
+      test("an empty password, before the network", () => assertVerdict("insider", "", "unaskable"));
+      test("a password with a NUL in it, before the network", () =>
+        assertVerdict("insider", `${PASSWORD}\0more`, "unaskable"));
+    });
+  }
+
+  test("a user that the template reaches and the filter does not", async () => {
+    await using worker = await start({ user_filter: "(&(objectClass=nothing)(sAMAccountName={username}))" });
+    const reply = await worker.call("login", { username: "insider", password: PASSWORD });
+    assertRefused(reply, 401, "INVALID_CREDENTIALS");
+    assert.equal((await lastLine(worker, REFUSED))["reason"], "unknown");
+  });
+
+  test("a name that two entries have", async () => {
+    const { ldap } = directory;
+    await ldap.addEntry(`ou=Twins,${ldap.baseDn}`, { objectClass: "organizationalUnit", ou: "Twins" });
+    await add("twin", [], {});
+    const other = {
+      objectClass: "user",
+      cn: "other",
+      sn: "x",
+      sAMAccountName: "twin",
+      userPassword: PASSWORD,
+    };
+    await ldap.addEntry(`cn=other,ou=Twins,${ldap.baseDn}`, other);
+    await using worker = await start({ bind: "search", ...directory.service });
+    const reply = await worker.call("login", { username: "twin", password: PASSWORD });
+    assertRefused(reply, 401, "INVALID_CREDENTIALS");
+    assert.equal((await lastLine(worker, REFUSED))["reason"], "ambiguous");
+  });
+
+  test("whose template names another entry than the filter finds", async () => {
+    const { ldap } = directory;
+    // The template makes cn=victim's-name of it; the filter finds the victim by its sAMAccountName elsewhere.
+    await ldap.addEntry(`ou=Others,${ldap.suffix}`, { objectClass: "organizationalUnit", ou: "Others" });
+    const thief = {
+      objectClass: "user",
+      cn: "victim",
+      sn: "x",
+      sAMAccountName: "thief",
+      userPassword: "stolen",
+    };
+    await ldap.addEntry(`cn=victim,ou=Others,${ldap.suffix}`, thief);
+    await add("victim", ["API_PERMadmin"]);
+    await using worker = await start({ bind: `cn={username},ou=Others,${ldap.suffix}` });
+    const reply = await worker.call("login", { username: "victim", password: "stolen" });
+    assertRefused(reply, 401, "INVALID_CREDENTIALS");
+    assert.deepEqual(await usernames(worker), []);
+  });
+
+  test("names that would change filter, domain or account, whatever username_regex allows", async () => {
+    await add("alice", ["API_PERMadmin"]);
+    const names = [
+      ...["*", "ali*", "alice)(cn=*", "*)(objectClass=*", "(alice)", "alice\\2a", "a\\lice"],
+      ...["AD\\alice", "ad.local\\alice", "alice@ad.local", "alice@", "@alice", "ad.local/User/alice"],
+      ...["alice\0", "alice\0x", "\0", " alice", "alice ", "\talice", "alice\n", "ａlice", "alicé"],
+      ...[
+        "alice,ou=User",
+        "cn=alice",
+        "alice+uid=1",
+        '"alice"',
+        "#alice",
+        "alice;x",
+        "<alice>",
+        "{username}",
+      ],
+    ];
+    for (const settings of [{}, { bind: "search", ...directory.service }]) {
+      await using worker = await start(settings, "sqlite", { username_regex: "[\\s\\S]{1,64}" });
+      for (const username of names) {
+        const reply = await worker.call("login", { username, password: PASSWORD });
+        assertRefused(reply, 401, "INVALID_CREDENTIALS");
+      }
+      assert.deepEqual(await usernames(worker), []);
+      await worker.login("ALICE", PASSWORD);
+      assert.deepEqual(await usernames(worker), ["alice"]);
+    }
+  });
+
+  test("names with brackets, blanks, quotes and dots are just names, where they are somebody's", async () => {
+    const names = ["Jane (ops)", "O'Neil", "j.doe", "dash-_x", "Jürgen", "two  blanks", "{}", "100%&!"];
+    const app = { username_regex: ".{1,64}" };
+    for (const name of names) await add(name);
+    for (const settings of [{}, { bind: "search", ...directory.service }]) {
+      await using worker = await start(settings, "sqlite", app);
+      for (const name of names) await worker.login(name, PASSWORD);
+      assert.deepEqual((await usernames(worker)).toSorted(), names.toSorted());
+    }
+  });
+
+  test("nobody who only guesses at the group: a user may not choose what counts as a group", async () => {
+    const { ldap } = directory;
+    // Neither the words in a value, nor another type of name, nor a group's parent are the login group.
+    const dn = await ldap.addUser("pretender", PASSWORD, { groups: [`x,cn=${LOGIN_GROUP}`] });
+    await ldap.addEntry(`ou=${LOGIN_GROUP},${ldap.groupsDn}`, {
+      objectClass: "organizationalUnit",
+      ou: LOGIN_GROUP,
+    });
+    await ldap.addEntry(`cn=inside,ou=${LOGIN_GROUP},${ldap.groupsDn}`, {
+      objectClass: "groupOfNames",
+      cn: "inside",
+      member: dn,
+    });
+    await using worker = await start();
+    const reply = await worker.call("login", { username: "pretender", password: PASSWORD });
+    assertRefused(reply, 401, "INVALID_CREDENTIALS");
+    assert.equal(linesOf(worker, REFUSED).at(-1)?.["reason"], "not-in-group");
+  });
+});
+
+async function usernames({ db }: TestWorker): Promise<string[]> {
+  return (await db.selectFrom("user").select("username").execute()).map(({ username }) => username);
+}
