@@ -4,10 +4,10 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check format schemas build secrets
+.PHONY: help install demo test coverage bench-directory check format schemas build secrets
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: node_modules/.package-lock.json ## install the packages of package-lock.json, where they are not yet
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node -e 'process.exit(Number.parseInt(process.versions.node) < 24 ? 1 : 0)' \
@@ -28,6 +28,9 @@ test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts 
 
 coverage: install ## run the tests and report what of src/ they reach; FILES= as above
 	@$(NPM) test -- --coverage $(FILES)
+
+bench-directory: install ## measure directory logins against a bare bind and search, and what a directory that hangs does
+	@$(NPM) run bench:directory
 
 check: install ## all that CI checks: format, lint, types, unused code, generated files, tests
 	@echo "format" && $(NPM) run check:format

@@ -41,6 +41,8 @@ function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate">
   const { directory: settings, app } = config;
   if (settings === undefined) return { revalidate: keepSession };
   warnOfPlainText(settings.servers, log);
+  if (app.allow_registration)
+    log.warn("registration is open: anyone may take the name of a directory user who has not logged in yet");
   const directory = createDirectory(settings, log);
   const sync = createSync(db, settings, app, log);
   const { service, revalidate_minutes: minutes } = settings;

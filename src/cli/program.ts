@@ -17,6 +17,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["admin", async () => (await import("./admin.ts")).adminCommand()],
   ["call", async () => (await import("./call.ts")).callCommand()],
   ["bench", async () => (await import("./bench.ts")).benchCommand()],
+  ["doctor", async () => (await import("./doctor.ts")).doctorCommand()],
   ["config", async () => (await import("./config.ts")).configCommand()],
   ["keys", async () => (await import("./keys.ts")).keysCommand()],
   ["schemas", async () => (await import("./schemas.ts")).schemasCommand()],

@@ -1,5 +1,6 @@
 /**
- * Runs the tests on real servers: `npm test [-- FILES...] [--coverage] [other options of node --test]`.
+ * Runs the tests on real servers: `npm test [-- FILES...] [--coverage] [other options of node --test]`; or, with
+ * `--script=FILE`, a program that needs them as well.
  * Starts a private RabbitMQ and MariaDB, gives their addresses to the test files (see env.ts), passes on the exit
  * code of node's test runner, and leaves nothing behind, however it ends.
  */
@@ -12,6 +13,7 @@ import { startRabbitMq } from "./servers/rabbitmq.ts";
 import { endGroup, Scratch } from "./servers/scratch.ts";
 
 const NEEDED_NODE = 24;
+const SCRIPT = "--script=";
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 const startedAt = performance.now();
@@ -64,16 +66,18 @@ async function runTests(addresses: Record<string, string>, args: readonly string
   if (args.includes("--coverage")) {
     options.push("--experimental-test-coverage", "--test-coverage-include=src/**");
   }
+  const script = options.find((option) => option.startsWith(SCRIPT))?.slice(SCRIPT.length);
+  const testing = [
+    "--test",
+    "--test-concurrency=2",
+    "--test-reporter=spec",
+    "--test-timeout=120000",
+    ...options,
+    ...(files.length > 0 ? files : ["test/**/*.test.ts"]),
+  ];
   runner = spawn(
     process.execPath,
-    [
-      "--test",
-      "--test-concurrency=2",
-      "--test-reporter=spec",
-      "--test-timeout=120000",
-      ...options,
-      ...(files.length > 0 ? files : ["test/**/*.test.ts"]),
-    ],
+    script === undefined ? testing : [script],
     // In a group of its own, so that test files and what they started can be ended with it.
     { detached: true, env: { ...process.env, ...addresses }, stdio: ["ignore", "inherit", "inherit"] },
   );

@@ -4,6 +4,7 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { Client, type Entry, type Filter, ResultCodeError } from "ldapts";
 import type { DirectoryServer } from "../../config/directory.ts";
 import { messageOf } from "../../errors.ts";
+import { sharedLookup } from "./lookup.ts";
 
 /** A server cannot be used now: no connection, no trust in its certificate, no answer in time, or a fault of its own. */
 export class Unreachable extends Error {
@@ -60,7 +61,7 @@ export async function withConnection<T>(
   const inTime = <R>(step: Promise<R>): Promise<R> =>
     Promise.race([step.catch((error: unknown) => Promise.reject(unreachable(server, error))), late]);
   try {
-    socket = connect({ host: server.host, port: server.port, noDelay: true });
+    socket = connect({ host: server.host, port: server.port, noDelay: true, lookup: sharedLookup });
     socket.on("error", () => undefined); // whoever waits on the socket hears of it, too
     await inTime(once(socket, "connect"));
     const client = await inTime(clientOn(socket, server, ca));

@@ -62,7 +62,8 @@ export class Servers {
 
   async #on<T>(state: State, work: (server: DirectoryServer) => Promise<T>): Promise<T> {
     const { failures } = state;
-    state.probed = failures > 0;
+    const probes = failures > 0;
+    if (probes) state.probed = true;
     try {
       const result = await work(state.server);
       if (state.failures > 0)
@@ -80,7 +81,7 @@ export class Servers {
       }
       throw error;
     } finally {
-      state.probed = false;
+      if (probes) state.probed = false;
     }
   }
 }

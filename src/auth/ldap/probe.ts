@@ -1,0 +1,99 @@
+import { AndFilter, EqualityFilter, type Filter, OrFilter, PresenceFilter, SubstringFilter } from "ldapts";
+import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
+import { leadingValue, parseDn } from "../../config/dn.ts";
+import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
+import { type DirectoryEntry, entriesOf } from "./entry.ts";
+import { isActiveDirectory } from "./groups.ts";
+
+/** More groups than this are not counted. */
+export const MAX_GROUPS = 100;
+
+const GROUP_CLASSES = ["group", "groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfURLs"];
+
+/** GeneralizedTime in UTC (RFC 4517 section 3.3.13), as Active Directory writes it. */
+const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/;
+
+/** What a directory server says of itself, and what the service account finds on it. */
+export interface ServerFacts {
+  readonly product: string;
+  /** How far its clock is ahead of this host's, in milliseconds; undefined where it does not tell the time. */
+  readonly ahead: number | undefined;
+  /** Undefined without a service account, the refusal where it may not bind. */
+  readonly found: Found | LdapRefusal | undefined;
+}
+
+/** What the service account finds; a refusal where it may not look. */
+interface Found {
+  /** Whether an entry below base_dn has the attribute that user_filter compares with the name. */
+  readonly users: boolean | LdapRefusal;
+  /** Whether the login group is there. */
+  readonly loginGroup: boolean | LdapRefusal;
+  /** Names of groups with the prefix, MAX_GROUPS at most. */
+  readonly groups: readonly string[] | LdapRefusal;
+}
+
+/** Looks at one server and changes nothing on it; throws Unreachable when it cannot be used within timeout_ms. */
+export async function probeServer(config: DirectoryConfig, server: DirectoryServer): Promise<ServerFacts> {
+  const { ca, service, timeout_ms: timeout } = config;
+  return withConnection(server, { ca, timeout }, async (connection) => {
+    const root = await readRoot(connection);
+    if (service === undefined) return { ...root, found: undefined };
+    const refusal = await connection.bind(service.dn, service.password);
+    return { ...root, found: refusal ?? (await look(connection, config)) };
+  });
+}
+
+async function readRoot(connection: LdapConnection): Promise<Pick<ServerFacts, "product" | "ahead">> {
+  const before = Date.now();
+  const found = await connection.search({
+    base: "",
+    scope: "base",
+    filter: new PresenceFilter({ attribute: "objectClass" }),
+    attributes: ["objectClass", "vendorName", "vendorVersion", "currentTime"],
+    limit: 1,
+  });
+  const now = (before + Date.now()) / 2;
+  const root = "code" in found ? undefined : entriesOf(found, "")[0];
+  if (root === undefined) return { product: "a directory that does not say which", ahead: undefined };
+  const time = TIME.exec(root.first("currentTime") ?? "")
+    ?.slice(1)
+    .map(Number);
+  const [year = 0, month = 0, ...rest] = time ?? [];
+  const ahead = time === undefined ? undefined : Date.UTC(year, month - 1, ...rest) - now;
+  return { product: nameOf(root, await isActiveDirectory(connection)), ahead };
+}
+
+function nameOf(root: DirectoryEntry, active: boolean): string {
+  const vendor = root.first("vendorName")?.replace(/ *\(.*/, "");
+  if (active) return vendor === undefined ? "Active Directory" : `Active Directory (${vendor})`;
+  if (root.all("objectClass").includes("OpenLDAProotDSE")) return "OpenLDAP";
+  return [vendor, root.first("vendorVersion")].filter(Boolean).join(" ") || "an unknown directory";
+}
+
+async function look(connection: LdapConnection, config: DirectoryConfig): Promise<Found> {
+  const { base_dn, group, groups_prefix: prefix, groupsBaseDn, userFilter } = config;
+  const search = (base: string, filter: Filter, limit: number) =>
+    connection.search({ base, scope: "sub", filter, attributes: ["1.1"], limit });
+
+  const users = await search(base_dn, new PresenceFilter({ attribute: userFilter.nameAttribute }), 1);
+  const byName = new EqualityFilter({ attribute: "cn", value: group });
+  const login = await search(groupsBaseDn, byName, MAX_GROUPS);
+  const byPrefix =
+    prefix === ""
+      ? new PresenceFilter({ attribute: "cn" })
+      : new SubstringFilter({ attribute: "cn", initial: prefix });
+  const classes = GROUP_CLASSES.map((value) => new EqualityFilter({ attribute: "objectClass", value }));
+  const isGroup = new OrFilter({ filters: classes });
+  const groups = await search(groupsBaseDn, new AndFilter({ filters: [isGroup, byPrefix] }), MAX_GROUPS);
+  return {
+    users: "code" in users ? users : users.length > 0,
+    loginGroup:
+      "code" in login ? login : namesOf(login).some((name) => name.toLowerCase() === group.toLowerCase()),
+    groups: "code" in groups ? groups : namesOf(groups),
+  };
+}
+
+/** A membership names a group by its DN, so that is where its name is read. */
+function namesOf(entries: readonly { dn: string }[]): string[] {
+  return entries.flatMap(({ dn }) => leadingValue(parseDn(dn) ?? [], "cn") ?? []);
+}

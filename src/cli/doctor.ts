@@ -1,0 +1,66 @@
+import { Command } from "commander";
+import { type Config, loadConfig } from "../config/load.ts";
+import { brokerFindings } from "./doctor/broker.ts";
+import { configurationFindings } from "./doctor/configuration.ts";
+import { databaseFindings } from "./doctor/database.ts";
+import { directoryFindings } from "./doctor/directory.ts";
+import type { Finding } from "./doctor/finding.ts";
+import { kerberosFindings } from "./doctor/kerberos.ts";
+import { keyFindings } from "./doctor/keys.ts";
+import { ExitError } from "./exit.ts";
+import { configOption, findConfig } from "./options.ts";
+
+const LABELS = { ok: "ok", warn: "warn", fail: "FAIL" } as const;
+
+/** `authmq doctor`. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("say what of the installation works, what does not, and what to do")
+    .addOption(configOption())
+    .option("--json", "print the findings as JSON")
+    .addHelpText(
+      "after",
+      `
+Connects to the broker, the database, the directory and the KDC as they are configured, and changes nothing. Run it
+as the worker's user, on the worker's host. Exits with 0 when nothing failed, else with 1; a warning is no failure.
+
+Examples:
+  $ authmq doctor
+  $ authmq doctor --config /etc/authmq/config.json --json`,
+    )
+    .action(async (options: { config?: string; json?: true }) => {
+      const file = findConfig(options.config);
+      const findings = await examine(file, loadConfig(file, { keys: true }));
+      const ok = findings.every(({ status }) => status !== "fail");
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify({ ok, findings })}\n` : describe(findings),
+      );
+      if (!ok) throw new ExitError(1);
+    });
+}
+
+/** All at the same time: each has a deadline, and none waits for another one's. */
+async function examine(file: string | undefined, config: Config): Promise<Finding[]> {
+  const findings = await Promise.all([
+    keyFindings(file, config),
+    brokerFindings(config),
+    databaseFindings(config),
+    directoryFindings(config.directory),
+    kerberosFindings(config.kerberos),
+  ]);
+  return [...configurationFindings(file), ...findings.flat()];
+}
+
+function describe(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  const lines = findings.map(({ subject, status, msg, advice }) => {
+    const text = advice === undefined ? msg : `${msg}. ${advice}`;
+    // What a server says may have line breaks in it, or what a terminal obeys.
+    return `${LABELS[status].padEnd(4)}  ${subject.padEnd(width)}  ${text.replaceAll(/[\s\p{Cc}]+/gu, " ")}`;
+  });
+  const count = (status: Finding["status"]): number =>
+    findings.filter((finding) => finding.status === status).length;
+  const warnings = count("warn");
+  const summary = `${count("ok")} ok, ${warnings} warning${warnings === 1 ? "" : "s"}, ${count("fail")} failed`;
+  return `${[...lines, summary].join("\n")}\n`;
+}

@@ -1,0 +1,92 @@
+import { accessSync, constants } from "node:fs";
+import { dirname } from "node:path";
+import type { Config, DbConfig } from "../../config/load.ts";
+import { type DatabaseFacts, probeDatabase } from "../../db/probe.ts";
+import { clockFinding } from "./clock.ts";
+import { adviceOn, DEADLINE, inTime, isExposed, rootOf, textOf } from "./connection.ts";
+import { type Finding, findingsOn } from "./finding.ts";
+
+const on = findingsOn("database");
+const MIGRATE = 'Run "authmq migrate".';
+
+/** Whether the database can be used, is at the current schema, and knows an administrator. */
+export async function databaseFindings({ db, app }: Config): Promise<Finding[]> {
+  let facts: DatabaseFacts;
+  try {
+    if (db.dialect === "sqlite") checkFile(db.file);
+    const limited = db.dialect === "sqlite" ? db : { ...db, timeout_ms: Math.min(db.timeout_ms, DEADLINE) };
+    facts = await inTime(probeDatabase(limited, app.admin_group));
+  } catch (error) {
+    return [refused(db, error)];
+  }
+  const { product, version, ahead, migrations, hasAdmin } = facts;
+  const findings = [on.ok(`${product} ${version} ${place(db)}`)];
+  if (db.dialect === "mysql" && isExposed(db.host, db.ca !== undefined)) {
+    findings.push(
+      on.warn("the database is asked in clear text", "Set db_settings.ca_file: it turns TLS on."),
+    );
+  }
+  if (ahead !== undefined) findings.push(clockFinding(on, "the database's clock", ahead));
+  const pending = migrations.filter(({ appliedAt }) => appliedAt === undefined).map(({ name }) => name);
+  findings.push(
+    pending.length === 0
+      ? on.ok(`all ${migrations.length} migrations are applied`)
+      : on.fail(`migrations are pending: ${pending.join(", ")}`, MIGRATE),
+  );
+  if (hasAdmin === true) findings.push(on.ok(`the group ${app.admin_group} has an administrator`));
+  if (hasAdmin === false) {
+    const advice = "Make one: authmq admin create USERNAME --email ADDRESS";
+    findings.push(on.warn(`nobody who is activated is in the group ${app.admin_group}`, advice));
+  }
+  return findings;
+}
+
+function place(db: DbConfig): string {
+  if (db.dialect === "sqlite") return `in ${db.file}`;
+  const tls = db.ca === undefined ? "no TLS" : "TLS";
+  return `at ${db.host}:${db.port}, database ${db.database}, as ${db.user}, ${tls}`;
+}
+
+/** Opening a file would make it; and a file that can only be read is found out at the first login. */
+function checkFile(file: string): void {
+  accessSync(file, constants.R_OK | constants.W_OK);
+  accessSync(dirname(file), constants.W_OK);
+}
+
+function refused(db: DbConfig, error: unknown): Finding {
+  const root = rootOf(error);
+  if (db.dialect === "sqlite") {
+    if (root instanceof Error && "code" in root && root.code === "ENOENT")
+      return on.fail(`there is no file ${db.file}`, `${MIGRATE} Where it has run: check db_settings.file.`);
+    return on.fail(
+      `cannot use ${db.file}: ${textOf(error, "")}`,
+      "The worker's user must be able to write this file, and beside it in its folder.",
+    );
+  }
+  const address = `${db.host}:${db.port}`;
+  const text = textOf(error, address);
+  const number = root instanceof Error && "errno" in root ? Number(root.errno) : 0;
+  const advice = adviceOnRefusal(db)[number];
+  if (advice !== undefined) return on.fail(`${address} refuses: ${text}`, advice);
+  const ca = "db_settings.ca_file";
+  return on.fail(
+    `cannot reach ${address}: ${text}`,
+    adviceOn(text, { address: "db_settings.host and port", ca, tls: ca }),
+  );
+}
+
+/** By the error numbers that MySQL and MariaDB share. */
+function adviceOnRefusal({
+  user,
+  database,
+}: Extract<DbConfig, { dialect: "mysql" }>): Record<number, string> {
+  const grant = `Give it rights: GRANT ALL ON \`${database}\`.* TO '${user}'@'...'`;
+  return {
+    1045: "Check db_settings.user and password, and that this user may come from this host.",
+    1698: "Check db_settings.user and password, and that this user may come from this host.",
+    1040: "The server has too many connections: raise its max_connections, or lower db_settings.pool_size.",
+    1044: grant,
+    1142: grant,
+    1049: `Check db_settings.database, or make it: CREATE DATABASE \`${database}\``,
+  };
+}

@@ -1,0 +1,120 @@
+import type { LdapRefusal } from "../../auth/ldap/connection.ts";
+import { MAX_GROUPS, probeServer, type ServerFacts } from "../../auth/ldap/probe.ts";
+import { reasonOf } from "../../auth/ldap/reason.ts";
+import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
+import { clockFinding } from "./clock.ts";
+import { adviceOn, isExposed, textOf } from "./connection.ts";
+import { type Finding, findingsOn } from "./finding.ts";
+
+const on = findingsOn("directory");
+const TLS = { ldaps: "TLS", starttls: "StartTLS", none: "no TLS" } as const;
+const NAMES_SHOWN = 5;
+
+/** Whether each directory server can be used, and whether users and groups are where they are looked for. */
+export async function directoryFindings(config: DirectoryConfig | undefined): Promise<Finding[]> {
+  if (config === undefined) return [on.ok("not configured")];
+  const findings = await Promise.all(config.servers.map((server) => serverFindings(config, server)));
+  return [...findings.flat(), ...(config.service === undefined ? [noService(config)] : [])];
+}
+
+async function serverFindings(config: DirectoryConfig, server: DirectoryServer): Promise<Finding[]> {
+  const { url, tls, host } = server;
+  let facts: ServerFacts;
+  try {
+    facts = await probeServer(config, server);
+  } catch (error) {
+    const text = textOf(error, `${host}:${server.port}`).replace(`${url}: `, "");
+    const keys = {
+      address: "ldap_settings.address",
+      ca: "ldap_settings.ca_file",
+      tls: "an ldaps:// address",
+    };
+    return [on.fail(`cannot reach ${url}: ${text}`, adviceOn(text, keys))];
+  }
+  const findings = [on.ok(`${url} is ${facts.product}, ${TLS[tls]}`)];
+  if (isExposed(host, tls !== "none")) {
+    const advice = "Use ldaps:// or ldap_settings.start_tls, and ca_file.";
+    findings.push(on.warn(`passwords go to ${url} in clear text`, advice));
+  }
+  if (facts.ahead !== undefined) findings.push(clockFinding(on, `the clock of ${url}`, facts.ahead));
+  return [...findings, ...serviceFindings(config, url, facts.found)];
+}
+
+function serviceFindings(config: DirectoryConfig, url: string, found: ServerFacts["found"]): Finding[] {
+  if (found === undefined) return [];
+  if ("code" in found) {
+    const why = reasonOf(found)?.text ?? found.text;
+    const advice = [8, 13].includes(found.code)
+      ? "The directory demands TLS: use ldaps:// or ldap_settings.start_tls."
+      : "Check ldap_settings.bind_dn and bind_password.";
+    return [on.fail(`${url} refuses the service account: ${why} (result code ${found.code})`, advice)];
+  }
+  return [
+    on.ok(`${url} takes the service account ${config.service?.dn ?? ""}`),
+    usersFinding(config, url, found.users),
+    loginGroupFinding(config, url, found.loginGroup),
+    ...groupsFindings(config, url, found.groups),
+  ];
+}
+
+function usersFinding(
+  { base_dn, userFilter: { nameAttribute } }: DirectoryConfig,
+  url: string,
+  users: boolean | LdapRefusal,
+): Finding {
+  if (users === true) return on.ok(`${url} has users in ${base_dn}`);
+  if (users === false) {
+    return on.fail(
+      `${url} shows no entry with ${nameAttribute} in ${base_dn}`,
+      "Check ldap_settings.base_dn and user_filter, and what the service account may read.",
+    );
+  }
+  return on.fail(
+    `${url} cannot search ${base_dn}: ${refusalText(users)}`,
+    "Check ldap_settings.base_dn, and what the service account may read.",
+  );
+}
+
+function loginGroupFinding(
+  { group, groupsBaseDn }: DirectoryConfig,
+  url: string,
+  there: boolean | LdapRefusal,
+): Finding {
+  if (there === true) return on.ok(`${url} has the login group ${group}`);
+  const advice = "Check ldap_settings.group and groups_base_dn, and what the service account may read.";
+  return there === false
+    ? on.fail(`${url} has no group ${group} in ${groupsBaseDn}, so nobody may log in`, advice)
+    : on.fail(`${url} cannot search ${groupsBaseDn}: ${refusalText(there)}`, advice);
+}
+
+function groupsFindings(
+  { groups_prefix: prefix, groupsBaseDn }: DirectoryConfig,
+  url: string,
+  groups: readonly string[] | LdapRefusal,
+): Finding[] {
+  if ("code" in groups) return []; // as it was with the login group
+  if (groups.length === 0) {
+    return [
+      on.warn(
+        `${url} has no group in ${groupsBaseDn} whose name begins with ${prefix}, so users get none from it`,
+        "Check ldap_settings.groups_prefix and groups_base_dn.",
+      ),
+    ];
+  }
+  const count = groups.length < MAX_GROUPS ? `${groups.length}` : `${MAX_GROUPS} or more`;
+  const names = groups.slice(0, NAMES_SHOWN).join(", ") + (groups.length > NAMES_SHOWN ? ", ..." : "");
+  const which = prefix === "" ? "" : ` with the prefix ${prefix}`;
+  return [on.ok(`${url} has ${count} group${groups.length === 1 ? "" : "s"}${which}: ${names}`)];
+}
+
+function noService({ base_dn }: DirectoryConfig): Finding {
+  return on.warn(
+    "there is no service account, so a user who is removed or disabled keeps the session until it ends; " +
+      `${base_dn} and the groups cannot be checked from here`,
+    "Set ldap_settings.bind_dn and bind_password.",
+  );
+}
+
+function refusalText({ code, text }: LdapRefusal): string {
+  return code === 32 ? "there is no such entry (result code 32)" : `${text} (result code ${code})`;
+}

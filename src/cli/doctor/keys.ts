@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { overlayEnvironment } from "../../config/environment.ts";
+import { isSymmetric } from "../../config/keys.ts";
+import type { Config } from "../../config/load.ts";
+import { configSchema, type SignMethod } from "../../config/schema.ts";
+import { readCompact } from "../../tokens/compact.ts";
+import { createIssuer } from "../../tokens/issuer.ts";
+import { createValidator } from "../../tokens/validator.ts";
+import { fileFindings } from "./files.ts";
+import { type Finding, findingsOn } from "./finding.ts";
+
+const on = findingsOn("keys");
+
+/** Of 32 random characters more are different, be they hexadecimal, but for three times in a million. */
+const FEW_BYTES = 8;
+
+/** What people put into a secret that they make up; chance puts it into less than one in a thousand. */
+const WORDS = /\s|secret|passw|change|example|default|token|admin|authmq|test|qwert|12345|abcde/i;
+
+/** Whether tokens can be signed and verified, and how good the keys are. */
+export async function keyFindings(file: string | undefined, config: Config): Promise<Finding[]> {
+  return [
+    ...(await signingFindings(config)),
+    ...config.issuers.flatMap(({ name, key, methods }) =>
+      key.type === "secret" ? secretFindings(name, key.export(), methods) : [],
+    ),
+    ...fileFindings(on, keyFiles(file)),
+  ];
+}
+
+async function signingFindings({ signing, issuers }: Config): Promise<Finding[]> {
+  if (signing === undefined) return [];
+  const { method, issuer } = signing;
+  const tokens = await createIssuer(signing);
+  const token = await tokens.signAccessToken(
+    { username: "doctor", groups: [] },
+    { vhost: "-", lifetime: 60 },
+  );
+  if ((await createValidator(signing, issuers).verifyAccessToken(token)) === undefined)
+    return [
+      on.fail("a token that was signed here is not accepted here", "Check jwt_creation and jwt_validation."),
+    ];
+  const kid = readCompact(token)?.kid;
+  if (kid !== undefined) return [on.ok(`${method} signs and verifies as ${issuer}, key id ${kid}`)];
+  return [
+    on.ok(`${method} signs and verifies as ${issuer}`),
+    on.warn(
+      `${method} is symmetric: every service that can verify a token can also make one`,
+      "EdDSA has a public key for them: authmq keys generate --alg EdDSA",
+    ),
+  ];
+}
+
+function secretFindings(issuer: string, secret: Buffer, methods: readonly SignMethod[]): Finding[] {
+  const advice = `Make a random one: authmq keys generate --alg ${methods.join(" or ")}`;
+  const few = new Set(secret).size;
+  if (few <= FEW_BYTES)
+    return [on.fail(`the secret of ${issuer} can be guessed: it has only ${few} different bytes`, advice)];
+  const text = secret.toString("latin1");
+  const isTyped = /^[\t\n\r -~]+$/.test(text) && (!/\d/.test(text) || WORDS.test(text));
+  return isTyped ? [on.warn(`the secret of ${issuer} looks typed by hand, and may be guessed`, advice)] : [];
+}
+
+/** The files that hold private keys and shared secrets; the configuration was found to be in order before. */
+function keyFiles(file: string | undefined): string[] {
+  const raw: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"));
+  const overlay = overlayEnvironment(z.record(z.string(), z.unknown()).parse(raw), process.env);
+  const { jwt_creation: own, jwt_validation: issuers } = configSchema.parse(overlay.raw);
+  const shared = issuers.filter(({ methods }) => methods.some(isSymmetric));
+  const folder = file === undefined ? "." : dirname(file);
+  return [own, ...shared].flatMap((one) =>
+    one?.secret.type === "keyfile" ? resolve(folder, one.secret.value) : [],
+  );
+}
