@@ -17,9 +17,16 @@ export interface Refusal {
   readonly took?: number;
 }
 
-/** What a login source says; it throws only when it cannot say. `user` is the row as the source left it. */
+/** What a login source says; it throws only when it cannot say. */
 export type LoginVerdict =
-  | { readonly ok: true; readonly user: UserRow; readonly rehashed?: Uint8Array }
+  | {
+      readonly ok: true;
+      /** The row as the source left it. */
+      readonly user: UserRow;
+      readonly rehashed?: Uint8Array;
+      /** The user's groups, from a source that has just set them. */
+      readonly groups?: readonly string[];
+    }
   | Refusal;
 
 /**

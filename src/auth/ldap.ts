@@ -29,8 +29,8 @@ export function ldapLogin({ directory, sync, passwords, counters, log }: LdapLog
     const since = performance.now();
     const verdict = await directory.authenticate(username, password, stillWanted);
     if (!verdict.ok) return refuse(verdict.reason, performance.now() - since);
-    const synced = await sync(verdict.account);
-    if (synced.outcome === "synced") return { ok: true, user: synced.user };
+    const synced = await sync(verdict.account, user);
+    if (synced.outcome === "synced") return { ok: true, user: synced.user, groups: synced.groups };
     return refuse(synced.outcome === "email taken" ? REASONS.emailTaken : REASONS.notDirectory);
   };
 }

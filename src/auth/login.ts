@@ -14,14 +14,15 @@ export type Credentials =
   | { readonly username: string | undefined; readonly ticket: string };
 
 /**
- * Who logged in, with a new hash where the stored one was too cheap, and with the answer to a ticket that proves this
- * service to its client; or why nobody did.
+ * Who logged in, with a new hash where the stored one was too cheap, the groups where they were just set, and the answer
+ * to a ticket that proves this service to its client; or why nobody did.
  */
 export type LoginResult =
   | {
       readonly ok: true;
       readonly user: UserRow;
       readonly rehashed?: Uint8Array;
+      readonly groups?: readonly string[];
       readonly ticket?: string;
     }
   | { readonly ok: false; readonly reason: "bad-credentials" | "not-activated" };

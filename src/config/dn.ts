@@ -39,6 +39,12 @@ export function isBelow(name: DistinguishedName, base: DistinguishedName): boole
   return distance >= 0 && base.every((parts, index) => isSame(parts, name[index + distance] ?? []));
 }
 
+/** Whether two texts are the same distinguished name, letter by letter in its values. */
+export function isSameDn(a: string, b: string): boolean {
+  const [first, second] = [parseDn(a), parseDn(b)];
+  return first !== undefined && second !== undefined && formatDn(first) === formatDn(second);
+}
+
 /** The end of a name that stands for its whole domain: its dc= parts, or its last part where it has none. */
 export function domainOf(name: DistinguishedName): DistinguishedName {
   const first = name.findIndex(

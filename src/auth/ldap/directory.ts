@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
-import { escapeDnValue } from "../../config/dn.ts";
+import { escapeDnValue, isSameDn } from "../../config/dn.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import { createLane, type StillWanted } from "../lane.ts";
@@ -104,7 +104,7 @@ async function authenticateNamed(
   const entry = await findEntry(asked, username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   // A principal name may belong to one account and the attribute of the filter to another: the entry must agree.
-  if (!namesTheEntry(asked.config)) {
+  if (!namesTheEntry(asked.config, name, entry)) {
     const disproof = await asked.connection.bind(entry.dn, password);
     if (disproof !== undefined) return refused(disproof);
   }
@@ -190,11 +190,10 @@ function nameFor({ bind }: DirectoryConfig, username: string): string {
   return bind.template.replace("{username}", () => name);
 }
 
-/** DOMAIN\user is the account whose sAMAccountName is user, and nothing else. */
-function namesTheEntry({ bind, userFilter }: DirectoryConfig): boolean {
-  return (
-    bind.kind === "template" &&
-    /^[^\\=]+\\\{username\}$/.test(bind.template) &&
-    userFilter.nameAttribute.toLowerCase() === "samaccountname"
-  );
+/** Whether a name is the entry's beyond doubt: its own DN, or DOMAIN\user where the user is its sAMAccountName. */
+function namesTheEntry({ bind, userFilter }: DirectoryConfig, name: string, entry: DirectoryEntry): boolean {
+  if (bind.kind === "search") return false;
+  if (bind.isDn) return isSameDn(name, entry.dn);
+  const isDownLevel = /^[^\\=]+\\\{username\}$/.test(bind.template);
+  return isDownLevel && userFilter.nameAttribute.toLowerCase() === "samaccountname";
 }

@@ -1,5 +1,4 @@
 import type { Database } from "../../db/database.ts";
-import { listGroupsOf } from "../../db/queries/groups.ts";
 import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import type { Counters } from "../../observability/counters.ts";
 import type { Log } from "../../observability/log.ts";
@@ -34,9 +33,9 @@ export function createRevalidation(parts: RevalidationParts): Revalidate {
       await deleteIdToken(db, token_id);
       return undefined;
     }
-    await sync(verdict.account);
+    const synced = await sync(verdict.account, undefined);
     await markValidated(db, token_id);
-    return { ...session, groups: await listGroupsOf(db, username) };
+    return synced.outcome === "synced" ? { ...session, groups: synced.groups } : session;
   };
 }
 

@@ -3,14 +3,15 @@ import { fullMatch } from "../../config/patterns.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { Database } from "../../db/database.ts";
 import { type SyncOutcome, syncDirectoryUser } from "../../db/queries/directory-users.ts";
+import type { UserRow } from "../../db/tables.ts";
 import type { Log } from "../../observability/log.ts";
 import type { DirectoryAccount } from "./directory.ts";
 
 /** What the database holds at most of a name or an address, in characters. */
 const MAX_LENGTH = 100;
 
-/** Makes the database say of a user what the directory says. */
-export type DirectorySync = (account: DirectoryAccount) => Promise<SyncOutcome>;
+/** Makes the database say of a user what the directory says; `known` is the row that its name has had until now. */
+export type DirectorySync = (account: DirectoryAccount, known: UserRow | undefined) => Promise<SyncOutcome>;
 
 /** The sync by the rules of this installation; it logs what it leaves out. */
 export function createSync(
@@ -23,7 +24,7 @@ export function createSync(
   const emailPattern = fullMatch(app.email_regex);
   const isName = (name: string, pattern: RegExp): boolean => name.length <= MAX_LENGTH && pattern.test(name);
   const exempt = admin_from_directory ? undefined : app.admin_group;
-  return async ({ username, mail, groups }) => {
+  return async ({ username, mail, groups }, known) => {
     const refused = groups.filter((group) => !isName(group, groupPattern));
     if (refused.length > 0)
       log.warn(
@@ -40,6 +41,7 @@ export function createSync(
         email: usable ? mail : generatedEmail(username, domain),
         groups: groups.filter((group) => !refused.includes(group)),
       },
+      known,
       { mode, exempt },
     );
     if (synced.outcome === "email taken") {

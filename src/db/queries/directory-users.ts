@@ -22,26 +22,35 @@ export interface SyncRules {
   readonly exempt: string | undefined;
 }
 
-/** The user's row as it is now; or why there is none: the email, or the name, is another account's. */
+/** The user's row and groups as they are now; or why there are none: the email, or the name, is another account's. */
 export type SyncOutcome =
-  | { readonly outcome: "synced"; readonly user: UserRow; readonly emailKept: boolean }
+  | {
+      readonly outcome: "synced";
+      readonly user: UserRow;
+      readonly groups: readonly string[];
+      readonly emailKept: boolean;
+    }
   | { readonly outcome: "email taken" | "not a directory user" };
 
 interface Plan {
   readonly joins: readonly string[];
   readonly leaves: readonly string[];
+  /** All groups afterwards, in order. */
+  readonly result: readonly string[];
 }
 
 /**
  * Makes the database say of a user what the directory says: row, email, groups and memberships, in one transaction;
  * writes nothing where nothing changed. An email that is taken keeps a new user out, and an old one its old address.
+ * `known` is the row that was found by the name a moment ago.
  */
 export async function syncDirectoryUser(
   db: Database,
   user: DirectoryUser,
+  known: UserRow | undefined,
   rules: SyncRules,
 ): Promise<SyncOutcome> {
-  const row = await findUser(db, user.username);
+  const row = known ?? (await findUser(db, user.username));
   if (row === undefined) return makeUser(db, user, rules);
   if (row.auth_type !== "LDAP") return { outcome: "not a directory user" };
   const emailKept = row.email !== user.email && !(await changeEmail(db, row.username, user.email));
@@ -57,7 +66,7 @@ export async function syncDirectoryUser(
         .execute();
     });
   }
-  return { outcome: "synced", user: row, emailKept };
+  return { outcome: "synced", user: row, groups: plan.result, emailKept };
 }
 
 async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Promise<SyncOutcome> {
@@ -72,18 +81,17 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
     created_at: now,
     modified_at: now,
   };
+  const { joins } = planOf(user.groups, [], rules);
   try {
     await inTransaction(db, (trx) =>
-      applyJoins(trx, username, planOf(user.groups, [], rules).joins, () =>
-        trx.insertInto("user").values(row).execute(),
-      ),
+      applyJoins(trx, username, joins, () => trx.insertInto("user").values(row).execute()),
     );
-    return { outcome: "synced", user: row, emailKept: false };
+    return { outcome: "synced", user: row, groups: joins, emailKept: false };
   } catch (error) {
     if (!isDuplicate(error)) throw error;
     // Another login of the same person made the row meanwhile, or somebody else has the address.
-    if ((await findUser(db, username)) === undefined) return { outcome: "email taken" };
-    return syncDirectoryUser(db, user, rules);
+    const other = await findUser(db, username);
+    return other === undefined ? { outcome: "email taken" } : syncDirectoryUser(db, user, other, rules);
   }
 }
 
@@ -95,7 +103,8 @@ async function applyJoins(
   takeUser: () => Promise<unknown>,
 ): Promise<void> {
   for (const name of joins) await ensureGroup(trx, name);
-  await takeUser();
+  // Who was deleted meanwhile joins nothing; the login that this is part of finds out by itself.
+  if ((await takeUser()) === undefined) return;
   for (const name of joins) await ensureMember(trx, name, username);
 }
 
@@ -118,8 +127,8 @@ async function changeEmail(db: Database, username: string, email: string): Promi
 
 function planOf(wanted: readonly string[], current: readonly string[], { mode, exempt }: SyncRules): Plan {
   const counts = (name: string): boolean => name !== exempt;
-  return {
-    joins: wanted.filter((name) => counts(name) && !current.includes(name)).sort(),
-    leaves: mode === "add" ? [] : current.filter((name) => counts(name) && !wanted.includes(name)),
-  };
+  const joins = wanted.filter((name) => counts(name) && !current.includes(name)).sort();
+  const leaves = mode === "add" ? [] : current.filter((name) => counts(name) && !wanted.includes(name));
+  const result = [...current.filter((name) => !leaves.includes(name)), ...joins].sort();
+  return { joins, leaves, result };
 }

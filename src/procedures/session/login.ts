@@ -71,7 +71,7 @@ export const login = defineProcedure({
     // The password was changed or the account turned off while the hash was computed: what was proven holds no more.
     if (tokenId === "changed")
       throw new AppError("INVALID_CREDENTIALS", "the account changed during the login");
-    const groups = await listGroupsOf(db, user.username);
+    const groups = result.groups ?? (await listGroupsOf(db, user.username));
     const subject = { username: user.username, groups };
     return {
       id_token: await issuer.signIdToken(subject, { tokenId, ip: input.ip, validUntil }),
