@@ -1,9 +1,10 @@
 import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ChannelModel, connect } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
+import { connectBroker } from "./connect.ts";
 
 const CONNECT_TIMEOUT = 10_000;
 const CLOSE_TIMEOUT = 2000;
@@ -79,7 +80,8 @@ export class SupervisedConnection {
 
   /** Connects and sets up; `closed` resolves when the connection is gone. */
   async #open(): Promise<{ closed: Promise<void> }> {
-    const connecting = this.#connect();
+    const { amqp, purpose } = this.#options;
+    const connecting = connectBroker(amqp, { purpose, timeout: CONNECT_TIMEOUT });
     // A broker that hangs keeps a connect waiting; stop() does not wait for it.
     const model = await this.#unlessStopped(connecting).catch((error: unknown) => {
       connecting.then(close, () => undefined);
@@ -102,28 +104,6 @@ export class SupervisedConnection {
       throw error;
     }
     return { closed };
-  }
-
-  #connect(): Promise<ChannelModel> {
-    const { amqp, purpose } = this.#options;
-    return connect(
-      {
-        protocol: amqp.ca === undefined ? "amqp" : "amqps",
-        hostname: amqp.host,
-        port: amqp.port,
-        username: amqp.username,
-        password: amqp.password,
-        vhost: encodeURIComponent(amqp.vhost),
-        heartbeat: amqp.heartbeat,
-      },
-      {
-        noDelay: true,
-        keepAlive: true,
-        timeout: CONNECT_TIMEOUT,
-        clientProperties: { connection_name: `${amqp.connection_name} ${purpose}` },
-        ...(amqp.ca === undefined ? {} : { ca: [amqp.ca] }),
-      },
-    );
   }
 
   async #unlessStopped<T>(work: Promise<T>): Promise<T> {

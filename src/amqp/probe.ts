@@ -1,5 +1,6 @@
-import { type ChannelModel, connect } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
+import { connectBroker } from "./connect.ts";
 
 /** What a broker says of itself, and of the queues that were asked for. */
 export interface BrokerFacts {
@@ -15,22 +16,7 @@ export async function probeBroker(
   queues: readonly string[],
   timeout: number,
 ): Promise<BrokerFacts> {
-  const model = await connect(
-    {
-      protocol: amqp.ca === undefined ? "amqp" : "amqps",
-      hostname: amqp.host,
-      port: amqp.port,
-      username: amqp.username,
-      password: amqp.password,
-      vhost: encodeURIComponent(amqp.vhost),
-    },
-    {
-      noDelay: true,
-      timeout,
-      clientProperties: { connection_name: `${amqp.connection_name} doctor` },
-      ...(amqp.ca === undefined ? {} : { ca: [amqp.ca] }),
-    },
-  );
+  const model = await connectBroker(amqp, { purpose: "doctor", timeout });
   model.on("error", () => undefined); // whoever waits for an answer hears of it, too
   try {
     const { product, version } = model.connection.serverProperties;

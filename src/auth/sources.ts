@@ -1,6 +1,7 @@
 import type { DirectoryServer } from "../config/directory.ts";
 import { ConfigError } from "../config/fault.ts";
 import type { Config } from "../config/load.ts";
+import { isLoopback } from "../config/loopback.ts";
 import type { Database } from "../db/database.ts";
 import { messageOf } from "../errors.ts";
 import type { Counters } from "../observability/counters.ts";
@@ -13,8 +14,6 @@ import { createSync } from "./ldap/sync.ts";
 import { ldapLogin } from "./ldap.ts";
 import type { LoginSources } from "./login.ts";
 import type { Passwords } from "./password.ts";
-
-const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 interface SourceParts {
   readonly config: Config;
@@ -70,7 +69,7 @@ async function openRealm(parts: SourceParts): Promise<Pick<Sources, "kerberos" |
 }
 
 function warnOfPlainText(servers: readonly DirectoryServer[], log: Log): void {
-  const exposed = servers.filter(({ host, tls }) => tls === "none" && !LOOPBACK.test(host));
+  const exposed = servers.filter(({ host, tls }) => tls === "none" && !isLoopback(host));
   for (const { url } of exposed)
     log.warn({ server: url }, "passwords go to the directory in clear text: use ldaps:// or start_tls");
 }

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from "kysely";
 import type { DbConfig } from "../config/load.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { type MigrationState, migrationStates } from "./migrate.ts";
+import { hasAdmin } from "./queries/admins.ts";
 import { fromSqlTime } from "./time.ts";
 
 /** What a database says of itself and of what is in it. */
@@ -43,17 +44,6 @@ async function askServer(db: Database): Promise<ServerFacts> {
   const ahead = fromSqlTime(now).getTime() - (before + Date.now()) / 2;
   const product = version.includes("MariaDB") ? "MariaDB" : "MySQL";
   return { product, version: version.replace(/-.*/, ""), ahead };
-}
-
-async function hasAdmin(db: Database, adminGroup: string): Promise<boolean> {
-  const admin = await db
-    .selectFrom("usergroup")
-    .innerJoin("user", "user.username", "usergroup.username")
-    .select("user.username")
-    .where("usergroup.groupname", "=", adminGroup)
-    .where("user.activated", "=", 1)
-    .executeTakeFirst();
-  return admin !== undefined;
 }
 
 async function one<T>(db: Database, statement: RawBuilder<T>): Promise<T> {

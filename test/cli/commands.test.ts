@@ -120,6 +120,7 @@ test("every command shows examples", async () => {
     ["admin", "create"],
     ["call"],
     ["bench"],
+    ["doctor"],
     ["config", "check"],
     ["keys", "generate"],
     ["schemas"],

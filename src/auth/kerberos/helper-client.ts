@@ -49,7 +49,7 @@ export class KerberosHelper {
   async stop(): Promise<void> {
     this.#stopped = true;
     const child = this.#process;
-    if (child === undefined) return;
+    if (child?.pid === undefined) return;
     const gone = once(child, "exit");
     child.kill("SIGKILL");
     await gone;
@@ -68,10 +68,14 @@ export class KerberosHelper {
       const answer = message as HelperAnswer; // comes from the helper alone
       this.#waiting.get(answer.id)?.(answer);
     });
-    child.on("error", () => undefined); // "exit" follows, or the wait for an answer ends
-    child.on("exit", () => {
+    const ended = (why: string): void => {
       if (this.#process === child) this.#process = undefined;
-      for (const settle of this.#waiting.values()) settle(new Error("the Kerberos helper ended"));
+      for (const settle of this.#waiting.values()) settle(new Error(why));
+    };
+    child.on("exit", () => ended("the Kerberos helper ended"));
+    child.on("error", (error) => {
+      // One that could not be started has no "exit"; after any other error it follows, or the wait for an answer ends.
+      if (child.pid === undefined) ended(`the Kerberos helper cannot be started: ${error.message}`);
     });
     const greeting = await this.#answerTo(0, timeout, () => undefined);
     if (greeting.ok) return child;

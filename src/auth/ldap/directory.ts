@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
-import { escapeDnValue, isSameDn } from "../../config/dn.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import { createLane, type StillWanted } from "../lane.ts";
 import { isDisabled, isExpired, STATE_ATTRIBUTES } from "./account-state.ts";
+import { bindName, namesEntry } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
 import { filterFor } from "./filter.ts";
@@ -57,11 +57,12 @@ export function createDirectory(config: DirectoryConfig, log: Log): Directory {
     );
   return {
     authenticate: (username, password, stillWanted) =>
-      ask(stillWanted, (asked) =>
-        config.bind.kind === "search"
+      ask(stillWanted, (asked) => {
+        const name = bindName(config, username);
+        return name === undefined
           ? authenticateFound(asked, username, password)
-          : authenticateNamed(asked, username, password, nameFor(config, username)),
-      ),
+          : authenticateNamed(asked, username, password, name);
+      }),
     lookUp: (username) =>
       ask(
         () => true,
@@ -104,7 +105,7 @@ async function authenticateNamed(
   const entry = await findEntry(asked, username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   // A principal name may belong to one account and the attribute of the filter to another: the entry must agree.
-  if (!namesTheEntry(asked.config, name, entry)) {
+  if (!namesEntry(asked.config, name, entry.dn)) {
     const disproof = await asked.connection.bind(entry.dn, password);
     if (disproof !== undefined) return refused(disproof);
   }
@@ -182,18 +183,4 @@ function refused(refusal: LdapRefusal): DirectoryVerdict {
   const reason = reasonOf(refusal);
   if (reason !== undefined) return { ok: false, reason };
   throw new AppError("UNAVAILABLE", `directory: a login is refused with ${adviceOn(refusal)}`);
-}
-
-function nameFor({ bind }: DirectoryConfig, username: string): string {
-  if (bind.kind === "search") throw new Error("a search has no name to bind by");
-  const name = bind.isDn ? escapeDnValue(username) : username;
-  return bind.template.replace("{username}", () => name);
-}
-
-/** Whether a name is the entry's beyond doubt: its own DN, or DOMAIN\user where the user is its sAMAccountName. */
-function namesTheEntry({ bind, userFilter }: DirectoryConfig, name: string, entry: DirectoryEntry): boolean {
-  if (bind.kind === "search") return false;
-  if (bind.isDn) return isSameDn(name, entry.dn);
-  const isDownLevel = /^[^\\=]+\\\{username\}$/.test(bind.template);
-  return isDownLevel && userFilter.nameAttribute.toLowerCase() === "samaccountname";
 }

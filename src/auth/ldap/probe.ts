@@ -1,6 +1,8 @@
+import { randomInt, randomUUID } from "node:crypto";
 import { AndFilter, EqualityFilter, type Filter, OrFilter, PresenceFilter, SubstringFilter } from "ldapts";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
 import { leadingValue, parseDn } from "../../config/dn.ts";
+import { bindName } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
 import { isActiveDirectory } from "./groups.ts";
@@ -18,6 +20,8 @@ export interface ServerFacts {
   readonly product: string;
   /** How far its clock is ahead of this host's, in milliseconds; undefined where it does not tell the time. */
   readonly ahead: number | undefined;
+  /** What it says of a name that `bind` makes of no user's: 49 when it understands it; undefined where users are searched. */
+  readonly nameRefused: LdapRefusal | undefined;
   /** Undefined without a service account, the refusal where it may not bind. */
   readonly found: Found | LdapRefusal | undefined;
 }
@@ -37,9 +41,11 @@ export async function probeServer(config: DirectoryConfig, server: DirectoryServ
   const { ca, service, timeout_ms: timeout } = config;
   return withConnection(server, { ca, timeout }, async (connection) => {
     const root = await readRoot(connection);
-    if (service === undefined) return { ...root, found: undefined };
+    const name = bindName(config, `authmq-doctor-${randomInt(1e9)}`);
+    const nameRefused = name === undefined ? undefined : await connection.bind(name, randomUUID());
+    if (service === undefined) return { ...root, nameRefused, found: undefined };
     const refusal = await connection.bind(service.dn, service.password);
-    return { ...root, found: refusal ?? (await look(connection, config)) };
+    return { ...root, nameRefused, found: refusal ?? (await look(connection, config)) };
   });
 }
 

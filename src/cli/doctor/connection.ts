@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isLoopback } from "../../config/loopback.ts";
 import { messageOf } from "../../errors.ts";
 
 /** So long a server may take for all that it is asked, in milliseconds. */
 export const DEADLINE = 5000;
-
-const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 /** Where in the configuration a server's address and its TLS stand, in words. */
 interface Keys {
@@ -69,5 +68,5 @@ export async function inTime<T>(work: Promise<T>, limit = DEADLINE): Promise<T> 
 
 /** Whether passwords go over a network in clear text. */
 export function isExposed(host: string, tls: boolean): boolean {
-  return !tls && !LOOPBACK.test(host);
+  return !tls && !isLoopback(host);
 }

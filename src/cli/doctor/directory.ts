@@ -1,6 +1,6 @@
 import type { LdapRefusal } from "../../auth/ldap/connection.ts";
 import { MAX_GROUPS, probeServer, type ServerFacts } from "../../auth/ldap/probe.ts";
-import { reasonOf } from "../../auth/ldap/reason.ts";
+import { adviceOn as adviceOnAnswer, reasonOf } from "../../auth/ldap/reason.ts";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
 import { clockFinding } from "./clock.ts";
 import { adviceOn, isExposed, textOf } from "./connection.ts";
@@ -37,7 +37,28 @@ async function serverFindings(config: DirectoryConfig, server: DirectoryServer):
     findings.push(on.warn(`passwords go to ${url} in clear text`, advice));
   }
   if (facts.ahead !== undefined) findings.push(clockFinding(on, `the clock of ${url}`, facts.ahead));
-  return [...findings, ...serviceFindings(config, url, facts.found)];
+  return [...findings, ...nameFindings(config, url, facts), ...serviceFindings(config, url, facts.found)];
+}
+
+/** Whether the directory understands the names that users bind by, as far as it says so of a name that nobody has. */
+function nameFindings(
+  { bind, domain }: DirectoryConfig,
+  url: string,
+  { nameRefused, product }: ServerFacts,
+): Finding[] {
+  if (bind.kind === "search") return [];
+  const { template } = bind;
+  if (nameRefused !== undefined && reasonOf(nameRefused) === undefined)
+    return [on.fail(`${url} does not take names like ${template}`, sentence(adviceOnAnswer(nameRefused)))];
+  if (product.startsWith("Active Directory") && template.startsWith(`${domain}\\`) && domain.includes(".")) {
+    return [
+      on.warn(
+        `${url} may not know ${template}: before the \\ stands the NetBIOS name of the domain`,
+        "Set ldap_settings.domain to it, for example AD, or ldap_settings.bind to {username}@{domain}.",
+      ),
+    ];
+  }
+  return [on.ok(`${url} takes names like ${template}`)];
 }
 
 function serviceFindings(config: DirectoryConfig, url: string, found: ServerFacts["found"]): Finding[] {
@@ -117,4 +138,8 @@ function noService({ base_dn }: DirectoryConfig): Finding {
 
 function refusalText({ code, text }: LdapRefusal): string {
   return code === 32 ? "there is no such entry (result code 32)" : `${text} (result code ${code})`;
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -1,5 +1,5 @@
 import type { Transaction } from "kysely";
-import { dialectOf } from "../database.ts";
+import { type Db, dialectOf } from "../database.ts";
 import type { Tables } from "../tables.ts";
 
 /**
@@ -27,4 +27,16 @@ export async function isLastAdmin(
     .limit(2)
     .execute();
   return admins.length === 1 && admins[0]?.username === username;
+}
+
+/** Whether somebody who is activated is in the admin group. */
+export async function hasAdmin(db: Db, adminGroup: string): Promise<boolean> {
+  const admin = await db
+    .selectFrom("usergroup")
+    .innerJoin("user", "user.username", "usergroup.username")
+    .select("user.username")
+    .where("usergroup.groupname", "=", adminGroup)
+    .where("user.activated", "=", 1)
+    .executeTakeFirst();
+  return admin !== undefined;
 }

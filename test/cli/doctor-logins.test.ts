@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { type Diagnosis, type Installation, install } from "../support/doctor.ts";
+import { missingForTickets } from "../support/kerberos-ticket.ts";
+import { startProxy } from "../support/proxy.ts";
+import { missingFor } from "../support/servers/directories.ts";
+import { type Kdc, missingForKdc, startKdc } from "../support/servers/kdc.ts";
+import { type OpenLdap, startOpenLdap } from "../support/servers/openldap.ts";
+import { Scratch } from "../support/servers/scratch.ts";
+
+const scratch = new Scratch();
+after(() => scratch.close());
+
+suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
+  let openldap: OpenLdap;
+  let installed: Installation;
+
+  before(async () => {
+    [openldap, installed] = await Promise.all([startOpenLdap(scratch), install()]);
+    await openldap.addUser("alice", "correct horse", { groups: ["allowed_to_login", "API_PERM_read"] });
+    await openldap.addGroup("API_PERM_write");
+  });
+  after(() => installed[Symbol.asyncDispose]());
+
+  /** What doctor says of the directory, with these keys in its section. */
+  async function look(keys: Record<string, unknown> = {}): Promise<Diagnosis> {
+    return installed.diagnose({
+      ldap_settings: {
+        address: openldap.url,
+        base_dn: openldap.baseDn,
+        bind_dn: openldap.serviceDn,
+        bind_password: openldap.servicePassword,
+        ...keys,
+      },
+    });
+  }
+
+  test("a directory that is well shows its users, its login group and the groups with the prefix", async () => {
+    const diagnosis = await look({ ca_file: openldap.caFile });
+    assert.equal(diagnosis.code, 0);
+    assert.equal(
+      diagnosis.of("directory").replaceAll(openldap.url, "URL"),
+      [
+        "ok: URL is OpenLDAP, StartTLS",
+        `ok: URL takes the service account ${openldap.serviceDn}`,
+        `ok: URL has users in ${openldap.baseDn}`,
+        "ok: URL has the login group allowed_to_login",
+        "ok: URL has 2 groups with the prefix API_PERM: API_PERM_read, API_PERM_write",
+      ].join("\n"),
+    );
+  });
+
+  test("a service account that is refused fails, and one that is not there is warned of", async () => {
+    const refused = await look({ bind_password: "a wrong password" });
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.of("directory"),
+      /^fail: \S+ refuses the service account: wrong password, .* \| Check ldap_settings\.bind_dn and/m,
+    );
+    const alone = {
+      address: openldap.url,
+      base_dn: openldap.baseDn,
+      bind: `cn={username},${openldap.baseDn}`,
+    };
+    const { code, of } = await installed.diagnose({ ldap_settings: alone });
+    assert.equal(code, 0);
+    assert.equal(
+      of("directory").replaceAll(openldap.url, "URL").replace(/who.*/, "..."),
+      [
+        "ok: URL is OpenLDAP, no TLS",
+        `ok: URL takes names like cn={username},${openldap.baseDn}`,
+        "warn: there is no service account, so a user ...",
+      ].join("\n"),
+    );
+  });
+
+  test("names that the directory does not understand fail with the key to check", async () => {
+    const { code, of } = await installed.diagnose({ ldap_settings: { address: openldap.url } });
+    assert.equal(code, 1);
+    assert.match(
+      of("directory"),
+      /^fail: \S+ does not take names like ad\.local\S+ \| .*ldap_settings\.bind/m,
+    );
+  });
+
+  test("passwords that leave the host in clear text are warned of", async () => {
+    const { code, of } = await look({ address: `ldap://0.0.0.0:${openldap.port}` }); // this host, by a name it hardly has
+    assert.equal(code, 0);
+    assert.match(of("directory"), /^warn: passwords go to \S+ in clear text \| Use ldaps:/m);
+    assert.doesNotMatch((await look()).of("directory"), /clear text/);
+  });
+
+  test("a base_dn, a filter or a group that leads nowhere fails with the key to check", async () => {
+    const base = await look({ base_dn: `ou=Nowhere,${openldap.suffix}` });
+    assert.match(
+      base.of("directory"),
+      /^fail: \S+ cannot search ou=Nowhere,\S+: there is no .* \| .*base_dn/m,
+    );
+    const filter = await look({ user_filter: "(employeeNumber={username})" });
+    assert.match(
+      filter.of("directory"),
+      /^fail: \S+ shows no entry with employeeNumber in .* \| .*user_filter/m,
+    );
+    const group = await look({ group: "no_such_group" });
+    assert.match(
+      group.of("directory"),
+      /^fail: \S+ has no group no_such_group in dc=ad,dc=local, so nobody/m,
+    );
+    const groups = await look({ groups_base_dn: `ou=Nowhere,${openldap.suffix}` });
+    assert.match(groups.of("directory"), /^fail: \S+ cannot search ou=Nowhere,\S+: .* \| .*groups_base_dn/m);
+    for (const { code } of [base, filter, group, groups]) assert.equal(code, 1);
+    const prefix = await look({ groups_prefix: "NO_SUCH" });
+    assert.equal(prefix.code, 0);
+    assert.match(
+      prefix.of("directory"),
+      /^warn: \S+ has no group in .* begins with NO_SUCH, .* \| .*groups_prefix/m,
+    );
+  });
+
+  test("a certificate of an unknown authority, or for another name, fails with what to do", async () => {
+    const other = await startOpenLdap(scratch, { hosts: ["ldap.example.org"] });
+    const unknown = await look({ address: openldap.tlsUrl, ca_file: other.caFile });
+    assert.equal(unknown.code, 1);
+    assert.match(
+      unknown.of("directory"),
+      /^fail: cannot reach \S+: .* \| ldap_settings\.ca_file must hold the CA/,
+    );
+    const misnamed = await look({ address: other.tlsUrl, ca_file: other.caFile });
+    assert.match(
+      misnamed.of("directory"),
+      /^fail: cannot reach \S+: .*altnames.* \| ldap_settings\.address must/,
+    );
+    await other.stop();
+  });
+
+  test("a server that is away or hangs fails, and the second one is looked at all the same", async () => {
+    const away = `ldap://127.0.0.1:${await scratch.freePort()}`;
+    await using proxy = await startProxy(openldap.port);
+    proxy.hang();
+    const hung = `ldap://127.0.0.1:${proxy.port}`;
+    const { code, of } = await look({ address: [away, hung, openldap.url], timeout_ms: 2000 });
+    assert.equal(code, 1);
+    const said = of("directory");
+    assert.match(
+      said,
+      new RegExp(`^fail: cannot reach ${away}: connect ECONNREFUSED \\| Check ldap_settings`),
+    );
+    assert.match(
+      said,
+      new RegExp(`^fail: cannot reach ${hung}: no answer within 2000 ms \\| .*firewall`, "m"),
+    );
+    assert.match(said, new RegExp(`^ok: ${openldap.url} has the login group allowed_to_login$`, "m"));
+  });
+});
+
+suite("with a KDC", { skip: missingForKdc() ?? missingForTickets() ?? false }, () => {
+  let kdc: Kdc;
+  let installed: Installation;
+
+  before(async () => {
+    [kdc, installed] = await Promise.all([startKdc(scratch), install()]);
+  });
+  after(() => installed[Symbol.asyncDispose]());
+
+  async function look(keys: Record<string, unknown> = {}): Promise<Diagnosis> {
+    return installed.diagnose({
+      kerberos_settings: {
+        realm: kdc.realm,
+        service: kdc.service,
+        keytab: kdc.keytab,
+        config_file: kdc.configFile,
+        ...keys,
+      },
+    });
+  }
+
+  test("a keytab that the KDC knows is well", async () => {
+    const { code, of } = await look();
+    assert.equal(code, 0, of("kerberos"));
+    assert.match(
+      of("kerberos"),
+      /^ok: \S+ has a key of HTTP@\S+\nok: the KDC of EXAMPLE\.ORG gives tickets, and/,
+    );
+  });
+
+  test("a keytab of another service, with an old key, or that is none fails with what to do", async () => {
+    await kdc.addService("HTTP/other.example.org");
+    const other = join(scratch.folder, "other.keytab");
+    await kdc.exportKeytab(other, "HTTP/other.example.org");
+    const foreign = await look({ keytab: other });
+    const broken = join(scratch.folder, "broken.keytab");
+    writeFileSync(broken, "no keytab", { mode: 0o600 });
+    const none = await look({ keytab: broken });
+    const old = await look({ service: "HTTP@other.example.org", keytab: other });
+    assert.equal(old.code, 0, old.of("kerberos"));
+    await kdc.admin("cpw", "-randkey", "HTTP/other.example.org");
+    const stale = await look({ service: "HTTP@other.example.org", keytab: other });
+    for (const { code, of } of [foreign, none, stale]) {
+      assert.equal(code, 1);
+      assert.match(of("kerberos"), /^fail: .* \| Export the service's present key again/m);
+    }
+  });
+
+  test("a KDC that is away or hangs fails, and one that knows no such account is warned of", async () => {
+    const away = await look({ config_file: kdc.configFor(await scratch.freePort()) });
+    assert.equal(away.code, 1);
+    await using proxy = await startProxy(kdc.port);
+    proxy.hang();
+    const hung = await look({ config_file: kdc.configFor(proxy.port), timeout_ms: 1000 });
+    assert.match(
+      hung.of("kerberos"),
+      /^fail: no answer of the KDC within 1000 ms \| Check kerberos_settings/m,
+    );
+    assert.match(away.of("kerberos"), /^fail: .*Cannot contact any KDC.* \| Check kerberos_settings\.realm/m);
+    const service = "HTTP/gone.example.org";
+    await kdc.addService(service);
+    const keytab = await kdc.exportKeytab(join(scratch.folder, "gone.keytab"), service);
+    await kdc.admin("delprinc", "-force", service);
+    const unknown = await look({ keytab, service: "HTTP@gone.example.org" });
+    assert.equal(unknown.code, 0, unknown.of("kerberos"));
+    assert.match(unknown.of("kerberos"), /^warn: the KDC of EXAMPLE\.ORG answers, but knows no account/m);
+  });
+});
