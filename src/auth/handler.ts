@@ -17,20 +17,30 @@ export interface Refusal {
   readonly took?: number;
 }
 
+/** Somebody logged in. */
+export interface Success {
+  readonly ok: true;
+  /** The row as the source left it. */
+  readonly user: UserRow;
+  /** A hash at the configured cost, where the stored one is cheaper. */
+  readonly rehashed?: Uint8Array;
+  /** The user's groups, from a source that has just set them. */
+  readonly groups?: readonly string[];
+  /** The answer to a ticket, which proves this service to its client. */
+  readonly ticket?: string;
+}
+
 /** What a login source says; it throws only when it cannot say. */
-export type LoginVerdict =
-  | {
-      readonly ok: true;
-      /** The row as the source left it. */
-      readonly user: UserRow;
-      readonly rehashed?: Uint8Array;
-      /** The user's groups, from a source that has just set them. */
-      readonly groups?: readonly string[];
-    }
-  | Refusal;
+export type LoginVerdict = Success | Refusal;
 
 /**
  * A login source: a handler returns its verdict and throws only when its source cannot give one. Whatever it refuses,
  * it spends one comparison of a password on it.
  */
 export type LoginHandler = (attempt: LoginAttempt) => Promise<LoginVerdict>;
+
+/** Logs in whom a client's ticket names; a name that is given beside it must be the same. */
+export type TicketLogin = (credentials: {
+  readonly username: string | undefined;
+  readonly ticket: string;
+}) => Promise<LoginVerdict>;

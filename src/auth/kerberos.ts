@@ -2,11 +2,9 @@ import type { Database } from "../db/database.ts";
 import { findUser } from "../db/queries/users.ts";
 import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
-import type { LoginHandler, LoginVerdict } from "./handler.ts";
+import type { LoginHandler, LoginVerdict, TicketLogin } from "./handler.ts";
 import type { KerberosReason } from "./kerberos/reason.ts";
 import type { Realm } from "./kerberos/realm.ts";
-import type { StillWanted } from "./lane.ts";
-import type { LoginResult } from "./login.ts";
 import type { Passwords } from "./password.ts";
 
 /** What logs users of a Kerberos realm in. */
@@ -18,12 +16,6 @@ export interface KerberosLoginParts {
   readonly counters: Counters;
   readonly log: Log;
 }
-
-/** Logs in whom a client's ticket names; a name that is given beside it must be the same. */
-export type TicketLogin = (
-  credentials: { readonly username: string | undefined; readonly ticket: string },
-  stillWanted: StillWanted,
-) => Promise<LoginResult>;
 
 /** kinit reads one line, and no more than so many bytes of it. */
 const MAX_PASSWORD = 1023;
@@ -53,7 +45,7 @@ export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
 
 /** Logs users in by a SPNEGO token that their client got for this service. */
 export function ticketLogin({ realm, realmName, db, counters, log }: KerberosLoginParts): TicketLogin {
-  const refuse = ({ label, text }: KerberosReason): LoginResult => {
+  const refuse = ({ label, text }: KerberosReason): LoginVerdict => {
     counters.countBy("kerberos_refusals", label);
     log.info({ reason: label, detail: text }, "a Kerberos ticket was refused");
     return { ok: false, reason: "bad-credentials" };

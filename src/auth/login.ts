@@ -1,8 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { findUser } from "../db/queries/users.ts";
-import type { AuthType, UserRow } from "../db/tables.ts";
-import type { LoginHandler } from "./handler.ts";
-import type { TicketLogin } from "./kerberos.ts";
+import type { AuthType } from "../db/tables.ts";
+import type { LoginHandler, Success, TicketLogin } from "./handler.ts";
 import type { StillWanted } from "./lane.ts";
 import { localLogin, refusedLogin } from "./local.ts";
 import { createPace, NO_PACE } from "./pace.ts";
@@ -13,18 +12,9 @@ export type Credentials =
   | { readonly username: string; readonly password: string }
   | { readonly username: string | undefined; readonly ticket: string };
 
-/**
- * Who logged in, with a new hash where the stored one was too cheap, the groups where they were just set, and the answer
- * to a ticket that proves this service to its client; or why nobody did.
- */
+/** Who logged in; or why nobody did. */
 export type LoginResult =
-  | {
-      readonly ok: true;
-      readonly user: UserRow;
-      readonly rehashed?: Uint8Array;
-      readonly groups?: readonly string[];
-      readonly ticket?: string;
-    }
+  | Success
   | { readonly ok: false; readonly reason: "bad-credentials" | "not-activated" };
 
 /** Checks credentials at the source that the user's row names. */
@@ -64,7 +54,7 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     const result =
       "password" in credentials
         ? await byPassword(credentials, stillWanted)
-        : ((await sources.ticket?.(credentials, stillWanted)) ?? { ok: false, reason: "bad-credentials" });
+        : ((await sources.ticket?.(credentials)) ?? { ok: false, reason: "bad-credentials" });
     // Only who could prove to be the user learns that the account is off.
     if (result.ok && result.user.activated !== 1) return { ok: false, reason: "not-activated" };
     return result;
