@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { useActiveDirectory } from "../../support/active-directory.ts";
+import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { lastLine, linesOf } from "../../support/log-lines.ts";
+import { assertRefusedLogin, usersIn } from "../../support/refused-login.ts";
+import { assertRefused, dataOf } from "../../support/replies.ts";
+import { missingFor } from "../../support/servers/directories.ts";
+import { waitUntil } from "../../support/servers/scratch.ts";
+import type { TestWorker } from "../../support/worker.ts";
+
+const skip = missingFor("samba") ?? false;
+
+const ENDED = "the directory ended a session";
+/** Every check is too old. */
+const ALWAYS = { revalidate_minutes: 0.000_01 };
+
+const tokensOf = ({ db }: TestWorker, username: string) =>
+  db.selectFrom("token").selectAll().where("user_id", "=", username).execute();
+
+async function groupsOf(worker: TestWorker, id_token: string): Promise<unknown> {
+  const { access_token } = dataOf(await worker.call("token", { id_token }));
+  return decodeJwt(access_token as string)["groups"];
+}
+
+describe("a session of a user of Active Directory", { skip }, () => {
+  const directory = useActiveDirectory();
+  const { add, start } = directory;
+
+  describe("whose last check is too old", () => {
+    let worker: TestWorker;
+    before(async () => {
+      worker = await start({ ...directory.service, ...ALWAYS });
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    for (const [what, reason, again, change] of [
+      ["disabled", "disabled", "533", (dn: string) => directory.ad.refuse(dn, "disabled")],
+      ["expired", "expired", "701", (dn: string) => directory.ad.refuse(dn, "account expired")],
+      ["deleted", "unknown", "unknown", (dn: string) => directory.ad.deleteEntry(dn)],
+      [
+        "renamed",
+        "unknown",
+        "unknown",
+        (dn: string) => directory.ad.setAttributes(dn, { sAMAccountName: "new-name" }),
+      ],
+      [
+        "taken out of the login group",
+        "not-in-group",
+        "not-in-group",
+        (dn: string) => directory.ad.removeMember(LOGIN_GROUP, dn),
+      ],
+    ] as const) {
+      test(`ends when the account was ${what}`, async () => {
+        const username = `user-${what.slice(0, 7).replace(" ", "-")}`;
+        const dn = await add(username, ["API_PERMdev"]);
+        const id_token = await worker.login(username, PASSWORD);
+        assert.deepEqual(await groupsOf(worker, id_token), ["dev"]);
+        await change(dn);
+        assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+        assert.deepEqual(await tokensOf(worker, username), []);
+        const line = await lastLine(worker, ENDED);
+        assert.deepEqual([line.level, line["username"], line["reason"]], [30, username, reason]);
+        assert.equal(typeof line["detail"], "string");
+        assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+        await assertRefusedLogin(worker, { username, password: PASSWORD }, again);
+        assert.ok((await usersIn(worker)).includes(username), "the row stays");
+      });
+    }
+
+    test("goes on with the groups and the mail that the account has now", async () => {
+      const dn = await add("still-here", ["API_PERMold", "API_PERMkept"], { mail: "old@example.com" });
+      const id_token = await worker.login("STILL-here", PASSWORD);
+      await directory.ad.removeMember("API_PERMold", dn);
+      await directory.ad.addGroup("API_PERMnew", { members: [dn] });
+      await directory.ad.setAttributes(dn, { mail: "new@example.com" });
+      assert.deepEqual(await groupsOf(worker, id_token), ["kept", "new"]);
+      const query = worker.db.selectFrom("user").select("email").where("username", "=", "still-here");
+      assert.equal((await query.executeTakeFirst())?.email, "new@example.com");
+      assert.equal((await tokensOf(worker, "still-here")).length, 1);
+    });
+
+    test("is looked up sixteen times at once, be it to go on or to end", async () => {
+      const dn = await add("in-parallel", ["API_PERMone", "API_PERMtwo"]);
+      const id_token = await worker.login("in-parallel", PASSWORD);
+      const sixteen = Array.from({ length: 16 });
+      await directory.ad.removeMember("API_PERMone", dn);
+      await directory.ad.addGroup("API_PERMthree", { members: [dn] });
+      const groups = await Promise.all(sixteen.map(() => groupsOf(worker, id_token)));
+      for (const one of groups) assert.deepEqual(one, ["three", "two"]);
+      await directory.ad.refuse(dn, "disabled");
+      const replies = await Promise.all(sixteen.map(() => worker.call("token", { id_token })));
+      for (const reply of replies) assertRefused(reply, 401, "INVALID_TOKEN");
+    });
+
+    test("goes on when the account is kept from logging in alone", async () => {
+      for (const why of ["locked out", "outside logon hours", "must change password"] as const) {
+        const username = why.replaceAll(" ", "-");
+        const dn = await add(username);
+        const id_token = await worker.login(username, PASSWORD);
+        await directory.ad.refuse(dn, why);
+        assert.deepEqual(await groupsOf(worker, id_token), []);
+      }
+    });
+
+    test("goes on when the service account is refused, which is 503 until then", async () => {
+      await using other = await start({ ...directory.service, ...ALWAYS, bind: "{domain}\\{username}" });
+      const dn = await add("patient");
+      const id_token = await other.login("patient", PASSWORD);
+      await directory.ad.setPassword(directory.ad.serviceDn, "another password");
+      try {
+        assertRefused(await other.call("token", { id_token }), 503, "UNAVAILABLE");
+        const { err } = await lastLine(other, "a request failed");
+        assert.match(
+          (err as Error).message,
+          /service account is refused .*data 52e.*: check ldap_settings\.bind_dn/,
+        );
+      } finally {
+        await directory.ad.setPassword(directory.ad.serviceDn, directory.ad.servicePassword);
+      }
+      assert.deepEqual(await groupsOf(other, id_token), []);
+      await directory.ad.refuse(dn, "disabled");
+      assertRefused(await other.call("token", { id_token }), 401, "INVALID_TOKEN");
+    });
+  });
+
+  test("ends with nested_groups when an outer group is in the login group no more", async () => {
+    await using worker = await start({ ...directory.service, ...ALWAYS, nested_groups: true });
+    const dn = await directory.ad.addUser("in-a-team", PASSWORD);
+    const team = await directory.ad.addGroup("API_PERMteam", { members: [dn] });
+    const house = await directory.ad.addGroup("house", { members: [team] });
+    await directory.ad.addMember(LOGIN_GROUP, house);
+    const id_token = await worker.login("in-a-team", PASSWORD);
+    assert.deepEqual(await groupsOf(worker, id_token), ["team"]);
+    await directory.ad.removeMember(LOGIN_GROUP, house);
+    assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+  });
+
+  for (const [when, settingsOf] of [
+    ["within revalidate_minutes", () => directory.service],
+    ["with revalidate_minutes 0", () => ({ ...directory.service, revalidate_minutes: 0 })],
+    ["without a service account", () => ALWAYS],
+  ] as const) {
+    test(`is not looked up ${when}`, async () => {
+      const username = when.replaceAll(" ", "-").slice(0, 20);
+      const dn = await add(username);
+      await using worker = await start(settingsOf());
+      const id_token = await worker.login(username, PASSWORD);
+      await directory.ad.deleteEntry(dn);
+      assert.deepEqual(await groupsOf(worker, id_token), []);
+      assert.deepEqual(linesOf(worker, ENDED), []);
+    });
+  }
+
+  test("outlives the directory: it goes on while fresh, and is 503 else until the directory is back", async () => {
+    await using worker = await start(directory.service);
+    await using strict = await start({ ...directory.service, ...ALWAYS });
+    await add("stranded", ["API_PERMdev"]);
+    const fresh = await worker.login("stranded", PASSWORD);
+    const stale = await strict.login("stranded", PASSWORD);
+    await strict.addUser("local-user", PASSWORD);
+    await directory.ad.stop();
+    assert.deepEqual(await groupsOf(worker, fresh), ["dev"]);
+    assertRefused(await strict.call("token", { id_token: stale }), 503, "UNAVAILABLE");
+    const right = { username: "stranded", password: PASSWORD };
+    assertRefused(await strict.call("login", right), 503, "UNAVAILABLE");
+    assertRefused(await worker.call("login", right), 503, "UNAVAILABLE");
+    // What no directory is asked about needs none.
+    await assertRefusedLogin(strict, { username: "stranded", password: "" }, "unaskable");
+    dataOf(await strict.call("token", { id_token: await strict.login("local-user", PASSWORD) }));
+    assert.equal((await tokensOf(strict, "stranded")).length, 1);
+    assert.equal(linesOf(strict, ENDED).length, 0);
+    await directory.ad.restart();
+    // After a failure a worker leaves the server alone for a second.
+    const comesBack = (name: string, call: () => ReturnType<TestWorker["call"]>) =>
+      waitUntil(name, async () => (await call()).resp_code === 200, { seconds: 20 });
+    await comesBack("an access token", () => strict.call("token", { id_token: stale }));
+    await comesBack("a login", () => worker.call("login", right));
+  });
+});
