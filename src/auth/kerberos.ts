@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import { isSameName } from "../db/names.ts";
 import { findUser } from "../db/queries/users.ts";
 import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
@@ -58,7 +59,7 @@ export function ticketLogin({ realm, realmName, db, counters, log }: KerberosLog
     const user = name === undefined ? undefined : await findUser(db, name);
     if (user?.auth_type !== "KERBEROS" || user.username !== name)
       return refuse({ label: "no-such-user", text: `no KERBEROS user is exactly ${principal}` });
-    if (username !== undefined && username.toLowerCase() !== name.toLowerCase())
+    if (username !== undefined && !isSameName(username, name))
       return refuse({ label: "other-name", text: `the ticket of ${principal} came with another name` });
     return { ok: true, user, ...(response === undefined ? {} : { ticket: response }) };
   };

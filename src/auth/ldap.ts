@@ -1,3 +1,4 @@
+import { isSameName } from "../db/names.ts";
 import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
 import type { LoginHandler, LoginVerdict } from "./handler.ts";
@@ -25,7 +26,8 @@ export function ldapLogin({ directory, sync, passwords, counters, log }: LdapLog
       await passwords.verify(password, null, stillWanted);
       return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
     };
-    if (!isAskable(username, password)) return refuse(REASONS.unaskable);
+    if (!isAskable(given, password) || !isAskable(username, password)) return refuse(REASONS.unaskable);
+    if (!isSameName(given, username)) return refuse(REASONS.notDirectory);
     const since = performance.now();
     const verdict = await directory.authenticate(username, password, stillWanted);
     if (!verdict.ok) return refuse(verdict.reason, performance.now() - since);

@@ -1,4 +1,5 @@
 import { ANY_IP, resumeSession } from "../auth/session.ts";
+import { isSameName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
 import type { Authenticated, Context, Services } from "./context.ts";
 import { type Procedure, tokenField } from "./procedure.ts";
@@ -45,5 +46,5 @@ async function identify({ app, validator }: Services, token: string): Promise<Au
 
 function isNamed(caller: Authenticated, input: Readonly<Record<string, unknown>>): boolean {
   const { username } = input;
-  return typeof username === "string" && username.toLowerCase() === caller.username.toLowerCase();
+  return typeof username === "string" && isSameName(username, caller.username);
 }

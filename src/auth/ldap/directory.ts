@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
+import { isSameName } from "../../db/names.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import { createLane, type StillWanted } from "../lane.ts";
@@ -164,7 +165,7 @@ async function findEntry(
   if (other !== undefined) return REASONS.ambiguous;
   // Directories find more than what is equal: without accents, with other blanks.
   const name = entry.first(userFilter.nameAttribute);
-  return name?.toLowerCase() === username.toLowerCase() ? entry : REASONS.otherName;
+  return name !== undefined && isSameName(name, username) ? entry : REASONS.otherName;
 }
 
 async function accountOf(

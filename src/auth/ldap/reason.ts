@@ -17,7 +17,10 @@ export const REASONS = {
   disabled: { label: "disabled", text: "the account is disabled" },
   expired: { label: "expired", text: "the account has expired" },
   emailTaken: { label: "email-taken", text: "the email address belongs to another account" },
-  notDirectory: { label: "not-a-directory-user", text: "an account of this name is not the directory's" },
+  notDirectory: {
+    label: "not-a-directory-user",
+    text: "the name is taken by an account that is not this user's",
+  },
 } as const satisfies Record<string, Reason>;
 
 /** Active Directory's `data` codes of a refused bind: Windows error numbers in hexadecimal. */

@@ -1,6 +1,7 @@
 import type { Transaction } from "kysely";
 import type { Database } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
+import { isSameName } from "../names.ts";
 import type { Tables, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
@@ -52,7 +53,8 @@ export async function syncDirectoryUser(
 ): Promise<SyncOutcome> {
   const row = known ?? (await findUser(db, user.username));
   if (row === undefined) return makeUser(db, user, rules);
-  if (row.auth_type !== "LDAP") return { outcome: "not a directory user" };
+  if (row.auth_type !== "LDAP" || !isSameName(row.username, user.username))
+    return { outcome: "not a directory user" };
   const emailKept = row.email !== user.email && !(await changeEmail(db, row.username, user.email));
   const plan = planOf(user.groups, await listGroupsOf(db, row.username), rules);
   if (plan.joins.length > 0 || plan.leaves.length > 0) {

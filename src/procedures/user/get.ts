@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isSameName } from "../../db/names.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
 import { findIdTokenOf } from "../../db/queries/id-tokens.ts";
 import { fromSqlTime } from "../../db/time.ts";
@@ -45,7 +46,7 @@ export const getUser = defineProcedure({
       created_at: fromSqlTime(user.created_at).toISOString(),
     };
     const isAdmin = caller?.isAdmin === true;
-    if (!isAdmin && caller?.username.toLowerCase() !== user.username.toLowerCase()) return basic;
+    if (!isAdmin && (caller === undefined || !isSameName(caller.username, user.username))) return basic;
     const groups = await listGroupsOf(db, user.username);
     const token = await findIdTokenOf(db, user.username);
     const token_info =

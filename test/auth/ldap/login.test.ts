@@ -101,6 +101,26 @@ for (const database of DATABASES) {
       assert.equal((await rowOf("two-homes"))?.auth_type, "LOCAL");
     });
 
+    test("never gives one account to two users whose names the database takes for the same", async () => {
+      await using loose = await directory.start({}, database, { username_regex: ".{1,64}" });
+      for (let round = 0; round < 5; round++) {
+        const [plain, accented] = [`rene-${round}`, `ren\u00e9-${round}`] as const;
+        await add(plain);
+        await add(accented, ["API_PERMadmin"]);
+        const attempt = async (username: string): Promise<void> => {
+          const { resp_code, resp_data } = await loose.call("login", { username, password: PASSWORD });
+          if (resp_code !== 200) return assert.equal(resp_code, 401);
+          const { sub, groups } = decodeJwt(resp_data["id_token"] as string);
+          assert.deepEqual([sub, groups], [username, username === accented ? ["admin"] : []]);
+        };
+        await Promise.all([attempt(plain), attempt(accented)]);
+        await attempt(plain);
+        await attempt(accented);
+        const members = await loose.db.selectFrom("usergroup").select("username").execute();
+        assert.ok(!members.some(({ username }) => username === plain));
+      }
+    });
+
     test("tells an account that was turned off here so, after the right password alone", async () => {
       await add("turned-off");
       await worker.login("turned-off", PASSWORD);
