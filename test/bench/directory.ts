@@ -36,9 +36,15 @@ interface Directory {
 await using scratch = new Scratch();
 if (missingFor("openldap") === undefined) {
   const ldap = await startOpenLdap(scratch);
-  const { url, baseDn, dnOf } = ldap;
+  const { url, baseDn } = ldap;
   for (const user of USERS) await ldap.addUser(user, PASSWORD, { groups: GROUPS });
-  await compareLogins({ name: "OpenLDAP", url, baseDn, bind: `cn={username},${baseDn}`, bindName: dnOf });
+  await compareLogins({
+    name: "OpenLDAP",
+    url,
+    baseDn,
+    bind: `cn={username},${baseDn}`,
+    bindName: (user) => ldap.dnOf(user),
+  });
 }
 if (missingFor("samba") === undefined) {
   const samba = await startSamba(scratch);
@@ -106,23 +112,24 @@ async function compareTokens(): Promise<void> {
     for (const state of ["idle", "hanging"] as const) {
       if (state === "hanging") proxy.hang();
       else proxy.restore();
-      await using _flood = state === "hanging" ? startFlood(worker) : undefined;
+      const flood = state === "hanging" ? startFlood(worker) : undefined;
       p95[state].token.push((await token(POINT_MS)).p95);
       p95[state].login.push((await login(POINT_MS)).p95);
+      await flood?.end();
     }
   }
   say(`OpenLDAP that hangs while 32 logins wait for it, against the same idle; p95, medians (from, to)`);
   for (const what of ["token", "login"] as const) {
     const ratio = median(p95.hanging[what]) / median(p95.idle[what]);
-    const name = what === "token" ? "token      " : "local login";
-    say(`  ${name}, idle                 ${spread(p95.idle[what], "ms")}`);
-    say(`  ${name}, hanging              ${spread(p95.hanging[what], "ms")}`);
-    say(`  ${name}, hanging / idle       ${ratio.toFixed(2)}  (wanted: under 3)`);
+    const name = (what === "token" ? "token," : "local login,").padEnd(12);
+    say(`  ${name} idle                 ${spread(p95.idle[what], "ms")}`);
+    say(`  ${name} hanging              ${spread(p95.hanging[what], "ms")}`);
+    say(`  ${name} hanging / idle       ${ratio.toFixed(2)}  (wanted: under 3)`);
   }
 }
 
 /** Directory logins that hang, or are refused because others do, 32 at a time. */
-function startFlood({ client }: ServedWorker): AsyncDisposable {
+function startFlood({ client }: ServedWorker): { end(): Promise<void> } {
   const ended = new AbortController();
   const loop = async (index: number): Promise<void> => {
     const body = JSON.stringify({ username: `hanging-${index}`, password: PASSWORD });
@@ -134,7 +141,7 @@ function startFlood({ client }: ServedWorker): AsyncDisposable {
   };
   const loops = Array.from({ length: 32 }, (_, index) => loop(index));
   return {
-    async [Symbol.asyncDispose]() {
+    async end() {
       ended.abort();
       await Promise.all(loops);
     },

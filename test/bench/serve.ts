@@ -28,9 +28,9 @@ export async function serve(
   await migrate(db);
   {
     await using database = openDatabase(db);
-    const { hash } = createPasswords(app.bcrypt_cost);
+    const passwords = createPasswords(app.bcrypt_cost);
     for (const [username, password] of Object.entries(localUsers)) {
-      const password_hash = await hash(password, () => true);
+      const password_hash = await passwords.hash(password, () => true);
       const email = `${username}@example.com`;
       await createUser(database, { username, password_hash, auth_type: "LOCAL", email, activated: true });
     }

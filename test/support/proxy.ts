@@ -44,7 +44,10 @@ export async function startProxy(target: number): Promise<Proxy> {
       if (lateness === 0) to.write(chunk);
       else setTimeout(() => to.writable && to.write(chunk), lateness);
     });
-    from.on("close", () => to.destroy());
+    from.on("close", () => {
+      if (state !== "open" || lateness === 0) to.destroy();
+      else setTimeout(() => to.destroy(), lateness); // behind the bytes that are on their way
+    });
   };
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

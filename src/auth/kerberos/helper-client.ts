@@ -23,6 +23,9 @@ type Question =
   | { readonly kind: "ticket"; readonly ticket: string }
   | { readonly kind: "cache"; readonly cache: string };
 
+/** A process may take long to start on a busy machine, in milliseconds. */
+const START_TIMEOUT = 10_000;
+
 /** This file's own ending: .ts in a checkout, .js in the package. */
 const ENTRY = fileURLToPath(new URL(import.meta.url.replace(/helper-client(\.[jt]s)$/, "helper$1")));
 
@@ -40,7 +43,7 @@ export class KerberosHelper {
 
   /** The helper's answer; rejects when the helper dies over it, or does not answer within `timeout` ms. */
   async ask(question: Question, timeout: number): Promise<HelperAnswer> {
-    const child = await this.#start(timeout);
+    const child = await this.#start();
     const id = ++this.#lastId;
     return this.#answerTo(id, timeout, () => child.send({ ...question, id }));
   }
@@ -55,7 +58,7 @@ export class KerberosHelper {
     await gone;
   }
 
-  async #start(timeout: number): Promise<ChildProcess> {
+  async #start(): Promise<ChildProcess> {
     if (this.#process !== undefined) return this.#process;
     if (this.#stopped) throw new Error("the Kerberos helper is stopped");
     const child = fork(ENTRY, [this.#config.service], {
@@ -77,7 +80,7 @@ export class KerberosHelper {
       // One that could not be started has no "exit"; after any other error it follows, or the wait for an answer ends.
       if (child.pid === undefined) ended(`the Kerberos helper cannot be started: ${error.message}`);
     });
-    const greeting = await this.#answerTo(0, timeout, () => undefined);
+    const greeting = await this.#answerTo(0, START_TIMEOUT, () => undefined);
     if (greeting.ok) return child;
     child.kill("SIGKILL");
     throw new Error(`the package "kerberos" cannot be used: ${greeting.fault}`);

@@ -6,9 +6,7 @@ import { messageOf } from "../../errors.ts";
 import { kerberosEnvironment, servicePrincipal } from "./environment.ts";
 
 /** How kinit ended: with a ticket for this service in the cache, or with its words. */
-export type KinitOutcome =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly text: string; readonly late: boolean };
+export type KinitOutcome = { readonly ok: true } | { readonly ok: false; readonly text: string };
 
 interface KinitOptions {
   readonly principal: string;
@@ -18,6 +16,8 @@ interface KinitOptions {
   readonly password?: string;
   /** In milliseconds; then kinit is ended. */
   readonly timeout: number;
+  /** Ends kinit before its time. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -25,12 +25,13 @@ interface KinitOptions {
  * because the library waits up to half a minute for a server that hangs, and only a process can be ended before.
  */
 export async function kinit(config: KerberosConfig, options: KinitOptions): Promise<KinitOutcome> {
-  const { principal, cache, password, timeout } = options;
+  const { principal, cache, password, timeout, signal: end } = options;
   const keys = password === undefined ? ["-k", "-t", config.keytab] : [];
   const args = ["-c", `FILE:${cache}`, "-l", "5m", "-S", servicePrincipal(config), ...keys, "--", principal];
   const child = spawn("kinit", args, {
     env: kerberosEnvironment(config),
     timeout,
+    signal: end,
     killSignal: "SIGKILL",
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -43,9 +44,8 @@ export async function kinit(config: KerberosConfig, options: KinitOptions): Prom
       once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>,
     ]);
     if (code === 0) return { ok: true };
-    const late = signal === "SIGKILL";
-    const said = late ? `no answer of the KDC within ${timeout} ms` : `${expiry(stdout)}${stderr.trim()}`;
-    return { ok: false, text: said, late };
+    if (signal === "SIGKILL") return { ok: false, text: `no answer of the KDC within ${timeout} ms` };
+    return { ok: false, text: `${expiry(stdout)}${stderr.trim()}` };
   } catch (error) {
     const hint = "install MIT Kerberos' programs (Debian: krb5-user)";
     throw new Error(`kinit cannot be run: ${messageOf(error)}; ${hint}`, { cause: error });

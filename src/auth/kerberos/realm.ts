@@ -38,6 +38,7 @@ export interface Realm {
 /** The configured realm; nothing is asked before the first question. */
 export function createRealm(config: KerberosConfig): Realm {
   const helper = new KerberosHelper(config);
+  const closing = new AbortController();
   const folder = mkdtempSync(join(tmpdir(), "authmq-kerberos-"));
   const lane = createLane(PROCESSES, {
     limit: PATIENCE,
@@ -45,24 +46,25 @@ export function createRealm(config: KerberosConfig): Realm {
   });
   const unavailable = (detail: string, cause?: unknown): AppError =>
     new AppError("UNAVAILABLE", `kerberos: ${detail}`, { cause });
-  const ask = (question: Parameters<KerberosHelper["ask"]>[0], timeout: number): Promise<HelperAnswer> =>
-    helper.ask(question, timeout).catch((error: unknown) => {
-      throw unavailable(messageOf(error), error);
-    });
+  const orUnavailable = (error: unknown): never => {
+    throw unavailable(messageOf(error), error);
+  };
+  const ask = (question: Parameters<KerberosHelper["ask"]>[0]): Promise<HelperAnswer> =>
+    helper.ask(question, config.timeout_ms).catch(orUnavailable);
 
   /** A ticket that the KDC gives for a password proves nothing until the keytab has opened it: any liar can give one. */
   const prove = async (principal: string, password?: string): Promise<RealmVerdict> => {
     const cache = join(folder, randomUUID());
-    const end = performance.now() + config.timeout_ms;
     try {
       const secret = password === undefined ? {} : { password };
-      const got = await kinit(config, { principal, cache, timeout: config.timeout_ms, ...secret });
+      const options = { principal, cache, timeout: config.timeout_ms, signal: closing.signal };
+      const got = await kinit(config, { ...options, ...secret }).catch(orUnavailable);
       if (!got.ok) {
         const reason = classify(got.text);
         if (reason === undefined) throw unavailable(got.text);
         return { ok: false, reason };
       }
-      const answer = await ask({ kind: "cache", cache }, Math.max(1, end - performance.now()));
+      const answer = await ask({ kind: "cache", cache });
       if (!answer.ok || answer.username !== principal) {
         const what = answer.ok ? `it names ${answer.username}` : answer.fault;
         throw unavailable(
@@ -78,7 +80,7 @@ export function createRealm(config: KerberosConfig): Realm {
     checkPassword: (username, password, stillWanted) =>
       lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
     async acceptTicket(ticket) {
-      const answer = await ask({ kind: "ticket", ticket }, config.timeout_ms);
+      const answer = await ask({ kind: "ticket", ticket });
       if (answer.ok) return { ok: true, principal: answer.username, response: answer.response ?? undefined };
       const reason = answer.stage === "server" ? classifyTicket(answer.fault) : undefined;
       if (reason === undefined) throw unavailable(answer.fault);
@@ -94,6 +96,7 @@ export function createRealm(config: KerberosConfig): Realm {
       if (!answer.ok && answer.stage !== "server") throw new Error(answer.fault);
     },
     async close() {
+      closing.abort();
       await helper.stop();
       rmSync(folder, { recursive: true, force: true });
     },
