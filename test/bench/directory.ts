@@ -31,6 +31,8 @@ interface Directory {
   readonly baseDn: string;
   readonly bind: string;
   readonly bindName: (user: string) => string;
+  /** What to make of the ratio. */
+  readonly wanted: string;
 }
 
 await using scratch = new Scratch();
@@ -56,12 +58,13 @@ if (missingFor("samba") === undefined) {
     baseDn: samba.usersDn,
     bind: bindName("{username}"),
     bindName,
+    wanted: "wanted: at least 0.70",
   });
   await samba.stop();
 }
 if (missingFor("openldap") === undefined) await compareTokens();
 
-async function compareLogins({ name, url, baseDn, bind, bindName }: Directory): Promise<void> {
+async function compareLogins({ name, url, baseDn, bind, bindName, wanted }: Directory): Promise<void> {
   await using worker = await serve({ ldap_settings: { address: url, base_dn: baseDn, bind } });
   const users = USERS.map((user) => ({ bind: bindName(user), name: user }));
   const bare = startBareLoop({ url, baseDn, users, inFlight: IN_FLIGHT, password: PASSWORD });
@@ -82,7 +85,7 @@ async function compareLogins({ name, url, baseDn, bind, bindName }: Directory): 
   );
   say(`  bare bind and search              ${spread(rates("bare"), "/s")}`);
   say(`  login                             ${spread(rates("login"), "/s")}`);
-  say(`  login / bare                      ${ratio.toFixed(2)}  (wanted: at least 0.70)\n`);
+  say(`  login / bare                      ${ratio.toFixed(2)}  (${wanted})\n`);
 }
 
 async function compareTokens(): Promise<void> {
