@@ -46,6 +46,7 @@ if (missingFor("openldap") === undefined) {
     baseDn,
     bind: `cn={username},${baseDn}`,
     bindName: (user) => ldap.dnOf(user),
+    wanted: "bare, it takes less than broker and durable commit alone",
   });
 }
 if (missingFor("samba") === undefined) {
