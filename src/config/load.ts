@@ -67,14 +67,20 @@ export function parseConfig(
     if (!Object.hasOwn(SECTIONS, key)) faults.push({ path: key, msg: "unknown section" });
   }
   const section = <K extends keyof Settings>(name: K): Settings[K] | undefined => {
-    const result = SECTIONS[name].safeParse(overlay.raw[name]);
+    const given: unknown = overlay.raw[name];
+    const result = SECTIONS[name].safeParse(given);
     if (result.success) return result.data as Settings[K]; // TypeScript does not correlate the key with its schema
+    const unknown: string[] = [];
     for (const issue of result.error.issues) {
       const path = [name, ...issue.path].join(".");
       if (issue.code !== "unrecognized_keys") faults.push({ path, msg: issue.message });
-      else faults.push(...issue.keys.map((key) => ({ path: `${path}.${key}`, msg: "unknown key" })));
+      else {
+        faults.push(...issue.keys.map((key) => ({ path: `${path}.${key}`, msg: "unknown key" })));
+        if (issue.path.length === 0) unknown.push(...issue.keys);
+      }
     }
-    return undefined;
+    // What else is wrong with the section is told as well, so it is looked at without its unknown keys.
+    return SECTIONS[name].safeParse(without(given, unknown)).data as Settings[K] | undefined;
   };
   const { folder } = options;
   const directory = readDirectory(section("ldap_settings"), folder, faults);
@@ -127,6 +133,11 @@ function readConfigFile(file: string): Record<string, unknown> {
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new ConfigError([{ path: "", msg: `${file} must hold one JSON object` }]);
+}
+
+function without(value: unknown, keys: readonly string[]): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key)));
 }
 
 function checkApp(app: AppConfig | undefined, faults: ConfigFault[]): AppConfig | undefined {

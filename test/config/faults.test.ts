@@ -107,6 +107,20 @@ describe("a fault of the configuration names its path:", () => {
   }
 });
 
+test("an unknown key does not hide the other faults of its section", () => {
+  const raw = {
+    ldap_settings: { adress: "a", address: "a", bind: "search" },
+    db_settings: { hots: "a", database: "a", user: "a" },
+  };
+  assert.deepEqual(faultyPaths(raw), [
+    "db_settings.hots",
+    "db_settings.password",
+    "ldap_settings.address",
+    "ldap_settings.adress",
+    "ldap_settings.bind_dn",
+  ]);
+});
+
 test("all faults are listed at once", () => {
   const raw = {
     unknown: {},
