@@ -41,6 +41,7 @@ export class Replies implements ReplySender {
   #probation: Publisher | undefined;
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #stopped = false;
 
   constructor(options: RepliesOptions) {
     this.#options = options;
@@ -53,6 +54,7 @@ export class Replies implements ReplySender {
 
   /** Closes the connections after two seconds at most, so that replies under way arrive. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.race([this.#turn, sleep(2000, undefined, { ref: false })]);
     await Promise.all([this.#publisher.stop(), this.#probation?.stop()]);
   }
@@ -85,7 +87,8 @@ export class Replies implements ReplySender {
   }
 
   #prove(replyTo: string, content: Buffer, properties: Options.Publish): void {
-    if (this.#waiting >= MAX_WAITING) {
+    // A request that outlived the stop must not open a connection that nobody closes.
+    if (this.#stopped || this.#waiting >= MAX_WAITING) {
       this.#options.counters.count("replies_lost");
       return;
     }

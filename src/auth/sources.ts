@@ -32,13 +32,22 @@ export interface Sources extends LoginSources {
 
 /** Opens the login sources of a configuration; throws ConfigError where the Kerberos library or keytab cannot be used. */
 export async function openSources(parts: SourceParts): Promise<Sources> {
-  return { ...openDirectory(parts), ...(await openRealm(parts)) };
+  const directory = openDirectory(parts);
+  const realm = await openRealm(parts);
+  return {
+    ...directory,
+    ...realm,
+    async close() {
+      directory.close();
+      await realm.close();
+    },
+  };
 }
 
-function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate"> {
+function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate"> & { close(): void } {
   const { config, db, log } = parts;
   const { directory: settings, app } = config;
-  if (settings === undefined) return { revalidate: keepSession };
+  if (settings === undefined) return { revalidate: keepSession, close: () => undefined };
   warnOfPlainText(settings.servers, log);
   if (app.allow_registration)
     log.warn("registration is open: anyone may take the name of a directory user who has not logged in yet");
@@ -51,6 +60,7 @@ function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate">
       service === undefined || minutes === 0
         ? keepSession
         : createRevalidation({ ...parts, directory, sync, minutes }),
+    close: () => directory.close(),
   };
 }
 

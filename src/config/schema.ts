@@ -78,7 +78,7 @@ const ldapSettings = z.strictObject({
     .boolean()
     .default(true)
     .describe("whether the directory decides who is in the admin group"),
-  domain: z.string().min(1).max(80).default("ad.local").describe("the domain that users log in to"),
+  domain: z.string().min(1).max(59).default("ad.local").describe("the domain that users log in to"),
   bind: z
     .string()
     .min(1)

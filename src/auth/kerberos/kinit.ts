@@ -35,9 +35,10 @@ export async function kinit(config: KerberosConfig, options: KinitOptions): Prom
     killSignal: "SIGKILL",
     stdio: ["pipe", "pipe", "pipe"],
   });
-  child.stdin.on("error", () => undefined); // it may have ended without reading
-  child.stdin.end(password === undefined ? "" : `${password}\n`);
+  child.on("error", () => undefined); // told by the wait for its end, below, unless it was never begun
   try {
+    child.stdin.on("error", () => undefined); // it may have ended without reading
+    child.stdin.end(password === undefined ? "" : `${password}\n`);
     const [stdout, stderr, [code, signal]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),

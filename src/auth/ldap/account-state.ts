@@ -6,6 +6,7 @@ export const STATE_ATTRIBUTES = [
   "accountExpires",
   "nsAccountLock",
   "pwdAccountLockedTime",
+  "pwdReset",
 ] as const;
 
 /** The bit of userAccountControl for a disabled account (MS-ADTS 2.2.16). */
@@ -25,6 +26,11 @@ export function isDisabled(entry: DirectoryEntry): boolean {
     entry.first("nsAccountLock")?.toLowerCase() === "true" ||
     entry.first("pwdAccountLockedTime") === LOCKED_FOR_GOOD
   );
+}
+
+/** Whether the password must be changed before it is good for anything else, where the server leaves that to be seen. */
+export function mustChange(entry: DirectoryEntry): boolean {
+  return entry.first("pwdReset")?.toLowerCase() === "true";
 }
 
 /** Whether the account's time is over. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";
-import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { Client, type Entry, type Filter, ResultCodeError } from "ldapts";
 import type { DirectoryServer } from "../../config/directory.ts";
 import { messageOf } from "../../errors.ts";
@@ -9,6 +9,13 @@ import { sharedLookup } from "./lookup.ts";
 /** A server cannot be used now: no connection, no trust in its certificate, no answer in time, or a fault of its own. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
+  /** Whether it answered before on this connection: then it may be this question alone that it cannot answer. */
+  readonly answered: boolean;
+
+  constructor(message: string, { answered, ...options }: ErrorOptions & { answered: boolean }) {
+    super(message, options);
+    this.answered = answered;
+  }
 }
 
 /** What a server answered instead of success: the result code (RFC 4511 section 4.1.9) and its text. */
@@ -41,57 +48,74 @@ const CODE_AT_END = / Code: 0x[0-9a-f]+$/;
 /** Result codes that say nothing of the question: the server is busy, overloaded, stopping, or at fault. */
 const SERVER_FAULTS: readonly number[] = [1, 2, 3, 11, 51, 52, 54, 80];
 
+/** The extended operation that begins TLS (RFC 4511 section 4.14). */
+const START_TLS = "1.3.6.1.4.1.1466.20037";
+
 /**
  * Connects, does the work and closes again. Throws Unreachable when the server cannot be used, which it also is when
- * all that takes longer than `timeout` ms.
+ * all that takes longer than `timeout` ms, or when `stopped` is aborted.
  */
 export async function withConnection<T>(
   server: DirectoryServer,
-  { ca, timeout }: { ca: Buffer | undefined; timeout: number },
+  { ca, timeout, stopped }: { ca: Buffer | undefined; timeout: number; stopped?: AbortSignal },
   work: (connection: LdapConnection) => Promise<T>,
 ): Promise<T> {
+  let answered = false;
   // ldapts has no deadline for a TLS handshake, and after one of its own it connects again, unbound.
   const { promise: late, reject } = Promise.withResolvers<never>();
   late.catch(() => undefined);
-  const timer = setTimeout(
-    () => reject(new Unreachable(`${server.url}: no answer within ${timeout} ms`)),
-    timeout,
-  );
+  const giveUp = (why: string): void => reject(new Unreachable(`${server.url}: ${why}`, { answered }));
+  const timer = setTimeout(() => giveUp(`no answer within ${timeout} ms`), timeout);
+  const onStop = (): void => giveUp("the worker stops");
+  stopped?.addEventListener("abort", onStop);
   let socket: Socket | undefined;
-  const inTime = <R>(step: Promise<R>): Promise<R> =>
-    Promise.race([step.catch((error: unknown) => Promise.reject(unreachable(server, error))), late]);
+  const inTime = async <R>(step: Promise<R>): Promise<R> => {
+    const failed = (error: unknown): Promise<never> =>
+      Promise.reject(unreachable(server, error, answered || error instanceof ResultCodeError));
+    return Promise.race([step.catch(failed), late]);
+  };
+  const ask = async <R>(request: Promise<R>): Promise<R | LdapRefusal> => {
+    const answer = await inTime(answerOf(request));
+    answered = true;
+    return answer;
+  };
   try {
+    if (stopped?.aborted === true) onStop();
     socket = connect({ host: server.host, port: server.port, noDelay: true, lookup: sharedLookup });
     socket.on("error", () => undefined); // whoever waits on the socket hears of it, too
     await inTime(once(socket, "connect"));
     const client = await inTime(clientOn(socket, server, ca));
     return await work({
-      bind: (name, password) => inTime(answerOf(client.bind(name, password).then(() => undefined))),
-      search: (request) => inTime(answerOf(search(client, request))),
+      bind: (name, password) => ask(client.bind(name, password).then(() => undefined)),
+      search: (request) => ask(search(client, request)),
     });
   } finally {
     clearTimeout(timer);
+    stopped?.removeEventListener("abort", onStop);
     socket?.destroy();
   }
 }
 
 async function clientOn(socket: Socket, server: DirectoryServer, ca: Buffer | undefined): Promise<Client> {
-  const tls: ConnectionOptions = {
+  if (server.tls === "none") return clientOver(socket);
+  if (server.tls === "starttls") {
+    await clientOver(socket).exop(START_TLS);
+    // What came in clear behind the answer must not be read as the beginning of what comes by TLS: whoever stands
+    // between could make a success of a refusal. So that client's reader is not used again.
+    socket.removeAllListeners("data");
+  }
+  const secure = connectTls({
     socket,
     // The name that the certificate must have; an address is no name to ask for (RFC 6066 section 3).
     host: server.host,
     ...(isIP(server.host) === 0 ? { servername: server.host } : {}),
     ...(ca === undefined ? {} : { ca }),
-  };
-  if (server.tls === "ldaps") {
-    const secure = connectTls(tls);
-    secure.on("error", () => undefined);
-    await once(secure, "secureConnect");
-    return clientOver(secure);
-  }
-  const client = clientOver(socket);
-  if (server.tls === "starttls") await client.startTLS(tls);
-  return client;
+    // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 would change what is not.
+    rejectUnauthorized: true,
+  });
+  secure.on("error", () => undefined);
+  await once(secure, "secureConnect");
+  return clientOver(secure);
 }
 
 function clientOver(socket: Socket): Client {
@@ -120,9 +144,9 @@ async function answerOf<T>(request: Promise<T>): Promise<T | LdapRefusal> {
   }
 }
 
-function unreachable(server: DirectoryServer, error: unknown): Unreachable {
+function unreachable(server: DirectoryServer, error: unknown, answered: boolean): Unreachable {
   const text = messageOf(error).replaceAll(/\s+/g, " ");
-  return new Unreachable(`${server.url}: ${text}${adviceOnTls(error)}`, { cause: error });
+  return new Unreachable(`${server.url}: ${text}${adviceOnTls(error)}`, { cause: error, answered });
 }
 
 /** What an operator can do about a certificate that is not trusted. */

@@ -4,13 +4,13 @@ import { isSameName } from "../../db/names.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import { createLane, type StillWanted } from "../lane.ts";
-import { isDisabled, isExpired, STATE_ATTRIBUTES } from "./account-state.ts";
+import { isDisabled, isExpired, mustChange, STATE_ATTRIBUTES } from "./account-state.ts";
 import { bindName, namesEntry } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
-import { filterFor } from "./filter.ts";
+import { ANY, filterFor } from "./filter.ts";
 import { NestedGroups, readMembership } from "./groups.ts";
-import { adviceOn, type Reason, REASONS, reasonOf } from "./reason.ts";
+import { adviceOn, isRestricted, type Reason, REASONS, reasonOf } from "./reason.ts";
 import { Servers } from "./servers.ts";
 
 /** When nothing moved on any connection for so many milliseconds, those that wait for one are not kept waiting. */
@@ -35,11 +35,14 @@ export interface Directory {
   authenticate(username: string, password: string, stillWanted: StillWanted): Promise<DirectoryVerdict>;
   /** Whether the user may still be here, asked by the service account. */
   lookUp(username: string): Promise<DirectoryVerdict>;
+  /** Ends what is under way. */
+  close(): void;
 }
 
 /** The configured directory; nothing is connected before the first question. */
 export function createDirectory(config: DirectoryConfig, log: Log): Directory {
   const servers = new Servers(config.servers, log);
+  const stopping = new AbortController();
   const nested = new NestedGroups(config);
   const lane = createLane(config.max_connections, {
     limit: PATIENCE,
@@ -51,8 +54,10 @@ export function createDirectory(config: DirectoryConfig, log: Log): Directory {
   ): Promise<DirectoryVerdict> =>
     lane.run(stillWanted, () =>
       servers.first((server) =>
-        withConnection(server, { ca: config.ca, timeout: config.timeout_ms }, (connection) =>
-          question({ config, connection, server, nested }),
+        withConnection(
+          server,
+          { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
+          (connection) => question({ config, connection, server, nested }),
         ),
       ),
     );
@@ -69,6 +74,7 @@ export function createDirectory(config: DirectoryConfig, log: Log): Directory {
         () => true,
         (asked) => lookUp(asked, username),
       ),
+    close: () => stopping.abort(),
   };
 }
 
@@ -103,14 +109,16 @@ async function authenticateNamed(
 ): Promise<DirectoryVerdict> {
   const refusal = await asked.connection.bind(name, password);
   if (refusal !== undefined) return refused(refusal);
-  const entry = await findEntry(asked, username);
+  const found = await searchEntry(asked, username);
+  if (isRestricted(found)) return { ok: false, reason: REASONS.mustChange };
+  const entry = chooseEntry(asked.config, found, username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   // A principal name may belong to one account and the attribute of the filter to another: the entry must agree.
   if (!namesEntry(asked.config, name, entry.dn)) {
     const disproof = await asked.connection.bind(entry.dn, password);
     if (disproof !== undefined) return refused(disproof);
   }
-  return accountOf(asked, entry);
+  return mustChange(entry) ? { ok: false, reason: REASONS.mustChange } : accountOf(asked, entry);
 }
 
 /** The service account searches the entry, and the user binds as this entry. */
@@ -121,19 +129,23 @@ async function authenticateFound(
 ): Promise<DirectoryVerdict> {
   const { connection, config } = asked;
   await bindService(asked);
-  const entry = await findEntry(asked, username);
+  const entry = chooseEntry(config, await searchEntry(asked, username), username);
   const found = "dn" in entry;
   // The same steps for a name that is not there, so that it is not answered sooner.
   const refusal = await connection.bind(found ? entry.dn : `cn=${randomUUID()},${config.base_dn}`, password);
   if (!found) return { ok: false, reason: entry };
   if (refusal !== undefined) return refused(refusal);
+  // Some directories accept a password that must be changed first, and then nothing but its change.
+  const own = { base: entry.dn, scope: "base", filter: ANY, attributes: ["1.1"], limit: 1 } as const;
+  if (mustChange(entry) || isRestricted(await connection.search(own)))
+    return { ok: false, reason: REASONS.mustChange };
   if (config.nested_groups) await bindService(asked);
   return accountOf(asked, entry);
 }
 
 async function lookUp(asked: Question, username: string): Promise<DirectoryVerdict> {
   await bindService(asked);
-  const entry = await findEntry(asked, username);
+  const entry = chooseEntry(asked.config, await searchEntry(asked, username), username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   if (isDisabled(entry)) return { ok: false, reason: REASONS.disabled };
   if (isExpired(entry, new Date())) return { ok: false, reason: REASONS.expired };
@@ -148,23 +160,30 @@ async function bindService({ config: { service }, connection }: Question): Promi
   }
 }
 
-async function findEntry(
-  { config, connection }: Question,
+function searchEntry(
+  { config: { base_dn, userFilter }, connection }: Question,
   username: string,
-): Promise<DirectoryEntry | Reason> {
-  const { base_dn, userFilter } = config;
-  const found = await connection.search({
+): ReturnType<LdapConnection["search"]> {
+  return connection.search({
     base: base_dn,
     scope: "sub",
     filter: filterFor(userFilter, username),
     attributes: [userFilter.nameAttribute, "mail", "memberOf", ...STATE_ATTRIBUTES],
     limit: 2,
   });
+}
+
+/** The one entry that a search found, or why there is none. */
+function chooseEntry(
+  { base_dn, userFilter: { nameAttribute } }: DirectoryConfig,
+  found: Awaited<ReturnType<LdapConnection["search"]>>,
+  username: string,
+): DirectoryEntry | Reason {
   const [entry, other] = entriesOf(found, base_dn);
   if (entry === undefined) return REASONS.unknown;
   if (other !== undefined) return REASONS.ambiguous;
   // Directories find more than what is equal: without accents, with other blanks.
-  const name = entry.first(userFilter.nameAttribute);
+  const name = entry.first(nameAttribute);
   return name !== undefined && isSameName(name, username) ? entry : REASONS.otherName;
 }
 
@@ -172,6 +191,12 @@ async function accountOf(
   { config, connection, server, nested }: Question,
   entry: DirectoryEntry,
 ): Promise<DirectoryVerdict> {
+  // Active Directory gives 1500 values at a time; who is in more groups must not be taken for who is in none.
+  if (entry.isPartial && !config.nested_groups)
+    throw new AppError(
+      "UNAVAILABLE",
+      `directory: ${entry.dn} is in too many groups: set ldap_settings.nested_groups`,
+    );
   const direct = entry.all("memberOf");
   const all = config.nested_groups ? [...direct, ...(await nested.of(entry.dn, connection, server))] : direct;
   const { mayLogIn, groups } = readMembership(all, config);

@@ -9,6 +9,8 @@ export interface DirectoryEntry {
   /** The values of an attribute, whose name servers write in any case. */
   all(attribute: string): readonly string[];
   first(attribute: string): string | undefined;
+  /** Whether the server gave only some values of an attribute (MS-ADTS 3.1.1.3.1.3.3). */
+  readonly isPartial: boolean;
 }
 
 /** The entries that a search found; throws UNAVAILABLE when the search was refused: nobody knows what is there then. */
@@ -27,5 +29,6 @@ function toEntry({ dn, ...attributes }: Entry): DirectoryEntry {
     ]),
   );
   const all = (attribute: string): readonly string[] => values.get(attribute.toLowerCase()) ?? [];
-  return { dn, all, first: (attribute) => all(attribute)[0] };
+  const isPartial = values.keys().some((name) => name.includes(";range="));
+  return { dn, all, first: (attribute) => all(attribute)[0], isPartial };
 }

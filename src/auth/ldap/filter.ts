@@ -1,5 +1,8 @@
-import { AndFilter, EqualityFilter, type Filter, OrFilter } from "ldapts";
+import { AndFilter, EqualityFilter, type Filter, OrFilter, PresenceFilter } from "ldapts";
 import { PLACEHOLDER, type UserFilter } from "../../config/user-filter.ts";
+
+/** Finds whatever is there. */
+export const ANY: Filter = new PresenceFilter({ attribute: "objectClass" });
 
 /** The filter that finds one name. The name is a value in it and never text of it, so it cannot change it. */
 export function filterFor({ filter }: UserFilter, username: string): Filter {

@@ -16,6 +16,7 @@ export const REASONS = {
   notInGroup: { label: "not-in-group", text: "not in the login group (ldap_settings.group)" },
   disabled: { label: "disabled", text: "the account is disabled" },
   expired: { label: "expired", text: "the account has expired" },
+  mustChange: { label: "must-change", text: "the password must be changed first" },
   emailTaken: { label: "email-taken", text: "the email address belongs to another account" },
   notDirectory: {
     label: "not-a-directory-user",
@@ -38,6 +39,9 @@ const AD_CODES: Readonly<Record<string, string>> = {
   "775": "the account is locked out",
 };
 
+/** Of these the server says that it cannot tell: no logon server, no trust. */
+const AD_UNDECIDED: readonly string[] = ["51f", "6fb", "6fc", "6fd"];
+
 /** Result codes of a bind that speak of the user (RFC 4511 appendix A.2). */
 const USER_CODES: Readonly<Record<number, string>> = {
   19: "the account is locked (constraintViolation)",
@@ -51,10 +55,21 @@ const USER_CODES: Readonly<Record<number, string>> = {
 /** Why a user's bind was refused; undefined when the answer speaks of the request or the server instead. */
 export function reasonOf({ code, text }: LdapRefusal): Reason | undefined {
   const data = /\bdata ([0-9a-f]{3})\b/i.exec(text)?.[1]?.toLowerCase();
+  if (data !== undefined && AD_UNDECIDED.includes(data)) return undefined;
   const known = data === undefined ? undefined : AD_CODES[data];
   if (code === 49 && data !== undefined && known !== undefined) return { label: data, text: known };
   const meaning = USER_CODES[code];
   return meaning === undefined ? undefined : { label: `ldap-${code}`, text: meaning };
+}
+
+/** Whether a search was refused because the password must be changed first (draft-behera-ldap-password-policy 8.1.2.2). */
+export function isRestricted(answer: object): answer is LdapRefusal {
+  return (
+    "code" in answer &&
+    (answer.code === 50 || answer.code === 53) &&
+    "text" in answer &&
+    /restricted to bind|password/i.test(String(answer.text))
+  );
 }
 
 /** What an operator can do about an answer that does not speak of the user. */

@@ -1,8 +1,10 @@
 import type { Database } from "../../db/database.ts";
 import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
+import { findUser } from "../../db/queries/users.ts";
 import type { Counters } from "../../observability/counters.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Directory } from "./directory.ts";
+import { type Reason, REASONS } from "./reason.ts";
 import type { DirectorySync } from "./sync.ts";
 
 /** The session as it is after its user was looked up where that is due; undefined when it was revoked for it. */
@@ -20,23 +22,39 @@ interface RevalidationParts {
 
 /** Looks users of the directory up again; throws UNAVAILABLE when the directory cannot say, as a login does. */
 export function createRevalidation(parts: RevalidationParts): Revalidate {
-  const { db, directory, sync, minutes, counters, log } = parts;
+  const underWay = new Map<bigint, Promise<SessionRow | undefined>>();
   return async (session) => {
-    const { username, token_id, validated_at } = session;
+    const { token_id, validated_at } = session;
     const age = Date.now() - (validated_at?.getTime() ?? 0);
-    if (session.auth_type !== "LDAP" || age < minutes * 60_000) return session;
-    const verdict = await directory.lookUp(username);
-    if (!verdict.ok) {
-      const { label, text } = verdict.reason;
-      counters.countBy("directory_refusals", label);
-      log.info({ username, reason: label, detail: text }, "the directory ended a session");
-      await deleteIdToken(db, token_id);
-      return undefined;
+    if (session.auth_type !== "LDAP" || age < parts.minutes * 60_000) return session;
+    // Who exchanges a token many times at once is looked up once.
+    let look = underWay.get(token_id);
+    if (look === undefined) {
+      look = lookAgain(parts, session).finally(() => underWay.delete(token_id));
+      underWay.set(token_id, look);
     }
-    const synced = await sync(verdict.account, undefined);
-    await markValidated(db, token_id);
-    return synced.outcome === "synced" ? { ...session, groups: synced.groups } : session;
+    return look;
   };
+}
+
+async function lookAgain(
+  { db, directory, sync, counters, log }: RevalidationParts,
+  session: SessionRow,
+): Promise<SessionRow | undefined> {
+  const { username, token_id } = session;
+  const end = async ({ label, text }: Reason): Promise<undefined> => {
+    counters.countBy("directory_refusals", label);
+    log.info({ username, reason: label, detail: text }, "the directory ended a session");
+    await deleteIdToken(db, token_id);
+  };
+  const verdict = await directory.lookUp(username);
+  if (!verdict.ok) return end(verdict.reason);
+  // Nobody logs in here, so no account is made of what the directory says.
+  const user = await findUser(db, username);
+  const synced = user && (await sync(verdict.account, user));
+  if (synced?.outcome !== "synced") return end(REASONS.notDirectory);
+  await markValidated(db, token_id);
+  return { ...session, groups: synced.groups };
 }
 
 /** Where there is no directory, or no account that could ask it, every session stays as it is. */

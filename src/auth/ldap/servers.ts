@@ -72,10 +72,12 @@ export class Servers {
       return result;
     } catch (error) {
       // Several that were under way together fail together: that is one failure.
-      if (error instanceof Unreachable && state.failures === failures) {
+      if (!(error instanceof Unreachable)) throw error;
+      state.fault = error;
+      // A server that answered on this connection is not dead: a question of one user must not take it away from all.
+      if (!error.answered && state.failures === failures) {
         state.failures++;
         state.failedAt = performance.now();
-        state.fault = error;
         if (failures === 0)
           this.#log.warn({ server: state.server.url, err: error }, "a directory server is out of reach");
       }

@@ -55,20 +55,43 @@ export async function syncDirectoryUser(
   if (row === undefined) return makeUser(db, user, rules);
   if (row.auth_type !== "LDAP" || !isSameName(row.username, user.username))
     return { outcome: "not a directory user" };
-  const emailKept = row.email !== user.email && !(await changeEmail(db, row.username, user.email));
   const plan = planOf(user.groups, await listGroupsOf(db, row.username), rules);
-  if (plan.joins.length > 0 || plan.leaves.length > 0) {
-    await inTransaction(db, async (trx) => {
-      await applyJoins(trx, row.username, plan.joins, () => lockUser(trx, row.username));
-      if (plan.leaves.length === 0) return;
+  const email = row.email === user.email ? undefined : user.email;
+  if (email === undefined && plan.joins.length === 0 && plan.leaves.length === 0)
+    return { outcome: "synced", user: row, groups: plan.result, emailKept: false };
+  try {
+    return await changeUser(db, row, plan, email);
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    const changed = await changeUser(db, row, plan, undefined);
+    return changed.outcome === "synced" ? { ...changed, emailKept: true } : changed;
+  }
+}
+
+async function changeUser(
+  db: Database,
+  row: UserRow,
+  { joins, leaves, result }: Plan,
+  email: string | undefined,
+): Promise<SyncOutcome> {
+  const { username } = row;
+  return inTransaction(db, async (trx) => {
+    // The directory took its time, and the name may be another kind of account's by now.
+    const isStillThere = async (): Promise<boolean> => (await lockUser(trx, username))?.auth_type === "LDAP";
+    if (!(await applyJoins(trx, username, joins, isStillThere))) return { outcome: "not a directory user" };
+    if (email !== undefined) {
+      const change = { email, modified_at: toSqlTime(new Date()) };
+      await trx.updateTable("user").set(change).where("username", "=", username).execute();
+    }
+    if (leaves.length > 0) {
       await trx
         .deleteFrom("usergroup")
-        .where("username", "=", row.username)
-        .where("groupname", "in", plan.leaves)
+        .where("username", "=", username)
+        .where("groupname", "in", leaves)
         .execute();
-    });
-  }
-  return { outcome: "synced", user: row, groups: plan.result, emailKept };
+    }
+    return { outcome: "synced", user: row, groups: result, emailKept: false };
+  });
 }
 
 async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Promise<SyncOutcome> {
@@ -86,7 +109,10 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
   const { joins } = planOf(user.groups, [], rules);
   try {
     await inTransaction(db, (trx) =>
-      applyJoins(trx, username, joins, () => trx.insertInto("user").values(row).execute()),
+      applyJoins(trx, username, joins, async () => {
+        await trx.insertInto("user").values(row).execute();
+        return true;
+      }),
     );
     return { outcome: "synced", user: row, groups: joins, emailKept: false };
   } catch (error) {
@@ -97,34 +123,20 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
   }
 }
 
-/** Groups before the user, as everywhere: two transactions that lock in different orders would wait for each other. */
+/**
+ * Makes the user a member; false, and nothing of that, when `takeUser` finds no user to do it with. Groups before the
+ * user, as everywhere: two transactions that lock in different orders would wait for each other.
+ */
 async function applyJoins(
   trx: Transaction<Tables>,
   username: string,
   joins: readonly string[],
-  takeUser: () => Promise<unknown>,
-): Promise<void> {
+  takeUser: () => Promise<boolean>,
+): Promise<boolean> {
   for (const name of joins) await ensureGroup(trx, name);
-  // Who was deleted meanwhile joins nothing; the login that this is part of finds out by itself.
-  if ((await takeUser()) === undefined) return;
+  if (!(await takeUser())) return false;
   for (const name of joins) await ensureMember(trx, name, username);
-}
-
-/** Whether the email could be changed; false when another account has it. */
-async function changeEmail(db: Database, username: string, email: string): Promise<boolean> {
-  try {
-    await inTransaction(db, (trx) =>
-      trx
-        .updateTable("user")
-        .set({ email, modified_at: toSqlTime(new Date()) })
-        .where("username", "=", username)
-        .execute(),
-    );
-    return true;
-  } catch (error) {
-    if (isDuplicate(error)) return false;
-    throw error;
-  }
+  return true;
 }
 
 function planOf(wanted: readonly string[], current: readonly string[], { mode, exempt }: SyncRules): Plan {

@@ -37,13 +37,14 @@ interface NewIdToken {
 /** What a login was checked against; a user of a directory has no hash. */
 interface VerifiedLogin {
   readonly username: string;
+  readonly auth_type: AuthType;
   readonly hash: Uint8Array | null;
   readonly rehashed: Uint8Array | undefined;
 }
 
 /**
- * Makes the user's one ID token; an earlier one is dead when this returns. "changed" when the password or the
- * activation is no longer what the login was checked against: then nothing was written.
+ * Makes the user's one ID token; an earlier one is dead when this returns. "changed" when the password, the
+ * activation or the source is no longer what the login was checked against: then nothing was written.
  */
 export async function replaceIdToken(
   db: Database,
@@ -52,7 +53,8 @@ export async function replaceIdToken(
 ): Promise<bigint | "changed"> {
   return inTransaction(db, async (trx) => {
     const user = await lockUser(trx, login.username);
-    if (user?.activated !== 1 || !equal(user.password_hash, login.hash)) return "changed";
+    if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
+    if (!equal(user.password_hash, login.hash)) return "changed";
     if (login.rehashed !== undefined) {
       await trx
         .updateTable("user")

@@ -106,10 +106,10 @@ export async function changeUser(
 export async function lockUser(
   trx: Db,
   username: string,
-): Promise<Pick<UserRow, "username" | "password_hash" | "activated"> | undefined> {
+): Promise<Pick<UserRow, "username" | "password_hash" | "auth_type" | "activated"> | undefined> {
   return trx
     .selectFrom("user")
-    .select(["username", "password_hash", "activated"])
+    .select(["username", "password_hash", "auth_type", "activated"])
     .where("username", "=", username)
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();

@@ -59,7 +59,7 @@ export const login = defineProcedure({
     const validUntil = new Date(Date.now() + app.id_token_valid_time * 60_000);
     const tokenId = await replaceIdToken(
       db,
-      { username: user.username, hash: user.password_hash, rehashed },
+      { username: user.username, auth_type: user.auth_type, hash: user.password_hash, rehashed },
       {
         ip: input.ip,
         vhost: input.vhost,
