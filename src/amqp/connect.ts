@@ -21,7 +21,7 @@ export function connectBroker(
       keepAlive: true,
       timeout,
       clientProperties: { connection_name: `${amqp.connection_name} ${purpose}` },
-      ...(amqp.ca === undefined ? {} : { ca: [amqp.ca] }),
+      ...(amqp.ca === undefined ? {} : { ca: [amqp.ca], rejectUnauthorized: true }),
     },
   );
 }

@@ -48,7 +48,7 @@ export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
       password,
       vhost: encodeURIComponent(vhost),
     },
-    { noDelay: true, timeout: 5000, ...(ca === undefined ? {} : { ca: [ca] }) },
+    { noDelay: true, timeout: 5000, ...(ca === undefined ? {} : { ca: [ca], rejectUnauthorized: true }) },
   ).catch((error: unknown) => {
     throw new NoReplyError(`cannot connect to the broker at ${host}:${port}`, { cause: error });
   });
