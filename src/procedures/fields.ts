@@ -40,6 +40,9 @@ export function password(): z.ZodString {
   return text();
 }
 
+/** For a refinement of a whole request: its fault is told together with those of the fields, and not only after them. */
+export const together = { when: (): boolean => true };
+
 /** Where a user's password is checked. */
 export function authType() {
   return z.enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS");

@@ -5,9 +5,12 @@ import type { KerberosConfig } from "../../config/kerberos.ts";
 import { kerberosEnvironment } from "./environment.ts";
 
 /** What the helper is asked: whom a client's ticket names, or whom the ticket in a cache of kinit names. */
-export type HelperRequest =
-  | { readonly id: number; readonly kind: "ticket"; readonly ticket: string }
-  | { readonly id: number; readonly kind: "cache"; readonly cache: string };
+export type Question =
+  | { readonly kind: "ticket"; readonly ticket: string }
+  | { readonly kind: "cache"; readonly cache: string };
+
+/** A question, with the number that its answer will have. */
+export type HelperRequest = Question & { readonly id: number };
 
 /** The principal that the keytab's key vouches for, and the answer to its client; or at which stage it failed. */
 export type HelperAnswer =
@@ -18,10 +21,6 @@ export type HelperAnswer =
       readonly stage: "load" | "client" | "keytab" | "server";
       readonly fault: string;
     };
-
-type Question =
-  | { readonly kind: "ticket"; readonly ticket: string }
-  | { readonly kind: "cache"; readonly cache: string };
 
 /** A process may take long to start on a busy machine, in milliseconds. */
 const START_TIMEOUT = 10_000;

@@ -6,7 +6,7 @@ import type { KerberosConfig } from "../../config/kerberos.ts";
 import { AppError, messageOf } from "../../errors.ts";
 import { createLane, type StillWanted } from "../lane.ts";
 import { servicePrincipal } from "./environment.ts";
-import { type HelperAnswer, KerberosHelper } from "./helper-client.ts";
+import { type HelperAnswer, KerberosHelper, type Question } from "./helper-client.ts";
 import { kinit } from "./kinit.ts";
 import { classify, classifyTicket, type KerberosReason } from "./reason.ts";
 
@@ -49,7 +49,7 @@ export function createRealm(config: KerberosConfig): Realm {
   const orUnavailable = (error: unknown): never => {
     throw unavailable(messageOf(error), error);
   };
-  const ask = (question: Parameters<KerberosHelper["ask"]>[0]): Promise<HelperAnswer> =>
+  const ask = (question: Question): Promise<HelperAnswer> =>
     helper.ask(question, config.timeout_ms).catch(orUnavailable);
 
   /** A ticket that the KDC gives for a password proves nothing until the keytab has opened it: any liar can give one. */

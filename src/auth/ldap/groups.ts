@@ -1,9 +1,9 @@
-import { ExtensibleFilter, PresenceFilter } from "ldapts";
+import { ExtensibleFilter } from "ldapts";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
 import { isBelow, leadingValue, parseDn } from "../../config/dn.ts";
 import { entriesOf } from "./entry.ts";
 import type { LdapConnection } from "./connection.ts";
-import { memberFilter } from "./filter.ts";
+import { ANY, memberFilter } from "./filter.ts";
 
 /** Active Directory names itself in the root entry, and finds groups of groups by a rule of its own. */
 const ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800";
@@ -86,7 +86,7 @@ export async function isActiveDirectory(connection: LdapConnection): Promise<boo
   const found = await connection.search({
     base: "",
     scope: "base",
-    filter: new PresenceFilter({ attribute: "objectClass" }),
+    filter: ANY,
     attributes: ["supportedCapabilities"],
     limit: 1,
   });

@@ -5,6 +5,7 @@ import { leadingValue, parseDn } from "../../config/dn.ts";
 import { bindName } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
+import { ANY } from "./filter.ts";
 import { isActiveDirectory } from "./groups.ts";
 
 /** More groups than this are not counted. */
@@ -54,7 +55,7 @@ async function readRoot(connection: LdapConnection): Promise<Pick<ServerFacts, "
   const found = await connection.search({
     base: "",
     scope: "base",
-    filter: new PresenceFilter({ attribute: "objectClass" }),
+    filter: ANY,
     attributes: ["objectClass", "vendorName", "vendorVersion", "currentTime"],
     limit: 1,
   });

@@ -60,15 +60,15 @@ export async function syncDirectoryUser(
   if (email === undefined && plan.joins.length === 0 && plan.leaves.length === 0)
     return { outcome: "synced", user: row, groups: plan.result, emailKept: false };
   try {
-    return await changeUser(db, row, plan, email);
+    return await applyChanges(db, row, plan, email);
   } catch (error) {
     if (!isDuplicate(error)) throw error;
-    const changed = await changeUser(db, row, plan, undefined);
+    const changed = await applyChanges(db, row, plan, undefined);
     return changed.outcome === "synced" ? { ...changed, emailKept: true } : changed;
   }
 }
 
-async function changeUser(
+async function applyChanges(
   db: Database,
   row: UserRow,
   { joins, leaves, result }: Plan,

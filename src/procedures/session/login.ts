@@ -4,7 +4,7 @@ import { replaceIdToken } from "../../db/queries/id-tokens.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { ip, kerberosTicket, password, username, vhost } from "../fields.ts";
+import { ip, kerberosTicket, password, together, username, vhost } from "../fields.ts";
 
 interface Given {
   readonly username?: unknown;
@@ -12,8 +12,6 @@ interface Given {
   readonly kerberos_ticket?: unknown;
 }
 
-/** A refinement of its own is skipped where a field is refused already, and its fault would be told only afterwards. */
-const always = (): boolean => true;
 const hasNameOrTicket = (given: Given): boolean =>
   given.username !== undefined || given.kerberos_ticket !== undefined;
 const hasPasswordOrTicket = (given: Given): boolean =>
@@ -37,12 +35,12 @@ export const login = defineProcedure({
         vhost: vhost(app),
         ip: ip(),
       })
-      .refine(hasNameOrTicket, { path: ["username"], error: "must be a string", when: always })
-      .refine(hasPasswordOrTicket, { path: ["password"], error: "must be a string", when: always })
+      .refine(hasNameOrTicket, { path: ["username"], error: "must be a string", ...together })
+      .refine(hasPasswordOrTicket, { path: ["password"], error: "must be a string", ...together })
       .refine(hasNotBoth, {
         path: ["password"],
         error: "must be left out where kerberos_ticket is given",
-        when: always,
+        ...together,
       })
       // In the published schema: refinements have no form there.
       .meta({ anyOf: [{ required: ["username", "password"] }, { required: ["kerberos_ticket"] }] }),

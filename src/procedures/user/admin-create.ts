@@ -2,15 +2,13 @@ import { z } from "zod";
 import { createUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { authType, email, newPassword, username } from "../fields.ts";
+import { authType, email, newPassword, together, username } from "../fields.ts";
 
 interface Given {
   readonly auth_type?: unknown;
   readonly password?: unknown;
 }
 
-/** Told together with the faults of the fields: skipped otherwise where a field is refused already. */
-const always = (): boolean => true;
 const isLocal = ({ auth_type }: Given): boolean => auth_type === undefined || auth_type === "LOCAL";
 const isRemote = ({ auth_type }: Given): boolean => auth_type === "LDAP" || auth_type === "KERBEROS";
 
@@ -30,12 +28,12 @@ export const adminCreateUser = defineProcedure({
       .refine((given) => !isLocal(given) || given.password !== undefined, {
         path: ["password"],
         error: "must be a string",
-        when: always,
+        ...together,
       })
       .refine((given) => !isRemote(given) || given.password === undefined, {
         path: ["password"],
         error: "must be left out: it is checked elsewhere",
-        when: always,
+        ...together,
       }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler({ db, passwords, stillWanted }, input) {
