@@ -12,7 +12,14 @@ const ROOMS = [
   ["./src/auth"],
   ["./src/rpc"],
   ["./src/procedures"],
-  ["./src/engine.ts", "./src/worker.ts", "./src/create-auth.ts", "./src/schemas.ts", "./src/index.ts"],
+  [
+    "./src/engine.ts",
+    "./src/readiness.ts",
+    "./src/worker.ts",
+    "./src/create-auth.ts",
+    "./src/schemas.ts",
+    "./src/index.ts",
+  ],
   ["./src/cli", "./src/cli.ts"],
 ];
 
@@ -42,6 +49,7 @@ const HOMES = {
   commander: ["cli/"],
   "cli-progress": ["cli/"],
   pino: ["observability/"],
+  "prom-client": ["observability/"],
 };
 
 const driverHome = {

@@ -2,8 +2,8 @@ import { type Config, loadConfig, parseConfig } from "./config/load.ts";
 import type { LogConfig } from "./config/schema.ts";
 import { migrate } from "./db/migrate.ts";
 import { type Engine, openEngine } from "./engine.ts";
-import { createCounters } from "./observability/counters.ts";
 import { createLog, type Log } from "./observability/log.ts";
+import { createMetrics } from "./observability/metrics.ts";
 import { addUserToGroup } from "./procedures/group/add-user.ts";
 import { createGroup } from "./procedures/group/create.ts";
 import { deleteGroup } from "./procedures/group/delete.ts";
@@ -65,7 +65,7 @@ export interface Auth extends AsyncDisposable {
 export async function createAuth(options: AuthOptions): Promise<Auth> {
   const config = readConfig(options.config);
   const log: Log = createLog({ ...config.log, level: options.logLevel ?? "silent" });
-  const engine = await openEngine(config, log, createCounters());
+  const engine = await openEngine(config, log, createMetrics());
   const workflow = workflowsOf(engine);
   return {
     session: { login: workflow(login), logout: workflow(logout), getAccessToken: workflow(getAccessToken) },

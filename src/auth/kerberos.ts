@@ -1,8 +1,8 @@
 import type { Database } from "../db/database.ts";
 import { isSameName } from "../db/names.ts";
 import { findUser } from "../db/queries/users.ts";
-import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { LoginHandler, LoginVerdict, TicketLogin } from "./handler.ts";
 import type { KerberosReason } from "./kerberos/reason.ts";
 import type { Realm } from "./kerberos/realm.ts";
@@ -14,7 +14,7 @@ export interface KerberosLoginParts {
   readonly realmName: string;
   readonly db: Database;
   readonly passwords: Passwords;
-  readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
@@ -28,10 +28,10 @@ const UNASKABLE: KerberosReason = {
 
 /** Logs users in by the realm's KDC; they are in the database already. */
 export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
-  const { realm, passwords, counters, log } = parts;
+  const { realm, passwords, metrics, log } = parts;
   return async ({ password, user, stillWanted }) => {
     const refuse = async ({ label, text }: KerberosReason, took?: number): Promise<LoginVerdict> => {
-      counters.countBy("kerberos_refusals", label);
+      metrics.count("kerberos_refusals_total", { reason: label });
       log.info({ username: user?.username, reason: label, detail: text }, "the KDC refused a login");
       await passwords.verify(password, null, stillWanted);
       return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
@@ -45,9 +45,9 @@ export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
 }
 
 /** Logs users in by a SPNEGO token that their client got for this service. */
-export function ticketLogin({ realm, realmName, db, counters, log }: KerberosLoginParts): TicketLogin {
+export function ticketLogin({ realm, realmName, db, metrics, log }: KerberosLoginParts): TicketLogin {
   const refuse = ({ label, text }: KerberosReason): LoginVerdict => {
-    counters.countBy("kerberos_refusals", label);
+    metrics.count("kerberos_refusals_total", { reason: label });
     log.info({ reason: label, detail: text }, "a Kerberos ticket was refused");
     return { ok: false, reason: "bad-credentials" };
   };

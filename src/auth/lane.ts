@@ -22,8 +22,8 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** An empty lane for `width` tasks at once. */
-export function createLane(width: number, patience?: Patience): Lane {
+/** An empty lane for `width` tasks at once; `onTurn` is told how many seconds each task waited. */
+export function createLane(width: number, patience?: Patience, onTurn?: (seconds: number) => void): Lane {
   let running = 0;
   let lastMove = 0;
   let watch: NodeJS.Timeout | undefined;
@@ -63,7 +63,9 @@ export function createLane(width: number, patience?: Patience): Lane {
       const since = performance.now();
       await enter();
       try {
-        if (!(await stillWanted(performance.now() - since))) throw new Abandoned();
+        const waited = performance.now() - since;
+        onTurn?.(waited / 1000);
+        if (!(await stillWanted(waited))) throw new Abandoned();
         return await task();
       } finally {
         leave();

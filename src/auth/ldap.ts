@@ -1,6 +1,6 @@
 import { isSameName } from "../db/names.ts";
-import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { LoginHandler, LoginVerdict } from "./handler.ts";
 import { type Directory, isAskable } from "./ldap/directory.ts";
 import { type Reason, REASONS } from "./ldap/reason.ts";
@@ -12,16 +12,16 @@ export interface LdapLoginParts {
   readonly directory: Directory;
   readonly sync: DirectorySync;
   readonly passwords: Passwords;
-  readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
 /** Logs users in by the directory; their rows, emails and groups become what the directory says. */
-export function ldapLogin({ directory, sync, passwords, counters, log }: LdapLoginParts): LoginHandler {
+export function ldapLogin({ directory, sync, passwords, metrics, log }: LdapLoginParts): LoginHandler {
   return async ({ username: given, password, user, stillWanted }) => {
     const username = user?.username ?? given;
     const refuse = async ({ label, text }: Reason, took?: number): Promise<LoginVerdict> => {
-      counters.countBy("directory_refusals", label);
+      metrics.count("directory_refusals_total", { reason: label });
       log.info({ username, reason: label, detail: text }, "the directory refused a login");
       await passwords.verify(password, null, stillWanted);
       return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };

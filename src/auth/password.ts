@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { genSaltSync, hash, parseOptions, verify } from "@node-rs/bcrypt";
+import type { Metrics } from "../observability/metrics.ts";
 import { createLane, type StillWanted } from "./lane.ts";
 
 /** bcrypt reads no further (and stops at a NUL): a longer password would be as good as its beginning. */
@@ -25,20 +26,28 @@ export interface Passwords {
 }
 
 /** Passwords at a bcrypt cost (2^cost rounds), all in one lane. */
-export function createPasswords(cost: number): Passwords {
-  const lane = createLane(hashesAtOnce());
+export function createPasswords(cost: number, metrics?: Metrics): Passwords {
+  const lane = createLane(hashesAtOnce(), undefined, (seconds) =>
+    metrics?.observe("lane_wait_seconds", seconds, { lane: "hashing" }),
+  );
+  const timed = async <T>(operation: Promise<T>): Promise<T> => {
+    const since = performance.now();
+    const result = await operation;
+    metrics?.observe("hash_duration_seconds", (performance.now() - since) / 1000);
+    return result;
+  };
   return {
     hash: (password, stillWanted) =>
-      lane.run(stillWanted, async () => Buffer.from(await hash(password, { cost }))),
+      lane.run(stillWanted, async () => Buffer.from(await timed(hash(password, { cost })))),
     verify: (password, stored, stillWanted) =>
       lane.run(stillWanted, async () => {
         const known = stored === null ? undefined : costOf(stored);
         if (stored !== null && known !== undefined && isHashable(password)) {
-          if (await verify(password, stored)) return true;
+          if (await timed(verify(password, stored))) return true;
           // 2^known + 2^known + 2^(known+1) + ... + 2^(cost-1) = 2^cost rounds, as for everyone else.
-          for (let step = known; step < cost; step++) await verify(password, decoy(step));
+          for (let step = known; step < cost; step++) await timed(verify(password, decoy(step)));
         } else {
-          await verify(password, decoy(cost));
+          await timed(verify(password, decoy(cost)));
         }
         return false;
       }),

@@ -4,8 +4,8 @@ import type { Config } from "../config/load.ts";
 import { isLoopback } from "../config/loopback.ts";
 import type { Database } from "../db/database.ts";
 import { messageOf } from "../errors.ts";
-import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import { createRealm } from "./kerberos/realm.ts";
 import { kerberosLogin, ticketLogin } from "./kerberos.ts";
 import { createDirectory } from "./ldap/directory.ts";
@@ -19,13 +19,21 @@ interface SourceParts {
   readonly config: Config;
   readonly db: Database;
   readonly passwords: Passwords;
-  readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly log: Log;
+}
+
+/** A login source outside of this process. */
+export interface Remote {
+  readonly name: "directory" | "kerberos";
+  /** What kept its latest questions from an answer; undefined when nothing did. Asks nothing. */
+  readonly fault: () => string | undefined;
 }
 
 /** The login sources of a configuration, and what else depends on them. */
 export interface Sources extends LoginSources {
   readonly revalidate: Revalidate;
+  readonly remotes: readonly Remote[];
   /** Ends what the sources keep running; may be called twice. */
   close(): Promise<void>;
 }
@@ -37,6 +45,7 @@ export async function openSources(parts: SourceParts): Promise<Sources> {
   return {
     ...directory,
     ...realm,
+    remotes: [...directory.remotes, ...realm.remotes],
     async close() {
       directory.close();
       await realm.close();
@@ -44,14 +53,16 @@ export async function openSources(parts: SourceParts): Promise<Sources> {
   };
 }
 
-function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate"> & { close(): void } {
-  const { config, db, log } = parts;
+function openDirectory(
+  parts: SourceParts,
+): Pick<Sources, "ldap" | "revalidate" | "remotes"> & { close(): void } {
+  const { config, db, metrics, log } = parts;
   const { directory: settings, app } = config;
-  if (settings === undefined) return { revalidate: keepSession, close: () => undefined };
+  if (settings === undefined) return { revalidate: keepSession, remotes: [], close: () => undefined };
   warnOfPlainText(settings.servers, log);
   if (app.allow_registration)
     log.warn("registration is open: anyone may take the name of a directory user who has not logged in yet");
-  const directory = createDirectory(settings, log);
+  const directory = createDirectory(settings, log, metrics);
   const sync = createSync(db, settings, app, log);
   const { service, revalidate_minutes: minutes } = settings;
   return {
@@ -60,14 +71,17 @@ function openDirectory(parts: SourceParts): Pick<Sources, "ldap" | "revalidate">
       service === undefined || minutes === 0
         ? keepSession
         : createRevalidation({ ...parts, directory, sync, minutes }),
+    remotes: [{ name: "directory", fault: () => directory.fault }],
     close: () => directory.close(),
   };
 }
 
-async function openRealm(parts: SourceParts): Promise<Pick<Sources, "kerberos" | "ticket" | "close">> {
+async function openRealm(
+  parts: SourceParts,
+): Promise<Pick<Sources, "kerberos" | "ticket" | "remotes" | "close">> {
   const { kerberos: settings } = parts.config;
-  if (settings === undefined) return { close: async () => undefined };
-  const realm = createRealm(settings);
+  if (settings === undefined) return { remotes: [], close: async () => undefined };
+  const realm = createRealm(settings, parts.metrics);
   try {
     await realm.open();
   } catch (error) {
@@ -75,7 +89,12 @@ async function openRealm(parts: SourceParts): Promise<Pick<Sources, "kerberos" |
     throw new ConfigError([{ path: "kerberos_settings", msg: messageOf(error) }]);
   }
   const login = { ...parts, realm, realmName: settings.realm };
-  return { kerberos: kerberosLogin(login), ticket: ticketLogin(login), close: () => realm.close() };
+  return {
+    kerberos: kerberosLogin(login),
+    ticket: ticketLogin(login),
+    remotes: [{ name: "kerberos", fault: () => realm.fault }],
+    close: () => realm.close(),
+  };
 }
 
 function warnOfPlainText(servers: readonly DirectoryServer[], log: Log): void {

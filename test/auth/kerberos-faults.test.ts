@@ -234,7 +234,7 @@ describe("Kerberos", { skip }, () => {
     await worker.worker.stop();
     const { counters } = (await lastLine(worker, "stopped")) as { counters?: Record<string, unknown> };
     const expected = { "wrong-password": 2, unaskable: 1, unknown: 1, "bad-ticket": 1 };
-    assert.deepEqual(counters?.["kerberos_refusals"], expected);
+    assert.deepEqual(counters?.["kerberos_refusals_total"], expected);
   });
 
   test("shows neither password nor ticket nor key in the log or in the list of processes", async () => {

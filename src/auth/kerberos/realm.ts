@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KerberosConfig } from "../../config/kerberos.ts";
 import { AppError, messageOf } from "../../errors.ts";
+import type { Metrics } from "../../observability/metrics.ts";
 import { createLane, type StillWanted } from "../lane.ts";
 import { servicePrincipal } from "./environment.ts";
 import { type HelperAnswer, KerberosHelper, type Question } from "./helper-client.ts";
@@ -29,6 +30,8 @@ export interface Realm {
   acceptTicket(ticket: string): Promise<RealmVerdict>;
   /** Gets a ticket by the keytab and accepts it: proves package, keytab, KDC and clock. Rejects with what is wrong. */
   checkItself(): Promise<void>;
+  /** What kept the latest question from an answer, without names of users; undefined when nothing did. */
+  readonly fault: string | undefined;
   /** Rejects with what is wrong with package or keytab, as far as that shows without the KDC. */
   open(): Promise<void>;
   /** Complete on return, and may be called twice. */
@@ -36,14 +39,29 @@ export interface Realm {
 }
 
 /** The configured realm; nothing is asked before the first question. */
-export function createRealm(config: KerberosConfig): Realm {
+export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
   const helper = new KerberosHelper(config);
   const closing = new AbortController();
   const folder = mkdtempSync(join(tmpdir(), "authmq-kerberos-"));
-  const lane = createLane(PROCESSES, {
+  const patience = {
     limit: PATIENCE,
     giveUp: () => new AppError("UNAVAILABLE", "kerberos: all questions to the KDC hang"),
-  });
+  };
+  const lane = createLane(PROCESSES, patience, (seconds) =>
+    metrics?.observe("lane_wait_seconds", seconds, { lane: "kerberos" }),
+  );
+  let fault: string | undefined;
+  const noted = async (verdict: Promise<RealmVerdict>, username?: string): Promise<RealmVerdict> => {
+    try {
+      const result = await verdict;
+      fault = undefined;
+      return result;
+    } catch (error) {
+      if (error instanceof AppError)
+        fault = username === undefined ? error.message : error.message.replaceAll(username, "a user");
+      throw error;
+    }
+  };
   const unavailable = (detail: string, cause?: unknown): AppError =>
     new AppError("UNAVAILABLE", `kerberos: ${detail}`, { cause });
   const orUnavailable = (error: unknown): never => {
@@ -76,16 +94,23 @@ export function createRealm(config: KerberosConfig): Realm {
       rmSync(cache, { force: true });
     }
   };
+  const accept = async (ticket: string): Promise<RealmVerdict> => {
+    const answer = await ask({ kind: "ticket", ticket });
+    if (answer.ok) return { ok: true, principal: answer.username, response: answer.response ?? undefined };
+    const reason = answer.stage === "server" ? classifyTicket(answer.fault) : undefined;
+    if (reason === undefined) throw unavailable(answer.fault);
+    return { ok: false, reason };
+  };
   return {
-    checkPassword: (username, password, stillWanted) =>
-      lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
-    async acceptTicket(ticket) {
-      const answer = await ask({ kind: "ticket", ticket });
-      if (answer.ok) return { ok: true, principal: answer.username, response: answer.response ?? undefined };
-      const reason = answer.stage === "server" ? classifyTicket(answer.fault) : undefined;
-      if (reason === undefined) throw unavailable(answer.fault);
-      return { ok: false, reason };
+    get fault() {
+      return fault;
     },
+    checkPassword: (username, password, stillWanted) =>
+      noted(
+        lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
+        username,
+      ),
+    acceptTicket: (ticket) => noted(accept(ticket)),
     async checkItself() {
       const verdict = await prove(servicePrincipal(config));
       if (!verdict.ok) throw new Error(verdict.reason.text);

@@ -3,6 +3,7 @@ import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts
 import { isSameName } from "../../db/names.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
+import type { Metrics } from "../../observability/metrics.ts";
 import { createLane, type StillWanted } from "../lane.ts";
 import { isDisabled, isExpired, mustChange, STATE_ATTRIBUTES } from "./account-state.ts";
 import { bindName, namesEntry } from "./bind-name.ts";
@@ -35,32 +36,43 @@ export interface Directory {
   authenticate(username: string, password: string, stillWanted: StillWanted): Promise<DirectoryVerdict>;
   /** Whether the user may still be here, asked by the service account. */
   lookUp(username: string): Promise<DirectoryVerdict>;
+  /** What kept the latest questions from an answer; undefined when nothing did. */
+  readonly fault: string | undefined;
   /** Ends what is under way. */
   close(): void;
 }
 
 /** The configured directory; nothing is connected before the first question. */
-export function createDirectory(config: DirectoryConfig, log: Log): Directory {
+export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metrics): Directory {
   const servers = new Servers(config.servers, log);
+  const account: ServiceAccount = { fault: undefined };
   const stopping = new AbortController();
   const nested = new NestedGroups(config);
-  const lane = createLane(config.max_connections, {
+  const patience = {
     limit: PATIENCE,
     giveUp: () => new AppError("UNAVAILABLE", "directory: all connections hang"),
-  });
+  };
+  const lane = createLane(config.max_connections, patience, (seconds) =>
+    metrics.observe("lane_wait_seconds", seconds, { lane: "directory" }),
+  );
   const ask = (
     stillWanted: StillWanted,
     question: (asked: Question) => Promise<DirectoryVerdict>,
   ): Promise<DirectoryVerdict> =>
-    lane.run(stillWanted, () =>
-      servers.first((server) =>
-        withConnection(
-          server,
-          { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
-          (connection) => question({ config, connection, server, nested }),
-        ),
-      ),
-    );
+    lane.run(stillWanted, async () => {
+      const since = performance.now();
+      try {
+        return await servers.first((server) =>
+          withConnection(
+            server,
+            { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
+            (connection) => question({ config, connection, server, nested, account }),
+          ),
+        );
+      } finally {
+        metrics.observe("directory_duration_seconds", (performance.now() - since) / 1000);
+      }
+    });
   return {
     authenticate: (username, password, stillWanted) =>
       ask(stillWanted, (asked) => {
@@ -74,6 +86,9 @@ export function createDirectory(config: DirectoryConfig, log: Log): Directory {
         () => true,
         (asked) => lookUp(asked, username),
       ),
+    get fault() {
+      return servers.fault ?? account.fault;
+    },
     close: () => stopping.abort(),
   };
 }
@@ -93,11 +108,17 @@ export function isAskable(username: string, password: string): boolean {
   );
 }
 
+/** The service account, as far as the servers take it. */
+interface ServiceAccount {
+  fault: string | undefined;
+}
+
 interface Question {
   readonly config: DirectoryConfig;
   readonly connection: LdapConnection;
   readonly server: DirectoryServer;
   readonly nested: NestedGroups;
+  readonly account: ServiceAccount;
 }
 
 /** The user binds by a name that is made from the template, and searches its own entry. */
@@ -152,12 +173,11 @@ async function lookUp(asked: Question, username: string): Promise<DirectoryVerdi
   return accountOf(asked, entry);
 }
 
-async function bindService({ config: { service }, connection }: Question): Promise<void> {
+async function bindService({ config: { service }, connection, account }: Question): Promise<void> {
   if (service === undefined) throw new Error("no service account is configured");
   const refusal = await connection.bind(service.dn, service.password);
-  if (refusal !== undefined) {
-    throw new AppError("UNAVAILABLE", `directory: the service account is refused with ${adviceOn(refusal)}`);
-  }
+  account.fault = refusal && `the service account is refused with ${adviceOn(refusal)}`;
+  if (account.fault !== undefined) throw new AppError("UNAVAILABLE", `directory: ${account.fault}`);
 }
 
 function searchEntry(

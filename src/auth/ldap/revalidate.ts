@@ -1,8 +1,8 @@
 import type { Database } from "../../db/database.ts";
 import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import { findUser } from "../../db/queries/users.ts";
-import type { Counters } from "../../observability/counters.ts";
 import type { Log } from "../../observability/log.ts";
+import type { Metrics } from "../../observability/metrics.ts";
 import type { Directory } from "./directory.ts";
 import { type Reason, REASONS } from "./reason.ts";
 import type { DirectorySync } from "./sync.ts";
@@ -16,7 +16,7 @@ interface RevalidationParts {
   readonly sync: DirectorySync;
   /** How old the last look may be. */
   readonly minutes: number;
-  readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
@@ -38,12 +38,12 @@ export function createRevalidation(parts: RevalidationParts): Revalidate {
 }
 
 async function lookAgain(
-  { db, directory, sync, counters, log }: RevalidationParts,
+  { db, directory, sync, metrics, log }: RevalidationParts,
   session: SessionRow,
 ): Promise<SessionRow | undefined> {
   const { username, token_id } = session;
   const end = async ({ label, text }: Reason): Promise<undefined> => {
-    counters.countBy("directory_refusals", label);
+    metrics.count("directory_refusals_total", { reason: label });
     log.info({ username, reason: label, detail: text }, "the directory ended a session");
     await deleteIdToken(db, token_id);
   };

@@ -32,6 +32,11 @@ export class Servers {
     this.#log = log;
   }
 
+  /** What is wrong with the servers, where none of them answered when it was asked last. */
+  get fault(): string | undefined {
+    return this.#states.every(({ failures }) => failures > 0) ? this.#faults() : undefined;
+  }
+
   /** What `work` gives on the first server that can be used; throws UNAVAILABLE when none can. */
   async first<T>(work: (server: DirectoryServer) => Promise<T>): Promise<T> {
     for (const state of this.#candidates()) {
@@ -41,9 +46,12 @@ export class Servers {
         if (!(error instanceof Unreachable)) throw error;
       }
     }
-    const faults = this.#states.flatMap(({ fault }) => fault ?? []);
-    const detail = faults.map(({ message }) => message).join("; ");
-    throw new AppError("UNAVAILABLE", `directory: ${detail}`, { cause: faults[0] });
+    const cause = this.#states.find(({ fault }) => fault !== undefined)?.fault;
+    throw new AppError("UNAVAILABLE", `directory: ${this.#faults()}`, { cause });
+  }
+
+  #faults(): string {
+    return this.#states.flatMap(({ fault }) => fault?.message ?? []).join("; ");
   }
 
   #candidates(): State[] {

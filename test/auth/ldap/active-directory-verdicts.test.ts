@@ -107,6 +107,6 @@ describe("Active Directory refuses a login", { skip }, () => {
     await worker.worker.stop();
     const counters = (await lastLine(worker, "stopped"))["counters"] as Record<string, unknown>;
     const reasons = { "52e": 2, "533": 1, "not-in-group": 1, unaskable: 1 };
-    assert.deepEqual(counters["directory_refusals"], reasons);
+    assert.deepEqual(counters["directory_refusals_total"], reasons);
   });
 });

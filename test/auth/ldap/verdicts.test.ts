@@ -41,7 +41,7 @@ describe("the directory refuses", { skip }, () => {
         assert.deepEqual(await usernames(worker), ["local-one"], "no row is made");
         await worker.worker.stop();
         const counters = (await lastLine(worker, "stopped"))["counters"] as Record<string, unknown>;
-        assert.deepEqual(counters["directory_refusals"], { [label]: 1 });
+        assert.deepEqual(counters["directory_refusals_total"], { [label]: 1 });
       };
 
       test("a wrong password", () => assertVerdict("insider", "nope", "ldap-49"));

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Remote } from "./auth/sources.ts";
+import { messageOf } from "./errors.ts";
+import type { Dependency, Readiness } from "./observability/health.ts";
+
+/** A question to the database is given up after so many milliseconds, and what is known then holds for as long. */
+const LIMIT = 1000;
+
+/** What is asked of a worker's parts; a fault is the words for what is wrong now, undefined where nothing is. */
+interface ReadinessParts {
+  /** Rejects when the database cannot be used. */
+  readonly ping: () => Promise<void>;
+  readonly requests: { readonly fault: string | undefined };
+  readonly replies: { readonly fault: string | undefined };
+  /** By the queues' default names. */
+  readonly consumers: ReadonlyMap<string, { readonly isConsuming: boolean }>;
+  readonly remotes: readonly Remote[];
+}
+
+/** Where a worker is between its start and its end. */
+export type Phase = "starting" | "serving" | "stopping";
+
+/** Tells whether a worker in a phase takes requests, and what it depends on; within little more than a second. */
+export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promise<Readiness> {
+  const findDatabaseFault = createProbe(parts.ping);
+  return async (phase) => {
+    // Its connections are being closed: that they are away is no news.
+    if (phase === "stopping") return { status: "stopping", reason: "the worker stops", dependencies: {} };
+    const dependencies = dependenciesOf(parts, await findDatabaseFault());
+    const missing = Object.entries(dependencies)
+      .filter(([, { state, required }]) => required && state !== "ok")
+      .map(([name]) => name)
+      // Without the connection for requests no queue is consumed, which goes without saying.
+      .filter((name) => parts.requests.fault === undefined || !name.startsWith("queue "));
+    if (phase === "starting") {
+      const reason = ["the worker starts", ...missing.map((name) => `waits for ${name}`)].join(", ");
+      return { status: "starting", reason, dependencies };
+    }
+    if (missing.length > 0)
+      return { status: "not ready", reason: `away: ${missing.join(", ")}`, dependencies };
+    return { status: "ready", dependencies };
+  };
+}
+
+function dependenciesOf(
+  { requests, replies, consumers, remotes }: ReadinessParts,
+  databaseFault: string | undefined,
+): Record<string, Dependency> {
+  const idle =
+    requests.fault === undefined ? "it is not consumed; the log says why" : "it waits for a connection";
+  return {
+    database: required(databaseFault, "requests are answered 503; check the database and db_settings"),
+    "broker requests": required(requests.fault, "no request comes in; check the broker and amqp_settings"),
+    "broker replies": required(replies.fault, "no reply goes out; check the broker and amqp_settings"),
+    ...Object.fromEntries(
+      Array.from(consumers, ([name, { isConsuming }]) => [
+        `queue ${name}`,
+        required(isConsuming ? undefined : idle, "its requests wait in the broker"),
+      ]),
+    ),
+    ...Object.fromEntries(
+      remotes.map(({ name, fault }) => [
+        name,
+        { ...required(fault(), "its users cannot log in; authmq doctor tells more"), required: false },
+      ]),
+    ),
+  };
+}
+
+function required(fault: string | undefined, consequence: string): Dependency {
+  return fault === undefined
+    ? { state: "ok", required: true }
+    : { state: "away", required: true, detail: `${fault}: ${consequence}` };
+}
+
+/** Finds out what is wrong with the database; however many ask, one question is under way, and one a second asked. */
+function createProbe(ping: () => Promise<void>): () => Promise<string | undefined> {
+  let underWay: Promise<void> | undefined;
+  let known: { readonly fault: string | undefined; readonly since: number } | undefined;
+  const learn = (fault: string | undefined): void => {
+    known = { fault, since: performance.now() };
+  };
+  const ask = async (): Promise<void> => {
+    try {
+      await ping();
+      learn(undefined);
+    } catch (error) {
+      learn(messageOf(error).replace(/^database: /, ""));
+    }
+    underWay = undefined;
+  };
+  return async () => {
+    if (known !== undefined && performance.now() - known.since < LIMIT) return known.fault;
+    const asked = performance.now();
+    await Promise.race([(underWay ??= ask()), sleep(LIMIT, undefined, { ref: false })]);
+    if (known === undefined || known.since < asked) learn(`it does not answer within ${LIMIT} ms`);
+    return known?.fault;
+  };
+}
