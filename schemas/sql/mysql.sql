@@ -40,3 +40,47 @@ create index usergroup_by_group on usergroup (groupname, username);
 
 -- 0006-token-validated-at
 alter table token add column validated_at datetime(3) null;
+
+-- 0007-rpc-inbox
+create table rpc_inbox (
+  request_key binary(32) not null primary key,
+  body_hash binary(32) not null,
+  queue varchar(64) not null,
+  caller varchar(100) not null,
+  redelivered tinyint(1) not null,
+  resp_code smallint not null,
+  resp_data text not null,
+  created_at datetime(3) not null
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0008-rpc-inbox-by-age
+create index rpc_inbox_by_age on rpc_inbox (created_at);
+
+-- 0009-rpc-attempt
+create table rpc_attempt (
+  message_key binary(32) not null primary key,
+  body_hash binary(32) not null,
+  queue varchar(64) not null,
+  caller varchar(255) not null,
+  attempts smallint not null,
+  created_at datetime(3) not null,
+  parked_at datetime(3) null
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0010-token-request-key
+alter table token add column request_key binary(32) null;
+
+-- 0011-token-body-hash
+alter table token add column body_hash binary(32) null;
+
+-- 0012-token-issued-at
+alter table token add column issued_at datetime(3) null;
+
+-- 0013-token-by-request
+create index token_by_request on token (request_key);
+
+-- 0014-lease
+create table lease (
+  name varchar(64) not null primary key,
+  held_until datetime(3) not null
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

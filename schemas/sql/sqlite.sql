@@ -37,3 +37,47 @@ create index usergroup_by_group on usergroup (groupname, username);
 
 -- 0006-token-validated-at
 alter table token add column validated_at text null;
+
+-- 0007-rpc-inbox
+create table rpc_inbox (
+  request_key blob not null primary key,
+  body_hash blob not null,
+  queue text not null,
+  caller text not null,
+  redelivered integer not null,
+  resp_code integer not null,
+  resp_data text not null,
+  created_at text not null
+);
+
+-- 0008-rpc-inbox-by-age
+create index rpc_inbox_by_age on rpc_inbox (created_at);
+
+-- 0009-rpc-attempt
+create table rpc_attempt (
+  message_key blob not null primary key,
+  body_hash blob not null,
+  queue text not null,
+  caller text not null,
+  attempts integer not null,
+  created_at text not null,
+  parked_at text null
+);
+
+-- 0010-token-request-key
+alter table token add column request_key blob null;
+
+-- 0011-token-body-hash
+alter table token add column body_hash blob null;
+
+-- 0012-token-issued-at
+alter table token add column issued_at text null;
+
+-- 0013-token-by-request
+create index token_by_request on token (request_key);
+
+-- 0014-lease
+create table lease (
+  name text not null primary key,
+  held_until text not null
+);

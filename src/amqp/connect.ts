@@ -1,16 +1,18 @@
 import { type ChannelModel, connect } from "amqplib";
+import type { BrokerNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
 
-/** Connects to the configured broker for a purpose, which its management pages show; rejects after `timeout` ms. */
+/** Connects to a node of the broker for a purpose, which its management pages show; rejects after `timeout` ms. */
 export function connectBroker(
   amqp: Config["amqp"],
+  { host, port }: BrokerNode,
   { purpose, timeout }: { purpose: string; timeout: number },
 ): Promise<ChannelModel> {
   return connect(
     {
       protocol: amqp.ca === undefined ? "amqp" : "amqps",
-      hostname: amqp.host,
-      port: amqp.port,
+      hostname: host,
+      port,
       username: amqp.username,
       password: amqp.password,
       vhost: encodeURIComponent(amqp.vhost),

@@ -1,15 +1,20 @@
 import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel } from "amqplib";
+import { type BrokerNode, formatNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
+import type { Metrics, Purpose } from "../observability/metrics.ts";
 import { connectBroker } from "./connect.ts";
 
-const CONNECT_TIMEOUT = 10_000;
+const CONNECT_TIMEOUT = 5000;
 const CLOSE_TIMEOUT = 2000;
 const FIRST_DELAY = 200;
-const MAX_DELAY = 15_000;
+const MAX_DELAY = 2000;
+
+/** A connection that lives shorter was as good as none, in milliseconds: it does not end the growth of the delays. */
+const SETTLED = 5000;
 
 /** What amqplib says when the broker refuses the user, or the vhost (there without the reason). */
 const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
@@ -17,7 +22,8 @@ const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; go
 interface ConnectionOptions {
   readonly amqp: Config["amqp"];
   /** What this connection is for, in the broker's management pages and in the log. */
-  readonly purpose: string;
+  readonly purpose: Purpose;
+  readonly metrics: Metrics;
   readonly log: Log;
   /** Sets up every new connection; when it fails, the connection is given up and made anew. */
   readonly onOpen: (model: ChannelModel) => Promise<void>;
@@ -31,9 +37,18 @@ export class SupervisedConnection {
   readonly #stopped = new AbortController();
   #model: ChannelModel | undefined;
   #loop: Promise<void> | undefined;
+  #fault: string | undefined = "it is not connected yet";
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    options.metrics.gauge("broker_connected", { purpose: options.purpose }, () =>
+      Number(this.#fault === undefined),
+    );
+  }
+
+  /** Why there is no connection now; undefined when there is one. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   /** Resolves when the connection is first set up; waits for a broker that is away, rejects when it refuses. */
@@ -56,42 +71,55 @@ export class SupervisedConnection {
 
   async #run(onReady: () => void, onRefused: (error: Error) => void): Promise<void> {
     const { log, purpose } = this.#options;
+    const { nodes } = this.#options.amqp;
     let ready = false;
-    for (let attempt = 0; !this.#isStopped(); attempt++) {
+    let failures = 0;
+    for (let turn = 0; !this.#isStopped(); turn++) {
+      const node = nodes[turn % nodes.length] ?? nodes[0];
+      const where = { purpose, node: formatNode(node) };
+      failures++;
       try {
-        const { closed } = await this.#open();
-        if (ready) log.info({ purpose }, "connected to the broker again");
+        const { closed } = await this.#open(node);
+        const since = performance.now();
+        if (ready) log.info(where, "connected to the broker again");
         ready = true;
+        this.#fault = undefined;
+        this.#options.metrics.count("broker_connects_total", { purpose });
         onReady();
-        attempt = 0;
-        await closed;
-        if (!this.#isStopped()) log.warn({ purpose }, "lost the broker");
+        const reason = await closed;
+        this.#fault = `it was lost: ${messageOf(reason ?? "the connection was closed")}`;
+        if (performance.now() - since > SETTLED) failures = 0;
+        if (!this.#isStopped()) log.warn({ ...where, err: reason }, "lost the broker");
       } catch (error) {
+        this.#fault = `${where.node}: ${messageOf(error)}`;
         if (!ready && REFUSALS.test(messageOf(error))) {
-          return onRefused(refusal(this.#options.amqp, error));
+          return onRefused(refusal(this.#options.amqp, node, error));
         }
-        if (!this.#isStopped()) log.warn({ purpose, err: error }, "cannot reach the broker, trying again");
+        if (!this.#isStopped()) log.warn({ ...where, err: error }, "cannot reach the broker, trying again");
       }
-      const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** attempt) * (0.5 + Math.random() / 2);
+      // The next node may be well: there is no pause before every one has had its turn.
+      if (failures % nodes.length > 0) continue;
+      const rounds = Math.max(0, failures / nodes.length - 1);
+      const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** rounds) * (0.5 + Math.random() / 2);
       await sleep(delay, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
     }
     if (!ready) onRefused(new Error("stopped before the broker was there"));
   }
 
-  /** Connects and sets up; `closed` resolves when the connection is gone. */
-  async #open(): Promise<{ closed: Promise<void> }> {
+  /** Connects and sets up; `closed` resolves when the connection is gone, with the reason where there is one. */
+  async #open(node: BrokerNode): Promise<{ closed: Promise<Error | undefined> }> {
     const { amqp, purpose } = this.#options;
-    const connecting = connectBroker(amqp, { purpose, timeout: CONNECT_TIMEOUT });
+    const connecting = connectBroker(amqp, node, { purpose, timeout: CONNECT_TIMEOUT });
     // A broker that hangs keeps a connect waiting; stop() does not wait for it.
     const model = await this.#unlessStopped(connecting).catch((error: unknown) => {
       connecting.then(close, () => undefined);
       throw error;
     });
     this.#model = model;
-    const closed = new Promise<void>((resolve) =>
-      model.once("close", () => {
+    const closed = new Promise<Error | undefined>((resolve) =>
+      model.once("close", (reason?: Error) => {
         this.#options.onClosed?.();
-        resolve();
+        resolve(reason);
       }),
     );
     // Without a listener an error that the connection meets would end the process; "close" follows it.
@@ -133,9 +161,9 @@ async function close(model: ChannelModel): Promise<void> {
   if (!answered && "stream" in connection && connection.stream instanceof Duplex) connection.stream.destroy();
 }
 
-function refusal({ host, port, username, vhost }: Config["amqp"], cause: unknown): Error {
+function refusal({ username, vhost }: Config["amqp"], node: BrokerNode, cause: unknown): Error {
   return new Error(
-    `the broker at ${host}:${port} refuses the user "${username}" on the vhost "${vhost}": ` +
+    `the broker at ${formatNode(node)} refuses the user "${username}" on the vhost "${vhost}": ` +
       `check amqp_settings (username, password, vhost) and the user's permissions`,
     { cause },
   );

@@ -1,29 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
-import type { Counters } from "../observability/counters.ts";
+import type { ChannelModel, ConsumeMessage } from "amqplib";
+import type { QueueName } from "../config/queues.ts";
+import type { QueueProfile } from "../config/schema.ts";
 import type { Log } from "../observability/log.ts";
-import type { Envelope } from "../rpc/envelope.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { announceStage } from "../observability/stages.ts";
+import type { Envelope, Incoming } from "../rpc/envelope.ts";
+import { Delivery, type Subscription } from "./delivery.ts";
 import type { ReplySender } from "./reply.ts";
+import { declareQueue, QueueMisfitError } from "./topology.ts";
 
 const FIRST_DELAY = 500;
-const MAX_DELAY = 30_000;
+const MAX_DELAY = 3000;
 
-/** A request that has waited so long is worth asking whether its caller is still there, in milliseconds. */
-const SUSPICIOUS_WAIT = 1000;
-
-/** Answers a request's body; undefined when nobody waits for the answer any more. Never rejects. */
-export type Handle = (
-  body: Uint8Array,
-  stillWanted: (waited: number) => Promise<boolean>,
-) => Promise<Envelope | undefined>;
+/** Answers a request; undefined when nobody waits for the answer any more. Never rejects. */
+export type Handle = (incoming: Incoming) => Promise<Envelope | undefined>;
 
 interface ConsumerOptions {
   readonly queue: string;
+  /** The queue's default name, by which it is measured. */
+  readonly workflow: QueueName;
+  readonly profile: QueueProfile;
   /** Requests in flight at most. */
   readonly prefetch: number;
   readonly handle: Handle;
   readonly replies: ReplySender;
-  readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
@@ -31,14 +33,25 @@ interface ConsumerOptions {
 export class QueueConsumer {
   readonly #options: ConsumerOptions;
   readonly #stopping = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<Promise<void>, Subscription>();
   readonly #ready = Promise.withResolvers<void>();
+  /** One object for every measurement: they come with each request. */
+  readonly #labels: { readonly queue: QueueName };
   #model: ChannelModel | undefined;
-  #channel: Channel | undefined;
+  #subscription: Subscription | undefined;
   #consumerTag: string | undefined;
 
   constructor(options: ConsumerOptions) {
+    const { workflow, metrics } = options;
     this.#options = options;
+    this.#labels = { queue: workflow };
+    metrics.gauge("requests_in_flight", this.#labels, () => this.#running.size);
+    metrics.gauge("queue_consumed", this.#labels, () => Number(this.isConsuming));
+  }
+
+  /** Whether requests come in now. */
+  get isConsuming(): boolean {
+    return this.#subscription !== undefined && !this.#stopping.signal.aborted;
   }
 
   /** Resolves when the queue is consumed for the first time. */
@@ -56,7 +69,8 @@ export class QueueConsumer {
         this.#ready.resolve();
         return;
       } catch (error) {
-        log.error({ queue, err: error }, "cannot consume the queue, trying again");
+        const difference = error instanceof QueueMisfitError ? error.difference : {};
+        log.error({ queue, ...difference, err: error }, "cannot consume the queue, trying again");
       }
       const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** attempt);
       await sleep(delay, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
@@ -71,91 +85,86 @@ export class QueueConsumer {
   /** Takes no more requests and resolves when those that run are answered. */
   async drain(): Promise<void> {
     this.#stopping.abort();
-    if (this.#channel !== undefined && this.#consumerTag !== undefined) {
+    const channel = this.#subscription?.channel;
+    if (channel !== undefined && this.#consumerTag !== undefined) {
       // A channel that is gone delivers nothing either.
-      await this.#channel.cancel(this.#consumerTag).catch(() => undefined);
+      await channel.cancel(this.#consumerTag).catch(() => undefined);
     }
-    await Promise.all(this.#running);
+    await Promise.all(this.#running.keys());
     // amqplib writes its channels in turn: only the channel's own close is sure to come after its acks.
-    await this.#channel?.close().catch(() => undefined);
+    await channel?.close().catch(() => undefined);
   }
 
   async #consume(model: ChannelModel): Promise<void> {
-    const { queue, prefetch, log } = this.#options;
+    const { queue, profile, prefetch, log } = this.#options;
     const channel = await model.createChannel();
-    channel.on("error", (error) => log.warn({ queue, err: error }, "the broker closed the channel"));
-    channel.on("close", () => {
-      if (this.#channel !== channel) return;
-      this.#channel = undefined;
-      // When it is the connection that closes, its channels close first.
-      setImmediate(() => {
-        if (this.#model === model) void this.open(model);
-      });
+    const subscription: Subscription = { channel, isOpen: true };
+    channel.on("error", (error) => {
+      // Until it is in service, whoever sets it up hears of the fault.
+      if (this.#subscription === subscription)
+        log.warn({ queue, err: error }, "the broker closed the channel");
     });
-    await channel.assertQueue(queue, { durable: true });
+    channel.on("close", () => {
+      subscription.isOpen = false;
+      if (this.#subscription !== subscription) return;
+      this.#subscription = undefined;
+      // When it is the connection that closes, its channels close first.
+      setImmediate(() => this.#reopen(model));
+    });
+    await declareQueue(channel, queue, profile);
     await channel.prefetch(prefetch);
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (message === null) {
         log.warn({ queue }, "the broker cancelled the consumer (was the queue deleted?)");
-        channel.close().catch(() => undefined); // "close" brings it back
+        this.#retire(subscription, model);
       } else {
-        this.#take(channel, message);
+        this.#take(subscription, message);
       }
     });
     this.#consumerTag = consumerTag;
-    this.#channel = channel;
+    this.#subscription = subscription;
   }
 
-  #take(channel: Channel, message: ConsumeMessage): void {
-    const work = this.#answer(channel, message)
-      .catch((error: unknown) =>
-        this.#options.log.error({ queue: this.#options.queue, err: error }, "a delivery was lost"),
-      )
+  #reopen(model: ChannelModel): void {
+    if (this.#model === model) void this.open(model);
+  }
+
+  /** The requests of a queue that is gone are delivered to nobody else: they are answered, beside the new queue's. */
+  #retire(subscription: Subscription, model: ChannelModel): void {
+    if (this.#subscription === subscription) this.#subscription = undefined;
+    this.#reopen(model);
+    const last = [...this.#running].filter(([, from]) => from === subscription).map(([work]) => work);
+    void Promise.all(last).then(() => subscription.channel.close().catch(() => undefined));
+  }
+
+  #take(subscription: Subscription, message: ConsumeMessage): void {
+    const { replies, queue, log } = this.#options;
+    const delivery = new Delivery(message, subscription, (replyTo) => replies.isReachable(replyTo));
+    const work = this.#answer(delivery)
+      .catch((error: unknown) => log.error({ queue, err: error }, "a delivery was lost"))
       .finally(() => this.#running.delete(work));
-    this.#running.add(work);
+    this.#running.set(work, subscription);
   }
 
-  async #answer(channel: Channel, message: ConsumeMessage): Promise<void> {
-    const { handle, replies, counters } = this.#options;
-    if (message.fields.redelivered) counters.count("redelivered");
-    const { correlationId, replyTo } = addressOf(message);
-    const envelope = await handle(message.content, this.#interestIn(message, replyTo));
-    if (envelope === undefined) counters.count("abandoned");
-    else {
-      counters.count("answered");
+  async #answer(delivery: Delivery): Promise<void> {
+    const { handle, replies, metrics, workflow } = this.#options;
+    const { correlationId, replyTo } = delivery;
+    const since = performance.now();
+    if (delivery.redelivered) metrics.count("requests_redelivered_total", this.#labels);
+    const envelope = await handle(delivery);
+    if (envelope !== undefined && delivery.isHeld()) {
+      announceStage("handled", workflow, correlationId);
+      metrics.count("requests_total", { ...this.#labels, code: envelope.resp_code });
       if (replyTo !== undefined) await replies.send(replyTo, correlationId, envelope);
+      metrics.observe("request_duration_seconds", (performance.now() - since) / 1000, this.#labels);
+      announceStage("replied", workflow, correlationId);
+    } else if (delivery.hasExpired()) {
+      metrics.count("requests_expired_total", this.#labels);
+    } else {
+      // Its caller is gone, or another worker has the message and answers it.
+      metrics.count("requests_abandoned_total", this.#labels);
     }
-    // The broker delivers again what a closed channel had not acknowledged.
-    if (this.#channel === channel) channel.ack(message);
+    delivery.ack();
+    announceStage("acked", workflow, correlationId);
   }
-
-  /** Whether a request that waits here is still worth its work: not expired, and its caller not gone. */
-  #interestIn(message: ConsumeMessage, replyTo: string | undefined): (waited: number) => Promise<boolean> {
-    const lifetime = /^\d+$/.test(String(message.properties.expiration))
-      ? Number(message.properties.expiration)
-      : Infinity;
-    const expires = performance.now() + lifetime;
-    return async (waited) => {
-      if (performance.now() > expires) return false;
-      return (
-        waited < SUSPICIOUS_WAIT ||
-        replyTo === undefined ||
-        (await this.#options.replies.isReachable(replyTo))
-      );
-    };
-  }
-}
-
-/** Where a reply goes; properties are untyped in amqplib. */
-function addressOf(message: ConsumeMessage): {
-  replyTo: string | undefined;
-  correlationId: string | undefined;
-} {
-  const properties: object = message.properties;
-  const replyTo: unknown = "replyTo" in properties ? properties.replyTo : undefined;
-  const correlationId: unknown = "correlationId" in properties ? properties.correlationId : undefined;
-  return {
-    replyTo: typeof replyTo === "string" && replyTo !== "" ? replyTo : undefined,
-    correlationId: typeof correlationId === "string" ? correlationId : undefined,
-  };
 }

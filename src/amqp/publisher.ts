@@ -1,7 +1,7 @@
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import type { Config } from "../config/load.ts";
-import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
+import type { Metrics, Purpose } from "../observability/metrics.ts";
 import { SupervisedConnection } from "./connection.ts";
 
 /** So long a reply may wait for the broker, in milliseconds; then it is forgotten. */
@@ -9,8 +9,8 @@ const PATIENCE = 2000;
 
 interface PublisherOptions {
   readonly amqp: Config["amqp"];
-  readonly purpose: string;
-  readonly counters: Counters;
+  readonly purpose: Purpose;
+  readonly metrics: Metrics;
   readonly log: Log;
   /** Whether a message that was under way when the connection broke is sent again on the next one. */
   readonly resend: boolean;
@@ -41,9 +41,16 @@ export class Publisher {
     this.#connection = new SupervisedConnection({
       amqp: options.amqp,
       purpose: options.purpose,
+      metrics: options.metrics,
       log: options.log,
       onOpen: (model) => this.#open(model),
     });
+  }
+
+  /** Why nothing can be sent now; undefined when it can. */
+  get fault(): string | undefined {
+    if (this.#connection.fault !== undefined) return this.#connection.fault;
+    return this.#blocked ? "the broker blocks publishers: it is short of memory or disk" : undefined;
   }
 
   /** Resolves when messages can be sent; waits for a broker that is away, rejects when it refuses. */
@@ -67,7 +74,7 @@ export class Publisher {
     const outcome = await promise;
     clearTimeout(timer);
     this.#underway.delete(message);
-    if (outcome === "lost") this.#options.counters.count("replies_lost");
+    if (outcome === "lost") this.#options.metrics.count("replies_lost_total");
     return outcome;
   }
 
@@ -88,9 +95,9 @@ export class Publisher {
   }
 
   async #open(model: ChannelModel): Promise<void> {
-    const { counters, log, resend } = this.#options;
+    const { metrics, log, resend } = this.#options;
     const channel = await model.createConfirmChannel();
-    channel.on("return", () => counters.count("replies_unroutable"));
+    channel.on("return", () => metrics.count("replies_unroutable_total"));
     channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for replies"));
     channel.on("close", () => {
       this.#channel = undefined;

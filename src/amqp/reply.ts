@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Options } from "amqplib";
 import type { Config } from "../config/load.ts";
-import type { Counters } from "../observability/counters.ts";
 import type { Log } from "../observability/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { Envelope } from "../rpc/envelope.ts";
 import { Publisher } from "./publisher.ts";
 
@@ -16,7 +16,7 @@ export interface ReplySender {
 
 interface RepliesOptions {
   readonly amqp: Config["amqp"];
-  readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
@@ -46,6 +46,11 @@ export class Replies implements ReplySender {
   constructor(options: RepliesOptions) {
     this.#options = options;
     this.#publisher = new Publisher({ ...options, purpose: "replies", resend: true });
+  }
+
+  /** Why no reply can be sent now; undefined when one can. */
+  get fault(): string | undefined {
+    return this.#publisher.fault;
   }
 
   start(): Promise<void> {
@@ -89,7 +94,7 @@ export class Replies implements ReplySender {
   #prove(replyTo: string, content: Buffer, properties: Options.Publish): void {
     // A request that outlived the stop must not open a connection that nobody closes.
     if (this.#stopped || this.#waiting >= MAX_WAITING) {
-      this.#options.counters.count("replies_lost");
+      this.#options.metrics.count("replies_lost_total");
       return;
     }
     this.#waiting++;

@@ -4,7 +4,9 @@ import { createPasswords } from "../auth/password.ts";
 import { loadConfig } from "../config/load.ts";
 import { openDatabase } from "../db/database.ts";
 import { pendingMigrations } from "../db/migrate.ts";
+import { ensureGroup, ensureMember } from "../db/queries/groups.ts";
 import { createUser } from "../db/queries/users.ts";
+import { inTransaction } from "../db/transaction.ts";
 import { email, newPassword, username } from "../procedures/fields.ts";
 import { ExitError } from "./exit.ts";
 import { configOption, findConfig } from "./options.ts";
@@ -49,11 +51,21 @@ async function createAdmin(name: string, options: { email: string; config?: stri
   if (pending.length > 0)
     throw new ExitError(1, `the database lacks ${pending.join(", ")}: run "authmq migrate" first`);
   const password_hash = await createPasswords(app.bcrypt_cost).hash(user.password, () => true);
-  const outcome = await createUser(
-    database,
-    { username: user.username, email: user.email, password_hash, auth_type: "LOCAL", activated: true },
-    [app.admin_group],
-  );
+  const { username: newName, email: address } = user;
+  const row = {
+    username: newName,
+    email: address,
+    password_hash,
+    auth_type: "LOCAL",
+    activated: true,
+  } as const;
+  const outcome = await inTransaction(database, async (trx) => {
+    const made = await createUser(trx, row);
+    if (made !== "created") return made;
+    await ensureGroup(trx, app.admin_group);
+    await ensureMember(trx, app.admin_group, newName);
+    return made;
+  });
   if (outcome !== "created") {
     const what = outcome === "username taken" ? `username ${user.username}` : `email address ${user.email}`;
     throw new ExitError(1, `the ${what} is taken`);

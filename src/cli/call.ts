@@ -10,6 +10,12 @@ import { configOption, findConfig, seconds } from "./options.ts";
 const EXIT_REFUSED = 1;
 const EXIT_NO_REPLY = 2;
 
+interface CallOptions {
+  readonly config?: string;
+  readonly timeout: number;
+  readonly key?: string;
+}
+
 /** `authmq call`. */
 export function callCommand(): Command {
   return new Command("call")
@@ -22,6 +28,7 @@ export function callCommand(): Command {
         .argParser(seconds)
         .default(10_000, "10"),
     )
+    .option("--key <key>", "sent as message_id: the same key and request have no second effect for 15 minutes")
     .addHelpText(
       "after",
       `
@@ -31,9 +38,9 @@ Examples:
   $ authmq call user_get '{"username":"alice"}'
   $ authmq call login - < login.json      (no password in the shell's history)`,
     )
-    .action(async (queue: string, json: string, options: { config?: string; timeout: number }) => {
+    .action(async (queue: string, json: string, options: CallOptions) => {
       const config = loadConfig(findConfig(options.config), { keys: false });
-      const reply = await call(config, queue, readRequest(json), options.timeout);
+      const reply = await call(config, queue, readRequest(json), options);
       process.stdout.write(`${JSON.stringify(reply, null, process.stdout.isTTY ? 2 : 0)}\n`);
       if (reply.resp_code < 200 || reply.resp_code > 299) throw new ExitError(EXIT_REFUSED);
     });
@@ -56,10 +63,10 @@ export function queueOnBroker(config: Config, name: string): string {
   return (isQueueName(name) ? config.queues.get(name) : undefined) ?? name;
 }
 
-async function call(config: Config, name: string, body: string, timeout: number) {
+async function call(config: Config, name: string, body: string, { timeout, key }: CallOptions) {
   try {
     await using client = await connectRpc(config.amqp);
-    return await client.call(queueOnBroker(config, name), body, timeout);
+    return await client.call(queueOnBroker(config, name), body, timeout, key);
   } catch (error) {
     if (!(error instanceof NoReplyError)) throw error;
     throw new ExitError(EXIT_NO_REPLY, messageOf(error), { cause: error.cause });

@@ -1,10 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { type ConfirmChannel, connect, type ConsumeMessage, type Message } from "amqplib";
+import { type ChannelModel, type ConfirmChannel, connect, type ConsumeMessage, type Message } from "amqplib";
+
+/** So long a client may take until it is connected, to whichever node, in milliseconds. */
+const CONNECT_TIMEOUT = 5000;
+
+interface Node {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** Where the broker is. */
 export interface BrokerAddress {
-  readonly host: string;
-  readonly port: number;
+  /** In the order to try them. */
+  readonly nodes: readonly Node[];
   readonly username: string;
   readonly password: string;
   readonly vhost: string;
@@ -25,8 +33,8 @@ export class NoReplyError extends Error {
 
 /** Calls queues over one connection, replies by direct reply-to. */
 export interface RpcClient extends AsyncDisposable {
-  /** The reply to a body of JSON within `timeout` ms, or a NoReplyError. */
-  call(queue: string, body: string, timeout: number): Promise<RpcReply>;
+  /** The reply to a body of JSON within `timeout` ms, or a NoReplyError; a key makes a repeat one. */
+  call(queue: string, body: string, timeout: number, key?: string): Promise<RpcReply>;
   /** Closes the connection; may be called twice. */
   close(): Promise<void>;
 }
@@ -36,22 +44,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** A client connected to the broker; rejects with a NoReplyError when that fails within five seconds. */
+/** A client connected to the first node that takes it; rejects with a NoReplyError when none has after five seconds. */
 export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
-  const { host, port, username, password, vhost, ca } = address;
-  const connection = await connect(
-    {
-      protocol: ca === undefined ? "amqp" : "amqps",
-      hostname: host,
-      port,
-      username,
-      password,
-      vhost: encodeURIComponent(vhost),
-    },
-    { noDelay: true, timeout: 5000, ...(ca === undefined ? {} : { ca: [ca], rejectUnauthorized: true }) },
-  ).catch((error: unknown) => {
-    throw new NoReplyError(`cannot connect to the broker at ${host}:${port}`, { cause: error });
-  });
+  const connection = await connectAny(address);
   const waiting = new Map<string, Waiting>();
   const abandon = (reason: string): void => {
     for (const { reject } of waiting.values()) reject(new NoReplyError(reason));
@@ -67,7 +62,7 @@ export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
   const close = (): Promise<void> => connection.close().catch(() => undefined);
 
   return {
-    async call(queue, body, timeout) {
+    async call(queue, body, timeout, key) {
       const id = randomUUID();
       const { promise, resolve, reject } = Promise.withResolvers<RpcReply>();
       const timer = setTimeout(() => reject(new NoReplyError(`no reply within ${timeout} ms`)), timeout);
@@ -75,6 +70,7 @@ export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
       try {
         channel.publish("", queue, Buffer.from(body), {
           correlationId: id,
+          ...(key === undefined ? {} : { messageId: key }),
           replyTo: "amq.rabbitmq.reply-to",
           contentType: "application/json",
           mandatory: true,
@@ -89,6 +85,43 @@ export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function connectAny(address: BrokerAddress): Promise<ChannelModel> {
+  const { nodes } = address;
+  const deadline = performance.now() + CONNECT_TIMEOUT;
+  const errors: unknown[] = [];
+  for (const [index, node] of nodes.entries()) {
+    try {
+      // One that hangs must leave time for those behind it.
+      return await connectTo(node, address, (deadline - performance.now()) / (nodes.length - index));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  const places = nodes.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`);
+  throw new NoReplyError(`cannot connect to the broker at ${places.join(", ")}`, {
+    cause: new AggregateError(errors),
+  });
+}
+
+function connectTo({ host, port }: Node, address: BrokerAddress, timeout: number): Promise<ChannelModel> {
+  const { username, password, vhost, ca } = address;
+  return connect(
+    {
+      protocol: ca === undefined ? "amqp" : "amqps",
+      hostname: host,
+      port,
+      username,
+      password,
+      vhost: encodeURIComponent(vhost),
+    },
+    {
+      noDelay: true,
+      timeout: Math.max(1, Math.ceil(timeout)),
+      ...(ca === undefined ? {} : { ca: [ca], rejectUnauthorized: true }),
+    },
+  );
 }
 
 async function openChannel(channel: ConfirmChannel, waiting: Map<string, Waiting>): Promise<ConfirmChannel> {

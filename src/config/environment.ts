@@ -7,6 +7,9 @@ import { configSchema } from "./schema.ts";
 const PREFIX = "AUTHMQ__";
 const FILE_SUFFIX = "_file";
 
+/** How a list begins that may be a text instead: [::1] is a text. */
+const LIST = /^\s*\[\s*["\]]/;
+
 /** The part of JSON Schema that says how a text from the environment is read. */
 interface Shape {
   readonly type?: string;
@@ -14,6 +17,9 @@ interface Shape {
   readonly items?: Shape;
   /** A key that may be one text or a list of them. */
   readonly anyOf?: readonly Shape[];
+  /** The keys of a record, and what each of them is. */
+  readonly propertyNames?: { readonly enum?: readonly string[] };
+  readonly additionalProperties?: Shape | false;
 }
 
 /** The keys that exist, and of what type each one is. */
@@ -68,9 +74,15 @@ function shapeAt(path: readonly string[]): Shape | undefined {
     const list: Shape | undefined =
       shape?.items ?? shape?.anyOf?.find(({ items }) => items !== undefined)?.items;
     if (list !== undefined && /^\d{1,3}$/.test(key)) shape = list;
-    else shape = Object.hasOwn(shape?.properties ?? {}, key) ? shape?.properties?.[key] : undefined;
+    else shape = propertyOf(shape, key);
   }
   return shape;
+}
+
+function propertyOf(shape: Shape | undefined, key: string): Shape | undefined {
+  if (Object.hasOwn(shape?.properties ?? {}, key)) return shape?.properties?.[key];
+  const isMember = shape?.propertyNames?.enum?.includes(key) === true;
+  return isMember && shape.additionalProperties !== false ? shape.additionalProperties : undefined;
 }
 
 function readSecretFile(path: string): string {
@@ -83,7 +95,7 @@ function readSecretFile(path: string): string {
 
 function parse(text: string, shape: Shape): unknown {
   const mayBeText = shape.anyOf?.some(({ type }) => type === "string") === true;
-  if (shape.type === "string" || (mayBeText && !text.startsWith("["))) return text;
+  if (shape.type === "string" || (mayBeText && !LIST.test(text))) return text;
   try {
     return JSON.parse(text);
   } catch {

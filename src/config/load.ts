@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
+import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readCa } from "./ca.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
 import { overlayEnvironment } from "./environment.ts";
@@ -9,7 +10,7 @@ import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
-import { SECTIONS, type AmqpConfig, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
+import { SECTIONS, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
 import { fullMatch } from "./patterns.ts";
 
 /** The database: one file, or a server. */
@@ -27,18 +28,26 @@ export type DbConfig =
       readonly timeout_ms: number;
     };
 
+/** Where the HTTP endpoints for health and metrics listen. */
+export interface HealthConfig {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** The whole configuration, checked: keys are read, paths absolute, queues named. */
 export interface Config {
   readonly signing: SigningConfig | undefined;
   readonly issuers: readonly IssuerConfig[];
   readonly db: DbConfig;
-  readonly amqp: AmqpConfig & { readonly ca: Buffer | undefined };
+  readonly amqp: BrokerConfig;
   readonly app: AppConfig;
   readonly directory: DirectoryConfig | undefined;
   /** Read with the keys: its keytab is one. */
   readonly kerberos: KerberosConfig | undefined;
   readonly queues: ReadonlyMap<QueueName, string>;
   readonly log: LogConfig;
+  /** Undefined where no port is to be opened. */
+  readonly health: HealthConfig | undefined;
 }
 
 interface LoadOptions {
@@ -97,22 +106,23 @@ export function parseConfig(
       )
     : { signing: undefined, issuers: [] };
   const db = readDatabase(section("db_settings"), folder, faults);
-  const amqp = section("amqp_settings");
-  const amqpCa = readCa(amqp?.ca_file, "amqp_settings", folder, faults);
+  const amqp = readBroker(section("amqp_settings"), folder, faults);
   const named = nameQueues(section("queue_settings") ?? {});
   faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
   const log = checkLog(section("log_settings"), folder, faults);
+  const health = readHealth(section("health_settings"));
   if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
   return freezeDeep({
     signing,
     issuers,
     db,
-    amqp: { ...amqp, ca: amqpCa },
+    amqp,
     app,
     directory,
     kerberos,
     queues: named.queues,
     log,
+    health,
   });
 }
 
@@ -168,6 +178,11 @@ function readDatabase(
   const ca = readCa(settings.ca_file, "db_settings", folder, faults);
   if (database === undefined || user === undefined || password === undefined) return undefined;
   return { dialect, database, user, password, host, port, ca, pool_size, timeout_ms };
+}
+
+function readHealth(settings: Settings["health_settings"] | undefined): HealthConfig | undefined {
+  const { host, port } = settings ?? {};
+  return host === undefined || port === undefined ? undefined : { host, port };
 }
 
 function checkLog(log: LogConfig | undefined, folder: string, faults: ConfigFault[]): LogConfig | undefined {

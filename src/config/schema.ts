@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { QUEUE_KEYS } from "./queues.ts";
+import { parseNode } from "./broker-node.ts";
+import { QUEUE_KEYS, queueNames } from "./queues.ts";
 
 export const SIGN_METHODS = [
   "HS256",
@@ -19,6 +20,11 @@ export const SIGN_METHODS = [
 
 /** A JWS algorithm (RFC 7518, RFC 8037) that tokens may be signed with. */
 export type SignMethod = (typeof SIGN_METHODS)[number];
+
+const QUEUE_PROFILES = ["durable", "quorum", "transient"] as const;
+
+/** How the queues are declared at the broker. */
+export type QueueProfile = (typeof QUEUE_PROFILES)[number];
 
 const signMethod = z.enum(SIGN_METHODS);
 const filePath = z.string().min(1);
@@ -138,13 +144,26 @@ const dbSettings = z.strictObject({
   timeout_ms: z
     .int()
     .min(100)
-    .default(2000)
-    .describe("limit of one statement and of waiting for a connection"),
+    .default(1500)
+    .describe("limit of one statement; the first one's includes waiting for a connection"),
 });
 
+const brokerNode = z
+  .string()
+  .refine(
+    (text) => parseNode(text, 1) !== undefined,
+    "must be host, host:port, [IPv6 address] or [IPv6 address]:port",
+  )
+  .describe("host, host:port, [IPv6 address] or [IPv6 address]:port");
+
+const prefetch = z.int().min(1).max(65_535);
+
 const amqpSettings = z.strictObject({
-  host: z.string().min(1).default("127.0.0.1"),
-  port: port.default(5672),
+  host: z
+    .union([brokerNode, z.array(brokerNode).min(1)])
+    .default("127.0.0.1")
+    .describe("the broker, or a list of a cluster's nodes in the order to try them"),
+  port: port.default(5672).describe("of every host that names none"),
   username: z.string().default("guest"),
   password: z.string().default("guest"),
   vhost: z.string().min(1).default("/"),
@@ -156,7 +175,15 @@ const amqpSettings = z.strictObject({
     .describe("seconds that a reply may wait in its queue; without it, for ever"),
   ca_file: filePath.optional().describe("PEM file of the broker's CA; given, the connection is TLS"),
   heartbeat: z.int().min(1).max(3600).default(10).describe("seconds"),
-  prefetch: z.int().min(1).max(65_535).default(64).describe("requests in flight per queue and worker"),
+  prefetch: prefetch.default(64).describe("requests in flight per queue and worker"),
+  prefetch_by_queue: z
+    .partialRecord(z.enum(queueNames()), prefetch)
+    .optional()
+    .describe("the same for single queues, by their default names"),
+  queues: z
+    .enum(QUEUE_PROFILES)
+    .default("durable")
+    .describe("how the queues are declared; transient: as py_auth_micro does"),
   max_request_bytes: z.int().min(1024).default(65_536).describe("a larger request is answered 413"),
 });
 
@@ -202,6 +229,11 @@ const logSettings = z.strictObject({
     .prefault({}),
 });
 
+const healthSettings = z.strictObject({
+  host: z.string().min(1).default("127.0.0.1").describe("address to listen on; 0.0.0.0 is all of IPv4"),
+  port: port.optional().describe("of the HTTP endpoints for health and metrics; without it, there are none"),
+});
+
 /** The sections of the configuration file, each strict, with defaults. */
 export const SECTIONS = {
   jwt_validation: z.array(issuerSchema).default([]).describe("issuers whose access tokens are accepted"),
@@ -213,6 +245,7 @@ export const SECTIONS = {
   app_config: appConfig.prefault({}).describe("rules for accounts, names and tokens"),
   queue_settings: queueSettings.prefault({}).describe("other names for the queues"),
   log_settings: logSettings.prefault({}).describe("what is logged, and where to"),
+  health_settings: healthSettings.prefault({}).describe("where health and metrics can be asked for"),
 };
 
 /** The whole configuration file. */

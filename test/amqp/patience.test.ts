@@ -16,11 +16,11 @@ async function startSlowWorker(cost = SLOW): Promise<TestWorker> {
   return worker;
 }
 
-/** What the worker counted, which it logs when it stops. */
-async function countersOf(worker: TestWorker): Promise<Record<string, number>> {
+/** What the worker counted by queue, which it logs when it stops. */
+async function countersOf(worker: TestWorker): Promise<Record<string, Record<string, number>>> {
   await worker.worker.stop();
   const line = worker.log.find((text) => text.includes('"msg":"stopped"'));
-  return (JSON.parse(line ?? "{}") as { counters: Record<string, number> }).counters;
+  return (JSON.parse(line ?? "{}") as { counters: Record<string, Record<string, number>> }).counters;
 }
 
 test("a request whose expiration passes while it waits for the lane is counted and not executed", async () => {
@@ -38,7 +38,9 @@ test("a request whose expiration passes while it waits for the lane is counted a
     caller.replies.some(({ properties }) => properties.correlationId === "late"),
     false,
   );
-  assert.equal((await countersOf(worker))["abandoned"], 1);
+  const { requests_expired_total, requests_abandoned_total, ...counted } = await countersOf(worker);
+  assert.deepEqual([requests_expired_total, requests_abandoned_total], [{ login: 1 }, undefined]);
+  assert.deepEqual(counted["requests_total"], { login: { 401: 3 } });
 });
 
 test("a request whose caller left while it waited for the lane is counted and not executed", async () => {
@@ -54,7 +56,7 @@ test("a request whose caller left while it waited for the lane is counted and no
   const { resp_code } = await worker.call("login", { username: "late", password: "wrong" });
   assert.equal(resp_code, 401, "a caller that is there is answered");
   assert.equal(await findIdTokenOf(worker.db, "late"), undefined);
-  const { abandoned } = await countersOf(worker);
+  const { login: abandoned } = (await countersOf(worker))["requests_abandoned_total"] ?? {};
   assert.ok(abandoned !== undefined && abandoned >= 1, `abandoned: ${abandoned}`);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createDatabase, callManagement, createVhost, deleteVhost, dropDatabase } from "../support/env.ts";
+import { closeConnections } from "../support/broker-connections.ts";
+import { createDatabase, createVhost, deleteVhost, dropDatabase } from "../support/env.ts";
 import { startProxy } from "../support/proxy.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
@@ -10,24 +11,6 @@ import { parseConfig } from "../../src/config/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
-
-interface Connection {
-  readonly name: string;
-  readonly client_properties: { readonly connection_name?: string };
-}
-
-/** Ends the worker's connections of one purpose from the broker's side. */
-async function closeConnections(vhost: string, purpose: string): Promise<void> {
-  const find = async (): Promise<Connection[]> =>
-    ((await callManagement("GET", `vhosts/${vhost}/connections`)) as Connection[]).filter(
-      ({ client_properties }) => client_properties.connection_name === `authmq ${purpose}`,
-    );
-  const found = await waitUntil("the connection in the statistics", async () => {
-    const connections = await find();
-    return connections.length > 0 ? connections : undefined;
-  });
-  for (const { name } of found) await callManagement("DELETE", `connections/${encodeURIComponent(name)}`);
-}
 
 for (const purpose of ["requests", "replies"]) {
   test(`a worker whose connection for ${purpose} is closed answers again`, async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { clockFinding } from "../../src/cli/doctor/clock.ts";
 import { type Finding, findingsOn } from "../../src/cli/doctor/finding.ts";
+import { noteAttempt, parkRequest } from "../../src/db/queries/attempts.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { type Diagnosis, diagnose, install } from "../support/doctor.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -55,6 +56,21 @@ for (const database of DATABASES) {
     assert.deepEqual([...new Set(json.findings.map(({ status }) => status))], ["ok"]);
   });
 }
+
+test("doctor lists the requests that were given up, without their bodies", async () => {
+  await using worker = await startWorker();
+  await worker.addUser("root", "correct horse", { groups: ["admin"] });
+  const suspect = { messageKey: Buffer.alloc(32, 1), bodyHash: Buffer.alloc(32, 0xab), queue: "login" };
+  await noteAttempt(worker.db, { ...suspect, caller: "orders" }, 3);
+  assert.equal((await diagnose(worker.raw)).of("database").includes("given up"), false);
+  await parkRequest(worker.db, suspect.messageKey);
+  const { code, of } = await diagnose(worker.raw);
+  assert.equal(code, 0);
+  assert.match(
+    of("database"),
+    /warn: a request was given up at .* UTC: login, sent by orders \| .*(?:ab){32}/,
+  );
+});
 
 test("doctor shows examples", async () => {
   const { code, stdout } = await runCli(["doctor", "--help"]);

@@ -21,14 +21,15 @@ describe("an empty configuration", () => {
   });
 
   test("means the broker on this host with its first account", () => {
-    const { host, port, username, password, vhost, message_lifetime, ca } = config.amqp;
+    const { nodes, username, password, vhost, message_lifetime, ca } = config.amqp;
     assert.deepEqual(
-      { host, port, username, password, vhost },
-      { host: "127.0.0.1", port: 5672, username: "guest", password: "guest", vhost: "/" },
+      { nodes, username, password, vhost },
+      { nodes: [{ host: "127.0.0.1", port: 5672 }], username: "guest", password: "guest", vhost: "/" },
     );
     assert.equal(message_lifetime, undefined);
     assert.equal(ca, undefined);
     assert.equal(config.amqp.max_request_bytes, 65_536);
+    assert.deepEqual([config.amqp.queues, config.amqp.prefetch_by_queue], ["durable", undefined]);
   });
 
   test("means the documented rules for accounts and tokens", () => {

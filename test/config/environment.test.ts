@@ -17,7 +17,7 @@ describe("a variable of the environment", () => {
   test("overrides the file's key, and others keep theirs", () => {
     const raw = { amqp_settings: { host: "from-the-file", username: "alice" } };
     const { amqp } = parse(raw, { env: { AUTHMQ__AMQP_SETTINGS__HOST: "rabbit" } });
-    assert.deepEqual([amqp.host, amqp.username], ["rabbit", "alice"]);
+    assert.deepEqual([amqp.nodes[0].host, amqp.username], ["rabbit", "alice"]);
     assert.equal(raw.amqp_settings.host, "from-the-file", "the object that was given is left alone");
   });
 
@@ -34,7 +34,7 @@ describe("a variable of the environment", () => {
         },
       },
     );
-    assert.deepEqual([amqp.port, amqp.password, amqp.vhost], [5673, "0123", "true"]);
+    assert.deepEqual([amqp.nodes[0].port, amqp.password, amqp.vhost], [5673, "0123", "true"]);
     assert.deepEqual([app.allow_registration, app.access_token_valid_time], [true, 2.5]);
   });
 
@@ -53,7 +53,7 @@ describe("a variable of the environment", () => {
     };
     const { app, amqp } = parse({}, { env });
     assert.deepEqual(app.vhosts, ["prod", "test"]);
-    assert.equal(amqp.host, "rabbit");
+    assert.equal(amqp.nodes[0].host, "rabbit");
   });
 
   test("names a member of a list by its index", () => {
@@ -105,7 +105,7 @@ describe("a variable of the environment", () => {
 
   test("of another program, or the one for the file's path, is left alone", () => {
     const env = { AUTHMQ_CONFIG: "x", AUTHMQ_TEST: "x", AMQP_SETTINGS__HOST: "x", PATH: "/bin" };
-    assert.equal(parse({}, { env }).amqp.host, "127.0.0.1");
+    assert.equal(parse({}, { env }).amqp.nodes[0].host, "127.0.0.1");
   });
 });
 
@@ -121,7 +121,7 @@ describe("a variable that ends with _FILE", () => {
 
   test("is read as the type of its key", () => {
     const env = { AUTHMQ__AMQP_SETTINGS__PORT_FILE: write("port", "5673\n") };
-    assert.equal(parse({}, { env }).amqp.port, 5673);
+    assert.equal(parse({}, { env }).amqp.nodes[0].port, 5673);
   });
 
   test("and names a file that is not there is a fault under its own name", () => {

@@ -1,25 +1,22 @@
-import { type BrokerFacts, probeBroker } from "../../amqp/probe.ts";
+import { type NodeFacts, probeNode, probeQueues } from "../../amqp/probe.ts";
+import { type BrokerNode, formatNode } from "../../config/broker-node.ts";
 import type { Config } from "../../config/load.ts";
 import { adviceOn, DEADLINE, inTime, isExposed, textOf } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
+import { queueFindings } from "./queues.ts";
 
 const on = findingsOn("broker");
 
-/** Whether the broker takes this installation's user, and whether somebody works on its queues. */
+/** Whether the broker's nodes take this installation's user, its queues fit, and somebody works on them. */
 export async function brokerFindings({ amqp, queues }: Config): Promise<Finding[]> {
-  const address = `${amqp.host}:${amqp.port}`;
-  let facts: BrokerFacts;
-  try {
-    facts = await inTime(probeBroker(amqp, [...queues.values()], DEADLINE));
-  } catch (error) {
-    return [refused(amqp, address, error)];
-  }
-  const { product, version, consumers } = facts;
-  const tls = amqp.ca === undefined ? "no TLS" : "TLS";
-  const findings = [
-    on.ok(`${product} ${version} at ${address}, vhost ${amqp.vhost}, as ${amqp.username}, ${tls}`),
-  ];
-  if (isExposed(amqp.host, amqp.ca !== undefined)) {
+  const nodes = await Promise.all(amqp.nodes.map((node) => examineNode(amqp, node)));
+  const first = nodes.find((one) => "facts" in one);
+  if (first === undefined) return nodes.map(({ finding }) => finding);
+  const findings = nodes.map((one): Finding => {
+    // Its place is taken by the next one.
+    return "facts" in one ? one.finding : { ...one.finding, status: "warn" };
+  });
+  if (amqp.nodes.some(({ host }) => isExposed(host, amqp.ca !== undefined))) {
     findings.push(
       on.warn(
         "passwords and tokens go to the broker in clear text",
@@ -27,7 +24,31 @@ export async function brokerFindings({ amqp, queues }: Config): Promise<Finding[
       ),
     );
   }
-  return [...findings, workers(consumers)];
+  try {
+    const found = await inTime(probeQueues(amqp, first.node, [...queues.values()], DEADLINE));
+    return [...findings, ...queueFindings(amqp.queues, first.facts, found)];
+  } catch (error) {
+    return [...findings, refused(amqp, formatNode(first.node), error)];
+  }
+}
+
+type ExaminedNode =
+  | { readonly node: BrokerNode; readonly finding: Finding; readonly facts: NodeFacts }
+  | { readonly finding: Finding };
+
+async function examineNode(amqp: Config["amqp"], node: BrokerNode): Promise<ExaminedNode> {
+  const address = formatNode(node);
+  try {
+    const facts = await inTime(probeNode(amqp, node, DEADLINE));
+    const { product, version } = facts;
+    const tls = amqp.ca === undefined ? "no TLS" : "TLS";
+    const finding = on.ok(
+      `${product} ${version} at ${address}, vhost ${amqp.vhost}, as ${amqp.username}, ${tls}`,
+    );
+    return { node, finding, facts };
+  } catch (error) {
+    return { finding: refused(amqp, address, error) };
+  }
 }
 
 function refused(amqp: Config["amqp"], address: string, error: unknown): Finding {
@@ -61,16 +82,4 @@ function refused(amqp: Config["amqp"], address: string, error: unknown): Finding
       tls: "amqp_settings.ca_file and the port for TLS",
     }),
   );
-}
-
-function workers(consumers: BrokerFacts["consumers"]): Finding {
-  const idle = [...consumers].filter(([, count]) => count === undefined || count === 0).map(([name]) => name);
-  if (idle.length === 0) {
-    const least = Math.min(...[...consumers.values()].map((count) => count ?? 0));
-    return on.ok(
-      `${consumers.size} queues, each with ${least === 1 ? "a worker" : `${least} workers or more`}`,
-    );
-  }
-  const which = idle.length === consumers.size ? `any of the ${idle.length} queues` : idle.join(", ");
-  return on.warn(`no worker consumes ${which}`, "Start one: authmq serve");
 }

@@ -19,7 +19,7 @@ export async function databaseFindings({ db, app }: Config): Promise<Finding[]> 
   } catch (error) {
     return [refused(db, error)];
   }
-  const { product, version, ahead, migrations, hasAdmin } = facts;
+  const { product, version, ahead, migrations, hasAdmin, parked } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.ca !== undefined)) {
     findings.push(
@@ -38,7 +38,16 @@ export async function databaseFindings({ db, app }: Config): Promise<Finding[]> 
     const advice = "Make one: authmq admin create USERNAME --email ADDRESS";
     findings.push(on.warn(`nobody who is activated is in the group ${app.admin_group}`, advice));
   }
-  return findings;
+  return [...findings, ...parked.map(parkedFinding)];
+}
+
+function parkedFinding({ queue, caller, bodyHash, parkedAt }: DatabaseFacts["parked"][number]): Finding {
+  const digest = Buffer.from(bodyHash).toString("hex");
+  const from = caller === "" ? "nobody who gave a name" : caller;
+  return on.warn(
+    `a request was given up at ${parkedAt} UTC: ${queue}, sent by ${from}`,
+    `It ended a worker three times. Look in the workers' logs before that moment, and for body_hash ${digest}.`,
+  );
 }
 
 function place(db: DbConfig): string {

@@ -1,0 +1,52 @@
+import type { NodeFacts, QueueFacts } from "../../amqp/probe.ts";
+import type { QueueMisfitError } from "../../amqp/topology.ts";
+import type { QueueProfile } from "../../config/schema.ts";
+import { type Finding, findingsOn } from "./finding.ts";
+import { profileFindings } from "./profile.ts";
+
+const on = findingsOn("broker");
+
+type FoundQueues = ReadonlyMap<string, QueueFacts | undefined>;
+
+/** Whether the broker has the profile, the queues that are there fit it, and somebody works on them. */
+export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: FoundQueues): Finding[] {
+  const there = [...queues].flatMap(([name, facts]) => (facts === undefined ? [] : { name, ...facts }));
+  const fitting = there.some(({ misfit }) => misfit === undefined);
+  const misfits = there.flatMap(({ name, misfit }) => (misfit === undefined ? [] : { name, misfit }));
+  const alike = Map.groupBy(misfits, ({ misfit }) => JSON.stringify(misfit.difference));
+  return [
+    ...profileFindings(on, profile, broker, fitting),
+    ...[...alike.values()].map((group) => misfitFinding(profile, group)),
+    ...workerFindings(queues),
+  ];
+}
+
+/** Queues that differ in the same place have one line: after a change of the profile all of them do. */
+function misfitFinding(
+  profile: QueueProfile,
+  group: readonly { readonly name: string; readonly misfit: QueueMisfitError }[],
+): Finding {
+  const names = group.map(({ name }) => name).join(", ");
+  const fit = group.length === 1 ? "does not fit" : "do not fit";
+  const [reason = ""] = group.map(({ misfit: { difference } }) => {
+    const { argument, wanted, found } = difference;
+    return `${argument} is ${found}, wanted is ${wanted}`;
+  });
+  return on.fail(`${names} ${fit} amqp_settings.queues ${profile}: ${reason}`, group[0]?.misfit.advice);
+}
+
+/** A queue that does not fit has no worker, and that has been said. */
+function workerFindings(queues: FoundQueues): Finding[] {
+  const others = [...queues].filter(([, facts]) => facts?.misfit === undefined);
+  if (others.length === 0) return [];
+  const counts = others.map(([, facts]) => facts?.consumers ?? 0);
+  const idle = others.filter((_, index) => counts[index] === 0).map(([name]) => name);
+  if (idle.length === 0) {
+    const least = Math.min(...counts);
+    return [
+      on.ok(`${others.length} queues, each with ${least === 1 ? "a worker" : `${least} workers or more`}`),
+    ];
+  }
+  const which = idle.length === queues.size ? `any of the ${idle.length} queues` : idle.join(", ");
+  return [on.warn(`no worker consumes ${which}`, "Start one: authmq serve")];
+}

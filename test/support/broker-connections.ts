@@ -1,0 +1,23 @@
+import { callManagement } from "./env.ts";
+import { waitUntil } from "./servers/scratch.ts";
+
+interface Connection {
+  readonly name: string;
+  readonly client_properties: { readonly connection_name?: string };
+}
+
+/** Ends the workers' connections of one purpose from the broker's side. */
+export async function closeConnections(vhost: string, purpose: string): Promise<void> {
+  const find = async (): Promise<Connection[]> =>
+    ((await callManagement("GET", `vhosts/${vhost}/connections`)) as Connection[]).filter(
+      ({ client_properties }) => client_properties.connection_name === `authmq ${purpose}`,
+    );
+  const found = await waitUntil("the connection in the statistics", async () => {
+    const connections = await find();
+    return connections.length > 0 ? connections : undefined;
+  });
+  for (const { name } of found) {
+    // One that has just gone by itself is no longer there to be closed.
+    await callManagement("DELETE", `connections/${encodeURIComponent(name)}`).catch(() => undefined);
+  }
+}
