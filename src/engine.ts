@@ -1,14 +1,18 @@
 import { createLogin } from "./auth/login.ts";
 import { createPasswords } from "./auth/password.ts";
-import { openSources } from "./auth/sources.ts";
+import { openSources, type Remote } from "./auth/sources.ts";
 import { ConfigError } from "./config/fault.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
 import { pendingMigrations } from "./db/migrate.ts";
-import type { Counters } from "./observability/counters.ts";
+import { ping } from "./db/queries/ping.ts";
 import type { Log } from "./observability/log.ts";
+import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
 import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
+import { createFingerprints } from "./rpc/fingerprint.ts";
+import { createInbox } from "./rpc/inbox.ts";
+import { startUpkeep } from "./rpc/upkeep.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { createIssuer } from "./tokens/issuer.ts";
 import { createValidator } from "./tokens/validator.ts";
@@ -17,23 +21,32 @@ import { createValidator } from "./tokens/validator.ts";
 export interface Engine {
   readonly registry: Registry;
   readonly dispatcher: Dispatcher;
+  /** The login sources outside of this process. */
+  readonly remotes: readonly Remote[];
+  /** Rejects when the database cannot be used. */
+  ping(): Promise<void>;
   /** The migrations that the database still lacks; throws UNAVAILABLE when it cannot be asked. */
   pendingMigrations(): Promise<string[]>;
+  /** Begins what a worker does beside answering: clearing away what need not be remembered. */
+  startUpkeep(): void;
   /** Closes the database; may be called twice. */
   close(): Promise<void>;
 }
 
 /** The engine for a configuration with a signing key. */
-export async function openEngine(config: Config, log: Log, counters: Counters): Promise<Engine> {
+export async function openEngine(config: Config, log: Log, metrics: Metrics): Promise<Engine> {
   const { app, signing } = config;
   if (signing === undefined) throw new ConfigError([{ path: "jwt_creation", msg: "is missing" }]);
   const issuer = await createIssuer(signing);
   const registry = createRegistry(PROCEDURES);
-  const db = openDatabase(config.db);
-  const passwords = createPasswords(app.bcrypt_cost);
-  const sources = await openSources({ config, db, passwords, counters, log });
+  const db = openDatabase(config.db, metrics);
+  const passwords = createPasswords(app.bcrypt_cost, metrics);
+  const sources = await openSources({ config, db, passwords, metrics, log });
   const services = {
     app,
+    metrics,
+    inbox: createInbox(db, metrics),
+    fingerprints: createFingerprints(signing.key),
     db,
     issuer,
     validator: createValidator(signing, config.issuers),
@@ -41,11 +54,21 @@ export async function openEngine(config: Config, log: Log, counters: Counters): 
     login: createLogin(db, passwords, sources),
     revalidate: sources.revalidate,
   };
+  let upkeep: ReturnType<typeof startUpkeep> | undefined;
   let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await upkeep?.stop();
+    await Promise.all([sources.close(), db.destroy()]);
+  };
   return {
     registry,
+    remotes: sources.remotes,
+    ping: () => ping(db),
     dispatcher: createDispatcher(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     pendingMigrations: () => pendingMigrations(db),
-    close: () => (closed ??= Promise.all([sources.close(), db.destroy()]).then(() => undefined)),
+    startUpkeep() {
+      upkeep = startUpkeep(db, log);
+    },
+    close: () => (closed ??= close()),
   };
 }

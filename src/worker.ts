@@ -6,8 +6,10 @@ import { hashesAtOnce } from "./auth/password.ts";
 import type { Config } from "./config/load.ts";
 import { AppError } from "./errors.ts";
 import { type Engine, openEngine } from "./engine.ts";
-import { createCounters } from "./observability/counters.ts";
+import { HealthServer } from "./observability/health.ts";
 import type { Log } from "./observability/log.ts";
+import { createMetrics } from "./observability/metrics.ts";
+import { createReadiness, type Phase } from "./readiness.ts";
 import type { Procedure } from "./rpc/procedure.ts";
 
 /** So long a stop waits for requests that run, in milliseconds. */
@@ -23,23 +25,27 @@ export interface Worker {
 
 /** A worker for a configuration with a signing key. */
 export async function createWorker(config: Config, log: Log): Promise<Worker> {
-  const counters = createCounters();
-  const engine = await openEngine(config, log, counters);
-  const replies = new Replies({ amqp: config.amqp, counters, log });
-  const consumers = [...engine.registry].map(([name, procedure]) => {
-    const queue = config.queues.get(name) ?? name;
-    return new QueueConsumer({
-      queue,
-      prefetch: prefetchOf(procedure, config),
-      handle: (body, stillWanted) => engine.dispatcher.handle(name, body, stillWanted),
+  const metrics = createMetrics();
+  const engine = await openEngine(config, log, metrics);
+  const replies = new Replies({ amqp: config.amqp, metrics, log });
+  const byWorkflow = [...engine.registry].map(([name, procedure]) => {
+    const consumer = new QueueConsumer({
+      queue: config.queues.get(name) ?? name,
+      workflow: name,
+      profile: config.amqp.queues,
+      prefetch: config.amqp.prefetch_by_queue?.[name] ?? prefetchOf(procedure, config),
+      handle: (incoming) => engine.dispatcher.handle(name, incoming),
       replies,
-      counters,
+      metrics,
       log,
     });
+    return [name, consumer] as const;
   });
+  const consumers = byWorkflow.map(([, consumer]) => consumer);
   const requests = new SupervisedConnection({
     amqp: config.amqp,
     purpose: "requests",
+    metrics,
     log,
     onOpen: async (model) => {
       for (const consumer of consumers) void consumer.open(model);
@@ -48,24 +54,33 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       for (const consumer of consumers) consumer.disconnected();
     },
   });
+  const readiness = createReadiness({ ...engine, requests, replies, consumers: new Map(byWorkflow) });
+  let phase: Phase = "starting";
+  const health =
+    config.health && new HealthServer(config.health, { readiness: () => readiness(phase), metrics, log });
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;
 
   const stop = async (): Promise<void> => {
+    phase = "stopping";
     stopping.abort();
     const drained = Promise.all(consumers.map((consumer) => consumer.drain()));
     await Promise.race([drained, sleep(GRACE, undefined, { ref: false })]);
     await Promise.all([requests.stop(), replies.stop()]);
     await engine.close();
-    log.info({ counters: counters.snapshot() }, "stopped");
+    await health?.stop();
+    log.info({ counters: await metrics.snapshot() }, "stopped");
   };
 
   return {
     async start() {
+      await health?.start();
       await waitForSchema(engine, log, stopping.signal);
+      engine.startUpkeep();
       await replies.start();
       await requests.start();
       await Promise.all(consumers.map((consumer) => consumer.ready));
+      if (!stopping.signal.aborted) phase = "serving";
     },
     stop: () => (stopped ??= stop()),
   };

@@ -1,19 +1,23 @@
 import { Kysely, type Transaction } from "kysely";
 import type { DbConfig } from "../config/load.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import { mysqlDialect } from "./mysql.ts";
 import { sqliteDialect } from "./sqlite.ts";
 import type { Tables } from "./tables.ts";
 
-/** The database, or a transaction in it: every query takes either. */
-export type Db = Kysely<Tables> | Transaction<Tables>;
+/** A transaction that has begun. */
+export type Trx = Transaction<Tables>;
+
+/** The database, or a transaction in it: most queries take either. */
+export type Db = Kysely<Tables> | Trx;
 
 /** The database itself, which can begin transactions and be closed with `destroy()`. */
 export type Database = Kysely<Tables>;
 
 /** A handle on the configured database; it connects at the first statement. */
-export function openDatabase(config: DbConfig): Database {
+export function openDatabase(config: DbConfig, metrics?: Metrics): Database {
   return new Kysely<Tables>({
-    dialect: config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config),
+    dialect: config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config, metrics),
   });
 }
 

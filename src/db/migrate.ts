@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 import { Migrator } from "kysely/migration";
 import type { DbConfig } from "../config/load.ts";
+import { AppError } from "../errors.ts";
 import { type Database, dialectOf, openDatabase } from "./database.ts";
+import { isOperatorFault } from "./faults.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import { repeated } from "./transaction.ts";
 
@@ -31,9 +33,12 @@ export async function migrationStates(db: Database): Promise<MigrationState[]> {
   return migrations.map(({ name, executedAt }) => ({ name, appliedAt: executedAt }));
 }
 
-/** The migrations that the database still lacks. */
+/** The migrations that the database still lacks; rejects with the driver's own error when it refuses user or rights. */
 export async function pendingMigrations(db: Database): Promise<string[]> {
-  const states = await migrationStates(db);
+  const states = await migrationStates(db).catch((error: unknown) => {
+    // A request that meets this is answered 503; at the start nobody waits for what does not go away by itself.
+    throw error instanceof AppError && isOperatorFault(error) ? error.cause : error;
+  });
   return states.filter(({ appliedAt }) => appliedAt === undefined).map(({ name }) => name);
 }
 

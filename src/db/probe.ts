@@ -2,6 +2,7 @@ import type { DbConfig } from "../config/load.ts";
 import { openDatabase } from "./database.ts";
 import { type MigrationState, migrationStates } from "./migrate.ts";
 import { hasAdmin } from "./queries/admins.ts";
+import { listParked, type ParkedRequest } from "./queries/attempts.ts";
 import { readServerFacts, type ServerFacts } from "./queries/server.ts";
 
 /** What a database says of itself and of what is in it. */
@@ -9,6 +10,8 @@ export interface DatabaseFacts extends ServerFacts {
   readonly migrations: readonly MigrationState[];
   /** Whether somebody can log in as an administrator; undefined as long as migrations are pending. */
   readonly hasAdmin: boolean | undefined;
+  /** The latest requests that were given up, at most ten; none as long as migrations are pending. */
+  readonly parked: readonly ParkedRequest[];
 }
 
 /** Looks at the database and changes nothing in it; rejects as its driver does. */
@@ -18,7 +21,12 @@ export async function probeDatabase(config: DbConfig, adminGroup: string): Promi
     const server = await readServerFacts(db);
     const migrations = await migrationStates(db);
     const current = migrations.every(({ appliedAt }) => appliedAt !== undefined);
-    return { ...server, migrations, hasAdmin: current ? await hasAdmin(db, adminGroup) : undefined };
+    return {
+      ...server,
+      migrations,
+      hasAdmin: current ? await hasAdmin(db, adminGroup) : undefined,
+      parked: current ? await listParked(db, 10) : [],
+    };
   } finally {
     await db.destroy().catch(() => undefined); // where that fails, so did a statement, and its error tells more
   }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import {
   type Kysely,
@@ -7,13 +8,15 @@ import {
   type SqliteStatement,
   sql,
 } from "kysely";
-import { translateFault } from "./faults.ts";
+import { AppError } from "../errors.ts";
+import { isContention, translateFault } from "./faults.ts";
 
 /** Statements that stay prepared: more than the project has, so that only generated ones could push one out. */
 const STATEMENTS = 200;
 
-/** SQLite waits for a lock inside a call and so stops the whole process: it waits briefly, and is asked again. */
-const BUSY_TIMEOUT = 50;
+/** A wait for a lock stops the whole process: milliseconds of one such wait, and of the time until the next. */
+const LOCK_WAIT = 5;
+const LOCK_REST = 45;
 
 /** Kysely's SQLite dialect on node:sqlite, one file, safe for several processes. */
 export function sqliteDialect({ file }: { file: string }): SqliteDialect {
@@ -28,41 +31,87 @@ class EmbeddedDialect extends SqliteDialect {
 
 /** Holds the file's write lock while migrations run: Kysely's own adapter lets two processes migrate at once. */
 class EmbeddedAdapter extends SqliteAdapter {
+  #isLocked = false;
+
   override async acquireMigrationLock(db: Kysely<unknown>): Promise<void> {
     await sql`begin immediate`.execute(db);
+    this.#isLocked = true;
   }
 
   override async releaseMigrationLock(db: Kysely<unknown>): Promise<void> {
+    // Kysely releases also what it did not get; that the file was busy must not be hidden by the error of a commit.
+    if (!this.#isLocked) return;
+    this.#isLocked = false;
     await sql`commit`.execute(db);
   }
 }
 
 function openFile(file: string): SqliteDatabase {
   return translating(() => {
-    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT, readBigInts: true });
-    // WAL lets readers go on while one writes; FULL makes a commit survive a power cut.
-    for (const pragma of ["journal_mode = wal", "synchronous = full", "foreign_keys = on"]) {
-      database.exec(`pragma ${pragma}`);
+    const database = new DatabaseSync(file, { timeout: 0, readBigInts: true });
+    try {
+      // WAL lets readers go on while one writes; FULL makes a commit survive a power cut.
+      for (const pragma of ["journal_mode = wal", "synchronous = full", "foreign_keys = on"]) {
+        database.exec(`pragma ${pragma}`);
+      }
+    } catch (error) {
+      database.close(); // it is opened again at the next statement
+      throw error;
     }
-    return new StatementCache(database);
+    return new StatementCache(database, file);
   });
+}
+
+/**
+ * Waits for other processes' locks, which are mostly held for the milliseconds of a commit. What writes is repeated by
+ * its caller, without stopping this process: so all writers together wait a tenth of the time at most. What reads is
+ * not, and is nearly never in anybody's way: a recovery after a crash, a last checkpoint.
+ */
+class LockWait {
+  static readonly #clock = new Int32Array(new SharedArrayBuffer(4));
+  #restedAt = 0;
+
+  run<T>(kind: "read" | "write", call: () => T): T {
+    for (let waited = 0; ; waited++) {
+      try {
+        return call();
+      } catch (error) {
+        const mayWait = kind === "read" || performance.now() >= this.#restedAt;
+        if (!isContention(error) || !mayWait || waited >= LOCK_WAIT) throw error;
+        Atomics.wait(LockWait.#clock, 0, 0, 1);
+        if (waited + 1 >= LOCK_WAIT) this.#restedAt = performance.now() + LOCK_REST;
+      }
+    }
+  }
 }
 
 class StatementCache implements SqliteDatabase {
   readonly #database: DatabaseSync;
+  readonly #file: string;
+  readonly #identity: string;
+  readonly #lockWait = new LockWait();
   readonly #statements = new Map<string, SqliteStatement>();
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, file: string) {
     this.#database = database;
+    this.#file = file;
+    this.#identity = identityOf(file);
   }
 
   prepare(text: string): SqliteStatement {
+    if (!this.#database.isTransaction) {
+      // A full disk has ended the transaction already, and that is the error to be told.
+      if (text === "rollback") return NOTHING;
+      this.#assertInPlace();
+    }
     // A deferred transaction that begins with a read and then writes fails at once when another process has
     // written meanwhile (SQLITE_BUSY_SNAPSHOT): every transaction here writes, so each takes the lock first.
     const source = text === "begin" ? "begin immediate" : text;
     const known = this.#statements.get(source);
     if (known !== undefined) return known;
-    const made = translating(() => new PreparedStatement(this.#database.prepare(source)));
+    const made = translating(() =>
+      this.#lockWait.run("read", () => new PreparedStatement(this.#database.prepare(source), this.#lockWait)),
+    );
     if (this.#statements.size >= STATEMENTS) this.#statements.clear();
     this.#statements.set(source, made);
     return made;
@@ -71,28 +120,54 @@ class StatementCache implements SqliteDatabase {
   close(): void {
     this.#database.close();
   }
+
+  /** SQLite goes on with a file that was removed or replaced, and all that it writes is lost with this process. */
+  #assertInPlace(): void {
+    if (identityOf(this.#file) === this.#identity) return;
+    throw new AppError(
+      "UNAVAILABLE",
+      `database: ${this.#file} was removed or replaced: put it back, or restart`,
+    );
+  }
 }
+
+const NOTHING: SqliteStatement = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [].values(),
+};
 
 class PreparedStatement implements SqliteStatement {
   readonly #statement: StatementSync;
+  readonly #lockWait: LockWait;
   readonly reader: boolean;
 
-  constructor(statement: StatementSync) {
+  constructor(statement: StatementSync, lockWait: LockWait) {
     this.#statement = statement;
+    this.#lockWait = lockWait;
     this.reader = statement.columns().length > 0;
   }
 
   all(parameters: readonly unknown[]): unknown[] {
-    return translating(() => this.#statement.all(...parameters.map(toInput)).map(fromRow));
+    const inputs = parameters.map(toInput);
+    return translating(() => this.#lockWait.run("read", () => this.#statement.all(...inputs)).map(fromRow));
   }
 
   run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint } {
-    return translating(() => this.#statement.run(...parameters.map(toInput)));
+    const inputs = parameters.map(toInput);
+    return translating(() => this.#lockWait.run("write", () => this.#statement.run(...inputs)));
   }
 
   *iterate(parameters: readonly unknown[]): IterableIterator<unknown> {
     yield* this.all(parameters);
   }
+}
+
+/** Which file stands under this name. */
+function identityOf(file: string): string {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? "" : `${stats.dev}:${stats.ino}`;
 }
 
 function toInput(value: unknown): SQLInputValue {

@@ -28,6 +28,10 @@ interface TokenTable {
   vhost: string;
   /** When a directory last said that the user may be here; null where none was asked. */
   validated_at: SqlTime | null;
+  /** Which request made it, for 15 minutes: HMACs of its key and of its body. */
+  request_key: Uint8Array | null;
+  body_hash: Uint8Array | null;
+  issued_at: SqlTime | null;
 }
 
 interface GroupTable {
@@ -39,12 +43,46 @@ interface UserGroupTable {
   groupname: string;
 }
 
+/** What was answered to requests that had an effect; all keys and hashes are HMACs. */
+interface RpcInboxTable {
+  request_key: Uint8Array;
+  body_hash: Uint8Array;
+  queue: string;
+  caller: string;
+  /** 0 or 1. */
+  redelivered: number;
+  resp_code: number;
+  /** JSON. */
+  resp_data: string;
+  created_at: SqlTime;
+}
+
+/** Messages that were delivered again and had no outcome yet, and those that were given up. */
+interface RpcAttemptTable {
+  message_key: Uint8Array;
+  body_hash: Uint8Array;
+  queue: string;
+  caller: string;
+  attempts: number;
+  created_at: SqlTime;
+  parked_at: SqlTime | null;
+}
+
+/** Work that one replica at a time does. */
+interface LeaseTable {
+  name: string;
+  held_until: SqlTime;
+}
+
 /** The tables as rows come out of either database. */
 export interface Tables {
   user: UserTable;
   token: TokenTable;
   group: GroupTable;
   usergroup: UserGroupTable;
+  rpc_inbox: RpcInboxTable;
+  rpc_attempt: RpcAttemptTable;
+  lease: LeaseTable;
 }
 
 /** A user's row. */

@@ -1,22 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Transaction } from "kysely";
 import { AppError } from "../errors.ts";
-import type { Database } from "./database.ts";
+import type { Database, Trx } from "./database.ts";
 import { isContention } from "./faults.ts";
-import type { Tables } from "./tables.ts";
 
-/** So long a statement is tried again while others are in the way, in milliseconds. */
+/** So long a statement is tried again while others are in the way, unless more is given, in milliseconds. */
 const PATIENCE = 2000;
 
 /**
  * Runs `work` in one transaction and repeats it when another transaction was in the way (deadlock, lock wait, busy
- * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after two seconds.
+ * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after `limit` ms.
  */
 export async function inTransaction<T>(
   db: Database,
-  work: (trx: Transaction<Tables>) => Promise<T>,
+  work: (trx: Trx) => Promise<T>,
+  limit = PATIENCE,
 ): Promise<T> {
-  return repeated(() => db.transaction().execute(work));
+  return repeated(() => db.transaction().execute(work), limit);
 }
 
 /** Repeats `work` while another transaction is in the way; throws UNAVAILABLE when it still is after `limit` ms. */

@@ -4,7 +4,18 @@ import { AppError } from "../errors.ts";
 import type { Authenticated, Context, Services } from "./context.ts";
 import { type Procedure, tokenField } from "./procedure.ts";
 
-type Identity = Pick<Context, "caller" | "session">;
+/** Who calls. */
+export type Identity = Pick<Context, "caller" | "session">;
+
+/** An ID token of this installation that is in order, but whose session has ended. */
+export class RevokedToken extends AppError {
+  readonly username: string;
+
+  constructor(username: string) {
+    super("INVALID_TOKEN", "revoked");
+    this.username = username;
+  }
+}
 
 /** Who calls, as the procedure's access demands; throws INVALID_TOKEN, FORBIDDEN, or INVALID_INPUT for a non-text. */
 export async function authorize(
@@ -23,13 +34,11 @@ export async function authorize(
     throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: field, msg: "must be a string" }] });
   }
   if (field === "id_token") {
-    const session = await resumeSession(
-      services,
-      token,
-      typeof input["ip"] === "string" ? input["ip"] : ANY_IP,
-    );
-    if (session === undefined) throw new AppError("INVALID_TOKEN");
-    return { caller: undefined, session };
+    const ip = typeof input["ip"] === "string" ? input["ip"] : ANY_IP;
+    const resumed = await resumeSession(services, token, ip);
+    if (resumed.state === "refused") throw new AppError("INVALID_TOKEN");
+    if (resumed.state === "revoked") throw new RevokedToken(resumed.username);
+    return { caller: undefined, session: resumed.session };
   }
   const caller = await identify(services, token);
   if (procedure.access === "admin" && !caller.isAdmin) throw new AppError("FORBIDDEN");

@@ -5,8 +5,13 @@ import type { Passwords } from "../auth/password.ts";
 import type { AppConfig } from "../config/schema.ts";
 import type { Database } from "../db/database.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
+import type { Commit } from "./commit.ts";
+import type { Fingerprints } from "./fingerprint.ts";
+import type { RequestIdentity } from "./identity.ts";
+import type { Inbox } from "./inbox.ts";
 
 /**
  * Who may call a procedure. public: anyone; optional: anyone, but a token that is given must be good; id_token: the
@@ -24,6 +29,9 @@ export interface Services {
   readonly passwords: Passwords;
   readonly login: Login;
   readonly revalidate: Revalidate;
+  readonly inbox: Inbox;
+  readonly fingerprints: Fingerprints;
+  readonly metrics: Metrics;
 }
 
 /** A caller with an access token. */
@@ -36,6 +44,10 @@ export interface Context<A extends Access = Access> extends Services {
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
   readonly stillWanted: StillWanted;
+  /** The way to an effect in the database that must happen once. */
+  readonly commit: Commit;
+  /** Which request this is; undefined where it does not matter, and for one that came over no transport. */
+  readonly request: RequestIdentity | undefined;
 }
 
 type CallerOf<A extends Access> = A extends "user" | "self" | "admin"

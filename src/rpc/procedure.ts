@@ -19,6 +19,13 @@ export interface Procedure<
   readonly hashes?: boolean;
   /** Whether it may wait for a directory where there is one, and then must not hold up requests that need none. */
   readonly asksDirectory?: boolean;
+  /**
+   * What a repeat of a request gets, where the request has an effect. recorded: the answer of the first time; own: the
+   * procedure sees to it. Without an effect it is simply done again.
+   */
+  readonly effect?: "recorded" | "own";
+  /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */
+  whenRevoked?(username: string): z.output<Output>;
   /** The request without its token, by the rules of this installation. */
   input(app: AppConfig): Input;
   readonly output: Output;

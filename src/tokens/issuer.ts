@@ -12,8 +12,11 @@ export interface Subject {
 export interface TokenIssuer {
   /** The JWS algorithm of every token that it signs. */
   readonly method: string;
-  /** A signed ID token, named by the id of its row; `validUntil` goes into `exp`. */
-  signIdToken(subject: Subject, token: { tokenId: bigint; ip: string; validUntil: Date }): Promise<string>;
+  /** A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. */
+  signIdToken(
+    subject: Subject,
+    token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date },
+  ): Promise<string>;
   /** A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds. */
   signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): Promise<string>;
 }
@@ -38,12 +41,12 @@ export async function createIssuer({ issuer, method, key, audience }: SigningCon
       .sign(key);
   return {
     method,
-    signIdToken: (subject, { tokenId, ip, validUntil }) => {
+    signIdToken: (subject, { tokenId, ip, issuedAt, validUntil }) => {
       const header = { typ: "id+jwt", kid: tokenId.toString() };
-      return sign(header, subject, { ip }, nowInSeconds(), Math.floor(validUntil.getTime() / 1000));
+      return sign(header, subject, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
     },
     signAccessToken: (subject, { vhost, lifetime }) => {
-      const now = nowInSeconds();
+      const now = inSeconds(new Date());
       const aud = audience === undefined ? {} : { aud: audience };
       const claims = { user: subject.username, vhost, jti: randomUUID(), ...aud };
       return sign({ typ: "at+jwt", ...kid }, subject, claims, now, now + Math.max(1, Math.round(lifetime)));
@@ -56,6 +59,6 @@ async function thumbprint(key: ReturnType<typeof createPublicKey>): Promise<stri
   return calculateJwkThumbprint(await exportJWK(key));
 }
 
-function nowInSeconds(): number {
-  return Math.floor(Date.now() / 1000);
+function inSeconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000);
 }

@@ -17,6 +17,7 @@ export interface IdTokenClaims {
   readonly tokenId: bigint;
   readonly username: string;
   readonly method: string;
+  readonly ip: string;
 }
 
 /** Checks tokens; a token that is not in order gives undefined, whatever is wrong with it. */
@@ -63,7 +64,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
         return undefined;
       const tokenId = BigInt(token.kid);
       if (tokenId > MAX_TOKEN_ID) return undefined;
-      return { tokenId, username: token.claims.sub, method: token.alg };
+      return { tokenId, username: token.claims.sub, method: token.alg, ip: token.claims.ip };
     },
   };
 }

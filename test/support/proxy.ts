@@ -39,14 +39,22 @@ export async function startProxy(target: number): Promise<Proxy> {
     return undefined;
   });
   const relay = (from: Socket, to: Socket): void => {
+    // Each timer does what is first in line, so nothing overtakes what is on its way when the delay changes.
+    const line: (() => void)[] = [];
+    let lastDue = 0;
+    const later = (work: () => void): void => {
+      line.push(work);
+      lastDue = Math.max(lastDue, performance.now() + lateness);
+      setTimeout(() => line.shift()?.(), lastDue - performance.now());
+    };
     from.on("data", (chunk: Buffer) => {
       if (state !== "open") return;
-      if (lateness === 0) to.write(chunk);
-      else setTimeout(() => to.writable && to.write(chunk), lateness);
+      if (lateness === 0 && line.length === 0) to.write(chunk);
+      else later(() => to.writable && to.write(chunk));
     });
     from.on("close", () => {
-      if (state !== "open" || lateness === 0) to.destroy();
-      else setTimeout(() => to.destroy(), lateness); // behind the bytes that are on their way
+      if (state !== "open" || (lateness === 0 && line.length === 0)) to.destroy();
+      else later(() => to.destroy()); // behind the bytes that are on their way
     });
   };
   server.listen(0, "127.0.0.1");

@@ -1,16 +1,10 @@
-import type { Transaction } from "kysely";
-import { type Db, dialectOf } from "../database.ts";
-import type { Tables } from "../tables.ts";
+import { type Db, dialectOf, type Trx } from "../database.ts";
 
 /**
  * Whether the user is the only activated local member of the admin group. The group's row stays locked until the
  * transaction ends, so two administrators cannot remove each other at the same time; call it before other locks.
  */
-export async function isLastAdmin(
-  trx: Transaction<Tables>,
-  username: string,
-  adminGroup: string,
-): Promise<boolean> {
+export async function isLastAdmin(trx: Trx, username: string, adminGroup: string): Promise<boolean> {
   await trx
     .selectFrom("group")
     .select("name")

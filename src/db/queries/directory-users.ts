@@ -1,8 +1,7 @@
-import type { Transaction } from "kysely";
-import type { Database } from "../database.ts";
+import type { Database, Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import { isSameName } from "../names.ts";
-import type { Tables, UserRow } from "../tables.ts";
+import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { ensureGroup, ensureMember, listGroupsOf } from "./groups.ts";
@@ -128,7 +127,7 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
  * user, as everywhere: two transactions that lock in different orders would wait for each other.
  */
 async function applyJoins(
-  trx: Transaction<Tables>,
+  trx: Trx,
   username: string,
   joins: readonly string[],
   takeUser: () => Promise<boolean>,

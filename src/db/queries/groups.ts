@@ -1,7 +1,5 @@
-import type { Database, Db } from "../database.ts";
-import { dialectOf } from "../database.ts";
+import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate, isForeignKeyFault } from "../faults.ts";
-import { inTransaction, repeated } from "../transaction.ts";
 import { isLastAdmin } from "./admins.ts";
 
 /** All group names in order. */
@@ -41,7 +39,7 @@ export async function listMembers(db: Db, groupname: string): Promise<string[]> 
 /** Makes a group. */
 export async function createGroup(db: Db, name: string): Promise<"created" | "taken"> {
   try {
-    await repeated(() => db.insertInto("group").values({ name }).execute());
+    await db.insertInto("group").values({ name }).execute();
     return "created";
   } catch (error) {
     if (isDuplicate(error)) return "taken";
@@ -61,9 +59,7 @@ export async function ensureGroup(db: Db, name: string): Promise<void> {
 
 /** Deletes a group and its memberships. */
 export async function deleteGroup(db: Db, name: string): Promise<"deleted" | "no such group"> {
-  const { numDeletedRows } = await repeated(() =>
-    db.deleteFrom("group").where("name", "=", name).executeTakeFirst(),
-  );
+  const { numDeletedRows } = await db.deleteFrom("group").where("name", "=", name).executeTakeFirst();
   return numDeletedRows === 0n ? "no such group" : "deleted";
 }
 
@@ -84,7 +80,7 @@ export async function addMember(
   username: string,
 ): Promise<"added" | "no such group" | "no such user"> {
   try {
-    await repeated(() => ensureMember(db, groupname, username));
+    await ensureMember(db, groupname, username);
     return "added";
   } catch (error) {
     if (!isForeignKeyFault(error)) throw error;
@@ -94,18 +90,16 @@ export async function addMember(
 
 /** Takes a user out of a group, unless that would take the last administrator away; no member is none afterwards. */
 export async function removeMember(
-  db: Database,
+  trx: Trx,
   groupname: string,
   username: string,
   adminGroup: string,
 ): Promise<"removed" | "last admin"> {
-  return inTransaction(db, async (trx) => {
-    if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
-    await trx
-      .deleteFrom("usergroup")
-      .where("groupname", "=", groupname)
-      .where("username", "=", username)
-      .execute();
-    return "removed";
-  });
+  if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
+  await trx
+    .deleteFrom("usergroup")
+    .where("groupname", "=", groupname)
+    .where("username", "=", username)
+    .execute();
+  return "removed";
 }

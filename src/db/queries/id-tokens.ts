@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { Database, Db } from "../database.ts";
-import { dialectOf } from "../database.ts";
+import { type Db, dialectOf, type Trx } from "../database.ts";
 import type { AuthType } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
-import { inTransaction, repeated } from "../transaction.ts";
+import { repeated } from "../transaction.ts";
+import { REMEMBERED } from "./inbox.ts";
 import { lockUser } from "./users.ts";
 
 /** What is known of an ID token, and in a session also of its user. */
@@ -28,10 +28,30 @@ export interface SessionRow extends IdTokenRow {
 
 interface NewIdToken {
   readonly ip: string;
+  readonly issued_at: Date;
   readonly valid_until: Date;
   readonly sign_method: string;
   readonly vhost: string;
   readonly validated_at: Date | null;
+}
+
+/** The request that makes an ID token, by the digests that tell it from others. */
+interface TokenRequest {
+  readonly requestKey: Uint8Array;
+  readonly bodyHash: Uint8Array;
+  readonly mayRepeat: boolean;
+  readonly receivedAt: Date;
+}
+
+/** What it takes to sign an ID token, the first time or again. */
+export interface IssuedToken {
+  readonly token_id: bigint;
+  readonly username: string;
+  readonly activated: boolean;
+  readonly ip: string;
+  readonly issued_at: Date;
+  readonly valid_until: Date;
+  readonly body_hash: Uint8Array | null;
 }
 
 /** What a login was checked against; a user of a directory has no hash. */
@@ -43,41 +63,77 @@ interface VerifiedLogin {
 }
 
 /**
- * Makes the user's one ID token; an earlier one is dead when this returns. "changed" when the password, the
- * activation or the source is no longer what the login was checked against: then nothing was written.
+ * Makes the user's one ID token; an earlier one is dead when this is committed, unless this very request made it. "changed"
+ * when the password, the activation or the source is no longer what the login was checked against: then nothing is
+ * written.
  */
 export async function replaceIdToken(
-  db: Database,
+  trx: Trx,
   login: VerifiedLogin,
   token: NewIdToken,
-): Promise<bigint | "changed"> {
-  return inTransaction(db, async (trx) => {
-    const user = await lockUser(trx, login.username);
-    if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
-    if (!equal(user.password_hash, login.hash)) return "changed";
-    if (login.rehashed !== undefined) {
-      await trx
-        .updateTable("user")
-        .set({ password_hash: login.rehashed })
-        .where("username", "=", user.username)
-        .execute();
-    }
-    const token_id = randomTokenId();
-    const row = {
-      ...token,
-      token_id,
-      valid_until: toSqlTime(token.valid_until),
-      last_use: null,
-      validated_at: token.validated_at && toSqlTime(token.validated_at),
-    };
-    const insert = trx.insertInto("token").values({ ...row, user_id: user.username });
-    const upsert =
-      dialectOf(trx) === "mysql"
-        ? insert.onDuplicateKeyUpdate(row)
-        : insert.onConflict((conflict) => conflict.column("user_id").doUpdateSet(row));
-    await upsert.execute();
-    return token_id;
-  });
+  request: TokenRequest | undefined,
+): Promise<IssuedToken | "changed"> {
+  const user = await lockUser(trx, login.username);
+  if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
+  if (!equal(user.password_hash, login.hash)) return "changed";
+  if (request !== undefined) {
+    const issued = await findIssuedToken(trx, request.requestKey);
+    // A second delivery that another replica has answered, while this one thought it was the only one.
+    const isMine = request.mayRepeat || (issued !== undefined && issued.issued_at >= request.receivedAt);
+    if (issued?.username === user.username && isMine && equal(issued.body_hash, request.bodyHash))
+      return issued;
+  }
+  if (login.rehashed !== undefined) {
+    await trx
+      .updateTable("user")
+      .set({ password_hash: login.rehashed })
+      .where("username", "=", user.username)
+      .execute();
+  }
+  const token_id = randomTokenId();
+  const body_hash = request?.bodyHash ?? null;
+  const row = {
+    token_id,
+    ip: token.ip,
+    vhost: token.vhost,
+    sign_method: token.sign_method,
+    issued_at: toSqlTime(token.issued_at),
+    valid_until: toSqlTime(token.valid_until),
+    last_use: null,
+    validated_at: token.validated_at && toSqlTime(token.validated_at),
+    request_key: request?.requestKey ?? null,
+    body_hash,
+  };
+  const insert = trx.insertInto("token").values({ ...row, user_id: user.username });
+  const upsert =
+    dialectOf(trx) === "mysql"
+      ? insert.onDuplicateKeyUpdate(row)
+      : insert.onConflict((conflict) => conflict.column("user_id").doUpdateSet(row));
+  await upsert.execute();
+  return { ...token, token_id, username: user.username, activated: true, body_hash };
+}
+
+/** The live ID token that a request made within the last 15 minutes. */
+export async function findIssuedToken(db: Db, requestKey: Uint8Array): Promise<IssuedToken | undefined> {
+  const row = await db
+    .selectFrom("token")
+    .innerJoin("user", "user.username", "token.user_id")
+    .select(["token.token_id", "token.ip", "token.valid_until", "token.issued_at", "token.body_hash"])
+    .select(["user.username", "user.activated"])
+    .where("token.request_key", "=", requestKey)
+    .where("token.issued_at", ">", toSqlTime(new Date(Date.now() - REMEMBERED)))
+    .where("token.valid_until", ">", toSqlTime(new Date()))
+    .executeTakeFirst();
+  if (row === undefined || row.issued_at === null) return undefined;
+  return {
+    token_id: BigInt(row.token_id),
+    username: row.username,
+    activated: row.activated === 1,
+    ip: row.ip,
+    issued_at: fromSqlTime(row.issued_at),
+    valid_until: fromSqlTime(row.valid_until),
+    body_hash: row.body_hash,
+  };
 }
 
 /** The session of a token id: the row, its user's activation and groups; undefined when the token is revoked. */

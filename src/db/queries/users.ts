@@ -1,11 +1,8 @@
-import type { Database, Db } from "../database.ts";
-import { dialectOf } from "../database.ts";
+import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import type { AuthType, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
-import { inTransaction } from "../transaction.ts";
 import { isLastAdmin } from "./admins.ts";
-import { ensureGroup } from "./groups.ts";
 
 /** A user to be made. */
 export interface NewUser {
@@ -34,24 +31,17 @@ export async function listUsernames(db: Db): Promise<string[]> {
   return rows.map(({ username }) => username);
 }
 
-/** Makes a user; `joins` names groups that are made where they are missing. All of it or nothing. */
+/** Makes a user. */
 export async function createUser(
-  db: Database,
+  db: Db,
   user: NewUser,
-  joins: readonly string[] = [],
 ): Promise<"created" | "username taken" | "email taken"> {
   const now = toSqlTime(new Date());
   try {
-    await inTransaction(db, async (trx) => {
-      await trx
-        .insertInto("user")
-        .values({ ...user, activated: Number(user.activated), created_at: now, modified_at: now })
-        .execute();
-      for (const name of joins) {
-        await ensureGroup(trx, name);
-        await trx.insertInto("usergroup").values({ username: user.username, groupname: name }).execute();
-      }
-    });
+    await db
+      .insertInto("user")
+      .values({ ...user, activated: Number(user.activated), created_at: now, modified_at: now })
+      .execute();
     return "created";
   } catch (error) {
     if (!isDuplicate(error)) throw error;
@@ -61,41 +51,34 @@ export async function createUser(
 
 /** Deletes a user with token and memberships, unless that would take the last administrator away. */
 export async function deleteUser(
-  db: Database,
+  trx: Trx,
   username: string,
   adminGroup: string,
 ): Promise<"deleted" | "no such user" | "last admin"> {
-  return inTransaction(db, async (trx) => {
-    if (await isLastAdmin(trx, username, adminGroup)) return "last admin";
-    const { numDeletedRows } = await trx
-      .deleteFrom("user")
-      .where("username", "=", username)
-      .executeTakeFirst();
-    return numDeletedRows === 0n ? "no such user" : "deleted";
-  });
+  if (await isLastAdmin(trx, username, adminGroup)) return "last admin";
+  const { numDeletedRows } = await trx.deleteFrom("user").where("username", "=", username).executeTakeFirst();
+  return numDeletedRows === 0n ? "no such user" : "deleted";
 }
 
-/** Changes several things of a user together or none of them; `username` in its stored spelling. */
+/** Changes several things of a user; `username` in its stored spelling. */
 export async function changeUser(
-  db: Database,
+  trx: Trx,
   username: string,
   { activated, ...changes }: UserChanges,
   adminGroup: string,
 ): Promise<"changed" | "no such user" | "email taken" | "last admin"> {
   const flag = activated === undefined ? {} : { activated: Number(activated) };
   try {
-    return await inTransaction(db, async (trx) => {
-      if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
-      const { numUpdatedRows } = await trx
-        .updateTable("user")
-        .set({ ...changes, ...flag, modified_at: toSqlTime(new Date()) })
-        .where("username", "=", username)
-        .executeTakeFirst();
-      if (numUpdatedRows === 0n) return "no such user";
-      if (changes.password_hash !== undefined)
-        await trx.deleteFrom("token").where("user_id", "=", username).execute();
-      return "changed";
-    });
+    if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
+    const { numUpdatedRows } = await trx
+      .updateTable("user")
+      .set({ ...changes, ...flag, modified_at: toSqlTime(new Date()) })
+      .where("username", "=", username)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return "no such user";
+    if (changes.password_hash !== undefined)
+      await trx.deleteFrom("token").where("user_id", "=", username).execute();
+    return "changed";
   } catch (error) {
     if (isDuplicate(error)) return "email taken";
     throw error;

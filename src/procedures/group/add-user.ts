@@ -9,13 +9,16 @@ export const addUserToGroup = defineProcedure({
   name: "group_add_user",
   description: "Adds a user to a group; a member stays one.",
   access: "admin",
+  effect: "recorded",
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ db }, input) {
+  async handler({ db, commit }, input) {
     const user = await getUserRow({ db }, input.username);
-    const outcome = await addMember(db, input.groupname, user.username);
-    if (outcome !== "added")
-      throw new AppError(outcome === "no such user" ? "USER_NOT_FOUND" : "GROUP_NOT_FOUND");
-    return { msg: `added user ${user.username} to group ${input.groupname}` };
+    return commit(async (trx) => {
+      const outcome = await addMember(trx, input.groupname, user.username);
+      if (outcome !== "added")
+        throw new AppError(outcome === "no such user" ? "USER_NOT_FOUND" : "GROUP_NOT_FOUND");
+      return { msg: `added user ${user.username} to group ${input.groupname}` };
+    });
   },
 });

@@ -8,10 +8,13 @@ export const createGroup = defineProcedure({
   name: "group_create",
   description: "Makes a group.",
   access: "admin",
+  effect: "recorded",
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ db }, input) {
-    if ((await createRow(db, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
-    return { msg: `created group ${input.groupname}` };
+  async handler({ commit }, input) {
+    return commit(async (trx) => {
+      if ((await createRow(trx, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
+      return { msg: `created group ${input.groupname}` };
+    });
   },
 });

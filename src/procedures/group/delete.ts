@@ -8,11 +8,14 @@ export const deleteGroup = defineProcedure({
   name: "group_delete",
   description: "Deletes a group with its memberships; the admin group stays.",
   access: "admin",
+  effect: "recorded",
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ app, db }, input) {
+  async handler({ app, commit }, input) {
     if (input.groupname === app.admin_group) throw new AppError("LAST_ADMIN");
-    if ((await deleteRow(db, input.groupname)) === "no such group") throw new AppError("GROUP_NOT_FOUND");
-    return { msg: `deleted group ${input.groupname}` };
+    return commit(async (trx) => {
+      if ((await deleteRow(trx, input.groupname)) === "no such group") throw new AppError("GROUP_NOT_FOUND");
+      return { msg: `deleted group ${input.groupname}` };
+    });
   },
 });

@@ -9,13 +9,16 @@ export const removeUserFromGroup = defineProcedure({
   name: "group_remove_user",
   description: "Takes a user out of a group; the last administrator stays in the admin group.",
   access: "admin",
+  effect: "recorded",
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ app, db }, input) {
+  async handler({ app, db, commit }, input) {
     const user = await getUserRow({ db }, input.username);
-    if (!(await groupExists(db, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
-    const outcome = await removeMember(db, input.groupname, user.username, app.admin_group);
-    if (outcome === "last admin") throw new AppError("LAST_ADMIN");
-    return { msg: `removed user ${user.username} from group ${input.groupname}` };
+    return commit(async (trx) => {
+      if (!(await groupExists(trx, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
+      const outcome = await removeMember(trx, input.groupname, user.username, app.admin_group);
+      if (outcome === "last admin") throw new AppError("LAST_ADMIN");
+      return { msg: `removed user ${user.username} from group ${input.groupname}` };
+    });
   },
 });

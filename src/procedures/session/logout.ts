@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deleteIdToken } from "../../db/queries/id-tokens.ts";
-import { AppError } from "../../errors.ts";
+import { RevokedToken } from "../../rpc/authorize.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { ip } from "../fields.ts";
 
@@ -8,11 +8,11 @@ export const logout = defineProcedure({
   name: "logout",
   description: "Revokes the ID token.",
   access: "id_token",
+  whenRevoked: (username) => ({ msg: `logged out ${username}` }),
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
   async handler({ db, session }) {
-    if (!(await deleteIdToken(db, session.token_id)))
-      throw new AppError("INVALID_TOKEN", "revoked meanwhile");
+    if (!(await deleteIdToken(db, session.token_id))) throw new RevokedToken(session.username);
     return { msg: `logged out ${session.username}` };
   },
 });

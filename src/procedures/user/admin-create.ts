@@ -16,6 +16,7 @@ export const adminCreateUser = defineProcedure({
   name: "user_admin_create",
   description: "Makes an activated account, whether registration is open or not.",
   access: "admin",
+  effect: "recorded",
   hashes: true,
   input: (app) =>
     z
@@ -36,17 +37,20 @@ export const adminCreateUser = defineProcedure({
         ...together,
       }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
-  async handler({ db, passwords, stillWanted }, input) {
+  async handler({ commit, passwords, stillWanted }, input) {
     const { password } = input;
-    const outcome = await createUser(db, {
+    const user = {
       username: input.username,
       password_hash: password === undefined ? null : await passwords.hash(password, stillWanted),
       auth_type: input.auth_type,
       email: input.email,
       activated: true,
+    };
+    return commit(async (trx) => {
+      const outcome = await createUser(trx, user);
+      if (outcome !== "created")
+        throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+      return { success: true as const, msg: `created user ${user.username}` };
     });
-    if (outcome !== "created")
-      throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
-    return { success: true as const, msg: `created user ${input.username}` };
   },
 });

@@ -16,6 +16,7 @@ export const changeUser = defineProcedure({
   description:
     "Changes password, email or activation, all of what is given or nothing; a new password ends the session.",
   access: "self",
+  effect: "recorded",
   hashes: true,
   input: (app) =>
     z
@@ -34,23 +35,21 @@ export const changeUser = defineProcedure({
       ),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler(context, { username: target, password, email: address, activated }) {
-    const { app, caller, db, passwords, stillWanted } = context;
+    const { app, caller, commit, passwords, stillWanted } = context;
     if (activated !== undefined && !caller.isAdmin)
       throw new AppError("FORBIDDEN", "only an admin sets activated");
     const user = await getTargetRow(context, target);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
-    const outcome = await changeRow(
-      db,
-      user.username,
-      {
-        ...(password === undefined ? {} : { password_hash: await passwords.hash(password, stillWanted) }),
-        ...(address === undefined ? {} : { email: address }),
-        ...(activated === undefined ? {} : { activated }),
-      },
-      app.admin_group,
-    );
-    if (outcome !== "changed") throw new AppError(FAILURES[outcome]);
-    return { success: true as const, msg: `changed user ${user.username}` };
+    const changes = {
+      ...(password === undefined ? {} : { password_hash: await passwords.hash(password, stillWanted) }),
+      ...(address === undefined ? {} : { email: address }),
+      ...(activated === undefined ? {} : { activated }),
+    };
+    return commit(async (trx) => {
+      const outcome = await changeRow(trx, user.username, changes, app.admin_group);
+      if (outcome !== "changed") throw new AppError(FAILURES[outcome]);
+      return { success: true as const, msg: `changed user ${user.username}` };
+    });
   },
 });

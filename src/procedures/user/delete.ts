@@ -9,12 +9,16 @@ export const deleteUser = defineProcedure({
   name: "user_delete",
   description: "Deletes a user with token and memberships; users may delete themselves.",
   access: "self",
+  effect: "recorded",
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler(context, input) {
     const user = await getTargetRow(context, input.username);
-    const outcome = await deleteRow(context.db, user.username, context.app.admin_group);
-    if (outcome !== "deleted") throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
-    return { success: true as const, msg: `deleted user ${user.username}` };
+    return context.commit(async (trx) => {
+      const outcome = await deleteRow(trx, user.username, context.app.admin_group);
+      if (outcome !== "deleted")
+        throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
+      return { success: true as const, msg: `deleted user ${user.username}` };
+    });
   },
 });

@@ -8,6 +8,7 @@ export const registerUser = defineProcedure({
   name: "user_register",
   description: "Makes an account for whoever asks, where registration is open.",
   access: "public",
+  effect: "recorded",
   hashes: true,
   input: (app) =>
     z
@@ -22,17 +23,20 @@ export const registerUser = defineProcedure({
         error: "must be the same as password",
       }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
-  async handler({ app, db, passwords, stillWanted }, input) {
+  async handler({ app, commit, passwords, stillWanted }, input) {
     if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");
-    const outcome = await createUser(db, {
+    const user = {
       username: input.username,
       password_hash: await passwords.hash(input.password, stillWanted),
-      auth_type: "LOCAL",
+      auth_type: "LOCAL" as const,
       email: input.email,
       activated: app.auto_activate_accounts,
+    };
+    return commit(async (trx) => {
+      const outcome = await createUser(trx, user);
+      if (outcome !== "created")
+        throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+      return { success: true as const, msg: `registered user ${user.username}` };
     });
-    if (outcome !== "created")
-      throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
-    return { success: true as const, msg: `registered user ${input.username}` };
   },
 });

@@ -31,8 +31,12 @@ export interface MariaDbAddress {
 /** A private MariaDB server, on loopback only. */
 export interface MariaDb extends MariaDbAddress {
   readonly version: string;
-  /** Undefined in a container. */
+  /** Changes with every restart; undefined in a container. */
   readonly pid: number | undefined;
+  /** Ends the server as `kill -9` does and keeps its data. */
+  kill(): Promise<void>;
+  /** Ends the server if it still runs and brings it up again on the same port and data. */
+  restart(): Promise<void>;
   /** Complete on return; may be called twice. */
   stop(): Promise<void>;
 }
@@ -46,13 +50,21 @@ export async function startMariaDb(scratch: Scratch, { mode }: { mode: Mode }): 
     password: randomBytes(12).toString("hex"),
   };
   const server = mode === "docker" ? inContainer(scratch, address) : await installed(scratch, address);
-  await server.start();
-  const version = await waitUntil("MariaDB", () => probe(address), { died: () => server.died() });
+  const start = async (): Promise<string> => {
+    await server.start();
+    return waitUntil("MariaDB", () => probe(address), { died: () => server.died() });
+  };
+  const version = await start();
   return {
     ...address,
     version,
     get pid() {
       return server.pid;
+    },
+    kill: () => server.kill(),
+    async restart() {
+      await server.kill();
+      await start();
     },
     stop: () => server.kill(),
   };

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { createLane, type StillWanted } from "../auth/lane.ts";
+import type { QueueName } from "../config/queues.ts";
+import type { Database } from "../db/database.ts";
+import {
+  forgetAttempts,
+  noteAttempt,
+  parkRequest,
+  readAttempts,
+  type Suspect,
+} from "../db/queries/attempts.ts";
+import { repeated } from "../db/transaction.ts";
+import { AppError } from "../errors.ts";
+import type { Log } from "../observability/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { Incoming } from "./envelope.ts";
+import type { Fingerprints } from "./fingerprint.ts";
+import { messageKeyOf } from "./identity.ts";
+
+/** A request that ends the process is tried so many times over all replicas. */
+const MAX_ATTEMPTS = 3;
+
+interface AttemptsParts {
+  readonly db: Database;
+  readonly fingerprints: Fingerprints;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Keeps a request that ends the process from ending every one of them for ever. */
+export interface Attempts {
+  /** The result of `work`; throws INTERNAL, without running it, when three attempts at this message ended a process. */
+  run<T>(queue: QueueName, incoming: Incoming, stillWanted: StillWanted, work: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * Counts the attempts at messages that are delivered again, before each is made. The first delivery writes nothing:
+ * that there is a second one tells enough. An attempt that this process survives is forgotten. The last attempt has
+ * this process to itself, as far as other suspects go: all that was under way when a process ended is delivered again,
+ * and the harmless must not be parked with the one that did it.
+ */
+export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts): Attempts {
+  const lane = createLane(1, undefined, (seconds) =>
+    metrics.observe("lane_wait_seconds", seconds, { lane: "retries" }),
+  );
+  const attempt = async <T>(suspect: Suspect, number: number, work: () => Promise<T>): Promise<T> => {
+    await repeated(() => noteAttempt(db, suspect, number));
+    try {
+      return await work();
+    } finally {
+      // Where that fails, the note goes after a quarter of an hour by itself.
+      await forgetAttempts(db, suspect.messageKey).catch(() => undefined);
+    }
+  };
+  const park = async (
+    queue: QueueName,
+    { messageKey, bodyHash, caller }: Suspect,
+    isKnown: boolean,
+  ): Promise<never> => {
+    const reference = randomUUID();
+    if (!isKnown) {
+      await repeated(() => parkRequest(db, messageKey));
+      metrics.count("requests_parked_total", { queue });
+    }
+    const body_hash = Buffer.from(bodyHash).toString("hex");
+    log.error(
+      { queue, caller, body_hash, reference },
+      "a request is parked: it ended the process three times",
+    );
+    throw new AppError("INTERNAL", "parked", { reference });
+  };
+  return {
+    async run(queue, incoming, stillWanted, work) {
+      if (!incoming.redelivered) return work();
+      const messageKey = messageKeyOf(fingerprints, queue, incoming);
+      const { userId, appId } = incoming;
+      const suspect = {
+        messageKey,
+        bodyHash: fingerprints.of("body", incoming.body),
+        queue,
+        // The sender's own words go to a terminal one day.
+        caller: (userId === "" ? appId : userId).slice(0, 255).replaceAll(/\p{C}/gu, "?"),
+      };
+      const { attempts, isParked } = await readAttempts(db, messageKey);
+      if (attempts >= MAX_ATTEMPTS) return park(queue, suspect, isParked);
+      const number = Math.max(2, attempts + 1);
+      if (number < MAX_ATTEMPTS) return attempt(suspect, number, work);
+      return lane.run(stillWanted, () => attempt(suspect, number, work));
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type { Database, Trx } from "../db/database.ts";
+import { inTransaction } from "../db/transaction.ts";
+import { Abandoned } from "../errors.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Incoming } from "./envelope.ts";
+
+/** Runs the statements that make a request's effect in one transaction, together with the note of its answer. */
+export type Commit = <T>(work: (trx: Trx) => Promise<T>) => Promise<T>;
+
+interface CommitParts<T> {
+  readonly db: Database;
+  readonly deadline: Deadline;
+  /** Undefined for a request that came over no transport. */
+  readonly incoming: Incoming | undefined;
+  /** Writes down, in the same transaction, what is answered. */
+  readonly record: (trx: Trx, output: T) => Promise<void>;
+}
+
+/**
+ * The result of `work`, once it is committed. It is not, and Abandoned is thrown, when the request has expired by then
+ * or went to another worker; nor after the deadline (UNAVAILABLE).
+ */
+export async function commit<T>(
+  { db, deadline, incoming, record }: CommitParts<T>,
+  work: (trx: Trx) => Promise<T>,
+): Promise<T> {
+  let isCommitting = false;
+  const end = (): void => {
+    if (isCommitting) deadline.endCommit();
+    isCommitting = false;
+  };
+  try {
+    return await inTransaction(
+      db,
+      async (trx) => {
+        end(); // of an attempt that another transaction was in the way of
+        const output = await work(trx);
+        if (incoming !== undefined && (incoming.hasExpired() || !incoming.isHeld())) throw new Abandoned();
+        deadline.beginCommit();
+        isCommitting = true;
+        await record(trx, output);
+        return output;
+      },
+      deadline.left,
+    );
+  } finally {
+    end();
+  }
+}

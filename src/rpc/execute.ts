@@ -1,0 +1,130 @@
+import type { z } from "zod";
+import type { StillWanted } from "../auth/lane.ts";
+import type { Trx } from "../db/database.ts";
+import { AppError, type FieldFault } from "../errors.ts";
+import { announceStage } from "../observability/stages.ts";
+import { authorize, type Identity, RevokedToken } from "./authorize.ts";
+import { commit } from "./commit.ts";
+import type { Services } from "./context.ts";
+import type { Deadline } from "./deadline.ts";
+import { type Envelope, type Incoming, successEnvelope } from "./envelope.ts";
+import { idempotencyKeyOf, identityOf, type RequestIdentity } from "./identity.ts";
+import { AlreadyAnswered } from "./inbox.ts";
+import type { Procedure } from "./procedure.ts";
+
+/** A procedure with its input's schema by the rules of this installation. */
+export interface Prepared {
+  readonly procedure: Procedure;
+  readonly input: z.ZodObject;
+}
+
+/** One request on its way. */
+export interface Underway {
+  readonly request: Readonly<Record<string, unknown>>;
+  /** Undefined for a request that came over no transport. */
+  readonly incoming: Incoming | undefined;
+  readonly stillWanted: StillWanted;
+  readonly deadline: Deadline;
+}
+
+type Input = Readonly<Record<string, unknown>>;
+
+/** Validates, authorises and runs a request, or finds the answer that it has had; throws AppError or Abandoned. */
+export async function execute(services: Services, prepared: Prepared, underway: Underway): Promise<Envelope> {
+  const { procedure } = prepared;
+  const { request, incoming } = underway;
+  if (incoming !== undefined) idempotencyKeyOf(incoming); // a bad one is a fault of the request like any other
+  const { data: input, error } = prepared.input.safeParse(request);
+  if (error !== undefined) throw new AppError("INVALID_INPUT", undefined, { fields: toFields(error) });
+  const identify = (identity: Identity): RequestIdentity | undefined =>
+    incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
+  try {
+    const identity = await authorize(services, procedure, request, input);
+    const about = procedure.effect === undefined ? undefined : identify(identity);
+    if (procedure.effect !== "recorded" || about === undefined)
+      return await run(services, procedure, underway, { identity, about, input });
+    return await once(services, procedure, underway, { identity, about, input });
+  } catch (failure) {
+    // Whoever asks again for the end of a session has it.
+    if (failure instanceof RevokedToken && isRepeat(incoming) && procedure.whenRevoked !== undefined)
+      return successEnvelope(200, procedure.output.parse(procedure.whenRevoked(failure.username)));
+    throw failure;
+  }
+}
+
+interface Authorised<About> {
+  readonly identity: Identity;
+  readonly about: About;
+  readonly input: Input;
+}
+
+/** Runs a request whose answer is remembered, unless it has had one. */
+async function once(
+  services: Services,
+  procedure: Procedure,
+  underway: Underway,
+  authorised: Authorised<RequestIdentity>,
+): Promise<Envelope> {
+  const { inbox } = services;
+  const { about } = authorised;
+  if (about.mayRepeat) {
+    const answer = await inbox.find(about);
+    if (answer !== undefined) return answer;
+  }
+  try {
+    return await run(services, procedure, underway, authorised);
+  } catch (error) {
+    if (error instanceof AlreadyAnswered) {
+      const answer = await inbox.find(about);
+      if (answer !== undefined) return answer;
+      throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
+    }
+    if (about.mayRepeat && error instanceof AppError && isAnswer(error)) return inbox.refuse(about, error);
+    throw error;
+  }
+}
+
+async function run(
+  services: Services,
+  procedure: Procedure,
+  { incoming, stillWanted, deadline }: Underway,
+  { identity, about, input }: Authorised<RequestIdentity | undefined>,
+): Promise<Envelope> {
+  const answer = (output: unknown): Envelope => {
+    const data = procedure.output.parse(output);
+    return successEnvelope(procedure.isEmpty?.(data) === true ? 204 : 200, data);
+  };
+  const record = async (trx: Trx, output: unknown): Promise<void> => {
+    if (about !== undefined && procedure.effect === "recorded")
+      await services.inbox.record(trx, about, answer(output));
+  };
+  const context = {
+    ...services,
+    ...identity,
+    request: about,
+    stillWanted,
+    commit: async <T>(work: (trx: Trx) => Promise<T>): Promise<T> => {
+      const output = await commit({ db: services.db, deadline, incoming, record }, work);
+      announceStage("committed", procedure.name, incoming?.correlationId);
+      return output;
+    },
+  };
+  return answer(await procedure.handler(context, input));
+}
+
+/** Refusals that what is in the database decides; who may do what is looked at anew each time. */
+function isAnswer({ respCode }: AppError): boolean {
+  return [400, 404, 409].includes(respCode);
+}
+
+function isRepeat(incoming: Incoming | undefined): boolean {
+  return incoming !== undefined && (incoming.redelivered || incoming.idempotencyKey !== undefined);
+}
+
+function callerOf({ caller, session }: Identity): string {
+  return caller?.username ?? session?.username ?? "";
+}
+
+function toFields(error: z.ZodError): FieldFault[] {
+  return error.issues.map(({ path, message }) => ({ path: path.join("."), msg: message }));
+}

@@ -1,0 +1,65 @@
+import type { QueueName } from "../config/queues.ts";
+import { AppError } from "../errors.ts";
+import type { Incoming } from "./envelope.ts";
+import type { Fingerprints } from "./fingerprint.ts";
+
+/** What tells one request from all others, without telling what is in it. */
+export interface RequestIdentity {
+  readonly requestKey: Uint8Array;
+  readonly bodyHash: Uint8Array;
+  /** Whether this may be a repeat of one that was answered: it has a key of its own, or was delivered before. */
+  readonly mayRepeat: boolean;
+  readonly redelivered: boolean;
+  readonly receivedAt: Date;
+  readonly queue: QueueName;
+  readonly caller: string;
+}
+
+/** As long as AMQP lets a message_id be. */
+const MAX_KEY_BYTES = 255;
+
+/** The key that the sender gave a request, where it did; throws INVALID_INPUT for one that is none. */
+export function idempotencyKeyOf({ idempotencyKey: key }: Incoming): string | undefined {
+  if (key === undefined) return undefined;
+  if (typeof key === "string" && key !== "" && Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
+  const msg = `must be a string of 1 to ${MAX_KEY_BYTES} bytes`;
+  throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: "x-idempotency-key", msg }] });
+}
+
+/** The digest of a message as it was delivered: equal for each delivery of it. */
+export function messageKeyOf(fingerprints: Fingerprints, queue: string, incoming: Incoming): Buffer {
+  return fingerprints.of("message", queue, incoming.userId, ...incoming.properties, incoming.body);
+}
+
+/**
+ * The identity of a request from a caller (empty for one without a token). By its key it is the same request whatever
+ * token proves the caller this time; without a key the message itself, with all its properties, is what is recognised.
+ */
+export function identityOf(
+  fingerprints: Fingerprints,
+  queue: QueueName,
+  incoming: Incoming,
+  caller: string,
+  input: Readonly<Record<string, unknown>>,
+): RequestIdentity {
+  const key = idempotencyKeyOf(incoming);
+  const { redelivered, receivedAt, userId } = incoming;
+  const common = { redelivered, receivedAt, queue, caller: caller === "" ? userId : caller };
+  if (key === undefined) {
+    const requestKey = messageKeyOf(fingerprints, queue, incoming);
+    return { ...common, requestKey, bodyHash: requestKey, mayRepeat: redelivered };
+  }
+  // Names are compared without regard to case, and a token may spell one as it was at the time.
+  const from = caller === "" ? ["anyone", userId] : ["user", caller.toLowerCase()];
+  return {
+    ...common,
+    requestKey: fingerprints.of("request", queue, ...from, key),
+    bodyHash: fingerprints.of("body", JSON.stringify(input)),
+    mayRepeat: true,
+  };
+}
+
+/** Whether a body is this request's, and not another's under the same key. */
+export function isSameBody({ bodyHash }: RequestIdentity, other: Uint8Array | null): boolean {
+  return other !== null && Buffer.from(other).equals(bodyHash);
+}

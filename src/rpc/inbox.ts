@@ -1,0 +1,62 @@
+import type { Database, Trx } from "../db/database.ts";
+import { findAnswer, type NewAnswer, recordAnswer, replaceAnswer } from "../db/queries/inbox.ts";
+import { repeated } from "../db/transaction.ts";
+import { AppError } from "../errors.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { asObject } from "./decode.ts";
+import { type Envelope, failureEnvelope } from "./envelope.ts";
+import { isSameBody, type RequestIdentity } from "./identity.ts";
+
+/** Another delivery of the same request was answered first: nothing of this one becomes real. */
+export class AlreadyAnswered extends Error {
+  override readonly name = "AlreadyAnswered";
+}
+
+/** What was answered to requests that have an effect, so that a repeat has the same answer and no second effect. */
+export interface Inbox {
+  /** The answer that this request has had; throws IDEMPOTENCY_CONFLICT when its key was another request's. */
+  find(identity: RequestIdentity): Promise<Envelope | undefined>;
+  /** Remembers the answer together with the effect; throws AlreadyAnswered when there is one already. */
+  record(trx: Trx, identity: RequestIdentity, answer: Envelope): Promise<void>;
+  /** The answer to a request that is refused: what it says, or what was answered to it before. */
+  refuse(identity: RequestIdentity, error: AppError): Promise<Envelope>;
+}
+
+/** The inbox in a database. */
+export function createInbox(db: Database, metrics: Metrics): Inbox {
+  const find = async (identity: RequestIdentity): Promise<Envelope | undefined> => {
+    const answer = await findAnswer(db, identity.requestKey);
+    if (answer === undefined) return undefined;
+    if (!isSameBody(identity, answer.bodyHash)) throw new AppError("IDEMPOTENCY_CONFLICT");
+    metrics.count("inbox_hits_total", { queue: identity.queue });
+    return { resp_code: answer.respCode, resp_data: asObject(JSON.parse(answer.respData)) };
+  };
+  return {
+    find,
+    async record(trx, identity, answer) {
+      const row = rowOf(identity, answer);
+      const outcome = identity.mayRepeat
+        ? await recordAnswer(trx, row)
+        : await replaceAnswer(trx, row, identity.receivedAt);
+      if (outcome === "known") throw new AlreadyAnswered();
+    },
+    async refuse(identity, error) {
+      const answer = failureEnvelope(error);
+      const outcome = await repeated(() => recordAnswer(db, rowOf(identity, answer)));
+      return (outcome === "known" ? await find(identity) : undefined) ?? answer;
+    },
+  };
+}
+
+function rowOf(identity: RequestIdentity, { resp_code, resp_data }: Envelope): NewAnswer {
+  const { requestKey, bodyHash, queue, caller, redelivered } = identity;
+  return {
+    requestKey,
+    bodyHash,
+    queue,
+    caller,
+    redelivered,
+    respCode: resp_code,
+    respData: JSON.stringify(resp_data),
+  };
+}

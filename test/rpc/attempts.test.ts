@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { generateSecret } from "../../src/config/generate-key.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { listParked } from "../../src/db/queries/attempts.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createMetrics } from "../../src/observability/metrics.ts";
+import { createAttempts } from "../../src/rpc/attempts.ts";
+import type { Incoming } from "../../src/rpc/envelope.ts";
+import { createFingerprints } from "../../src/rpc/fingerprint.ts";
+import { createDatabase, dropDatabase, scratchFolder } from "../support/env.ts";
+import { DATABASES } from "../support/worker.ts";
+import { createPrivateKey } from "node:crypto";
+
+const fingerprints = createFingerprints(createPrivateKey(generateSecret("EdDSA").secret));
+const wanted = (): boolean => true;
+
+function message(body: string, redelivered = true): Incoming {
+  return {
+    body: Buffer.from(body),
+    idempotencyKey: undefined,
+    properties: ["reply-queue", "correlation"],
+    userId: "orders",
+    appId: "",
+    correlationId: "correlation",
+    redelivered,
+    receivedAt: new Date(),
+    hasExpired: () => false,
+    isHeld: () => true,
+    stillWanted: async () => true,
+  };
+}
+
+for (const database of DATABASES) {
+  describe(`attempts at a message on ${database}`, () => {
+    const open = async () => {
+      const server = database === "mysql" ? await createDatabase() : undefined;
+      const file = join(scratchFolder, `${randomBytes(6).toString("hex")}.db`);
+      const settings = server === undefined ? { dialect: "sqlite", file } : { dialect: "mysql", ...server };
+      const config = parseConfig({ db_settings: settings }, { keys: false, env: {}, folder: scratchFolder });
+      await migrate(config.db);
+      const db = openDatabase(config.db);
+      const lines: string[] = [];
+      const log = createLogTo({ write: (line) => void lines.push(line) }, "info");
+      return {
+        db,
+        lines,
+        /** A replica; what it has begun and not ended when it is dropped is what a crash leaves. */
+        replica: () => createAttempts({ db, fingerprints, metrics: createMetrics(), log }),
+        async [Symbol.asyncDispose]() {
+          await db.destroy();
+          if (server !== undefined) await dropDatabase(server.database);
+        },
+      };
+    };
+    const crash = (
+      replica: { run: ReturnType<typeof createAttempts>["run"] },
+      incoming: Incoming,
+    ): Promise<void> =>
+      new Promise((resolve) => {
+        void replica.run("user_get", incoming, wanted, () => {
+          resolve();
+          return new Promise<never>(() => undefined);
+        });
+      });
+
+    test("a message that ends three processes is parked, and what is kept of it is not its body", async () => {
+      await using house = await open();
+      await crash(house.replica(), message("poison", false));
+      await crash(house.replica(), message("poison"));
+      await crash(house.replica(), message("poison"));
+      for (let round = 0; round < 2; round++) {
+        const fourth = house.replica().run("user_get", message("poison"), wanted, async () => "done");
+        await assert.rejects(fourth, (error: { code?: string; reference?: string }) => {
+          assert.equal(error.code, "INTERNAL");
+          assert.ok(house.lines.some((line) => line.includes(error.reference ?? "none")));
+          return true;
+        });
+      }
+      const [parked, ...more] = await listParked(house.db, 10);
+      assert.deepEqual([parked?.queue, parked?.caller, more], ["user_get", "orders", []]);
+      assert.equal(parked?.bodyHash.length, 32);
+      const rows = JSON.stringify(await house.db.selectFrom("rpc_attempt").selectAll().execute());
+      assert.ok(!rows.includes("poison") && !house.lines.join("").includes("poison"));
+    });
+
+    test("a message that was only beside the one that ends processes is answered", async () => {
+      await using house = await open();
+      for (const redelivered of [false, true]) {
+        const replica = house.replica();
+        await crash(replica, message("poison", redelivered));
+        await crash(replica, message("harmless", redelivered));
+      }
+      // The last attempts of a process come one after another: the harmless one waits behind the poison.
+      const third = house.replica();
+      await crash(third, message("poison"));
+      const behind = third.run("user_get", message("harmless"), wanted, async () => "answered too early");
+      const fourth = house.replica();
+      await assert.rejects(fourth.run("user_get", message("poison"), wanted, async () => "done"));
+      const answer = fourth.run("user_get", message("harmless"), wanted, async () => "answered");
+      assert.equal(await answer, "answered");
+      const state = await Promise.race([behind, Promise.resolve("waits")]);
+      assert.equal(state, "waits");
+    });
+
+    test("an attempt that the process survives is no attempt, also when it fails", async () => {
+      await using house = await open();
+      const replica = house.replica();
+      for (let round = 0; round < 6; round++) {
+        const failing = replica.run("user_get", message("unlucky"), wanted, () =>
+          Promise.reject(new Error("the database is away")),
+        );
+        await assert.rejects(failing, /the database is away/);
+      }
+      const answer = replica.run("user_get", message("unlucky"), wanted, async () => "answered");
+      assert.equal(await answer, "answered");
+      assert.deepEqual(await house.db.selectFrom("rpc_attempt").selectAll().execute(), []);
+    });
+
+    test("a first delivery costs the database nothing", async () => {
+      await using house = await open();
+      await house.db.destroy();
+      const answer = house.replica().run("user_get", message("new", false), wanted, async () => "answered");
+      assert.equal(await answer, "answered");
+    });
+  });
+}

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import { type Deadline, withDeadline } from "../../src/rpc/deadline.ts";
+
+const isLate = { code: "UNAVAILABLE" };
+
+test("work that is in time gives its result", async () => {
+  assert.equal(await withDeadline(60_000, async () => "done"), "done");
+  await assert.rejects(
+    withDeadline(60_000, () => Promise.reject(new Error("its own fault"))),
+    /its own fault/,
+  );
+});
+
+test("work that takes too long is given up, and can have no effect any more", async () => {
+  const { promise: theDeadline, resolve } = Promise.withResolvers<Deadline>();
+  const late = withDeadline(20, async (deadline) => {
+    resolve(deadline);
+    return new Promise<never>(() => undefined);
+  });
+  await assert.rejects(late, isLate);
+  const deadline = await theDeadline;
+  assert.equal(deadline.isOver, true);
+  assert.throws(() => deadline.beginCommit(), isLate);
+});
+
+test("an effect that the database is just making is waited for", async () => {
+  const result = await withDeadline(20, async (deadline) => {
+    deadline.beginCommit();
+    await sleep(100);
+    deadline.endCommit();
+    return deadline.isOver ? "late, and done" : "in time";
+  });
+  assert.equal(result, "late, and done");
+});

@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { sql } from "kysely";
+import { clearInbox } from "../../src/rpc/upkeep.ts";
+import { connectKeyed, type KeyedCaller } from "../support/keyed-caller.ts";
+import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
+
+const LONG_AGO = "2001-02-03 04:05:06.789";
+
+for (const database of DATABASES) {
+  describe(`requests with a key on ${database}`, () => {
+    let worker: TestWorker;
+    let caller: KeyedCaller;
+    let access_token: string;
+    let count = 0;
+    before(async () => {
+      worker = await startWorker({
+        database,
+        config: { app_config: { bcrypt_cost: 4, allow_registration: true } },
+      });
+      await worker.startReplica();
+      caller = await connectKeyed(worker);
+      access_token = await worker.accessToken("root", ["admin"]);
+      await worker.addUser("root", "correct horse", { groups: ["admin"] });
+    });
+    after(async () => {
+      await caller[Symbol.asyncDispose]();
+      await worker[Symbol.asyncDispose]();
+    });
+
+    const newKey = (): string => `key-${count++}`;
+    const newName = (): string => `name-${count++}`;
+
+    /** The requests that have an effect, on users and groups of their own. */
+    const requests = async (): Promise<[queue: string, request: object][]> => {
+      const [user, group, member] = [newName(), newName(), newName()];
+      for (const name of [user, member]) await worker.addUser(name, "correct horse");
+      for (const name of [group, `${group}-2`])
+        assert.equal((await worker.call("group_create", { groupname: name, access_token })).resp_code, 200);
+      const [made, registered] = [newName(), newName()];
+      const password = "correct horse";
+      return [
+        ["user_admin_create", { username: made, password, email: `${made}@example.com`, access_token }],
+        [
+          "user_register",
+          { username: registered, password, password_confirm: password, email: `${registered}@example.com` },
+        ],
+        ["user_change", { username: member, email: `${newName()}@example.com`, access_token }],
+        ["group_create", { groupname: newName(), access_token }],
+        ["group_add_user", { groupname: group, username: member, access_token }],
+        ["group_remove_user", { groupname: group, username: member, access_token }],
+        ["group_delete", { groupname: `${group}-2`, access_token }],
+        ["user_delete", { username: user, access_token }],
+      ];
+    };
+
+    test("are answered alike a second time, and have no second effect", async () => {
+      for (const [queue, request] of await requests()) {
+        const key = newKey();
+        const first = await caller.call(key, queue, request);
+        assert.equal(first.resp_code, 200, `${queue}: ${JSON.stringify(first)}`);
+        const rows = await contentOf(worker);
+        for (let round = 0; round < 2; round++)
+          assert.deepEqual(await caller.call(key, queue, request), first, queue);
+        assert.deepEqual(await contentOf(worker), rows, queue);
+      }
+    });
+
+    test("with another body are 409, and have no effect", async () => {
+      for (const [queue, request] of await requests()) {
+        const key = newKey();
+        await caller.call(key, queue, request);
+        const rows = await contentOf(worker);
+        const field = "groupname" in request ? "groupname" : "username";
+        const reply = await caller.call(key, queue, { ...request, [field]: "somebody-else" });
+        assert.deepEqual(
+          [queue, reply.resp_code, reply.resp_data["error"]],
+          [queue, 409, "IDEMPOTENCY_CONFLICT"],
+        );
+        assert.deepEqual(await contentOf(worker), rows, queue);
+      }
+    });
+
+    test("may prove the same caller with another token", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      const first = await caller.call(key, "group_create", { groupname, access_token });
+      const fresh = await worker.accessToken("ROOT", ["admin", "more"]);
+      assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token: fresh }), first);
+    });
+
+    test("are another caller's own", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      await caller.call(key, "group_create", { groupname, access_token });
+      const other = await worker.accessToken("other", ["admin"]);
+      const reply = await caller.call(key, "group_create", { groupname, access_token: other });
+      assert.deepEqual([reply.resp_code, reply.resp_data["error"]], [409, "GROUP_TAKEN"]);
+    });
+
+    test("tell what was answered only to whom the token lets in", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      await caller.call(key, "group_create", { groupname, access_token });
+      for (const [token, code] of [
+        ["no token", 401],
+        [await worker.accessToken("root"), 403],
+      ] as const) {
+        const reply = await caller.call(key, "group_create", { groupname, access_token: token });
+        assert.equal(reply.resp_code, code);
+      }
+    });
+
+    test("are refused alike a second time, whatever has changed meanwhile", async () => {
+      const groupname = newName();
+      const [create, remove] = [newKey(), newKey()];
+      const missing = await caller.call(remove, "group_delete", { groupname, access_token });
+      assert.equal(missing.resp_code, 404);
+      await worker.call("group_create", { groupname, access_token });
+      assert.deepEqual(await caller.call(remove, "group_delete", { groupname, access_token }), missing);
+      const taken = await caller.call(create, "group_create", { groupname, access_token });
+      assert.equal(taken.resp_data["error"], "GROUP_TAKEN");
+      await worker.call("group_delete", { groupname, access_token });
+      assert.deepEqual(await caller.call(create, "group_create", { groupname, access_token }), taken);
+    });
+
+    test("may be tried again with the same key when they were not let in", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      const refused = await caller.call(key, "group_create", { groupname, access_token: "expired" });
+      assert.equal(refused.resp_code, 401);
+      assert.equal((await caller.call(key, "group_create", { groupname, access_token })).resp_code, 200);
+    });
+
+    test("may carry the key in a header, which counts before message_id", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      const headers = { "x-idempotency-key": key };
+      const first = await caller.call(undefined, "group_create", { groupname, access_token }, { headers });
+      assert.equal(first.resp_code, 200);
+      for (const id of [key, newKey()])
+        assert.deepEqual(
+          await caller.call(id, "group_create", { groupname, access_token }, { headers }),
+          first,
+        );
+      assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token }), first);
+    });
+
+    test("are 400 with a key that is none", async () => {
+      for (const bad of [1, true, "", ["a"], { a: "b" }, "x".repeat(256), "é".repeat(128)]) {
+        const headers = { "x-idempotency-key": bad };
+        const reply = await caller.call(undefined, "group_all", { access_token }, { headers });
+        assert.deepEqual(
+          [reply.resp_code, reply.resp_data["error"]],
+          [400, "INVALID_INPUT"],
+          JSON.stringify(bad),
+        );
+        const [fault] = reply.resp_data["fields"] as { path: string }[];
+        assert.equal(fault?.path, "x-idempotency-key");
+      }
+      const headers = { "x-idempotency-key": "x".repeat(255) };
+      assert.notEqual(
+        (await caller.call(undefined, "group_all", { access_token }, { headers })).resp_code,
+        400,
+      );
+    });
+
+    test("that come many times at once have one effect and one answer", async () => {
+      for (const [queue, request] of await requests()) {
+        const key = newKey();
+        const replies = await Promise.all(Array.from({ length: 12 }, () => caller.call(key, queue, request)));
+        for (const reply of replies) assert.deepEqual(reply, replies[0], queue);
+        assert.equal(replies[0]?.resp_code, 200, queue);
+      }
+    });
+
+    test("are done again after 15 minutes", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      await caller.call(key, "group_create", { groupname, access_token });
+      await worker.db.updateTable("rpc_inbox").set({ created_at: LONG_AGO }).execute();
+      const late = await caller.call(key, "group_create", { groupname, access_token });
+      assert.equal(late.resp_data["error"], "GROUP_TAKEN");
+      await worker.call("group_delete", { groupname, access_token });
+      assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token }), late);
+    });
+
+    test("that only read are done again", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      const list = async (): Promise<string[]> =>
+        (await caller.call(key, "group_all", { access_token })).resp_data["groups"] as string[];
+      assert.ok(!(await list()).includes(groupname));
+      await worker.call("group_create", { groupname, access_token });
+      assert.ok((await list()).includes(groupname));
+    });
+
+    test("are no reason to take those without one for repeats, equal in every property", async () => {
+      const groupname = newName();
+      const properties = { correlationId: "always the same" };
+      const call = (queue: string) => caller.call(undefined, queue, { groupname, access_token }, properties);
+      for (let round = 0; round < 2; round++) {
+        assert.equal((await call("group_create")).resp_code, 200);
+        assert.equal((await call("group_create")).resp_data["error"], "GROUP_TAKEN");
+        assert.equal((await call("group_delete")).resp_code, 200);
+      }
+    });
+
+    test("leave nothing secret behind", async () => {
+      const username = newName();
+      const password = "a secret of mine";
+      const email = `${username}@example.com`;
+      await caller.call(newKey(), "user_admin_create", { username, password, email, access_token });
+      await caller.call(newKey(), "login", { username, password });
+      const rows = JSON.stringify(
+        [
+          await worker.db.selectFrom("rpc_inbox").selectAll().execute(),
+          await worker.db.selectFrom("token").selectAll().execute(),
+        ],
+        (_, value: unknown) =>
+          typeof value === "bigint"
+            ? String(value)
+            : value instanceof Uint8Array
+              ? Buffer.from(value).toString("latin1")
+              : value,
+      );
+      for (const secret of [password, access_token, access_token.split(".")[2]!])
+        assert.ok(!rows.includes(secret));
+    });
+
+    test("are forgotten in batches, by one replica at a time", async () => {
+      await caller.call(newKey(), "group_create", { groupname: newName(), access_token });
+      await worker.db.updateTable("rpc_inbox").set({ created_at: LONG_AGO }).execute();
+      const { total } = await worker.db
+        .selectFrom("rpc_inbox")
+        .select((is) => is.fn.countAll<number>().as("total"))
+        .executeTakeFirstOrThrow();
+      const key = newKey();
+      await caller.call(key, "group_create", { groupname: newName(), access_token });
+      const cleared = await Promise.all([clearInbox(worker.db, 2), clearInbox(worker.db, 2)]);
+      assert.deepEqual(
+        cleared.toSorted((a, b) => a - b),
+        [0, Number(total)],
+      );
+      const left = await worker.db.selectFrom("rpc_inbox").select("created_at").execute();
+      assert.equal(left.length, 1);
+      assert.equal(await clearInbox(worker.db), 0, "the lease is held");
+    });
+  });
+}
+
+/** What the requests of this file can change. */
+async function contentOf({ db }: TestWorker): Promise<unknown> {
+  const tables = ["user", "group", "usergroup"] as const;
+  return Promise.all(tables.map((table) => db.selectFrom(table).selectAll().orderBy(sql`1`).execute()));
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { connectKeyed } from "../support/keyed-caller.ts";
+import { DATABASES, startWorker } from "../support/worker.ts";
+
+const PASSWORD = "correct horse";
+
+for (const database of DATABASES) {
+  describe(`messages without a key that are delivered again on ${database}`, () => {
+    test("have the answer of the first delivery, and no second effect", async () => {
+      await using worker = await startWorker({ database });
+      await using caller = await connectKeyed(worker);
+      const access_token = await worker.accessToken("root", ["admin"]);
+      const request = { groupname: "made-once", access_token };
+      const properties = { correlationId: "one" };
+      const first = await caller.call(undefined, "group_create", request, properties);
+      assert.equal(first.resp_code, 200);
+      // Between the two deliveries somebody else has undone it: what was done once is not done again.
+      await worker.call("group_delete", { groupname: "made-once", access_token });
+      await worker.worker.stop();
+      const reply = await caller.callRedelivered("group_create", request, properties);
+      const other = await caller.callRedelivered("group_create", request, { correlationId: "two" });
+      await worker.startReplica();
+      assert.deepEqual(await reply(), first);
+      assert.equal((await other()).resp_code, 200, "another message that was never executed is executed");
+      const { groups } = (await worker.call("group_all", { access_token })).resp_data;
+      assert.deepEqual(groups, ["made-once"], "by the other message");
+    });
+
+    test("give a login's ID token again", async () => {
+      await using worker = await startWorker({ database });
+      await using caller = await connectKeyed(worker);
+      await worker.addUser("alice", PASSWORD);
+      const request = { username: "alice", password: PASSWORD };
+      const properties = { correlationId: "one" };
+      const first = await caller.call(undefined, "login", request, properties);
+      await worker.worker.stop();
+      const again = await caller.callRedelivered("login", request, properties);
+      await worker.startReplica();
+      assert.deepEqual(await again(), first);
+      const id_token = first.resp_data["id_token"];
+      assert.equal((await worker.call("token", { id_token })).resp_code, 200);
+    });
+
+    test("end a session once more without an error", async () => {
+      await using worker = await startWorker({ database });
+      await using caller = await connectKeyed(worker);
+      await worker.addUser("alice", PASSWORD);
+      const id_token = await worker.login("alice", PASSWORD);
+      const properties = { correlationId: "one" };
+      const first = await caller.call(undefined, "logout", { id_token }, properties);
+      await worker.worker.stop();
+      const again = await caller.callRedelivered("logout", { id_token }, properties);
+      await worker.startReplica();
+      assert.deepEqual(await again(), first);
+    });
+
+    test("leave no note of the attempt once they are answered", async () => {
+      await using worker = await startWorker({ database });
+      await using caller = await connectKeyed(worker);
+      await worker.worker.stop();
+      const replies = [
+        await caller.callRedelivered("user_get", { username: "alice" }, {}),
+        await caller.callRedelivered("user_get", { username: 1 }, {}),
+        await caller.callRedelivered("group_all", { access_token: "none" }, {}),
+      ];
+      await worker.startReplica();
+      const codes = await Promise.all(replies.map(async (reply) => (await reply()).resp_code));
+      assert.deepEqual(codes, [404, 400, 401]);
+      assert.deepEqual(await worker.db.selectFrom("rpc_attempt").selectAll().execute(), []);
+    });
+  });
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { connectKeyed, type KeyedCaller } from "../support/keyed-caller.ts";
+import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
+
+const LONG_AGO = "2001-02-03 04:05:06.789";
+const PASSWORD = "correct horse";
+
+for (const database of DATABASES) {
+  describe(`sessions asked for with a key on ${database}`, () => {
+    let worker: TestWorker;
+    let caller: KeyedCaller;
+    let count = 0;
+    before(async () => {
+      worker = await startWorker({ database });
+      await worker.startReplica();
+      caller = await connectKeyed(worker);
+    });
+    after(async () => {
+      await caller[Symbol.asyncDispose]();
+      await worker[Symbol.asyncDispose]();
+    });
+
+    const newKey = (): string => `key-${count++}`;
+    const newUser = async (): Promise<string> => {
+      const username = `user-${count++}`;
+      await worker.addUser(username, PASSWORD, { groups: ["dev"] });
+      return username;
+    };
+    const login = async (key: string | undefined, request: object): Promise<string> => {
+      const { resp_code, resp_data } = await caller.call(key, "login", request);
+      return resp_code === 200
+        ? (resp_data["id_token"] as string)
+        : `${resp_code} ${String(resp_data["error"])}`;
+    };
+    const isAlive = async (id_token: string): Promise<boolean> =>
+      (await worker.call("token", { id_token })).resp_code === 200;
+
+    test("login gives the same ID token for the same key, and another one for another key or none", async () => {
+      const username = await newUser();
+      const [key, request] = [newKey(), { username, password: PASSWORD }];
+      const token = await login(key, request);
+      assert.deepEqual([await login(key, request), await login(key, request)], [token, token]);
+      assert.ok(await isAlive(token));
+      const second = await login(newKey(), request);
+      const third = await login(undefined, request);
+      assert.equal(new Set([token, second, third]).size, 3);
+      assert.deepEqual(
+        [await isAlive(token), await isAlive(second), await isAlive(third)],
+        [false, false, true],
+      );
+    });
+
+    test("many logins at once with one key give one ID token", async () => {
+      const username = await newUser();
+      const [key, request] = [newKey(), { username, password: PASSWORD }];
+      const tokens = await Promise.all(Array.from({ length: 16 }, () => login(key, request)));
+      assert.equal(new Set(tokens).size, 1, tokens.join("\n"));
+      assert.ok(await isAlive(tokens[0]!));
+    });
+
+    test("login with the same key and another body is 409, also with a wrong password, and the session lives", async () => {
+      const username = await newUser();
+      const key = newKey();
+      const token = await login(key, { username, password: PASSWORD });
+      const others = [
+        { username, password: "wrong" },
+        { username, password: PASSWORD, ip: "192.0.2.1" },
+        { username, password: PASSWORD, vhost: "other" },
+        { username: await newUser(), password: PASSWORD },
+      ];
+      for (const request of others) assert.equal(await login(key, request), "409 IDEMPOTENCY_CONFLICT");
+      assert.ok(await isAlive(token));
+      assert.equal(await login(key, { username, password: PASSWORD }), token);
+    });
+
+    test("a login that failed is tried again with its key", async () => {
+      const username = await newUser();
+      const key = newKey();
+      for (let round = 0; round < 2; round++)
+        assert.equal(await login(key, { username, password: "wrong" }), "401 INVALID_CREDENTIALS");
+      assert.equal((await login(key, { username, password: PASSWORD })).split(".").length, 3);
+    });
+
+    test("a key does not outlive the password, the activation, or the session", async () => {
+      const admin = await worker.accessToken("root", ["admin"]);
+      const username = await newUser();
+      const [key, request] = [newKey(), { username, password: PASSWORD }];
+      const token = await login(key, request);
+      const change = async (changes: object): Promise<void> => {
+        const reply = await worker.call("user_change", { username, access_token: admin, ...changes });
+        assert.equal(reply.resp_code, 200);
+      };
+      await change({ activated: false });
+      assert.equal(await login(key, request), "403 ACCOUNT_NOT_ACTIVATED");
+      await change({ activated: true });
+      assert.equal(await login(key, request), token);
+      await worker.call("logout", { id_token: token });
+      const second = await login(key, request);
+      assert.notEqual(second, token);
+      assert.deepEqual([await isAlive(token), await isAlive(second)], [false, true]);
+      await change({ password: "another one" });
+      assert.equal(await login(key, request), "401 INVALID_CREDENTIALS");
+    });
+
+    test("a key is forgotten after 15 minutes, and the session is not", async () => {
+      const username = await newUser();
+      const [key, request] = [newKey(), { username, password: PASSWORD }];
+      const token = await login(key, request);
+      await worker.db
+        .updateTable("token")
+        .set({ issued_at: LONG_AGO })
+        .where("user_id", "=", username)
+        .execute();
+      assert.ok(await isAlive(token));
+      assert.notEqual(await login(key, request), token);
+      assert.ok(!(await isAlive(token)));
+    });
+
+    test("logout with a key may come twice, also when the session has ended otherwise", async () => {
+      const username = await newUser();
+      const id_token = await login(undefined, { username, password: PASSWORD });
+      const key = newKey();
+      const first = await caller.call(key, "logout", { id_token });
+      assert.equal(first.resp_code, 200);
+      assert.deepEqual(await caller.call(key, "logout", { id_token }), first);
+      assert.deepEqual(await caller.call(newKey(), "logout", { id_token }), first);
+      assert.equal((await caller.call(undefined, "logout", { id_token })).resp_code, 401);
+      assert.equal((await caller.call(newKey(), "token", { id_token })).resp_code, 401);
+    });
+
+    test("logout with a key still takes only our own token, from where it may be used", async () => {
+      const username = await newUser();
+      const bound = await login(undefined, { username, password: PASSWORD, ip: "192.0.2.7" });
+      const bad = { id_token: `${bound.slice(0, -6)}AAAAAA` };
+      for (const request of [{ id_token: bound }, { id_token: bound, ip: "192.0.2.8" }, bad]) {
+        assert.equal((await caller.call(newKey(), "logout", request)).resp_code, 401);
+      }
+      const good = { id_token: bound, ip: "192.0.2.7" };
+      assert.equal((await caller.call(newKey(), "logout", good)).resp_code, 200);
+      for (const request of [{ id_token: bound }, { id_token: bound, ip: "192.0.2.8" }, bad]) {
+        assert.equal((await caller.call(newKey(), "logout", request)).resp_code, 401);
+      }
+    });
+  });
+}
