@@ -7,6 +7,9 @@ import { asObject } from "./decode.ts";
 import { type Envelope, failureEnvelope } from "./envelope.ts";
 import { isSameBody, type RequestIdentity } from "./identity.ts";
 
+/** The caller is written down for a person to read, and another issuer's users may have longer names. */
+const MAX_CALLER = 100;
+
 /** Another delivery of the same request was answered first: nothing of this one becomes real. */
 export class AlreadyAnswered extends Error {
   override readonly name = "AlreadyAnswered";
@@ -54,7 +57,7 @@ function rowOf(identity: RequestIdentity, { resp_code, resp_data }: Envelope): N
     requestKey,
     bodyHash,
     queue,
-    caller,
+    caller: caller.slice(0, MAX_CALLER),
     redelivered,
     respCode: resp_code,
     respData: JSON.stringify(resp_data),

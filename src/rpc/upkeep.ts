@@ -30,7 +30,7 @@ export function startUpkeep(db: Database, log: Log): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const loop = async (): Promise<void> => {
-    while (!signal.aborted) {
+    for (;;) {
       // Replicas that started together drift apart.
       const pause = INTERVAL * (0.75 + Math.random() / 2);
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
