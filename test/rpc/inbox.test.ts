@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
 import { clearInbox } from "../../src/rpc/upkeep.ts";
@@ -94,6 +95,14 @@ for (const database of DATABASES) {
       const other = await worker.accessToken("other", ["admin"]);
       const reply = await caller.call(key, "group_create", { groupname, access_token: other });
       assert.deepEqual([reply.resp_code, reply.resp_data["error"]], [409, "GROUP_TAKEN"]);
+    });
+
+    test("may come from a caller of another issuer with a very long name", async () => {
+      const [key, groupname] = [newKey(), newName()];
+      const long = await worker.accessToken("é".repeat(300), ["admin"]);
+      const first = await caller.call(key, "group_create", { groupname, access_token: long });
+      assert.equal(first.resp_code, 200);
+      assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token: long }), first);
     });
 
     test("tell what was answered only to whom the token lets in", async () => {
@@ -219,6 +228,11 @@ for (const database of DATABASES) {
       );
       for (const secret of [password, access_token, access_token.split(".")[2]!])
         assert.ok(!rows.includes(secret));
+      // Nor what a dictionary of passwords could be tried against.
+      for (const body of [JSON.stringify({ username, password }), password]) {
+        const digest = createHash("sha256").update(body).digest("latin1");
+        assert.ok(!rows.includes(JSON.stringify(digest).slice(1, -1)));
+      }
     });
 
     test("are forgotten in batches, by one replica at a time", async () => {
