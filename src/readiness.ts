@@ -13,7 +13,7 @@ interface ReadinessParts {
   readonly requests: { readonly fault: string | undefined };
   readonly replies: { readonly fault: string | undefined };
   /** By the queues' default names. */
-  readonly consumers: ReadonlyMap<string, { readonly isConsuming: boolean }>;
+  readonly consumers: ReadonlyMap<string, { readonly fault: string | undefined }>;
   readonly remotes: readonly Remote[];
 }
 
@@ -46,16 +46,17 @@ function dependenciesOf(
   { requests, replies, consumers, remotes }: ReadinessParts,
   databaseFault: string | undefined,
 ): Record<string, Dependency> {
-  const idle =
-    requests.fault === undefined ? "it is not consumed; the log says why" : "it waits for a connection";
   return {
     database: required(databaseFault, "requests are answered 503; check the database and db_settings"),
     "broker requests": required(requests.fault, "no request comes in; check the broker and amqp_settings"),
     "broker replies": required(replies.fault, "no reply goes out; check the broker and amqp_settings"),
     ...Object.fromEntries(
-      Array.from(consumers, ([name, { isConsuming }]) => [
+      Array.from(consumers, ([name, { fault }]) => [
         `queue ${name}`,
-        required(isConsuming ? undefined : idle, "its requests wait in the broker"),
+        required(
+          fault !== undefined && requests.fault !== undefined ? "it waits for a connection" : fault,
+          "its requests wait in the broker",
+        ),
       ]),
     ),
     ...Object.fromEntries(
@@ -70,7 +71,7 @@ function dependenciesOf(
 function required(fault: string | undefined, consequence: string): Dependency {
   return fault === undefined
     ? { state: "ok", required: true }
-    : { state: "away", required: true, detail: `${fault}: ${consequence}` };
+    : { state: "away", required: true, detail: `${fault.replace(/\.$/, "")}: ${consequence}` };
 }
 
 /** Finds out what is wrong with the database; however many ask, one question is under way, and one a second asked. */

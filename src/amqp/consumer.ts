@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel, ConsumeMessage } from "amqplib";
 import type { QueueName } from "../config/queues.ts";
 import type { QueueProfile } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { announceStage } from "../observability/stages.ts";
@@ -40,18 +41,19 @@ export class QueueConsumer {
   #model: ChannelModel | undefined;
   #subscription: Subscription | undefined;
   #consumerTag: string | undefined;
+  #fault = "it is not consumed yet";
 
   constructor(options: ConsumerOptions) {
     const { workflow, metrics } = options;
     this.#options = options;
     this.#labels = { queue: workflow };
     metrics.gauge("requests_in_flight", this.#labels, () => this.#running.size);
-    metrics.gauge("queue_consumed", this.#labels, () => Number(this.isConsuming));
+    metrics.gauge("queue_consumed", this.#labels, () => Number(this.fault === undefined));
   }
 
-  /** Whether requests come in now. */
-  get isConsuming(): boolean {
-    return this.#subscription !== undefined && !this.#stopping.signal.aborted;
+  /** Why no request comes in now; undefined when the queue is consumed. */
+  get fault(): string | undefined {
+    return this.#subscription !== undefined && !this.#stopping.signal.aborted ? undefined : this.#fault;
   }
 
   /** Resolves when the queue is consumed for the first time. */
@@ -69,6 +71,7 @@ export class QueueConsumer {
         this.#ready.resolve();
         return;
       } catch (error) {
+        this.#fault = messageOf(error);
         const difference = error instanceof QueueMisfitError ? error.difference : {};
         log.error({ queue, ...difference, err: error }, "cannot consume the queue, trying again");
       }
@@ -108,6 +111,7 @@ export class QueueConsumer {
       subscription.isOpen = false;
       if (this.#subscription !== subscription) return;
       this.#subscription = undefined;
+      this.#fault = "the broker closed its channel";
       // When it is the connection that closes, its channels close first.
       setImmediate(() => this.#reopen(model));
     });
@@ -115,6 +119,7 @@ export class QueueConsumer {
     await channel.prefetch(prefetch);
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (message === null) {
+        this.#fault = "the broker cancelled the consumer";
         log.warn({ queue }, "the broker cancelled the consumer (was the queue deleted?)");
         this.#retire(subscription, model);
       } else {

@@ -22,7 +22,8 @@ export interface ConnectionWatcher {
 }
 
 type ExecuteValue = string | number | Buffer | TypedParameterValue | null;
-type Done = (error: Error | null, result?: unknown) => void;
+/** A ping that succeeds calls it with nothing. */
+type Done = (error?: Error | null, result?: unknown) => void;
 
 /** A peer that vanished without a word is found out after half a minute, and a firewall in between sees traffic. */
 const KEEP_ALIVE = 30_000;
@@ -168,9 +169,10 @@ export class ServerConnection {
     timer = setTimeout(() => setImmediate(expire), limit);
     send((error, result) => {
       if (!settle()) return;
-      if (error === null || isAnswer(error)) this.#watcher.answered();
-      if (error === null) resolve(result);
-      else reject(this.#faultOf(error));
+      const isRefused = error !== null && error !== undefined;
+      if (!isRefused || isAnswer(error)) this.#watcher.answered();
+      if (isRefused) reject(this.#faultOf(error));
+      else resolve(result);
     });
     return promise;
   }

@@ -31,12 +31,12 @@ const MYSQL_MISDIRECTED = [
 
 /**
  * 1021, 1026, 1114, 1878, 3019: disk or table full; 1015, 1030, 1034, 1194, 1195, 1877: storage; 1180, 1181: at the end
- * of a transaction; 1037, 1038, 1041, 1206, 1637: out of memory, locks, transactions; 1129, 1130, 3159: this host, this
- * way; 1927, 3169, 4031: the connection was killed, or idle for too long; 1969, 3024: the server's own limit of time.
+ * of a transaction; 1037, 1038, 1041, 1206, 1637: out of memory, locks, transactions; 1129, 3159: this host, this way;
+ * 1317, 1927, 3169, 4031: killed, or idle for too long; 1969, 3024: the server's own limit of time.
  */
 const MYSQL_UNAVAILABLE = [
-  1015, 1021, 1026, 1030, 1034, 1037, 1038, 1041, 1114, 1129, 1130, 1180, 1181, 1194, 1195, 1206, 1317, 1637,
-  1877, 1878, 1927, 1969, 3019, 3024, 3159, 3169, 4031,
+  1015, 1021, 1026, 1030, 1034, 1037, 1038, 1041, 1114, 1129, 1180, 1181, 1194, 1195, 1206, 1317, 1637, 1877,
+  1878, 1927, 1969, 3019, 3024, 3159, 3169, 4031,
 ];
 
 const CREDENTIALS = "check db_settings.user and password, and that this user may come from this host";
@@ -53,6 +53,7 @@ const MYSQL_OPERATOR: Readonly<Record<number, string>> = {
   1045: CREDENTIALS,
   1046: SCHEMA,
   1049: SCHEMA,
+  1130: CREDENTIALS,
   1142: RIGHTS,
   1143: RIGHTS,
   1146: SCHEMA,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 import { type ConnectionWatcher, ServerConnection, type ServerConfig } from "./connection.ts";
-import { isCrowded } from "./faults.ts";
+import { isCrowded, isOperatorFault } from "./faults.ts";
 
 /** Statements that wait for a connection, for each connection that there may be; one more is refused at once. */
 const WAITING_PER_CONNECTION = 100;
@@ -14,7 +14,7 @@ const FRESH = 250;
 const PING_LIMIT = 500;
 
 /** So long statements wait for a server that fell silent to prove that it lives; and it is asked so often, in ms. */
-const PROOF = 250;
+const PROOF = 150;
 
 /** A connection, and the deadline of the first exchange on it, by `performance.now()`. */
 export interface Taken {
@@ -118,6 +118,7 @@ export class ConnectionPool {
       await connection.ping(Math.min(deadline, now + PING_LIMIT));
       return true;
     } catch {
+      connection.destroy();
       this.#closeIdle(); // whatever ended this one has probably ended those that were idle for longer
       return false;
     }
@@ -132,10 +133,10 @@ export class ConnectionPool {
       await connection.open(limit);
       return connection;
     } catch (error) {
-      if (isCrowded(error) && this.#slots > 1) {
-        // The server has no room for another one: those that are there have to do.
+      if ((isCrowded(error) || isOperatorFault(error)) && this.#slots > 1) {
+        // The server takes no other one, for lack of room or by a new password: those that are there have to do.
         this.#slots--;
-        return this.#wait(deadline);
+        return this.#idle.length > 0 ? this.#find(deadline) : this.#wait(deadline);
       }
       this.#freeSlot();
       throw error;

@@ -40,6 +40,8 @@ const PATIENCE = 5000;
 /** Probes and scrapers are few; more connections than this are somebody's mistake. */
 const MAX_CONNECTIONS = 64;
 
+const FAULT = "a question for health or metrics met a fault";
+
 const JSON_TYPE = "application/json; charset=utf-8";
 
 /** The HTTP endpoints `/livez`, `/readyz` and `/metrics`, which tell whoever reaches the port: no secrets. */
@@ -49,6 +51,7 @@ export class HealthServer {
   readonly #server: Server;
   readonly #answers: ReadonlyMap<string, () => Promise<Answer>>;
   #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(config: HealthConfig, parts: HealthParts) {
     this.#config = config;
@@ -67,7 +70,11 @@ export class HealthServer {
   }
 
   /** Closes the port and every connection; complete on return, and may be called twice and before the start. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     await this.#started?.catch(() => undefined);
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
@@ -85,6 +92,8 @@ export class HealthServer {
     } catch (error) {
       throw new Error(adviceOn(this.#config, error), { cause: error });
     }
+    // A connection that could not be accepted, for want of file descriptors say, must not end the process.
+    this.#server.on("error", (error) => this.#parts.log.error({ err: error }, FAULT));
     this.#parts.log.info({ host, port }, "health and metrics can be asked for");
   }
 
@@ -101,7 +110,7 @@ export class HealthServer {
       }
       return send(response, await answer());
     } catch (error) {
-      this.#parts.log.error({ err: error }, "a question for health or metrics met a fault");
+      this.#parts.log.error({ err: error }, FAULT);
       return send(response, json(500, { status: "fault", reason: "it stands in the log" }));
     }
   }

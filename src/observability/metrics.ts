@@ -58,7 +58,7 @@ const METRICS = {
   requests_abandoned_total: {
     type: "counter",
     labels: ["queue"],
-    help: "Requests dropped because their caller or their channel was gone.",
+    help: "Requests dropped because their caller was gone, or the broker gave them to another worker.",
   },
   requests_redelivered_total: {
     type: "counter",
@@ -73,7 +73,7 @@ const METRICS = {
   requests_parked_total: {
     type: "counter",
     labels: ["queue"],
-    help: "Requests that failed too often and went to the queue of dead letters.",
+    help: "Requests that ended the process three times and are not executed any more.",
   },
   lane_wait_seconds: {
     type: "histogram",
@@ -157,7 +157,7 @@ export interface Snapshot {
   readonly [name: string]: number | Snapshot;
 }
 
-/** What one worker counts and measures; nothing here can make a request fail. */
+/** What one worker counts and measures; what is not in the table of metrics does not compile. */
 export interface Metrics {
   /** One more. */
   count<N extends NameOf<"counter">>(name: N, ...labels: LabelArguments<N>): void;

@@ -80,7 +80,7 @@ function toKnown(error: unknown, queue: QueueName, log: Log): AppError | Abandon
   if (error instanceof Abandoned) return error;
   if (error instanceof AppError) {
     // While a dependency is away every request says so: where it happened tells nothing.
-    if (error.code === "UNAVAILABLE") log.warn({ queue, reason: error.message }, "a request met an outage");
+    if (error.code === "UNAVAILABLE") log.error({ queue, reason: error.message }, "a request failed");
     else log.debug({ queue, error: error.code, detail: error.message }, "a request was refused");
     return error;
   }

@@ -35,7 +35,7 @@ export interface Scrape {
   /** Every series as it is written, `name{label="value"}`, with its value. */
   readonly series: ReadonlyMap<string, number>;
   /** The value of a series; 0 where there is none. */
-  value(series: string): number;
+  readonly value: (series: string) => number;
 }
 
 /** What /metrics shows now. */

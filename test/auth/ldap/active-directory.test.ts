@@ -149,10 +149,10 @@ describe("a login by Active Directory", { skip }, () => {
         await using worker = await strict.start(settingsOf());
         const reply = await worker.call("login", { username: "somebody", password: PASSWORD });
         assertRefused(reply, 503, "UNAVAILABLE");
-        const { level, err } = await lastLine(worker, "a request failed");
+        const { level, reason } = await lastLine(worker, "a request failed");
         assert.equal(level, 50);
         assert.match(
-          (err as Error).message,
+          String(reason),
           /result code 8 .*the directory demands TLS: use ldaps:\/\/ or start_tls/,
         );
         assert.deepEqual(linesOf(worker, "the directory refused a login"), []);

@@ -99,8 +99,8 @@ test("an answer with only some of the groups is 503, and not a refusal", async (
   });
   await using worker = await start(directory.url);
   assertRefused(await login(worker), 503, "UNAVAILABLE");
-  const { err } = await lastLine(worker, "a request failed");
-  assert.match((err as { message: string }).message, /too many groups.*nested_groups/);
+  const { reason } = await lastLine(worker, "a request failed");
+  assert.match(String(reason), /too many groups.*nested_groups/);
 });
 
 test("a password that must be changed first is refused, however the directory says so", async () => {

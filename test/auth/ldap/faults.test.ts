@@ -20,9 +20,9 @@ const login = (worker: TestWorker, username = "alice", password = PASSWORD) =>
 
 /** The error that a 503 left in the log. */
 async function faultOf(worker: TestWorker): Promise<string> {
-  const { err, level } = await lastLine(worker, "a request failed");
+  const { reason, level } = await lastLine(worker, "a request failed");
   assert.equal(level, 50);
-  return (err as { message: string }).message;
+  return String(reason);
 }
 
 describe("a directory that cannot be used", { skip }, () => {
