@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createLane, type StillWanted } from "../auth/lane.ts";
+import { createLane, type Lane, type StillWanted } from "../auth/lane.ts";
 import type { QueueName } from "../config/queues.ts";
 import type { Database } from "../db/database.ts";
 import {
@@ -10,15 +10,22 @@ import {
   type Suspect,
 } from "../db/queries/attempts.ts";
 import { repeated } from "../db/transaction.ts";
-import { AppError } from "../errors.ts";
+import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Incoming } from "./envelope.ts";
 import type { Fingerprints } from "./fingerprint.ts";
+import { createGate } from "./gate.ts";
 import { messageKeyOf } from "./identity.ts";
 
 /** A request that ends the process is tried so many times over all replicas. */
 const MAX_ATTEMPTS = 3;
+
+/** Second attempts at once, of one queue: all of them are suspects when the process ends. */
+const SUSPECTS = 4;
+
+/** So long the last attempt at a request waits for others, and keeps them waiting, in milliseconds. */
+const ALONE = 1000;
 
 interface AttemptsParts {
   readonly db: Database;
@@ -35,14 +42,22 @@ export interface Attempts {
 
 /**
  * Counts the attempts at messages that are delivered again, before each is made. The first delivery writes nothing:
- * that there is a second one tells enough. An attempt that this process survives is forgotten. The last attempt has
- * this process to itself, as far as other suspects go: all that was under way when a process ended is delivered again,
- * and the harmless must not be parked with the one that did it.
+ * that there is a second one tells enough. An attempt is forgotten with its commit, or when this process survives it.
+ * All that was under way when a process ended is delivered again, and the harmless must not be parked with the one that
+ * did it: so few second attempts are made at once, and the last one has the process to itself.
  */
 export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts): Attempts {
-  const lane = createLane(1, undefined, (seconds) =>
-    metrics.observe("lane_wait_seconds", seconds, { lane: "retries" }),
-  );
+  const gate = createGate(ALONE);
+  const lanes = new Map<QueueName, Lane>();
+  const laneOf = (queue: QueueName): Lane => {
+    const known = lanes.get(queue);
+    if (known !== undefined) return known;
+    const lane = createLane(SUSPECTS, undefined, (seconds) =>
+      metrics.observe("lane_wait_seconds", seconds, { lane: "retries" }),
+    );
+    lanes.set(queue, lane);
+    return lane;
+  };
   const attempt = async <T>(suspect: Suspect, number: number, work: () => Promise<T>): Promise<T> => {
     await repeated(() => noteAttempt(db, suspect, number));
     try {
@@ -71,7 +86,7 @@ export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts
   };
   return {
     async run(queue, incoming, stillWanted, work) {
-      if (!incoming.redelivered) return work();
+      if (!incoming.redelivered) return gate.beside(work);
       const messageKey = messageKeyOf(fingerprints, queue, incoming);
       const { userId, appId } = incoming;
       const suspect = {
@@ -84,8 +99,13 @@ export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts
       const { attempts, isParked } = await readAttempts(db, messageKey);
       if (attempts >= MAX_ATTEMPTS) return park(queue, suspect, isParked);
       const number = Math.max(2, attempts + 1);
-      if (number < MAX_ATTEMPTS) return attempt(suspect, number, work);
-      return lane.run(stillWanted, () => attempt(suspect, number, work));
+      if (number < MAX_ATTEMPTS)
+        return laneOf(queue).run(stillWanted, () => gate.beside(() => attempt(suspect, number, work)));
+      const since = performance.now();
+      return gate.alone(async () => {
+        if (!(await stillWanted(performance.now() - since))) throw new Abandoned();
+        return attempt(suspect, number, work);
+      });
     },
   };
 }

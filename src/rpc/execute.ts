@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { StillWanted } from "../auth/lane.ts";
 import type { Trx } from "../db/database.ts";
+import { forgetAttempts } from "../db/queries/attempts.ts";
 import { AppError, type FieldFault } from "../errors.ts";
 import { announceStage } from "../observability/stages.ts";
 import { authorize, type Identity, RevokedToken } from "./authorize.ts";
@@ -8,7 +9,7 @@ import { commit } from "./commit.ts";
 import type { Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
 import { type Envelope, type Incoming, successEnvelope } from "./envelope.ts";
-import { idempotencyKeyOf, identityOf, type RequestIdentity } from "./identity.ts";
+import { idempotencyKeyOf, identityOf, messageKeyOf, type RequestIdentity } from "./identity.ts";
 import { AlreadyAnswered } from "./inbox.ts";
 import type { Procedure } from "./procedure.ts";
 
@@ -95,6 +96,9 @@ async function run(
     return successEnvelope(procedure.isEmpty?.(data) === true ? 204 : 200, data);
   };
   const record = async (trx: Trx, output: unknown): Promise<void> => {
+    // With the effect: what was done did not end the process.
+    if (incoming?.redelivered === true)
+      await forgetAttempts(trx, messageKeyOf(services.fingerprints, procedure.name, incoming));
     if (about !== undefined && procedure.effect === "recorded")
       await services.inbox.record(trx, about, answer(output));
   };
