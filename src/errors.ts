@@ -17,7 +17,10 @@ export const ERRORS = {
   LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
   REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
   INTERNAL: { resp: 500, msg: "a fault of the service; the reference stands in its log" },
-  UNAVAILABLE: { resp: 503, msg: "the service cannot do this now: its database or directory is out of reach, or it took too long; try again" },
+  UNAVAILABLE: {
+    resp: 503,
+    msg: "the service cannot do this now: its database or directory is out of reach, or it took too long; try again",
+  },
 } as const satisfies Record<string, { resp: number; msg: string }>;
 
 /** One code of the closed table of failures. */

@@ -1,14 +1,15 @@
 import { type ChannelModel, connect } from "amqplib";
 import type { BrokerNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
+import { tolerateHeaders } from "./tolerant-frames.ts";
 
 /** Connects to a node of the broker for a purpose, which its management pages show; rejects after `timeout` ms. */
-export function connectBroker(
+export async function connectBroker(
   amqp: Config["amqp"],
   { host, port }: BrokerNode,
   { purpose, timeout }: { purpose: string; timeout: number },
 ): Promise<ChannelModel> {
-  return connect(
+  const model = await connect(
     {
       protocol: amqp.ca === undefined ? "amqp" : "amqps",
       hostname: host,
@@ -26,4 +27,6 @@ export function connectBroker(
       ...(amqp.ca === undefined ? {} : { ca: [amqp.ca], rejectUnauthorized: true }),
     },
   );
+  tolerateHeaders(model);
+  return model;
 }

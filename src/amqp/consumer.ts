@@ -101,7 +101,7 @@ export class QueueConsumer {
   async #consume(model: ChannelModel): Promise<void> {
     const { queue, profile, prefetch, log } = this.#options;
     const channel = await model.createChannel();
-    const subscription: Subscription = { channel, isOpen: true };
+    const subscription: Subscription = { channel, isOpen: true, onClosed: new Set() };
     channel.on("error", (error) => {
       // Until it is in service, whoever sets it up hears of the fault.
       if (this.#subscription === subscription)
@@ -109,6 +109,7 @@ export class QueueConsumer {
     });
     channel.on("close", () => {
       subscription.isOpen = false;
+      for (const tell of subscription.onClosed) tell();
       if (this.#subscription !== subscription) return;
       this.#subscription = undefined;
       this.#fault = "the broker closed its channel";

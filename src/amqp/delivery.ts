@@ -11,6 +11,8 @@ export interface Subscription {
   readonly channel: Channel;
   /** False once the channel is gone: what it had not acknowledged is delivered again, to whomever. */
   isOpen: boolean;
+  /** Called when the channel goes. */
+  readonly onClosed: Set<() => void>;
 }
 
 /** One message as the broker delivered it; everything in it is its sender's to choose. */
@@ -70,6 +72,12 @@ export class Delivery implements Incoming {
 
   isHeld(): boolean {
     return this.#subscription.isOpen;
+  }
+
+  onLost(callback: () => void): () => void {
+    const { onClosed } = this.#subscription;
+    onClosed.add(callback);
+    return () => onClosed.delete(callback);
   }
 
   async stillWanted(waited: number): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { Log } from "../observability/log.ts";
@@ -80,18 +81,9 @@ export class Publisher {
 
   /** Whether a queue of this name is there; true as well when that cannot be told. */
   async hasQueue(name: string): Promise<boolean> {
-    try {
-      const channel = await this.#model?.createChannel();
-      if (channel === undefined) return true;
-      // The error event says what the rejected call says.
-      channel.on("error", () => undefined);
-      await channel.checkQueue(name);
-      await channel.close();
-      return true;
-    } catch (error) {
-      // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
-      return !(error instanceof Error && "code" in error && error.code === 404);
-    }
+    if (this.#model === undefined || this.#blocked) return true;
+    // Whoever asks has something to do: a broker that does not answer is not waited for.
+    return Promise.race([isThere(this.#model, name), sleep(PATIENCE, true, { ref: false })]);
   }
 
   async #open(model: ChannelModel): Promise<void> {
@@ -101,7 +93,10 @@ export class Publisher {
     channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for replies"));
     channel.on("close", () => {
       this.#channel = undefined;
-      for (const message of this.#underway) if (message.written && !resend) message.finish("lost");
+      for (const message of this.#underway) {
+        if (message.written && !resend) message.finish("lost");
+        message.written = false;
+      }
       model.close().catch(() => undefined); // the connection comes back with a new channel
     });
     model.on("blocked", (reason) => {
@@ -124,7 +119,7 @@ export class Publisher {
 
   #write(message: Outgoing): void {
     const channel = this.#channel;
-    if (channel === undefined || this.#blocked) return;
+    if (channel === undefined || this.#blocked || message.written) return;
     message.written = true;
     try {
       channel.publish("", message.routingKey, message.content, message.properties, (error) => {
@@ -137,5 +132,22 @@ export class Publisher {
       this.#options.log.warn({ err: error }, "a reply could not be sent");
       message.finish("lost");
     }
+  }
+}
+
+async function isThere(model: ChannelModel, queue: string): Promise<boolean> {
+  try {
+    const channel = await model.createChannel();
+    // The error event says what the rejected call says.
+    channel.on("error", () => undefined);
+    try {
+      await channel.checkQueue(queue);
+      return true;
+    } finally {
+      channel.close().catch(() => undefined); // the broker has closed it where there is no such queue
+    }
+  } catch (error) {
+    // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
+    return !(error instanceof Error && "code" in error && error.code === 404);
   }
 }

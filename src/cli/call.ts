@@ -28,7 +28,10 @@ export function callCommand(): Command {
         .argParser(seconds)
         .default(10_000, "10"),
     )
-    .option("--key <key>", "sent as message_id: the same key and request have no second effect for 15 minutes")
+    .option(
+      "--key <key>",
+      "sent as message_id: the same key and request have no second effect for 15 minutes",
+    )
     .addHelpText(
       "after",
       `

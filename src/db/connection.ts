@@ -28,6 +28,9 @@ type Done = (error?: Error | null, result?: unknown) => void;
 /** A peer that vanished without a word is found out after half a minute, and a firewall in between sees traffic. */
 const KEEP_ALIVE = 30_000;
 
+/** A transaction that wrote and then stands still for so many seconds is ended by the server (MariaDB alone). */
+const FROZEN = 5;
+
 /** So long a server may take to answer a goodbye, in milliseconds. */
 const GOODBYE = 200;
 
@@ -189,7 +192,8 @@ export class ServerConnection {
 /**
  * What every connection says first: UTC, no silent truncation, and a snapshot per statement instead of per transaction. A
  * wait for a lock ends before the statement's deadline, so that it can be repeated; and a statement that was given up
- * must not become real later (MySQL has such a limit for SELECT alone, and takes what MariaDB reads for a comment).
+ * must not become real later (MySQL has such a limit for SELECT alone, and takes what MariaDB reads for a comment). A
+ * worker that is frozen in the middle of a transaction must not keep its locks.
  */
 function sessionOf(timeout: number): readonly string[] {
   const lockWait = Math.max(1, Math.ceil(timeout / 1000) - 1);
@@ -198,7 +202,8 @@ function sessionOf(timeout: number): readonly string[] {
     "set session time_zone = '+00:00', " +
       "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', " +
       `innodb_lock_wait_timeout = ${lockWait}, lock_wait_timeout = ${lockWait}` +
-      `/*M!100101 , max_statement_time = ${timeout / 1000} */`,
+      `/*M!100101 , max_statement_time = ${timeout / 1000} */` +
+      `/*M!100309 , idle_write_transaction_timeout = ${FROZEN} */`,
   ];
 }
 

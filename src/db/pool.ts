@@ -9,8 +9,11 @@ const WAITING_PER_CONNECTION = 100;
 /** Whoever gives a statement ten minutes does not wait as long for a handshake: milliseconds. */
 const CONNECT_LIMIT = 10_000;
 
-/** A connection that was idle for so long is asked whether it is alive before a statement relies on it. */
+/** A connection that was idle for so long is asked whether it is alive before a statement relies on it, in ms. */
 const FRESH = 250;
+
+/** It has so much of the budget to answer, and so many milliseconds: the rest is for another connection. */
+const PING_SHARE = 0.25;
 const PING_LIMIT = 500;
 
 /** So long statements wait for a server that fell silent to prove that it lives; and it is asked so often, in ms. */
@@ -115,7 +118,7 @@ export class ConnectionPool {
     const now = performance.now();
     if (now - connection.idleSince < FRESH) return true;
     try {
-      await connection.ping(Math.min(deadline, now + PING_LIMIT));
+      await connection.ping(now + Math.min((deadline - now) * PING_SHARE, PING_LIMIT));
       return true;
     } catch {
       connection.destroy();

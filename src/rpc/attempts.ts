@@ -58,13 +58,28 @@ export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts
     lanes.set(queue, lane);
     return lane;
   };
-  const attempt = async <T>(suspect: Suspect, number: number, work: () => Promise<T>): Promise<T> => {
+  /** The messages that this process is trying, whoever else tries them by now. */
+  const underway = new Set<string>();
+  const attempt = async <T>(
+    suspect: Suspect,
+    number: number,
+    incoming: Incoming,
+    work: () => Promise<T>,
+  ): Promise<T> => {
     await repeated(() => noteAttempt(db, suspect, number));
+    const { messageKey } = suspect;
+    const name = nameOf(messageKey);
+    // Nobody waits for it. Where it fails, the note goes after a quarter of an hour by itself.
+    const forget = (): void => void forgetAttempts(db, messageKey).catch(() => undefined);
+    // Who loses the channel lives, and the next replica must not take that for an end.
+    const keep = incoming.onLost(forget);
+    underway.add(name);
     try {
       return await work();
     } finally {
-      // Where that fails, the note goes after a quarter of an hour by itself.
-      await forgetAttempts(db, suspect.messageKey).catch(() => undefined);
+      underway.delete(name);
+      keep();
+      forget();
     }
   };
   const park = async (
@@ -96,16 +111,24 @@ export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts
         // The sender's own words go to a terminal one day.
         caller: (userId === "" ? appId : userId).slice(0, 255).replaceAll(/\p{C}/gu, "?"),
       };
-      const { attempts, isParked } = await readAttempts(db, messageKey);
+      const noted = await readAttempts(db, messageKey);
+      const { isParked } = noted;
+      const attempts = underway.has(nameOf(messageKey)) ? 0 : noted.attempts;
       if (attempts >= MAX_ATTEMPTS) return park(queue, suspect, isParked);
       const number = Math.max(2, attempts + 1);
       if (number < MAX_ATTEMPTS)
-        return laneOf(queue).run(stillWanted, () => gate.beside(() => attempt(suspect, number, work)));
+        return laneOf(queue).run(stillWanted, () =>
+          gate.beside(() => attempt(suspect, number, incoming, work)),
+        );
       const since = performance.now();
       return gate.alone(async () => {
         if (!(await stillWanted(performance.now() - since))) throw new Abandoned();
-        return attempt(suspect, number, work);
+        return attempt(suspect, number, incoming, work);
       });
     },
   };
+}
+
+function nameOf(messageKey: Uint8Array): string {
+  return Buffer.from(messageKey).toString("hex");
 }

@@ -25,25 +25,28 @@ export async function commit<T>(
   work: (trx: Trx) => Promise<T>,
 ): Promise<T> {
   let isCommitting = false;
-  const end = (): void => {
-    if (isCommitting) deadline.endCommit();
+  const end = (isDone: boolean): void => {
+    if (isCommitting) deadline.endCommit(isDone);
     isCommitting = false;
   };
   try {
-    return await inTransaction(
+    const result = await inTransaction(
       db,
       async (trx) => {
-        end(); // of an attempt that another transaction was in the way of
+        end(false); // of an attempt that another transaction was in the way of
         const output = await work(trx);
+        await record(trx, output);
+        // Last of all: each statement before may have waited for a lock.
         if (incoming !== undefined && (incoming.hasExpired() || !incoming.isHeld())) throw new Abandoned();
         deadline.beginCommit();
         isCommitting = true;
-        await record(trx, output);
         return output;
       },
       deadline.left,
     );
+    end(true);
+    return result;
   } finally {
-    end();
+    end(false);
   }
 }

@@ -7,8 +7,8 @@ export interface Deadline {
   readonly left: number;
   /** To be called before an effect becomes real; throws UNAVAILABLE when it is too late for one. */
   beginCommit(): void;
-  /** The effect is real, or is not. */
-  endCommit(): void;
+  /** The effect is real, and its answer is waited for from now on; or it is not. */
+  endCommit(isDone: boolean): void;
 }
 
 /**
@@ -36,8 +36,9 @@ export async function withDeadline<T>(limit: number, work: (deadline: Deadline) 
       if (isOver) throw tooLate();
       commits++;
     },
-    endCommit() {
+    endCommit(isDone) {
       commits--;
+      if (isDone) clearTimeout(timer);
     },
   };
   try {

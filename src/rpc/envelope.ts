@@ -25,6 +25,8 @@ export interface Incoming {
   hasExpired(): boolean;
   /** Whether it still is this worker's: what is not goes to another one. */
   isHeld(): boolean;
+  /** Calls back once it no longer is; gives what takes the call back. */
+  onLost(callback: () => void): () => void;
   /** Whether somebody still waits for the answer, after it has waited for so many milliseconds. */
   stillWanted(waited: number): Promise<boolean>;
 }

@@ -1,4 +1,4 @@
-import type { Database, Trx } from "../db/database.ts";
+import type { Database, Db, Trx } from "../db/database.ts";
 import { findAnswer, type NewAnswer, recordAnswer, replaceAnswer } from "../db/queries/inbox.ts";
 import { repeated } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
@@ -37,18 +37,19 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
   return {
     find,
     async record(trx, identity, answer) {
-      const row = rowOf(identity, answer);
-      const outcome = identity.mayRepeat
-        ? await recordAnswer(trx, row)
-        : await replaceAnswer(trx, row, identity.receivedAt);
-      if (outcome === "known") throw new AlreadyAnswered();
+      if ((await write(trx, identity, answer)) === "known") throw new AlreadyAnswered();
     },
     async refuse(identity, error) {
       const answer = failureEnvelope(error);
-      const outcome = await repeated(() => recordAnswer(db, rowOf(identity, answer)));
+      const outcome = await repeated(() => write(db, identity, answer));
       return (outcome === "known" ? await find(identity) : undefined) ?? answer;
     },
   };
+}
+
+function write(db: Db, identity: RequestIdentity, answer: Envelope): Promise<"recorded" | "known"> {
+  const row = rowOf(identity, answer);
+  return identity.mayRepeat ? recordAnswer(db, row) : replaceAnswer(db, row, identity.receivedAt);
 }
 
 function rowOf(identity: RequestIdentity, { resp_code, resp_data }: Envelope): NewAnswer {

@@ -13,10 +13,10 @@ const INTERVAL = 60_000;
 const BATCH = 1000;
 
 /** Clears away answers and attempts that are too old, unless another replica has just done so; says how many answers. */
-export async function clearInbox(db: Database, batch = BATCH): Promise<number> {
+export async function clearInbox(db: Database, batch = BATCH, signal?: AbortSignal): Promise<number> {
   if (!(await takeLease(db, "rpc_inbox", INTERVAL))) return 0;
   let total = 0;
-  for (;;) {
+  while (signal?.aborted !== true) {
     const cleared = await clearAnswers(db, batch);
     total += cleared;
     if (cleared < batch) break;
@@ -36,7 +36,7 @@ export function startUpkeep(db: Database, log: Log): { stop(): Promise<void> } {
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        const cleared = await clearInbox(db);
+        const cleared = await clearInbox(db, BATCH, signal);
         if (cleared > 0) log.debug({ cleared }, "cleared the inbox");
       } catch (error) {
         log.warn({ reason: messageOf(error) }, "could not clear the inbox, trying again later");

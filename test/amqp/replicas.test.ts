@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { sql } from "kysely";
 import { closeConnections } from "../support/broker-connections.ts";
+import { createDatabase, dropDatabase } from "../support/env.ts";
 import { lastLine } from "../support/log-lines.ts";
+import { startProxy } from "../support/proxy.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
-import { DATABASES, startWorker } from "../support/worker.ts";
+import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 const PASSWORD = "correct horse";
 
@@ -33,11 +36,14 @@ for (const database of DATABASES) {
 }
 
 describe("a request whose database is slow", () => {
-  const hold = async (worker: Awaited<ReturnType<typeof startWorker>>) => {
+  const hold = async (
+    worker: TestWorker,
+    lock = sql`select * from ${sql.table("group")} where name = 'admin' for update`,
+  ) => {
     const held = Promise.withResolvers<undefined>();
     const released = Promise.withResolvers<undefined>();
     const done = worker.db.transaction().execute(async (trx) => {
-      await sql`select * from ${sql.table("group")} where name = 'admin' for update`.execute(trx);
+      await lock.execute(trx);
       held.resolve(undefined);
       await released.promise;
     });
@@ -69,6 +75,60 @@ describe("a request whose database is slow", () => {
     assert.equal(caller.replies.length, 0);
     const victim = await worker.db.selectFrom("user").where("username", "=", "victim").selectAll().execute();
     assert.equal(victim.length, 1);
+  });
+
+  test("has no effect after its expiration either when only the note of its answer is late", async () => {
+    await using worker = await startWorker({ database: "mysql" });
+    await using caller = await connectRaw(worker.url);
+    const access_token = await worker.accessToken("root", ["admin"]);
+    const request = JSON.stringify({ groupname: "late", access_token });
+    const properties = { correlationId: "same", timestamp: 1 };
+    caller.publish("group_create", request, properties);
+    await caller.settledReplies("same");
+    await worker.call("group_delete", { groupname: "late", access_token });
+    // The same message again, which takes the place of the first one's note.
+    const release = await hold(worker, sql`select * from rpc_inbox for update`);
+    caller.publish("group_create", request, { ...properties, expiration: 200 });
+    await sleep(600);
+    await release();
+    await worker.worker.stop();
+    assert.equal(caller.replies.length, 1);
+    assert.deepEqual(await worker.db.selectFrom("group").selectAll().execute(), []);
+  });
+
+  test("does not end a session after its expiration", async () => {
+    await using worker = await startWorker({ database: "mysql" });
+    await worker.addUser("alice", PASSWORD);
+    await using caller = await connectRaw(worker.url);
+    const id_token = await worker.login("alice", PASSWORD);
+    const release = await hold(worker, sql`select * from token for update`);
+    caller.publish("logout", JSON.stringify({ id_token }), { correlationId: "late", expiration: 200 });
+    await sleep(600);
+    await release();
+    await worker.worker.stop();
+    assert.equal(caller.replies.length, 0);
+    assert.equal((await worker.db.selectFrom("token").selectAll().execute()).length, 1);
+  });
+
+  test("is answered as done when the database goes away right after the commit", async () => {
+    const database = await createDatabase();
+    await using proxy = await startProxy(database.port);
+    const db_settings = { dialect: "mysql", ...database, port: proxy.port, file: undefined };
+    {
+      await using worker = await startWorker({ config: { db_settings } });
+      await worker.addUser("alice", PASSWORD);
+      const cut = (message: unknown): void => {
+        if ((message as { stage: string }).stage === "committed") proxy.cut();
+      };
+      subscribe("authmq.request.stage", cut);
+      const reply = await worker.call("login", { username: "alice", password: PASSWORD });
+      unsubscribe("authmq.request.stage", cut);
+      assert.equal(reply.resp_code, 200);
+      proxy.restore();
+      const { id_token } = reply.resp_data;
+      assert.equal((await worker.call("token", { id_token })).resp_code, 200);
+    }
+    await dropDatabase(database.database);
   });
 
   test("is answered 503 after nine seconds, and has no effect then", async () => {

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { parseConfig } from "../../src/config/load.ts";
-import { openDatabase } from "../../src/db/database.ts";
+import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { listParked } from "../../src/db/queries/attempts.ts";
 import { createLogTo } from "../../src/observability/log.ts";
@@ -14,11 +14,13 @@ import { createAttempts } from "../../src/rpc/attempts.ts";
 import type { Incoming } from "../../src/rpc/envelope.ts";
 import { createFingerprints } from "../../src/rpc/fingerprint.ts";
 import { createDatabase, dropDatabase, scratchFolder } from "../support/env.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES } from "../support/worker.ts";
 import { createPrivateKey } from "node:crypto";
 
 const fingerprints = createFingerprints(createPrivateKey(generateSecret("EdDSA").secret));
 const wanted = (): boolean => true;
+const notesIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
 
 function message(body: string, redelivered = true): Incoming {
   return {
@@ -32,6 +34,7 @@ function message(body: string, redelivered = true): Incoming {
     receivedAt: new Date(),
     hasExpired: () => false,
     isHeld: () => true,
+    onLost: () => () => undefined,
     stillWanted: async () => true,
   };
 }
@@ -131,7 +134,24 @@ for (const database of DATABASES) {
       }
       const answer = replica.run("user_get", message("unlucky"), wanted, async () => "answered");
       assert.equal(await answer, "answered");
-      assert.deepEqual(await house.db.selectFrom("rpc_attempt").selectAll().execute(), []);
+      await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
+    });
+
+    test("an attempt whose channel was lost is no attempt, because the process lives", async () => {
+      await using house = await open();
+      let lose = (): void => undefined;
+      const onLost = (callback: () => void) => {
+        lose = callback;
+        return () => undefined;
+      };
+      for (let round = 0; round < 5; round++) {
+        const replica = house.replica();
+        await crash(replica, { ...message("cut off"), onLost });
+        // The same process gets it again before the database has heard of the loss.
+        await crash(replica, { ...message("cut off"), onLost });
+        lose();
+        await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
+      }
     });
 
     test("a first delivery costs the database nothing", async () => {

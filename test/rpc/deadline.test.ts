@@ -25,11 +25,30 @@ test("work that takes too long is given up, and can have no effect any more", as
   assert.throws(() => deadline.beginCommit(), isLate);
 });
 
+test("after an effect nothing is given up any more", async () => {
+  const result = await withDeadline(20, async (deadline) => {
+    deadline.beginCommit();
+    deadline.endCommit(true);
+    await sleep(100);
+    return "done";
+  });
+  assert.equal(result, "done");
+});
+
+test("an effect that did not become real may be given up", async () => {
+  const late = withDeadline(20, async (deadline) => {
+    deadline.beginCommit();
+    deadline.endCommit(false);
+    return new Promise<never>(() => undefined);
+  });
+  await assert.rejects(late, isLate);
+});
+
 test("an effect that the database is just making is waited for", async () => {
   const result = await withDeadline(20, async (deadline) => {
     deadline.beginCommit();
     await sleep(100);
-    deadline.endCommit();
+    deadline.endCommit(true);
     return deadline.isOver ? "late, and done" : "in time";
   });
   assert.equal(result, "late, and done");

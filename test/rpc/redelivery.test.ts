@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { connectKeyed } from "../support/keyed-caller.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES, startWorker } from "../support/worker.ts";
 
 const PASSWORD = "correct horse";
@@ -25,6 +26,21 @@ for (const database of DATABASES) {
       assert.equal((await other()).resp_code, 200, "another message that was never executed is executed");
       const { groups } = (await worker.call("group_all", { access_token })).resp_data;
       assert.deepEqual(groups, ["made-once"], "by the other message");
+    });
+
+    test("are refused once more, also when they could be done by now", async () => {
+      await using worker = await startWorker({ database });
+      await using caller = await connectKeyed(worker);
+      const access_token = await worker.accessToken("root", ["admin"]);
+      const request = { groupname: "not-there", access_token };
+      const properties = { correlationId: "one" };
+      const first = await caller.call(undefined, "group_delete", request, properties);
+      assert.equal(first.resp_code, 404);
+      await worker.call("group_create", { groupname: "not-there", access_token });
+      await worker.worker.stop();
+      const again = await caller.callRedelivered("group_delete", request, properties);
+      await worker.startReplica();
+      assert.deepEqual(await again(), first);
     });
 
     test("give a login's ID token again", async () => {
@@ -67,7 +83,10 @@ for (const database of DATABASES) {
       await worker.startReplica();
       const codes = await Promise.all(replies.map(async (reply) => (await reply()).resp_code));
       assert.deepEqual(codes, [404, 400, 401]);
-      assert.deepEqual(await worker.db.selectFrom("rpc_attempt").selectAll().execute(), []);
+      await waitUntil("no note of it", async () => {
+        const notes = await worker.db.selectFrom("rpc_attempt").selectAll().execute();
+        return notes.length === 0;
+      });
     });
   });
 }

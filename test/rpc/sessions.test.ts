@@ -12,7 +12,7 @@ for (const database of DATABASES) {
     let caller: KeyedCaller;
     let count = 0;
     before(async () => {
-      worker = await startWorker({ database });
+      worker = await startWorker({ database, config: { app_config: { bcrypt_cost: 6 } } });
       await worker.startReplica();
       caller = await connectKeyed(worker);
     });
@@ -72,6 +72,25 @@ for (const database of DATABASES) {
       for (const request of others) assert.equal(await login(key, request), "409 IDEMPOTENCY_CONFLICT");
       assert.ok(await isAlive(token));
       assert.equal(await login(key, { username, password: PASSWORD }), token);
+    });
+
+    test("logins at once with one key and different bodies give one session, and 409 to the others", async () => {
+      const username = await newUser();
+      const key = newKey();
+      const bodies = ["one", "two", "three"].map((vhost) => ({ username, password: PASSWORD, vhost }));
+      const answers = await Promise.all(bodies.map((body) => login(key, body)));
+      const refused = answers.filter((answer) => answer === "409 IDEMPOTENCY_CONFLICT");
+      assert.equal(refused.length, 2, answers.join("\n"));
+    });
+
+    test("many logins at once succeed while the hash is made anew at a higher cost", async () => {
+      for (const key of [undefined, newKey()]) {
+        const username = `user-${count++}`;
+        await worker.addUser(username, PASSWORD, { cost: 4 });
+        const request = { username, password: PASSWORD };
+        const tokens = await Promise.all(Array.from({ length: 4 }, () => login(key, request)));
+        for (const token of tokens) assert.equal(token.split(".").length, 3, token);
+      }
     });
 
     test("a login that failed is tried again with its key", async () => {

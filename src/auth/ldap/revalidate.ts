@@ -1,6 +1,7 @@
 import type { Database } from "../../db/database.ts";
 import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import { findUser } from "../../db/queries/users.ts";
+import { repeated } from "../../db/transaction.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Directory } from "./directory.ts";
@@ -45,7 +46,7 @@ async function lookAgain(
   const end = async ({ label, text }: Reason): Promise<undefined> => {
     metrics.count("directory_refusals_total", { reason: label });
     log.info({ username, reason: label, detail: text }, "the directory ended a session");
-    await deleteIdToken(db, token_id);
+    await repeated(() => deleteIdToken(db, token_id));
   };
   const verdict = await directory.lookUp(username);
   if (!verdict.ok) return end(verdict.reason);

@@ -63,26 +63,26 @@ interface VerifiedLogin {
 }
 
 /**
- * Makes the user's one ID token; an earlier one is dead when this is committed, unless this very request made it. "changed"
- * when the password, the activation or the source is no longer what the login was checked against: then nothing is
- * written.
+ * Makes the user's one ID token; an earlier one is dead when this is committed, unless this very request made it.
+ * "changed" when the password, the activation or the source is no longer what the login was checked against, "other
+ * request" when the key was another one's: then nothing is written.
  */
 export async function replaceIdToken(
   trx: Trx,
   login: VerifiedLogin,
   token: NewIdToken,
   request: TokenRequest | undefined,
-): Promise<IssuedToken | "changed"> {
+): Promise<IssuedToken | "changed" | "other request"> {
   const user = await lockUser(trx, login.username);
   if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
-  if (!equal(user.password_hash, login.hash)) return "changed";
-  if (request !== undefined) {
-    const issued = await findIssuedToken(trx, request.requestKey);
-    // A second delivery that another replica has answered, while this one thought it was the only one.
-    const isMine = request.mayRepeat || (issued !== undefined && issued.issued_at >= request.receivedAt);
-    if (issued?.username === user.username && isMine && equal(issued.body_hash, request.bodyHash))
-      return issued;
+  const issued = request && (await findIssuedToken(trx, request.requestKey));
+  if (request !== undefined && issued !== undefined) {
+    if (issued.username !== user.username || !equal(issued.body_hash, request.bodyHash))
+      return "other request";
+    // Or a second delivery that another replica has answered, while this one thought it was the only one.
+    if (request.mayRepeat || issued.issued_at >= request.receivedAt) return issued;
   }
+  if (!equal(user.password_hash, login.hash)) return "changed";
   if (login.rehashed !== undefined) {
     await trx
       .updateTable("user")
@@ -199,9 +199,7 @@ export async function markValidated(db: Db, tokenId: bigint): Promise<void> {
 
 /** Revokes an ID token; false when it was revoked already. */
 export async function deleteIdToken(db: Db, tokenId: bigint): Promise<boolean> {
-  const { numDeletedRows } = await repeated(() =>
-    db.deleteFrom("token").where("token_id", "=", tokenId).executeTakeFirst(),
-  );
+  const { numDeletedRows } = await db.deleteFrom("token").where("token_id", "=", tokenId).executeTakeFirst();
   return numDeletedRows > 0n;
 }
 

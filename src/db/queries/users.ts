@@ -13,6 +13,9 @@ export interface NewUser {
   readonly activated: boolean;
 }
 
+/** The user that was looked at: one of the same name that was made since is somebody else. */
+type KnownUser = Pick<UserRow, "username" | "created_at">;
+
 /** What may change of a user; `password_hash` also revokes the ID token. */
 export interface UserChanges {
   readonly password_hash?: Uint8Array;
@@ -52,18 +55,22 @@ export async function createUser(
 /** Deletes a user with token and memberships, unless that would take the last administrator away. */
 export async function deleteUser(
   trx: Trx,
-  username: string,
+  { username, created_at }: KnownUser,
   adminGroup: string,
 ): Promise<"deleted" | "no such user" | "last admin"> {
   if (await isLastAdmin(trx, username, adminGroup)) return "last admin";
-  const { numDeletedRows } = await trx.deleteFrom("user").where("username", "=", username).executeTakeFirst();
+  const { numDeletedRows } = await trx
+    .deleteFrom("user")
+    .where("username", "=", username)
+    .where("created_at", "=", created_at)
+    .executeTakeFirst();
   return numDeletedRows === 0n ? "no such user" : "deleted";
 }
 
-/** Changes several things of a user; `username` in its stored spelling. */
+/** Changes several things of a user. */
 export async function changeUser(
   trx: Trx,
-  username: string,
+  { username, created_at }: KnownUser,
   { activated, ...changes }: UserChanges,
   adminGroup: string,
 ): Promise<"changed" | "no such user" | "email taken" | "last admin"> {
@@ -74,6 +81,7 @@ export async function changeUser(
       .updateTable("user")
       .set({ ...changes, ...flag, modified_at: toSqlTime(new Date()) })
       .where("username", "=", username)
+      .where("created_at", "=", created_at)
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return "no such user";
     if (changes.password_hash !== undefined)

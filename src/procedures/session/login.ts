@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { Credentials } from "../../auth/login.ts";
+import type { Credentials, LoginResult } from "../../auth/login.ts";
 import { findIssuedToken, type IssuedToken, replaceIdToken } from "../../db/queries/id-tokens.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { isSameBody } from "../../rpc/identity.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
+import type { TokenIssuer } from "../../tokens/issuer.ts";
 import { ip, kerberosTicket, password, together, username, vhost } from "../fields.ts";
 
 interface Given {
@@ -52,47 +53,74 @@ export const login = defineProcedure({
     kerberos_ticket: z.string().optional().describe("proves this service to the client, in base64"),
   }),
   async handler(context, input) {
-    const { app, db, commit, issuer, login: checkLogin, request, stillWanted } = context;
+    const { db, issuer, login: checkLogin, request, stillWanted } = context;
     const earlier = request?.mayRepeat === true ? await findIssuedToken(db, request.requestKey) : undefined;
     if (request !== undefined && earlier !== undefined && isSameBody(request, earlier.body_hash)) {
       if (!earlier.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
-      return { id_token: await sign(context, earlier) };
+      return { id_token: await sign(issuer, earlier, await listGroupsOf(db, earlier.username)) };
     }
-    const result = await checkLogin(credentialsOf(input), stillWanted);
+    const credentials = credentialsOf(input);
+    const result = await checkLogin(credentials, stillWanted);
     // Not before the password was checked: whoever knows a key would learn without that cost whether a guess is right.
     if (earlier !== undefined) throw new AppError("IDEMPOTENCY_CONFLICT");
-    if (!result.ok) {
-      throw new AppError(result.reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
-    }
-    const { user, rehashed, ticket } = result;
-    const proven = { username: user.username, auth_type: user.auth_type, hash: user.password_hash, rehashed };
-    const now = new Date();
-    const token = {
-      ip: input.ip,
-      vhost: input.vhost,
-      issued_at: now,
-      valid_until: new Date(now.getTime() + app.id_token_valid_time * 60_000),
-      sign_method: issuer.method,
-      validated_at: user.auth_type === "LDAP" ? now : null,
-    };
-    const issued = await commit((trx) => replaceIdToken(trx, proven, token, request));
-    // The password was changed or the account turned off while the hash was computed: what was proven holds no more.
-    if (issued === "changed")
+    const outcome = await open(context, input, successOf(result));
+    if (outcome !== "changed") return outcome;
+    // Another login has made the hash anew, or the account was changed while the password was compared.
+    const again = await open(context, input, successOf(await checkLogin(credentials, stillWanted)));
+    if (again === "changed")
       throw new AppError("INVALID_CREDENTIALS", "the account changed during the login");
-    return {
-      id_token: await sign(context, issued, result.groups),
-      ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
-    };
+    return again;
   },
 });
 
+type Success = Extract<LoginResult, { ok: true }>;
+
+interface Reply {
+  readonly id_token: string;
+  readonly kerberos_ticket?: string;
+}
+
+function successOf(result: LoginResult): Success {
+  if (result.ok) return result;
+  throw new AppError(result.reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
+}
+
+/** Begins the session of somebody whose credentials were right; "changed" when they are no longer those of the row. */
+async function open(
+  context: Context<"public">,
+  { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
+  { user, rehashed, ticket, groups: known }: Success,
+): Promise<Reply | "changed"> {
+  const { app, commit, issuer, request } = context;
+  const proven = { username: user.username, auth_type: user.auth_type, hash: user.password_hash, rehashed };
+  const now = new Date();
+  const token = {
+    ip: address,
+    vhost: host,
+    issued_at: now,
+    valid_until: new Date(now.getTime() + app.id_token_valid_time * 60_000),
+    sign_method: issuer.method,
+    validated_at: user.auth_type === "LDAP" ? now : null,
+  };
+  const issued = await commit(async (trx) => {
+    const row = await replaceIdToken(trx, proven, token, request);
+    if (row === "other request") throw new AppError("IDEMPOTENCY_CONFLICT");
+    // All that the answer needs is read before the commit: once it is done nothing may fail any more.
+    return row === "changed" ? row : { row, groups: known ?? (await listGroupsOf(trx, user.username)) };
+  });
+  if (issued === "changed") return issued;
+  return {
+    id_token: await sign(issuer, issued.row, issued.groups),
+    ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
+  };
+}
+
 /** The ID token of a row: the same each time, as long as the user's groups are. */
-async function sign(
-  { db, issuer }: Context,
+function sign(
+  issuer: TokenIssuer,
   { username: name, token_id, ip: address, issued_at, valid_until }: IssuedToken,
-  known?: readonly string[],
+  groups: readonly string[],
 ): Promise<string> {
-  const groups = known ?? (await listGroupsOf(db, name));
   return issuer.signIdToken(
     { username: name, groups },
     { tokenId: token_id, ip: address, issuedAt: issued_at, validUntil: valid_until },

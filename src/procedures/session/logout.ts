@@ -11,8 +11,9 @@ export const logout = defineProcedure({
   whenRevoked: (username) => ({ msg: `logged out ${username}` }),
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
-  async handler({ db, session }) {
-    if (!(await deleteIdToken(db, session.token_id))) throw new RevokedToken(session.username);
+  async handler({ commit, session }) {
+    const isDone = await commit((trx) => deleteIdToken(trx, session.token_id));
+    if (!isDone) throw new RevokedToken(session.username);
     return { msg: `logged out ${session.username}` };
   },
 });

@@ -47,7 +47,7 @@ export const changeUser = defineProcedure({
       ...(activated === undefined ? {} : { activated }),
     };
     return commit(async (trx) => {
-      const outcome = await changeRow(trx, user.username, changes, app.admin_group);
+      const outcome = await changeRow(trx, user, changes, app.admin_group);
       if (outcome !== "changed") throw new AppError(FAILURES[outcome]);
       return { success: true as const, msg: `changed user ${user.username}` };
     });

@@ -15,7 +15,7 @@ export const deleteUser = defineProcedure({
   async handler(context, input) {
     const user = await getTargetRow(context, input.username);
     return context.commit(async (trx) => {
-      const outcome = await deleteRow(trx, user.username, context.app.admin_group);
+      const outcome = await deleteRow(trx, user, context.app.admin_group);
       if (outcome !== "deleted")
         throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
       return { success: true as const, msg: `deleted user ${user.username}` };

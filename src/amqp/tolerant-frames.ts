@@ -1,0 +1,94 @@
+import type { ChannelModel } from "amqplib";
+
+/** What amqplib keeps of a connection for reading; not in its types. */
+interface FrameReader {
+  rest: Buffer;
+  recvFrame(): unknown;
+}
+
+const HEADER_FRAME = 2;
+/** Of a frame: type, channel and size; of a content header: class, weight and the body's size (AMQP 0-9-1, 4.2.6). */
+const FRAME_START = 7;
+const FLAGS_AT = FRAME_START + 12;
+const FRAME_END = 0xce;
+const CONTENT_TYPE = 0x8000;
+const CONTENT_ENCODING = 0x4000;
+const HEADERS = 0x2000;
+
+/** The sizes of field values by their tags (RabbitMQ's and the specification's); strings and tables carry their own. */
+const SIZES: Readonly<Record<string, number>> = {
+  ...{ V: 0, t: 1, b: 1, B: 1, s: 2, u: 2, U: 2 },
+  ...{ I: 4, i: 4, f: 4, D: 5, l: 8, L: 8, d: 8, T: 8 },
+};
+const WITH_LENGTH = "SxFA";
+
+/** Stands for a key in headers that cannot be read: no key at all, so that the request is refused and not done twice. */
+const NO_KEY = Buffer.concat([shortText("x-idempotency-key"), Buffer.from("t\0")]);
+
+/**
+ * Lets a connection live with headers that amqplib cannot read. It throws on a 64-bit integer (tag L, which other clients
+ * write) and on deep nesting; the connection closes, the broker delivers the message again, and the next one closes.
+ * Of such headers only the texts are kept.
+ */
+export function tolerateHeaders(model: ChannelModel): void {
+  const connection: object = model.connection;
+  if (!isFrameReader(connection)) return;
+  const read = connection.recvFrame.bind(connection);
+  connection.recvFrame = () => {
+    const before = connection.rest;
+    try {
+      return read();
+    } catch (error) {
+      const readable = withReadableHeaders(before);
+      if (readable === undefined) throw error;
+      connection.rest = Buffer.concat([readable, connection.rest]);
+      return read();
+    }
+  };
+}
+
+function isFrameReader(connection: object): connection is FrameReader {
+  return "recvFrame" in connection && "rest" in connection;
+}
+
+/** The frame at the beginning, with the texts among its headers; undefined when there are no headers in it. */
+function withReadableHeaders(bytes: Buffer): Buffer | undefined {
+  if (bytes.length < FLAGS_AT + 2 || bytes[0] !== HEADER_FRAME) return undefined;
+  if (bytes.length < FRAME_START + bytes.readUInt32BE(3) + 1) return undefined;
+  const frame = bytes.subarray(0, FRAME_START + bytes.readUInt32BE(3) + 1);
+  if (frame.at(-1) !== FRAME_END) return undefined;
+  const flags = frame.readUInt16BE(FLAGS_AT);
+  if ((flags & HEADERS) === 0) return undefined;
+  let start = FLAGS_AT + 2;
+  for (const property of [CONTENT_TYPE, CONTENT_ENCODING])
+    if ((flags & property) !== 0) start += 1 + frame.readUInt8(start);
+  const end = start + 4 + frame.readUInt32BE(start);
+  const table = textsOf(frame.subarray(start + 4, end));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(table.length);
+  const readable = Buffer.concat([frame.subarray(0, start), length, table, frame.subarray(end)]);
+  readable.writeUInt32BE(readable.length - FRAME_START - 1, 3);
+  return readable;
+}
+
+/** The entries of a table that are texts, as they are. */
+function textsOf(table: Buffer): Buffer {
+  const texts: Buffer[] = [];
+  for (let at = 0; at < table.length; ) {
+    const tagAt = at + 1 + table.readUInt8(at);
+    const name = table.toString("utf8", at + 1, tagAt);
+    const tag = String.fromCharCode(table[tagAt] ?? 0);
+    const size = WITH_LENGTH.includes(tag) ? 4 + table.readUInt32BE(tagAt + 1) : SIZES[tag];
+    if (size === undefined) return NO_KEY;
+    const next = tagAt + 1 + size;
+    if (tag === "S") texts.push(table.subarray(at, next));
+    else if (name === "x-idempotency-key") texts.push(NO_KEY);
+    at = next;
+  }
+  return Buffer.concat(texts);
+}
+
+function shortText(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Buffer.from([bytes.length]), bytes]);
+}
