@@ -13,10 +13,11 @@ import { repeated } from "../db/transaction.ts";
 import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Incoming } from "./envelope.ts";
+import type { Envelope, Incoming } from "./envelope.ts";
 import type { Fingerprints } from "./fingerprint.ts";
 import { createGate } from "./gate.ts";
 import { messageKeyOf } from "./identity.ts";
+import type { Inbox } from "./inbox.ts";
 
 /** A request that ends the process is tried so many times over all replicas. */
 const MAX_ATTEMPTS = 3;
@@ -25,11 +26,12 @@ const MAX_ATTEMPTS = 3;
 const SUSPECTS = 4;
 
 /** So long the last attempt at a request waits for others, and keeps them waiting, in milliseconds. */
-const ALONE = 1000;
+const ALONE = 3000;
 
 interface AttemptsParts {
   readonly db: Database;
   readonly fingerprints: Fingerprints;
+  readonly inbox: Inbox;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -37,7 +39,12 @@ interface AttemptsParts {
 /** Keeps a request that ends the process from ending every one of them for ever. */
 export interface Attempts {
   /** The result of `work`; throws INTERNAL, without running it, when three attempts at this message ended a process. */
-  run<T>(queue: QueueName, incoming: Incoming, stillWanted: StillWanted, work: () => Promise<T>): Promise<T>;
+  run(
+    queue: QueueName,
+    incoming: Incoming,
+    stillWanted: StillWanted,
+    work: () => Promise<Envelope>,
+  ): Promise<Envelope>;
 }
 
 /**
@@ -46,7 +53,7 @@ export interface Attempts {
  * All that was under way when a process ended is delivered again, and the harmless must not be parked with the one that
  * did it: so few second attempts are made at once, and the last one has the process to itself.
  */
-export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts): Attempts {
+export function createAttempts({ db, fingerprints, inbox, metrics, log }: AttemptsParts): Attempts {
   const gate = createGate(ALONE);
   const lanes = new Map<QueueName, Lane>();
   const laneOf = (queue: QueueName): Lane => {
@@ -60,12 +67,12 @@ export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts
   };
   /** The messages that this process is trying, whoever else tries them by now. */
   const underway = new Set<string>();
-  const attempt = async <T>(
+  const attempt = async (
     suspect: Suspect,
     number: number,
     incoming: Incoming,
-    work: () => Promise<T>,
-  ): Promise<T> => {
+    work: () => Promise<Envelope>,
+  ): Promise<Envelope> => {
     await repeated(() => noteAttempt(db, suspect, number));
     const { messageKey } = suspect;
     const name = nameOf(messageKey);
@@ -86,7 +93,10 @@ export function createAttempts({ db, fingerprints, metrics, log }: AttemptsParts
     queue: QueueName,
     { messageKey, bodyHash, caller }: Suspect,
     isKnown: boolean,
-  ): Promise<never> => {
+  ): Promise<Envelope> => {
+    // It may have been done in an earlier attempt, and no later one came so far as to look for that.
+    const answer = await inbox.findByMessage(queue, messageKey);
+    if (answer !== undefined) return answer;
     const reference = randomUUID();
     if (!isKnown) {
       await repeated(() => parkRequest(db, messageKey));

@@ -1,5 +1,12 @@
+import type { QueueName } from "../config/queues.ts";
 import type { Database, Db, Trx } from "../db/database.ts";
-import { findAnswer, type NewAnswer, recordAnswer, replaceAnswer } from "../db/queries/inbox.ts";
+import {
+  findAnswer,
+  type NewAnswer,
+  type RecordedAnswer,
+  recordAnswer,
+  replaceAnswer,
+} from "../db/queries/inbox.ts";
 import { repeated } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -19,6 +26,8 @@ export class AlreadyAnswered extends Error {
 export interface Inbox {
   /** The answer that this request has had; throws IDEMPOTENCY_CONFLICT when its key was another request's. */
   find(identity: RequestIdentity): Promise<Envelope | undefined>;
+  /** The answer that this very message has had, when it was sent without a key. */
+  findByMessage(queue: QueueName, messageKey: Uint8Array): Promise<Envelope | undefined>;
   /** Remembers the answer together with the effect; throws AlreadyAnswered when there is one already. */
   record(trx: Trx, identity: RequestIdentity, answer: Envelope): Promise<void>;
   /** The answer to a request that is refused: what it says, or what was answered to it before. */
@@ -27,15 +36,22 @@ export interface Inbox {
 
 /** The inbox in a database. */
 export function createInbox(db: Database, metrics: Metrics): Inbox {
+  const envelopeOf = (queue: QueueName, { respCode, respData }: RecordedAnswer): Envelope => {
+    metrics.count("inbox_hits_total", { queue });
+    return { resp_code: respCode, resp_data: asObject(JSON.parse(respData)) };
+  };
   const find = async (identity: RequestIdentity): Promise<Envelope | undefined> => {
     const answer = await findAnswer(db, identity.requestKey);
     if (answer === undefined) return undefined;
     if (!isSameBody(identity, answer.bodyHash)) throw new AppError("IDEMPOTENCY_CONFLICT");
-    metrics.count("inbox_hits_total", { queue: identity.queue });
-    return { resp_code: answer.respCode, resp_data: asObject(JSON.parse(answer.respData)) };
+    return envelopeOf(identity.queue, answer);
   };
   return {
     find,
+    async findByMessage(queue, messageKey) {
+      const answer = await findAnswer(db, messageKey);
+      return answer && envelopeOf(queue, answer);
+    },
     async record(trx, identity, answer) {
       if ((await write(trx, identity, answer)) === "known") throw new AlreadyAnswered();
     },

@@ -11,16 +11,20 @@ import { listParked } from "../../src/db/queries/attempts.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { createAttempts } from "../../src/rpc/attempts.ts";
-import type { Incoming } from "../../src/rpc/envelope.ts";
+import type { Envelope, Incoming } from "../../src/rpc/envelope.ts";
+import { createInbox } from "../../src/rpc/inbox.ts";
 import { createFingerprints } from "../../src/rpc/fingerprint.ts";
 import { createDatabase, dropDatabase, scratchFolder } from "../support/env.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES } from "../support/worker.ts";
 import { createPrivateKey } from "node:crypto";
 
+const metrics = createMetrics();
 const fingerprints = createFingerprints(createPrivateKey(generateSecret("EdDSA").secret));
 const wanted = (): boolean => true;
 const notesIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
+
+const DONE: Envelope = { resp_code: 200, resp_data: {} };
 
 function message(body: string, redelivered = true): Incoming {
   return {
@@ -54,7 +58,7 @@ for (const database of DATABASES) {
         db,
         lines,
         /** A replica; what it has begun and not ended when it is dropped is what a crash leaves. */
-        replica: () => createAttempts({ db, fingerprints, metrics: createMetrics(), log }),
+        replica: () => createAttempts({ db, fingerprints, inbox: createInbox(db, metrics), metrics, log }),
         async [Symbol.asyncDispose]() {
           await db.destroy();
           if (server !== undefined) await dropDatabase(server.database);
@@ -78,7 +82,7 @@ for (const database of DATABASES) {
       await crash(house.replica(), message("poison"));
       await crash(house.replica(), message("poison"));
       for (let round = 0; round < 2; round++) {
-        const fourth = house.replica().run("user_get", message("poison"), wanted, async () => "done");
+        const fourth = house.replica().run("user_get", message("poison"), wanted, async () => DONE);
         await assert.rejects(fourth, (error: { code?: string; reference?: string }) => {
           assert.equal(error.code, "INTERNAL");
           assert.ok(house.lines.some((line) => line.includes(error.reference ?? "none")));
@@ -105,13 +109,16 @@ for (const database of DATABASES) {
       const third = house.replica();
       await crash(third, message("poison"));
       let begun = false;
-      void third.run("user_get", message("harmless"), wanted, async () => (begun = true));
+      void third.run("user_get", message("harmless"), wanted, async () => {
+        begun = true;
+        return DONE;
+      });
       await sleep(100);
       assert.equal(begun, false);
       const fourth = house.replica();
-      await assert.rejects(fourth.run("user_get", message("poison"), wanted, async () => "done"));
-      const answer = fourth.run("user_get", message("harmless"), wanted, async () => "answered");
-      assert.equal(await answer, "answered");
+      await assert.rejects(fourth.run("user_get", message("poison"), wanted, async () => DONE));
+      const answer = fourth.run("user_get", message("harmless"), wanted, async () => DONE);
+      assert.equal(await answer, DONE);
     });
 
     test("few second attempts are made at once, and the others are no suspects", async () => {
@@ -132,8 +139,8 @@ for (const database of DATABASES) {
         );
         await assert.rejects(failing, /the database is away/);
       }
-      const answer = replica.run("user_get", message("unlucky"), wanted, async () => "answered");
-      assert.equal(await answer, "answered");
+      const answer = replica.run("user_get", message("unlucky"), wanted, async () => DONE);
+      assert.equal(await answer, DONE);
       await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
     });
 
@@ -157,8 +164,8 @@ for (const database of DATABASES) {
     test("a first delivery costs the database nothing", async () => {
       await using house = await open();
       await house.db.destroy();
-      const answer = house.replica().run("user_get", message("new", false), wanted, async () => "answered");
-      assert.equal(await answer, "answered");
+      const answer = house.replica().run("user_get", message("new", false), wanted, async () => DONE);
+      assert.equal(await answer, DONE);
     });
   });
 }
