@@ -12,6 +12,9 @@ const MYSQL_BUSY = [1205, 1213, 1020, 1412, 1615];
 /** No memory, read only, I/O, corrupt, full, cannot open, locking protocol, not a database. */
 const SQLITE_UNAVAILABLE = [7, 8, 10, 11, 13, 14, 15, 26];
 
+/** Below it the server passes on what its files say: disk full, out of memory, cannot write. */
+const FIRST_OF_SERVER = 1000;
+
 /** SQLSTATE classes that say all: connection exceptions (Galera's 1047, too), interrupted or killed statements. */
 const STATES_UNAVAILABLE = /^(?:08|70100)/;
 
@@ -126,7 +129,8 @@ export function translateFault<E>(error: E): E | AppError {
   if (number <= 0) return "code" in error || "fatal" in error ? unavailable(error) : error;
   const advice = MYSQL_OPERATOR[number];
   if (advice !== undefined) return unavailable(error, `: ${advice}`);
-  return [...MYSQL_CROWDED, ...MYSQL_MISDIRECTED, ...MYSQL_UNAVAILABLE].includes(number) ||
+  return number < FIRST_OF_SERVER ||
+    [...MYSQL_CROWDED, ...MYSQL_MISDIRECTED, ...MYSQL_UNAVAILABLE].includes(number) ||
     STATES_UNAVAILABLE.test(sqlState(error))
     ? unavailable(error)
     : error;

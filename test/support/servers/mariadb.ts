@@ -92,6 +92,7 @@ async function installed(scratch: Scratch, { port, password }: MariaDbAddress): 
       `datadir=${join(folder, "data")}`,
       `socket=${join(folder, "s")}`,
       `pid-file=${join(folder, "pid")}`,
+      `tmpdir=${scratch.subfolder(`${name}/tmp`)}`, // a server that starts clears its own of temporary tables
       `bind-address=${HOST}`,
       `port=${port}`,
       `user=${userInfo().username}`, // root must say that it means it; for anybody else it changes nothing

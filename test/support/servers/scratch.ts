@@ -101,9 +101,10 @@ export class Scratch {
     this.#containers.set(name, remove);
   }
 
-  /** Has the reaper end the group that a detached child leads, if this process cannot. */
-  registerProcess({ pid }: ChildProcess): void {
-    if (pid !== undefined) this.#tell("pid", pid, startTime(pid));
+  /** Has the group that a detached child leads ended with this scratch folder, by the reaper if this process cannot. */
+  registerProcess(child: ChildProcess): void {
+    this.#children.add(child);
+    if (child.pid !== undefined) this.#tell("pid", child.pid, startTime(child.pid));
   }
 
   /** Ends every process and container and removes the folder. May be called twice; nothing starts after it. */
@@ -141,7 +142,6 @@ export class Scratch {
     });
     closeSync(log);
     this.registerProcess(child);
-    this.#children.add(child);
     return child;
   }
 

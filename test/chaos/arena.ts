@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createPasswords } from "../../src/auth/password.ts";
+import { generateSecret } from "../../src/config/generate-key.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { ensureGroup, ensureMember } from "../../src/db/queries/groups.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import { createIssuer } from "../../src/tokens/issuer.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
+import type { MariaDb } from "../support/servers/mariadb.ts";
+import type { Scratch } from "../support/servers/scratch.ts";
+import { type Delivery, parseDeliveries } from "./history.ts";
+import type { KnownUser } from "./intents.ts";
+import type { Fact } from "./ledger.ts";
+import type { BrokerAccess } from "./link.ts";
+import type { KillPlan } from "./plan.ts";
+import { Replica } from "./replica.ts";
+import type { BrokerSite } from "./site.ts";
+import { createMariaStore, createSqliteStore, type DatabaseKind, type Store } from "./stores.ts";
+
+/** The servers that faults are done to. */
+export interface Servers {
+  readonly scratch: Scratch;
+  readonly broker: BrokerSite;
+  readonly mariadb: MariaDb;
+}
+
+/** One scenario's installation: replicas behind proxies, on a vhost and a database of their own. */
+export interface Arena extends AsyncDisposable {
+  readonly servers: Servers;
+  readonly vhost: string;
+  /** The broker's user that the workers are. */
+  readonly workerUser: string;
+  readonly store: Store;
+  readonly replicas: readonly [Replica, Replica];
+  /** Between the workers and each node of the broker. */
+  readonly brokerProxies: readonly Proxy[];
+  /** Between the workers and MariaDB. */
+  readonly databaseProxy: Proxy;
+  readonly adminToken: string;
+  /** A user whom nobody changes. */
+  readonly bystander: KnownUser;
+  /** What the database holds at the beginning. */
+  readonly initial: readonly Fact[];
+  /** How callers reach the broker: without a proxy. */
+  readonly access: BrokerAccess;
+  /** Lets the hook end workers, until it is disarmed. */
+  arm(): void;
+  disarm(): void;
+  /** Every stage that the workers wrote down. */
+  readDeliveries(): Delivery[];
+}
+
+interface ArenaOptions {
+  readonly database: DatabaseKind;
+  readonly kill: KillPlan | undefined;
+  /** Keys laid over `amqp_settings`. */
+  readonly amqp: Readonly<Record<string, unknown>>;
+}
+
+const ROOT = { username: "root", email: "root@example.com" };
+const BYSTANDER: KnownUser = {
+  username: "bystander",
+  password: "not changed",
+  email: "bystander@example.com",
+  groups: [],
+};
+
+/** Sets an installation up; its workers serve when this resolves. */
+export async function openArena(servers: Servers, options: ArenaOptions): Promise<Arena> {
+  const { scratch, broker, mariadb } = servers;
+  const vhost = `chaos-${randomBytes(5).toString("hex")}`;
+  const workerUser = `worker-${vhost}`;
+  const password = randomBytes(12).toString("hex");
+  const folder = scratch.subfolder(vhost);
+  const store =
+    options.database === "sqlite"
+      ? createSqliteStore(join(folder, "authmq.db"))
+      : await createMariaStore(mariadb);
+  await broker.addVhost(vhost, { name: workerUser, password });
+  const brokerProxies = await Promise.all(broker.nodes.map(({ port }) => startProxy(port)));
+  const databaseProxy = await startProxy(mariadb.port);
+  const config = {
+    jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: newKey() },
+    db_settings: store.settings(databaseProxy.port),
+    amqp_settings: {
+      host: "127.0.0.1",
+      port: brokerProxies[0]?.port,
+      username: workerUser,
+      password,
+      vhost,
+      heartbeat: 2,
+      ...options.amqp,
+      ...(brokerProxies.length > 1 ? { host: brokerProxies.map(({ port }) => `127.0.0.1:${port}`) } : {}),
+    },
+    app_config: { bcrypt_cost: 4 },
+  };
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config), { mode: 0o600 });
+  const { adminToken } = await furnish(config);
+  await store.watch();
+  const trace = join(folder, "trace");
+  const armed = join(folder, "armed");
+  writeFileSync(trace, "");
+  const plan = { trace, kill: options.kill, armed };
+  const replicas = [
+    new Replica({ scratch, name: "first", folder, plan }),
+    new Replica({ scratch, name: "second", folder, plan }),
+  ] as const;
+  await Promise.all(replicas.map((replica) => replica.start()));
+  return {
+    servers,
+    vhost,
+    workerUser,
+    store,
+    replicas,
+    brokerProxies,
+    databaseProxy,
+    adminToken,
+    bystander: BYSTANDER,
+    initial: [
+      [`user ${ROOT.username}`, ROOT.email],
+      [`user ${BYSTANDER.username}`, BYSTANDER.email],
+      ["group admin", "there"],
+      [`member ${ROOT.username} admin`, "there"],
+    ],
+    access: {
+      ports: broker.nodes.map(({ port }) => port),
+      username: broker.username,
+      password: broker.password,
+      vhost,
+    },
+    arm: () => writeFileSync(armed, ""),
+    disarm: () => rmSync(armed, { force: true }),
+    readDeliveries: () => (existsSync(trace) ? parseDeliveries(readFileSync(trace, "utf8")) : []),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(replicas.map((replica) => replica.crash()));
+      await Promise.all([...brokerProxies, databaseProxy].map((proxy) => proxy[Symbol.asyncDispose]()));
+      await broker.removeVhost(vhost, workerUser);
+      await store.drop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function newKey(): { type: string; value: string } {
+  return { type: "base64key", value: Buffer.from(generateSecret("EdDSA").secret).toString("base64") };
+}
+
+/** Makes the schema and the users that are there from the beginning, and an administrator's access token. */
+async function furnish(raw: {
+  jwt_creation: object;
+  db_settings: Record<string, unknown>;
+}): Promise<{ adminToken: string }> {
+  const { jwt_creation, db_settings } = raw;
+  const config = parseConfig({ jwt_creation, db_settings }, { keys: true, env: {}, folder: "/" });
+  await migrate(config.db);
+  await using db = openDatabase(config.db);
+  const passwords = createPasswords(4);
+  const add = async ({ username, email }: { username: string; email: string }): Promise<void> => {
+    const password_hash = await passwords.hash(BYSTANDER.password, () => true);
+    await createUser(db, { username, email, password_hash, auth_type: "LOCAL", activated: true });
+  };
+  await add(ROOT);
+  await add(BYSTANDER);
+  await ensureGroup(db, "admin");
+  await ensureMember(db, "admin", ROOT.username);
+  if (config.signing === undefined) throw new Error("the configuration has no key");
+  const issuer = await createIssuer(config.signing);
+  const root = { username: ROOT.username, groups: ["admin"] };
+  return { adminToken: await issuer.signAccessToken(root, { vhost: "prod", lifetime: 3600 }) };
+}

@@ -1,0 +1,113 @@
+/**
+ * Does every kind of fault to real workers, brokers and databases under load, and counts what was lost and what was
+ * done twice: `make chaos`, or `npm run chaos -- OPTIONS`. Exits with 1 when anything was.
+ */
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Scratch } from "../support/servers/scratch.ts";
+import { FAULTS } from "./faults/index.ts";
+import { type Outcome, runScenario } from "./scenario.ts";
+import { startHarness } from "./servers.ts";
+import { renderTable, writeTable } from "./table.ts";
+
+const DOCUMENT = fileURLToPath(new URL("../../docs/reliability.md", import.meta.url));
+
+const HELP = `usage: npm run -s chaos -- [--only TEXT]... [--database NAME] [--seed N] [--write] [--list]
+
+Does faults to two workers under load, each on MariaDB and on SQLite where it applies, and checks every answer, every
+reply and every effect in the database.
+
+  --only TEXT      only faults with TEXT in their name; may be given several times
+  --database NAME  only on mariadb, or only on sqlite
+  --seed N         what is random in the load (default: another one each time, which is printed)
+  --write          put the table into docs/reliability.md
+  --list           only print the names of the faults
+`;
+
+/** The load of one scenario; 48 callers and at most 12 probes are in flight. */
+const MEASURE = { callers: 48, before: 1500, after: 2000, load: 10_000, duration: 4000, recoveryLimit: 5 };
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: [] },
+    database: { type: "string" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
+    write: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+const seed = Number(values.seed);
+const chosen = FAULTS.filter(
+  ({ name }) => values.only.length === 0 || values.only.some((text) => name.includes(text)),
+);
+const startedAt = Date.now();
+const scratch = new Scratch();
+
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(1));
+
+if (values.help) {
+  process.stdout.write(HELP);
+  await end(0);
+} else if (values.list || chosen.length === 0) {
+  process.stdout.write(FAULTS.map(({ name }) => `${name}\n`).join(""));
+  await end(values.list ? 0 : 1);
+}
+
+try {
+  await end(await runAll());
+} catch (error) {
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  await end(1);
+}
+
+async function runAll(): Promise<number> {
+  say(`seed ${seed}`);
+  const harness = await startHarness(scratch, say);
+  const outcomes: Outcome[] = [];
+  for (const fault of chosen) {
+    const servers = await harness.serversFor(fault);
+    if (servers === undefined) {
+      say(`skipped: ${fault.name} (it needs servers that are processes of this machine)`);
+      continue;
+    }
+    for (const database of fault.databases) {
+      if (values.database !== undefined && values.database !== database) continue;
+      const begun = Date.now();
+      const outcome = await runScenario(servers, fault, database, {
+        ...MEASURE,
+        seed: seed + outcomes.length,
+      });
+      outcomes.push(outcome);
+      report(outcome, (Date.now() - begun) / 1000);
+    }
+  }
+  const table = renderTable(outcomes);
+  process.stdout.write(`\n${table}\n`);
+  if (values.write) writeTable(DOCUMENT, table);
+  const broken = outcomes.filter(({ violations }) => violations.length > 0).length;
+  say(
+    `\n${broken} of ${outcomes.length} failed, ${Math.round((Date.now() - startedAt) / 1000)} s, seed ${seed}`,
+  );
+  return broken === 0 ? 0 : 1;
+}
+
+function report(outcome: Outcome, seconds: number): void {
+  const { fault, database, sent, recovery, violations, reports } = outcome;
+  const word = violations.length === 0 ? "ok  " : "FAIL";
+  say(
+    `${word} ${fault}, ${database}: ${sent} requests, recovered in ${recovery ?? "?"} s (${seconds.toFixed(0)} s)`,
+  );
+  for (const text of reports) say(text.replace(/^/gm, "     "));
+  if (violations.length > reports.length)
+    say(`     and ${violations.length - reports.length} more violations`);
+}
+
+async function end(code: number): Promise<never> {
+  await scratch.close();
+  process.exit(code);
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,66 @@
+/** One thing that a transaction of a worker did, as the database noted it in that transaction. */
+export interface Effect {
+  readonly what: string;
+  /** When, in UTC: `2026-01-31 23:59:59.123`. */
+  readonly at: string;
+}
+
+/** What the database holds at the end. */
+export interface Holdings {
+  readonly users: readonly { readonly username: string; readonly email: string }[];
+  readonly groups: readonly string[];
+  readonly memberships: readonly { readonly username: string; readonly groupname: string }[];
+  readonly tokens: readonly { readonly username: string; readonly tokenId: string }[];
+  /** How many activated local users are in the admin group. */
+  readonly admins: number;
+}
+
+interface Watch {
+  readonly table: string;
+  readonly event: "insert" | "update" | "delete";
+  /** The columns to note after `table event`, of the new row or of the one that goes. */
+  readonly columns: readonly string[];
+  /** The word to note instead of the event. */
+  readonly as?: string;
+  /** Counts only where this column became another one. */
+  readonly whenChanged?: string;
+}
+
+// Deletes that a foreign key brings with it are noted by SQLite, and not by MariaDB.
+const WATCHES: readonly Watch[] = [
+  { table: "user", event: "insert", columns: ["username", "email"] },
+  { table: "user", event: "update", columns: ["username", "email"] },
+  { table: "user", event: "delete", columns: ["username"] },
+  { table: "group", event: "insert", columns: ["name"] },
+  { table: "group", event: "delete", columns: ["name"] },
+  { table: "usergroup", event: "insert", columns: ["username", "groupname"] },
+  { table: "usergroup", event: "delete", columns: ["username", "groupname"] },
+  { table: "token", event: "insert", columns: ["user_id", "token_id"], as: "set" },
+  { table: "token", event: "update", columns: ["user_id", "token_id"], as: "set", whenChanged: "token_id" },
+  { table: "token", event: "delete", columns: ["user_id", "token_id"] },
+];
+
+/** The statements that make a database count what happens in it, whoever does it. */
+export function watchStatements(dialect: "mysql" | "sqlite"): string[] {
+  const table =
+    dialect === "mysql"
+      ? "create table chaos_effect (id bigint auto_increment primary key, what varchar(500) not null, " +
+        "at datetime(3) not null default current_timestamp(3)) engine = InnoDB default character set utf8mb4 " +
+        "collate utf8mb4_bin"
+      : "create table chaos_effect (id integer primary key, what text not null, " +
+        "at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')))";
+  return [table, ...WATCHES.map((watch) => trigger(watch, dialect))];
+}
+
+function trigger({ table, event, columns, as, whenChanged }: Watch, dialect: "mysql" | "sqlite"): string {
+  const quoted = dialect === "mysql" ? `\`${table}\`` : `"${table}"`;
+  const row = event === "delete" ? "old" : "new";
+  const words = [`'${table} ${as ?? event}'`, ...columns.map((column) => `${row}.${column}`)];
+  const text = dialect === "mysql" ? `concat_ws(' ', ${words.join(", ")})` : words.join(" || ' ' || ");
+  const condition = whenChanged === undefined ? "true" : `old.${whenChanged} <> new.${whenChanged}`;
+  const note = `insert into chaos_effect (what) select ${text} where ${condition}`;
+  const head = `create trigger chaos_${table}_${event} after ${event} on ${quoted} for each row`;
+  return dialect === "mysql"
+    ? `${head} ${note.replace(" where ", " from dual where ")}`
+    : `${head} begin ${note}; end`;
+}

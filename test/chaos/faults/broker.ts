@@ -1,0 +1,141 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { Fault, Stage } from "../scenario.ts";
+
+const BOTH = ["mariadb", "sqlite"] as const;
+
+/** Longer than two heartbeats of two seconds, after which either side gives a silent connection up. */
+const HALF_OPEN = 6500;
+
+const run = promisify(execFile);
+
+/** What can happen to the broker and to the way to it. */
+export const BROKER_FAULTS: readonly Fault[] = [
+  {
+    name: "broker killed and restarted",
+    databases: BOTH,
+    async inject({ arena }) {
+      const [node] = arena.servers.broker.nodes;
+      await node?.kill();
+      await node?.restart();
+    },
+  },
+  {
+    name: "broker connections cut",
+    databases: BOTH,
+    async inject({ arena }) {
+      for (const proxy of arena.brokerProxies) proxy.cut();
+      await sleep(1000);
+      for (const proxy of arena.brokerProxies) proxy.restore();
+    },
+  },
+  {
+    name: "broker frozen for 1 s",
+    databases: BOTH,
+    needsProcesses: true,
+    inject: ({ arena }) => freeze(arena.servers.broker.nodes[0]?.pid, 1000),
+  },
+  {
+    name: "broker connections half-open for 6.5 s",
+    databases: BOTH,
+    async inject({ arena }) {
+      for (const proxy of arena.brokerProxies) proxy.hang();
+      await sleep(HALF_OPEN);
+      for (const proxy of arena.brokerProxies) proxy.restore();
+    },
+  },
+  {
+    name: "connections closed by the operator",
+    databases: BOTH,
+    async inject({ arena: { servers, vhost, workerUser }, duration }) {
+      let closed = 0;
+      for (const end = Date.now() + duration; Date.now() < end; await sleep(700)) {
+        closed += await servers.broker.closeConnections(vhost, workerUser);
+      }
+      if (closed === 0) throw new Error("there was no connection to close");
+    },
+  },
+  {
+    name: "queues deleted",
+    databases: BOTH,
+    async inject({ arena: { servers, vhost }, duration }) {
+      await servers.broker.withChannel(vhost, async (channel) => {
+        for (const end = Date.now() + duration; Date.now() < end; await sleep(500)) {
+          for (const queue of ["user_get", "group_create", "login"]) await channel.deleteQueue(queue);
+        }
+      });
+    },
+  },
+  {
+    name: "queue declared anew by a stranger",
+    databases: BOTH,
+    async inject({ arena: { servers, vhost } }) {
+      const queue = "group_create"; // one that probes use as well
+      await servers.broker.withChannel(vhost, async (channel) => {
+        // Both at once, so that no worker declares the queue in between.
+        const deleted = channel.deleteQueue(queue);
+        await Promise.all([deleted, channel.assertQueue(queue, { durable: true, messageTtl: 60_000 })]);
+        await sleep(2000);
+        await channel.deleteQueue(queue);
+      });
+    },
+  },
+  { name: "memory alarm for 3 s", databases: BOTH, needsProcesses: true, inject: raiseAlarm },
+  {
+    name: "network to the broker 100 ms slow",
+    databases: BOTH,
+    async inject({ arena, duration }) {
+      for (const proxy of arena.brokerProxies) proxy.delay(100);
+      await sleep(duration);
+      for (const proxy of arena.brokerProxies) proxy.delay(0);
+    },
+  },
+  {
+    name: "permissions revoked for 2 s",
+    databases: BOTH,
+    async inject({ arena: { servers, vhost, workerUser } }) {
+      await servers.broker.forbid(vhost, workerUser);
+      // A channel that is open remembers what it may do.
+      await servers.broker.closeConnections(vhost, workerUser);
+      await sleep(2000);
+      await servers.broker.allow(vhost, workerUser);
+    },
+  },
+];
+
+/** Stops all threads of a process for so many milliseconds. */
+export async function freeze(pid: number | undefined, duration: number): Promise<void> {
+  if (pid === undefined) throw new Error("there is no process to freeze");
+  process.kill(pid, "SIGSTOP");
+  try {
+    await sleep(duration);
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+}
+
+/** The broker takes nothing from whoever publishes, callers and workers alike. */
+async function raiseAlarm({ arena }: Stage): Promise<void> {
+  const pid = arena.servers.broker.nodes[0]?.pid;
+  if (pid === undefined) throw new Error("there is no process to ask");
+  await control(pid, "set_vm_memory_high_watermark", "absolute", "1");
+  await sleep(3000);
+  await control(pid, "set_vm_memory_high_watermark", "0.4");
+}
+
+/** Runs rabbitmqctl on a node; the node's own environment says how to reach it. */
+async function control(pid: number, ...words: readonly string[]): Promise<void> {
+  const entries = readFileSync(`/proc/${pid}/environ`, "utf8")
+    .split("\0")
+    .filter((entry) => entry.includes("="))
+    .map((entry): [string, string] => {
+      const [name = "", ...rest] = entry.split("=");
+      return [name, rest.join("=")];
+    });
+  await run("/usr/lib/rabbitmq/bin/rabbitmqctl", words, {
+    env: Object.fromEntries(entries),
+    timeout: 30_000,
+  });
+}

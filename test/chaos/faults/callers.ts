@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { waitUntil } from "../../support/servers/scratch.ts";
+import { CallerLink } from "../link.ts";
+import { VANISHING } from "../ledger.ts";
+import { createRandom } from "../random.ts";
+import type { Fault, Stage } from "../scenario.ts";
+import { Sender } from "../sender.ts";
+
+const BOTH = ["mariadb", "sqlite"] as const;
+const REQUESTS_AT_ONCE = 6;
+
+/** What callers do that is not the workers' fault. */
+export const CALLER_FAULTS: readonly Fault[] = [
+  { name: "callers vanish", databases: BOTH, unnoticed: true, inject: vanish },
+  {
+    name: "every request sent twice at once",
+    databases: BOTH,
+    copies: 2,
+    unnoticed: true,
+    inject: ({ duration }) => sleep(duration),
+  },
+];
+
+/** Callers who ask, and are gone with their reply queues before or while they are answered. */
+async function vanish({ arena, ledger, intents, duration }: Stage): Promise<void> {
+  const { access, servers, vhost, bystander } = arena;
+  const random = createRandom(1);
+  const end = Date.now() + duration;
+  for (let round = 0; Date.now() < end; round++) {
+    const sender = new Sender({ ledger, random, copies: 1, limit: 1000, deadline: () => 0 });
+    const replyQueue = round % 2 === 0 ? undefined : `replies.vanishing-${round}`;
+    const link = new CallerLink({
+      name: `vanishing-${round}`,
+      access,
+      replyQueue,
+      onReply: sender.takeReply,
+    });
+    link.open();
+    await waitUntil("a caller's connection", () => link.isOpen, { seconds: 10 });
+    sender.use([link]);
+    const requests = Array.from({ length: REQUESTS_AT_ONCE }, (_, index) =>
+      sender.send(
+        index % 2 === 0 ? intents.getUser(bystander) : intents.createGroup(`vanished-${round}-${index}`),
+        { caller: VANISHING },
+      ),
+    );
+    await sleep(random.between(0, 15));
+    await link.close({ abruptly: true });
+    await Promise.all(requests);
+    if (replyQueue !== undefined) {
+      await servers.broker.withChannel(vhost, (channel) => channel.deleteQueue(replyQueue));
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Fault, Stage } from "../scenario.ts";
+import { withRoot } from "../stores.ts";
+import { freeze } from "./broker.ts";
+
+const MARIADB = ["mariadb"] as const;
+
+/** What the servers of this harness begin with. */
+const MAX_CONNECTIONS = 300;
+
+/** What can happen to the database and to the way to it. */
+export const DATABASE_FAULTS: readonly Fault[] = [
+  {
+    name: "database connections cut",
+    databases: MARIADB,
+    async inject({ arena: { databaseProxy } }) {
+      databaseProxy.cut();
+      await sleep(2000);
+      databaseProxy.restore();
+    },
+  },
+  {
+    name: "database frozen for 3 s",
+    databases: MARIADB,
+    needsProcesses: true,
+    inject: ({ arena }) => freeze(arena.servers.mariadb.pid, 3000),
+  },
+  {
+    name: "database killed and restarted",
+    databases: MARIADB,
+    async inject({ arena: { servers } }) {
+      await servers.mariadb.kill();
+      await servers.mariadb.restart();
+    },
+  },
+  {
+    name: "database read only for 3 s",
+    databases: MARIADB,
+    inject: ({ arena }) =>
+      withRoot(arena.servers.mariadb, async (query) => {
+        await query("set global read_only = 1");
+        await sleep(3000);
+        await query("set global read_only = 0");
+      }),
+  },
+  {
+    name: "too many connections for 3 s",
+    databases: MARIADB,
+    inject: ({ arena }) =>
+      withRoot(arena.servers.mariadb, async (query) => {
+        await query("set global max_connections = 10");
+        try {
+          await killConnections(arena, query);
+          await sleep(3000);
+        } finally {
+          await query(`set global max_connections = ${MAX_CONNECTIONS}`);
+        }
+      }),
+  },
+  {
+    name: "database connections killed every 300 ms",
+    databases: MARIADB,
+    inject: ({ arena, duration }) =>
+      withRoot(arena.servers.mariadb, async (query) => {
+        for (const end = Date.now() + duration; Date.now() < end; await sleep(300)) {
+          await killConnections(arena, query);
+        }
+      }),
+  },
+  {
+    name: "rows locked for 2 s",
+    databases: MARIADB,
+    inject: ({ arena }) =>
+      withRoot(arena.servers.mariadb, async (query) => {
+        await query(`use ${databaseOf(arena)}`);
+        await query("begin");
+        for (const table of ["user", "group", "usergroup", "token"]) {
+          await query(`select * from \`${table}\` for update`);
+        }
+        await sleep(2000);
+        await query("rollback");
+      }),
+  },
+  {
+    name: "write lock held by another process for 2 s",
+    databases: ["sqlite"],
+    async inject({ arena: { store } }) {
+      const other = new DatabaseSync(String(store.settings(0)["file"]), { timeout: 5000 });
+      other.exec("begin immediate");
+      await sleep(2000);
+      other.exec("rollback");
+      other.close();
+    },
+  },
+  {
+    name: "database 50 ms slow",
+    databases: MARIADB,
+    async inject({ arena: { databaseProxy }, duration }) {
+      databaseProxy.delay(50);
+      await sleep(duration);
+      databaseProxy.delay(0);
+    },
+  },
+  {
+    name: "broker and database cut together",
+    databases: MARIADB,
+    async inject({ arena: { databaseProxy, brokerProxies } }) {
+      const proxies = [databaseProxy, ...brokerProxies];
+      for (const proxy of proxies) proxy.cut();
+      await sleep(2000);
+      for (const proxy of proxies) proxy.restore();
+    },
+  },
+];
+
+async function killConnections(
+  arena: Stage["arena"],
+  query: (statement: string) => Promise<Record<string, unknown>[]>,
+): Promise<void> {
+  const rows = await query(
+    `select id from information_schema.processlist where user = '${databaseOf(arena)}'`,
+  );
+  // One that went by itself meanwhile is gone, too.
+  for (const { id } of rows) await query(`kill ${String(id)}`).catch(() => undefined);
+}
+
+function databaseOf({ store }: Stage["arena"]): string {
+  return String(store.settings(0)["database"]);
+}

@@ -1,0 +1,23 @@
+import type { Fault } from "../scenario.ts";
+import { BROKER_FAULTS } from "./broker.ts";
+import { CALLER_FAULTS } from "./callers.ts";
+import { CLUSTER_FAULTS } from "./cluster.ts";
+import { DATABASE_FAULTS } from "./databases.ts";
+import { WORKER_FAULTS } from "./workers.ts";
+
+/** Every fault; those that need a cluster come last. */
+export const FAULTS: readonly Fault[] = [
+  {
+    name: "none",
+    databases: ["mariadb", "sqlite"],
+    unnoticed: true,
+    async inject() {
+      // What a scenario comes to when nothing happens.
+    },
+  },
+  ...BROKER_FAULTS,
+  ...WORKER_FAULTS,
+  ...CALLER_FAULTS,
+  ...DATABASE_FAULTS,
+  ...CLUSTER_FAULTS,
+];

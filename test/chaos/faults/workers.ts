@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Stage as RequestStage } from "../../../src/observability/stages.ts";
+import { waitUntil } from "../../support/servers/scratch.ts";
+import type { Fault, Stage } from "../scenario.ts";
+
+const BOTH = ["mariadb", "sqlite"] as const;
+
+/** After so long a silence the broker has given a worker's connections up and its deliveries to another one. */
+const FROZEN = 6500;
+
+/** What can happen to a worker's process. */
+export const WORKER_FAULTS: readonly Fault[] = [
+  killedAt("worker killed after the commit", "committed", 30),
+  killedAt("worker killed before the reply", "handled", 80),
+  killedAt("worker killed before the ack", "replied", 80),
+  {
+    name: "worker killed every 700 ms",
+    databases: BOTH,
+    async inject({ arena: { replicas }, duration }) {
+      const end = Date.now() + duration;
+      for (let round = 0; Date.now() < end; round++) {
+        replicas[round % 2 === 0 ? 0 : 1].kill();
+        await sleep(700);
+      }
+      await Promise.all(replicas.map((replica) => replica.ready()));
+    },
+  },
+  {
+    name: "worker frozen for 6.5 s",
+    databases: BOTH,
+    async inject({ arena: { replicas } }) {
+      replicas[0].freeze();
+      await sleep(FROZEN);
+      replicas[0].thaw();
+    },
+  },
+  {
+    name: "rolling restart",
+    databases: BOTH,
+    unnoticed: true,
+    async inject({ arena: { replicas } }) {
+      for (const replica of replicas) {
+        const code = await replica.stop();
+        if (code !== 0) throw new Error(`a worker ended with ${code} when it was asked to stop`);
+        await replica.start();
+      }
+    },
+  },
+  {
+    name: "all workers down for 1.5 s",
+    databases: BOTH,
+    async inject({ arena: { replicas } }) {
+      await Promise.all(replicas.map((replica) => replica.stop()));
+      await sleep(1500);
+      await Promise.all(replicas.map((replica) => replica.start()));
+    },
+  },
+  {
+    name: "poison request",
+    databases: BOTH,
+    kill: { stage: "started", prefix: "poison" },
+    inject: sendPoison,
+  },
+];
+
+/** Each worker dies at its N-th request that reaches a stage, again and again. */
+function killedAt(name: string, stage: RequestStage, every: number): Fault {
+  return {
+    name,
+    databases: BOTH,
+    kill: { stage, every },
+    async inject({ arena, duration }) {
+      const { replicas } = arena;
+      arena.arm();
+      await sleep(duration);
+      // However slow the machine is, it must have happened.
+      await waitUntil("a worker's end", () => replicas.some(({ kills }) => kills > 0));
+      arena.disarm();
+      await Promise.all(replicas.map((replica) => replica.ready()));
+    },
+  };
+}
+
+/** Whoever begins to work on it dies; the third time it must be given up. */
+async function sendPoison({ arena, sender, intents }: Stage): Promise<void> {
+  for (const key of [undefined, "poison"]) {
+    const intent = { ...intents.createGroup(`poison-${key ?? "unkeyed"}`), expect: 500, facts: [] };
+    const { attempts, answer } = await sender.send(intent, {
+      caller: "poisoner",
+      key,
+      prefix: "poison-",
+      limit: 60_000,
+    });
+    if (answer === undefined) throw new Error("the poison was not answered");
+    const ids = new Set(attempts.map(({ correlationId }) => correlationId));
+    const begun = arena.readDeliveries().filter(({ correlationId }) => ids.has(correlationId));
+    const deaths = begun.filter(({ stage }) => stage === "started").length;
+    if (deaths !== 3) throw new Error(`the poison killed ${deaths} workers, and not 3`);
+  }
+  await Promise.all(arena.replicas.map((replica) => replica.ready()));
+}

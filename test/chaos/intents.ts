@@ -1,0 +1,177 @@
+import type { Intent } from "./ledger.ts";
+
+type Data = Readonly<Record<string, unknown>>;
+
+/** A user who exists, as its owner knows it. */
+export interface KnownUser {
+  readonly username: string;
+  readonly password: string;
+  email: string;
+  groups: readonly string[];
+}
+
+/** Requests on users, groups and sessions, each with all that must be true once it was answered. */
+export class Intents {
+  readonly #adminToken: string;
+
+  constructor(adminToken: string) {
+    this.#adminToken = adminToken;
+  }
+
+  createUser({ username, password, email }: KnownUser): Intent {
+    return this.#admin("user_admin_create", { username, password, email }, 200, {
+      effect: `user insert ${username} ${email}`,
+      facts: [[`user ${username}`, email]],
+    });
+  }
+
+  /** A user whose name is taken; the email would be a new one. */
+  createTakenUser({ username, password }: KnownUser, email: string): Intent {
+    return this.#admin("user_admin_create", { username, password, email }, 409, {
+      effect: `user insert ${username} ${email}`,
+      facts: [],
+    });
+  }
+
+  changeEmail({ username }: KnownUser, email: string): Intent {
+    return this.#admin("user_change", { username, email }, 200, {
+      effect: `user update ${username} ${email}`,
+      facts: [[`user ${username}`, email]],
+    });
+  }
+
+  deleteUser({ username }: KnownUser): Intent {
+    return this.#admin("user_delete", { username }, 200, {
+      effect: `user delete ${username}`,
+      facts: [
+        [`user ${username}`, undefined],
+        [`token ${username}`, undefined],
+        [`member ${username} *`, undefined],
+      ],
+    });
+  }
+
+  getUser({ username, email, groups }: KnownUser): Intent {
+    const wanted = JSON.stringify([email, groups.toSorted()]);
+    return this.#admin("user_get", { username }, 200, {
+      inspect: (data) => differs(wanted, JSON.stringify([data["email"], asList(data["groups"]).toSorted()])),
+    });
+  }
+
+  createGroup(groupname: string): Intent {
+    return this.#admin("group_create", { groupname }, 200, {
+      effect: `group insert ${groupname}`,
+      facts: [[`group ${groupname}`, "there"]],
+    });
+  }
+
+  deleteGroup(groupname: string): Intent {
+    return this.#admin("group_delete", { groupname }, 200, {
+      effect: `group delete ${groupname}`,
+      facts: [
+        [`group ${groupname}`, undefined],
+        [`member * ${groupname}`, undefined],
+      ],
+    });
+  }
+
+  addMember({ username }: KnownUser, groupname: string): Intent {
+    return this.#admin("group_add_user", { username, groupname }, 200, {
+      effect: `usergroup insert ${username} ${groupname}`,
+      facts: [[`member ${username} ${groupname}`, "there"]],
+    });
+  }
+
+  addToMissingGroup({ username }: KnownUser, groupname: string): Intent {
+    return this.#admin("group_add_user", { username, groupname }, 404, {
+      effect: `usergroup insert ${username} ${groupname}`,
+      facts: [],
+    });
+  }
+
+  removeMember({ username }: KnownUser, groupname: string): Intent {
+    return this.#admin("group_remove_user", { username, groupname }, 200, {
+      effect: `usergroup delete ${username} ${groupname}`,
+      facts: [[`member ${username} ${groupname}`, undefined]],
+    });
+  }
+
+  login({ username, password }: KnownUser): Intent {
+    return {
+      queue: "login",
+      body: { username, password },
+      expect: 200,
+      effect: `token set ${username} *`,
+      facts: [[`token ${username}`, "*"]],
+      reveal: (data) => tokenIdOf(data["id_token"]),
+    };
+  }
+
+  loginWrongly({ username }: KnownUser): Intent {
+    return { queue: "login", body: { username, password: "not the password" }, expect: 401 };
+  }
+
+  logout({ username }: KnownUser, idToken: string): Intent {
+    return {
+      queue: "logout",
+      body: { id_token: idToken },
+      expect: 200,
+      effect: `token delete ${username} ${tokenIdOf(idToken)}`,
+      facts: [[`token ${username}`, undefined]],
+    };
+  }
+
+  getAccessToken({ username, groups }: KnownUser, idToken: string): Intent {
+    const wanted = JSON.stringify([username, groups.toSorted()]);
+    return {
+      queue: "token",
+      body: { id_token: idToken },
+      expect: 200,
+      inspect: (data) => {
+        const claims = decode(data["access_token"], 1);
+        return differs(wanted, JSON.stringify([claims["user"], asList(claims["groups"]).toSorted()]));
+      },
+    };
+  }
+
+  /** An access token for a session that is over. */
+  useDeadToken(idToken: string): Intent {
+    return { queue: "token", body: { id_token: idToken }, expect: 401 };
+  }
+
+  #admin(
+    queue: string,
+    body: Data,
+    expect: number,
+    more: Pick<Intent, "effect" | "facts" | "inspect">,
+  ): Intent {
+    return { queue, body: { ...body, access_token: this.#adminToken }, expect, ...more };
+  }
+}
+
+/** The same key for another request: it is refused and nothing is done. */
+export function reuseKey(intent: Intent): Intent {
+  return { ...intent, expect: 409, facts: [] };
+}
+
+function differs(wanted: string, got: string): string | undefined {
+  return wanted === got ? undefined : `the answer should say ${wanted} and says ${got}`;
+}
+
+function asList(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [String(value)];
+}
+
+function tokenIdOf(idToken: unknown): string {
+  return String(decode(idToken, 0)["kid"]);
+}
+
+/** One part of a JWS in compact form, unverified. */
+function decode(token: unknown, part: 0 | 1): Data {
+  const text = Buffer.from(String(token).split(".")[part] ?? "", "base64url").toString();
+  try {
+    return JSON.parse(text) as Data;
+  } catch {
+    return {};
+  }
+}

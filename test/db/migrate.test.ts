@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { type ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createConnection } from "mysql2/promise";
+import { type Config, parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate, migrationStates } from "../../src/db/migrate.ts";
+import { folderWith, runCli, startCli } from "../support/cli.ts";
+import { scratchFolder } from "../support/env.ts";
+import { DATABASES, provision } from "../support/worker.ts";
+
+/** The lock that a migration holds on MySQL and MariaDB. */
+const LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
+
+/** Collects the log of a worker; resolves when it is ready, rejects when it ends before. */
+async function untilReady(child: ChildProcessWithoutNullStreams): Promise<string> {
+  let log = "";
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  child.stderr.on("data", (chunk: Buffer) => {
+    log += chunk.toString();
+    if (log.includes('"msg":"ready"')) resolve(log);
+  });
+  child.once("exit", (code) => reject(new Error(`it ended with ${code}\n${log}`)));
+  return promise;
+}
+
+/** The migrations that a worker with this log has applied. */
+function appliedIn(log: string): string[] {
+  const line = log.split("\n").find((text) => text.includes("the database is at the current schema"));
+  return (JSON.parse(line ?? "{}") as { applied: string[] }).applied;
+}
+
+async function namesIn(config: Config): Promise<string[]> {
+  await using db = openDatabase(config.db);
+  const states = await migrationStates(db);
+  assert.ok(states.every(({ appliedAt }) => appliedAt !== undefined));
+  return states.map(({ name }) => name);
+}
+
+for (const database of DATABASES) {
+  test(`five workers that migrate at once on ${database} all become ready, and each migration is applied once`, async (t) => {
+    const { raw, cleanUp } = await provision({ database });
+    const folder = folderWith(raw);
+    const children = Array.from({ length: 5 }, () => startCli(["serve", "--migrate"], { cwd: folder }));
+    t.after(async () => {
+      const exits = children.filter(({ exitCode }) => exitCode === null).map((child) => once(child, "exit"));
+      for (const child of children) child.kill("SIGKILL");
+      await Promise.all(exits);
+      await cleanUp();
+    });
+    const logs = await Promise.all(children.map(untilReady));
+    const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+    assert.deepEqual(logs.flatMap(appliedIn).toSorted(), await namesIn(config));
+  });
+
+  test(`a migration waits for another one on ${database}`, async () => {
+    const { raw, cleanUp } = await provision({ database });
+    const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+    const release = await holdMigrationLock(config);
+    let isThrough = false;
+    const migrating = migrate(config.db).then((applied) => {
+      isThrough = true;
+      return applied;
+    });
+    await sleep(1500);
+    assert.equal(isThrough, false);
+    await release();
+    assert.deepEqual(await migrating, await namesIn(config));
+    await cleanUp();
+  });
+}
+
+test("twenty migrations at once on one new file all succeed", async () => {
+  const { raw, cleanUp } = await provision({ database: "sqlite" });
+  const folder = folderWith(raw);
+  const ended = await Promise.all(Array.from({ length: 20 }, () => runCli(["migrate"], { cwd: folder })));
+  assert.deepEqual(
+    ended.map(({ code, stderr }) => `${code}${stderr}`),
+    Array(20).fill("0"),
+  );
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  const applied = ended.flatMap(({ stdout }) => stdout.match(/(?<=applied )\S+/g) ?? []);
+  assert.deepEqual(applied.toSorted(), await namesIn(config));
+  await cleanUp();
+});
+
+async function holdMigrationLock({ db }: Config): Promise<() => Promise<void>> {
+  if (db.dialect === "sqlite") {
+    const other = new DatabaseSync(db.file);
+    other.exec("pragma journal_mode = wal");
+    other.exec("begin immediate");
+    return async () => other.close();
+  }
+  const { host, port, user, password, database } = db;
+  const session = await createConnection({ host, port, user, password, database });
+  await session.query(`select get_lock('${LOCK}', 0)`);
+  return () => session.end();
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { type Connection, createConnection } from "mysql2/promise";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { type OwnDatabase, useOwnServer } from "./own-server.ts";
+import { assertAllServed, assertAllUnavailable, canLogIn, faultsOf, startServed } from "./requests.ts";
+import { startSwitch } from "./switch.ts";
+
+/** What a server that is read only still does. */
+const READS = ["user_get", "group_all"];
+
+const server = useOwnServer();
+const standby = useOwnServer();
+afterEach(() => server.restoreSettings());
+
+interface Crowd extends AsyncDisposable {
+  readonly size: number;
+  /** Takes what has become free meanwhile. */
+  fill(): Promise<void>;
+}
+
+/** Takes all the connections that are left to users without rights beyond their database. */
+async function crowd({ user, password }: OwnDatabase): Promise<Crowd> {
+  const { host, port } = server.mariadb;
+  const seats: Connection[] = [];
+  const fill = async (): Promise<void> => {
+    for (;;) {
+      try {
+        seats.push(await createConnection({ host, port, user, password }));
+      } catch (error) {
+        assert.equal((error as { errno?: number }).errno, 1040);
+        return;
+      }
+    }
+  };
+  await fill();
+  return {
+    get size() {
+      return seats.length;
+    },
+    fill,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(seats.map((seat) => seat.end()));
+    },
+  };
+}
+
+test("a read-only server is 503 for what writes, answers the rest, and is used again when it takes writes", async () => {
+  await using served = await startServed(await server.createDatabase());
+  await server.set("read_only", 1);
+  await assertAllUnavailable(served, { times: 5, except: READS });
+  for (const [queue, request] of served.requests.filter(([name]) => READS.includes(name))) {
+    const { resp_code } = await served.worker.call(queue, request);
+    assert.ok([200, 204].includes(resp_code), `${queue}: ${resp_code}`);
+  }
+  await server.restoreSettings();
+  await assertAllServed(served);
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("a server that became read only is left for the one that took over its address", async () => {
+  const database = await server.createDatabase();
+  const successor = await standby.createDatabase(database);
+  await (await startServed(successor))[Symbol.asyncDispose](); // leaves the same users there
+  await using address = await startSwitch(database.port);
+  await using served = await startServed({ ...database, port: address.port });
+  // Several connections are open, all to the first server.
+  await Promise.all(served.requests.map(([queue, request]) => served.worker.call(queue, request)));
+  await server.set("read_only", 1);
+  await assertAllUnavailable(served, { except: READS });
+  address.turn(successor.port);
+  await waitUntil("a login on the successor", () => canLogIn(served), { seconds: 5 });
+  const codes = await Promise.all(Array.from({ length: 20 }, () => canLogIn(served)));
+  assert.ok(codes.every(Boolean), "every connection leads to the successor");
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("where the server takes no more connections, those that are open serve everybody", async () => {
+  await using served = await startServed(await server.createDatabase());
+  await server.set("max_connections", 20);
+  await using everybody = await crowd(await server.createDatabase());
+  assert.ok(everybody.size > 0);
+  const calls = Array.from({ length: 3 }, () => served.requests).flat();
+  const replies = await Promise.all(calls.map(([queue, request]) => served.worker.call(queue, request)));
+  for (const { resp_code } of replies) assert.ok([200, 204, 401, 409].includes(resp_code), `${resp_code}`);
+});
+
+test("where the server has no connection at all, it is 503 at once until there is one", async () => {
+  const database = await server.createDatabase();
+  await using served = await startServed(database);
+  await server.set("max_connections", 20);
+  {
+    await using everybody = await crowd(await server.createDatabase());
+    await waitUntil("every seat to be taken", async () => {
+      await server.killSessions(database.user);
+      await everybody.fill();
+      const [row] = await server.execute(
+        `select count(*) as n from information_schema.processlist where user = '${database.user}'`,
+      );
+      return row?.["n"] === 0;
+    });
+    await assertAllUnavailable(served, { times: 5 });
+  }
+  await waitUntil("a login", () => canLogIn(served), { seconds: 5 });
+  await assertAllServed(served);
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("a user whose password was changed is 503, and the log says what to check", async () => {
+  const database = await server.createDatabase();
+  await using served = await startServed(database);
+  const setPassword = (password: string) =>
+    server.execute(`alter user ${database.user}@'%' identified by '${password}'`);
+  await setPassword("another one");
+  await server.killSessions(database.user);
+  await assertAllUnavailable(served);
+  assert.match(served.worker.log.join(""), /Access denied .*check db_settings\.user and password/);
+  await setPassword(database.password);
+  await waitUntil("a login", () => canLogIn(served), { seconds: 5 });
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("a table that a restore has dropped is 503 until it is there again", async () => {
+  const { database, ...access } = await server.createDatabase();
+  await using served = await startServed({ database, ...access });
+  await server.execute(`rename table ${database}.user to ${database}.gone`);
+  await assertAllUnavailable(served, { except: ["group_all", "group_create"] });
+  await server.execute(`rename table ${database}.gone to ${database}.user`);
+  await assertAllServed(served);
+  assert.deepEqual(faultsOf(served), []);
+});

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { sql } from "kysely";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { inTransaction } from "../../src/db/transaction.ts";
+import { newFolder } from "../support/cli.ts";
+import { assertRefused } from "../support/replies.ts";
+import type { TestWorker } from "../support/worker.ts";
+import { assertAllServed, assertAllUnavailable, faultsOf, startServed } from "./requests.ts";
+
+/** Another process that has the file's write lock until it is told to let go. */
+const HOLDER = `
+  const { DatabaseSync } = require("node:sqlite");
+  const database = new DatabaseSync(process.argv[1], { timeout: 10_000 });
+  database.exec("begin immediate");
+  console.log("held");
+  process.stdin.once("data", () => { database.exec("commit"); process.exit(); });
+`;
+
+async function holdWriteLock({ config }: TestWorker): Promise<() => Promise<void>> {
+  assert.ok(config.db.dialect === "sqlite");
+  const holder = spawn(process.execPath, ["-e", HOLDER, config.db.file], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await once(holder.stdout, "data");
+  return async () => {
+    const exit = once(holder, "exit");
+    holder.stdin.write("let go\n");
+    await exit;
+  };
+}
+
+test("a request waits for another process that writes for a second, and succeeds", async () => {
+  await using served = await startServed({});
+  const release = await holdWriteLock(served.worker);
+  const replies = served.requests.map(([queue, request]) => served.worker.call(queue, request));
+  await sleep(1000);
+  await release();
+  for (const { resp_code } of await Promise.all(replies)) assert.ok([200, 204].includes(resp_code));
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("a process that writes for long makes what writes 503, while everything else is answered", async () => {
+  await using served = await startServed({});
+  const { worker, requests } = served;
+  const tokenRequest = requests.find(([queue]) => queue === "token");
+  const release = await holdWriteLock(worker);
+  let answered = 0;
+  // As many as a worker takes at a time, so that all of them try again and again.
+  const writers = Array.from({ length: 64 }, async () => {
+    const reply = await worker.call("token", tokenRequest?.[1]);
+    answered++;
+    return reply;
+  });
+  for (let index = 0; index < 10; index++) {
+    assert.equal((await worker.call("user_get", { username: "alice" })).resp_code, 200);
+    assert.equal(answered, 0, "a read does not wait for the writers");
+  }
+  for (const reply of await Promise.all(writers)) assertRefused(reply, 503, "UNAVAILABLE");
+  await release();
+  await assertAllServed(served);
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("a file that was moved away is 503, not written into the void, and used again when it is back", async () => {
+  await using served = await startServed({});
+  const { db } = served.worker.config;
+  assert.ok(db.dialect === "sqlite");
+  renameSync(db.file, `${db.file}.away`);
+  await assertAllUnavailable(served);
+  renameSync(`${db.file}.away`, db.file);
+  await assertAllServed(served);
+  assert.deepEqual(faultsOf(served), []);
+});
+
+test("a full disk is UNAVAILABLE, leaves nothing half done, and ends with the fullness", async () => {
+  const file = join(newFolder(), "authmq.db");
+  await migrate({ dialect: "sqlite", file });
+  await using db = openDatabase({ dialect: "sqlite", file });
+  const insert = (count: number): Promise<void> =>
+    inTransaction(db, async (trx) => {
+      for (let index = 0; index < count; index++)
+        await trx
+          .insertInto("group")
+          .values({ name: `${index}-${"x".repeat(2000)}` })
+          .execute();
+    });
+  const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(db);
+  await sql.raw(`pragma max_page_count = ${(rows[0]?.page_count ?? 0) + 5}`).execute(db);
+  await assert.rejects(insert(100), { name: "AppError", code: "UNAVAILABLE", message: /full/ });
+  assert.deepEqual(await db.selectFrom("group").selectAll().execute(), []);
+  await sql.raw("pragma max_page_count = 100000").execute(db);
+  await insert(100);
+});

@@ -1,0 +1,47 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/** One address in front of several servers, as a failover moves it: open connections stay where they are. */
+export interface Switch extends AsyncDisposable {
+  readonly port: number;
+  /** Leads new connections to this port from now on. */
+  turn(target: number): void;
+  /** Forgets the open connections as a firewall does: neither end hears of the other any more. */
+  forget(): void;
+}
+
+/** An address on the loopback interface that leads to a port, for now. */
+export async function startSwitch(target: number): Promise<Switch> {
+  let current = target;
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket, other: Socket): void => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      sockets.delete(socket);
+      other.destroy();
+    });
+    socket.pipe(other);
+  };
+  const server = createServer((downstream) => {
+    const upstream = connect(current, "127.0.0.1");
+    track(downstream, upstream);
+    track(upstream, downstream);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    turn(port) {
+      current = port;
+    },
+    forget() {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
