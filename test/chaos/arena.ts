@@ -109,7 +109,10 @@ export async function openArena(servers: Servers, options: ArenaOptions): Promis
     new Replica({ scratch, name: "first", folder, plan }),
     new Replica({ scratch, name: "second", folder, plan }),
   ] as const;
-  await Promise.all(replicas.map((replica) => replica.start()));
+  await Promise.all(replicas.map((replica) => replica.start())).catch(async (error: unknown) => {
+    await Promise.all(replicas.map((replica) => replica.crash()));
+    throw error;
+  });
   return {
     servers,
     vhost,

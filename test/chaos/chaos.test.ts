@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Scratch } from "../support/servers/scratch.ts";
 import { FAULTS } from "./faults/index.ts";
+import { endReplicas } from "./replica.ts";
 import { runScenario } from "./scenario.ts";
 import { type Harness, startHarness } from "./servers.ts";
 import type { DatabaseKind } from "./stores.ts";
@@ -25,7 +26,10 @@ describe("nothing is lost and nothing is done twice", () => {
   before(async () => {
     harness = await startHarness(scratch, () => undefined);
   });
-  after(() => scratch.close());
+  after(async () => {
+    await endReplicas();
+    await scratch.close();
+  });
 
   for (const [name, database] of SHORT_FORM) {
     test(`${name}, on ${database}`, async (t) => {

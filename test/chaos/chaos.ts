@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Scratch } from "../support/servers/scratch.ts";
 import { FAULTS } from "./faults/index.ts";
+import { endReplicas } from "./replica.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
 import { startHarness } from "./servers.ts";
 import { renderTable, writeTable } from "./table.ts";
@@ -65,45 +66,51 @@ async function runAll(): Promise<number> {
   say(`seed ${seed}`);
   const harness = await startHarness(scratch, say);
   const outcomes: Outcome[] = [];
-  for (const fault of chosen) {
+  let failures = 0;
+  for (const [index, fault] of chosen.entries()) {
+    say(`[${index + 1}/${chosen.length}] ${fault.name}`);
     const servers = await harness.serversFor(fault);
     if (servers === undefined) {
-      say(`skipped: ${fault.name} (it needs servers that are processes of this machine)`);
+      say("  skipped: it needs servers that are processes of this machine");
       continue;
     }
     for (const database of fault.databases) {
       if (values.database !== undefined && values.database !== database) continue;
       const begun = Date.now();
-      const outcome = await runScenario(servers, fault, database, {
-        ...MEASURE,
-        seed: seed + outcomes.length,
-      });
-      outcomes.push(outcome);
-      report(outcome, (Date.now() - begun) / 1000);
+      try {
+        const measure = { ...MEASURE, seed: seed + outcomes.length };
+        const outcome = await runScenario(servers, fault, database, measure);
+        outcomes.push(outcome);
+        report(outcome, (Date.now() - begun) / 1000);
+        if (outcome.violations.length > 0) failures++;
+      } catch (error) {
+        failures++;
+        say(`  FAIL ${database}: ${error instanceof Error ? (error.stack ?? "") : String(error)}`);
+      }
     }
   }
   const table = renderTable(outcomes);
-  process.stdout.write(`\n${table}\n`);
+  process.stdout.write(`\n${table}\n\n`);
   if (values.write) writeTable(DOCUMENT, table);
-  const broken = outcomes.filter(({ violations }) => violations.length > 0).length;
+  const seconds = Math.round((Date.now() - startedAt) / 1000);
   say(
-    `\n${broken} of ${outcomes.length} failed, ${Math.round((Date.now() - startedAt) / 1000)} s, seed ${seed}`,
+    failures === 0
+      ? `nothing failed, ${seconds} s, seed ${seed}`
+      : `${failures} failed, ${seconds} s, seed ${seed}`,
   );
-  return broken === 0 ? 0 : 1;
+  return failures === 0 ? 0 : 1;
 }
 
-function report(outcome: Outcome, seconds: number): void {
-  const { fault, database, sent, recovery, violations, reports } = outcome;
+function report({ database, sent, recovery, violations, reports }: Outcome, seconds: number): void {
   const word = violations.length === 0 ? "ok  " : "FAIL";
-  say(
-    `${word} ${fault}, ${database}: ${sent} requests, recovered in ${recovery ?? "?"} s (${seconds.toFixed(0)} s)`,
-  );
+  say(`  ${word} ${database}: ${sent} requests, recovered in ${recovery ?? "?"} s (${seconds.toFixed(0)} s)`);
   for (const text of reports) say(text.replace(/^/gm, "     "));
   if (violations.length > reports.length)
     say(`     and ${violations.length - reports.length} more violations`);
 }
 
 async function end(code: number): Promise<never> {
+  await endReplicas();
   await scratch.close();
   process.exit(code);
 }

@@ -15,6 +15,16 @@ const RESTART_DELAY = 100;
 const READY_LIMIT = 60;
 const STOP_LIMIT = 30_000;
 
+/** Every process that runs. */
+const processes = new Set<ChildProcess>();
+let haveEnded = false;
+
+/** Ends every process of every replica, and no other one comes after it. */
+export async function endReplicas(): Promise<void> {
+  haveEnded = true;
+  await Promise.all(Array.from(processes, (child) => endGroup(child)));
+}
+
 interface ReplicaOptions {
   readonly scratch: Scratch;
   readonly name: string;
@@ -106,6 +116,7 @@ export class Replica {
   }
 
   #launch(): void {
+    if (haveEnded) return;
     const { scratch, folder, plan } = this.#options;
     const log = openSync(this.#log, "a");
     this.#offset = statSync(this.#log).size;
@@ -123,7 +134,9 @@ export class Replica {
     closeSync(log);
     scratch.registerProcess(child);
     this.#child = child;
+    processes.add(child);
     child.on("exit", (code, signal) => {
+      processes.delete(child);
       if (signal === "SIGKILL") this.#kills++;
       if (!this.#kept) return;
       if (signal !== "SIGKILL") this.faults.push(`ended with ${code ?? String(signal)}\n${this.lastWords()}`);
