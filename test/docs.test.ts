@@ -26,6 +26,12 @@ test("protocol.md has a row for every queue, with its key in queue_settings, and
   for (const key of QUEUE_KEYS) assert.ok(protocol.includes(`\`${key}\``), key);
 });
 
+test("reliability.md says of every queue what a repeat gets, with a key and without", () => {
+  const document = sectionOf(read("docs/reliability.md"), "Every queue");
+  for (const name of queueNames())
+    assert.match(document, new RegExp(`^\\| \`${name}\` \\| [^|]+ \\| [^|]+ \\|$`, "m"));
+});
+
 test("protocol.md has every error code with its number, and no other", () => {
   const rows = read("docs/protocol.md").matchAll(/^\| (\d{3}) \| `([A-Z_]+)` \|/gm);
   const documented = Object.fromEntries(Array.from(rows, ([, resp, code = ""]) => [code, Number(resp)]));

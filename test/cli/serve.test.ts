@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
+import { bodyOf, connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
 
@@ -48,6 +49,9 @@ test("serve answers calls, stops on SIGTERM with 0, and npm passes the signal on
   assert.deepEqual([none.code, none.stdout], [2, ""]);
   assert.match(none.stderr, /^authmq: there is no queue no\.such\.queue/);
 
+  const login = () => runCli(["call", "login", "-", "--key", "one request"], { cwd, stdin: body });
+  assert.deepEqual(await login(), await login(), "the same key gives the same ID token");
+
   const bench = await runCli(["bench", "user_get", '{"username":"root"}', "-n", "50", "-c", "5", "--json"], {
     cwd,
   });
@@ -63,6 +67,37 @@ test("serve answers calls, stops on SIGTERM with 0, and npm passes the signal on
     codes.map(([code]) => code),
     [0, 0],
   );
+  await cleanUp();
+});
+
+test("a second signal ends serve at once with 130, and the request that ran is answered by the next worker", async () => {
+  const { raw, vhost, cleanUp } = await provision({ config: { app_config: { bcrypt_cost: 14 } } });
+  const cwd = folderWith(raw);
+  const start = async (): Promise<{ child: ReturnType<typeof startCli>; said: () => string }> => {
+    const child = startCli(["serve", "--migrate"], { cwd });
+    const said = collect(child.stderr);
+    await waitUntil("ready", () => said().includes('"msg":"ready"') || undefined);
+    return { child, said };
+  };
+  const { child, said } = await start();
+  await using caller = await connectRaw(vhost.url);
+  const body = JSON.stringify({ username: "nobody", password: "wrong" });
+  caller.publish("login", body, { correlationId: "slow" });
+  const gone = once(child, "exit");
+  await waitUntil("the delivery", async () => (await caller.channel.checkQueue("login")).messageCount === 0);
+  child.kill("SIGTERM");
+  await waitUntil("the first signal", () => said().includes('"msg":"stopping"') || undefined);
+  child.kill("SIGTERM");
+  assert.deepEqual(await gone, [130, null]);
+  assert.equal(caller.replies.length, 0);
+  const next = await start();
+  const replies = await caller.settledReplies("slow");
+  assert.deepEqual(
+    replies.map((reply) => bodyOf(reply).resp_code),
+    [401],
+  );
+  next.child.kill("SIGTERM");
+  assert.deepEqual(await once(next.child, "exit"), [0, null]);
   await cleanUp();
 });
 
