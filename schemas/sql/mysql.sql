@@ -84,3 +84,6 @@ create table lease (
   name varchar(64) not null primary key,
   held_until datetime(3) not null
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0015-token-issued-groups
+alter table token add column issued_groups mediumtext null;

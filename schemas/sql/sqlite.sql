@@ -81,3 +81,6 @@ create table lease (
   name text not null primary key,
   held_until text not null
 );
+
+-- 0015-token-issued-groups
+alter table token add column issued_groups text null;

@@ -32,6 +32,8 @@ interface TokenTable {
   request_key: Uint8Array | null;
   body_hash: Uint8Array | null;
   issued_at: SqlTime | null;
+  /** The groups that it was made with, as a JSON list. */
+  issued_groups: string | null;
 }
 
 interface GroupTable {

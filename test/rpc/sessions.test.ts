@@ -51,6 +51,20 @@ for (const database of DATABASES) {
       );
     });
 
+    test("the ID token is the same also when the user's groups have changed meanwhile", async () => {
+      const username = await newUser();
+      const [key, request] = [newKey(), { username, password: PASSWORD }];
+      const token = await login(key, request);
+      const access_token = await worker.accessToken("root", ["admin"]);
+      await worker.call("group_create", { groupname: "later", access_token });
+      for (const [queue, groupname] of [
+        ["group_add_user", "later"],
+        ["group_remove_user", "dev"],
+      ] as const)
+        assert.equal((await worker.call(queue, { username, groupname, access_token })).resp_code, 200);
+      assert.equal(await login(key, request), token);
+    });
+
     test("many logins at once with one key give one ID token", async () => {
       const username = await newUser();
       const [key, request] = [newKey(), { username, password: PASSWORD }];

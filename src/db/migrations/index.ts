@@ -12,6 +12,7 @@ import { tokenBodyHash } from "./0011-token-body-hash.ts";
 import { tokenIssuedAt } from "./0012-token-issued-at.ts";
 import { tokenByRequest } from "./0013-token-by-request.ts";
 import { lease } from "./0014-lease.ts";
+import { tokenIssuedGroups } from "./0015-token-issued-groups.ts";
 import type { Ddl } from "./migration.ts";
 
 /** Every migration by its name, in order; append only. */
@@ -30,4 +31,5 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0012-token-issued-at": tokenIssuedAt,
   "0013-token-by-request": tokenByRequest,
   "0014-lease": lease,
+  "0015-token-issued-groups": tokenIssuedGroups,
 };

@@ -28,6 +28,7 @@ export interface SessionRow extends IdTokenRow {
 
 interface NewIdToken {
   readonly ip: string;
+  readonly groups: readonly string[];
   readonly issued_at: Date;
   readonly valid_until: Date;
   readonly sign_method: string;
@@ -49,6 +50,7 @@ export interface IssuedToken {
   readonly username: string;
   readonly activated: boolean;
   readonly ip: string;
+  readonly groups: readonly string[];
   readonly issued_at: Date;
   readonly valid_until: Date;
   readonly body_hash: Uint8Array | null;
@@ -98,6 +100,7 @@ export async function replaceIdToken(
     vhost: token.vhost,
     sign_method: token.sign_method,
     issued_at: toSqlTime(token.issued_at),
+    issued_groups: JSON.stringify(token.groups),
     valid_until: toSqlTime(token.valid_until),
     last_use: null,
     validated_at: token.validated_at && toSqlTime(token.validated_at),
@@ -118,18 +121,20 @@ export async function findIssuedToken(db: Db, requestKey: Uint8Array): Promise<I
   const row = await db
     .selectFrom("token")
     .innerJoin("user", "user.username", "token.user_id")
-    .select(["token.token_id", "token.ip", "token.valid_until", "token.issued_at", "token.body_hash"])
-    .select(["user.username", "user.activated"])
+    .select(["token.token_id", "token.ip", "token.valid_until", "token.issued_at", "token.issued_groups"])
+    .select(["token.body_hash", "user.username", "user.activated"])
     .where("token.request_key", "=", requestKey)
     .where("token.issued_at", ">", toSqlTime(new Date(Date.now() - REMEMBERED)))
     .where("token.valid_until", ">", toSqlTime(new Date()))
     .executeTakeFirst();
-  if (row === undefined || row.issued_at === null) return undefined;
+  if (row === undefined || row.issued_at === null || row.issued_groups === null) return undefined;
+  const groups: unknown = JSON.parse(row.issued_groups);
   return {
     token_id: BigInt(row.token_id),
     username: row.username,
     activated: row.activated === 1,
     ip: row.ip,
+    groups: Array.isArray(groups) ? groups.map(String) : [],
     issued_at: fromSqlTime(row.issued_at),
     valid_until: fromSqlTime(row.valid_until),
     body_hash: row.body_hash,

@@ -57,7 +57,7 @@ export const login = defineProcedure({
     const earlier = request?.mayRepeat === true ? await findIssuedToken(db, request.requestKey) : undefined;
     if (request !== undefined && earlier !== undefined && isSameBody(request, earlier.body_hash)) {
       if (!earlier.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
-      return { id_token: await sign(issuer, earlier, await listGroupsOf(db, earlier.username)) };
+      return { id_token: await sign(issuer, earlier) };
     }
     const credentials = credentialsOf(input);
     const result = await checkLogin(credentials, stillWanted);
@@ -103,23 +103,23 @@ async function open(
     validated_at: user.auth_type === "LDAP" ? now : null,
   };
   const issued = await commit(async (trx) => {
-    const row = await replaceIdToken(trx, proven, token, request);
-    if (row === "other request") throw new AppError("IDEMPOTENCY_CONFLICT");
     // All that the answer needs is read before the commit: once it is done nothing may fail any more.
-    return row === "changed" ? row : { row, groups: known ?? (await listGroupsOf(trx, user.username)) };
+    const groups = known ?? (await listGroupsOf(trx, user.username));
+    const outcome = await replaceIdToken(trx, proven, { ...token, groups }, request);
+    if (outcome === "other request") throw new AppError("IDEMPOTENCY_CONFLICT");
+    return outcome;
   });
   if (issued === "changed") return issued;
   return {
-    id_token: await sign(issuer, issued.row, issued.groups),
+    id_token: await sign(issuer, issued),
     ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
   };
 }
 
-/** The ID token of a row: the same each time, as long as the user's groups are. */
+/** The ID token of a row: the same each time. */
 function sign(
   issuer: TokenIssuer,
-  { username: name, token_id, ip: address, issued_at, valid_until }: IssuedToken,
-  groups: readonly string[],
+  { username: name, token_id, ip: address, groups, issued_at, valid_until }: IssuedToken,
 ): Promise<string> {
   return issuer.signIdToken(
     { username: name, groups },
