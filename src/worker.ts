@@ -34,6 +34,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       workflow: name,
       profile: config.amqp.queues,
       prefetch: config.amqp.prefetch_by_queue?.[name] ?? prefetchOf(procedure, config),
+      heartbeat: config.amqp.heartbeat,
       handle: (incoming) => engine.dispatcher.handle(name, incoming),
       replies,
       metrics,

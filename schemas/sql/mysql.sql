@@ -67,23 +67,8 @@ create table rpc_attempt (
   parked_at datetime(3) null
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
 
--- 0010-token-request-key
-alter table token add column request_key binary(32) null;
-
--- 0011-token-body-hash
-alter table token add column body_hash binary(32) null;
-
--- 0012-token-issued-at
-alter table token add column issued_at datetime(3) null;
-
--- 0013-token-by-request
-create index token_by_request on token (request_key);
-
--- 0014-lease
+-- 0010-lease
 create table lease (
   name varchar(64) not null primary key,
   held_until datetime(3) not null
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
-
--- 0015-token-issued-groups
-alter table token add column issued_groups mediumtext null;

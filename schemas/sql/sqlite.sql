@@ -64,23 +64,8 @@ create table rpc_attempt (
   parked_at text null
 );
 
--- 0010-token-request-key
-alter table token add column request_key blob null;
-
--- 0011-token-body-hash
-alter table token add column body_hash blob null;
-
--- 0012-token-issued-at
-alter table token add column issued_at text null;
-
--- 0013-token-by-request
-create index token_by_request on token (request_key);
-
--- 0014-lease
+-- 0010-lease
 create table lease (
   name text not null primary key,
   held_until text not null
 );
-
--- 0015-token-issued-groups
-alter table token add column issued_groups text null;

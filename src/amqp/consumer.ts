@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChannelModel, ConsumeMessage } from "amqplib";
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { QueueName } from "../config/queues.ts";
 import type { QueueProfile } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
@@ -14,6 +14,9 @@ import { declareQueue, QueueMisfitError } from "./topology.ts";
 const FIRST_DELAY = 500;
 const MAX_DELAY = 3000;
 
+/** So long the broker may take to answer on a channel, in milliseconds. */
+const ANSWER_LIMIT = 2000;
+
 /** Answers a request; undefined when nobody waits for the answer any more. Never rejects. */
 export type Handle = (incoming: Incoming) => Promise<Envelope | undefined>;
 
@@ -24,6 +27,8 @@ interface ConsumerOptions {
   readonly profile: QueueProfile;
   /** Requests in flight at most. */
   readonly prefetch: number;
+  /** Seconds after which the broker may take a silent connection for dead. */
+  readonly heartbeat: number;
   readonly handle: Handle;
   readonly replies: ReplySender;
   readonly metrics: Metrics;
@@ -99,9 +104,15 @@ export class QueueConsumer {
   }
 
   async #consume(model: ChannelModel): Promise<void> {
-    const { queue, profile, prefetch, log } = this.#options;
+    const { queue, profile, prefetch, heartbeat, log } = this.#options;
     const channel = await model.createChannel();
-    const subscription: Subscription = { channel, isOpen: true, onClosed: new Set() };
+    const subscription: Subscription = {
+      channel,
+      isOpen: true,
+      onClosed: new Set(),
+      trustedFor: heartbeat * 1000,
+      isAlive: () => Promise.race([answers(channel, prefetch), sleep(ANSWER_LIMIT, false, { ref: false })]),
+    };
     channel.on("error", (error) => {
       // Until it is in service, whoever sets it up hears of the fault.
       if (this.#subscription === subscription)
@@ -158,7 +169,7 @@ export class QueueConsumer {
     const since = performance.now();
     if (delivery.redelivered) metrics.count("requests_redelivered_total", this.#labels);
     const envelope = await handle(delivery);
-    if (envelope !== undefined && delivery.isHeld()) {
+    if (envelope !== undefined && (await delivery.isHeld())) {
       announceStage("handled", workflow, correlationId);
       metrics.count("requests_total", { ...this.#labels, code: envelope.resp_code });
       if (replyTo !== undefined) await replies.send(replyTo, correlationId, envelope);
@@ -172,5 +183,15 @@ export class QueueConsumer {
     }
     delivery.ack();
     announceStage("acked", workflow, correlationId);
+  }
+}
+
+/** A question that changes nothing: the prefetch that is set already. */
+async function answers(channel: Channel, prefetch: number): Promise<boolean> {
+  try {
+    await channel.prefetch(prefetch);
+    return true;
+  } catch {
+    return false;
   }
 }

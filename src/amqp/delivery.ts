@@ -13,6 +13,10 @@ export interface Subscription {
   isOpen: boolean;
   /** Called when the channel goes. */
   readonly onClosed: Set<() => void>;
+  /** Whether the broker answers on the channel; false as well when that takes too long. */
+  isAlive(): Promise<boolean>;
+  /** A delivery that is older, in milliseconds, may have gone to another worker without a word: this one was frozen. */
+  readonly trustedFor: number;
 }
 
 /** One message as the broker delivered it; everything in it is its sender's to choose. */
@@ -29,6 +33,7 @@ export class Delivery implements Incoming {
   readonly #message: ConsumeMessage;
   readonly #subscription: Subscription;
   readonly #isReachable: (replyTo: string) => Promise<boolean>;
+  readonly #arrived = performance.now();
   readonly #expires: number;
 
   constructor(
@@ -70,8 +75,9 @@ export class Delivery implements Incoming {
     return performance.now() > this.#expires;
   }
 
-  isHeld(): boolean {
-    return this.#subscription.isOpen;
+  async isHeld(): Promise<boolean> {
+    if (!this.#subscription.isOpen) return false;
+    return performance.now() - this.#arrived < this.#subscription.trustedFor || this.#subscription.isAlive();
   }
 
   onLost(callback: () => void): () => void {
@@ -81,13 +87,13 @@ export class Delivery implements Incoming {
   }
 
   async stillWanted(waited: number): Promise<boolean> {
-    if (this.hasExpired() || !this.isHeld()) return false;
+    if (this.hasExpired() || !(await this.isHeld())) return false;
     return waited < SUSPICIOUS_WAIT || this.replyTo === undefined || this.#isReachable(this.replyTo);
   }
 
   /** Tells the broker that this is done with; where the channel is gone, somebody else will have to do it again. */
   ack(): void {
-    if (this.isHeld()) this.#subscription.channel.ack(this.#message);
+    if (this.#subscription.isOpen) this.#subscription.channel.ack(this.#message);
   }
 }
 

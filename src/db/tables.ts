@@ -28,12 +28,6 @@ interface TokenTable {
   vhost: string;
   /** When a directory last said that the user may be here; null where none was asked. */
   validated_at: SqlTime | null;
-  /** Which request made it, for 15 minutes: HMACs of its key and of its body. */
-  request_key: Uint8Array | null;
-  body_hash: Uint8Array | null;
-  issued_at: SqlTime | null;
-  /** The groups that it was made with, as a JSON list. */
-  issued_groups: string | null;
 }
 
 interface GroupTable {

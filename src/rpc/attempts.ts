@@ -32,6 +32,8 @@ interface AttemptsParts {
   readonly db: Database;
   readonly fingerprints: Fingerprints;
   readonly inbox: Inbox;
+  /** Makes the answer of what was remembered. */
+  readonly recall: (queue: QueueName, answer: Envelope) => Promise<Envelope>;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -53,7 +55,7 @@ export interface Attempts {
  * All that was under way when a process ended is delivered again, and the harmless must not be parked with the one that
  * did it: so few second attempts are made at once, and the last one has the process to itself.
  */
-export function createAttempts({ db, fingerprints, inbox, metrics, log }: AttemptsParts): Attempts {
+export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }: AttemptsParts): Attempts {
   const gate = createGate(ALONE);
   const lanes = new Map<QueueName, Lane>();
   const laneOf = (queue: QueueName): Lane => {
@@ -96,7 +98,7 @@ export function createAttempts({ db, fingerprints, inbox, metrics, log }: Attemp
   ): Promise<Envelope> => {
     // It may have been done in an earlier attempt, and no later one came so far as to look for that.
     const answer = await inbox.findByMessage(queue, messageKey);
-    if (answer !== undefined) return answer;
+    if (answer !== undefined) return recall(queue, answer);
     const reference = randomUUID();
     if (!isKnown) {
       await repeated(() => parkRequest(db, messageKey));

@@ -37,7 +37,8 @@ export async function commit<T>(
         const output = await work(trx);
         await record(trx, output);
         // Last of all: each statement before may have waited for a lock.
-        if (incoming !== undefined && (incoming.hasExpired() || !incoming.isHeld())) throw new Abandoned();
+        if (incoming !== undefined && (incoming.hasExpired() || !(await incoming.isHeld())))
+          throw new Abandoned();
         deadline.beginCommit();
         isCommitting = true;
         return output;

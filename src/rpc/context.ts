@@ -10,7 +10,6 @@ import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
 import type { Commit } from "./commit.ts";
 import type { Fingerprints } from "./fingerprint.ts";
-import type { RequestIdentity } from "./identity.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**
@@ -46,8 +45,6 @@ export interface Context<A extends Access = Access> extends Services {
   readonly stillWanted: StillWanted;
   /** The way to an effect in the database that must happen once. */
   readonly commit: Commit;
-  /** Which request this is; undefined where it does not matter, and for one that came over no transport. */
-  readonly request: RequestIdentity | undefined;
 }
 
 type CallerOf<A extends Access> = A extends "user" | "self" | "admin"

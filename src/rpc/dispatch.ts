@@ -8,7 +8,7 @@ import type { Services } from "./context.ts";
 import { type Deadline, withDeadline } from "./deadline.ts";
 import { asObject, decodeRequest } from "./decode.ts";
 import { type Envelope, failureEnvelope, type Incoming } from "./envelope.ts";
-import { execute, type Prepared } from "./execute.ts";
+import { execute, type Prepared, recalled } from "./execute.ts";
 import type { Registry } from "./registry.ts";
 
 /** So long a request may take, in milliseconds: less than a caller waits, and than a stop does. */
@@ -29,7 +29,14 @@ export function createDispatcher(
   options: { log: Log; maxRequestBytes: number },
 ): Dispatcher {
   const { log, maxRequestBytes } = options;
-  const attempts = createAttempts({ ...services, log });
+  const attempts = createAttempts({
+    ...services,
+    log,
+    recall: async (queue, answer) => {
+      const procedure = registry.get(queue);
+      return procedure === undefined ? answer : recalled(services, procedure, answer);
+    },
+  });
   const prepared = new Map<QueueName, Prepared>();
   for (const [name, procedure] of registry)
     prepared.set(name, { procedure, input: procedure.input(services.app) });

@@ -24,7 +24,7 @@ export interface Incoming {
   /** Whether its time is over. */
   hasExpired(): boolean;
   /** Whether it still is this worker's: what is not goes to another one. */
-  isHeld(): boolean;
+  isHeld(): Promise<boolean>;
   /** Calls back once it no longer is; gives what takes the call back. */
   onLost(callback: () => void): () => void;
   /** Whether somebody still waits for the answer, after it has waited for so many milliseconds. */

@@ -8,6 +8,7 @@ import { authorize, type Identity, RevokedToken } from "./authorize.ts";
 import { commit } from "./commit.ts";
 import type { Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
+import { asObject } from "./decode.ts";
 import { type Envelope, type Incoming, successEnvelope } from "./envelope.ts";
 import { idempotencyKeyOf, identityOf, messageKeyOf, type RequestIdentity } from "./identity.ts";
 import { AlreadyAnswered } from "./inbox.ts";
@@ -41,9 +42,8 @@ export async function execute(services: Services, prepared: Prepared, underway: 
     incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
   try {
     const identity = await authorize(services, procedure, request, input);
-    const about = procedure.effect === undefined ? undefined : identify(identity);
-    if (procedure.effect !== "recorded" || about === undefined)
-      return await run(services, procedure, underway, { identity, about, input });
+    const about = procedure.hasEffect === true ? identify(identity) : undefined;
+    if (about === undefined) return await run(services, procedure, underway, { identity, about, input });
     return await once(services, procedure, underway, { identity, about, input });
   } catch (failure) {
     // Whoever asks again for the end of a session has it.
@@ -73,25 +73,33 @@ async function once(
       await payForHash(services, procedure, underway);
       throw error;
     });
-    if (answer !== undefined) {
-      await payForHash(services, procedure, underway);
-      return answer;
-    }
+    if (answer !== undefined) return recalled(services, procedure, answer);
   }
   try {
     return await run(services, procedure, underway, authorised);
   } catch (error) {
     if (error instanceof AlreadyAnswered) {
       const answer = await inbox.find(about);
-      if (answer !== undefined) return answer;
+      if (answer !== undefined) return recalled(services, procedure, answer);
       throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
     }
-    if (error instanceof AppError && isAnswer(error)) return inbox.refuse(about, error);
+    if (error instanceof AppError && isAnswer(error))
+      return recalled(services, procedure, await inbox.refuse(about, error));
     throw error;
   }
 }
 
-/** Whoever may be anyone could learn by a key alone whether a password was right, faster than bcrypt lets them guess. */
+/** The answer that is made of what was remembered. */
+export async function recalled(
+  services: Services,
+  procedure: Procedure,
+  answer: Envelope,
+): Promise<Envelope> {
+  if (procedure.recall === undefined || answer.resp_code !== 200) return answer;
+  return successEnvelope(200, procedure.output.parse(await procedure.recall(services, answer.resp_data)));
+}
+
+/** Whoever knows a key could else try which password belongs to it, faster than bcrypt lets anybody guess. */
 async function payForHash(
   { passwords }: Services,
   { access, hashes }: Procedure,
@@ -114,13 +122,17 @@ async function run(
     // With the effect: what was done did not end the process.
     if (incoming?.redelivered === true)
       await forgetAttempts(trx, messageKeyOf(services.fingerprints, procedure.name, incoming));
-    if (about !== undefined && procedure.effect === "recorded")
-      await services.inbox.record(trx, about, answer(output));
+    if (about === undefined) return;
+    const isStored = procedure.recall !== undefined;
+    await services.inbox.record(
+      trx,
+      about,
+      isStored ? successEnvelope(200, asObject(output)) : answer(output),
+    );
   };
   const context = {
     ...services,
     ...identity,
-    request: about,
     stillWanted,
     commit: async <T>(work: (trx: Trx) => Promise<T>): Promise<T> => {
       const output = await commit({ db: services.db, deadline, incoming, record }, work);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { QueueName } from "../config/queues.ts";
 import type { AppConfig } from "../config/schema.ts";
-import type { Access, Context } from "./context.ts";
+import type { Access, Context, Services } from "./context.ts";
 
 /** One workflow: its queue, who may call it, what it takes and gives, and what it does. */
 export interface Procedure<
@@ -19,11 +19,10 @@ export interface Procedure<
   readonly hashes?: boolean;
   /** Whether it may wait for a directory where there is one, and then must not hold up requests that need none. */
   readonly asksDirectory?: boolean;
-  /**
-   * What a repeat of a request gets, where the request has an effect. recorded: the answer of the first time; own: the
-   * procedure sees to it. Without an effect it is simply done again.
-   */
-  readonly effect?: "recorded" | "own";
+  /** Whether it has an effect: then its answer is remembered, and a repeat has that one. Else it is done again. */
+  readonly hasEffect?: boolean;
+  /** Makes the answer of what the commit gave and was remembered, where the answer itself must not be stored. */
+  recall?(services: Services, stored: Readonly<Record<string, unknown>>): Promise<z.output<Output>>;
   /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */
   whenRevoked?(username: string): z.output<Output>;
   /** The request without its token, by the rules of this installation. */

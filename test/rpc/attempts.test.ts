@@ -37,7 +37,7 @@ function message(body: string, redelivered = true): Incoming {
     redelivered,
     receivedAt: new Date(),
     hasExpired: () => false,
-    isHeld: () => true,
+    isHeld: async () => true,
     onLost: () => () => undefined,
     stillWanted: async () => true,
   };
@@ -58,7 +58,15 @@ for (const database of DATABASES) {
         db,
         lines,
         /** A replica; what it has begun and not ended when it is dropped is what a crash leaves. */
-        replica: () => createAttempts({ db, fingerprints, inbox: createInbox(db, metrics), metrics, log }),
+        replica: () =>
+          createAttempts({
+            db,
+            fingerprints,
+            inbox: createInbox(db, metrics),
+            recall: async (_, answer) => answer,
+            metrics,
+            log,
+          }),
         async [Symbol.asyncDispose]() {
           await db.destroy();
           if (server !== undefined) await dropDatabase(server.database);

@@ -25,12 +25,10 @@ test("whoever knows the key of a registration pays one hash for each guess of it
     });
   const first = await register("correct horse");
   assert.equal(first.resp_code, 200);
-  for (const [guess, code] of [
-    ["wrong horse", 409],
-    ["correct horse", 200],
-  ] as const) {
+  for (let round = 0; round < 3; round++) {
     const before = await hashes();
-    assert.equal((await register(guess)).resp_code, code);
-    assert.equal((await hashes()) - before, 1, guess);
+    assert.equal((await register("wrong horse")).resp_code, 409);
+    assert.equal((await hashes()) - before, 1);
   }
+  assert.deepEqual(await register("correct horse"), first);
 });

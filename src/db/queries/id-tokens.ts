@@ -3,7 +3,6 @@ import { type Db, dialectOf, type Trx } from "../database.ts";
 import type { AuthType } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { repeated } from "../transaction.ts";
-import { REMEMBERED } from "./inbox.ts";
 import { lockUser } from "./users.ts";
 
 /** What is known of an ID token, and in a session also of its user. */
@@ -28,32 +27,10 @@ export interface SessionRow extends IdTokenRow {
 
 interface NewIdToken {
   readonly ip: string;
-  readonly groups: readonly string[];
-  readonly issued_at: Date;
   readonly valid_until: Date;
   readonly sign_method: string;
   readonly vhost: string;
   readonly validated_at: Date | null;
-}
-
-/** The request that makes an ID token, by the digests that tell it from others. */
-interface TokenRequest {
-  readonly requestKey: Uint8Array;
-  readonly bodyHash: Uint8Array;
-  readonly mayRepeat: boolean;
-  readonly receivedAt: Date;
-}
-
-/** What it takes to sign an ID token, the first time or again. */
-export interface IssuedToken {
-  readonly token_id: bigint;
-  readonly username: string;
-  readonly activated: boolean;
-  readonly ip: string;
-  readonly groups: readonly string[];
-  readonly issued_at: Date;
-  readonly valid_until: Date;
-  readonly body_hash: Uint8Array | null;
 }
 
 /** What a login was checked against; a user of a directory has no hash. */
@@ -65,25 +42,16 @@ interface VerifiedLogin {
 }
 
 /**
- * Makes the user's one ID token; an earlier one is dead when this is committed, unless this very request made it.
- * "changed" when the password, the activation or the source is no longer what the login was checked against, "other
- * request" when the key was another one's: then nothing is written.
+ * Makes the user's one ID token and gives its id; an earlier one is dead when this is committed. "changed" when the
+ * password, the activation or the source is no longer what the login was checked against: then nothing is written.
  */
 export async function replaceIdToken(
   trx: Trx,
   login: VerifiedLogin,
   token: NewIdToken,
-  request: TokenRequest | undefined,
-): Promise<IssuedToken | "changed" | "other request"> {
+): Promise<bigint | "changed"> {
   const user = await lockUser(trx, login.username);
   if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
-  const issued = request && (await findIssuedToken(trx, request.requestKey));
-  if (request !== undefined && issued !== undefined) {
-    if (issued.username !== user.username || !equal(issued.body_hash, request.bodyHash))
-      return "other request";
-    // Or a second delivery that another replica has answered, while this one thought it was the only one.
-    if (request.mayRepeat || issued.issued_at >= request.receivedAt) return issued;
-  }
   if (!equal(user.password_hash, login.hash)) return "changed";
   if (login.rehashed !== undefined) {
     await trx
@@ -93,19 +61,12 @@ export async function replaceIdToken(
       .execute();
   }
   const token_id = randomTokenId();
-  const body_hash = request?.bodyHash ?? null;
   const row = {
+    ...token,
     token_id,
-    ip: token.ip,
-    vhost: token.vhost,
-    sign_method: token.sign_method,
-    issued_at: toSqlTime(token.issued_at),
-    issued_groups: JSON.stringify(token.groups),
     valid_until: toSqlTime(token.valid_until),
     last_use: null,
     validated_at: token.validated_at && toSqlTime(token.validated_at),
-    request_key: request?.requestKey ?? null,
-    body_hash,
   };
   const insert = trx.insertInto("token").values({ ...row, user_id: user.username });
   const upsert =
@@ -113,32 +74,7 @@ export async function replaceIdToken(
       ? insert.onDuplicateKeyUpdate(row)
       : insert.onConflict((conflict) => conflict.column("user_id").doUpdateSet(row));
   await upsert.execute();
-  return { ...token, token_id, username: user.username, activated: true, body_hash };
-}
-
-/** The live ID token that a request made within the last 15 minutes. */
-export async function findIssuedToken(db: Db, requestKey: Uint8Array): Promise<IssuedToken | undefined> {
-  const row = await db
-    .selectFrom("token")
-    .innerJoin("user", "user.username", "token.user_id")
-    .select(["token.token_id", "token.ip", "token.valid_until", "token.issued_at", "token.issued_groups"])
-    .select(["token.body_hash", "user.username", "user.activated"])
-    .where("token.request_key", "=", requestKey)
-    .where("token.issued_at", ">", toSqlTime(new Date(Date.now() - REMEMBERED)))
-    .where("token.valid_until", ">", toSqlTime(new Date()))
-    .executeTakeFirst();
-  if (row === undefined || row.issued_at === null || row.issued_groups === null) return undefined;
-  const groups: unknown = JSON.parse(row.issued_groups);
-  return {
-    token_id: BigInt(row.token_id),
-    username: row.username,
-    activated: row.activated === 1,
-    ip: row.ip,
-    groups: Array.isArray(groups) ? groups.map(String) : [],
-    issued_at: fromSqlTime(row.issued_at),
-    valid_until: fromSqlTime(row.valid_until),
-    body_hash: row.body_hash,
-  };
+  return token_id;
 }
 
 /** The session of a token id: the row, its user's activation and groups; undefined when the token is revoked. */

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import type { Credentials, LoginResult } from "../../auth/login.ts";
-import { findIssuedToken, type IssuedToken, replaceIdToken } from "../../db/queries/id-tokens.ts";
+import { replaceIdToken } from "../../db/queries/id-tokens.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
-import { isSameBody } from "../../rpc/identity.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { TokenIssuer } from "../../tokens/issuer.ts";
 import { ip, kerberosTicket, password, together, username, vhost } from "../fields.ts";
@@ -27,7 +26,7 @@ export const login = defineProcedure({
   description:
     "Checks a password or a Kerberos ticket and gives the user's one ID token; an earlier one is dead from then on.",
   access: "public",
-  effect: "own",
+  hasEffect: true,
   hashes: true,
   asksDirectory: true,
   input: (app) =>
@@ -53,24 +52,31 @@ export const login = defineProcedure({
     kerberos_ticket: z.string().optional().describe("proves this service to the client, in base64"),
   }),
   async handler(context, input) {
-    const { db, issuer, login: checkLogin, request, stillWanted } = context;
-    const earlier = request?.mayRepeat === true ? await findIssuedToken(db, request.requestKey) : undefined;
-    if (request !== undefined && earlier !== undefined && isSameBody(request, earlier.body_hash)) {
-      if (!earlier.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
-      return { id_token: await sign(issuer, earlier) };
-    }
+    const { login: checkLogin, stillWanted } = context;
     const credentials = credentialsOf(input);
-    const result = await checkLogin(credentials, stillWanted);
-    // Not before the password was checked: whoever knows a key would learn without that cost whether a guess is right.
-    if (earlier !== undefined) throw new AppError("IDEMPOTENCY_CONFLICT");
-    const outcome = await open(context, input, successOf(result));
-    if (outcome !== "changed") return outcome;
-    // Another login has made the hash anew, or the account was changed while the password was compared.
-    const again = await open(context, input, successOf(await checkLogin(credentials, stillWanted)));
-    if (again === "changed")
-      throw new AppError("INVALID_CREDENTIALS", "the account changed during the login");
-    return again;
+    const check = async (): Promise<Success> => successOf(await checkLogin(credentials, stillWanted));
+    try {
+      return await open(context, input, await check());
+    } catch (error) {
+      if (!(error instanceof AccountChanged)) throw error;
+    }
+    // Another login has made the hash anew, or the account was changed while the password was compared: once more.
+    return open(context, input, await check());
   },
+  // No token is stored, but all that is in it: signed again, it is the same one, whatever became of its session.
+  async recall({ issuer }, stored) {
+    return { id_token: await sign(issuer, issuedToken.parse(stored)) };
+  },
+});
+
+/** What an ID token says, as it is remembered. */
+const issuedToken = z.object({
+  token_id: z.string(),
+  username: z.string(),
+  groups: z.array(z.string()),
+  ip: z.string(),
+  issued_at: z.iso.datetime(),
+  valid_until: z.iso.datetime(),
 });
 
 type Success = Extract<LoginResult, { ok: true }>;
@@ -80,50 +86,66 @@ interface Reply {
   readonly kerberos_ticket?: string;
 }
 
+/** What was proven is no longer what the account is. */
+class AccountChanged extends AppError {
+  constructor() {
+    super("INVALID_CREDENTIALS", "the account changed during the login");
+  }
+}
+
 function successOf(result: LoginResult): Success {
   if (result.ok) return result;
   throw new AppError(result.reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
 }
 
-/** Begins the session of somebody whose credentials were right; "changed" when they are no longer those of the row. */
+/** Begins the session of somebody whose credentials were right; throws AccountChanged when they no longer are. */
 async function open(
-  context: Context<"public">,
+  { app, commit, issuer }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
-): Promise<Reply | "changed"> {
-  const { app, commit, issuer, request } = context;
-  const proven = { username: user.username, auth_type: user.auth_type, hash: user.password_hash, rehashed };
+): Promise<Reply> {
+  const { username: name, auth_type, password_hash: hash } = user;
   const now = new Date();
   const token = {
     ip: address,
     vhost: host,
-    issued_at: now,
     valid_until: new Date(now.getTime() + app.id_token_valid_time * 60_000),
     sign_method: issuer.method,
-    validated_at: user.auth_type === "LDAP" ? now : null,
+    validated_at: auth_type === "LDAP" ? now : null,
   };
   const issued = await commit(async (trx) => {
     // All that the answer needs is read before the commit: once it is done nothing may fail any more.
-    const groups = known ?? (await listGroupsOf(trx, user.username));
-    const outcome = await replaceIdToken(trx, proven, { ...token, groups }, request);
-    if (outcome === "other request") throw new AppError("IDEMPOTENCY_CONFLICT");
-    return outcome;
+    const groups = known ?? (await listGroupsOf(trx, name));
+    const id = await replaceIdToken(trx, { username: name, auth_type, hash, rehashed }, token);
+    if (id === "changed") throw new AccountChanged();
+    return {
+      token_id: id.toString(),
+      username: name,
+      groups: [...groups],
+      ip: address,
+      issued_at: now.toISOString(),
+      valid_until: token.valid_until.toISOString(),
+    };
   });
-  if (issued === "changed") return issued;
   return {
     id_token: await sign(issuer, issued),
     ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
   };
 }
 
-/** The ID token of a row: the same each time. */
+/** The ID token with this content: the same each time. */
 function sign(
   issuer: TokenIssuer,
-  { username: name, token_id, ip: address, groups, issued_at, valid_until }: IssuedToken,
+  { token_id, username: name, groups, ip: address, issued_at, valid_until }: z.output<typeof issuedToken>,
 ): Promise<string> {
   return issuer.signIdToken(
     { username: name, groups },
-    { tokenId: token_id, ip: address, issuedAt: issued_at, validUntil: valid_until },
+    {
+      tokenId: BigInt(token_id),
+      ip: address,
+      issuedAt: new Date(issued_at),
+      validUntil: new Date(valid_until),
+    },
   );
 }
 
