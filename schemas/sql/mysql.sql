@@ -44,6 +44,7 @@ alter table token add column validated_at datetime(3) null;
 -- 0007-rpc-inbox
 create table rpc_inbox (
   request_key binary(32) not null primary key,
+  message_key binary(32) null,
   body_hash binary(32) not null,
   queue varchar(64) not null,
   caller varchar(100) not null,

@@ -41,6 +41,7 @@ alter table token add column validated_at text null;
 -- 0007-rpc-inbox
 create table rpc_inbox (
   request_key blob not null primary key,
+  message_key blob null,
   body_hash blob not null,
   queue text not null,
   caller text not null,

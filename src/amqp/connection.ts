@@ -158,7 +158,8 @@ async function close(model: ChannelModel): Promise<void> {
     sleep(CLOSE_TIMEOUT, false, { ref: false }),
   ]);
   const connection: object = model.connection;
-  if (!answered && "stream" in connection && connection.stream instanceof Duplex) connection.stream.destroy();
+  if (!answered && "stream" in connection && connection.stream instanceof Duplex)
+    connection.stream.destroy(new Error("the broker did not answer the close"));
 }
 
 function refusal({ username, vhost }: Config["amqp"], node: BrokerNode, cause: unknown): Error {

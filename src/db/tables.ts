@@ -42,6 +42,8 @@ interface UserGroupTable {
 /** What was answered to requests that had an effect; all keys and hashes are HMACs. */
 interface RpcInboxTable {
   request_key: Uint8Array;
+  /** Of the message that was answered first, where its key is not that of the request. */
+  message_key: Uint8Array | null;
   body_hash: Uint8Array;
   queue: string;
   caller: string;

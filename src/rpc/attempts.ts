@@ -78,17 +78,19 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     await repeated(() => noteAttempt(db, suspect, number));
     const { messageKey } = suspect;
     const name = nameOf(messageKey);
-    // Nobody waits for it. Where it fails, the note goes after a quarter of an hour by itself.
-    const forget = (): void => void forgetAttempts(db, messageKey).catch(() => undefined);
+    // Where it fails, the note goes after a quarter of an hour by itself.
+    const forget = (): Promise<void> => forgetAttempts(db, messageKey).catch(() => undefined);
     // Who loses the channel lives, and the next replica must not take that for an end.
-    const keep = incoming.onLost(forget);
+    const keep = incoming.onLost(() => void forget());
     underway.add(name);
     try {
       return await work();
     } finally {
       underway.delete(name);
       keep();
-      forget();
+      const forgotten = forget();
+      // The last attempt is alone until that is known; nobody waits for it behind another one.
+      if (number >= MAX_ATTEMPTS) await forgotten;
     }
   };
   const park = async (

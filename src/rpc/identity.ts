@@ -7,6 +7,8 @@ import type { Fingerprints } from "./fingerprint.ts";
 export interface RequestIdentity {
   readonly requestKey: Uint8Array;
   readonly bodyHash: Uint8Array;
+  /** Of the message, where it is not the request's as well. */
+  readonly messageKey: Uint8Array | null;
   /** Whether this may be a repeat of one that was answered: it has a key of its own, or was delivered before. */
   readonly mayRepeat: boolean;
   readonly redelivered: boolean;
@@ -47,13 +49,14 @@ export function identityOf(
   const common = { redelivered, receivedAt, queue, caller: caller === "" ? userId : caller };
   if (key === undefined) {
     const requestKey = messageKeyOf(fingerprints, queue, incoming);
-    return { ...common, requestKey, bodyHash: requestKey, mayRepeat: redelivered };
+    return { ...common, requestKey, messageKey: null, bodyHash: requestKey, mayRepeat: redelivered };
   }
   // Names are compared without regard to case, and a token may spell one as it was at the time.
   const from = caller === "" ? ["anyone", userId] : ["user", caller.toLowerCase()];
   return {
     ...common,
     requestKey: fingerprints.of("request", queue, ...from, key),
+    messageKey: messageKeyOf(fingerprints, queue, incoming),
     bodyHash: fingerprints.of("body", JSON.stringify(input)),
     mayRepeat: true,
   };

@@ -2,6 +2,7 @@ import type { QueueName } from "../config/queues.ts";
 import type { Database, Db, Trx } from "../db/database.ts";
 import {
   findAnswer,
+  findAnswerTo,
   type NewAnswer,
   type RecordedAnswer,
   recordAnswer,
@@ -26,7 +27,7 @@ export class AlreadyAnswered extends Error {
 export interface Inbox {
   /** The answer that this request has had; throws IDEMPOTENCY_CONFLICT when its key was another request's. */
   find(identity: RequestIdentity): Promise<Envelope | undefined>;
-  /** The answer that this very message has had, when it was sent without a key. */
+  /** The answer that this very message has had. */
   findByMessage(queue: QueueName, messageKey: Uint8Array): Promise<Envelope | undefined>;
   /** Remembers the answer together with the effect; throws AlreadyAnswered when there is one already. */
   record(trx: Trx, identity: RequestIdentity, answer: Envelope): Promise<void>;
@@ -49,7 +50,7 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
   return {
     find,
     async findByMessage(queue, messageKey) {
-      const answer = await findAnswer(db, messageKey);
+      const answer = await findAnswerTo(db, messageKey);
       return answer && envelopeOf(queue, answer);
     },
     async record(trx, identity, answer) {
@@ -69,9 +70,10 @@ function write(db: Db, identity: RequestIdentity, answer: Envelope): Promise<"re
 }
 
 function rowOf(identity: RequestIdentity, { resp_code, resp_data }: Envelope): NewAnswer {
-  const { requestKey, bodyHash, queue, caller, redelivered } = identity;
+  const { requestKey, messageKey, bodyHash, queue, caller, redelivered } = identity;
   return {
     requestKey,
+    messageKey,
     bodyHash,
     queue,
     caller: caller.slice(0, MAX_CALLER),

@@ -8,9 +8,11 @@ import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { listParked } from "../../src/db/queries/attempts.ts";
+import { recordAnswer } from "../../src/db/queries/inbox.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { createAttempts } from "../../src/rpc/attempts.ts";
+import { messageKeyOf } from "../../src/rpc/identity.ts";
 import type { Envelope, Incoming } from "../../src/rpc/envelope.ts";
 import { createInbox } from "../../src/rpc/inbox.ts";
 import { createFingerprints } from "../../src/rpc/fingerprint.ts";
@@ -102,6 +104,30 @@ for (const database of DATABASES) {
       assert.equal(parked?.bodyHash.length, 32);
       const rows = JSON.stringify(await house.db.selectFrom("rpc_attempt").selectAll().execute());
       assert.ok(!rows.includes("poison") && !house.lines.join("").includes("poison"));
+    });
+
+    test("a message that was done is never parked, whether its request has a key of its own or not", async () => {
+      await using house = await open();
+      const incoming = message("done, and then its workers ended");
+      const messageKey = messageKeyOf(fingerprints, "user_get", incoming);
+      for (const [requestKey, own] of [
+        [Buffer.alloc(32, 1), messageKey],
+        [messageKey, null],
+      ] as const) {
+        const answer = {
+          bodyHash: messageKey,
+          queue: "user_get",
+          caller: "",
+          redelivered: false,
+          respCode: 200,
+        };
+        await recordAnswer(house.db, { ...answer, requestKey, messageKey: own, respData: '{"msg":"done"}' });
+        for (let death = 0; death < 2; death++) await crash(house.replica(), incoming);
+        const last = await house.replica().run("user_get", incoming, wanted, async () => DONE);
+        assert.deepEqual(last, { resp_code: 200, resp_data: { msg: "done" } });
+        await house.db.deleteFrom("rpc_attempt").execute();
+        await house.db.deleteFrom("rpc_inbox").execute();
+      }
     });
 
     test("a message that was only beside the one that ends processes is answered", async () => {

@@ -16,6 +16,7 @@ export interface RecordedAnswer {
 /** An answer that is to be remembered. */
 export interface NewAnswer extends RecordedAnswer {
   readonly requestKey: Uint8Array;
+  readonly messageKey: Uint8Array | null;
   readonly queue: string;
   readonly caller: string;
   readonly redelivered: boolean;
@@ -27,6 +28,19 @@ export async function findAnswer(db: Db, requestKey: Uint8Array): Promise<Record
     .selectFrom("rpc_inbox")
     .select(["body_hash", "resp_code", "resp_data"])
     .where("request_key", "=", requestKey)
+    .where("created_at", ">", oldest())
+    .executeTakeFirst();
+  return row && { bodyHash: row.body_hash, respCode: row.resp_code, respData: row.resp_data };
+}
+
+/** The same for a message, whether it has a key of its own or not; there is no index for what is asked so seldom. */
+export async function findAnswerTo(db: Db, messageKey: Uint8Array): Promise<RecordedAnswer | undefined> {
+  const unkeyed = await findAnswer(db, messageKey);
+  if (unkeyed !== undefined) return unkeyed;
+  const row = await db
+    .selectFrom("rpc_inbox")
+    .select(["body_hash", "resp_code", "resp_data"])
+    .where("message_key", "=", messageKey)
     .where("created_at", ">", oldest())
     .executeTakeFirst();
   return row && { bodyHash: row.body_hash, respCode: row.resp_code, respData: row.resp_data };
@@ -90,9 +104,19 @@ async function insertAnswer(db: Db, answer: NewAnswer): Promise<boolean> {
   }
 }
 
-function rowOf({ requestKey, bodyHash, queue, caller, redelivered, respCode, respData }: NewAnswer) {
+function rowOf({
+  requestKey,
+  messageKey,
+  bodyHash,
+  queue,
+  caller,
+  redelivered,
+  respCode,
+  respData,
+}: NewAnswer) {
   return {
     request_key: requestKey,
+    message_key: messageKey,
     body_hash: bodyHash,
     queue,
     caller,
