@@ -13,6 +13,7 @@ import { repeated } from "../db/transaction.ts";
 import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { Deadline } from "./deadline.ts";
 import type { Envelope, Incoming } from "./envelope.ts";
 import type { Fingerprints } from "./fingerprint.ts";
 import { createGate } from "./gate.ts";
@@ -44,7 +45,7 @@ export interface Attempts {
   run(
     queue: QueueName,
     incoming: Incoming,
-    stillWanted: StillWanted,
+    patience: { readonly stillWanted: StillWanted; readonly deadline: Deadline },
     work: () => Promise<Envelope>,
   ): Promise<Envelope>;
 }
@@ -73,13 +74,14 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     suspect: Suspect,
     number: number,
     incoming: Incoming,
+    deadline: Deadline,
     work: () => Promise<Envelope>,
   ): Promise<Envelope> => {
-    await repeated(() => noteAttempt(db, suspect, number));
+    await repeated(() => noteAttempt(db, suspect, number), deadline.left);
     const { messageKey } = suspect;
     const name = nameOf(messageKey);
     // Where it fails, the note goes after a quarter of an hour by itself.
-    const forget = (): Promise<void> => forgetAttempts(db, messageKey).catch(() => undefined);
+    const forget = (): Promise<void> => repeated(() => forgetAttempts(db, messageKey)).catch(() => undefined);
     // Who loses the channel lives, and the next replica must not take that for an end.
     const keep = incoming.onLost(() => void forget());
     underway.add(name);
@@ -114,7 +116,7 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     throw new AppError("INTERNAL", "parked", { reference });
   };
   return {
-    async run(queue, incoming, stillWanted, work) {
+    async run(queue, incoming, { stillWanted, deadline }, work) {
       if (!incoming.redelivered) return gate.beside(work);
       const messageKey = messageKeyOf(fingerprints, queue, incoming);
       const { userId, appId } = incoming;
@@ -132,12 +134,12 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
       const number = Math.max(2, attempts + 1);
       if (number < MAX_ATTEMPTS)
         return laneOf(queue).run(stillWanted, () =>
-          gate.beside(() => attempt(suspect, number, incoming, work)),
+          gate.beside(() => attempt(suspect, number, incoming, deadline, work)),
         );
       const since = performance.now();
       return gate.alone(async () => {
         if (!(await stillWanted(performance.now() - since))) throw new Abandoned();
-        return attempt(suspect, number, incoming, work);
+        return attempt(suspect, number, incoming, deadline, work);
       });
     },
   };

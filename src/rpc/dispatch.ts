@@ -57,7 +57,7 @@ export function createDispatcher(
         return await run(queue, (known, deadline) => {
           const stillWanted = async (waited: number): Promise<boolean> =>
             !deadline.isOver && incoming.stillWanted(waited);
-          return attempts.run(queue, incoming, stillWanted, async () => {
+          return attempts.run(queue, incoming, { stillWanted, deadline }, async () => {
             announceStage("started", queue, incoming.correlationId);
             const request = decodeRequest(incoming.body, maxRequestBytes);
             return execute(services, known, { request, incoming, stillWanted, deadline });

@@ -70,7 +70,8 @@ async function once(
   const { about } = authorised;
   if (about.mayRepeat) {
     const answer = await inbox.find(about).catch(async (error: unknown) => {
-      await payForHash(services, procedure, underway);
+      if (error instanceof AppError && error.code === "IDEMPOTENCY_CONFLICT")
+        await payForHash(services, procedure, underway);
       throw error;
     });
     if (answer !== undefined) return recalled(services, procedure, answer);
@@ -84,7 +85,7 @@ async function once(
       throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
     }
     if (error instanceof AppError && isAnswer(error))
-      return recalled(services, procedure, await inbox.refuse(about, error));
+      return recalled(services, procedure, await inbox.refuse(about, error, underway.deadline.left));
     throw error;
   }
 }

@@ -31,8 +31,8 @@ export interface Inbox {
   findByMessage(queue: QueueName, messageKey: Uint8Array): Promise<Envelope | undefined>;
   /** Remembers the answer together with the effect; throws AlreadyAnswered when there is one already. */
   record(trx: Trx, identity: RequestIdentity, answer: Envelope): Promise<void>;
-  /** The answer to a request that is refused: what it says, or what was answered to it before. */
-  refuse(identity: RequestIdentity, error: AppError): Promise<Envelope>;
+  /** The answer to a request that is refused, within so many milliseconds: its own, or the one it had before. */
+  refuse(identity: RequestIdentity, error: AppError, limit: number): Promise<Envelope>;
 }
 
 /** The inbox in a database. */
@@ -56,9 +56,9 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
     async record(trx, identity, answer) {
       if ((await write(trx, identity, answer)) === "known") throw new AlreadyAnswered();
     },
-    async refuse(identity, error) {
+    async refuse(identity, error, limit) {
       const answer = failureEnvelope(error);
-      const outcome = await repeated(() => write(db, identity, answer));
+      const outcome = await repeated(() => write(db, identity, answer), limit);
       return (outcome === "known" ? await find(identity) : undefined) ?? answer;
     },
   };

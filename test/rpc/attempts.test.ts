@@ -23,7 +23,10 @@ import { createPrivateKey } from "node:crypto";
 
 const metrics = createMetrics();
 const fingerprints = createFingerprints(createPrivateKey(generateSecret("EdDSA").secret));
-const wanted = (): boolean => true;
+const patience = {
+  stillWanted: (): boolean => true,
+  deadline: { isOver: false, left: 9000, beginCommit: () => undefined, endCommit: () => undefined },
+};
 const notesIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
 
 const DONE: Envelope = { resp_code: 200, resp_data: {} };
@@ -80,7 +83,7 @@ for (const database of DATABASES) {
       incoming: Incoming,
     ): Promise<void> =>
       new Promise((resolve) => {
-        void replica.run("user_get", incoming, wanted, () => {
+        void replica.run("user_get", incoming, patience, () => {
           resolve();
           return new Promise<never>(() => undefined);
         });
@@ -92,7 +95,7 @@ for (const database of DATABASES) {
       await crash(house.replica(), message("poison"));
       await crash(house.replica(), message("poison"));
       for (let round = 0; round < 2; round++) {
-        const fourth = house.replica().run("user_get", message("poison"), wanted, async () => DONE);
+        const fourth = house.replica().run("user_get", message("poison"), patience, async () => DONE);
         await assert.rejects(fourth, (error: { code?: string; reference?: string }) => {
           assert.equal(error.code, "INTERNAL");
           assert.ok(house.lines.some((line) => line.includes(error.reference ?? "none")));
@@ -123,7 +126,7 @@ for (const database of DATABASES) {
         };
         await recordAnswer(house.db, { ...answer, requestKey, messageKey: own, respData: '{"msg":"done"}' });
         for (let death = 0; death < 2; death++) await crash(house.replica(), incoming);
-        const last = await house.replica().run("user_get", incoming, wanted, async () => DONE);
+        const last = await house.replica().run("user_get", incoming, patience, async () => DONE);
         assert.deepEqual(last, { resp_code: 200, resp_data: { msg: "done" } });
         await house.db.deleteFrom("rpc_attempt").execute();
         await house.db.deleteFrom("rpc_inbox").execute();
@@ -143,15 +146,15 @@ for (const database of DATABASES) {
       const third = house.replica();
       await crash(third, message("poison"));
       let begun = false;
-      void third.run("user_get", message("harmless"), wanted, async () => {
+      void third.run("user_get", message("harmless"), patience, async () => {
         begun = true;
         return DONE;
       });
       await sleep(100);
       assert.equal(begun, false);
       const fourth = house.replica();
-      await assert.rejects(fourth.run("user_get", message("poison"), wanted, async () => DONE));
-      const answer = fourth.run("user_get", message("harmless"), wanted, async () => DONE);
+      await assert.rejects(fourth.run("user_get", message("poison"), patience, async () => DONE));
+      const answer = fourth.run("user_get", message("harmless"), patience, async () => DONE);
       assert.equal(await answer, DONE);
     });
 
@@ -168,12 +171,12 @@ for (const database of DATABASES) {
       await using house = await open();
       const replica = house.replica();
       for (let round = 0; round < 6; round++) {
-        const failing = replica.run("user_get", message("unlucky"), wanted, () =>
+        const failing = replica.run("user_get", message("unlucky"), patience, () =>
           Promise.reject(new Error("the database is away")),
         );
         await assert.rejects(failing, /the database is away/);
       }
-      const answer = replica.run("user_get", message("unlucky"), wanted, async () => DONE);
+      const answer = replica.run("user_get", message("unlucky"), patience, async () => DONE);
       assert.equal(await answer, DONE);
       await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
     });
@@ -198,7 +201,7 @@ for (const database of DATABASES) {
     test("a first delivery costs the database nothing", async () => {
       await using house = await open();
       await house.db.destroy();
-      const answer = house.replica().run("user_get", message("new", false), wanted, async () => DONE);
+      const answer = house.replica().run("user_get", message("new", false), patience, async () => DONE);
       assert.equal(await answer, DONE);
     });
   });
