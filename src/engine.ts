@@ -5,15 +5,15 @@ import { ConfigError } from "./config/fault.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
 import { pendingMigrations } from "./db/migrate.ts";
-import { ping } from "./db/queries/ping.ts";
+import { ping } from "./db/queries/server.ts";
 import type { Log } from "./observability/log.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
 import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
 import { createFingerprints } from "./rpc/fingerprint.ts";
 import { createInbox } from "./rpc/inbox.ts";
-import { startUpkeep } from "./rpc/upkeep.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
+import { startUpkeep } from "./rpc/upkeep.ts";
 import { createIssuer } from "./tokens/issuer.ts";
 import { createValidator } from "./tokens/validator.ts";
 

@@ -25,6 +25,11 @@ export async function readServerFacts(db: Db): Promise<ServerFacts> {
   return { product, version: version.replace(/-.*/, ""), ahead };
 }
 
+/** Reads at most one row; rejects when the database cannot be used. */
+export async function ping(db: Db): Promise<void> {
+  await db.selectFrom("user").select("username").limit(1).execute();
+}
+
 async function one<T>(db: Db, statement: RawBuilder<T>): Promise<T> {
   const { rows } = await statement.execute(db);
   const [row] = rows;
