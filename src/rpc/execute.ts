@@ -42,7 +42,7 @@ export async function execute(services: Services, prepared: Prepared, underway: 
     incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
   try {
     const identity = await authorize(services, procedure, request, input);
-    const about = procedure.hasEffect === true ? identify(identity) : undefined;
+    const about = procedure.remembersAnswer === true ? identify(identity) : undefined;
     if (about === undefined) return await run(services, procedure, underway, { identity, about, input });
     return await once(services, procedure, underway, { identity, about, input });
   } catch (failure) {

@@ -19,8 +19,8 @@ export interface Procedure<
   readonly hashes?: boolean;
   /** Whether it may wait for a directory where there is one, and then must not hold up requests that need none. */
   readonly asksDirectory?: boolean;
-  /** Whether it has an effect: then its answer is remembered, and a repeat has that one. Else it is done again. */
-  readonly hasEffect?: boolean;
+  /** Whether its answer is remembered: then a repeat has that one and no second effect. Else it is done again. */
+  readonly remembersAnswer?: boolean;
   /** Makes the answer of what the commit gave and was remembered, where the answer itself must not be stored. */
   recall?(services: Services, stored: Readonly<Record<string, unknown>>): Promise<z.output<Output>>;
   /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */

@@ -9,7 +9,7 @@ export const addUserToGroup = defineProcedure({
   name: "group_add_user",
   description: "Adds a user to a group; a member stays one.",
   access: "admin",
-  hasEffect: true,
+  remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
   async handler({ db, commit }, input) {

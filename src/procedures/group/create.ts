@@ -8,7 +8,7 @@ export const createGroup = defineProcedure({
   name: "group_create",
   description: "Makes a group.",
   access: "admin",
-  hasEffect: true,
+  remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
   async handler({ commit }, input) {

@@ -8,7 +8,7 @@ export const deleteGroup = defineProcedure({
   name: "group_delete",
   description: "Deletes a group with its memberships; the admin group stays.",
   access: "admin",
-  hasEffect: true,
+  remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
   async handler({ app, commit }, input) {

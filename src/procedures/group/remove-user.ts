@@ -9,7 +9,7 @@ export const removeUserFromGroup = defineProcedure({
   name: "group_remove_user",
   description: "Takes a user out of a group; the last administrator stays in the admin group.",
   access: "admin",
-  hasEffect: true,
+  remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
   async handler({ app, db, commit }, input) {

@@ -26,7 +26,7 @@ export const login = defineProcedure({
   description:
     "Checks a password or a Kerberos ticket and gives the user's one ID token; an earlier one is dead from then on.",
   access: "public",
-  hasEffect: true,
+  remembersAnswer: true,
   hashes: true,
   asksDirectory: true,
   input: (app) =>

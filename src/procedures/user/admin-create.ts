@@ -16,7 +16,7 @@ export const adminCreateUser = defineProcedure({
   name: "user_admin_create",
   description: "Makes an activated account, whether registration is open or not.",
   access: "admin",
-  hasEffect: true,
+  remembersAnswer: true,
   hashes: true,
   input: (app) =>
     z

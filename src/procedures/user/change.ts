@@ -16,7 +16,7 @@ export const changeUser = defineProcedure({
   description:
     "Changes password, email or activation, all of what is given or nothing; a new password ends the session.",
   access: "self",
-  hasEffect: true,
+  remembersAnswer: true,
   hashes: true,
   input: (app) =>
     z

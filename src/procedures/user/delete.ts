@@ -9,7 +9,7 @@ export const deleteUser = defineProcedure({
   name: "user_delete",
   description: "Deletes a user with token and memberships; users may delete themselves.",
   access: "self",
-  hasEffect: true,
+  remembersAnswer: true,
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler(context, input) {

@@ -8,7 +8,7 @@ export const registerUser = defineProcedure({
   name: "user_register",
   description: "Makes an account for whoever asks, where registration is open.",
   access: "public",
-  hasEffect: true,
+  remembersAnswer: true,
   hashes: true,
   input: (app) =>
     z
