@@ -45,7 +45,7 @@ export async function startProxy(target: number): Promise<Proxy> {
     const later = (work: () => void): void => {
       line.push(work);
       lastDue = Math.max(lastDue, performance.now() + lateness);
-      setTimeout(() => line.shift()?.(), lastDue - performance.now());
+      setTimeout(() => line.shift()?.(), Math.max(0, lastDue - performance.now()));
     };
     from.on("data", (chunk: Buffer) => {
       if (state !== "open") return;
