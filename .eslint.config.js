@@ -48,6 +48,8 @@ const HOMES = {
   "@node-rs/bcrypt": ["auth/password.ts"],
   commander: ["cli/"],
   "cli-progress": ["cli/"],
+  re2js: ["config/patterns.ts"],
+  "redos-detector": ["config/patterns.ts"],
   pino: ["observability/"],
   "prom-client": ["observability/"],
 };

@@ -9,6 +9,7 @@ import { collectFault, ConfigError, type ConfigFault } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
+import { parseJson } from "./json.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
 import { SECTIONS, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
 import { fullMatch } from "./patterns.ts";
@@ -135,11 +136,13 @@ function readConfigFile(file: string): Record<string, unknown> {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     // The parser quotes what it cannot read, which may be part of a password: only the place is told.
-    const place = /at position \d+ \(line \d+ column \d+\)/.exec(messageOf(error))?.[0] ?? "";
-    throw new ConfigError([{ path: "", msg: `${file} is not JSON ${place}`.trimEnd() }]);
+    const told =
+      /(?: at position \d+ \(line \d+ column \d+\)|^an object has two members with the same name)$/;
+    const [what = ""] = told.exec(messageOf(error)) ?? [];
+    throw new ConfigError([{ path: "", msg: `${file} is not JSON${what.replace(/^an/, ": an")}` }]);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new ConfigError([{ path: "", msg: `${file} must hold one JSON object` }]);

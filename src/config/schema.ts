@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseNode } from "./broker-node.ts";
+import { DEFAULT_PATTERNS } from "./patterns.ts";
 import { QUEUE_KEYS, queueNames } from "./queues.ts";
 
 export const SIGN_METHODS = [
@@ -187,8 +188,6 @@ const amqpSettings = z.strictObject({
   max_request_bytes: z.int().min(1024).default(65_536).describe("a larger request is answered 413"),
 });
 
-const EMAIL_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
-
 const appConfig = z.strictObject({
   id_token_valid_time: minutes.default(1440).describe("minutes"),
   access_token_valid_time: minutes.default(5).describe("minutes"),
@@ -197,10 +196,10 @@ const appConfig = z.strictObject({
   admin_group: z.string().min(1).max(100).default("admin").describe("its members are administrators"),
   default_vhost: z.string().min(1).max(100).default("prod").describe("of a login that names none"),
   vhosts: z.array(z.string().min(1).max(100)).min(1).optional().describe("given, no other vhost is accepted"),
-  group_regex: z.string().default("[a-zA-Z0-9_-]{1,50}"),
-  username_regex: z.string().default("[a-zA-Z-_0-9]{4,30}"),
-  password_regex: z.string().default(".{4,}").describe("of new passwords"),
-  email_regex: z.string().default(`[a-zA-Z0-9.!#$%&'*+\\/=?^_\`{|}~-]+@${EMAIL_LABEL}(?:\\.${EMAIL_LABEL})+`),
+  group_regex: z.string().default(DEFAULT_PATTERNS.group),
+  username_regex: z.string().default(DEFAULT_PATTERNS.username),
+  password_regex: z.string().default(DEFAULT_PATTERNS.password).describe("of new passwords"),
+  email_regex: z.string().default(DEFAULT_PATTERNS.email),
   bcrypt_cost: z.int().min(4).max(16).default(12).describe("of new hashes: 2^cost rounds"),
   anonymous_user_get: z.boolean().default(true).describe("user_get answers without a token"),
 });

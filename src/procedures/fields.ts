@@ -17,7 +17,16 @@ function text(): z.ZodString {
 
 function name(pattern: string): z.ZodString {
   const tooLong = { error: `must have at most ${MAX_NAME} characters`, abort: true };
-  return text().max(MAX_NAME, tooLong).regex(fullMatch(pattern), `must match ${pattern}`);
+  return matching(text().max(MAX_NAME, tooLong), pattern);
+}
+
+/** As a `regex` where it is one: the published schemas show it then. */
+function matching(schema: z.ZodString, source: string): z.ZodString {
+  const pattern = fullMatch(source);
+  const error = `must match ${source}`;
+  return pattern instanceof RegExp
+    ? schema.regex(pattern, error)
+    : schema.refine((value) => pattern.test(value), error);
 }
 
 /** The name of a user, in any case. */
@@ -55,9 +64,11 @@ export function kerberosTicket() {
 
 /** A password that is to be set. */
 export function newPassword(app: AppConfig): z.ZodString {
-  return text()
-    .refine(isHashable, { error: "must have at most 72 bytes in UTF-8 and no NUL", abort: true })
-    .regex(fullMatch(app.password_regex), `must match ${app.password_regex}`);
+  const hashable = text().refine(isHashable, {
+    error: "must have at most 72 bytes in UTF-8 and no NUL",
+    abort: true,
+  });
+  return matching(hashable, app.password_regex);
 }
 
 /** A vhost of the broker. */

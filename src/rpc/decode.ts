@@ -1,3 +1,4 @@
+import { parseJson } from "../config/json.ts";
 import { AppError } from "../errors.ts";
 
 const MAX_DEPTH = 32;
@@ -18,27 +19,9 @@ export function asObject(value: unknown): Readonly<Record<string, unknown>> {
 
 function parse(body: Uint8Array): unknown {
   try {
-    const text = decoder.decode(body);
-    if (isTooDeep(text)) throw new RangeError(`nested deeper than ${MAX_DEPTH} levels`);
-    return JSON.parse(text);
+    return parseJson(decoder.decode(body), MAX_DEPTH);
   } catch {
     // The parser's own message quotes the body, which may hold a password: it is no cause to log.
     throw new AppError("INVALID_JSON");
   }
-}
-
-function isTooDeep(text: string): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index++) {
-    const char = text[index];
-    if (inString) {
-      if (char === "\\") index++;
-      else if (char === '"') inString = false;
-    } else if (char === '"') inString = true;
-    else if (char === "{" || char === "[") {
-      if (++depth > MAX_DEPTH) return true;
-    } else if (char === "}" || char === "]") depth--;
-  }
-  return false;
 }

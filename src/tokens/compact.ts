@@ -1,10 +1,12 @@
-import { decodeProtectedHeader } from "jose";
+import { parseJson } from "../config/json.ts";
 
 /** The longest token that is looked at, in characters. */
 const MAX_LENGTH = 16_384;
 
 /** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */
 const REFUSED_MEMBERS = ["crit", "jwk", "jku", "x5u", "x5c", "b64"];
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** What a token says of itself before any signature was checked: nothing in it can be believed yet. */
 export interface UnverifiedToken {
@@ -20,15 +22,14 @@ export function readCompact(text: string): UnverifiedToken | undefined {
   const parts = text.split(".");
   if (parts.length !== 3 || !parts.every(isCanonicalBase64url)) return undefined;
   try {
-    const header: Readonly<Record<string, unknown>> = decodeProtectedHeader(text);
-    const payload: unknown = JSON.parse(decodeText(parts[1] ?? ""));
+    const header = objectIn(parts[0]);
+    const payload = objectIn(parts[1]);
     if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined;
-    if (typeof payload !== "object" || payload === null || !("iss" in payload)) return undefined;
     const { typ, alg, kid } = header;
-    if (typeof typ !== "string" || typeof alg !== "string" || typeof payload.iss !== "string")
-      return undefined;
+    const { iss: issuer } = payload;
+    if (typeof typ !== "string" || typeof alg !== "string" || typeof issuer !== "string") return undefined;
     if (kid !== undefined && typeof kid !== "string") return undefined;
-    return { typ, alg, kid, issuer: payload.iss };
+    return { typ, alg, kid, issuer };
   } catch {
     return undefined;
   }
@@ -39,6 +40,8 @@ function isCanonicalBase64url(part: string): boolean {
   return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
 }
 
-function decodeText(part: string): string {
-  return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
+function objectIn(part = ""): Readonly<Record<string, unknown>> {
+  const value = parseJson(decoder.decode(Buffer.from(part, "base64url")));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("no object");
+  return { ...value };
 }

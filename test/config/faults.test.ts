@@ -173,7 +173,7 @@ test("a fault does not repeat a secret", () => {
   assert.equal(JSON.stringify(faults).includes(password), false);
 });
 
-test("a file that is missing, no JSON or no object is a fault that names the file", () => {
+test("a file that is missing, no JSON, no object or ambiguous is a fault that names the file", () => {
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
@@ -183,6 +183,7 @@ test("a file that is missing, no JSON or no object is a fault that names the fil
     write("broken.json", '{"amqp_settings": '),
     write("list.json", "[]"),
     write("null.json", "null"),
+    write("double.json", '{"amqp_settings": {"host": "a", "host": "b"}}'),
   ]) {
     assert.throws(
       () => loadConfig(file, { keys: false, env: {} }),

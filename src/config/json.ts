@@ -1,0 +1,44 @@
+/**
+ * The value of a JSON text. Stricter than JSON.parse: throws SyntaxError also when an object names a member twice, because
+ * two readers could then take the text for two things (RFC 8259 section 4), and below `maxDepth` levels.
+ */
+export function parseJson(text: string, maxDepth = Number.POSITIVE_INFINITY): unknown {
+  const { members, depth } = measure(text);
+  if (depth > maxDepth) throw new SyntaxError(`nested deeper than ${maxDepth} levels`);
+  const value: unknown = JSON.parse(text);
+  // Of two members with one name JSON.parse keeps one.
+  if (countMembers(value) !== members) throw new SyntaxError("an object has two members with the same name");
+  return value;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPENING = [0x7b, 0x5b];
+const CLOSING = [0x7d, 0x5d];
+
+/** How many members a text has, and how deep it is nested, if it is JSON. */
+function measure(text: string): { members: number; depth: number } {
+  let members = 0;
+  let level = 0;
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const char = text.charCodeAt(index);
+    if (inString) {
+      if (char === BACKSLASH) index++;
+      else if (char === QUOTE) inString = false;
+    } else if (char === QUOTE) inString = true;
+    else if (char === COLON) members++;
+    else if (OPENING.includes(char)) depth = Math.max(depth, ++level);
+    else if (CLOSING.includes(char)) level--;
+  }
+  return { members, depth };
+}
+
+function countMembers(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const children: unknown[] = Object.values(value);
+  const own = Array.isArray(value) ? 0 : children.length;
+  return children.reduce<number>((sum, child) => sum + countMembers(child), own);
+}
