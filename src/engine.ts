@@ -10,7 +10,7 @@ import type { Log } from "./observability/log.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
 import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
-import { createFingerprints } from "./rpc/fingerprint.ts";
+import { createFingerprints } from "./tokens/fingerprint.ts";
 import { createInbox } from "./rpc/inbox.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { startUpkeep } from "./rpc/upkeep.ts";

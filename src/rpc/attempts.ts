@@ -15,7 +15,7 @@ import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Envelope, Incoming } from "./envelope.ts";
-import type { Fingerprints } from "./fingerprint.ts";
+import type { Fingerprints } from "../tokens/fingerprint.ts";
 import { createGate } from "./gate.ts";
 import { messageKeyOf } from "./identity.ts";
 import type { Inbox } from "./inbox.ts";

@@ -9,7 +9,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
 import type { Commit } from "./commit.ts";
-import type { Fingerprints } from "./fingerprint.ts";
+import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**

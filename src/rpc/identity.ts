@@ -1,7 +1,7 @@
 import type { QueueName } from "../config/queues.ts";
 import { AppError } from "../errors.ts";
 import type { Incoming } from "./envelope.ts";
-import type { Fingerprints } from "./fingerprint.ts";
+import type { Fingerprints } from "../tokens/fingerprint.ts";
 
 /** What tells one request from all others, without telling what is in it. */
 export interface RequestIdentity {

@@ -15,7 +15,7 @@ import { createAttempts } from "../../src/rpc/attempts.ts";
 import { messageKeyOf } from "../../src/rpc/identity.ts";
 import type { Envelope, Incoming } from "../../src/rpc/envelope.ts";
 import { createInbox } from "../../src/rpc/inbox.ts";
-import { createFingerprints } from "../../src/rpc/fingerprint.ts";
+import { createFingerprints } from "../../src/tokens/fingerprint.ts";
 import { createDatabase, dropDatabase, scratchFolder } from "../support/env.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES } from "../support/worker.ts";
