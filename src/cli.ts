@@ -9,6 +9,9 @@ if (major < 24 || (major === 24 && minor < 15)) {
   );
   process.exitCode = 1;
 } else {
+  // Everybody on this host can read command lines, and a request in one may hold a password: a title takes its place.
+  const [, , command = ""] = process.argv;
+  if (command === "call" || command === "bench") process.title = `authmq ${command}`;
   // Read by libuv when its pool starts: every processor can hash while two threads stay for everything else.
   process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(4, availableParallelism() + 2));
   // Imported only now: an older Node cannot even parse what lies behind it.

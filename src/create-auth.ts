@@ -19,6 +19,7 @@ import { deleteUser } from "./procedures/user/delete.ts";
 import { getUser } from "./procedures/user/get.ts";
 import { getAllUsers } from "./procedures/user/get-all.ts";
 import { registerUser } from "./procedures/user/register.ts";
+import { unlockUser } from "./procedures/user/unlock.ts";
 import type { Procedure, ReplyOf, RequestOf } from "./rpc/procedure.ts";
 
 /** How `createAuth` is set up. */
@@ -46,6 +47,7 @@ export interface Auth extends AsyncDisposable {
     readonly change: Workflow<typeof changeUser>;
     readonly getAll: Workflow<typeof getAllUsers>;
     readonly get: Workflow<typeof getUser>;
+    readonly unlock: Workflow<typeof unlockUser>;
   };
   readonly group: {
     readonly getAll: Workflow<typeof getAllGroups>;
@@ -76,6 +78,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       change: workflow(changeUser),
       getAll: workflow(getAllUsers),
       get: workflow(getUser),
+      unlock: workflow(unlockUser),
     },
     group: {
       getAll: workflow(getAllGroups),

@@ -1,6 +1,7 @@
 import { createLogin } from "./auth/login.ts";
 import { createPasswords } from "./auth/password.ts";
 import { openSources, type Remote } from "./auth/sources.ts";
+import { createThrottle } from "./auth/throttle.ts";
 import { ConfigError } from "./config/fault.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
@@ -42,16 +43,18 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app.bcrypt_cost, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
+  const fingerprints = createFingerprints(signing.key);
   const services = {
     app,
     metrics,
     inbox: createInbox(db, metrics),
-    fingerprints: createFingerprints(signing.key),
+    fingerprints,
     db,
     issuer,
     validator: createValidator(signing, config.issuers),
     passwords,
     login: createLogin(db, passwords, sources),
+    throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
     revalidate: sources.revalidate,
   };
   let upkeep: ReturnType<typeof startUpkeep> | undefined;

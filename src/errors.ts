@@ -16,6 +16,7 @@ export const ERRORS = {
   IDEMPOTENCY_CONFLICT: { resp: 409, msg: "the key was used for another request within the last 15 minutes" },
   LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
   REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
+  TOO_MANY_ATTEMPTS: { resp: 429, msg: "too many failed logins; try again in retry_after seconds" },
   INTERNAL: { resp: 500, msg: "a fault of the service; the reference stands in its log" },
   UNAVAILABLE: {
     resp: 503,
@@ -35,6 +36,7 @@ export interface FieldFault {
 interface AppErrorOptions extends ErrorOptions {
   readonly fields?: readonly FieldFault[];
   readonly reference?: string;
+  readonly retryAfter?: number;
 }
 
 /** A failure with a code of the table; `message` and `cause` are for the log, never for a caller. */
@@ -43,12 +45,15 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fields: readonly FieldFault[] | undefined;
   readonly reference: string | undefined;
+  /** Seconds. */
+  readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, detail?: string, options: AppErrorOptions = {}) {
     super(detail ?? ERRORS[code].msg, options);
     this.code = code;
     this.fields = options.fields;
     this.reference = options.reference;
+    this.retryAfter = options.retryAfter;
   }
 
   /** The code that goes into `resp_code`. */

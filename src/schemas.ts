@@ -19,6 +19,7 @@ const failure = z.object({
       .optional()
       .describe("what is wrong with which field (400)"),
     reference: z.string().optional().describe("stands in the service's log (500)"),
+    retry_after: z.int().positive().optional().describe("seconds to wait (429)"),
   }),
 });
 

@@ -73,3 +73,14 @@ create table lease (
   name varchar(64) not null primary key,
   held_until datetime(3) not null
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0011-login-throttle
+create table login_throttle (
+  account_key binary(32) not null primary key,
+  version bigint not null,
+  sources text not null,
+  expires_at datetime(3) not null
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0012-login-throttle-by-expiry
+create index login_throttle_by_expiry on login_throttle (expires_at);

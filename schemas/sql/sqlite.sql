@@ -70,3 +70,14 @@ create table lease (
   name text not null primary key,
   held_until text not null
 );
+
+-- 0011-login-throttle
+create table login_throttle (
+  account_key blob not null primary key,
+  version integer not null,
+  sources text not null,
+  expires_at text not null
+);
+
+-- 0012-login-throttle-by-expiry
+create index login_throttle_by_expiry on login_throttle (expires_at);

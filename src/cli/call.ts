@@ -4,11 +4,15 @@ import { connectRpc, NoReplyError } from "../client/rpc-client.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { isQueueName } from "../config/queues.ts";
 import { messageOf } from "../errors.ts";
+import { toPrintable } from "../observability/printable.ts";
 import { ExitError } from "./exit.ts";
 import { configOption, findConfig, seconds } from "./options.ts";
 
 const EXIT_REFUSED = 1;
 const EXIT_NO_REPLY = 2;
+
+/** What nobody else on this host should read. */
+const SECRET_FIELDS = ["password", "password_confirm", "id_token", "access_token", "kerberos_ticket"];
 
 interface CallOptions {
   readonly config?: string;
@@ -39,12 +43,13 @@ Exits with 0 for a reply of 2xx, 1 for any other reply, 2 for none.
 
 Examples:
   $ authmq call user_get '{"username":"alice"}'
-  $ authmq call login - < login.json      (no password in the shell's history)`,
+  $ authmq call login - < login.json      (no password in the list of processes or the shell's history)`,
     )
     .action(async (queue: string, json: string, options: CallOptions) => {
       const config = loadConfig(findConfig(options.config), { keys: false });
       const reply = await call(config, queue, readRequest(json), options);
-      process.stdout.write(`${JSON.stringify(reply, null, process.stdout.isTTY ? 2 : 0)}\n`);
+      const text = JSON.stringify(reply, null, process.stdout.isTTY ? 2 : 0);
+      process.stdout.write(`${toPrintable(text)}\n`);
       if (reply.resp_code < 200 || reply.resp_code > 299) throw new ExitError(EXIT_REFUSED);
     });
 }
@@ -53,12 +58,23 @@ Examples:
 export function readRequest(argument: string): string {
   const text = argument === "-" ? readFileSync(0, "utf8") : argument;
   try {
-    JSON.parse(text);
+    const request: unknown = JSON.parse(text);
+    if (argument !== "-") warnOfSecrets(request);
     return text;
   } catch {
     const where = argument === "-" ? "stdin" : "the request";
     throw new ExitError(EXIT_NO_REPLY, `${where} is not JSON; an example: '{"username":"alice"}'`);
   }
+}
+
+/** The process has blanked its command line by now; it stood there for a moment, and stands in the shell's history. */
+function warnOfSecrets(request: unknown): void {
+  if (typeof request !== "object" || request === null) return;
+  const field = SECRET_FIELDS.find((name) => Object.hasOwn(request, name));
+  if (field === undefined) return;
+  process.stderr.write(
+    `authmq: others on this host can read a command line: give - instead of a request with ${field}, and the request on stdin\n`,
+  );
 }
 
 /** The queue on the broker for a workflow's default name; any other name means itself. */

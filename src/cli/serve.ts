@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import { Command } from "commander";
-import { loadConfig } from "../config/load.ts";
+import { type Config, loadConfig } from "../config/load.ts";
 import { migrate } from "../db/migrate.ts";
 import { createLog, type Log } from "../observability/log.ts";
 import { createWorker } from "../worker.ts";
+import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { configOption, findConfig } from "./options.ts";
 
 /** `authmq serve`. */
@@ -26,12 +28,14 @@ Examples:
 }
 
 async function serve(options: { config?: string; migrate?: true }): Promise<void> {
-  const config = loadConfig(findConfig(options.config), { keys: true });
+  const file = findConfig(options.config);
+  const config = loadConfig(file, { keys: true });
   const log = createLog(config.log);
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
+  warnOfOpenFiles(file, config, log);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
@@ -47,6 +51,14 @@ async function serve(options: { config?: string; migrate?: true }): Promise<void
   } finally {
     await worker.stop();
   }
+}
+
+/** Files whose readers could act as this installation, or for any of its users. */
+function warnOfOpenFiles(file: string | undefined, { kerberos }: Config, log: Log): void {
+  const files = [...(file === undefined ? [] : [resolve(file)]), ...keyFiles(file)];
+  if (kerberos !== undefined) files.push(kerberos.keytab);
+  for (const open of findOpenFiles(files))
+    log.warn(open, "a file with secrets is open to others than its owner");
 }
 
 function announce(log: Log, handler: string): void {

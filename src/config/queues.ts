@@ -9,6 +9,7 @@ export const QUEUE_SETTINGS = {
   user_change: "user_workflow_change_user",
   user_all: "user_workflow_get_all",
   user_get: "user_workflow_get_user",
+  user_unlock: "user_workflow_unlock_user",
   group_all: "group_workflow_get_groups",
   group_user: "group_workflow_group_members",
   group_create: "group_workflow_create_group",

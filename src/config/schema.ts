@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { appConfig } from "./app-config.ts";
 import { parseNode } from "./broker-node.ts";
-import { DEFAULT_PATTERNS } from "./patterns.ts";
 import { QUEUE_KEYS, queueNames } from "./queues.ts";
 
 export const SIGN_METHODS = [
@@ -29,7 +29,6 @@ export type QueueProfile = (typeof QUEUE_PROFILES)[number];
 
 const signMethod = z.enum(SIGN_METHODS);
 const filePath = z.string().min(1);
-const minutes = z.number().positive().max(525_600);
 const port = z.int().min(1).max(65_535);
 
 const secretType = z
@@ -186,22 +185,6 @@ const amqpSettings = z.strictObject({
     .default("durable")
     .describe("how the queues are declared; transient: as py_auth_micro does"),
   max_request_bytes: z.int().min(1024).default(65_536).describe("a larger request is answered 413"),
-});
-
-const appConfig = z.strictObject({
-  id_token_valid_time: minutes.default(1440).describe("minutes"),
-  access_token_valid_time: minutes.default(5).describe("minutes"),
-  allow_registration: z.boolean().default(false).describe("whether anyone may register"),
-  auto_activate_accounts: z.boolean().default(true).describe("registered accounts are active at once"),
-  admin_group: z.string().min(1).max(100).default("admin").describe("its members are administrators"),
-  default_vhost: z.string().min(1).max(100).default("prod").describe("of a login that names none"),
-  vhosts: z.array(z.string().min(1).max(100)).min(1).optional().describe("given, no other vhost is accepted"),
-  group_regex: z.string().default(DEFAULT_PATTERNS.group),
-  username_regex: z.string().default(DEFAULT_PATTERNS.username),
-  password_regex: z.string().default(DEFAULT_PATTERNS.password).describe("of new passwords"),
-  email_regex: z.string().default(DEFAULT_PATTERNS.email),
-  bcrypt_cost: z.int().min(4).max(16).default(12).describe("of new hashes: 2^cost rounds"),
-  anonymous_user_get: z.boolean().default(true).describe("user_get answers without a token"),
 });
 
 const queueName = z

@@ -72,6 +72,16 @@ interface LeaseTable {
   held_until: SqlTime;
 }
 
+/** Failed logins of accounts, whether there are such users or not; keys are HMACs. */
+interface LoginThrottleTable {
+  account_key: Uint8Array;
+  /** MySQL gives it as digits. */
+  version: ColumnType<number | string, number, number>;
+  /** JSON. */
+  sources: string;
+  expires_at: SqlTime;
+}
+
 /** The tables as rows come out of either database. */
 export interface Tables {
   user: UserTable;
@@ -81,6 +91,7 @@ export interface Tables {
   rpc_inbox: RpcInboxTable;
   rpc_attempt: RpcAttemptTable;
   lease: LeaseTable;
+  login_throttle: LoginThrottleTable;
 }
 
 /** A user's row. */

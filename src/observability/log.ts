@@ -1,7 +1,8 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { LogConfig } from "../config/schema.ts";
+import { toPrintable } from "./printable.ts";
 
-/** Writes JSON lines; takes objects that hold no password, token, key or request body. */
+/** Writes JSON lines in which nothing is for a terminal to obey; takes objects that hold no password, token, key or request body. */
 export type Log = Logger;
 
 /** A log on stderr or in the configured file; throws when that file cannot be opened. */
@@ -13,7 +14,8 @@ export function createLog(config: LogConfig): Log {
 
 /** A log that writes to a stream of the caller's choice. */
 export function createLogTo(destination: DestinationStream, level: LogConfig["level"]): Log {
-  return pino({ level, base: { pid: process.pid }, serializers: { err: describeError } }, destination);
+  const options = { level, base: { pid: process.pid }, serializers: { err: describeError } };
+  return pino({ ...options, hooks: { streamWrite: toPrintable } }, destination);
 }
 
 /** What a log line says of an error: drivers hang SQL texts, parameters and sockets on theirs, which stay out. */

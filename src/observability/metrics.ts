@@ -106,6 +106,11 @@ const METRICS = {
     labels: [],
     help: "Time of one bcrypt operation without the wait for its turn, in seconds.",
   },
+  logins_throttled_total: {
+    type: "counter",
+    labels: [],
+    help: "Logins that were refused unseen because too many had failed.",
+  },
   directory_duration_seconds: {
     type: "histogram",
     labels: [],

@@ -13,6 +13,7 @@ import { deleteUser } from "./user/delete.ts";
 import { getUser } from "./user/get.ts";
 import { getAllUsers } from "./user/get-all.ts";
 import { registerUser } from "./user/register.ts";
+import { unlockUser } from "./user/unlock.ts";
 
 /** Every workflow. */
 export const PROCEDURES = [
@@ -25,6 +26,7 @@ export const PROCEDURES = [
   changeUser,
   getAllUsers,
   getUser,
+  unlockUser,
   getAllGroups,
   groupMembers,
   createGroup,

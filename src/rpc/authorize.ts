@@ -34,8 +34,7 @@ export async function authorize(
     throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: field, msg: "must be a string" }] });
   }
   if (field === "id_token") {
-    const ip = typeof input["ip"] === "string" ? input["ip"] : ANY_IP;
-    const resumed = await resumeSession(services, token, ip);
+    const resumed = await resumeSession(services, token, addressIn(input));
     if (resumed.state === "refused") throw new AppError("INVALID_TOKEN");
     if (resumed.state === "revoked") throw new RevokedToken(resumed.username);
     return { caller: undefined, session: resumed.session };
@@ -45,6 +44,11 @@ export async function authorize(
   if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input))
     throw new AppError("FORBIDDEN");
   return { caller, session: undefined };
+}
+
+/** The address that a request names, in canonical form; `*` when it names none. */
+export function addressIn({ ip }: Readonly<Record<string, unknown>>): string {
+  return typeof ip === "string" ? ip : ANY_IP;
 }
 
 async function identify({ app, validator }: Services, token: string): Promise<Authenticated> {

@@ -2,14 +2,15 @@ import type { StillWanted } from "../auth/lane.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { Login } from "../auth/login.ts";
 import type { Passwords } from "../auth/password.ts";
+import type { Throttle } from "../auth/throttle.ts";
 import type { AppConfig } from "../config/schema.ts";
 import type { Database } from "../db/database.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
 import type { Commit } from "./commit.ts";
-import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**
@@ -27,6 +28,7 @@ export interface Services {
   readonly validator: TokenValidator;
   readonly passwords: Passwords;
   readonly login: Login;
+  readonly throttle: Throttle;
   readonly revalidate: Revalidate;
   readonly inbox: Inbox;
   readonly fingerprints: Fingerprints;

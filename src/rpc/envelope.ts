@@ -45,6 +45,7 @@ export function failureEnvelope(error: AppError): Envelope {
       error: error.code,
       ...(error.fields === undefined ? {} : { fields: error.fields }),
       ...(error.reference === undefined ? {} : { reference: error.reference }),
+      ...(error.retryAfter === undefined ? {} : { retry_after: error.retryAfter }),
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Trx } from "../db/database.ts";
 import { forgetAttempts } from "../db/queries/attempts.ts";
 import { AppError, type FieldFault } from "../errors.ts";
 import { announceStage } from "../observability/stages.ts";
-import { authorize, type Identity, RevokedToken } from "./authorize.ts";
+import { addressIn, authorize, type Identity, RevokedToken } from "./authorize.ts";
 import { commit } from "./commit.ts";
 import type { Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
@@ -13,6 +13,7 @@ import { type Envelope, type Incoming, successEnvelope } from "./envelope.ts";
 import { idempotencyKeyOf, identityOf, messageKeyOf, type RequestIdentity } from "./identity.ts";
 import { AlreadyAnswered } from "./inbox.ts";
 import type { Procedure } from "./procedure.ts";
+import { throttled } from "./throttled.ts";
 
 /** A procedure with its input's schema by the rules of this installation. */
 export interface Prepared {
@@ -43,8 +44,14 @@ export async function execute(services: Services, prepared: Prepared, underway: 
   try {
     const identity = await authorize(services, procedure, request, input);
     const about = procedure.remembersAnswer === true ? identify(identity) : undefined;
-    if (about === undefined) return await run(services, procedure, underway, { identity, about, input });
-    return await once(services, procedure, underway, { identity, about, input });
+    const answer = (): Promise<Envelope> =>
+      about === undefined
+        ? run(services, procedure, underway, { identity, about, input })
+        : once(services, procedure, underway, { identity, about, input });
+    const account = procedure.guesses?.(input);
+    if (account === undefined) return await answer();
+    const origin = { userId: incoming?.userId ?? "", ip: addressIn(input) };
+    return await throttled(services.throttle, { account, origin, deadline: underway.deadline }, answer);
   } catch (failure) {
     // Whoever asks again for the end of a session has it.
     if (failure instanceof RevokedToken && isRepeat(incoming) && procedure.whenRevoked !== undefined)

@@ -21,6 +21,8 @@ export interface Procedure<
   readonly asksDirectory?: boolean;
   /** Whether its answer is remembered: then a repeat has that one and no second effect. Else it is done again. */
   readonly remembersAnswer?: boolean;
+  /** The account whose password the request tries, where it does: then it is throttled. */
+  guesses?(input: z.output<Input>): string | undefined;
   /** Makes the answer of what the commit gave and was remembered, where the answer itself must not be stored. */
   recall?(services: Services, stored: Readonly<Record<string, unknown>>): Promise<z.output<Output>>;
   /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */

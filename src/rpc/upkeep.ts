@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/attempts.ts";
 import { clearAnswers } from "../db/queries/inbox.ts";
 import { takeLease } from "../db/queries/leases.ts";
+import { clearThrottles } from "../db/queries/login-throttle.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 
@@ -12,20 +13,25 @@ const INTERVAL = 60_000;
 /** Rows that one statement takes away: its locks are in nobody's way for long. */
 const BATCH = 1000;
 
-/** Clears away answers and attempts that are too old, unless another replica has just done so; says how many answers. */
-export async function clearInbox(db: Database, batch = BATCH, signal?: AbortSignal): Promise<number> {
+/**
+ * Clears away what need not be remembered any more, unless another replica has just done so; says how many answers and
+ * throttled accounts that were.
+ */
+export async function clearOld(db: Database, batch = BATCH, signal?: AbortSignal): Promise<number> {
   if (!(await takeLease(db, "rpc_inbox", INTERVAL))) return 0;
   let total = 0;
-  while (signal?.aborted !== true) {
-    const cleared = await clearAnswers(db, batch);
-    total += cleared;
-    if (cleared < batch) break;
+  for (const clear of [clearAnswers, clearThrottles]) {
+    let cleared = batch;
+    while (cleared >= batch && signal?.aborted !== true) {
+      cleared = await clear(db, batch);
+      total += cleared;
+    }
   }
   await clearAttempts(db);
   return total;
 }
 
-/** Clears the inbox from time to time; `stop` is complete on return. */
+/** Clears up from time to time; `stop` is complete on return. */
 export function startUpkeep(db: Database, log: Log): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -36,10 +42,10 @@ export function startUpkeep(db: Database, log: Log): { stop(): Promise<void> } {
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        const cleared = await clearInbox(db, BATCH, signal);
-        if (cleared > 0) log.debug({ cleared }, "cleared the inbox");
+        const cleared = await clearOld(db, BATCH, signal);
+        if (cleared > 0) log.debug({ cleared }, "cleared up");
       } catch (error) {
-        log.warn({ reason: messageOf(error) }, "could not clear the inbox, trying again later");
+        log.warn({ reason: messageOf(error) }, "could not clear up, trying again later");
       }
     }
   };

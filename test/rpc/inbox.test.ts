@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
-import { clearInbox } from "../../src/rpc/upkeep.ts";
+import { clearOld } from "../../src/rpc/upkeep.ts";
 import { connectKeyed, type KeyedCaller } from "../support/keyed-caller.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
@@ -244,14 +244,14 @@ for (const database of DATABASES) {
         .executeTakeFirstOrThrow();
       const key = newKey();
       await caller.call(key, "group_create", { groupname: newName(), access_token });
-      const cleared = await Promise.all([clearInbox(worker.db, 2), clearInbox(worker.db, 2)]);
+      const cleared = await Promise.all([clearOld(worker.db, 2), clearOld(worker.db, 2)]);
       assert.deepEqual(
         cleared.toSorted((a, b) => a - b),
         [0, Number(total)],
       );
       const left = await worker.db.selectFrom("rpc_inbox").select("created_at").execute();
       assert.equal(left.length, 1);
-      assert.equal(await clearInbox(worker.db), 0, "the lease is held");
+      assert.equal(await clearOld(worker.db), 0, "the lease is held");
     });
   });
 }

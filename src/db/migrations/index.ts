@@ -8,6 +8,8 @@ import { rpcInbox } from "./0007-rpc-inbox.ts";
 import { rpcInboxByAge } from "./0008-rpc-inbox-by-age.ts";
 import { rpcAttempt } from "./0009-rpc-attempt.ts";
 import { lease } from "./0010-lease.ts";
+import { loginThrottle } from "./0011-login-throttle.ts";
+import { loginThrottleByExpiry } from "./0012-login-throttle-by-expiry.ts";
 import type { Ddl } from "./migration.ts";
 
 /** Every migration by its name, in order; append only. */
@@ -22,4 +24,6 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0008-rpc-inbox-by-age": rpcInboxByAge,
   "0009-rpc-attempt": rpcAttempt,
   "0010-lease": lease,
+  "0011-login-throttle": loginThrottle,
+  "0012-login-throttle-by-expiry": loginThrottleByExpiry,
 };

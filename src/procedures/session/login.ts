@@ -51,6 +51,7 @@ export const login = defineProcedure({
     id_token: z.string(),
     kerberos_ticket: z.string().optional().describe("proves this service to the client, in base64"),
   }),
+  guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
     const { login: checkLogin, stillWanted } = context;
     const credentials = credentialsOf(input);

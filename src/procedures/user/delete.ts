@@ -18,6 +18,7 @@ export const deleteUser = defineProcedure({
       const outcome = await deleteRow(trx, user, context.app.admin_group);
       if (outcome !== "deleted")
         throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
+      await context.throttle.forget(trx, user.username);
       return { success: true as const, msg: `deleted user ${user.username}` };
     });
   },

@@ -1,0 +1,159 @@
+import type { LoginThrottle } from "../../config/app-config.ts";
+
+/** An attempt whose outcome nobody wrote down within so many milliseconds had none: requests end before. */
+const PENDING_FOR = 10_000;
+
+/** So long a source is known for a login, and so many of them are, the latest ones. */
+const KNOWN_FOR = 30 * 86_400_000;
+const MOST_KNOWN = 20;
+
+/** A source counts for the account up to so many times its own free failures: a single one cannot use the account's up. */
+const SHARE = 2;
+
+/** Where attempts at an account come from. All times in milliseconds since 1970. */
+export interface Source {
+  readonly id: string;
+  readonly failures: number;
+  /** Of the last failure. */
+  readonly failedAt: number;
+  /** The beginnings of attempts that are not decided yet. */
+  readonly pending: readonly number[];
+  /** Of the last success; 0 for none. */
+  readonly succeededAt: number;
+}
+
+/** Whether an attempt may begin: admitted, not while others are decided, or not before a time. */
+export type Admission =
+  | { readonly verdict: "admitted"; readonly sources: readonly Source[] }
+  | { readonly verdict: "busy" }
+  | { readonly verdict: "refused"; readonly until: number };
+
+/** What became of an attempt: undecided ones count for nothing. */
+export type Outcome = "succeeded" | "failed" | "undecided";
+
+/** Whether an attempt from a source may begin now, and the account's sources when it does. */
+export function admit(sources: readonly Source[], id: string, now: number, limits: LoginThrottle): Admission {
+  const current = cleared(sources, now, limits);
+  const own = find(current, id);
+  const all = total(current, limits);
+  const gates = [gate({ ...own, pending: own.pending.length }, limits.free_failures, limits)];
+  // Who guesses from everywhere must not keep the user out where it is at home (SP 800-63B-4, 3.2.2).
+  if (own.succeededAt === 0) {
+    gates.push(gate(all, limits.free_failures_per_account, limits));
+    if (all.failures >= limits.max_failures) gates.push({ until: all.forgottenAt, isFull: true });
+  }
+  const until = Math.max(...gates.map((one) => one.until));
+  if (until > now) return { verdict: "refused", until };
+  if (gates.some(({ isFull }) => isFull)) return { verdict: "busy" };
+  return { verdict: "admitted", sources: replaced(current, { ...own, pending: [...own.pending, now] }) };
+}
+
+/** The account's sources after an attempt that began at `began`. */
+export function settle(
+  sources: readonly Source[],
+  id: string,
+  { began, outcome }: { readonly began: number; readonly outcome: Outcome },
+  now: number,
+  limits: LoginThrottle,
+): Source[] {
+  const current = cleared(sources, now, limits);
+  const own = find(current, id);
+  const index = own.pending.indexOf(began);
+  const decided = { ...own, pending: own.pending.filter((_, place) => place !== index) };
+  const changed: Record<Outcome, Source> = {
+    undecided: decided,
+    failed: { ...decided, failures: own.failures + 1, failedAt: now },
+    succeeded: { ...decided, failures: 0, failedAt: 0, succeededAt: now },
+  };
+  return cleared(replaced(current, changed[outcome]), now, limits);
+}
+
+/** The account's sources without their failures. */
+export function unlocked(sources: readonly Source[]): Source[] {
+  return sources
+    .filter(({ succeededAt }) => succeededAt > 0)
+    .map((source) => ({ ...source, failures: 0, failedAt: 0, pending: [] }));
+}
+
+/** When nothing of this will matter any more. */
+export function expiryOf(sources: readonly Source[], now: number, limits: LoginThrottle): number {
+  return Math.max(
+    now + PENDING_FOR,
+    ...sources.map(({ failures, failedAt }) => (failures > 0 ? failedAt + forgetting(limits) : 0)),
+    ...sources.map(({ succeededAt }) => (succeededAt > 0 ? succeededAt + KNOWN_FOR : 0)),
+  );
+}
+
+/** Whether the failure that was counted last is the one after which attempts begin to wait. */
+export function beginsToWait(sources: readonly Source[], id: string, limits: LoginThrottle): boolean {
+  return (
+    find(sources, id).failures === limits.free_failures ||
+    total(sources, limits).failures === limits.free_failures_per_account
+  );
+}
+
+interface Tally {
+  readonly failures: number;
+  readonly pending: number;
+  readonly failedAt: number;
+}
+
+/** When the next attempt may begin after these failures, and whether those that run forbid one until they are decided. */
+function gate(
+  { failures, pending, failedAt }: Tally,
+  free: number,
+  { max_delay_seconds: longest }: LoginThrottle,
+): { readonly until: number; readonly isFull: boolean } {
+  const excess = failures - free;
+  const until = excess < 0 ? 0 : failedAt + 1000 * Math.min(longest, 2 ** excess);
+  // Past its free failures an account is tried once at a time.
+  return { until, isFull: failures + pending >= Math.max(free, failures + 1) };
+}
+
+function total(sources: readonly Source[], limits: LoginThrottle): Tally & { readonly forgottenAt: number } {
+  const failing = sources.filter(({ failures }) => failures > 0);
+  return {
+    failures: failing.reduce(
+      (sum, { failures }) => sum + Math.min(failures, SHARE * limits.free_failures),
+      0,
+    ),
+    pending: sources.reduce((sum, { pending }) => sum + pending.length, 0),
+    failedAt: Math.max(0, ...failing.map(({ failedAt }) => failedAt)),
+    forgottenAt: Math.min(...failing.map(({ failedAt }) => failedAt)) + forgetting(limits),
+  };
+}
+
+/** Without what is over: failures that are forgotten, attempts that were never decided, sources of long ago. */
+function cleared(sources: readonly Source[], now: number, limits: LoginThrottle): Source[] {
+  const current = sources.map((source) => ({
+    ...source,
+    failures: source.failedAt + forgetting(limits) > now ? source.failures : 0,
+    pending: source.pending.filter((began) => began + PENDING_FOR > now),
+    succeededAt: source.succeededAt + KNOWN_FOR > now ? source.succeededAt : 0,
+  }));
+  const known = current.map(({ succeededAt }) => succeededAt).sort((a, b) => b - a);
+  const oldest = known[MOST_KNOWN - 1] ?? 0;
+  return current
+    .map((source) => (source.succeededAt < oldest ? { ...source, succeededAt: 0 } : source))
+    .filter(({ failures, pending, succeededAt }) => failures > 0 || pending.length > 0 || succeededAt > 0);
+}
+
+function forgetting({ forget_minutes }: LoginThrottle): number {
+  return forget_minutes * 60_000;
+}
+
+function find(sources: readonly Source[], id: string): Source {
+  return (
+    sources.find((source) => source.id === id) ?? {
+      id,
+      failures: 0,
+      failedAt: 0,
+      pending: [],
+      succeededAt: 0,
+    }
+  );
+}
+
+function replaced(sources: readonly Source[], source: Source): Source[] {
+  return [...sources.filter(({ id }) => id !== source.id), source];
+}

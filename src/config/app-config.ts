@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { DEFAULT_PATTERNS } from "./patterns.ts";
+
+const minutes = z.number().positive().max(525_600);
+
+const loginThrottle = z.strictObject({
+  free_failures: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe("failed logins of one account from one source before the next one has to wait"),
+  free_failures_per_account: z
+    .int()
+    .min(1)
+    .default(50)
+    .describe("the same from all sources together, for sources from which the account has never logged in"),
+  max_failures: z
+    .int()
+    .min(1)
+    .default(100)
+    .describe("from so many on, such a source waits until failures are forgotten"),
+  max_delay_seconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(3600)
+    .describe("longest wait after a failure; the first is 1 s, and each is twice the one before"),
+  forget_minutes: minutes.default(1440).describe("failures are forgotten when the last one is so old"),
+});
+
+/** Rules for accounts, names and tokens, as the file has them. */
+export const appConfig = z.strictObject({
+  id_token_valid_time: minutes.default(1440).describe("minutes"),
+  access_token_valid_time: minutes.default(5).describe("minutes"),
+  allow_registration: z.boolean().default(false).describe("whether anyone may register"),
+  auto_activate_accounts: z.boolean().default(true).describe("registered accounts are active at once"),
+  admin_group: z.string().min(1).max(100).default("admin").describe("its members are administrators"),
+  default_vhost: z.string().min(1).max(100).default("prod").describe("of a login that names none"),
+  vhosts: z.array(z.string().min(1).max(100)).min(1).optional().describe("given, no other vhost is accepted"),
+  group_regex: z.string().default(DEFAULT_PATTERNS.group),
+  username_regex: z.string().default(DEFAULT_PATTERNS.username),
+  password_regex: z.string().default(DEFAULT_PATTERNS.password).describe("of new passwords"),
+  email_regex: z.string().default(DEFAULT_PATTERNS.email),
+  bcrypt_cost: z.int().min(4).max(16).default(12).describe("of new hashes: 2^cost rounds"),
+  login_throttle: loginThrottle.prefault({}).describe("what failed logins cost"),
+  anonymous_user_get: z.boolean().default(true).describe("user_get answers without a token"),
+});
+
+/** When failed logins have to wait. */
+export type LoginThrottle = z.output<typeof loginThrottle>;

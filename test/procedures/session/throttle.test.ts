@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectKeyed } from "../../support/keyed-caller.ts";
+import { assertRefused, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+type Reply = Awaited<ReturnType<TestWorker["call"]>>;
+
+const RIGHT = "correct horse battery";
+const FREE = 10;
+
+for (const database of DATABASES) {
+  describe(`the throttle of failed logins, on ${database}`, () => {
+    let worker: TestWorker;
+    before(async () => {
+      worker = await startWorker({ database });
+      await worker.startReplica();
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const tryPassword = (username: string, password: string, more = {}): Promise<Reply> =>
+      worker.call("login", { username, password, ...more });
+    const fail = async (username: string, times: number, more = {}): Promise<void> => {
+      for (let n = 0; n < times; n++)
+        assertRefused(await tryPassword(username, `wrong ${n}`, more), 401, "INVALID_CREDENTIALS");
+    };
+    /** Makes the waits that have begun last, so that a slow machine cannot wait them out. */
+    const prolong = async (): Promise<void> => {
+      for (const { account_key, sources } of await worker.db
+        .selectFrom("login_throttle")
+        .selectAll()
+        .execute()) {
+        const longer = sources.replaceAll(`"failures":${FREE},`, `"failures":${2 * FREE},`);
+        const row = worker.db.updateTable("login_throttle").set({ sources: longer });
+        await row.where("account_key", "=", account_key).execute();
+      }
+    };
+    const lock = async (username: string, more = {}): Promise<void> => {
+      await fail(username, FREE, more);
+      await prolong();
+    };
+    /** Tries a wrong password until it has to wait: a slow machine may have waited already. */
+    const exhaust = async (username: string, more = {}): Promise<number> => {
+      let reply = await tryPassword(username, "wrong", more);
+      for (let extra = 0; reply.resp_code === 401 && extra < 5; extra++)
+        reply = await tryPassword(username, "wrong", more);
+      return assertThrottled(reply);
+    };
+    const assertThrottled = (reply: Reply): number => {
+      const { retry_after: seconds, ...rest } = reply.resp_data;
+      assert.deepEqual(
+        [reply.resp_code, rest],
+        [
+          429,
+          { msg: "too many failed logins; try again in retry_after seconds", error: "TOO_MANY_ATTEMPTS" },
+        ],
+      );
+      assert.ok(Number.isInteger(seconds) && Number(seconds) >= 1, String(seconds));
+      return Number(seconds);
+    };
+
+    test("after ten failures the next attempt has to wait, and then the right password is good", async () => {
+      await worker.addUser("waits", RIGHT);
+      await fail("waits", FREE);
+      await sleep((await exhaust("waits")) * 1000);
+      dataOf(await tryPassword("waits", RIGHT));
+      await fail("waits", FREE);
+    });
+
+    test("while it has to wait the right password is refused as well, in whatever case the name is", async () => {
+      await worker.addUser("somebody", RIGHT);
+      await lock("somebody");
+      const seconds = ["somebody", "SOMEBODY"].map(async (name) =>
+        assertThrottled(await tryPassword(name, RIGHT)),
+      );
+      for (const one of await Promise.all(seconds)) assert.ok(one > 900 && one <= 1024, String(one));
+    });
+
+    test("a name that nobody has is throttled like one that somebody has", async () => {
+      await lock("nobody-has-it");
+      const seconds = assertThrottled(await tryPassword("nobody-has-it", "wrong"));
+      assert.ok(seconds > 900 && seconds <= 1024, String(seconds));
+    });
+
+    test("another address is another source; an IPv6 network and the spellings of an address are one", async () => {
+      await worker.addUser("moves", RIGHT);
+      await lock("moves", { ip: "192.0.2.7" });
+      assertThrottled(await tryPassword("moves", RIGHT, { ip: "::ffff:192.0.2.7" }));
+      dataOf(await tryPassword("moves", RIGHT, { ip: "192.0.2.8" }));
+      dataOf(await tryPassword("moves", RIGHT));
+      for (let n = 0; n < FREE; n++) await fail("moves", 1, { ip: `2001:db8::${n}` });
+      await prolong();
+      assertThrottled(await tryPassword("moves", RIGHT, { ip: "2001:db8:0:0:1::" }));
+      dataOf(await tryPassword("moves", RIGHT, { ip: "2001:db8:0:1::" }));
+    });
+
+    test("from everywhere together an account has fifty free failures, but its own sources stay open", async () => {
+      await worker.addUser("famous", RIGHT);
+      dataOf(await tryPassword("famous", RIGHT, { ip: "198.51.100.1" }));
+      for (let n = 1; n <= 50; n++) await fail("famous", 1, { ip: `203.0.113.${n}` });
+      await exhaust("famous", { ip: "203.0.113.200" });
+      dataOf(await tryPassword("famous", RIGHT, { ip: "198.51.100.1" }));
+    });
+
+    test("of many guesses at once hardly more are looked at than are free", async () => {
+      await worker.addUser("crowded", RIGHT);
+      const replies = await Promise.all(
+        Array.from({ length: 60 }, (_, n) => tryPassword("crowded", `wrong ${n}`)),
+      );
+      const refused = replies.filter(({ resp_code }) => resp_code === 401);
+      // Whoever is let wait for the others may see the first waits end on a slow machine: of 1, 2 and 4 s.
+      assert.ok(refused.length >= FREE && refused.length <= FREE + 3, String(refused.length));
+      for (const reply of replies) if (reply.resp_code !== 401) assertThrottled(reply);
+    });
+
+    test("many right logins at once are all good", async () => {
+      await worker.addUser("popular", RIGHT);
+      const replies = await Promise.all(Array.from({ length: 40 }, () => tryPassword("popular", RIGHT)));
+      for (const reply of replies) dataOf(reply);
+    });
+
+    test("the right password of a deactivated account counts as right", async () => {
+      await worker.addUser("sleeper", RIGHT, { activated: false });
+      await fail("sleeper", FREE - 1);
+      assertRefused(await tryPassword("sleeper", RIGHT), 403, "ACCOUNT_NOT_ACTIVATED");
+      await lock("sleeper");
+      assertThrottled(await tryPassword("sleeper", RIGHT));
+    });
+
+    test("a key that belongs to a login is no way to try more passwords", async () => {
+      await worker.addUser("keyed", RIGHT);
+      await using caller = await connectKeyed(worker);
+      const login = (password: string): Promise<Reply> =>
+        caller.call("known-key", "login", { username: "keyed", password });
+      dataOf(await login(RIGHT));
+      for (let n = 0; n < FREE; n++) assertRefused(await login(`wrong ${n}`), 409, "IDEMPOTENCY_CONFLICT");
+      await prolong();
+      assertThrottled(await login("wrong"));
+      assertThrottled(await login(RIGHT));
+    });
+
+    test("a sender that the broker has verified is a source of its own", async () => {
+      await worker.addUser("fronted", RIGHT);
+      await using caller = await connectKeyed(worker);
+      const userId = new URL(worker.url).username;
+      await lock("fronted");
+      const request = { username: "fronted", password: RIGHT };
+      assertThrottled(await caller.call(undefined, "login", request));
+      dataOf(await caller.call(undefined, "login", request, { userId }));
+    });
+
+    test("an admin takes the failures back", async () => {
+      await worker.addUser("locked", RIGHT);
+      await lock("locked");
+      assertThrottled(await tryPassword("locked", RIGHT));
+      const access_token = await worker.accessToken("root", ["admin"]);
+      const unlocked = await worker.call("user_unlock", { username: "LOCKED", access_token });
+      assert.deepEqual(unlocked, { resp_code: 200, resp_data: { msg: "unlocked user locked" } });
+      dataOf(await tryPassword("locked", RIGHT));
+    });
+
+    test("an account that is made anew has no failures", async () => {
+      await worker.addUser("reborn", RIGHT);
+      await lock("reborn");
+      const access_token = await worker.accessToken("root", ["admin"]);
+      dataOf(await worker.call("user_delete", { username: "reborn", access_token }));
+      await worker.addUser("reborn", RIGHT);
+      dataOf(await tryPassword("reborn", RIGHT));
+    });
+
+    test("neither names nor addresses stand in the table", async () => {
+      await fail("somebody", 1, { ip: "192.0.2.99" });
+      const rows = await worker.db.selectFrom("login_throttle").selectAll().execute();
+      assert.ok(rows.length > 0);
+      assert.doesNotMatch(JSON.stringify(rows), /somebody|192\.0\.2/);
+    });
+  });
+}
+
+test("a login that its directory cannot decide does not count", async () => {
+  const config = { ldap_settings: { address: "ldap://127.0.0.1:1", timeout_ms: 200 } };
+  await using worker = await startWorker({ config });
+  for (let n = 0; n <= FREE; n++)
+    assertRefused(
+      await worker.call("login", { username: "from-there", password: "any" }),
+      503,
+      "UNAVAILABLE",
+    );
+});
+
+test("the log says when an account's logins begin to wait, and names no name that nobody has", async () => {
+  await using worker = await startWorker({});
+  await worker.addUser("attacked", RIGHT);
+  for (const username of ["attacked", "typed-password"])
+    for (let n = 0; n < FREE + 1; n++) await worker.call("login", { username, password: `wrong ${n}` });
+  const lines = worker.log
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => typeof msg === "string" && msg.startsWith("logins of an account have failed"));
+  assert.deepEqual(
+    lines.map(({ level, username, known }) => ({ level, username, known })),
+    [
+      { level: 40, username: "attacked", known: undefined },
+      { level: 40, username: undefined, known: false },
+    ],
+  );
+  assert.doesNotMatch(worker.log.join(""), /typed-password/);
+});
