@@ -45,9 +45,10 @@ const HOMES = {
   jose: ["tokens/"],
   // The filter in the configuration is parsed where the configuration is.
   ldapts: ["auth/ldap", "config/user-filter.ts"],
-  "@node-rs/bcrypt": ["auth/password.ts"],
+  "@node-rs/bcrypt": ["auth/password/bcrypt.ts"],
   commander: ["cli/"],
   "cli-progress": ["cli/"],
+  "@zxcvbn-ts/language-common": ["cli/init.ts"],
   re2js: ["config/patterns.ts"],
   "redos-detector": ["config/patterns.ts"],
   pino: ["observability/"],

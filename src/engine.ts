@@ -41,7 +41,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   const issuer = await createIssuer(signing);
   const registry = createRegistry(PROCEDURES);
   const db = openDatabase(config.db, metrics);
-  const passwords = createPasswords(app.bcrypt_cost, metrics);
+  const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
   const fingerprints = createFingerprints(signing.key);
   const services = {

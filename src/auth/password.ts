@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { genSaltSync, hash, parseOptions, verify } from "@node-rs/bcrypt";
+import type { AppConfig } from "../config/schema.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { createLane, type StillWanted } from "./lane.ts";
+import { argon2id } from "./password/argon2id.ts";
+import { bcrypt } from "./password/bcrypt.ts";
 
 /** bcrypt reads no further (and stops at a NUL): a longer password would be as good as its beginning. */
 const MAX_BYTES = 72;
@@ -14,19 +15,32 @@ export function isHashable(password: string): boolean {
 
 /** Hashes and compares passwords, a few at a time. */
 export interface Passwords {
-  /** A bcrypt hash at the configured cost; the password is hashable. */
+  /** A hash as is configured; the password is hashable. */
   hash(password: string, stillWanted: StillWanted): Promise<Uint8Array>;
   /**
-   * Whether the password fits the hash. A refusal takes the time of one comparison at the configured cost, also
-   * without a hash, with a damaged one, or with a cheaper one.
+   * Whether the password fits the hash. Every refusal takes the same time, also without a hash, with a damaged or absurdly
+   * dear one, or with a cheaper one.
    */
   verify(password: string, stored: Uint8Array | null, stillWanted: StillWanted): Promise<boolean>;
-  /** Whether a hash is cheaper than what is configured now. */
+  /** Whether a hash is not what is configured now, or cheaper. */
   isOutdated(stored: Uint8Array): boolean;
 }
 
-/** Passwords at a bcrypt cost (2^cost rounds), all in one lane. */
-export function createPasswords(cost: number, metrics?: Metrics): Passwords {
+/** How passwords are hashed. */
+export type HashSettings = Pick<
+  AppConfig,
+  "password_hash" | "bcrypt_cost" | "argon2_memory_kib" | "argon2_passes"
+>;
+
+/** Passwords hashed as is configured, all in one lane. */
+export function createPasswords(settings: HashSettings, metrics?: Metrics): Passwords {
+  const schemes = {
+    bcrypt: bcrypt(settings.bcrypt_cost),
+    argon2id: argon2id({ memory: settings.argon2_memory_kib, passes: settings.argon2_passes }),
+  };
+  const configured = schemes[settings.password_hash];
+  // Whoever comes from bcrypt still has hashes of it, and a refusal must not tell whose they are.
+  const spent = configured === schemes.bcrypt ? [configured] : [configured, schemes.bcrypt];
   const lane = createLane(hashesAtOnce(), undefined, (seconds) =>
     metrics?.observe("lane_wait_seconds", seconds, { lane: "hashing" }),
   );
@@ -36,22 +50,20 @@ export function createPasswords(cost: number, metrics?: Metrics): Passwords {
     metrics?.observe("hash_duration_seconds", (performance.now() - since) / 1000);
     return result;
   };
+  const check = async (password: string, stored: string): Promise<boolean> => {
+    const owner = isHashable(password)
+      ? Object.values(schemes).find((scheme) => scheme.owns(stored))
+      : undefined;
+    if (owner !== undefined && (await owner.verify(password, stored))) return true;
+    for (const scheme of spent) if (scheme !== owner) await scheme.waste(password);
+    return false;
+  };
   return {
     hash: (password, stillWanted) =>
-      lane.run(stillWanted, async () => Buffer.from(await timed(hash(password, { cost })))),
+      lane.run(stillWanted, async () => Buffer.from(await timed(configured.hash(password)))),
     verify: (password, stored, stillWanted) =>
-      lane.run(stillWanted, async () => {
-        const known = stored === null ? undefined : costOf(stored);
-        if (stored !== null && known !== undefined && isHashable(password)) {
-          if (await timed(verify(password, stored))) return true;
-          // 2^known + 2^known + 2^(known+1) + ... + 2^(cost-1) = 2^cost rounds, as for everyone else.
-          for (let step = known; step < cost; step++) await timed(verify(password, decoy(step)));
-        } else {
-          await timed(verify(password, decoy(cost)));
-        }
-        return false;
-      }),
-    isOutdated: (stored) => (costOf(stored) ?? cost) < cost,
+      lane.run(stillWanted, () => timed(check(password, textOf(stored)))),
+    isOutdated: (stored) => !configured.owns(textOf(stored)) || configured.isCheap(textOf(stored)),
   };
 }
 
@@ -61,17 +73,6 @@ export function hashesAtOnce(): number {
   return Math.max(1, Math.min(availableParallelism(), pool - 1));
 }
 
-function costOf(stored: Uint8Array): number | undefined {
-  try {
-    return parseOptions(stored).cost;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A well-formed hash that fits no password anybody knows, so that comparing with it costs what a real one does. */
-function decoy(cost: number): string {
-  const digest = randomBytes(24).toString("base64").replaceAll("+", ".").slice(0, 30);
-  // The last of 31 characters holds four bits: with any other ending bcrypt refuses the text without hashing.
-  return `${genSaltSync({ cost })}${digest}.`;
+function textOf(stored: Uint8Array | null): string {
+  return stored === null ? "" : Buffer.from(stored).toString("latin1");
 }

@@ -7,7 +7,7 @@ import { pendingMigrations } from "../db/migrate.ts";
 import { ensureGroup, ensureMember } from "../db/queries/groups.ts";
 import { createUser } from "../db/queries/users.ts";
 import { inTransaction } from "../db/transaction.ts";
-import { email, newPassword, username } from "../procedures/fields.ts";
+import { email, hidesUsername, newPassword, revealsUsername, username } from "../procedures/fields.ts";
 import { ExitError } from "./exit.ts";
 import { configOption, findConfig } from "./options.ts";
 import { readPassword } from "./password-prompt.ts";
@@ -34,7 +34,9 @@ Examples:
 
 async function createAdmin(name: string, options: { email: string; config?: string }): Promise<void> {
   const { app, db } = loadConfig(findConfig(options.config), { keys: false });
-  const fields = z.object({ username: username(app), email: email(app), password: newPassword(app) });
+  const fields = z
+    .object({ username: username(app), email: email(app), password: newPassword(app) })
+    .refine(hidesUsername, revealsUsername);
   const { data: user, error } = fields.safeParse({
     username: name,
     email: options.email,
@@ -50,7 +52,7 @@ async function createAdmin(name: string, options: { email: string; config?: stri
   const pending = await pendingMigrations(database);
   if (pending.length > 0)
     throw new ExitError(1, `the database lacks ${pending.join(", ")}: run "authmq migrate" first`);
-  const password_hash = await createPasswords(app.bcrypt_cost).hash(user.password, () => true);
+  const password_hash = await createPasswords(app).hash(user.password, () => true);
   const { username: newName, email: address } = user;
   const row = {
     username: newName,

@@ -73,7 +73,8 @@ function warnOfSecrets(request: unknown): void {
   const field = SECRET_FIELDS.find((name) => Object.hasOwn(request, name));
   if (field === undefined) return;
   process.stderr.write(
-    `authmq: others on this host can read a command line: give - instead of a request with ${field}, and the request on stdin\n`,
+    `authmq: others on this host can read command lines, and ${field} is in this one: ` +
+      "give - in its place, and the request on stdin\n",
   );
 }
 

@@ -41,7 +41,20 @@ export const appConfig = z.strictObject({
   username_regex: z.string().default(DEFAULT_PATTERNS.username),
   password_regex: z.string().default(DEFAULT_PATTERNS.password).describe("of new passwords"),
   email_regex: z.string().default(DEFAULT_PATTERNS.email),
-  bcrypt_cost: z.int().min(4).max(16).default(12).describe("of new hashes: 2^cost rounds"),
+  password_blocklist: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("file with passwords that nobody may choose, one a line; case does not matter"),
+  password_hash: z.enum(["bcrypt", "argon2id"]).default("bcrypt").describe("of new passwords"),
+  bcrypt_cost: z.int().min(4).max(16).default(12).describe("of bcrypt hashes: 2^cost rounds"),
+  argon2_memory_kib: z
+    .int()
+    .min(8)
+    .max(262_144)
+    .default(19_456)
+    .describe("memory of one argon2id hash, in KiB"),
+  argon2_passes: z.int().min(1).max(16).default(2).describe("how often argon2id passes over it"),
   login_throttle: loginThrottle.prefault({}).describe("what failed logins cost"),
   anonymous_user_get: z.boolean().default(true).describe("user_get answers without a token"),
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
+import { readBlocklist } from "./blocklist.ts";
 import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readCa } from "./ca.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
@@ -96,7 +97,7 @@ export function parseConfig(
   const directory = readDirectory(section("ldap_settings"), folder, faults);
   const realm = section("kerberos_settings");
   const kerberos = options.keys ? readKerberos(realm, folder, faults) : undefined;
-  const app = checkApp(section("app_config"), faults);
+  const app = checkApp(section("app_config"), folder, faults);
   const { signing, issuers } = options.keys
     ? readIssuers(
         section("jwt_creation"),
@@ -153,7 +154,11 @@ function without(value: unknown, keys: readonly string[]): unknown {
   return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key)));
 }
 
-function checkApp(app: AppConfig | undefined, faults: ConfigFault[]): AppConfig | undefined {
+function checkApp(
+  app: Settings["app_config"] | undefined,
+  folder: string,
+  faults: ConfigFault[],
+): AppConfig | undefined {
   if (app === undefined) return undefined;
   for (const key of ["group_regex", "username_regex", "password_regex", "email_regex"] as const) {
     collectFault(faults, `app_config.${key}`, () => fullMatch(app[key]));
@@ -161,7 +166,12 @@ function checkApp(app: AppConfig | undefined, faults: ConfigFault[]): AppConfig 
   if (app.vhosts?.includes(app.default_vhost) === false) {
     faults.push({ path: "app_config.default_vhost", msg: "is not one of app_config.vhosts" });
   }
-  return app;
+  const { password_blocklist: file } = app;
+  if (file === undefined) return app;
+  const blockedPasswords = collectFault(faults, "app_config.password_blocklist", () =>
+    readBlocklist(resolve(folder, file)),
+  );
+  return blockedPasswords && { ...app, blockedPasswords };
 }
 
 function readDatabase(

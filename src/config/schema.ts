@@ -237,7 +237,10 @@ export const configSchema = z.strictObject(SECTIONS).meta({ title: "authmq confi
 export type Settings = z.output<typeof configSchema>;
 
 /** Rules for accounts, names and tokens. */
-export type AppConfig = Settings["app_config"];
+export type AppConfig = Settings["app_config"] & {
+  /** What stands in `password_blocklist`, folded. */
+  readonly blockedPasswords?: ReadonlySet<string>;
+};
 
 /** Where and how to reach the broker. */
 export type AmqpConfig = Settings["amqp_settings"];

@@ -2,7 +2,10 @@ import { pino, type DestinationStream, type Logger } from "pino";
 import type { LogConfig } from "../config/schema.ts";
 import { toPrintable } from "./printable.ts";
 
-/** Writes JSON lines in which nothing is for a terminal to obey; takes objects that hold no password, token, key or request body. */
+/**
+ * Writes JSON lines with nothing in them that a terminal would obey; takes objects that hold no password, token, key or
+ * request body.
+ */
 export type Log = Logger;
 
 /** A log on stderr or in the configured file; throws when that file cannot be opened. */

@@ -1,7 +1,7 @@
 /**
- * What JSON leaves as it is and a terminal or a viewer of logs obeys or takes for a line's end: DEL and C1 controls, the
- * separators U+2028 and U+2029, marks that turn the direction of a text; and halves of characters, which UTF-8 cannot
- * hold.
+ * What JSON leaves as it is, and a terminal or a viewer of logs obeys or takes for a line's end: DEL and C1 controls, the
+ * separators U+2028 and U+2029, and marks that turn the direction of a text. And halves of characters, because UTF-8
+ * cannot hold them.
  */
 const UNPRINTABLE = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\p{Cs}]/gu;
 

@@ -1,11 +1,15 @@
 import { z } from "zod";
 import { isHashable } from "../auth/password.ts";
 import { ANY_IP } from "../auth/session.ts";
+import { foldPassword } from "../config/blocklist.ts";
 import { fullMatch } from "../config/patterns.ts";
 import type { AppConfig } from "../config/schema.ts";
 import { canonicalIp } from "./ip.ts";
 
 const MAX_NAME = 100;
+
+/** For a refinement of a whole request: its fault is told together with those of the fields, and not only after them. */
+export const together = { when: (): boolean => true };
 
 /** Text as JSON may carry it, but no half characters: written as UTF-8, two of them would become the same. */
 function text(): z.ZodString {
@@ -49,9 +53,6 @@ export function password(): z.ZodString {
   return text();
 }
 
-/** For a refinement of a whole request: its fault is told together with those of the fields, and not only after them. */
-export const together = { when: (): boolean => true };
-
 /** Where a user's password is checked. */
 export function authType() {
   return z.enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS");
@@ -68,8 +69,38 @@ export function newPassword(app: AppConfig): z.ZodString {
     error: "must have at most 72 bytes in UTF-8 and no NUL",
     abort: true,
   });
-  return matching(hashable, app.password_regex);
+  return matching(hashable, app.password_regex).refine(
+    (value) => app.blockedPasswords?.has(foldPassword(value)) !== true,
+    "is one of the passwords that are tried first",
+  );
 }
+
+/** Shorter names are in many passwords by chance. */
+const MIN_FOUND_NAME = 4;
+
+/** For a request with a new password: whether it does not give its username away. */
+export function hidesUsername({
+  username: name,
+  password: secret,
+}: {
+  username?: unknown;
+  password?: unknown;
+}) {
+  if (typeof name !== "string" || typeof secret !== "string") return true;
+  const [folded, within] = [foldPassword(name), foldPassword(secret)];
+  return folded.length < MIN_FOUND_NAME ? within !== folded : !within.includes(folded);
+}
+
+/** The fault of a password that does, told together with those of other fields. */
+export const revealsUsername = {
+  path: ["password"],
+  error: "must not contain the username",
+  when: ({
+    issues,
+  }: {
+    readonly issues: readonly { readonly path?: PropertyKey[] | undefined }[];
+  }): boolean => !issues.some(({ path: [field] = [] }) => field === "password"),
+};
 
 /** A vhost of the broker. */
 export function vhost(app: AppConfig) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createLane } from "../../src/auth/lane.ts";
-import { createPasswords, isHashable } from "../../src/auth/password.ts";
+import { createPasswords, isHashable, type Passwords } from "../../src/auth/password.ts";
+import { type AppConfig, SECTIONS } from "../../src/config/schema.ts";
 import { Abandoned } from "../../src/errors.ts";
 
 const wanted = (): boolean => true;
@@ -46,39 +47,87 @@ describe("a lane", () => {
   });
 });
 
-describe("passwords", () => {
-  const passwords = createPasswords(5);
+/** Passwords with cheap hashes, unless the settings say otherwise. */
+function passwordsWith(settings: Partial<AppConfig> = {}): Passwords {
+  const cheap = { bcrypt_cost: 5, argon2_memory_kib: 64, argon2_passes: 2 };
+  return createPasswords(SECTIONS.app_config.parse({ ...cheap, ...settings }));
+}
 
-  test("fit their own hash and no other, and hashes of Python's bcrypt", async () => {
-    const hash = await passwords.hash("correct horse", wanted);
-    assert.equal(await passwords.verify("correct horse", hash, wanted), true);
-    assert.equal(await passwords.verify("correct hors", hash, wanted), false);
-    // From the test vectors of OpenBSD's bcrypt, which Python's library shares.
-    const known = Buffer.from("$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
-    assert.equal(await passwords.verify("U*U", known, wanted), true);
-  });
+// Of OpenBSD's bcrypt, which Python's library shares, and of the reference implementation of Argon2.
+const KNOWN = [
+  ["U*U", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"],
+  ["password", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"],
+  ["password", "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc"],
+] as const;
 
-  test("that bcrypt would cut are never right", async () => {
-    const hash = await passwords.hash("x".repeat(72), wanted);
-    assert.equal(await passwords.verify("x".repeat(73), hash, wanted), false);
-    assert.equal(await passwords.verify("x".repeat(72), hash, wanted), true);
-    assert.deepEqual(
-      [isHashable("ü".repeat(36)), isHashable("ü".repeat(37)), isHashable("a\0b")],
-      [true, false, false],
-    );
-  });
+for (const password_hash of ["bcrypt", "argon2id"] as const) {
+  describe(`passwords, with new hashes by ${password_hash},`, () => {
+    const passwords = passwordsWith({ password_hash });
 
-  test("are refused without a hash or with a damaged one", async () => {
-    for (const stored of [null, Buffer.from("damaged"), Buffer.from("$2b$05$short"), Buffer.alloc(0)]) {
-      assert.equal(await passwords.verify("correct horse", stored, wanted), false);
-    }
-  });
+    test("fit their own hash and no other, and hashes that other programs made", async () => {
+      const hash = await passwords.hash("correct horse", wanted);
+      assert.ok(
+        hash.toString().startsWith(password_hash === "bcrypt" ? "$2b$05$" : "$argon2id$v=19$m=64,t=2,p=1$"),
+      );
+      assert.equal(await passwords.verify("correct horse", hash, wanted), true);
+      assert.equal(await passwords.verify("correct hors", hash, wanted), false);
+      assert.notDeepEqual(await passwords.hash("correct horse", wanted), hash);
+      for (const [password, stored] of KNOWN) {
+        assert.equal(await passwords.verify(password, Buffer.from(stored), wanted), true, stored);
+        assert.equal(await passwords.verify(`${password}x`, Buffer.from(stored), wanted), false, stored);
+      }
+    });
 
-  test("know a hash that is cheaper than what is configured", async () => {
-    const cheap = await createPasswords(4).hash("correct horse", wanted);
-    assert.equal(passwords.isOutdated(cheap), true);
-    assert.equal(passwords.isOutdated(await passwords.hash("correct horse", wanted)), false);
-    assert.equal(await passwords.verify("wrong", cheap, wanted), false);
-    assert.equal(await passwords.verify("correct horse", cheap, wanted), true);
+    test("that bcrypt would cut are never right", async () => {
+      const hash = await passwords.hash("x".repeat(72), wanted);
+      assert.equal(await passwords.verify("x".repeat(73), hash, wanted), false);
+      assert.equal(await passwords.verify("x".repeat(72), hash, wanted), true);
+      assert.deepEqual(
+        [isHashable("ü".repeat(36)), isHashable("ü".repeat(37)), isHashable("a\0b")],
+        [true, false, false],
+      );
+    });
+
+    test("are refused without a hash, with a damaged one, and with one that would take for ever", async () => {
+      const tail = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+      const absurd = [
+        `$2b$31$${"a".repeat(52)}e`,
+        `$2b$17$${"a".repeat(52)}e`,
+        `$argon2id$v=19$m=4194304,t=2,p=1$${tail}`,
+        `$argon2id$v=19$m=262145,t=2,p=1$${tail}`,
+        `$argon2id$v=19$m=64,t=99,p=1$${tail}`,
+        `$argon2id$v=19$m=64,t=0,p=1$${tail}`,
+        `$argon2id$v=19$m=4,t=1,p=1$${tail}`,
+        `$argon2id$v=19$m=64,t=1,p=0$${tail}`,
+        `$argon2id$v=19$m=64,t=1,p=200$${tail}`,
+        `$argon2id$v=16$m=64,t=1,p=1$${tail}`,
+        `$argon2i$v=19$m=64,t=1,p=1$${tail}`,
+      ];
+      const damaged = ["damaged", "$2b$05$short", "$argon2id$", `$argon2id$v=19$m=64,t=1,p=1$${tail}=`, ""];
+      for (const stored of [null, ...[...absurd, ...damaged].map((text) => Buffer.from(text))])
+        assert.equal(await passwords.verify("password", stored, wanted), false, String(stored));
+      assert.equal(await passwords.verify("password", Buffer.from([0xff, 0xfe, 0]), wanted), false);
+    });
+
+    test("know a hash that is cheaper or of another kind than what is configured", async () => {
+      const cheaper = passwordsWith({ password_hash, bcrypt_cost: 4, argon2_memory_kib: 32 });
+      const dearer = passwordsWith({
+        password_hash,
+        bcrypt_cost: 6,
+        argon2_memory_kib: 128,
+        argon2_passes: 3,
+      });
+      const other = passwordsWith({ password_hash: password_hash === "bcrypt" ? "argon2id" : "bcrypt" });
+      const outdated = async (by: Passwords): Promise<boolean> => {
+        const hash = await by.hash("correct horse", wanted);
+        assert.equal(await passwords.verify("wrong", hash, wanted), false);
+        assert.equal(await passwords.verify("correct horse", hash, wanted), true);
+        return passwords.isOutdated(hash);
+      };
+      assert.deepEqual(
+        [await outdated(cheaper), await outdated(dearer), await outdated(other), await outdated(passwords)],
+        [true, false, true, false],
+      );
+    });
   });
-});
+}

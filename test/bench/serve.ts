@@ -28,7 +28,7 @@ export async function serve(
   await migrate(db);
   {
     await using database = openDatabase(db);
-    const passwords = createPasswords(app.bcrypt_cost);
+    const passwords = createPasswords(app);
     for (const [username, password] of Object.entries(localUsers)) {
       const password_hash = await passwords.hash(password, () => true);
       const email = `${username}@example.com`;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createPasswords } from "../../src/auth/password.ts";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { parseConfig } from "../../src/config/load.ts";
+import { SECTIONS } from "../../src/config/schema.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { ensureGroup, ensureMember } from "../../src/db/queries/groups.ts";
@@ -161,7 +162,7 @@ async function furnish(raw: {
   const config = parseConfig({ jwt_creation, db_settings }, { keys: true, env: {}, folder: "/" });
   await migrate(config.db);
   await using db = openDatabase(config.db);
-  const passwords = createPasswords(4);
+  const passwords = createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: 4 }));
   const add = async ({ username, email }: { username: string; email: string }): Promise<void> => {
     const password_hash = await passwords.hash(BYSTANDER.password, () => true);
     await createUser(db, { username, email, password_hash, auth_type: "LOCAL", activated: true });

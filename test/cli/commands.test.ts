@@ -11,7 +11,7 @@ const NO_TRACE = /^\s+at .*[:(]/m;
 test("init writes a configuration and a key that nobody else can read, and overwrites nothing", async () => {
   const folder = newFolder();
   const first = await runCli(["init", "sub"], { cwd: folder });
-  assert.deepEqual([first.code, first.stdout.trim().split("\n").length], [0, 3]);
+  assert.deepEqual([first.code, first.stdout.trim().split("\n").length], [0, 4]);
   for (const name of ["config.json", "signing-key.pem"]) {
     assert.equal(statSync(join(folder, "sub", name)).mode & 0o777, 0o600, name);
   }
@@ -24,6 +24,30 @@ test("init writes a configuration and a key that nobody else can read, and overw
   assert.deepEqual([check.code, check.stdout], [0, "ok\n"]);
   const config = JSON.parse(readFileSync(join(folder, "sub/config.json"), "utf8")) as Record<string, object>;
   assert.equal((config["app_config"] as { anonymous_user_get: boolean }).anonymous_user_get, false);
+});
+
+test("an installation that init made takes no short, common or telling password, not even for an admin", async () => {
+  const folder = newFolder();
+  await runCli(["init"], { cwd: folder });
+  const common = readFileSync(join(folder, "common-passwords.txt"), "utf8").trimEnd().split("\n");
+  assert.equal(new Set(common).size, 10_000);
+  await runCli(["migrate"], { cwd: folder });
+  const create = (password: string) =>
+    runCli(["admin", "create", "root", "--email", "root@example.com"], {
+      cwd: folder,
+      stdin: `${password}\n`,
+    });
+  const long = common.find((password) => password.length >= 12) ?? "";
+  for (const [password, fault] of [
+    ["short", "password must match"],
+    [long.toUpperCase(), "password is one of the passwords that are tried first"],
+    ["root-of-all-trees", "password must not contain the username"],
+  ] as const) {
+    const { code, stderr } = await create(password);
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(fault), stderr);
+  }
+  assert.equal((await create("correct horse battery")).code, 0);
 });
 
 test("config check lists every fault with its path and ends with 78", async () => {

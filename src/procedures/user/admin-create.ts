@@ -2,7 +2,15 @@ import { z } from "zod";
 import { createUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { authType, email, newPassword, together, username } from "../fields.ts";
+import {
+  authType,
+  email,
+  hidesUsername,
+  revealsUsername,
+  newPassword,
+  together,
+  username,
+} from "../fields.ts";
 
 interface Given {
   readonly auth_type?: unknown;
@@ -35,7 +43,8 @@ export const adminCreateUser = defineProcedure({
         path: ["password"],
         error: "must be left out: it is checked elsewhere",
         ...together,
-      }),
+      })
+      .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler({ commit, passwords, stillWanted }, input) {
     const { password } = input;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { changeUser as changeRow } from "../../db/queries/users.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, newPassword, username } from "../fields.ts";
+import { email, hidesUsername, newPassword, revealsUsername, username } from "../fields.ts";
 import { getTargetRow } from "./target.ts";
 
 const FAILURES = {
@@ -32,7 +32,8 @@ export const changeUser = defineProcedure({
         {
           error: "give at least one of password, email and activated",
         },
-      ),
+      )
+      .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler(context, { username: target, password, email: address, activated }) {
     const { app, caller, commit, passwords, stillWanted } = context;

@@ -6,7 +6,7 @@ import { fromSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { authType, username } from "../fields.ts";
-import { getUserRow } from "./target.ts";
+import { assertNotOlder, getUserRow } from "./target.ts";
 
 const time = z.iso.datetime().describe("UTC");
 
@@ -47,6 +47,7 @@ export const getUser = defineProcedure({
     };
     const isAdmin = caller?.isAdmin === true;
     if (!isAdmin && (caller === undefined || !isSameName(caller.username, user.username))) return basic;
+    if (!isAdmin) assertNotOlder(caller, user);
     const groups = await listGroupsOf(db, user.username);
     const token = await findIdTokenOf(db, user.username);
     const token_info =

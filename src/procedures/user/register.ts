@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, newPassword, password, username } from "../fields.ts";
+import { email, hidesUsername, newPassword, password, revealsUsername, username } from "../fields.ts";
 
 export const registerUser = defineProcedure({
   name: "user_register",
@@ -21,7 +21,8 @@ export const registerUser = defineProcedure({
       .refine((input) => input.password === input.password_confirm, {
         path: ["password_confirm"],
         error: "must be the same as password",
-      }),
+      })
+      .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler({ app, commit, passwords, stillWanted }, input) {
     if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");

@@ -2,7 +2,7 @@ import { findUser } from "../../db/queries/users.ts";
 import type { UserRow } from "../../db/tables.ts";
 import { fromSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
-import type { Context } from "../../rpc/context.ts";
+import type { Authenticated, Context } from "../../rpc/context.ts";
 
 /** The row of the user that a request names; throws USER_NOT_FOUND. */
 export async function getUserRow({ db }: Pick<Context, "db">, username: string): Promise<UserRow> {
@@ -19,10 +19,14 @@ export async function getUserRow({ db }: Pick<Context, "db">, username: string):
 export async function getTargetRow({ db, caller }: Context<"self">, username: string): Promise<UserRow> {
   const user = await getUserRow({ db }, username);
   if (caller.isAdmin) return user;
-  // iat has whole seconds.
-  if (caller.issuedAt.getTime() + 1000 <= fromSqlTime(user.created_at).getTime()) {
-    throw new AppError("INVALID_TOKEN", "the token is older than the account");
-  }
+  assertNotOlder(caller, user);
   if (user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
   return user;
+}
+
+/** Throws INVALID_TOKEN when a token was issued before the account that it names was made: it was another one's. */
+export function assertNotOlder({ issuedAt }: Authenticated, { created_at }: UserRow): void {
+  // iat has whole seconds.
+  if (issuedAt.getTime() + 1000 <= fromSqlTime(created_at).getTime())
+    throw new AppError("INVALID_TOKEN", "the token is older than the account");
 }
