@@ -63,7 +63,7 @@ test("queues that do not fit the profile fail with the difference and what to do
 test("quorum queues with workers are well, and another profile's configuration is told so in one line", async () => {
   await using worker = await startWorker({ config: { amqp_settings: { queues: "quorum" } } });
   const well = await diagnose(worker.raw);
-  assert.match(well.of("broker"), /^ok: RabbitMQ .*\nok: 15 queues, each with a worker$/);
+  assert.match(well.of("broker"), /^ok: RabbitMQ .*\nok: 16 queues, each with a worker$/);
   const raw = { ...worker.raw, amqp_settings: { ...worker.raw["amqp_settings"], queues: "durable" } };
   const { code, of } = await diagnose(raw);
   assert.equal(code, 1);

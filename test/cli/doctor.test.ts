@@ -32,7 +32,7 @@ for (const database of DATABASES) {
     assert.match(stdout, /^ok {4}configuration {2}\/.*config\.json$/m);
     assert.match(stdout, /^ok {4}keys {11}EdDSA signs and verifies as authmq, key id [\w-]{43}$/m);
     assert.match(stdout, /^ok {4}broker {9}RabbitMQ 3\.\S+ at \S+:\d+, vhost authmq_\S+, as \w+, no TLS$/m);
-    assert.match(stdout, /^ok {4}broker {9}15 queues, each with a worker$/m);
+    assert.match(stdout, /^ok {4}broker {9}16 queues, each with a worker$/m);
     assert.match(
       stdout,
       database === "sqlite"
@@ -126,7 +126,7 @@ test("doctor names the queues that no worker consumes", async () => {
   assert.equal(none.code, 0);
   assert.match(
     none.of("broker"),
-    /^warn: no worker consumes any of the 15 queues \| Start one: authmq serve$/m,
+    /^warn: no worker consumes any of the 16 queues \| Start one: authmq serve$/m,
   );
   await using worker = await startWorker();
   const renamed = await diagnose({
