@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench-directory chaos check format schemas build secrets
+.PHONY: help install demo test coverage bench-directory bench-timing chaos fuzz check format schemas build secrets
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ coverage: install ## run the tests and report what of src/ they reach; FILES= as
 
 bench-directory: install ## measure directory logins against a bare bind and search, and what a directory that hangs does
 	@$(NPM) run bench:directory
+
+bench-timing: install ## measure whether the time of a refused login tells who exists, and what hash they have
+	@$(NPM) run bench:timing
+
+fuzz: install ## send every queue what nobody should, for five minutes (npm run fuzz -- --seconds N --seed N)
+	@$(NPM) run fuzz
 
 chaos: install ## kill, freeze and cut everything under load, and count what was lost or done twice (15 minutes)
 	@$(NPM) run chaos

@@ -97,7 +97,7 @@ async function compareTokens(): Promise<void> {
       ldap_settings: { address: `ldap://127.0.0.1:${proxy.port}`, bind: `cn={username},${ldap.baseDn}` },
       app_config: { bcrypt_cost: 8 },
     },
-    { holder: PASSWORD, local: PASSWORD },
+    ["holder", "local"].map((username) => ({ username, password_hash: PASSWORD })),
   );
   const { id_token } = await worker.call("login", { username: "holder", password: PASSWORD });
   const repeat = (queue: string, request: object) => (ms: number) =>

@@ -8,6 +8,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createUser } from "../../src/db/queries/users.ts";
+import type { AuthType } from "../../src/db/tables.ts";
 import { newFolder, startCli } from "../support/cli.ts";
 import { provision } from "../support/worker.ts";
 
@@ -18,10 +19,19 @@ export interface ServedWorker extends AsyncDisposable {
   call(queue: string, request: object): Promise<Record<string, unknown>>;
 }
 
-/** `authmq serve` with these sections laid over the usual ones; local users are made before it starts. */
+/** A user who is there before the worker starts: local and activated, unless it says otherwise. */
+export interface NewRow {
+  readonly username: string;
+  /** A password to be hashed as is configured, or a hash. */
+  readonly password_hash: string | Uint8Array | null;
+  readonly auth_type?: AuthType;
+  readonly activated?: boolean;
+}
+
+/** `authmq serve` with these sections laid over the usual ones; the users are made before it starts. */
 export async function serve(
   config: Record<string, Record<string, unknown>>,
-  localUsers: Readonly<Record<string, string>> = {},
+  users: readonly NewRow[] = [],
 ): Promise<ServedWorker> {
   const { raw, cleanUp } = await provision({ database: "mysql", config });
   const { app, db, amqp } = parseConfig(raw, { keys: false, env: {}, folder: "." });
@@ -29,10 +39,10 @@ export async function serve(
   {
     await using database = openDatabase(db);
     const passwords = createPasswords(app);
-    for (const [username, password] of Object.entries(localUsers)) {
-      const password_hash = await passwords.hash(password, () => true);
+    for (const { username, password_hash: secret, auth_type = "LOCAL", activated = true } of users) {
+      const password_hash = typeof secret === "string" ? await passwords.hash(secret, () => true) : secret;
       const email = `${username}@example.com`;
-      await createUser(database, { username, password_hash, auth_type: "LOCAL", email, activated: true });
+      await createUser(database, { username, password_hash, auth_type, email, activated });
     }
   }
   const folder = newFolder();
