@@ -1,17 +1,40 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
-import { bodyOf, connectRaw } from "../support/raw-caller.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import { bodyOf, connectRaw, type RawCaller } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
-/** A cost at which one comparison keeps a lane busy for about a second. */
-const SLOW = 14;
+/** A cost at which one comparison keeps a lane busy for about half a second, on a quiet machine. */
+const SLOW = 13;
+
+/** So long that it is asked whether the caller is there still: four times that. */
+const VERY_SLOW = SLOW + 2;
+
+/** One for each login, because those of one account may wait for each other elsewhere. */
+const SLOW_NAMES = ["slow-0", "slow-1", "slow-2", "slow-3"];
+
+/** Publishes so many slow logins, and waits until they are on their way to the lane. */
+async function fillLane(worker: TestWorker, caller: RawCaller, count: number): Promise<void> {
+  const before = await underway(worker);
+  for (const username of SLOW_NAMES.slice(0, count))
+    caller.publish("login", JSON.stringify({ username, password: "wrong" }), { correlationId: username });
+  await waitUntil("the slow logins", async () => (await underway(worker)) === before + count || undefined);
+}
+
+async function underway({ db }: TestWorker): Promise<number> {
+  return (await db.selectFrom("login_throttle").select("account_key").execute()).length;
+}
 
 /** Four logins fill the lane and the queue's prefetch on any machine with two processors. */
 async function startSlowWorker(cost = SLOW): Promise<TestWorker> {
   const worker = await startWorker();
-  await worker.addUser("slow", "correct horse", { cost });
+  const [first = "", ...others] = SLOW_NAMES;
+  await worker.addUser(first, "correct horse", { cost });
+  const row = await worker.db.selectFrom("user").selectAll().executeTakeFirstOrThrow();
+  for (const username of others)
+    await createUser(worker.db, { ...row, username, email: `${username}@example.com`, activated: true });
   await worker.addUser("late", "correct horse");
   return worker;
 }
@@ -26,8 +49,7 @@ async function countersOf(worker: TestWorker): Promise<Record<string, Record<str
 test("a request whose expiration passes while it waits for the lane is counted and not executed", async () => {
   await using worker = await startSlowWorker();
   await using caller = await connectRaw(worker.url);
-  const slow = JSON.stringify({ username: "slow", password: "wrong" });
-  for (let index = 0; index < 3; index++) caller.publish("login", slow, { correlationId: `slow-${index}` });
+  await fillLane(worker, caller, 3);
   const late = JSON.stringify({ username: "late", password: "correct horse" });
   caller.publish("login", late, { correlationId: "late", expiration: 200 });
   await waitUntil("the slow replies", () => caller.replies.length === 3 || undefined);
@@ -44,11 +66,10 @@ test("a request whose expiration passes while it waits for the lane is counted a
 });
 
 test("a request whose caller left while it waited for the lane is counted and not executed", async () => {
-  await using worker = await startSlowWorker(SLOW + 1);
+  await using worker = await startSlowWorker(VERY_SLOW);
   {
     await using caller = await connectRaw(worker.url);
-    const slow = JSON.stringify({ username: "slow", password: "wrong" });
-    for (let index = 0; index < 3; index++) caller.publish("login", slow);
+    await fillLane(worker, caller, 3);
     caller.publish("login", JSON.stringify({ username: "late", password: "correct horse" }));
     // The broker has them all once it answers on the same channel.
     await caller.channel.checkQueue("login");
@@ -72,8 +93,7 @@ test("tokens are handed out while logins wait for the lane", async () => {
   await using worker = await startSlowWorker();
   await using caller = await connectRaw(worker.url);
   const id_token = await worker.login("late", "correct horse");
-  const slow = JSON.stringify({ username: "slow", password: "wrong" });
-  for (let index = 0; index < 4; index++) caller.publish("login", slow);
+  await fillLane(worker, caller, 4);
   for (let index = 0; index < 20; index++) {
     assert.equal((await worker.call("token", { id_token })).resp_code, 200);
   }

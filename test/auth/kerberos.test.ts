@@ -7,6 +7,7 @@ import { lastLine, linesOf } from "../support/log-lines.ts";
 import { assertInvalid, assertRefused, dataOf } from "../support/replies.ts";
 import { type Kdc, missingForKdc, startKdc } from "../support/servers/kdc.ts";
 import { Scratch } from "../support/servers/scratch.ts";
+import { UNTHROTTLED } from "../support/unthrottled.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
 const skip = missingForKdc() ?? missingForTickets() ?? false;
@@ -43,9 +44,8 @@ describe("a Kerberos login", { skip }, () => {
   const start = (more: object = {}) => {
     const { realm, service, keytab, configFile: config_file } = kdc;
     const kerberos_settings = { realm, service, keytab, config_file, ...more };
-    return startWorker({
-      config: { kerberos_settings, app_config: { bcrypt_cost: 4, username_regex: ".{1,64}" } },
-    });
+    const app_config = { bcrypt_cost: 4, username_regex: ".{1,64}", login_throttle: UNTHROTTLED };
+    return startWorker({ config: { kerberos_settings, app_config } });
   };
   const addRow = (name: string, more: object = {}) =>
     worker.addUser(name, "", { authType: "KERBEROS", email: `${randomUUID()}@example.com`, ...more });

@@ -3,6 +3,7 @@ import { LOGIN_GROUP, PASSWORD } from "./directory.ts";
 import type { AccountOptions } from "./servers/directories.ts";
 import { type Samba, type SambaOptions, startSamba } from "./servers/samba.ts";
 import { Scratch } from "./servers/scratch.ts";
+import { UNTHROTTLED } from "./unthrottled.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
 /** An Active Directory for the tests of one suite, and workers on it. */
@@ -41,7 +42,7 @@ export function useActiveDirectory(options: SambaOptions = {}): TestActiveDirect
             domain: server!.domain,
             ...ldapSettings,
           },
-          app_config: { bcrypt_cost: 4, ...appConfig },
+          app_config: { bcrypt_cost: 4, login_throttle: UNTHROTTLED, ...appConfig },
         },
       }),
     add: (name, groups = [], more = {}) =>

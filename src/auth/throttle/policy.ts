@@ -7,6 +7,9 @@ const PENDING_FOR = 10_000;
 const KNOWN_FOR = 30 * 86_400_000;
 const MOST_KNOWN = 20;
 
+/** So many sources of an account are kept at most, the latest ones: a column has an end, whatever is configured. */
+const MOST_SOURCES = 400;
+
 /** A source counts for the account up to so many times its own free failures: a single one cannot use the account's up. */
 const SHARE = 2;
 
@@ -133,9 +136,20 @@ function cleared(sources: readonly Source[], now: number, limits: LoginThrottle)
   }));
   const known = current.map(({ succeededAt }) => succeededAt).sort((a, b) => b - a);
   const oldest = known[MOST_KNOWN - 1] ?? 0;
-  return current
+  const relevant = current
     .map((source) => (source.succeededAt < oldest ? { ...source, succeededAt: 0 } : source))
     .filter(({ failures, pending, succeededAt }) => failures > 0 || pending.length > 0 || succeededAt > 0);
+  return relevant.length <= MOST_SOURCES ? relevant : latest(relevant);
+}
+
+function latest(sources: readonly Source[]): Source[] {
+  const rank = ({ failedAt, pending, succeededAt }: Source): number =>
+    succeededAt > 0 ? Number.POSITIVE_INFINITY : Math.max(failedAt, ...pending);
+  return sources
+    .map((source) => ({ source, rank: rank(source) }))
+    .sort((a, b) => b.rank - a.rank)
+    .slice(0, MOST_SOURCES)
+    .map(({ source }) => source);
 }
 
 function forgetting({ forget_minutes }: LoginThrottle): number {

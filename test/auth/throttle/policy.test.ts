@@ -140,6 +140,17 @@ test("past its free failures an account is tried once at a time", () => {
   assert.equal(admit(first.sources, "a", account.now, limits).verdict, "busy");
 });
 
+test("what is kept of an account has an end, whatever is configured, and its own sources stay", () => {
+  const lax = { ...limits, free_failures: 1e6, free_failures_per_account: 1e6, max_failures: 1e6 };
+  let sources: readonly Source[] = settle([], "home", { began: 0, outcome: "succeeded" }, START, lax);
+  for (let n = 1; n <= 1000; n++)
+    sources = settle(sources, `bot-${n}`, { began: 0, outcome: "failed" }, START + n, lax);
+  assert.equal(sources.length, 400);
+  assert.ok(JSON.stringify(sources).length < 60_000);
+  assert.ok(sources.some(({ id }) => id === "home"));
+  assert.ok(sources.some(({ id }) => id === "bot-1000"));
+});
+
 test("what is kept of an account stays small, whatever happens, and is kept no longer than it matters", () => {
   const event = fc.record({
     id: fc.nat(400).map(String),
