@@ -12,7 +12,7 @@ const loginThrottle = z.strictObject({
   free_failures_per_account: z
     .int()
     .min(1)
-    .default(50)
+    .default(90)
     .describe("the same from all sources together, for sources from which the account has never logged in"),
   max_failures: z
     .int()
