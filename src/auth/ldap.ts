@@ -1,4 +1,3 @@
-import { isSameName } from "../db/names.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { LoginHandler, LoginVerdict } from "./handler.ts";
@@ -27,7 +26,6 @@ export function ldapLogin({ directory, sync, passwords, metrics, log }: LdapLogi
       return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
     };
     if (!isAskable(given, password) || !isAskable(username, password)) return refuse(REASONS.unaskable);
-    if (!isSameName(given, username)) return refuse(REASONS.notDirectory);
     const since = performance.now();
     const verdict = await directory.authenticate(username, password, stillWanted);
     if (!verdict.ok) return refuse(verdict.reason, performance.now() - since);

@@ -1,12 +1,9 @@
-import { isSameName } from "../db/names.ts";
 import type { LoginHandler } from "./handler.ts";
 import type { Passwords } from "./password.ts";
 
 /** Logs local users in, by the bcrypt hash in their row; a cheap hash is made anew at the configured cost. */
 export function localLogin(passwords: Passwords): LoginHandler {
-  return async ({ username, password, user: found, stillWanted }) => {
-    // A database may take more spellings for one name, and each would have a throttle of its own.
-    const user = found !== undefined && isSameName(username, found.username) ? found : undefined;
+  return async ({ password, user, stillWanted }) => {
     const stored = user?.password_hash ?? null;
     const fits = await passwords.verify(password, stored, stillWanted);
     if (!fits || user === undefined) return { ok: false, reason: "bad-credentials" };

@@ -63,6 +63,7 @@ const stored = z.array(
 
 /** A throttle in the database. Names and addresses stand there as keyed digests: what is typed as a name may be a password. */
 export function createThrottle({ db, limits, fingerprints, metrics, log }: ThrottleParts): Throttle {
+  // A directory knows the case of letters beyond ASCII, and each spelling would have failures of its own.
   const keyOf = (username: string): Buffer => fingerprints.of("account", username.toLowerCase());
 
   /** Replaces an account's sources by what `next` makes of them; undefined leaves them. */

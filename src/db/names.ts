@@ -1,7 +1,12 @@
 /**
- * Whether two spellings are one user's name: they differ in case at most. A database may find more than that (MySQL takes
- * é for e), so what was found by a name is looked at with this before one account is given another one's.
+ * A username in the form that tells it from others: case does not matter, of ASCII letters. Databases differ about the
+ * rest (MySQL takes é for e, SQLite É for another letter than é), and so would the answer to who somebody is.
  */
+export function foldName(name: string): string {
+  return name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+/** Whether two spellings are one user's name, on every database. */
 export function isSameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
+  return foldName(a) === foldName(b);
 }

@@ -1,4 +1,5 @@
 import type { QueueName } from "../config/queues.ts";
+import { foldName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
 import type { Incoming } from "./envelope.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
@@ -52,7 +53,7 @@ export function identityOf(
     return { ...common, requestKey, messageKey: null, bodyHash: requestKey, mayRepeat: redelivered };
   }
   // Names are compared without regard to case, and a token may spell one as it was at the time.
-  const from = caller === "" ? ["anyone", userId] : ["user", caller.toLowerCase()];
+  const from = caller === "" ? ["anyone", userId] : ["user", foldName(caller)];
   return {
     ...common,
     requestKey: fingerprints.of("request", queue, ...from, key),

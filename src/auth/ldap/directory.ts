@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
-import { isSameName } from "../../db/names.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
@@ -204,7 +203,9 @@ function chooseEntry(
   if (other !== undefined) return REASONS.ambiguous;
   // Directories find more than what is equal: without accents, with other blanks.
   const name = entry.first(nameAttribute);
-  return name !== undefined && isSameName(name, username) ? entry : REASONS.otherName;
+  // The directory decides what case is, of letters beyond ASCII as well; what else it takes for the same is another name.
+  const isSame = name?.toLowerCase() === username.toLowerCase();
+  return isSame ? entry : REASONS.otherName;
 }
 
 async function accountOf(

@@ -5,7 +5,7 @@ import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { ensureGroup, ensureMember, listGroupsOf } from "./groups.ts";
-import { findUser, lockUser } from "./users.ts";
+import { findUser, isNameTaken, lockUser } from "./users.ts";
 
 /** A user as the directory describes it. */
 export interface DirectoryUser {
@@ -118,7 +118,8 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
     if (!isDuplicate(error)) throw error;
     // Another login of the same person made the row meanwhile, or somebody else has the address.
     const other = await findUser(db, username);
-    return other === undefined ? { outcome: "email taken" } : syncDirectoryUser(db, user, other, rules);
+    if (other !== undefined) return syncDirectoryUser(db, user, other, rules);
+    return { outcome: (await isNameTaken(db, username)) ? "not a directory user" : "email taken" };
   }
 }
 

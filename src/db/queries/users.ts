@@ -1,5 +1,6 @@
 import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
+import { isSameName } from "../names.ts";
 import type { AuthType, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { isLastAdmin } from "./admins.ts";
@@ -23,8 +24,18 @@ export interface UserChanges {
   readonly activated?: boolean;
 }
 
-/** The row of a user, whatever the case of the name. */
+/** The row of a user, whatever the case of the name; not that of a name which the database alone takes for the same. */
 export async function findUser(db: Db, username: string): Promise<UserRow | undefined> {
+  const row = await findAlike(db, username);
+  return row !== undefined && isSameName(row.username, username) ? row : undefined;
+}
+
+/** Whether no user of this name can be made, because the database takes it for the name of one that is there. */
+export async function isNameTaken(db: Db, username: string): Promise<boolean> {
+  return (await findAlike(db, username)) !== undefined;
+}
+
+async function findAlike(db: Db, username: string): Promise<UserRow | undefined> {
   return db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
 }
 
@@ -48,7 +59,7 @@ export async function createUser(
     return "created";
   } catch (error) {
     if (!isDuplicate(error)) throw error;
-    return (await findUser(db, user.username)) === undefined ? "email taken" : "username taken";
+    return (await isNameTaken(db, user.username)) ? "username taken" : "email taken";
   }
 }
 
