@@ -23,6 +23,9 @@ interface RepliesOptions {
 /** RabbitMQ's direct reply-to: the address names an Erlang process instead of a queue. */
 const DIRECT = "amq.rabbitmq.reply-to";
 
+/** As long as a short string of AMQP is, in bytes. */
+const MAX_SHORT = 255;
+
 /** Addresses that are remembered as harmless; the oldest is forgotten first. */
 const MAX_PROVEN = 10_000;
 
@@ -75,7 +78,10 @@ export class Replies implements ReplySender {
       // RabbitMQ 3.10 returns every mandatory message to a direct address, those that arrive as well.
       mandatory: !replyTo.startsWith(DIRECT),
       timestamp: Math.floor(Date.now() / 1000),
-      ...(correlationId === undefined ? {} : { correlationId }),
+      // Bytes that are no UTF-8 were replaced by longer ones when the request was read.
+      ...(correlationId === undefined || Buffer.byteLength(correlationId) > MAX_SHORT
+        ? {}
+        : { correlationId }),
       ...(lifetime === undefined ? {} : { expiration: Math.round(lifetime * 1000) }),
     };
     if (this.#isHarmless(replyTo)) await this.#publisher.send(replyTo, content, properties);

@@ -6,6 +6,11 @@ export function foldName(name: string): string {
   return name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
+/** Whether a database keeps a name apart from others: MySQL compares as if there were no spaces at the end. */
+export function isTrimmed(name: string): boolean {
+  return name === name.trim();
+}
+
 /** Whether two spellings are one user's name, on every database. */
 export function isSameName(a: string, b: string): boolean {
   return foldName(a) === foldName(b);

@@ -4,6 +4,7 @@ import { ANY_IP } from "../auth/session.ts";
 import { foldPassword } from "../config/blocklist.ts";
 import { fullMatch } from "../config/patterns.ts";
 import type { AppConfig } from "../config/schema.ts";
+import { isTrimmed } from "../db/names.ts";
 import { canonicalIp } from "./ip.ts";
 
 const MAX_NAME = 100;
@@ -21,7 +22,10 @@ function text(): z.ZodString {
 
 function name(pattern: string): z.ZodString {
   const tooLong = { error: `must have at most ${MAX_NAME} characters`, abort: true };
-  return matching(text().max(MAX_NAME, tooLong), pattern);
+  const trimmed = text()
+    .max(MAX_NAME, tooLong)
+    .refine(isTrimmed, { error: "must not begin or end with a space", abort: true });
+  return matching(trimmed, pattern);
 }
 
 /** As a `regex` where it is one: the published schemas show it then. */
