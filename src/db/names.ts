@@ -6,9 +6,9 @@ export function foldName(name: string): string {
   return name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** Whether a database keeps a name apart from others: MySQL compares as if there were no spaces at the end. */
-export function isTrimmed(name: string): boolean {
-  return name === name.trim();
+/** Whether a database keeps a group's name apart from others: MySQL compares as if there were no spaces at the end. */
+export function isDistinct(groupname: string): boolean {
+  return !groupname.endsWith(" ");
 }
 
 /** Whether two spellings are one user's name, on every database. */

@@ -4,7 +4,7 @@ import { ANY_IP } from "../auth/session.ts";
 import { foldPassword } from "../config/blocklist.ts";
 import { fullMatch } from "../config/patterns.ts";
 import type { AppConfig } from "../config/schema.ts";
-import { isTrimmed } from "../db/names.ts";
+import { isDistinct } from "../db/names.ts";
 import { canonicalIp } from "./ip.ts";
 
 const MAX_NAME = 100;
@@ -22,10 +22,7 @@ function text(): z.ZodString {
 
 function name(pattern: string): z.ZodString {
   const tooLong = { error: `must have at most ${MAX_NAME} characters`, abort: true };
-  const trimmed = text()
-    .max(MAX_NAME, tooLong)
-    .refine(isTrimmed, { error: "must not begin or end with a space", abort: true });
-  return matching(trimmed, pattern);
+  return matching(text().max(MAX_NAME, tooLong), pattern);
 }
 
 /** As a `regex` where it is one: the published schemas show it then. */
@@ -44,7 +41,7 @@ export function username(app: AppConfig): z.ZodString {
 
 /** The name of a group, compared exactly. */
 export function groupname(app: AppConfig): z.ZodString {
-  return name(app.group_regex);
+  return name(app.group_regex).refine(isDistinct, "must not end with a space");
 }
 
 /** An email address. */

@@ -2,7 +2,7 @@ import type { DirectoryConfig } from "../../config/directory.ts";
 import { fullMatch, type Pattern } from "../../config/patterns.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { Database } from "../../db/database.ts";
-import { isTrimmed } from "../../db/names.ts";
+import { isDistinct } from "../../db/names.ts";
 import { type SyncOutcome, syncDirectoryUser } from "../../db/queries/directory-users.ts";
 import type { UserRow } from "../../db/tables.ts";
 import type { Log } from "../../observability/log.ts";
@@ -23,11 +23,10 @@ export function createSync(
 ): DirectorySync {
   const groupPattern = fullMatch(app.group_regex);
   const emailPattern = fullMatch(app.email_regex);
-  const isName = (name: string, pattern: Pattern): boolean =>
-    name.length <= MAX_LENGTH && isTrimmed(name) && pattern.test(name);
+  const isName = (name: string, pattern: Pattern): boolean => name.length <= MAX_LENGTH && pattern.test(name);
   const exempt = admin_from_directory ? undefined : app.admin_group;
   return async ({ username, mail, groups }, known) => {
-    const refused = groups.filter((group) => !isName(group, groupPattern));
+    const refused = groups.filter((group) => !isDistinct(group) || !isName(group, groupPattern));
     if (refused.length > 0)
       log.warn(
         { username, groups: refused },

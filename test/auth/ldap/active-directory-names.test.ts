@@ -65,7 +65,9 @@ describe("a login by Active Directory", { skip }, () => {
         await directory.ad.addGroup(`${cn}outer`, { members: [inner] });
         for (const worker of workers) {
           const groups = groupsIn(await worker.login(sAMAccountName, PASSWORD));
-          assert.deepEqual(groups, [LOGIN_GROUP, cn, `${cn}outer`].sort());
+          // A name with a space at its end would be another one's on MySQL: it is left out.
+          const known = [LOGIN_GROUP, cn, `${cn}outer`].filter((name) => !name.endsWith(" "));
+          assert.deepEqual(groups, known.sort());
         }
       });
     }
