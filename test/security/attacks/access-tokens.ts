@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import type { QueueName } from "../../../src/config/queues.ts";
+import { secondsFromNow } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import {
+  done,
+  FORBIDDEN,
+  INVALID_TOKEN,
+  invalid,
+  moment,
+  NO_TEXT,
+  NOT_ACTIVATED,
+  NOT_LOCAL,
+  ok,
+  USER_NOT_FOUND,
+} from "../envelopes.ts";
+import { PASSWORD } from "../world.ts";
+import { ACCESS_QUEUES } from "./stolen-id-tokens.ts";
+
+const ADMIN_QUEUES: readonly QueueName[] = [
+  "user_admin_create",
+  "user_unlock",
+  "group_user",
+  "group_create",
+  "group_delete",
+  "group_add_user",
+  "group_remove_user",
+];
+
+const SELF_QUEUES: readonly QueueName[] = ["user_delete", "user_change"];
+
+const plain = [...ADMIN_QUEUES, ...SELF_QUEUES].map((queue) =>
+  attack(`a plain user calls ${queue}`, queue, async ({ accessToken }) => ({
+    request: { ...ACCESS_QUEUES[queue], access_token: await accessToken("bobby", ["dev"]) },
+    reply: FORBIDDEN,
+  })),
+);
+
+const anonymous = Object.entries(ACCESS_QUEUES)
+  .filter(([queue]) => queue !== "user_get")
+  .map(([queue, fields]) =>
+    attack(`nobody calls ${queue}`, queue as QueueName, { request: fields, reply: INVALID_TOKEN }),
+  );
+
+/** Groups whose names look like the administrators'. */
+const NEARLY_ADMIN: Readonly<Record<string, readonly string[]>> = {
+  "nobody's": [],
+  Admin: ["Admin"],
+  administrator: ["administrator"],
+  admins: ["admins"],
+  "admin and a space": ["admin "],
+  "admin and a newline": ["admin\n"],
+  "admin and a NUL": ["admin\0"],
+  "admin and a zero-width space": ["admin\u200b"],
+  "admin with a Cyrillic a": ["\u0430dmin"],
+  "a prototype member": ["__proto__", "constructor"],
+};
+
+const nearly = attacks(
+  "somebody whose groups are nearly the administrators':",
+  "group_create",
+  NEARLY_ADMIN,
+  async (groups, { accessToken }) => ({
+    request: { groupname: "usurped", access_token: await accessToken("bobby", groups) },
+    reply: FORBIDDEN,
+  }),
+);
+
+/** Other people's names, as somebody may write them who wants to be taken for them. */
+const OTHERS: Readonly<Record<string, object>> = {
+  "another one's password": { username: "alice", password: "taken over by me" },
+  "another one's email": { username: "alice", email: "taken@example.com" },
+  "the administrator's password": { username: "root", password: "taken over by me" },
+  "the password of somebody who is not there": { username: "nobody-at-all", password: "taken over by me" },
+  "the own activation": { username: "bobby", activated: true },
+  "the own deactivation": { username: "bobby", activated: false },
+  "the activation of a deactivated user": { username: "carol", activated: true },
+  "the own email and activation together": { username: "bobby", email: "mine@example.com", activated: true },
+};
+
+const changes = attacks(
+  "a plain user, bobby, changes",
+  "user_change",
+  OTHERS,
+  async (fields, { accessToken }) => ({
+    request: { ...fields, access_token: await accessToken("bobby") },
+    reply: FORBIDDEN,
+  }),
+);
+
+const names = attacks(
+  "a plain user deletes another one, whose name is given",
+  "user_delete",
+  { "as a list with the own": ["bobby", "alice"], "as an object": { username: "alice" }, "as null": null },
+  async (username, { accessToken }) => ({
+    request: { username, access_token: await accessToken("bobby") },
+    reply: invalid(["username", NO_TEXT]),
+  }),
+);
+
+const reads = [
+  attack(
+    "a plain user reads another one: no groups, session or email",
+    "user_get",
+    async ({ accessToken }) => ({
+      request: { username: "alice", access_token: await accessToken("bobby") },
+      reply: ok({ username: "alice", activated: true, created_at: moment }),
+    }),
+  ),
+  attack(
+    "a plain user reads the administrator: no groups, session or email",
+    "user_get",
+    async ({ accessToken }) => ({
+      request: { username: "root", access_token: await accessToken("bobby") },
+      reply: ok({ username: "root", activated: true, created_at: moment }),
+    }),
+  ),
+  attack("nobody reads a user: no groups, session or email", "user_get", {
+    request: { username: "alice" },
+    reply: ok({ username: "alice", activated: true, created_at: moment }),
+  }),
+  attack(
+    "nobody reads a user where that takes a token",
+    "user_get",
+    { request: { username: "alice" }, reply: INVALID_TOKEN },
+    "closed",
+  ),
+  attack(
+    "nobody asks for a user that is not there where that takes a token",
+    "user_get",
+    { request: { username: "nobody-at-all" }, reply: INVALID_TOKEN },
+    "closed",
+  ),
+  ...attacks(
+    "somebody reads a user with a token that is",
+    "user_get",
+    { null: null, empty: "", "no token": "a.b.c" },
+    (access_token) => ({
+      request: { username: "alice", access_token },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+];
+
+const directoryUsers = [
+  ...attacks(
+    "a user of a directory or realm changes the own",
+    "user_change",
+    {
+      "password (lara, LDAP)": { username: "lara", password: "a local password" },
+      "email (lara, LDAP)": { username: "lara", email: "lara@evil.example.com" },
+      "password (kurt, KERBEROS)": { username: "kurt", password: "a local password" },
+      "email (kurt, KERBEROS)": { username: "kurt", email: "kurt@evil.example.com" },
+    },
+    async (fields, { accessToken }) => ({
+      request: { ...fields, access_token: await accessToken(fields.username) },
+      reply: NOT_LOCAL,
+    }),
+  ),
+  ...attacks(
+    "an administrator gives a local password to",
+    "user_change",
+    { lara: "lara", kurt: "kurt" },
+    async (username, { adminToken }) => ({
+      request: { username, password: "a local password", activated: true, access_token: await adminToken() },
+      reply: NOT_LOCAL,
+    }),
+  ),
+];
+
+/** An access token outlives its account. */
+const outlived = [
+  ...(["user_change", "user_delete", "user_get"] as const).map((queue) =>
+    attack(
+      `a token that is older than the account that has its name now, on ${queue}`,
+      queue,
+      async (world) => {
+        const { username } = await world.newUser();
+        const access_token = world.signedAccess({ sub: username, user: username, iat: secondsFromNow(-60) });
+        await world.ask("user_delete", { username, access_token: await world.adminToken() });
+        await world.newUser({ username });
+        const email = queue === "user_change" ? { email: `${username}@evil.example.com` } : {};
+        return { request: { username, ...email, access_token }, reply: INVALID_TOKEN };
+      },
+    ),
+  ),
+  ...(["user_change", "user_delete"] as const).map((queue) =>
+    attack(`the token of an account that was deleted, on ${queue}`, queue, async (world) => {
+      const { username } = await world.newUser();
+      const access_token = await world.accessToken(username);
+      await world.ask("user_delete", { username, access_token: await world.adminToken() });
+      const email = queue === "user_change" ? { email: `${username}@evil.example.com` } : {};
+      return { request: { username, ...email, access_token }, reply: USER_NOT_FOUND };
+    }),
+  ),
+  ...(["user_change", "user_delete"] as const).map((queue) =>
+    attack(`the token of an account that was deactivated, on ${queue}`, queue, async ({ accessToken }) => {
+      const email = queue === "user_change" ? { email: "carol@evil.example.com" } : {};
+      return {
+        request: { username: "carol", ...email, access_token: await accessToken("carol") },
+        reply: NOT_ACTIVATED,
+      };
+    }),
+  ),
+  ...(["token", "logout"] as const).map((queue) =>
+    attack(`an access token in the place of an ID token on ${queue}`, queue, async ({ adminToken }) => ({
+      request: { id_token: await adminToken() },
+      reply: INVALID_TOKEN,
+    })),
+  ),
+  attack(
+    "a stolen access token changes the password, which ends the session and locks nobody else out",
+    "user_change",
+    async (world) => {
+      const [one, other] = [await world.newUser(), await world.newUser()];
+      const id_token = await world.idToken(one);
+      const bystander = await world.idToken(other);
+      const { username } = one;
+      return {
+        request: { username, password: "taken over by me", access_token: await world.accessToken(username) },
+        reply: done(`changed user ${username}`),
+        after: async () => {
+          assert.equal((await world.ask("token", { id_token })).resp_code, 401);
+          assert.equal((await world.ask("token", { id_token: bystander })).resp_code, 200);
+          assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 401);
+        },
+      };
+    },
+  ),
+];
+
+/** Has an access token of a plain user, and wants to be somebody else, or an administrator. */
+export const accessTokens: Attack[] = [
+  ...plain,
+  ...anonymous,
+  ...nearly,
+  ...changes,
+  ...names,
+  ...reads,
+  ...directoryUsers,
+  ...outlived,
+];

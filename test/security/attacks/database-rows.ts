@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { noteName } from "../../secrets/notes.ts";
+import { decodePart } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { aToken, INVALID_CREDENTIALS, INVALID_TOKEN, NOT_ACTIVATED, ok } from "../envelopes.ts";
+import { assemble, idClaims, unsigned } from "../forge.ts";
+import { PASSWORD, stranger, type World } from "../world.ts";
+
+/** bcrypt of PASSWORD at the cost 4, as a login would accept it. */
+async function hashOf({ db }: World, username: string): Promise<string> {
+  const row = await db
+    .selectFrom("user")
+    .select("password_hash")
+    .where("username", "=", username)
+    .executeTakeFirst();
+  return Buffer.from(row?.password_hash ?? []).toString();
+}
+
+const SALT = "abcdefghijklmnopqrstuu";
+const DIGEST = "A".repeat(31);
+
+/** What may stand in a row in the place of the hash of its user's password. */
+const HASHES: Readonly<Record<string, (good: string) => string | Uint8Array>> = {
+  nothing: () => "",
+  "a NUL": () => "\0",
+  "the password itself": () => PASSWORD,
+  "255 bytes of 0xff": () => Buffer.alloc(255, 0xff),
+  "a hash that would take days": () => `$2b$31$${SALT}${DIGEST}`,
+  "a hash that would take minutes": () => `$2b$20$${SALT}${DIGEST}`,
+  "a hash of a cost beyond all": () => `$2b$99$${SALT}${DIGEST}`,
+  "the right hash at another cost": (good) => good.replace("$04$", "$05$"),
+  "the right hash without its end": (good) => good.slice(0, -1),
+  "the right hash and a letter": (good) => `${good}A`,
+  "the right hash and a newline": (good) => `${good}\n`,
+  "the right hash and a NUL": (good) => `${good}\0`,
+  "the right hash of an unknown kind": (good) => good.replace("$2b$", "$2z$"),
+  "a hash with signs that bcrypt has not": () => `$2b$04$${"!".repeat(53)}`,
+  "a hash of MD5": () => "$1$abcdefgh$AAAAAAAAAAAAAAAAAAAAAA",
+  "argon2id that takes all memory": () => `$argon2id$v=19$m=4194304,t=1,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id that takes days": () => `$argon2id$v=19$m=262144,t=999,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id of no passes": () => `$argon2id$v=19$m=64,t=0,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id of more lanes than memory": () => `$argon2id$v=19$m=8,t=1,p=16$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id with a short tag": () => `$argon2id$v=19$m=64,t=1,p=1$${SALT}$AAAA`,
+};
+
+const hashes = attacks(
+  "the right password, and in the row of its user is",
+  "login",
+  HASHES,
+  async (make, world) => {
+    const { username, password } = await world.newUser();
+    const password_hash = Buffer.from(make(await hashOf(world, username)));
+    await world.db.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
+    return { request: { username, password }, reply: INVALID_CREDENTIALS };
+  },
+);
+
+const users = [
+  ...attacks(
+    "the right password of a hash that stands in the row of",
+    "login",
+    { "a user of a directory": "LDAP", "a user of a realm": "KERBEROS" } as const,
+    async (auth_type, world) => {
+      const { username, password } = await world.newUser();
+      await world.db.updateTable("user").set({ auth_type }).where("username", "=", username).execute();
+      return { request: { username, password }, reply: INVALID_CREDENTIALS };
+    },
+  ),
+  ...attacks(
+    "the right password of a user who is, by its row, activated",
+    "login",
+    { twice: 2, negatively: -1, "not at all": 0 },
+    async (activated, world) => {
+      const { username, password } = await world.newUser();
+      await world.db.updateTable("user").set({ activated }).where("username", "=", username).execute();
+      return { request: { username, password }, reply: NOT_ACTIVATED };
+    },
+  ),
+  attack("a token of a user whose account begins in the far future", "user_change", async (world) => {
+    const { username } = await world.newUser();
+    const access_token = await world.accessToken(username);
+    const created_at = "9999-12-31 23:59:59.999";
+    await world.db.updateTable("user").set({ created_at }).where("username", "=", username).execute();
+    return { request: { username, email: "future@example.com", access_token }, reply: INVALID_TOKEN };
+  }),
+];
+
+/** What a reader of the database could try in the place of a password. */
+const READ: Readonly<Record<string, (world: World, username: string) => Promise<string>>> = {
+  "the stored hash": hashOf,
+  "the id of the session": async ({ db }, username) => {
+    const row = await db
+      .selectFrom("token")
+      .select("token_id")
+      .where("user_id", "=", username)
+      .executeTakeFirst();
+    return String(row?.token_id);
+  },
+  "the latest digest of a request": async ({ db }) => {
+    const row = await db
+      .selectFrom("rpc_inbox")
+      .select("body_hash")
+      .orderBy("created_at", "desc")
+      .executeTakeFirst();
+    return Buffer.from(row?.body_hash ?? []).toString("hex");
+  },
+};
+
+const read = attacks("what stands in the database, as a password:", "login", READ, async (find, world) => {
+  const person = await world.newUser();
+  await world.idToken(person);
+  const { username } = person;
+  const password = await find(world, username);
+  // It stands in the database by right, also where it serves as a password.
+  noteName(password);
+  return { request: { username, password }, reply: INVALID_CREDENTIALS };
+});
+
+async function sessionRow(world: World): Promise<{ username: string; kid: string }> {
+  const person = await world.newUser();
+  const kid = String(decodePart(await world.idToken(person), 0)["kid"]);
+  return { username: person.username, kid };
+}
+
+const sessions = [
+  attack(
+    "an ID token of the attacker's key for an id that stands in the database",
+    "token",
+    async (world) => {
+      const { username, kid } = await sessionRow(world);
+      const header = { alg: "EdDSA", typ: "id+jwt", kid };
+      const id_token = assemble(header, idClaims({ sub: username }), stranger.ed25519.sign);
+      return { request: { id_token }, reply: INVALID_TOKEN };
+    },
+  ),
+  attack("an unsigned ID token for a row whose algorithm is none", "token", async (world) => {
+    const { username, kid } = await sessionRow(world);
+    await world.db
+      .updateTable("token")
+      .set({ sign_method: "none" })
+      .where("user_id", "=", username)
+      .execute();
+    const id_token = assemble({ alg: "none", typ: "id+jwt", kid }, idClaims({ sub: username }), unsigned);
+    return { request: { id_token }, reply: INVALID_TOKEN };
+  }),
+  ...attacks(
+    "an ID token for a row whose address is",
+    "token",
+    { "the empty text": "", "two stars": "**", "a pattern": "%", "any in IPv6": "::" },
+    async (ip, world) => {
+      const person = await world.newUser();
+      const id_token = await world.idToken(person);
+      await world.db.updateTable("token").set({ ip }).where("user_id", "=", person.username).execute();
+      return { request: { id_token }, reply: INVALID_TOKEN };
+    },
+  ),
+  attack("an own session's row that now is the administrator's", "token", async (world) => {
+    const { username, kid } = await sessionRow(world);
+    const admin = await world.newUser();
+    await world.db
+      .updateTable("token")
+      .set({ user_id: admin.username })
+      .where("user_id", "=", username)
+      .execute();
+    const header = { alg: "EdDSA", typ: "id+jwt", kid };
+    const id_token = assemble(header, idClaims({ sub: admin.username }), stranger.ed25519.sign);
+    return { request: { id_token }, reply: INVALID_TOKEN };
+  }),
+];
+
+const counts = [
+  ...attacks(
+    "the right password, and of its failures is noted",
+    "login",
+    {
+      nothing: "",
+      "half a list": "[{",
+      "another thing": '{"id":1}',
+      "a list of others": "[null,1,[]]",
+      "no text": "\0\u001b",
+    },
+    async (sources, world) => {
+      const { username, password } = await world.newUser();
+      const before = await world.db.selectFrom("login_throttle").select("account_key").execute();
+      const seen = new Set(before.map(({ account_key }) => Buffer.from(account_key).toString("hex")));
+      await world.ask("login", { username, password: "a guess" });
+      const rows = await world.db.selectFrom("login_throttle").select("account_key").execute();
+      const own = rows.filter(({ account_key }) => !seen.has(Buffer.from(account_key).toString("hex")));
+      assert.equal(own.length, 1);
+      await world.db
+        .updateTable("login_throttle")
+        .set({ sources })
+        .where("account_key", "=", own[0]!.account_key)
+        .execute();
+      return { request: { username, password }, reply: ok({ id_token: aToken }) };
+    },
+  ),
+];
+
+/** Reads the database or a backup of it, or writes rows that the worker would not. */
+export const databaseRows: Attack[] = [...hashes, ...users, ...read, ...sessions, ...counts];

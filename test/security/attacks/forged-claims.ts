@@ -1,0 +1,186 @@
+import { accessClaims, secondsFromNow } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { INVALID_TOKEN } from "../envelopes.ts";
+import { assemble, part } from "../forge.ts";
+import type { World } from "../world.ts";
+
+/** JSON in the place of a time; undefined leaves the claim out. */
+const NO_TIMES: Readonly<Record<string, string | undefined>> = {
+  "left out": undefined,
+  null: "null",
+  "a text": `"${secondsFromNow(3600)}"`,
+  "1e999": "1e999",
+  "a list": `[${secondsFromNow(3600)}]`,
+};
+
+const NO_OTHER_TIMES = Object.fromEntries(Object.entries(NO_TIMES).slice(0, 3));
+
+const PAST = { negative: "-1", zero: "0", "two minutes ago": () => String(secondsFromNow(-120)) };
+
+function signedText({ own }: World, name: string, json: string | undefined): string {
+  const claims = accessClaims({ [name]: json === undefined ? undefined : "HERE" });
+  const text = JSON.stringify(claims).replace('"HERE"', json ?? "");
+  return assemble({ alg: own.alg, typ: "at+jwt" }, text, own.sign);
+}
+
+const refusedText = (name: string) => (json: string | undefined, world: World) => ({
+  request: { access_token: signedText(world, name, json) },
+  reply: INVALID_TOKEN,
+});
+
+const times = [
+  ...attacks("an access token whose exp is", "user_all", NO_TIMES, refusedText("exp")),
+  ...["iat", "nbf"].flatMap((name) =>
+    attacks(`an access token whose ${name} is`, "user_all", NO_OTHER_TIMES, refusedText(name)),
+  ),
+  ...attacks("an access token whose exp is", "user_all", PAST, (json, world) =>
+    refusedText("exp")(typeof json === "string" ? json : json(), world),
+  ),
+  ...attacks(
+    "an access token of tomorrow, by its",
+    "user_all",
+    { nbf: { nbf: secondsFromNow(86_400) }, iat: { iat: secondsFromNow(86_400) } },
+    (claims, { signedAccess }) => ({ request: { access_token: signedAccess(claims) }, reply: INVALID_TOKEN }),
+  ),
+  ...attacks(
+    "an access token of two minutes from now, by its",
+    "user_all",
+    { nbf: "nbf", iat: "iat" },
+    (name, { signedAccess }) => ({
+      request: { access_token: signedAccess({ [name]: secondsFromNow(120) }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  attack(
+    "an access token that ended half a second beyond the leeway, as a fraction",
+    "user_all",
+    ({ signedAccess }) => ({
+      request: { access_token: signedAccess({ exp: Date.now() / 1000 - 30.5 }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  attack("an access token whose exp is in milliseconds of the past", "user_all", ({ signedAccess }) => ({
+    request: { access_token: signedAccess({ exp: -secondsFromNow(3600) * 1000 }) },
+    reply: INVALID_TOKEN,
+  })),
+  attack("an access token that has its exp in the header alone", "user_all", ({ signedAccess }) => ({
+    request: { access_token: signedAccess({ exp: undefined }, { exp: secondsFromNow(3600) }) },
+    reply: INVALID_TOKEN,
+  })),
+  attack("an access token that has its exp in another case", "user_all", ({ signedAccess }) => ({
+    request: { access_token: signedAccess({ exp: undefined, EXP: secondsFromNow(3600) }) },
+    reply: INVALID_TOKEN,
+  })),
+];
+
+/** Values of claims that are texts. */
+const NO_TEXTS: Readonly<Record<string, unknown>> = {
+  "left out": undefined,
+  null: null,
+  "a number": 7,
+  true: true,
+  "a list with the right one": ["authmq"],
+  "an object": { toString: "authmq" },
+};
+
+const texts = [
+  ...attacks("an access token whose iss is", "user_all", NO_TEXTS, (iss, { signedAccess }) => ({
+    request: { access_token: signedAccess({ iss }) },
+    reply: INVALID_TOKEN,
+  })),
+  ...attacks(
+    "an access token whose issuer is nearly ours:",
+    "user_all",
+    {
+      "in capitals": "AUTHMQ",
+      "with a space": "authmq ",
+      "with a NUL": "authmq\0",
+      "with a zero-width space": "authmq\u200b",
+      "with a Cyrillic a": "\u0430uthmq",
+      "the empty text": "",
+      "a prototype member": "__proto__",
+      constructor: "constructor",
+      toString: "toString",
+    },
+    (iss, { signedAccess }) => ({ request: { access_token: signedAccess({ iss }) }, reply: INVALID_TOKEN }),
+  ),
+  ...attacks("an access token whose sub is", "user_all", NO_TEXTS, (sub, { signedAccess }) => ({
+    request: { access_token: signedAccess({ sub, user: undefined }) },
+    reply: INVALID_TOKEN,
+  })),
+  attack("an access token whose sub is the empty text", "user_all", ({ signedAccess }) => ({
+    request: { access_token: signedAccess({ sub: "", user: "" }) },
+    reply: INVALID_TOKEN,
+  })),
+  ...attacks(
+    "an access token of bobby whose user is",
+    "user_change",
+    {
+      alice: "alice",
+      "bobby in capitals": "BOBBY",
+      null: null,
+      "a list": ["bobby"],
+      "a number": 0,
+      "the empty text": "",
+    },
+    (user, { signedAccess }) => ({
+      request: {
+        username: "alice",
+        email: "taken@example.com",
+        access_token: signedAccess({ sub: "bobby", user }),
+      },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  ...attacks(
+    "an access token whose groups are",
+    "group_create",
+    {
+      "the text admin": "admin",
+      "an object with admin in it": { admin: true },
+      "an object like a list": { 0: "admin", length: 1 },
+      "a list in a list": [["admin"]],
+      "a list with a number": ["admin", 1],
+      null: null,
+      "left out": undefined,
+    },
+    (groups, { signedAccess }) => ({
+      request: { groupname: "forged", access_token: signedAccess({ groups }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+];
+
+/** Payloads that are no object of claims. */
+const NO_CLAIMS: Readonly<Record<string, string | Uint8Array>> = {
+  nothing: "",
+  "half an object": '{"iss":"authmq"',
+  "an empty object": "{}",
+  null: "null",
+  "a number": "1e3",
+  "a text": '"authmq"',
+  "a list of claims": JSON.stringify([accessClaims()]),
+  "claims twice": `${JSON.stringify(accessClaims())}${JSON.stringify(accessClaims())}`,
+  "claims behind a byte order mark": `\ufeff${JSON.stringify(accessClaims())}`,
+  "claims in UTF-16": Buffer.from(JSON.stringify(accessClaims()), "utf16le"),
+  "claims with a byte that is no UTF-8": Buffer.from(JSON.stringify(accessClaims({ jti: "\xff" })), "latin1"),
+  "claims with an overlong character": Buffer.from(
+    JSON.stringify(accessClaims({ jti: "\xc0\xaf" })),
+    "latin1",
+  ),
+  "claims with a surrogate in UTF-8": Buffer.from(
+    JSON.stringify(accessClaims({ jti: "\xed\xa0\x80" })),
+    "latin1",
+  ),
+  "claims with a comment": `${JSON.stringify(accessClaims()).slice(0, -1)}/**/}`,
+  "claims with a NUL behind them": `${JSON.stringify(accessClaims())}\0`,
+  "another token": part(accessClaims()),
+};
+
+const payloads = attacks("an access token whose payload is", "user_all", NO_CLAIMS, (payload, { own }) => ({
+  request: { access_token: assemble({ alg: own.alg, typ: "at+jwt" }, payload, own.sign) },
+  reply: INVALID_TOKEN,
+}));
+
+/** Signs tokens whose claims are not in order: times, names, groups, payloads. */
+export const forgedClaims: Attack[] = [...times, ...texts, ...payloads];

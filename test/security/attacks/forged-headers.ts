@@ -1,0 +1,165 @@
+import { accessClaims } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { ok, INVALID_TOKEN } from "../envelopes.ts";
+import { assemble } from "../forge.ts";
+import { stranger } from "../world.ts";
+
+const jwk = {
+  ...stranger.ed25519.publicKey.export({ format: "jwk" }),
+  use: "sig",
+  alg: "EdDSA",
+  kid: "mine",
+};
+const der = stranger.ed25519.publicKey.export({ type: "spki", format: "der" }).toString("base64");
+const URL_OF_KEYS = "http://127.0.0.1:9/keys.json";
+
+/** Header members that name or carry a key, or change what is signed. */
+const REFUSED_MEMBERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  jwk: { jwk },
+  jku: { jku: URL_OF_KEYS },
+  x5u: { x5u: URL_OF_KEYS },
+  x5c: { x5c: [der] },
+  "crit that names exp": { crit: ["exp"], exp: 9_999_999_999 },
+  "crit that names b64": { crit: ["b64"], b64: false },
+  "an empty crit": { crit: [] },
+  "crit that is a text": { crit: "exp" },
+  "b64 of false": { b64: false },
+  "b64 of true": { b64: true },
+};
+
+/** Those that a careless service would take its key from. */
+const KEYS = Object.fromEntries(["jwk", "jku", "x5u", "x5c"].map((name) => [name, REFUSED_MEMBERS[name]!]));
+
+const embedded = [
+  ...attacks("a token of the attacker's key that brings it along by", "group_create", KEYS, (members) => {
+    const header = { alg: "EdDSA", typ: "at+jwt", ...members };
+    const access_token = assemble(header, accessClaims({ groups: ["admin"] }), stranger.ed25519.sign);
+    return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
+  }),
+  ...attacks(
+    "a token of the right key that carries",
+    "user_all",
+    REFUSED_MEMBERS,
+    (members, { signedAccess }) => ({
+      request: { access_token: signedAccess({}, members) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  attack("a token whose payload is signed as it is, without base64 (RFC 7797)", "user_all", ({ own }) => {
+    const [header, , signature] = assemble(
+      { alg: "EdDSA", typ: "at+jwt", b64: false, crit: ["b64"] },
+      accessClaims(),
+      own.sign,
+    ).split(".");
+    const access_token = `${header}.${JSON.stringify(accessClaims()).replaceAll(".", "")}.${signature}`;
+    return { request: { access_token }, reply: INVALID_TOKEN };
+  }),
+];
+
+/** Where a key might be looked up by its name. */
+const KEY_NAMES = {
+  "the name of a device": "../../../../dev/null",
+  "the name of a public file": "/proc/self/environ",
+  "an SQL text": "x' UNION SELECT 'secret' -- ",
+  "a prototype member": "__proto__",
+  "another issuer": "partner",
+};
+
+const keyNames = [
+  ...attacks("a token of the attacker's key whose kid is", "group_create", KEY_NAMES, (kid) => ({
+    request: {
+      groupname: "forged",
+      access_token: assemble(
+        { alg: "EdDSA", typ: "at+jwt", kid },
+        accessClaims({ groups: ["admin"] }),
+        stranger.ed25519.sign,
+      ),
+    },
+    reply: INVALID_TOKEN,
+  })),
+  ...attacks(
+    "an access token whose kid is no text but",
+    "user_all",
+    { "a number": 1, null: null, "a list": ["mine"], "an object": { mine: true } },
+    (kid, { signedAccess }) => ({
+      request: { access_token: signedAccess({}, { kid }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+];
+
+/** Texts, and what is no text, in the place of at+jwt. */
+const WRONG_TYPES: Readonly<Record<string, unknown>> = {
+  JWT: "JWT",
+  "id+jwt": "id+jwt",
+  "id+jwt as a whole media type": "application/id+jwt",
+  "nothing, because it is left out": undefined,
+  null: null,
+  "the empty text": "",
+  "at+jwt and a parameter": "at+jwt; charset=utf-8",
+  "a full-width at+jwt": "ａｔ+ｊｗｔ",
+  "a list": ["at+jwt"],
+  "an object": { "at+jwt": true },
+  "a number": 1,
+};
+
+const kinds = [
+  ...attacks("an access token whose typ is", "user_all", WRONG_TYPES, (typ, { signedAccess }) => ({
+    request: { access_token: signedAccess({}, { typ }) },
+    reply: INVALID_TOKEN,
+  })),
+  ...attacks(
+    "an ID token whose typ is",
+    "token",
+    {
+      JWT: "JWT",
+      "at+jwt": "at+jwt",
+      "at+jwt as a whole media type": "application/at+jwt",
+      "nothing, because it is left out": undefined,
+      null: null,
+      "a list": ["id+jwt"],
+    },
+    async (typ, { newUser, idToken, resigned }) => ({
+      request: { id_token: resigned(await idToken(await newUser()), {}, { typ }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  attack(
+    "an access token that says at+jwt in other letters is still one, and no ID token",
+    "token",
+    ({ signedAccess }) => ({
+      request: { id_token: signedAccess({}, { typ: "Application/AT+JWT" }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  attack(
+    "an ID token whose typ is written as a media type in other letters is still no access token",
+    "user_all",
+    async (world) => ({
+      request: {
+        access_token: world.resigned(
+          await world.idToken(await world.newUser()),
+          {},
+          { typ: "application/ID+JWT" },
+        ),
+      },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+  attack("an ID token in other letters logs its own user out, and nobody else", "logout", async (world) => {
+    const person = await world.newUser();
+    const bystander = await world.idToken({ username: "bobby", password: person.password });
+    const id_token = world.resigned(await world.idToken(person), {}, { typ: "application/ID+JWT" });
+    return {
+      request: { id_token },
+      reply: ok({ msg: `logged out ${person.username}` }),
+      after: async () => {
+        const { resp_code } = await world.ask("token", { id_token: bystander });
+        if (resp_code !== 200) throw new Error("bobby is logged out");
+      },
+    };
+  }),
+];
+
+/** Forges tokens: what stands in the header. */
+export const forgedHeaders: Attack[] = [...embedded, ...keyNames, ...kinds];

@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { attack, type Attack, attacks } from "../attack.ts";
+import {
+  aToken,
+  CONFLICT,
+  FORBIDDEN,
+  INVALID_CREDENTIALS,
+  INVALID_TOKEN,
+  NOT_ACTIVATED,
+  ok,
+  tooMany,
+  USER_NOT_FOUND,
+} from "../envelopes.ts";
+import { BUSY_FOR, exhaust, failures } from "../guessing.ts";
+import { PASSWORD, type World } from "../world.ts";
+
+const busy = tooMany(BUSY_FOR);
+
+/** The same attack where three failures are free, and not ten. */
+const sooner = (one: Attack): Attack => ({ ...one, on: "closed" });
+
+/** Whose password is guessed: all of them get the very same replies. */
+const VICTIMS: Readonly<Record<string, (world: World) => Promise<string> | string>> = {
+  "a user": async ({ newUser }) => (await newUser()).username,
+  "a deactivated user": async ({ newUser }) => (await newUser({ activated: false })).username,
+  "a user of a directory": async ({ newUser }) => (await newUser({ authType: "LDAP" })).username,
+  "a user of a realm": async ({ newUser }) => (await newUser({ authType: "KERBEROS" })).username,
+  "a name that nobody has": ({ newName }) => newName(),
+  "a user without a hash": async ({ newUser, db }) => {
+    const { username } = await newUser();
+    await db.updateTable("user").set({ password_hash: null }).where("username", "=", username).execute();
+    return username;
+  },
+};
+
+const alike = [
+  ...attacks("a wrong password of", "login", VICTIMS, async (victim, world) => ({
+    request: { username: await victim(world), password: "a first guess" },
+    reply: INVALID_CREDENTIALS,
+  })),
+  ...attacks("the eleventh wrong password of", "login", VICTIMS, async (victim, world) => {
+    const username = await victim(world);
+    await exhaust(world, { username });
+    return { request: { username, password: "a guess too many" }, reply: busy };
+  }),
+];
+
+const waiting = [
+  attack("the right password after ten wrong ones", "login", async (world) => {
+    const { username, password } = await world.newUser();
+    await exhaust(world, { username });
+    return {
+      request: { username, password },
+      reply: busy,
+      after: async () => {
+        const token = await world.db
+          .selectFrom("token")
+          .where("user_id", "=", username)
+          .selectAll()
+          .execute();
+        assert.deepEqual(token, []);
+      },
+    };
+  }),
+  attack("the right password of a deactivated user after ten wrong ones", "login", async (world) => {
+    const { username, password } = await world.newUser({ activated: false });
+    await exhaust(world, { username });
+    return { request: { username, password }, reply: busy };
+  }),
+  attack(
+    "the right password of a deactivated user, which alone tells of that",
+    "login",
+    async ({ newUser }) => {
+      const { username, password } = await newUser({ activated: false });
+      return { request: { username, password }, reply: NOT_ACTIVATED };
+    },
+  ),
+  attack("ten wrong passwords that came all at once, and one more", "login", async (world) => {
+    const { username } = await world.newUser();
+    await Promise.all(Array.from({ length: 10 }, () => failures(world, { username }, 1)));
+    await exhaust(world, { username }, 0);
+    return { request: { username, password: "a guess too many" }, reply: busy };
+  }),
+];
+
+/** The ways of ten failures, and of the eleventh attempt: the same source, however it is written. */
+const SAME_SOURCES: Readonly<Record<string, readonly [first: object, then: object]>> = {
+  "no ip, and any": [{}, { ip: "*" }],
+  "no ip, and null": [{}, { ip: null }],
+  "an address, and the same mapped into IPv6": [{ ip: "192.0.2.50" }, { ip: "::ffff:192.0.2.50" }],
+  "an address, and the same mapped in hexadecimal digits": [{ ip: "192.0.2.51" }, { ip: "::ffff:c000:233" }],
+  "an IPv6 address, and the same at length": [
+    { ip: "2001:db8:5::1" },
+    { ip: "2001:0DB8:0005:0000:0000:0000:0000:0001" },
+  ],
+  "two IPv6 addresses of one network": [
+    { ip: "2001:db8:6:7::1" },
+    { ip: "2001:db8:6:7:ffff:ffff:ffff:ffff" },
+  ],
+  "two IPv6 addresses of one network with a gap before": [{ ip: "::1:0:0:0:1" }, { ip: "0:0:0:1::2" }],
+  "another vhost": [{ vhost: "prod" }, { vhost: "staging" }],
+  "more fields": [{}, { user_id: "somebody", source: "192.0.2.99", x: 1 }],
+};
+
+const sources = [
+  ...attacks(
+    "a guess too many from the same source:",
+    "login",
+    SAME_SOURCES,
+    async ([first, then], world) => {
+      const { username } = await world.newUser();
+      await exhaust(world, { username, ...first });
+      return { request: { username, password: "a guess too many", ...then }, reply: busy };
+    },
+  ),
+  ...attacks(
+    "a guess too many at a name that is written",
+    "login",
+    {
+      "in capitals": (name: string) => name.toUpperCase(),
+      "with one capital": (name: string) => `P${name.slice(1)}`,
+    },
+    async (write, world) => {
+      const { username } = await world.newUser();
+      await exhaust(world, { username });
+      return { request: { username: write(username), password: "a guess too many" }, reply: busy };
+    },
+  ),
+  attack("a guess too many at a name that nobody has, in capitals", "login", async (world) => {
+    const username = world.newName();
+    await exhaust(world, { username });
+    return { request: { username: username.toUpperCase(), password: "a guess too many" }, reply: busy };
+  }),
+  ...attacks(
+    "a guess too many that comes with",
+    "login",
+    {
+      "a key of its own": { messageId: "guess-eleven" },
+      "a key in a header": { headers: { "x-idempotency-key": "guess-eleven" } },
+      "another application": { appId: "somebody-else" },
+      "an address in a header": { headers: { "x-forwarded-for": "192.0.2.99" } },
+    },
+    async (properties, world) => {
+      const { username } = await world.newUser();
+      await exhaust(world, { username });
+      return { request: { username, password: "a guess too many" }, properties, reply: busy };
+    },
+  ),
+  attack("a guess too many after a login of the attacker's own in between", "login", async (world) => {
+    const [victim, own] = [await world.newUser(), await world.newUser()];
+    await failures(world, victim, 1);
+    await world.idToken(own);
+    await exhaust(world, victim, 2);
+    return { request: { username: victim.username, password: "a guess too many" }, reply: busy };
+  }),
+  attack("the user itself, from another address than the guesses", "login", async (world) => {
+    const { username, password } = await world.newUser();
+    await exhaust(world, { username, ip: "192.0.2.60" });
+    return { request: { username, password, ip: "192.0.2.61" }, reply: ok({ id_token: aToken }) };
+  }),
+  attack("a guess from another network than the guesses too many", "login", async (world) => {
+    const { username } = await world.newUser();
+    await exhaust(world, { username, ip: "2001:db8:8:1::1" });
+    return { request: { username, password: "a guess", ip: "2001:db8:8:2::1" }, reply: INVALID_CREDENTIALS };
+  }),
+  attack("another user from the address of too many guesses", "login", async (world) => {
+    const [victim, bystander] = [await world.newUser(), await world.newUser()];
+    await exhaust(world, { username: victim.username, ip: "192.0.2.62" });
+    return { request: { ...bystander, ip: "192.0.2.62" }, reply: ok({ id_token: aToken }) };
+  }),
+];
+
+async function withKey(world: World): Promise<{ username: string; key: string }> {
+  const { username, password } = await world.newUser();
+  const key = `key-${world.newName()}`;
+  const body = Buffer.from(JSON.stringify({ username, password }));
+  await world.wire.firstReply(world.wire.send("login", body, { messageId: key }));
+  return { username, key };
+}
+
+const oracle = [
+  attack("a wrong password under the key of a login that succeeded", "login", async (world) => {
+    const { username, key } = await withKey(world);
+    return { request: { username, password: "a guess" }, properties: { messageId: key }, reply: CONFLICT };
+  }),
+  attack("a wrong password too many under the key of a login that succeeded", "login", async (world) => {
+    const { username, key } = await withKey(world);
+    await exhaust(world, { username }, undefined, key);
+    return {
+      request: { username, password: "a guess too many" },
+      properties: { messageId: key },
+      reply: busy,
+    };
+  }),
+  attack("the right password under the key of a login, after too many wrong ones", "login", async (world) => {
+    const { username, key } = await withKey(world);
+    await exhaust(world, { username }, undefined, key);
+    return { request: { username, password: PASSWORD }, properties: { messageId: key }, reply: busy };
+  }),
+];
+
+const unlocking = [
+  ...attacks(
+    "the account that waits is unlocked by",
+    "user_unlock",
+    { "a plain user": ["bobby", []], "one whose groups are nearly right": ["bobby", ["Admin"]] } as const,
+    async ([name, groups], world) => {
+      const { username } = await world.newUser();
+      await exhaust(world, { username });
+      return { request: { username, access_token: await world.accessToken(name, groups) }, reply: FORBIDDEN };
+    },
+  ),
+  attack("the account that waits is unlocked by its own user", "user_unlock", async (world) => {
+    const { username } = await world.newUser();
+    await exhaust(world, { username });
+    return { request: { username, access_token: await world.accessToken(username) }, reply: FORBIDDEN };
+  }),
+  attack("the account that waits is unlocked by nobody", "user_unlock", async (world) => {
+    const { username } = await world.newUser();
+    await exhaust(world, { username });
+    return { request: { username }, reply: INVALID_TOKEN };
+  }),
+  attack(
+    "the account that waits is unlocked by an administrator, and its user logs in",
+    "user_unlock",
+    async (world) => {
+      const { username, password } = await world.newUser();
+      await exhaust(world, { username });
+      return {
+        request: { username: username.toUpperCase(), access_token: await world.adminToken() },
+        reply: ok({ msg: `unlocked user ${username}` }),
+        after: async () => {
+          assert.equal((await world.ask("login", { username, password })).resp_code, 200);
+        },
+      };
+    },
+  ),
+  attack(
+    "a name that nobody has and nobody guessed at is unlocked",
+    "user_unlock",
+    async ({ adminToken }) => ({
+      request: { username: "nobody-guessed", access_token: await adminToken() },
+      reply: USER_NOT_FOUND,
+    }),
+  ),
+  attack("a ticket in the place of the password that has to wait", "login", async (world) => {
+    const { username } = await world.newUser();
+    await exhaust(world, { username });
+    return { request: { username, kerberos_ticket: "YIIB" }, reply: INVALID_CREDENTIALS };
+  }),
+];
+
+/** Guesses passwords. */
+export const guesses: Attack[] = [...alike, ...waiting, ...[...sources, ...oracle, ...unlocking].map(sooner)];

@@ -1,0 +1,45 @@
+import type { Attack } from "../attack.ts";
+import { accessTokens } from "./access-tokens.ts";
+import { addresses } from "./addresses.ts";
+import { databaseRows } from "./database-rows.ts";
+import { forgedAlgorithms } from "./forged-algorithms.ts";
+import { forgedClaims } from "./forged-claims.ts";
+import { forgedHeaders } from "./forged-headers.ts";
+import { forgedSpellings } from "./forged-spellings.ts";
+import { guesses } from "./guesses.ts";
+import { jsonBodies } from "./json-bodies.ts";
+import { lastAdministrator } from "./last-administrator.ts";
+import { massAssignment } from "./mass-assignment.ts";
+import { messages } from "./messages.ts";
+import { names } from "./names.ts";
+import { otherIssuers } from "./other-issuers.ts";
+import { passwords } from "./passwords.ts";
+import { repeats } from "./repeats.ts";
+import { signingKey } from "./signing-key.ts";
+import { stolenIdTokens } from "./stolen-id-tokens.ts";
+import { unicodeNames } from "./unicode-names.ts";
+import { wrongTypes } from "./wrong-types.ts";
+
+/** Every attack. */
+export const ATTACKS: readonly Attack[] = [
+  ...accessTokens,
+  ...addresses,
+  ...databaseRows,
+  ...forgedAlgorithms,
+  ...forgedClaims,
+  ...forgedHeaders,
+  ...forgedSpellings,
+  ...guesses,
+  ...jsonBodies,
+  ...lastAdministrator,
+  ...massAssignment,
+  ...messages,
+  ...names,
+  ...otherIssuers,
+  ...passwords,
+  ...repeats,
+  ...signingKey,
+  ...stolenIdTokens,
+  ...unicodeNames,
+  ...wrongTypes,
+];

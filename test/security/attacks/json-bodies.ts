@@ -1,0 +1,131 @@
+import { gzipSync } from "node:zlib";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { INVALID_JSON, INVALID_TOKEN, invalid, moment, NO_TEXT, ok, TOO_LARGE } from "../envelopes.ts";
+import { PASSWORD } from "../world.ts";
+
+const good = '{"username":"alice"}';
+const alice = ok({ username: "alice", activated: true, created_at: moment });
+
+/** The good request with bytes in the place of a member's value. */
+function withBytes(...bytes: readonly number[]): Buffer {
+  return Buffer.concat([Buffer.from('{"username":"alice","x":"'), Buffer.from(bytes), Buffer.from('"}')]);
+}
+
+const NO_OBJECTS: Readonly<Record<string, string | Uint8Array>> = {
+  nothing: "",
+  "white space": " \r\n\t",
+  null: "null",
+  "an empty list": "[]",
+  "a list with the request": `[${good}]`,
+  "a text": '"text"',
+  "the request as a text": JSON.stringify(good),
+  "half a request": good.slice(0, -1),
+  "two requests": good + good,
+  "a request and a letter": `${good}x`,
+  "a request and a NUL": `${good}\0`,
+  "a request behind a byte order mark": `\ufeff${good}`,
+  "a request in UTF-16": Buffer.from(good, "utf16le"),
+  "a request in gzip": gzipSync(good),
+  "a request with a comment": '{"username":"alice"/* or root */}',
+  "a request with a comment at the end": `${good}// root`,
+  "a request with a comma at the end": '{"username":"alice",}',
+  "a request with NaN": '{"username":"alice","x":NaN}',
+  "a request with a number that begins with a zero": '{"username":"alice","x":01}',
+  "a request with a newline in a text": '{"username":"alice","x":"a\nb"}',
+  "a request of 33 levels": `{"username":"alice","x":${"[".repeat(32)}${"]".repeat(32)}}`,
+  "a request of thousands of levels": `{"username":"alice","x":${"[".repeat(30_000)}`,
+  "a request with a lone continuation byte": withBytes(0x80),
+  "a request with an overlong slash": withBytes(0xc0, 0xaf),
+  "a request with a surrogate in UTF-8": withBytes(0xed, 0xa0, 0x80),
+  "a request with a character that is cut off": withBytes(0xf0, 0x9f, 0x98),
+  "a request with a character beyond Unicode": withBytes(0xf4, 0x90, 0x80, 0x80),
+};
+
+const malformed = attacks("a body that is", "user_get", NO_OBJECTS, (request) => ({
+  request,
+  reply: INVALID_JSON,
+}));
+
+/** Members that come twice: two readers could take the request for two. */
+const TWICE: Readonly<Record<string, string>> = {
+  "a username": '{"username":"alice","username":"root"}',
+  "a username with an escape": '{"username":"alice","\\u0075sername":"root"}',
+  "an unknown member": '{"username":"alice","x":1,"x":2}',
+  "a member of an unknown object": '{"username":"alice","x":{"y":1,"y":1}}',
+  "a prototype member": '{"username":"alice","__proto__":1,"__proto__":2}',
+  "a colon in a text, and a member": '{"username":"alice","x":":","x":":"}',
+};
+
+const ambiguous = [
+  ...attacks("a request that has twice", "user_get", TWICE, (request) => ({ request, reply: INVALID_JSON })),
+  attack("a login with two passwords, the second one right", "login", async (world) => {
+    const { username } = await world.newUser();
+    return {
+      request: `{"username":"${username}","password":"wrong","password":"${PASSWORD}"}`,
+      reply: INVALID_JSON,
+    };
+  }),
+  attack("an administrator's request with two tokens", "group_create", async (world) => {
+    const [plain, admin] = [await world.accessToken("bobby"), await world.adminToken()];
+    return {
+      request: `{"groupname":"two","access_token":"${plain}","access_token":"${admin}"}`,
+      reply: INVALID_JSON,
+    };
+  }),
+];
+
+/** Requests that are odd and in order. */
+const ODD: Readonly<Record<string, string>> = {
+  "of 32 levels": `{"username":"alice","x":${"[".repeat(31)}${"]".repeat(31)}}`,
+  "with brackets in a text": JSON.stringify({ username: "alice", x: '["{'.repeat(500) }),
+  "with 3000 members": JSON.stringify({
+    username: "alice",
+    ...Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`member${index}`, index])),
+  }),
+  "with a number that no double holds": '{"username":"alice","x":1e999}',
+  "with half a character in an unknown member": '{"username":"alice","x":"\\ud800"}',
+  "with a name in escapes": '{"\\u0075\\u0073ername":"\\u0061lice"}',
+  "with prototype members":
+    '{"username":"alice","__proto__":{"username":"root"},"constructor":{"prototype":{}}}',
+  "with then, as a promise has": '{"username":"alice","then":{"then":1},"toJSON":"x"}',
+  "of exactly 65,536 bytes": good.padEnd(65_536, " "),
+};
+
+const odd = attacks("a request is answered as any other:", "user_get", ODD, (request) => ({
+  request,
+  reply: alice,
+}));
+
+const sizes = [
+  attack("a request of 65,537 bytes", "user_get", { request: good.padEnd(65_537, " "), reply: TOO_LARGE }),
+  attack("a request of 65,537 bytes in fewer characters", "user_get", {
+    request: JSON.stringify({ username: "alice", x: "é".repeat(32_755) }),
+    reply: TOO_LARGE,
+  }),
+  attack("a body of 2 MB that is no JSON", "login", { request: "x".repeat(2_000_000), reply: TOO_LARGE }),
+  attack("a body of 2 MB that is nested all the way", "token", {
+    request: "[".repeat(2_000_000),
+    reply: TOO_LARGE,
+  }),
+];
+
+/** Members that every object seems to have. */
+const prototypes = [
+  ...attacks(
+    "a request whose username is in its",
+    "user_get",
+    {
+      "a prototype member": '{"__proto__":{"username":"root"}}',
+      constructor: '{"constructor":{"prototype":{"username":"root"}}}',
+      prototype: '{"prototype":{"username":"root"}}',
+    },
+    (request) => ({ request, reply: invalid(["username", NO_TEXT]) }),
+  ),
+  attack("a request for the users from a caller in its prototype", "user_all", {
+    request: '{"__proto__":{"access_token":"x","caller":{"isAdmin":true}}}',
+    reply: INVALID_TOKEN,
+  }),
+];
+
+/** Publishes what is no request, or looks like two. */
+export const jsonBodies: Attack[] = [...malformed, ...ambiguous, ...odd, ...sizes, ...prototypes];

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { LAST_ADMIN } from "../envelopes.ts";
+import { PASSWORD, type World } from "../world.ts";
+
+/** Asserts that there is still somebody who can administrate. */
+function rootStays(world: World): () => Promise<void> {
+  return async () => {
+    const id_token = await world.idToken({ username: "root", password: PASSWORD });
+    const { resp_data } = await world.ask("token", { id_token });
+    const { access_token } = resp_data;
+    const reply = await world.ask("group_user", { groupname: "admin", access_token });
+    assert.deepEqual([reply.resp_code, (reply.resp_data["users"] as string[]).includes("root")], [200, true]);
+  };
+}
+
+const alone = [
+  attack("the last administrator deletes itself", "user_delete", async (world) => ({
+    request: { username: "root", access_token: await world.adminToken() },
+    reply: LAST_ADMIN,
+    after: rootStays(world),
+  })),
+  attack("the last administrator deletes itself in other letters", "user_delete", async (world) => ({
+    request: { username: "ROOT", access_token: await world.adminToken() },
+    reply: LAST_ADMIN,
+    after: rootStays(world),
+  })),
+  attack(
+    "the last administrator, as a plain user by its token, deletes itself",
+    "user_delete",
+    async (world) => ({
+      request: { username: "root", access_token: await world.accessToken("root", []) },
+      reply: LAST_ADMIN,
+    }),
+  ),
+  ...attacks(
+    "the last administrator deactivates itself,",
+    "user_change",
+    {
+      "and no more": { username: "root", activated: false },
+      "in other letters": { username: "Root", activated: false },
+      "with a new password": { username: "root", activated: false, password: "quite another one" },
+      "with a new email": { username: "root", activated: false, email: "gone@example.com" },
+    },
+    async (fields, world) => ({
+      request: { ...fields, access_token: await world.adminToken() },
+      reply: LAST_ADMIN,
+      after: rootStays(world),
+    }),
+  ),
+  attack("the last administrator leaves the group", "group_remove_user", async (world) => ({
+    request: { groupname: "admin", username: "root", access_token: await world.adminToken() },
+    reply: LAST_ADMIN,
+    after: rootStays(world),
+  })),
+  attack("the last administrator leaves the group in other letters", "group_remove_user", async (world) => ({
+    request: { groupname: "admin", username: "rOOt", access_token: await world.adminToken() },
+    reply: LAST_ADMIN,
+  })),
+  attack("the group of the administrators is deleted", "group_delete", async (world) => ({
+    request: { groupname: "admin", access_token: await world.adminToken() },
+    reply: LAST_ADMIN,
+    after: rootStays(world),
+  })),
+  attack("an administrator of another issuer deletes the last one here", "user_delete", async (world) => ({
+    request: { username: "root", access_token: await world.accessToken("somebody-else", ["admin"]) },
+    reply: LAST_ADMIN,
+  })),
+];
+
+/** Members of the group who could not step in. */
+const NO_SUCCESSORS = {
+  "a deactivated one": { activated: false },
+  "one of a directory": { authType: "LDAP" },
+  "one of a realm": { authType: "KERBEROS" },
+} as const;
+
+const successors = attacks(
+  "the last local administrator is deleted, and the other member of the group is",
+  "user_delete",
+  NO_SUCCESSORS,
+  async (options, world) => {
+    const { username } = await world.newUser(options);
+    const access_token = await world.adminToken();
+    const membership = { groupname: "admin", username, access_token };
+    assert.equal((await world.ask("group_add_user", membership)).resp_code, 200);
+    return {
+      request: { username: "root", access_token },
+      reply: LAST_ADMIN,
+      after: async () => {
+        assert.equal((await world.ask("group_remove_user", membership)).resp_code, 200);
+        await rootStays(world)();
+      },
+    };
+  },
+);
+
+/** Wants to take the last administrator away, from within or without. */
+export const lastAdministrator: Attack[] = [...alone, ...successors];

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { decodePart } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { aToken, done, INVALID_TOKEN, invalid, ok, REGISTRATION_CLOSED } from "../envelopes.ts";
+import { PASSWORD, type World } from "../world.ts";
+
+/** Columns and settings that a request might smuggle in; registrations say that they are activated, too. */
+const EXTRAS = {
+  groups: ["admin"],
+  group: "admin",
+  admin_group: "everyone",
+  is_admin: true,
+  isAdmin: true,
+  role: "admin",
+  auth_type: "KERBEROS",
+  password_hash: "$2b$04$abcdefghijklmnopqrstuuAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+  token_id: "1",
+  user_id: "root",
+  created_at: "2001-01-01T00:00:00.000Z",
+  modified_at: "2001-01-01T00:00:00.000Z",
+  caller: { username: "root", isAdmin: true },
+  session: { username: "root" },
+  app: { allow_registration: true },
+};
+
+const PROTOTYPE = '"__proto__":{"isAdmin":true,"groups":["admin"]}';
+const smuggled = `${JSON.stringify({ ...EXTRAS, activated: true }).slice(0, -1)},${PROTOTYPE}}`;
+
+/** The request's JSON text with all of the extras in it. */
+function withExtras(request: object): string {
+  return `${JSON.stringify(request).slice(0, -1)},${smuggled.slice(1)}`;
+}
+
+async function accountOf({ db }: World, username: string) {
+  const row = await db
+    .selectFrom("user")
+    .selectAll()
+    .where("username", "=", username)
+    .executeTakeFirstOrThrow();
+  const memberships = await db.selectFrom("usergroup").selectAll().where("username", "=", username).execute();
+  const { auth_type, activated, created_at, email } = row;
+  return { auth_type, activated, email, isOld: created_at.startsWith("2001"), groups: memberships.length };
+}
+
+const accounts = [
+  attack("a registration that makes itself an administrator", "user_register", async (world) => {
+    const username = world.newName();
+    const email = `${username}@example.com`;
+    return {
+      request: withExtras({ username, password: PASSWORD, password_confirm: PASSWORD, email }),
+      reply: done(`registered user ${username}`),
+      after: async () => {
+        const plain = { auth_type: "LOCAL", activated: 1, email, isOld: false, groups: 0 };
+        assert.deepEqual(await accountOf(world, username), plain);
+        assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 200);
+      },
+    };
+  }),
+  attack(
+    "a registration that activates itself where an administrator has to",
+    "user_register",
+    async (world) => {
+      const username = world.newName();
+      const email = `${username}@example.com`;
+      return {
+        request: withExtras({ username, password: PASSWORD, password_confirm: PASSWORD, email }),
+        reply: done(`registered user ${username}`),
+        after: async () => {
+          assert.equal((await accountOf(world, username)).activated, 0);
+          assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 403);
+        },
+      };
+    },
+    "lax",
+  ),
+  attack("a change of the own email that makes itself an administrator", "user_change", async (world) => {
+    const { username } = await world.newUser();
+    const email = `${username}@example.org`;
+    const access_token = await world.accessToken(username);
+    return {
+      request: { ...EXTRAS, new_username: "root", username, email, access_token },
+      reply: done(`changed user ${username}`),
+      after: async () => {
+        const plain = { auth_type: "LOCAL", activated: 1, email, isOld: false, groups: 0 };
+        assert.deepEqual(await accountOf(world, username), plain);
+        assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 200);
+      },
+    };
+  }),
+  attack("a change of nothing but what may not be changed", "user_change", async (world) => {
+    const { username } = await world.newUser();
+    return {
+      request: { ...EXTRAS, username, access_token: await world.accessToken(username) },
+      reply: invalid(["", "give at least one of password, email and activated"]),
+    };
+  }),
+];
+
+const sessions = [
+  attack("a login that asks for more groups", "login", async (world) => {
+    const { username, password } = await world.newUser();
+    return {
+      request: withExtras({ username, password }),
+      reply: ok({ id_token: aToken }),
+      after: async ({ resp_data }) => {
+        const { groups, sub } = decodePart(String(resp_data["id_token"]), 1);
+        assert.deepEqual([groups, sub], [[], username]);
+      },
+    };
+  }),
+  attack("an exchange that asks for more groups, another vhost and a longer life", "token", async (world) => {
+    const person = await world.newUser();
+    const id_token = await world.idToken(person);
+    const wishes = {
+      vhost: "/",
+      lifetime: 99_999,
+      exp: 9_999_999_999,
+      aud: "everyone",
+      sub: "root",
+      user: "root",
+    };
+    return {
+      request: withExtras({ id_token, ...wishes }),
+      reply: ok({ access_token: aToken }),
+      after: async ({ resp_data }) => {
+        const { groups, sub, user, vhost, iat, exp, aud } = decodePart(String(resp_data["access_token"]), 1);
+        const { username } = person;
+        assert.deepEqual([groups, sub, user, vhost, aud], [[], username, username, "prod", undefined]);
+        assert.equal(Number(exp) - Number(iat), 300);
+      },
+    };
+  }),
+  attack("a request for users that brings its caller along", "user_all", {
+    request: withExtras({ username: "root" }),
+    reply: INVALID_TOKEN,
+  }),
+  attack("a request that hides its token in __proto__", "user_all", async ({ adminToken }) => ({
+    request: `{"__proto__":{"access_token":"${await adminToken()}"}}`,
+    reply: INVALID_TOKEN,
+  })),
+];
+
+const kinds = [
+  ...attacks(
+    "an account whose auth_type is",
+    "user_admin_create",
+    {
+      ADMIN: "ADMIN",
+      "local in small letters": "local",
+      "the empty text": "",
+      null: null,
+      "a list": ["LOCAL"],
+      "a prototype member": "__proto__",
+    },
+    async (auth_type, world) => ({
+      request: {
+        username: world.newName(),
+        password: PASSWORD,
+        email: "kind@example.com",
+        auth_type,
+        access_token: await world.adminToken(),
+      },
+      reply: invalid(["auth_type", "must be LOCAL, LDAP or KERBEROS"]),
+    }),
+  ),
+  ...attacks(
+    "an account that has a password here although its kind is",
+    "user_admin_create",
+    { LDAP: "LDAP", KERBEROS: "KERBEROS" },
+    async (auth_type, world) => ({
+      request: {
+        username: world.newName(),
+        password: PASSWORD,
+        email: "kind@example.com",
+        auth_type,
+        access_token: await world.adminToken(),
+      },
+      reply: invalid(["password", "must be left out: it is checked elsewhere"]),
+    }),
+  ),
+];
+
+const registration = attacks(
+  "a registration that is closed,",
+  "user_register",
+  {
+    "for a new name": { username: "newcomer", email: "newcomer@example.com" },
+    "for a name that is taken": { username: "alice", email: "newcomer@example.com" },
+    "for an email that is taken": { username: "newcomer", email: "alice@example.com" },
+    "with the setting to open it": {
+      username: "newcomer",
+      email: "newcomer@example.com",
+      allow_registration: true,
+    },
+  },
+  (fields) => ({
+    request: { password: PASSWORD, password_confirm: PASSWORD, ...fields },
+    reply: REGISTRATION_CLOSED,
+  }),
+  "closed",
+);
+
+/** Gives more than it is asked for, in the hope that it is stored; registers where nobody may. */
+export const massAssignment: Attack[] = [...accounts, ...sessions, ...kinds, ...registration];

@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import type { Options } from "amqplib";
+import { groupExists } from "../../../src/db/queries/groups.ts";
+import { waitUntil } from "../../support/servers/scratch.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import {
+  CONFLICT,
+  FORBIDDEN,
+  GROUP_TAKEN,
+  INVALID_JSON,
+  INVALID_TOKEN,
+  invalid,
+  moment,
+  ok,
+} from "../envelopes.ts";
+import { PASSWORD, type World } from "../world.ts";
+
+const request = { username: "alice" };
+const alice = ok({ username: "alice", activated: true, created_at: moment });
+
+/** Takes the good reply_to away; the library's types have no such thing. */
+const NO_REPLY_TO = { replyTo: undefined } as unknown as Options.Publish;
+
+/** Asserts that the worker still answers, over the connections that it had. */
+function goesOn({ ask, worker }: World): () => Promise<void> {
+  return async () => {
+    assert.equal((await ask("user_get", request)).resp_code, 200);
+    const lost = worker.log.filter((line) => /"purpose":"(?:requests|replies)"/.test(line));
+    assert.deepEqual(lost, []);
+  };
+}
+
+/** Addresses that no reply may come from, to, or because of. */
+const REPLY_ADDRESSES: Readonly<Record<string, string>> = {
+  "the empty text": "",
+  "a direct reply-to that is none": "amq.rabbitmq.reply-to.a.b",
+  "a direct reply-to of no process": "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM0NTY3OAAAAAAAAAAAAAAAAA==.x",
+  "a direct reply-to of many stops": `amq.rabbitmq.reply-to${".".repeat(200)}`,
+  "a queue that is not there": "nobody.has.this.queue",
+  "the queue login": "login",
+  "its own queue": "user_get",
+  "a name of 255 bytes": "r".repeat(255),
+  "a name with a NUL and a newline": "reply\0\n",
+};
+
+const replyAddresses = [
+  ...attacks("a request whose reply_to is", "user_get", REPLY_ADDRESSES, (replyTo, world) => ({
+    request,
+    properties: { replyTo },
+    reply: "none",
+    after: goesOn(world),
+  })),
+  attack("a request whose reply_to is direct, from somebody who does not listen", "user_get", {
+    request,
+    properties: { replyTo: "amq.rabbitmq.reply-to" },
+    reply: "broker",
+  }),
+  attack("a request without reply_to: it is done and not answered", "group_create", async (world) => {
+    const groupname = world.newName();
+    return {
+      request: { groupname, access_token: await world.adminToken() },
+      properties: NO_REPLY_TO,
+      reply: "none",
+      after: async () => {
+        await waitUntil("the group", async () => (await groupExists(world.db, groupname)) || undefined);
+      },
+    };
+  }),
+  attack("no request, and without reply_to", "login", (world) => ({
+    request: "\0",
+    properties: NO_REPLY_TO,
+    reply: "none",
+    after: goesOn(world),
+  })),
+];
+
+function nested(levels: number): object {
+  return levels === 0 ? {} : { deeper: nested(levels - 1) };
+}
+
+/** Headers and properties that mean something to somebody. */
+const HARMLESS: Readonly<Record<string, Options.Publish>> = {
+  "headers that are nested 500 times": { headers: nested(500) },
+  "1000 headers": {
+    headers: Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`h${index}`, index])),
+  },
+  "a header in __proto__": { headers: JSON.parse('{"__proto__":{"x-idempotency-key":7}}') as object },
+  "a copy for its own queue": { headers: { CC: ["user_get"] } },
+  "a copy for a queue that is not there": { headers: { CC: ["nobody.has.this.queue"] } },
+  "a blind copy for a queue that is not there": { headers: { BCC: ["nobody.has.this.queue"] } },
+  "the history of a dead letter": {
+    headers: { "x-death": [{ count: 99, reason: "rejected", queue: "user_get" }] },
+  },
+  "the highest priority": { priority: 255 },
+  "another content encoding": { contentEncoding: "gzip" },
+  "the type and application of a reply": { type: "result", appId: "authmq" },
+  "an application with colours for a terminal": { appId: "\u001b[31mred\u001b[0m\n" },
+  "a time in the far future": { timestamp: 2 ** 60 },
+  "a key of 255 bytes": { messageId: "k".repeat(255) },
+  "an empty message_id": { messageId: "" },
+  "a correlation id of 255 bytes": { correlationId: "c".repeat(255) },
+  "a correlation id of signs": { correlationId: "\u0001\n'\"<script>é€😀" },
+  "an empty correlation id": { correlationId: "" },
+};
+
+const harmless = [
+  ...attacks("a request with", "user_get", HARMLESS, (properties) => ({ request, properties, reply: alice })),
+  attack("a request with a correlation id that is no text", "user_get", {
+    request,
+    rawCorrelationId: Buffer.from([0xff, 0x00, 0xfe, 0x80]),
+    reply: alice,
+  }),
+  attack("a request with a correlation id of 255 bytes that are no text", "user_get", {
+    request,
+    rawCorrelationId: Buffer.alloc(255, 0xff),
+    reply: alice,
+  }),
+  attack("a request that is no JSON, with a content encoding that says why", "user_get", {
+    request: Buffer.from([0x1f, 0x8b, 0x08]),
+    properties: { contentEncoding: "gzip" },
+    reply: INVALID_JSON,
+  }),
+  ...attacks(
+    "a message that the broker refuses, with",
+    "user_get",
+    {
+      "another one's user_id": { userId: "root" },
+      "a lifetime that is a word": { expiration: "soon" },
+      "a negative lifetime": { expiration: "-1" },
+      "copies that are no list": { headers: { CC: "login" } },
+    },
+    (properties) => ({ request, properties, reply: "broker" }),
+  ),
+  attack("a request that has no time left", "group_create", async (world) => ({
+    request: { groupname: `never-${world.newName()}`, access_token: await world.adminToken() },
+    properties: { expiration: "0" },
+    reply: "none",
+    after: goesOn(world),
+  })),
+  ...attacks(
+    "an administrator's token in",
+    "user_all",
+    {
+      "a header": (token: string) => ({ headers: { access_token: token, authorization: `Bearer ${token}` } }),
+      "the content type": (token: string) => ({ contentType: token.slice(0, 255) }),
+    },
+    async (place, { adminToken }) => ({
+      request: {},
+      properties: place(await adminToken()),
+      reply: INVALID_TOKEN,
+    }),
+  ),
+];
+
+const NO_KEY = invalid(["x-idempotency-key", "must be a string of 1 to 255 bytes"]);
+
+const badKeys = attacks(
+  "a key that is",
+  "group_create",
+  {
+    "a number": 7,
+    true: true,
+    "the empty text": "",
+    "of 256 bytes": "k".repeat(256),
+    "of 256 bytes in 128 characters": "é".repeat(128),
+    "in a list": ["key"],
+    "in a table": { key: "key" },
+    "in bytes": Buffer.from("key"),
+  },
+  async (key, world) => ({
+    request: { groupname: `never-${world.newName()}`, access_token: await world.adminToken() },
+    properties: { headers: { "x-idempotency-key": key } },
+    reply: NO_KEY,
+  }),
+);
+
+/** A group that was created with a key, by an administrator who is called root. */
+async function created(world: World): Promise<{ groupname: string; key: string; access_token: string }> {
+  const [groupname, key, access_token] = [
+    world.newName(),
+    `key-${world.newName()}`,
+    await world.adminToken(),
+  ];
+  const id = world.wire.send("group_create", Buffer.from(JSON.stringify({ groupname, access_token })), {
+    messageId: key,
+  });
+  await world.wire.firstReply(id);
+  return { groupname, key, access_token };
+}
+
+/** Other keys that look like the same. */
+const OTHER_KEYS: Readonly<Record<string, (key: string) => string>> = {
+  "in capitals": (key) => key.toUpperCase(),
+  "and a space": (key) => `${key} `,
+  "and a NUL": (key) => `${key}\0`,
+};
+
+const keys = [
+  attack("another administrator's key, with the same body", "group_create", async (world) => {
+    const { groupname, key } = await created(world);
+    const access_token = await world.accessToken("another-one", ["admin"]);
+    return { request: { groupname, access_token }, properties: { messageId: key }, reply: GROUP_TAKEN };
+  }),
+  attack("an administrator's key and body, with a plain user's token", "group_create", async (world) => {
+    const { groupname, key } = await created(world);
+    const access_token = await world.accessToken("bobby");
+    return { request: { groupname, access_token }, properties: { messageId: key }, reply: FORBIDDEN };
+  }),
+  attack(
+    "an administrator's key and body, with the same name and no rights any more",
+    "group_create",
+    async (world) => {
+      const { groupname, key } = await created(world);
+      const access_token = await world.accessToken("root", ["dev"]);
+      return { request: { groupname, access_token }, properties: { messageId: key }, reply: FORBIDDEN };
+    },
+  ),
+  attack("an administrator's key and body, without a token", "group_create", async (world) => {
+    const { groupname, key } = await created(world);
+    return { request: { groupname }, properties: { messageId: key }, reply: INVALID_TOKEN };
+  }),
+  attack("the own key with another body", "group_create", async (world) => {
+    const { key, access_token } = await created(world);
+    return {
+      request: { groupname: `never-${world.newName()}`, access_token },
+      properties: { messageId: key },
+      reply: CONFLICT,
+    };
+  }),
+  attack("the own key in a header, with another body", "group_create", async (world) => {
+    const { key, access_token } = await created(world);
+    return {
+      request: { groupname: `never-${world.newName()}`, access_token },
+      properties: { messageId: "fresh", headers: { "x-idempotency-key": key } },
+      reply: CONFLICT,
+    };
+  }),
+  ...attacks(
+    "a key that is nearly one that was used, with the same body,",
+    "group_create",
+    OTHER_KEYS,
+    async (change, world) => {
+      const { groupname, key, access_token } = await created(world);
+      return {
+        request: { groupname, access_token },
+        properties: { messageId: change(key) },
+        reply: GROUP_TAKEN,
+      };
+    },
+  ),
+  attack("a key of another queue", "group_user", async (world) => {
+    const { groupname, key, access_token } = await created(world);
+    return { request: { groupname, access_token }, properties: { messageId: key }, reply: ok({ users: [] }) };
+  }),
+  attack("a registration with the key of another one", "user_register", async (world) => {
+    const key = `key-${world.newName()}`;
+    const account = () => {
+      const username = world.newName();
+      const email = `${username}@example.com`;
+      return { username, password: PASSWORD, password_confirm: PASSWORD, email };
+    };
+    const id = world.wire.send("user_register", Buffer.from(JSON.stringify(account())), { messageId: key });
+    await world.wire.firstReply(id);
+    return { request: account(), properties: { messageId: key }, reply: CONFLICT };
+  }),
+];
+
+/** Publishes messages whose properties are the attack. */
+export const messages: Attack[] = [...replyAddresses, ...harmless, ...badKeys, ...keys];

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { INVALID_CREDENTIALS, invalid } from "../envelopes.ts";
+import { BLOCKED, PASSWORD } from "../world.ts";
+
+const UNHASHABLE = "must have at most 72 bytes in UTF-8 and no NUL";
+const NO_PASSWORD = "must match .{4,}";
+const REVEALS = "must not contain the username";
+const BLOCKLISTED = "is one of the passwords that are tried first";
+
+/** Passwords that nobody may have, and what is said of each. */
+const REFUSED: Readonly<Record<string, readonly [password: string, msg: string]>> = {
+  "of 73 bytes": ["a".repeat(73), UNHASHABLE],
+  "of 74 bytes in 37 characters": ["ä".repeat(37), UNHASHABLE],
+  "of 30,000 bytes": ["a".repeat(30_000), UNHASHABLE],
+  "with a NUL behind it": ["long enough\0", UNHASHABLE],
+  "of three characters": ["abc", NO_PASSWORD],
+  "that is empty": ["", NO_PASSWORD],
+  "with a newline": ["long\nenough", NO_PASSWORD],
+  "that is the username": ["mallory", REVEALS],
+  "that has the username in it": ["xx-Mallory-2026", REVEALS],
+  "that has the username in it in full-width letters": ["xx-ｍａｌｌｏｒｙ-2026", REVEALS],
+  "that is tried first": [BLOCKED, BLOCKLISTED],
+  "that is tried first, in capitals": [BLOCKED.toUpperCase(), BLOCKLISTED],
+};
+
+const refused = [
+  ...attacks("a registration with a password", "user_register", REFUSED, ([password, msg]) => ({
+    request: { username: "mallory", password, password_confirm: password, email: "mallory@example.com" },
+    reply: invalid(["password", msg]),
+  })),
+  ...attacks(
+    "a change to a password",
+    "user_change",
+    {
+      "of 73 bytes": ["a".repeat(73), UNHASHABLE],
+      "with a NUL in it": ["long\0enough", UNHASHABLE],
+      "that has the username in it": ["this is bobby", REVEALS],
+      "that is tried first": [BLOCKED, BLOCKLISTED],
+    } as const,
+    async ([password, msg], { accessToken }) => ({
+      request: { username: "bobby", password, access_token: await accessToken("bobby") },
+      reply: invalid(["password", msg]),
+    }),
+  ),
+  attack(
+    "a change to a password that has the username in it, which is written otherwise",
+    "user_change",
+    async (world) => ({
+      request: {
+        username: "BOBBY",
+        password: "this is bobby",
+        access_token: await world.accessToken("bobby"),
+      },
+      reply: invalid(["password", REVEALS]),
+    }),
+  ),
+  ...attacks(
+    "an account made with a password",
+    "user_admin_create",
+    {
+      "that has the username in it": ["mallory's own", REVEALS],
+      "that is tried first": [BLOCKED, BLOCKLISTED],
+    } as const,
+    async ([password, msg], { adminToken }) => ({
+      request: {
+        username: "mallory",
+        password,
+        email: "mallory@example.com",
+        access_token: await adminToken(),
+      },
+      reply: invalid(["password", msg]),
+    }),
+  ),
+  ...attacks(
+    "a registration whose password is confirmed by",
+    "user_register",
+    {
+      "another one": "quite another one",
+      "the same in capitals": PASSWORD.toUpperCase(),
+      "the same and a space": `${PASSWORD} `,
+      nothing: "",
+      "the same and what bcrypt does not read": `${PASSWORD}\0`,
+    },
+    (password_confirm) => ({
+      request: { username: "mallory", password: PASSWORD, password_confirm, email: "mallory@example.com" },
+      reply: invalid(["password_confirm", "must be the same as password"]),
+    }),
+  ),
+  attack("a registration whose password is confirmed in another normal form", "user_register", {
+    request: {
+      username: "mallory",
+      password: "caf\u00e9 au lait",
+      password_confirm: "cafe\u0301 au lait",
+      email: "mallory@example.com",
+    },
+    reply: invalid(["password_confirm", "must be the same as password"]),
+  }),
+];
+
+const FULL = "ä".repeat(36);
+
+/** Passwords that are nearly right: the stored one, and what is tried. */
+const NEARLY: Readonly<Record<string, readonly [stored: string, tried: string]>> = {
+  "in capitals": [PASSWORD, PASSWORD.toUpperCase()],
+  "without its last character": [PASSWORD, PASSWORD.slice(0, -1)],
+  "and a space": [PASSWORD, `${PASSWORD} `],
+  "and a newline": [PASSWORD, `${PASSWORD}\n`],
+  "and a NUL": [PASSWORD, `${PASSWORD}\0`],
+  "and a NUL and more": [PASSWORD, `${PASSWORD}\0and more`],
+  "of 72 bytes and one more": [FULL, `${FULL}x`],
+  "in the other normal form": ["caf\u00e9 au lait", "cafe\u0301 au lait"],
+  "without its accent": ["caf\u00e9 au lait", "cafe au lait"],
+  "that is empty": [PASSWORD, ""],
+  "that is a NUL": [PASSWORD, "\0"],
+};
+
+const nearly = attacks("a login with the right password", "login", NEARLY, async ([stored, tried], world) => {
+  const { username } = await world.newUser({ password: stored });
+  return {
+    request: { username, password: tried },
+    reply: INVALID_CREDENTIALS,
+    after: async () => {
+      assert.equal((await world.ask("login", { username, password: stored })).resp_code, 200);
+    },
+  };
+});
+
+/** Publishes passwords that bcrypt would cut off, that others guess first, or that are nearly right. */
+export const passwords: Attack[] = [...refused, ...nearly];

@@ -1,0 +1,172 @@
+import { toSqlTime } from "../../../src/db/time.ts";
+import { decodePart, secondsFromNow } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { INVALID_TOKEN } from "../envelopes.ts";
+import { assemble, idClaims } from "../forge.ts";
+import type { World } from "../world.ts";
+
+function kidOf(idToken: string): string {
+  return String(decodePart(idToken, 0)["kid"]);
+}
+
+/** Asserts that a session that was attacked lives on. */
+function lives({ ask }: World, id_token: string): () => Promise<void> {
+  return async () => {
+    const { resp_code } = await ask("token", { id_token });
+    if (resp_code !== 200) throw new Error("the session has ended");
+  };
+}
+
+/** Ids that are nearly the right one, or none. */
+const IDS: Readonly<Record<string, (kid: string) => unknown>> = {
+  "with a zero before it": (kid) => `0${kid}`,
+  "with a plus": (kid) => `+${kid}`,
+  "with a minus": (kid) => `-${kid}`,
+  "with a newline behind it": (kid) => `${kid}\n`,
+  "as a fraction": (kid) => `${kid}.0`,
+  "in hexadecimal digits": (kid) => `0x${BigInt(kid).toString(16)}`,
+  "in full-width digits": (kid) =>
+    kid.replaceAll(/\d/g, (digit) => String.fromCharCode(0xff10 + Number(digit))),
+  "plus 2 to the 64": (kid) => String(BigInt(kid) + 2n ** 64n),
+  "as the next number that a double holds": (kid) =>
+    BigInt(Math.trunc(Number(kid) * (1 + Number.EPSILON))).toString(),
+  "2 to the 63": () => String(2n ** 63n),
+  "2 to the 63 less one": () => String(2n ** 63n - 1n),
+  zero: () => "0",
+  "the empty text": () => "",
+  "a path": () => "../../../../dev/null",
+  "an SQL text": (kid) => `${kid} OR 1=1`,
+  "a number instead of a text": (kid) => Number(kid),
+  "a list": (kid) => [kid],
+  null: () => null,
+  "left out": () => undefined,
+};
+
+const ids = attacks(
+  "an ID token of our own making whose kid is the right one",
+  "token",
+  IDS,
+  async (change, world) => {
+    const live = await world.liveSession();
+    return {
+      request: { id_token: world.resigned(live, {}, { kid: change(kidOf(live)) }) },
+      reply: INVALID_TOKEN,
+      after: lives(world, live),
+    };
+  },
+);
+
+/** Claims that do not agree with the row. */
+const CLAIMS: Readonly<Record<string, Record<string, unknown>>> = {
+  "another user": { sub: "alice" },
+  "a user that there is not": { sub: "nobody-at-all" },
+  "an issuer in other letters": { iss: "AUTHMQ" },
+  "no ip": { ip: undefined },
+  "an ip of null": { ip: null },
+  "no groups": { groups: undefined },
+  "an end that is a text": { exp: "9999999999" },
+  "an end long ago": { exp: 1 },
+  "an end two minutes ago": { exp: secondsFromNow(-120) },
+  "no end": { exp: undefined },
+  "a beginning tomorrow": { nbf: secondsFromNow(86_400) },
+  "the time of its issue tomorrow": { iat: secondsFromNow(86_400) },
+};
+
+const claims = attacks(
+  "an ID token of our own making, for a live row, with",
+  "token",
+  CLAIMS,
+  async (changes, world) => {
+    const live = await world.liveSession();
+    return {
+      request: { id_token: world.resigned(live, changes) },
+      reply: INVALID_TOKEN,
+      after: lives(world, live),
+    };
+  },
+);
+
+const rows = [
+  attack("an ID token of our own making whose id has no row", "token", ({ own }) => ({
+    request: {
+      id_token: assemble({ alg: own.alg, typ: "id+jwt", kid: "4611686018427387904" }, idClaims(), own.sign),
+    },
+    reply: INVALID_TOKEN,
+  })),
+  attack("alice's name with the id of bobby's session", "token", async (world) => {
+    const [one, other] = [await world.newUser(), await world.newUser()];
+    const mine = await world.idToken(one);
+    const theirs = await world.idToken(other);
+    return {
+      request: { id_token: world.resigned(mine, {}, { kid: kidOf(theirs) }) },
+      reply: INVALID_TOKEN,
+      after: lives(world, theirs),
+    };
+  }),
+  attack("alice's name with the id of bobby's session, to end that", "logout", async (world) => {
+    const [one, other] = [await world.newUser(), await world.newUser()];
+    const mine = await world.idToken(one);
+    const theirs = await world.idToken(other);
+    return {
+      request: { id_token: world.resigned(mine, {}, { kid: kidOf(theirs) }) },
+      reply: INVALID_TOKEN,
+      after: lives(world, theirs),
+    };
+  }),
+  attack("the row's own user in capitals", "token", async (world) => {
+    const person = await world.newUser();
+    const live = await world.idToken(person);
+    return {
+      request: { id_token: world.resigned(live, { sub: person.username.toUpperCase() }) },
+      reply: INVALID_TOKEN,
+      after: lives(world, live),
+    };
+  }),
+  attack("a token that says any ip, for a row that is bound to one", "token", async (world) => {
+    const live = await world.idToken(await world.newUser(), { ip: "10.0.0.1" });
+    return { request: { id_token: world.resigned(live, { ip: "*" }) }, reply: INVALID_TOKEN };
+  }),
+  attack(
+    "a token that says the attacker's ip, for a row that is bound to another",
+    "token",
+    async (world) => {
+      const live = await world.idToken(await world.newUser(), { ip: "10.0.0.1" });
+      return {
+        request: { id_token: world.resigned(live, { ip: "10.0.0.2" }), ip: "10.0.0.2" },
+        reply: INVALID_TOKEN,
+      };
+    },
+  ),
+  attack("a token that says a later end than its row, which has ended", "token", async (world) => {
+    const person = await world.newUser();
+    const live = await world.idToken(person);
+    const valid_until = toSqlTime(new Date(Date.now() - 1000));
+    await world.db.updateTable("token").set({ valid_until }).where("user_id", "=", person.username).execute();
+    return {
+      request: { id_token: world.resigned(live, { exp: secondsFromNow(99_999) }) },
+      reply: INVALID_TOKEN,
+    };
+  }),
+  attack("an older ID token's id in a newer one", "token", async (world) => {
+    const person = await world.newUser();
+    const older = await world.idToken(person);
+    const newer = await world.idToken(person);
+    return {
+      request: { id_token: world.resigned(newer, {}, { kid: kidOf(older) }) },
+      reply: INVALID_TOKEN,
+      after: lives(world, newer),
+    };
+  }),
+  ...attacks(
+    "an ID token for a user whom no login can prove,",
+    "token",
+    { "one of a directory": "lara", "one of a realm": "kurt", "a deactivated one": "carol" },
+    (sub, { own }) => ({
+      request: { id_token: assemble({ alg: own.alg, typ: "id+jwt", kid: "1" }, idClaims({ sub }), own.sign) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+];
+
+/** Holds the signing key, and makes ID tokens up: what the row says decides. */
+export const signingKey: Attack[] = [...ids, ...claims, ...rows];

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import type { QueueName } from "../../../src/config/queues.ts";
+import { toSqlTime } from "../../../src/db/time.ts";
+import { decodePart } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
+import { FORBIDDEN, INVALID_TOKEN, invalid, NO_IP, NO_TEXT, NOT_ACTIVATED } from "../envelopes.ts";
+import { PASSWORD, type World } from "../world.ts";
+
+interface Holder {
+  readonly username: string;
+  readonly password: string;
+  readonly id_token: string;
+}
+
+async function holder(world: World, more: object = {}): Promise<Holder> {
+  const person = await world.newUser();
+  return { ...person, id_token: await world.idToken(person, more) };
+}
+
+async function succeed({ ask }: World, queue: QueueName, request: object): Promise<void> {
+  const reply = await ask(queue, request);
+  assert.equal(reply.resp_code, 200, JSON.stringify(reply));
+}
+
+/** What ends a session, so that whoever has its ID token has nothing. */
+const ENDS: Readonly<Record<string, (world: World, holder: Holder) => Promise<unknown>>> = {
+  "a logout": (world, { id_token }) => succeed(world, "logout", { id_token }),
+  "another login": (world, person) => world.idToken(person),
+  "a new password, by the user": async (world, { username }) =>
+    succeed(world, "user_change", {
+      username,
+      password: "quite another one",
+      access_token: await world.accessToken(username),
+    }),
+  "a new password, by an administrator": async (world, { username }) =>
+    succeed(world, "user_change", { username, password: PASSWORD, access_token: await world.adminToken() }),
+  "the deletion of the user": async (world, { username }) =>
+    succeed(world, "user_delete", { username, access_token: await world.adminToken() }),
+  "the deletion of the user, whose name somebody else has now": async (world, { username }) => {
+    await succeed(world, "user_delete", { username, access_token: await world.adminToken() });
+    await world.newUser({ username });
+    await world.idToken({ username, password: PASSWORD });
+  },
+  "the end of its row's time": (world, { username }) =>
+    world.db
+      .updateTable("token")
+      .set({ valid_until: toSqlTime(new Date(Date.now() - 1)) })
+      .where("user_id", "=", username)
+      .execute(),
+  "a change of its row's algorithm": (world, { username }) =>
+    world.db.updateTable("token").set({ sign_method: "HS256" }).where("user_id", "=", username).execute(),
+  "a change of its row's address": (world, { username }) =>
+    world.db.updateTable("token").set({ ip: "192.0.2.99" }).where("user_id", "=", username).execute(),
+  "the transfer of its row to another user": async (world, { username }) => {
+    const other = await world.newUser();
+    await world.db
+      .updateTable("token")
+      .set({ user_id: other.username })
+      .where("user_id", "=", username)
+      .execute();
+  },
+};
+
+const endedFor = (end: (typeof ENDS)[string], world: World): Promise<Scene> =>
+  holder(world).then(async (held) => {
+    await end(world, held);
+    return { request: { id_token: held.id_token }, reply: INVALID_TOKEN };
+  });
+
+const ended = [
+  ...attacks("an ID token on token after", "token", ENDS, endedFor),
+  ...attacks("an ID token on logout after", "logout", pick(ENDS, "a logout", "another login"), endedFor),
+];
+
+const deactivated = [
+  attack("an ID token of an account that has been deactivated since", "token", async (world) => {
+    const { username, id_token } = await holder(world);
+    const access_token = await world.adminToken();
+    await succeed(world, "user_change", { username, activated: false, access_token });
+    return { request: { id_token }, reply: NOT_ACTIVATED };
+  }),
+  attack(
+    "an ID token with more groups than its user has: what it is exchanged for has no more",
+    "group_create",
+    async (world) => {
+      const person = await world.newUser({ groups: ["operators"] });
+      const id_token = await world.idToken(person);
+      const { resp_data } = await world.ask("token", { id_token });
+      assert.deepEqual(decodePart(String(resp_data["access_token"]), 1)["groups"], ["operators"]);
+      const forged = world.resigned(id_token, { groups: ["admin"] });
+      const exchanged = await world.ask("token", { id_token: forged });
+      return {
+        request: { groupname: "stolen", access_token: exchanged.resp_data["access_token"] },
+        reply: FORBIDDEN,
+      };
+    },
+  ),
+];
+
+/** Places that a token which is bound to 10.0.0.1 must be of no use from. */
+const PLACES: Readonly<Record<string, object>> = {
+  nowhere: {},
+  "an ip of null": { ip: null },
+  "any ip": { ip: "*" },
+  "another ip": { ip: "10.0.0.2" },
+  "another ip, mapped into IPv6": { ip: "::ffff:10.0.0.2" },
+  "the ip, as compatible IPv6": { ip: "::10.0.0.1" },
+  "the ip behind 6to4": { ip: "2002:a00:1::" },
+};
+
+const NO_ADDRESSES: Readonly<Record<string, string>> = {
+  "the ip with zeros": "010.000.000.001",
+  "the ip as one number": "167772161",
+  "the ip and a newline": "10.0.0.1\n",
+  "the ip as a network": "10.0.0.1/32",
+  "two ips": "10.0.0.2,10.0.0.1",
+};
+
+const fromPlace = async (place: object, world: World): Promise<Scene> => {
+  const { id_token } = await holder(world, { ip: "10.0.0.1" });
+  return {
+    request: { id_token, ...place },
+    reply: INVALID_TOKEN,
+    after: () => succeed(world, "token", { id_token, ip: "10.0.0.1" }),
+  };
+};
+
+const places = [
+  ...attacks("a bound ID token on token from", "token", PLACES, fromPlace),
+  ...attacks(
+    "a bound ID token on logout from",
+    "logout",
+    pick(PLACES, "nowhere", "any ip", "another ip"),
+    fromPlace,
+  ),
+  ...attacks("a bound ID token from", "token", NO_ADDRESSES, async (ip, world) => ({
+    request: { id_token: (await holder(world, { ip: "10.0.0.1" })).id_token, ip },
+    reply: invalid(["ip", NO_IP]),
+  })),
+  attack("a bound ID token from the ip in a list", "token", async (world) => ({
+    request: { id_token: (await holder(world, { ip: "10.0.0.1" })).id_token, ip: ["10.0.0.1"] },
+    reply: invalid(["ip", NO_TEXT]),
+  })),
+  attack("an ID token that is bound to an IPv6 address, from the next one", "token", async (world) => ({
+    request: { id_token: (await holder(world, { ip: "2001:db8::1" })).id_token, ip: "2001:db8::2" },
+    reply: INVALID_TOKEN,
+  })),
+  attack(
+    "an ID token that is bound to an IPv6 address, from the same one in a zone",
+    "token",
+    async (world) => ({
+      request: { id_token: (await holder(world, { ip: "fe80::1" })).id_token, ip: "fe80::1%eth0" },
+      reply: invalid(["ip", NO_IP]),
+    }),
+  ),
+  attack("a dead bound ID token on logout with a key, from elsewhere", "logout", async (world) => {
+    const { id_token } = await holder(world, { ip: "10.0.0.1" });
+    await succeed(world, "logout", { id_token, ip: "10.0.0.1" });
+    return {
+      request: { id_token, ip: "10.0.0.2" },
+      properties: { messageId: `dead-${id_token.slice(-40)}` },
+      reply: INVALID_TOKEN,
+    };
+  }),
+];
+
+/** Every queue that takes an access token, with fields in good order. */
+export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
+  user_admin_create: { username: "made-by-me", password: PASSWORD, email: "made@example.com" },
+  user_delete: { username: "alice" },
+  user_change: { username: "alice", email: "changed@example.com" },
+  user_unlock: { username: "alice" },
+  user_all: {},
+  user_get: { username: "alice" },
+  group_all: {},
+  group_user: { groupname: "admin" },
+  group_create: { groupname: "made-by-me" },
+  group_delete: { groupname: "dev" },
+  group_add_user: { groupname: "admin", username: "alice" },
+  group_remove_user: { groupname: "dev", username: "alice" },
+};
+
+const swapped = Object.entries(ACCESS_QUEUES).map(([queue, fields]) =>
+  attack(
+    `an ID token of an administrator in the place of an access token on ${queue}`,
+    queue as QueueName,
+    async (world) => ({
+      request: { ...fields, access_token: await world.idToken({ username: "root", password: PASSWORD }) },
+      reply: INVALID_TOKEN,
+    }),
+  ),
+);
+
+const misplaced = [
+  attack("an ID token in the field of the other kind", "token", async (world) => ({
+    request: { access_token: (await holder(world)).id_token },
+    reply: INVALID_TOKEN,
+  })),
+  ...attacks(
+    "instead of an ID token",
+    "token",
+    { nothing: undefined, null: null, "the empty text": "", "its bare id": "4611686018427387904" },
+    (id_token) => ({ request: { id_token }, reply: INVALID_TOKEN }),
+  ),
+  attack("an ID token in a list", "token", async (world) => ({
+    request: { id_token: [(await holder(world)).id_token] },
+    reply: invalid(["id_token", NO_TEXT]),
+  })),
+];
+
+/** Has somebody's ID token, from wherever it leaked. */
+export const stolenIdTokens: Attack[] = [...ended, ...deactivated, ...places, ...swapped, ...misplaced];

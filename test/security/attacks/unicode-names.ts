@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
+import {
+  done,
+  EMAIL_TAKEN,
+  FORBIDDEN,
+  GROUP_NOT_FOUND,
+  INVALID_CREDENTIALS,
+  invalid,
+  NO_END,
+  USER_NOT_FOUND,
+  USERNAME_TAKEN,
+} from "../envelopes.ts";
+import { PASSWORD, type World } from "../world.ts";
+
+/** An own name, and one that a database or a language may take for it. */
+const NEARLY_THE_SAME: Readonly<Record<string, readonly [own: string, other: string]>> = {
+  "with an accent": ["emilio", "émilio"],
+  "without its accent": ["zoë", "zoe"],
+  "with a Kelvin sign": ["kelvin", "\u212aelvin"],
+  "with a sharp s": ["strasser", "stra\u00dfer"],
+  "with a dotted capital I": ["ingrid", "\u0130ngrid"],
+  "with a zero-width space": ["walter", "wal\u200bter"],
+  "with a NUL inside": ["quentin", "quen\0tin"],
+  "with a space behind it": ["dorothy", "dorothy "],
+  "with a Cyrillic letter": ["natasha", "n\u0430tasha"],
+};
+
+/** Users with the own names, once for each installation. */
+const known = new WeakMap<World, Set<string>>();
+
+async function make(world: World, username: string): Promise<void> {
+  const names = known.get(world) ?? new Set();
+  known.set(world, names);
+  if (names.has(username)) return;
+  names.add(username);
+  await world.newUser({ username });
+}
+
+const logins = attacks(
+  "a login with another one's password under its name",
+  "login",
+  NEARLY_THE_SAME,
+  async ([own, other], world) => {
+    await make(world, own);
+    return { request: { username: other, password: PASSWORD }, reply: INVALID_CREDENTIALS };
+  },
+  "lax",
+);
+
+const reads = attacks(
+  "a look at a user under its name",
+  "user_get",
+  pick(NEARLY_THE_SAME, "with an accent", "with a Kelvin sign", "with a sharp s", "with a space behind it"),
+  async ([own, other], world) => {
+    await make(world, own);
+    return { request: { username: other }, reply: USER_NOT_FOUND };
+  },
+  "lax",
+);
+
+/** The token's user is another account than the one that is changed, or none: it is not the same person. */
+const takeovers = attacks<readonly [own: string, other: string]>(
+  "a change of another one's password by a token for the name",
+  "user_change",
+  {
+    ...NEARLY_THE_SAME,
+    "in a script that has capitals since 2018": ["\u10d0\u10d1\u10d2\u10d3", "\u1c90\u1c91\u1c92\u1c93"],
+  },
+  async ([own, other], world) => {
+    await make(world, own);
+    return {
+      request: {
+        username: own,
+        password: "taken over by me",
+        access_token: world.signedAccess({ sub: other, user: other }),
+      },
+      reply: FORBIDDEN,
+      after: async () => {
+        const { resp_code } = await world.ask("login", { username: own, password: PASSWORD });
+        assert.equal(resp_code, 200);
+      },
+    };
+  },
+  "lax",
+);
+
+/**
+ * Names that differ in the case of letters beyond ASCII are two names. SQLite lets two people have them, and MySQL does
+ * not; neither gives the second one what is the first one's.
+ */
+const cases = [
+  ...attacks<readonly [taken: string, username: string]>(
+    "a registration of a name that is taken in other letters:",
+    "user_register",
+    {
+      "ÄRGER for ärger": ["ärger", "ÄRGER"],
+      "Ωmega for ωmega": ["ωmega", "Ωmega"],
+      "ИВАН for иван": ["иван", "ИВАН"],
+    },
+    async ([taken, username], world) => {
+      await make(world, taken);
+      const email = `${world.newName()}@example.com`;
+      const password = "quite another one";
+      return {
+        request: { username, password, password_confirm: password, email },
+        reply: world.database === "mysql" ? USERNAME_TAKEN : done(`registered user ${username}`),
+        after: async () => {
+          const codes = [PASSWORD, password].map((tried) =>
+            world.ask("login", { username: taken, password: tried }),
+          );
+          assert.deepEqual(
+            (await Promise.all(codes)).map(({ resp_code }) => resp_code),
+            [200, 401],
+          );
+          const access_token = await world.accessToken(username);
+          const { resp_code } = await world.ask("user_delete", { username: taken, access_token });
+          assert.equal(resp_code, 403);
+        },
+      };
+    },
+    "lax",
+  ),
+  attack(
+    "a registration of an email that is taken, in other letters of ASCII",
+    "user_register",
+    async (world) => {
+      const account = (email: string) => ({
+        username: world.newName(),
+        password: PASSWORD,
+        password_confirm: PASSWORD,
+        email,
+      });
+      assert.equal((await world.ask("user_register", account("ännE@example.com"))).resp_code, 200);
+      return { request: account("ännE@EXAMPLE.com"), reply: EMAIL_TAKEN };
+    },
+    "lax",
+  ),
+  attack(
+    "a registration with a password that has the name in it, in other letters",
+    "user_register",
+    {
+      request: {
+        username: "ärgerlich",
+        password: "sehr ÄRGERLICH",
+        password_confirm: "sehr ÄRGERLICH",
+        email: "a@example.com",
+      },
+      reply: invalid(["password", "must not contain the username"]),
+    },
+    "lax",
+  ),
+];
+
+/** Groups are compared exactly: none of these is the administrators'. */
+const GROUPS = {
+  "admin and a NUL": "admin\0",
+  ADMIN: "ADMIN",
+  ádmin: "ádmin",
+};
+
+async function rootIsAdmin({ db }: World): Promise<void> {
+  const rows = await db.selectFrom("usergroup").select("groupname").where("username", "=", "root").execute();
+  assert.deepEqual(
+    rows.map(({ groupname }) => groupname),
+    ["admin"],
+  );
+}
+
+const onGroup = async (groupname: string, world: World): Promise<Scene> => ({
+  request: { groupname, username: "root", access_token: await world.adminToken() },
+  reply: GROUP_NOT_FOUND,
+  after: () => rootIsAdmin(world),
+});
+
+const groups = [
+  ...attacks(
+    "the deletion of a group that is nearly the administrators':",
+    "group_delete",
+    GROUPS,
+    onGroup,
+    "lax",
+  ),
+  // MySQL compares as if there were no spaces at the end.
+  ...(["group_create", "group_delete", "group_user", "group_add_user", "group_remove_user"] as const).map(
+    (queue) =>
+      attack(
+        `${queue} of admin and a space`,
+        queue,
+        async (world) => ({
+          ...(await onGroup("admin ", world)),
+          reply: invalid(["groupname", NO_END]),
+        }),
+        "lax",
+      ),
+  ),
+];
+
+/** Texts that mean something elsewhere are names here, and no more. */
+const LITERAL = {
+  "SQL that is always true": "alice' OR '1'='1",
+  "SQL with a wildcard": "al%",
+  "an LDAP wildcard": "al*",
+};
+
+const literal = [
+  ...attacks(
+    "a login as",
+    "login",
+    LITERAL,
+    (username) => ({ request: { username, password: PASSWORD }, reply: INVALID_CREDENTIALS }),
+    "lax",
+  ),
+  attack(
+    "a registration whose name is SQL registers that name",
+    "user_register",
+    (world) => {
+      const username = "x'), ('root2', 0x00, 'LOCAL', 'x@x', 1); --";
+      return {
+        request: { username, password: PASSWORD, password_confirm: PASSWORD, email: "sql'@example.com" },
+        reply: done(`registered user ${username}`),
+        after: async () => {
+          const rows = await world.db
+            .selectFrom("user")
+            .selectAll()
+            .where("email", "=", "sql'@example.com")
+            .execute();
+          assert.deepEqual(
+            rows.map((row) => [row.username, row.activated]),
+            [[username, 0]],
+          );
+        },
+      };
+    },
+    "lax",
+  ),
+];
+
+/** Publishes names of all characters, where an installation allows them: each is its own, on every database. */
+export const unicodeNames: Attack[] = [...logins, ...reads, ...takeovers, ...cases, ...groups, ...literal];

@@ -1,0 +1,37 @@
+import type { QueueName } from "../../src/config/queues.ts";
+import { PASSWORD, type World } from "./world.ts";
+
+/** Calls every queue once in good order, with a user and a group made for it, and gives the codes of the replies. */
+export async function callEveryQueue(world: World): Promise<Record<string, number>> {
+  const { newUser, newName, adminToken } = world;
+  const codes: Record<string, number> = {};
+  const call = async (queue: QueueName, request: object): Promise<Record<string, unknown>> => {
+    const reply = await world.ask(queue, request);
+    codes[queue] = reply.resp_code;
+    return reply.resp_data;
+  };
+  const access_token = await adminToken();
+  const { username, password } = await newUser();
+  const [groupname, made, registered] = [newName(), newName(), newName()];
+  const { id_token } = await call("login", { username, password });
+  const exchanged = await call("token", { id_token });
+  await call("logout", { id_token });
+  await call("user_all", { access_token: exchanged["access_token"] });
+  await call("user_get", { username, access_token });
+  await call("user_change", { username, access_token, email: `${made}@example.com` });
+  const email = `${registered}@example.com`;
+  await call("user_admin_create", { username: made, password: PASSWORD, email, access_token });
+  const isOpen = world.worker.config.app.allow_registration;
+  const account = { username: registered, password: PASSWORD, password_confirm: PASSWORD };
+  const reply = await world.ask("user_register", { ...account, email: `x${email}` });
+  codes["user_register"] = !isOpen && reply.resp_code === 403 ? 200 : reply.resp_code;
+  await call("group_create", { groupname, access_token });
+  await call("group_all", { access_token });
+  await call("group_add_user", { groupname, username, access_token });
+  await call("group_user", { groupname, access_token });
+  await call("group_remove_user", { groupname, username, access_token });
+  await call("group_delete", { groupname, access_token });
+  await call("user_unlock", { username, access_token });
+  await call("user_delete", { username, access_token });
+  return codes;
+}

@@ -1,0 +1,93 @@
+import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { accessClaims, secondsFromNow } from "../tokens/craft.ts";
+
+/** An object, or the text or bytes in its place where JSON.stringify would not write what an attacker does. */
+export type Json = Readonly<Record<string, unknown>> | string | Uint8Array;
+
+/** Makes the signature of a token's first two parts. */
+export type Sign = (signed: Buffer) => Uint8Array;
+
+/** A key pair and what signs with it. */
+export interface Signer {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+  readonly sign: Sign;
+}
+
+type Hash = "sha256" | "sha384" | "sha512";
+
+/** HMAC with any secret, however short. */
+export const hmac =
+  (hash: Hash, secret: string | Uint8Array): Sign =>
+  (signed) =>
+    createHmac(hash, secret).update(signed).digest();
+
+/** RS256, ES256 in the form of JWS, ES256 in DER, EdDSA. */
+export const rs256 =
+  (key: KeyObject): Sign =>
+  (signed) =>
+    sign("sha256", signed, key);
+const es256 =
+  (key: KeyObject): Sign =>
+  (signed) =>
+    sign("sha256", signed, { key, dsaEncoding: "ieee-p1363" });
+export const es256Der =
+  (key: KeyObject): Sign =>
+  (signed) =>
+    sign("sha256", signed, { key, dsaEncoding: "der" });
+export const eddsa =
+  (key: KeyObject): Sign =>
+  (signed) =>
+    sign(null, signed, key);
+
+/** Signs with nothing at all. */
+export const unsigned: Sign = () => new Uint8Array();
+
+/** Always the same signature, whatever is signed. */
+export const fixed =
+  (signature: Uint8Array): Sign =>
+  () =>
+    signature;
+
+/** Fresh keys. */
+export function newRsa(): Signer {
+  const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return { ...pair, sign: rs256(pair.privateKey) };
+}
+export function newEc(): Signer {
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return { ...pair, sign: es256(pair.privateKey) };
+}
+export function newEd25519(): Signer {
+  const pair = generateKeyPairSync("ed25519");
+  return { ...pair, sign: eddsa(pair.privateKey) };
+}
+
+/** A public key as PEM. */
+export function pemOf(key: KeyObject): string {
+  return key.export({ type: "spki", format: "pem" }).toString();
+}
+
+/** A JWS in compact form over whatever is given, signed by whatever is given. */
+export function assemble(header: Json, payload: Json, signature: Sign): string {
+  const signed = `${part(header)}.${part(payload)}`;
+  return `${signed}.${Buffer.from(signature(Buffer.from(signed))).toString("base64url")}`;
+}
+
+/** A part of a token. */
+export function part(content: Json): string {
+  const isRaw = typeof content === "string" || content instanceof Uint8Array;
+  return Buffer.from(isRaw ? content : JSON.stringify(content)).toString("base64url");
+}
+
+/** JSON text of an access token's claims with one member written as it is, a second time where the claims have it. */
+export function claimsWith(member: string): string {
+  return `${JSON.stringify(accessClaims()).slice(0, -1)},${member}}`;
+}
+
+/** Claims of an ID token that is valid now, for a user of no row in particular; undefined removes one. */
+export function idClaims(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  const now = secondsFromNow(0);
+  const times = { iat: now, nbf: now, exp: now + 86_400 };
+  return { iss: "authmq", sub: "alice", ...times, groups: [], ip: "*", ...changes };
+}

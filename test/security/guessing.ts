@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import type { World } from "./world.ts";
+
+/** An account that waits after `exhaust` does so for this many seconds at most. */
+export const BUSY_FOR = 3601;
+
+const HOUR = 3_600_000;
+
+/** A login without its password. */
+interface Guess {
+  readonly username: string;
+  readonly ip?: string;
+}
+
+interface Source {
+  readonly failures: number;
+  readonly failedAt: number;
+}
+
+/** Fails so many logins one after the other, with the key where one is given; each must be refused as it should be. */
+export async function failures({ wire }: World, request: Guess, count: number, key?: string): Promise<void> {
+  for (let guess = 0; guess < count; guess++) {
+    const body = Buffer.from(JSON.stringify({ ...request, password: `guess ${guess}` }));
+    const id = wire.send("login", body, key === undefined ? {} : { messageId: key });
+    const { resp_code } = JSON.parse((await wire.firstReply(id)).content.toString()) as { resp_code: number };
+    assert.equal(resp_code, key === undefined ? 401 : 409);
+  }
+}
+
+/**
+ * Fails as many logins as are free, so that the account's next one has to wait. It would be for a second only, which a
+ * slow machine may take for the next request: so the last failure is moved an hour ahead.
+ */
+export async function exhaust(world: World, request: Guess, more?: number, key?: string): Promise<void> {
+  const { free_failures: free } = world.worker.config.app.login_throttle;
+  await failures(world, request, more ?? free, key);
+  const now = Date.now();
+  const rows = await world.db.selectFrom("login_throttle").select(["account_key", "sources"]).execute();
+  const latest = rows
+    .map(({ account_key, sources }) => ({ account_key, sources: JSON.parse(sources) as Source[] }))
+    .filter(({ sources }) => sources.some(({ failedAt }) => failedAt > 0 && failedAt <= now))
+    .sort((a, b) => failedAtOf(b.sources, now) - failedAtOf(a.sources, now))[0];
+  if (latest?.sources.some(({ failures: count }) => count === free) !== true)
+    throw new Error(`${free} failures are not counted`);
+  const moved = latest.sources.map((source) => ({
+    ...source,
+    failedAt: source.failedAt > 0 ? now + HOUR : 0,
+  }));
+  await world.db
+    .updateTable("login_throttle")
+    .set({ sources: JSON.stringify(moved) })
+    .where("account_key", "=", latest.account_key)
+    .execute();
+}
+
+/** When an account failed last; a time that was moved ahead does not count. */
+function failedAtOf(sources: readonly Source[], now: number): number {
+  return Math.max(...sources.map(({ failedAt }) => (failedAt <= now ? failedAt : 0)));
+}

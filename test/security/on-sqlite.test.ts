@@ -1,0 +1,4 @@
+import { describe } from "node:test";
+import { attackAll } from "./attack-all.ts";
+
+describe("attacks on sqlite", () => attackAll("sqlite"));

@@ -1,0 +1,157 @@
+import { createPublicKey, type KeyObject, randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { QueueName } from "../../src/config/queues.ts";
+import type { Database } from "../../src/db/database.ts";
+import type { AuthType } from "../../src/db/tables.ts";
+import { scratchFolder } from "../support/env.ts";
+import { type DatabaseKind, startWorker, type TestWorker } from "../support/worker.ts";
+import { accessClaims, decodePart } from "../tokens/craft.ts";
+import type { Envelope } from "./envelopes.ts";
+import { assemble, eddsa, newEc, newEd25519, newRsa, pemOf, rs256, type Sign } from "./forge.ts";
+import { connectWire, type Wire } from "./wire.ts";
+
+/** The password of every user who has one; none of their names is in it. */
+export const PASSWORD = "correct horse battery";
+
+/** Stands on the list of passwords that nobody may choose. */
+export const BLOCKED = "trustno1-trustno1";
+const blocklist = join(scratchFolder, "security-blocklist.txt");
+writeFileSync(blocklist, `letmein12345\r\n${BLOCKED}\n`);
+
+/** The keys of the other issuers, and one that nobody trusts. */
+export const partner = newRsa();
+export const reseller = newEc();
+export const legacySecret = randomBytes(64);
+export const stranger = { ed25519: newEd25519(), rsa: newRsa(), ec: newEc() };
+const closedKey = newRsa();
+
+const issuers = [
+  { name: "partner", secret: { type: "plain", value: pemOf(partner.publicKey) }, methods: ["RS256"] },
+  { name: "reseller", secret: { type: "plain", value: pemOf(reseller.publicKey) }, methods: ["ES256"] },
+  {
+    name: "legacy",
+    secret: { type: "base64plain", value: legacySecret.toString("base64") },
+    methods: ["HS256"],
+  },
+] as unknown as Record<string, unknown>; // a list, which the worker's options call a section
+
+const privatePem = closedKey.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+
+/** usual: the defaults, open to registration. closed: as tight as it goes. lax: names of nearly any characters. */
+const CONFIGURATIONS = {
+  usual: { jwt_validation: issuers, app_config: { allow_registration: true, password_blocklist: blocklist } },
+  closed: {
+    jwt_validation: issuers,
+    jwt_creation: { audience: "services", signmethod: "RS256", secret: { type: "plain", value: privatePem } },
+    app_config: {
+      anonymous_user_get: false,
+      vhosts: ["prod", "staging"],
+      login_throttle: { free_failures: 3 },
+    },
+  },
+  lax: {
+    app_config: {
+      allow_registration: true,
+      auto_activate_accounts: false,
+      username_regex: ".{1,100}",
+      group_regex: ".{1,100}",
+      email_regex: ".+@.+",
+    },
+  },
+} as const;
+
+/** Which of the installations is attacked. */
+export type Installation = keyof typeof CONFIGURATIONS;
+
+export const INSTALLATIONS: readonly Installation[] = ["usual", "closed", "lax"];
+
+interface Person {
+  readonly username: string;
+  readonly password: string;
+}
+
+interface PersonOptions {
+  readonly username?: string;
+  readonly groups?: readonly string[];
+  readonly activated?: boolean;
+  readonly authType?: AuthType;
+  readonly password?: string;
+}
+
+/** An installation with its users, and what an attacker may have got hold of. */
+export interface World extends AsyncDisposable {
+  readonly database: DatabaseKind;
+  readonly worker: TestWorker;
+  readonly db: Database;
+  readonly wire: Wire;
+  /** What the installation signs with, and the algorithm's name. */
+  readonly own: { readonly sign: Sign; readonly alg: string; readonly publicKey: KeyObject };
+  /** A name that nobody has. */
+  readonly newName: () => string;
+  /** A user with a name of its own and PASSWORD, straight in the database. */
+  readonly newUser: (options?: PersonOptions) => Promise<Person>;
+  /** A good access token, whether there is such a user or not. */
+  readonly accessToken: (username: string, groups?: readonly string[]) => Promise<string>;
+  /** A good access token of an administrator. */
+  readonly adminToken: () => Promise<string>;
+  /** A good ID token, by a login; throws where that is refused. */
+  readonly idToken: (person: Person, more?: object) => Promise<string>;
+  /** The ID token of a session that nobody may end: many attacks share it. */
+  readonly liveSession: () => Promise<string>;
+  /** An access token of this installation's own making, with other claims and header members. */
+  readonly signedAccess: (claims?: Record<string, unknown>, header?: Record<string, unknown>) => string;
+  /** A good ID token with other claims and header members, signed again by this installation. */
+  readonly resigned: (
+    idToken: string,
+    claims?: Record<string, unknown>,
+    header?: Record<string, unknown>,
+  ) => string;
+  /** The reply to a request in good order. */
+  readonly ask: (queue: QueueName, request: object) => Promise<Envelope>;
+}
+
+/** Starts an installation; root is its one administrator, carol is deactivated, lara and kurt come from elsewhere. */
+export async function openWorld(database: DatabaseKind, installation: Installation): Promise<World> {
+  const worker = await startWorker({ database, config: CONFIGURATIONS[installation] });
+  await worker.addUser("root", PASSWORD, { groups: ["admin"] });
+  await worker.addUser("alice", PASSWORD, { groups: ["dev"] });
+  for (const name of ["bobby", "steady"]) await worker.addUser(name, PASSWORD);
+  await worker.addUser("carol", PASSWORD, { activated: false });
+  for (const [name, authType] of [
+    ["lara", "LDAP"],
+    ["kurt", "KERBEROS"],
+  ] as const)
+    await worker.addUser(name, "", { authType });
+  const wire = await connectWire(worker.url);
+  const { key, method: alg } = worker.config.signing!;
+  const own = { alg, sign: (alg === "RS256" ? rs256 : eddsa)(key), publicKey: createPublicKey(key) };
+  let count = 0;
+  const newName = (): string => `person-${count++}`;
+  let live: Promise<string> | undefined;
+  return {
+    database,
+    worker,
+    db: worker.db,
+    wire,
+    own,
+    newName,
+    async newUser({ username = newName(), password = PASSWORD, ...options } = {}) {
+      await worker.addUser(username, password, { email: `mail-${count++}@example.com`, ...options });
+      return { username, password };
+    },
+    accessToken: (username, groups) => worker.accessToken(username, groups),
+    adminToken: () => worker.accessToken("root", ["admin"]),
+    idToken: ({ username, password }, more) => worker.login(username, password, more),
+    liveSession: () => (live ??= worker.login("steady", PASSWORD)),
+    signedAccess: (claims, header) =>
+      assemble({ alg, typ: "at+jwt", ...header }, accessClaims(claims), own.sign),
+    resigned: (idToken, claims, header) =>
+      assemble({ ...decodePart(idToken, 0), ...header }, { ...decodePart(idToken, 1), ...claims }, own.sign),
+    ask: (queue, request) => worker.call(queue, request),
+    async [Symbol.asyncDispose]() {
+      await wire[Symbol.asyncDispose]();
+      await worker[Symbol.asyncDispose]();
+    },
+  };
+}
