@@ -16,6 +16,8 @@ export interface IssuerConfig {
   readonly name: string;
   readonly key: KeyObject;
   readonly methods: readonly SignMethod[];
+  /** What its tokens must be meant for; the own issuer's stands in the signing configuration. */
+  readonly audience: string | undefined;
 }
 
 /** The signing key and the issuers to trust, the own one among them; what is wrong goes into `faults`. */
@@ -32,12 +34,12 @@ export function readIssuers(
   }
   const signing = creation && readSigning(creation, folder, faults);
   const issuers: IssuerConfig[] = [];
-  for (const [index, { name, secret, methods }] of (validation ?? []).entries()) {
+  for (const [index, { name, secret, methods, audience }] of (validation ?? []).entries()) {
     const path = `jwt_validation.${index}`;
     if (issuers.some((issuer) => issuer.name === name))
       faults.push({ path: `${path}.name`, msg: "is listed twice" });
     const key = collectFault(faults, `${path}.secret`, () => readVerificationKey(secret, methods, folder));
-    if (key) issuers.push({ name, key, methods });
+    if (key) issuers.push({ name, key, methods, audience });
     if (key && name === creation?.issuer && signing) {
       if (!isSameKey(verificationKeyOf(signing.key), key)) {
         faults.push({
@@ -53,7 +55,8 @@ export function readIssuers(
     }
   }
   if (signing && !validation?.some(({ name }) => name === signing.issuer)) {
-    issuers.push({ name: signing.issuer, key: verificationKeyOf(signing.key), methods: [signing.method] });
+    const { issuer: name, method, audience } = signing;
+    issuers.push({ name, key: verificationKeyOf(signing.key), methods: [method], audience });
   }
   return { signing, issuers };
 }

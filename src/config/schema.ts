@@ -44,6 +44,7 @@ const issuerSchema = z.strictObject({
   name: z.string().min(1).describe("the iss claim of this issuer's tokens"),
   secret: secret.describe("its shared secret (HS*) or public key"),
   methods: z.array(signMethod).min(1).describe("the algorithms that its tokens may use"),
+  audience: z.string().min(1).optional().describe("given, its tokens must be meant for it (aud)"),
 });
 
 const jwtCreation = z.strictObject({

@@ -3,8 +3,12 @@ import { z } from "zod";
 /** Clocks of issuers and of this host may differ by so many seconds. */
 const LEEWAY = 30;
 
-// JSON.parse reads 1e999 as Infinity, which z.number() refuses: such a token would never expire.
-const numericDate = z.number();
+/** The last second that a Date can hold. */
+const LAST = 8.64e12;
+
+// JSON.parse reads 1e999 as Infinity, which z.number() refuses: such a token would never expire. Beyond what a Date holds
+// a comparison of dates is false either way.
+const numericDate = z.number().min(0).max(LAST);
 
 const registered = z.object({
   iss: z.string(),

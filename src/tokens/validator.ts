@@ -35,7 +35,9 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
   const verify = async <T extends z.ZodType<{ iss: string; iat: number; nbf: number; exp: number }>>(
     text: string,
     kind: { typ: string; claims: T },
-  ): Promise<{ claims: z.output<T>; kid: string | undefined; alg: string } | undefined> => {
+  ): Promise<
+    { claims: z.output<T>; issuer: IssuerConfig; kid: string | undefined; alg: string } | undefined
+  > => {
     const unverified = readCompact(text);
     if (unverified === undefined || mediaType(unverified.typ) !== kind.typ) return undefined;
     const issuer = byName.get(unverified.issuer);
@@ -47,15 +49,15 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const { data } = kind.claims.safeParse(JSON.parse(new TextDecoder().decode(verified.payload)));
     if (data === undefined || data.iss !== issuer.name || !isCurrent(data, Date.now() / 1000))
       return undefined;
-    return { claims: data, kid: unverified.kid, alg: unverified.alg };
+    return { claims: data, issuer, kid: unverified.kid, alg: unverified.alg };
   };
   return {
     async verifyAccessToken(text) {
       const token = await verify(text, { typ: "at+jwt", claims: accessClaims });
       if (token === undefined) return undefined;
-      const { iss, sub, groups, iat, aud } = token.claims;
-      if (iss === own.issuer && own.audience !== undefined && ![aud].flat().includes(own.audience))
-        return undefined;
+      const { sub, groups, iat, aud } = token.claims;
+      const audience = token.issuer.name === own.issuer ? own.audience : token.issuer.audience;
+      if (audience !== undefined && ![aud].flat().includes(audience)) return undefined;
       return { username: sub, groups, issuedAt: new Date(iat * 1000) };
     },
     async verifyIdToken(text) {

@@ -45,13 +45,23 @@ describe("an empty configuration", () => {
       username_regex: "[a-zA-Z-_0-9]{4,30}",
       password_regex: ".{4,}",
       anonymous_user_get: true,
+      password_hash: "bcrypt",
+      argon2_memory_kib: 19_456,
+      argon2_passes: 2,
+      login_throttle: {
+        free_failures: 10,
+        free_failures_per_account: 90,
+        max_failures: 100,
+        max_delay_seconds: 3600,
+        forget_minutes: 1440,
+      },
     });
     assert.ok(bcrypt_cost >= 10);
     assert.match("a@example.co.uk", new RegExp(`^(?:${email_regex})$`, "u"));
   });
 
   test("means queues that are named after their workflows", () => {
-    assert.equal(config.queues.size, 15);
+    assert.equal(config.queues.size, 16);
     for (const [workflow, queue] of config.queues) assert.equal(queue, workflow);
   });
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { createPublicKey } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { calculateJwkThumbprint, exportJWK, jwtVerify } from "jose";
+import { generateSecret } from "../../src/config/generate-key.ts";
 import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
-import { decodePart } from "./craft.ts";
+import { accessClaims, craft, decodePart } from "./craft.ts";
 
 describe("the tokens that are issued", () => {
   let worker: TestWorker;
@@ -115,5 +116,27 @@ describe("the tokens of an installation with an audience", () => {
       { vhost: "prod", lifetime: 60 },
     );
     assert.equal((await worker.call("user_all", { access_token: without })).resp_code, 401);
+  });
+
+  test("those of another issuer are good for its audience alone, where one is set", async () => {
+    const { secret, publicKey } = generateSecret("ES256");
+    const partner = { secret: { type: "plain", value: publicKey }, methods: ["ES256"] };
+    const jwt_validation = [
+      { ...partner, name: "strict", audience: "services" },
+      { ...partner, name: "lax" },
+    ] as unknown as Record<string, unknown>;
+    await using worker = await startWorker({ config: { jwt_validation } });
+    await worker.addUser("alice", "correct horse");
+    const codeOf = async (iss: string, aud: unknown): Promise<number> => {
+      const claims = accessClaims({ iss, aud });
+      const access_token = await craft({ alg: "ES256", typ: "at+jwt" }, claims, createPrivateKey(secret));
+      return (await worker.call("user_all", { access_token })).resp_code;
+    };
+    assert.deepEqual(
+      [await codeOf("strict", "services"), await codeOf("strict", ["else", "services"])],
+      [200, 200],
+    );
+    for (const aud of [undefined, "else", [], "service", ["else"]])
+      assert.deepEqual([await codeOf("strict", aud), await codeOf("lax", aud)], [401, 200], String(aud));
   });
 });

@@ -17,7 +17,7 @@ export interface NewUser {
 /** The user that was looked at: one of the same name that was made since is somebody else. */
 type KnownUser = Pick<UserRow, "username" | "created_at">;
 
-/** What may change of a user; `password_hash` also revokes the ID token. */
+/** What may change of a user; a new `password_hash` also revokes the ID token, and so does turning the account on again. */
 export interface UserChanges {
   readonly password_hash?: Uint8Array;
   readonly email?: string;
@@ -88,6 +88,8 @@ export async function changeUser(
   const flag = activated === undefined ? {} : { activated: Number(activated) };
   try {
     if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
+    // A session of before may be what the account was turned off for.
+    const isTurnedOn = activated === true && (await lockUser(trx, username))?.activated === 0;
     const { numUpdatedRows } = await trx
       .updateTable("user")
       .set({ ...changes, ...flag, modified_at: toSqlTime(new Date()) })
@@ -95,7 +97,7 @@ export async function changeUser(
       .where("created_at", "=", created_at)
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return "no such user";
-    if (changes.password_hash !== undefined)
+    if (changes.password_hash !== undefined || isTurnedOn)
       await trx.deleteFrom("token").where("user_id", "=", username).execute();
     return "changed";
   } catch (error) {

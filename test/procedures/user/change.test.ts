@@ -102,7 +102,11 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("switched", "correct horse"), 403);
       dataOf(await change("switched", admin, { activated: false }));
       dataOf(await change("switched", admin, { activated: true }));
-      assert.equal(await loginCode("switched", "correct horse"), 200);
+      // Whoever has stolen the session of before, for which the account was turned off, has it no more.
+      assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+      const fresh = await worker.login("switched", "correct horse");
+      dataOf(await change("switched", admin, { activated: true }));
+      dataOf(await worker.call("token", { id_token: fresh }));
     });
 
     test("does not let a deactivated user change anything", async () => {
