@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench-directory bench-timing chaos fuzz check format schemas build secrets
+.PHONY: help install demo test coverage bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ schemas: install ## write schemas/ anew from the code
 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
+
+sbom: install ## write sbom.cdx.json: what an installation consists of (CycloneDX), by package-lock.json alone
+	@$(NPM) run sbom
 
 # The folder is closed and its files are open: Compose mounts the files as they are, for users of its images' choice.
 secrets: ## make random passwords for docker-compose.yml in secrets/, where they are not yet

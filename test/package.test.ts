@@ -8,6 +8,13 @@ import { newFolder } from "./support/cli.ts";
 const checkout = resolve(import.meta.dirname, "..");
 const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}` };
 
+/** What nobody else needs, and what nobody else should have: sources, tests, keys, configurations, databases. */
+const STRAY =
+  /^(?!dist\/|schemas\/|docs\/|package\.json$|[A-Z]+(\.md)?$)|(^|\/)(test|\.ci|secrets)\/|\.test\.|\.(pem|key|keytab|db|env)$/;
+
+/** A private key or the hash of a password, by how they begin. */
+const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{16}|\$2[aby]\$\d\d\$[./A-Za-z0-9]{22}/;
+
 const PROGRAM = `
 import { AppError, type Auth, createAuth, ERRORS } from "authmq";
 const login = async (auth: Auth): Promise<string> =>
@@ -31,11 +38,14 @@ test("the packed tarball, installed in an empty folder, gives the bin and the ty
     | { filename: string; files: { path: string }[] }[]
     | Record<string, { filename: string; files: { path: string }[] }>;
   const { filename, files } = Object.values(packed)[0]!;
-  const stray = files.map(({ path }) => path).filter((path) => /^(src|test)\/|\.db$|\.ci/.test(path));
+  const stray = files.map(({ path }) => path).filter((path) => STRAY.test(path));
   assert.deepEqual(stray, []);
+  assert.ok(files.length > 100);
 
   writeFileSync(join(folder, "package.json"), '{"private":true,"type":"module"}');
   run("npm", ["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", join(folder, filename)]);
+  const installed = join(folder, "node_modules/authmq");
+  for (const { path } of files) assert.doesNotMatch(readFileSync(join(installed, path), "utf8"), KEY, path);
   const bin = join(folder, "node_modules/.bin/authmq");
   const { version } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8")) as { version: string };
   assert.equal(run(bin, ["--version"]).trim(), version);

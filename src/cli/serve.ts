@@ -35,12 +35,12 @@ async function serve(options: { config?: string; migrate?: true }): Promise<void
     log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
-  warnOfOpenFiles(file, config, log);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
   }
   const worker = await createWorker(config, log);
+  warnOfOpenFiles(file, config, log);
   const signalled = nextSignal(log);
   const started = worker.start().then(
     () => announce(log, config.log.handler),

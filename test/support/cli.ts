@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
+import { noteConfig, noteMessage, noteSecret } from "../secrets/notes.ts";
 import { scratchFolder } from "./env.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
@@ -25,6 +26,8 @@ export async function runCli(
   }: { cwd?: string; stdin?: string; env?: object; node?: readonly string[] } = {},
 ): Promise<Ended> {
   const child = startCli(args, { cwd: cwd ?? newFolder(), env, node });
+  noteMessage(stdin);
+  if (args[0] === "admin") noteSecret("password", stdin.split("\n", 1)[0] ?? "");
   child.stdin.on("error", () => undefined); // a command that reads no stdin may be gone already
   child.stdin.end(stdin);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
@@ -38,6 +41,8 @@ export function startCli(
 ) {
   const inherited = { ...process.env };
   delete inherited["AUTHMQ_CONFIG"];
+  for (const [name, value] of Object.entries(env))
+    if (/PASSWORD$|SECRET__VALUE$/.test(name)) noteSecret("password", String(value));
   return spawn(process.execPath, [...node, CLI, ...args], { cwd, env: { ...inherited, ...env } });
 }
 
@@ -49,6 +54,7 @@ export function newFolder(): string {
 /** A folder with this configuration in config.json. */
 export function folderWith(config: object): string {
   const folder = newFolder();
-  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+  noteConfig(config);
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config), { mode: 0o600 });
   return folder;
 }

@@ -2,10 +2,13 @@
  * Runs the tests on real servers: `npm test [-- FILES...] [--coverage] [other options of node --test]`; or, with
  * `--script=FILE`, a program that needs them as well.
  * Starts a private RabbitMQ and MariaDB, gives their addresses to the test files (see env.ts), passes on the exit
- * code of node's test runner, and leaves nothing behind, however it ends.
+ * code of node's test runner, and leaves nothing behind, however it ends. Before the runner's closing lines it says
+ * whether a secret stands in anything that was written meanwhile (see ../secrets/verdict.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { passOn } from "../secrets/closing-lines.ts";
+import { judge } from "../secrets/verdict.ts";
 import { provideServers } from "./servers/install.ts";
 import { startMariaDb } from "./servers/mariadb.ts";
 import { provideOptional } from "./servers/optional.ts";
@@ -14,6 +17,7 @@ import { endGroup, Scratch } from "./servers/scratch.ts";
 
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
+const WATCH = new URL("../secrets/watch.ts", import.meta.url).href;
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 const startedAt = performance.now();
@@ -68,6 +72,7 @@ async function runTests(addresses: Record<string, string>, args: readonly string
   }
   const script = options.find((option) => option.startsWith(SCRIPT))?.slice(SCRIPT.length);
   const testing = [
+    `--import=${WATCH}`,
     "--test",
     "--test-concurrency=2",
     "--test-reporter=spec",
@@ -75,15 +80,37 @@ async function runTests(addresses: Record<string, string>, args: readonly string
     ...options,
     ...(files.length > 0 ? files : ["test/**/*.test.ts"]),
   ];
+  const notes = scratch.subfolder("notes");
   runner = spawn(
     process.execPath,
-    script === undefined ? testing : [script],
+    script === undefined ? testing : [script, ...args.filter((arg) => !arg.startsWith(SCRIPT))],
     // In a group of its own, so that test files and what they started can be ended with it.
-    { detached: true, env: { ...process.env, ...addresses }, stdio: ["ignore", "inherit", "inherit"] },
+    {
+      detached: true,
+      env: {
+        ...process.env,
+        ...addresses,
+        ...(script === undefined ? { AUTHMQ_TEST_NOTES: notes, ...colours() } : {}),
+      },
+      stdio: ["ignore", script === undefined ? "pipe" : "inherit", "inherit"],
+    },
   );
   scratch.registerProcess(runner);
+  const passing = runner.stdout === null ? undefined : passOn(runner.stdout, process.stdout);
   const [code] = (await once(runner, "exit")) as [number | null];
-  return code ?? 1;
+  if (passing === undefined) return code ?? 1;
+  // What a test left running has the runner's output open, too, and is ended now.
+  await endGroup(runner);
+  const closing = await passing;
+  if (interrupted !== undefined) return 1; // what was noted goes at this moment
+  const { ok, lines } = judge(notes);
+  process.stdout.write(`${lines.join("\n")}\n${closing}`);
+  return ok ? (code ?? 1) : code || 1;
+}
+
+/** The runner does not see the terminal behind this process. */
+function colours(): NodeJS.ProcessEnv {
+  return process.stdout.isTTY && process.env["NO_COLOR"] === undefined ? { FORCE_COLOR: "1" } : {};
 }
 
 /** Ends the tests, the servers and the process; node's closing lines stay the last ones, so it prints nothing. */

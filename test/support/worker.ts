@@ -5,6 +5,7 @@ import { createPasswords } from "../../src/auth/password.ts";
 import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
+import { SECTIONS } from "../../src/config/schema.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { addMember, createGroup } from "../../src/db/queries/groups.ts";
@@ -13,6 +14,8 @@ import type { AuthType } from "../../src/db/tables.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import { createWorker, type Worker } from "../../src/worker.ts";
+import { noteConfig, noteName, noteSecret } from "../secrets/notes.ts";
+import { noteTables } from "../secrets/tables.ts";
 import { createDatabase, createVhost, deleteVhost, dropDatabase, scratchFolder } from "./env.ts";
 
 /** The databases that every behaviour is tested on. */
@@ -102,8 +105,12 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
       password,
       { groups = [], activated = true, authType = "LOCAL", email, cost = 4 } = {},
     ) {
+      noteName(username);
+      noteSecret("password", password);
       const password_hash =
-        authType === "LOCAL" ? await createPasswords(cost).hash(password, () => true) : null;
+        authType === "LOCAL"
+          ? await createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: cost })).hash(password, () => true)
+          : null;
       const outcome = await createUser(db, {
         username,
         password_hash,
@@ -161,10 +168,12 @@ export async function provision({ database = "sqlite", config = {} }: WorkerOpti
   for (const [section, keys] of Object.entries(config)) {
     raw[section] = Array.isArray(keys) ? keys : { ...base[section], ...keys };
   }
+  noteConfig(raw);
   return {
     raw,
     vhost,
     cleanUp: async () => {
+      await noteTables(raw["db_settings"] ?? {});
       await deleteVhost(vhost.name);
       if (server !== undefined) await dropDatabase(server.database);
     },

@@ -1,0 +1,88 @@
+import { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Channel, connect, type ConsumeMessage } from "amqplib";
+import type { Properties } from "./message.ts";
+import { tapCorrelationIds } from "./tap.ts";
+import { publishFrames } from "./wire.ts";
+
+/** A reply, with its correlation id as it came over the wire. */
+export interface Reply extends Pick<ConsumeMessage, "content" | "properties"> {
+  readonly correlationId: Buffer | undefined;
+}
+
+/** Sends requests byte by byte; each slot has a reply queue of its own, so a reply belongs to its slot's request. */
+export interface Caller extends AsyncDisposable {
+  /** The first reply to a request in this slot; undefined when none comes within `patience` milliseconds. */
+  send(
+    slot: number,
+    queue: string,
+    message: { properties: Properties; body: Uint8Array },
+    patience: number,
+  ): Promise<Reply | undefined>;
+  /** Every reply that came to a slot since the slots were last emptied. */
+  repliesOf(slot: number): readonly Reply[];
+  empty(): void;
+}
+
+/** A caller with so many slots on the vhost of this address. */
+export async function connectCaller(url: string, slots: number): Promise<Caller> {
+  const connection = await connect(url, { noDelay: true });
+  const { promise: refused, reject: refuse } = Promise.withResolvers<never>();
+  refused.catch(() => undefined);
+  connection.on("error", refuse);
+  const receiving = await connection.createChannel();
+  const sending = await connection.createChannel();
+  for (const channel of [receiving, sending]) channel.on("error", refuse);
+  const channel = numberOf(sending);
+  const stream = streamOf(connection.connection);
+  const correlationIds = tapCorrelationIds(stream);
+  const user = decodeURIComponent(new URL(url).username);
+  const replies: Reply[][] = Array.from({ length: slots }, () => []);
+  const waiting = new Map<number, (reply: Reply) => void>();
+  const queues = await Promise.all(
+    replies.map(async (received, slot) => {
+      const { queue } = await receiving.assertQueue("", { exclusive: true });
+      const take = (message: ConsumeMessage | null): void => {
+        if (message === null) return;
+        const reply = { ...message, correlationId: correlationIds.shift() };
+        received.push(reply);
+        waiting.get(slot)?.(reply);
+        waiting.delete(slot);
+      };
+      await receiving.consume(queue, take, { noAck: true });
+      return queue;
+    }),
+  );
+  return {
+    async send(slot, queue, { properties, body }, patience) {
+      const replyTo = queues[slot];
+      if (replyTo === undefined) throw new RangeError(`there is no slot ${slot}`);
+      const { promise, resolve } = Promise.withResolvers<Reply>();
+      waiting.set(slot, resolve);
+      stream.write(publishFrames({ channel, queue, replyTo, user }, properties, body));
+      const limit = new AbortController();
+      const late = sleep(patience, undefined, { signal: limit.signal }).catch(() => undefined);
+      try {
+        return await Promise.race([promise, late, refused]);
+      } finally {
+        limit.abort();
+      }
+    },
+    repliesOf: (slot) => replies[slot] ?? [],
+    empty() {
+      for (const received of replies) received.length = 0;
+    },
+    [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
+  };
+}
+
+/** amqplib's own number of a channel; not in its types. */
+function numberOf(channel: Channel): number {
+  return (channel as unknown as { ch: number }).ch;
+}
+
+/** The socket below a connection; not in amqplib's types. */
+function streamOf(connection: object): Duplex {
+  if ("stream" in connection && connection.stream instanceof Duplex) return connection.stream;
+  throw new TypeError("amqplib keeps its socket elsewhere");
+}

@@ -1,0 +1,19 @@
+import { shorten } from "./judge.ts";
+import type { Report } from "./tally.ts";
+
+/** A finding for a person, with the request that shows it. */
+export function describeReport({ queue, kind, detail, house, round, input, smallest }: Report): string {
+  const lines = [
+    `${kind} (${house}, round ${round})`,
+    `  queue    ${queue ?? "not known"}`,
+    `  seen     ${detail.replaceAll(/[^\P{Cc}\n]/gu, "?")}`,
+  ];
+  if (smallest === undefined)
+    lines.push("           not seen again with one request alone: run the round again");
+  const shown = smallest ?? input;
+  if (shown !== undefined) {
+    lines.push(`  body     ${shorten(JSON.stringify(shown.body))}`);
+    lines.push(`  message  ${shorten(JSON.stringify(shown.properties))}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { DATABASES } from "../support/worker.ts";
+import { describeReport } from "./describe.ts";
+import { openSession } from "./session.ts";
+
+/** A short form of `make fuzz`: always the same requests. */
+const SEED = 1;
+const ROUNDS = [0, 1, 2, 3, 7];
+
+describe("whatever arrives is answered once, by the protocol, and changes nothing unless it is done", () => {
+  for (const database of DATABASES) {
+    test(`on ${database}`, async (t) => {
+      await using session = await openSession({ seed: SEED, databases: [database] });
+      const { tally } = session;
+      for (const round of ROUNDS) await session.round(round);
+      t.diagnostic(`${tally.inputs} requests`);
+      assert.deepEqual(tally.reports.map(describeReport), []);
+      for (const [queue, { codes }] of tally.lines) {
+        // A fuzzer whose requests are all refused at the door would find nothing behind it.
+        assert.ok(
+          codes.has(200) && [...codes.keys()].some((code) => code >= 400),
+          `${queue}: ${[...codes.keys()].join(" ")}`,
+        );
+      }
+    });
+  }
+});

@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import { createPasswords } from "../../src/auth/password.ts";
+import type { QueueName } from "../../src/config/queues.ts";
+import { type Config, parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { addMember, createGroup } from "../../src/db/queries/groups.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import { folderWith, startCli } from "../support/cli.ts";
+import { type DatabaseKind, provision } from "../support/worker.ts";
+import { type Caller, connectCaller, type Reply } from "./caller.ts";
+import { type Ledger, openLedger } from "./ledger.ts";
+import { type Logbook, readLog } from "./logbook.ts";
+import type { Properties } from "./message.ts";
+import { GROUPS, PASSWORDS, RESIDENTS } from "./residents.ts";
+import { BOUND_IP, fillTreasury, type Treasury } from "./treasury.ts";
+import type { Variant } from "./variants.ts";
+
+/** So long a reply is waited for, in milliseconds: a worker answers within nine seconds. */
+const PATIENCE = 15_000;
+
+/** A worker in a process of its own, its database with the residents in it, and all that is needed to press it. */
+export interface House extends AsyncDisposable {
+  readonly name: string;
+  readonly database: DatabaseKind;
+  readonly config: Config;
+  readonly treasury: Treasury;
+  readonly ledger: Ledger;
+  readonly caller: Caller;
+  readonly log: Logbook;
+  /** Publishes to the queue of a workflow, and gives the first reply, if there is one within the usual patience. */
+  send(
+    slot: number,
+    workflow: QueueName,
+    message: { properties: Properties; body: Uint8Array },
+    patience?: number,
+  ): Promise<Reply | undefined>;
+  /** Why the worker runs no more. */
+  ended(): string | undefined;
+}
+
+/** Starts a worker of a variant on a database, with so many requests at once at most. */
+export async function openHouse(variant: Variant, database: DatabaseKind, slots: number): Promise<House> {
+  const { raw, vhost, cleanUp } = await provision({ database, config: variant.config });
+  const folder = folderWith(raw);
+  const config = parseConfig(raw, { keys: true, env: {}, folder });
+  await migrate(config.db);
+  await moveIn(config);
+  const child = startCli(["serve"], { cwd: folder });
+  child.stdout.resume();
+  const log = readLog(child.stderr);
+  await log.waitFor('"ready"');
+  const caller = await connectCaller(vhost.url, slots);
+  const ledger = await openLedger(config.db);
+  const send: House["send"] = (slot, workflow, message, patience = PATIENCE) =>
+    caller.send(slot, config.queues.get(workflow) ?? workflow, message, patience);
+  const login = async (username: string, ip = "*"): Promise<string> => {
+    const body = Buffer.from(JSON.stringify({ username, password: PASSWORDS[username], ip }));
+    const reply = await send(0, "login", { properties: {}, body });
+    const { resp_data } = JSON.parse(reply?.content.toString() ?? "") as { resp_data: { id_token?: string } };
+    if (resp_data.id_token === undefined) throw new Error(`${username} cannot log in`);
+    return resp_data.id_token;
+  };
+  const sessions = {
+    revoked: await login("alice"),
+    session: await login("alice"),
+    "bound-session": await login("Carol", BOUND_IP),
+    "off-session": await login("bobby"),
+  };
+  await ledger.execute("update `user` set activated = 0 where username = 'bobby'");
+  await ledger.begin();
+  caller.empty();
+  return {
+    name: `${variant.name} on ${database}`,
+    database,
+    config,
+    treasury: await fillTreasury(config, variant, sessions),
+    ledger,
+    caller,
+    log,
+    send,
+    ended: () =>
+      child.exitCode === null && child.signalCode === null ? undefined : `it exited with ${child.exitCode}`,
+    async [Symbol.asyncDispose]() {
+      await caller[Symbol.asyncDispose]();
+      const isRunning = child.exitCode === null && child.signalCode === null;
+      const gone = isRunning ? once(child, "exit") : undefined;
+      child.kill("SIGTERM");
+      await gone;
+      await ledger.close();
+      await cleanUp();
+    },
+  };
+}
+
+async function moveIn({ db: settings, app }: Config): Promise<void> {
+  await using db = openDatabase(settings);
+  const passwords = createPasswords(app);
+  for (const group of GROUPS) await createGroup(db, group);
+  for (const { username, groups, auth_type } of RESIDENTS) {
+    const password = PASSWORDS[username];
+    const password_hash = password === undefined ? null : await passwords.hash(password, () => true);
+    const email = `${username}@example.com`;
+    // All of them: who is turned off has logged in before.
+    await createUser(db, { username, password_hash, auth_type, email, activated: true });
+    for (const group of groups) await addMember(db, group, username);
+  }
+}

@@ -1,0 +1,88 @@
+import type { TokenSpec } from "./tokens.ts";
+
+/** JSON as the fuzzer writes it down: also what no JSON.stringify would write, and tokens by their names. */
+export type Node =
+  /** Literal text, whether it is JSON or not. */
+  | { readonly raw: string }
+  | { readonly text: string; readonly spelling?: "escaped" }
+  | { readonly token: TokenSpec }
+  | { readonly list: readonly Node[] }
+  | { readonly members: readonly Member[] }
+  | { readonly repeat: string; readonly times: number }
+  | { readonly nest: "[" | "{"; readonly depth: number }
+  /** An object with so many members. */
+  | { readonly wide: number };
+
+export type Member = readonly [name: string, value: Node];
+
+/** A text of JSON, and what the fuzzer knows about it. */
+export interface Written {
+  readonly text: string;
+  /** Passwords, tickets and tokens in it, as a reader gets them. */
+  readonly secrets: readonly string[];
+  /** The other texts in it: what stands there as well is no secret. */
+  readonly words: readonly string[];
+  /** Whether an object in it names a member twice. */
+  readonly doubled: boolean;
+}
+
+const SECRET_FIELDS = ["password", "password_confirm", "kerberos_ticket", "id_token", "access_token"];
+
+/** Writes a node down; tokens are looked up by their names. */
+export function write(root: Node, findToken: (token: TokenSpec) => string): Written {
+  const secrets: string[] = [];
+  const words: string[] = [];
+  let doubled = false;
+  const note = (text: string, isSecret: boolean): void => void (isSecret ? secrets : words).push(text);
+  const toText = (node: Node, isSecret: boolean): string => {
+    if ("raw" in node) return node.raw;
+    if ("text" in node) {
+      note(node.text, isSecret);
+      return node.spelling === "escaped" ? escaped(node.text) : JSON.stringify(node.text);
+    }
+    if ("token" in node) {
+      const token = findToken(node.token);
+      note(token, true);
+      return JSON.stringify(token);
+    }
+    if ("list" in node) return `[${node.list.map((item) => toText(item, isSecret)).join(",")}]`;
+    if ("repeat" in node) {
+      const text = node.repeat.repeat(node.times);
+      note(text, isSecret);
+      return JSON.stringify(text);
+    }
+    if ("nest" in node) {
+      const [open, close] = node.nest === "[" ? ["[", "]"] : ['{"a":', "}"];
+      return `${open.repeat(node.depth)}${node.nest === "[" ? "" : "1"}${close.repeat(node.depth)}`;
+    }
+    if ("wide" in node)
+      return `{${Array.from({ length: node.wide }, (_, at) => `"k${at}":${at}`).join(",")}}`;
+    const names = node.members.map(([name]) => name);
+    if (new Set(names).size < names.length) doubled = true;
+    const members = node.members.map(
+      ([name, value]) =>
+        `${JSON.stringify(name)}:${toText(value, isSecret || SECRET_FIELDS.includes(name.toLowerCase()))}`,
+    );
+    return `{${members.join(",")}}`;
+  };
+  return { text: toText(root, false), secrets, words, doubled };
+}
+
+/** How deep a value is nested: a scalar not at all, an empty list once. */
+export function depthOf(value: unknown): number {
+  let level: unknown[] = [value];
+  for (let depth = 0; ; depth++) {
+    level = level.filter((one) => typeof one === "object" && one !== null);
+    if (level.length === 0) return depth;
+    level = level.flatMap((one) => Object.values(one as object) as unknown[]);
+  }
+}
+
+/** Every UTF-16 unit by its number: another spelling of the same text. */
+function escaped(text: string): string {
+  const units = Array.from(
+    { length: text.length },
+    (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`,
+  );
+  return `"${units.join("")}"`;
+}

@@ -1,0 +1,161 @@
+import { DatabaseSync } from "node:sqlite";
+import { createConnection, type RowDataPacket } from "mysql2/promise";
+import type { DbConfig } from "../../src/config/load.ts";
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** The rows of the four tables that a request may change, in order and without the time of a token's last use. */
+export type State = Readonly<Record<Table, readonly Row[]>>;
+
+type Table = "user" | "group" | "usergroup" | "token";
+
+/** Parents before children, each with what it is ordered by. */
+const TABLES: Readonly<Record<Table, string>> = {
+  user: "username",
+  group: "name",
+  usergroup: "username, groupname",
+  token: "token_id",
+};
+
+const NAMES = Object.keys(TABLES) as Table[];
+
+/** May change with any request; an access token that is given out leaves nothing else behind. */
+const UNWATCHED = "last_use";
+
+/** Rows of these are not a request's: they stay when the first state is made again. */
+const KEPT = /^(?:user|group|usergroup|token|lease|fuzz_change|sqlite_.*|.*migration.*)$/;
+
+/** The database behind the worker's back: what was changed in it, and the way back to its first state. */
+export interface Ledger {
+  /** Takes the state of this moment for the first one, and notes every change from now on. */
+  begin(): Promise<void>;
+  /** Every change since then or since the last restore, also those that a later one has undone. */
+  changes(): Promise<string[]>;
+  read(): Promise<State>;
+  /** Makes the first state again, and forgets all else that requests have left behind. */
+  restore(): Promise<void>;
+  execute(script: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Sql {
+  readonly dialect: DbConfig["dialect"];
+  all(query: string): Promise<Row[]>;
+  /** One statement or several. */
+  execute(script: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A ledger on a connection of its own. */
+export async function openLedger(config: DbConfig): Promise<Ledger> {
+  const sql = config.dialect === "sqlite" ? openFile(config.file) : await openServer(config);
+  let script = "";
+  const read = async (): Promise<State> => {
+    const state: Partial<Record<Table, Row[]>> = {};
+    for (const name of NAMES) {
+      const rows = await sql.all(`select * from \`${name}\` order by ${TABLES[name]}`);
+      state[name] = rows.map((row) => ({ ...row, ...(UNWATCHED in row ? { [UNWATCHED]: null } : {}) }));
+    }
+    return state as State;
+  };
+  return {
+    read,
+    async begin() {
+      await sql.execute(
+        sql.dialect === "mysql"
+          ? "create table fuzz_change (id bigint auto_increment primary key, what varchar(500) not null) " +
+              "default character set utf8mb4"
+          : "create table fuzz_change (id integer primary key, what text not null)",
+      );
+      const state = await read();
+      for (const name of NAMES)
+        for (const statement of triggers(name, Object.keys(state[name][0] ?? {}), sql.dialect))
+          await sql.execute(statement);
+      const others = (await sql.all(tableNames(sql.dialect))).map(({ name }) => String(name));
+      script = [
+        "begin",
+        ...others.filter((name) => !KEPT.test(name)).map((name) => `delete from \`${name}\``),
+        ...NAMES.toReversed().map((name) => `delete from \`${name}\``),
+        ...NAMES.flatMap((name) => state[name].map((row) => insertion(name, row))),
+        "delete from fuzz_change",
+        "commit",
+      ].join(";\n");
+    },
+    changes: async () =>
+      (await sql.all("select what from fuzz_change order by id")).map(({ what }) => String(what)),
+    restore: () => sql.execute(script),
+    execute: (statements) => sql.execute(statements),
+    close: () => sql.close(),
+  };
+}
+
+/** Two states are the same when these are. */
+export function digestOf(state: State): string {
+  return JSON.stringify(state, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+}
+
+/** Notes each insert, delete and change but that of a last use. In MariaDB a cascade is noted with its parent only. */
+function triggers(table: Table, columns: readonly string[], dialect: DbConfig["dialect"]): string[] {
+  const differs = (column: string): string =>
+    dialect === "mysql" ? `not (old.${column} <=> new.${column})` : `old.${column} is not new.${column}`;
+  const changed = columns.filter((column) => column !== UNWATCHED).map(differs);
+  return ["insert", "update", "delete"].map((event) => {
+    const condition = event === "update" ? changed.join(" or ") : "1 = 1";
+    const key = TABLES[table].split(", ")[0] ?? "";
+    const row = event === "delete" ? "old" : "new";
+    const what =
+      dialect === "mysql"
+        ? `concat('${table} ${event} ', ${row}.${key})`
+        : `'${table} ${event} ' || ${row}.${key}`;
+    const note = `insert into fuzz_change (what) select ${what}${dialect === "mysql" ? " from dual" : ""} where ${condition}`;
+    const head = `create trigger fuzz_${table}_${event} after ${event} on \`${table}\` for each row`;
+    return dialect === "mysql" ? `${head} ${note}` : `${head} begin ${note}; end`;
+  });
+}
+
+function tableNames(dialect: DbConfig["dialect"]): string {
+  return dialect === "mysql"
+    ? "select table_name as name from information_schema.tables where table_schema = database()"
+    : "select name from sqlite_master where type = 'table'";
+}
+
+function insertion(table: Table, row: Row): string {
+  return `insert into \`${table}\` (${Object.keys(row).join(", ")}) values (${Object.values(row).map(literal).join(", ")})`;
+}
+
+function literal(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (value instanceof Uint8Array) return `x'${Buffer.from(value).toString("hex")}'`;
+  if (typeof value !== "string" || /['\\]/.test(value))
+    throw new TypeError(`no literal for a ${typeof value}`);
+  return `'${value}'`;
+}
+
+function openFile(file: string): Sql {
+  const database = new DatabaseSync(file, { timeout: 10_000, readBigInts: true });
+  // Nothing here has to survive: the worker's own connection keeps its settings.
+  database.exec("pragma synchronous = off");
+  return {
+    dialect: "sqlite",
+    all: async (query) => database.prepare(query).all(),
+    execute: async (script) => database.exec(script),
+    close: async () => database.close(),
+  };
+}
+
+async function openServer(config: DbConfig & { dialect: "mysql" }): Promise<Sql> {
+  const { host, port, user, password, database } = config;
+  const connection = await createConnection({
+    ...{ host, port, user, password, database },
+    ...{ dateStrings: true, supportBigNumbers: true, bigNumberStrings: true, multipleStatements: true },
+  });
+  return {
+    dialect: "mysql",
+    all: async (query) => (await connection.query<RowDataPacket[]>(query))[0],
+    async execute(script) {
+      await connection.query(script);
+    },
+    close: () => connection.end(),
+  };
+}

@@ -1,0 +1,82 @@
+import type { QueueName } from "../../src/config/queues.ts";
+import type { House } from "./house.ts";
+import { shorten } from "./judge.ts";
+import type { TokenName } from "./tokens.ts";
+
+interface Probe {
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly tokens?: Readonly<Record<string, TokenName>>;
+  readonly codes: readonly number[];
+}
+
+const BY_ADMIN = { access_token: "admin" } as const;
+const NOBODY = "nobody-at-all";
+
+/** A usual request to each queue that goes through all of its steps and leaves nothing behind, with its answers. */
+const PROBES: Readonly<Partial<Record<string, Probe>>> = {
+  // Where failed logins have to wait, this one waits with them.
+  login: { request: { username: "alice", password: "no such password" }, codes: [401, 429] },
+  logout: { request: {}, tokens: { id_token: "revoked" }, codes: [401] },
+  token: { request: {}, tokens: { id_token: "session" }, codes: [200] },
+  user_register: {
+    request: {
+      username: "alice",
+      password: "Nm3~asafoetida",
+      password_confirm: "Nm3~asafoetida",
+      email: "a@b.example",
+    },
+    codes: [409],
+  },
+  user_admin_create: {
+    request: { username: "alice", password: "Nm3~asafoetida", email: "a@b.example" },
+    tokens: BY_ADMIN,
+    codes: [409],
+  },
+  user_delete: { request: { username: NOBODY }, tokens: BY_ADMIN, codes: [404] },
+  user_change: { request: { username: NOBODY, activated: true }, tokens: BY_ADMIN, codes: [404] },
+  user_unlock: { request: { username: NOBODY }, tokens: BY_ADMIN, codes: [404] },
+  user_all: { request: {}, tokens: { access_token: "alice" }, codes: [200] },
+  user_get: { request: { username: "alice" }, tokens: BY_ADMIN, codes: [200] },
+  group_all: { request: {}, tokens: { access_token: "alice" }, codes: [200] },
+  group_user: { request: { groupname: "staff" }, tokens: BY_ADMIN, codes: [200] },
+  group_create: { request: { groupname: "staff" }, tokens: BY_ADMIN, codes: [409] },
+  group_delete: { request: { groupname: "no-such-group" }, tokens: BY_ADMIN, codes: [404] },
+  group_add_user: {
+    request: { groupname: "no-such-group", username: "alice" },
+    tokens: BY_ADMIN,
+    codes: [404],
+  },
+  group_remove_user: {
+    request: { groupname: "no-such-group", username: "alice" },
+    tokens: BY_ADMIN,
+    codes: [404],
+  },
+};
+
+/** For a queue that is not in the list yet: it is answered, with whatever is no fault. */
+const ANY: Probe = {
+  request: { username: NOBODY },
+  tokens: BY_ADMIN,
+  codes: [200, 204, 400, 401, 403, 404, 409],
+};
+
+/** Asks every queue from a slot on, all at once; gives what is wrong with each answer. */
+export async function probe(
+  house: House,
+  queues: readonly QueueName[],
+  firstSlot: number,
+): Promise<{ queue: QueueName; detail: string }[]> {
+  const asked = queues.map(async (queue, index) => {
+    const { request, tokens = {}, codes } = PROBES[queue] ?? ANY;
+    const named = Object.entries(tokens).map(([field, name]) => [field, house.treasury.texts.get(name)]);
+    const body = Buffer.from(JSON.stringify({ ...request, ...Object.fromEntries(named) }));
+    const message = { properties: { correlationId: { text: "probe" } }, body };
+    const reply = await house.send(firstSlot + index, queue, message);
+    if (reply === undefined) return [{ queue, detail: "a usual request has no reply" }];
+    const text = reply.content.toString();
+    const { resp_code } = JSON.parse(text) as { resp_code: number };
+    if (codes.includes(resp_code)) return [];
+    return [{ queue, detail: `a usual request is answered ${shorten(text)}` }];
+  });
+  return (await Promise.all(asked)).flat();
+}

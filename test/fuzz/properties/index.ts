@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import type { Tally } from "../tally.ts";
+import { mix } from "../mix.ts";
+import { ADDRESSES } from "./addresses.ts";
+import { CONFIGURATION } from "./configuration.ts";
+import { DECODING } from "./decoding.ts";
+import { FRAMES } from "./frames.ts";
+import { LDAP } from "./ldap.ts";
+import type { Property } from "./property.ts";
+import { tokenProperties } from "./tokens.ts";
+
+/** All that is tried in this process. */
+export async function openProperties(): Promise<readonly Property[]> {
+  return [...DECODING, ...(await tokenProperties()), ...ADDRESSES, ...CONFIGURATION, ...FRAMES, ...LDAP];
+}
+
+/** The queues have most of the time: a round tries a property with one in so many of the inputs of a test. */
+const SHARE = 8;
+
+/** Tries every property with the inputs of a round. */
+export async function checkProperties(
+  properties: readonly Property[],
+  tally: Tally,
+  seed: number,
+  round: number,
+): Promise<void> {
+  for (const [index, { name, property, runs }] of properties.entries()) {
+    const line = tally.properties.get(name) ?? { runs: 0, findings: 0 };
+    tally.properties.set(name, line);
+    const details = await fc.check(property, {
+      seed: mix(seed, round, -1, index),
+      numRuns: Math.ceil(runs / SHARE),
+    });
+    line.runs += details.numRuns;
+    if (!details.failed) continue;
+    line.findings++;
+    if (!tally.note(name, undefined)) continue;
+    const detail = fc.defaultReportMessage(details);
+    const nothing = { queue: undefined, input: undefined, smallest: undefined };
+    tally.reports.push({ kind: name, detail, ...nothing, house: "in process", round });
+  }
+}

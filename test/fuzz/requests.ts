@@ -1,0 +1,248 @@
+import fc from "fast-check";
+import type { QueueName } from "../../src/config/queues.ts";
+import type { AppConfig } from "../../src/config/schema.ts";
+import { requestSchema, tokenField, type Procedure } from "../../src/rpc/procedure.ts";
+import { GROUPS, PASSWORDS, RESIDENTS } from "./residents.ts";
+import type { Member, Node } from "./json.ts";
+import { properties, type Properties } from "./message.ts";
+import { goodToken, spoiltToken, type TokenName } from "./tokens.ts";
+import { anyNode, hostileNode, strangeMember } from "./values.ts";
+
+/** JSON, and what is done to its text. */
+export interface JsonBody {
+  readonly json: Node;
+  /** Made so many bytes long with blanks behind it, or with a member more. */
+  readonly size?: { readonly bytes: number; readonly by: "blanks" | "member" };
+  readonly before?: string;
+  readonly after?: string;
+  /** Thousandths of it that are left. */
+  readonly cut?: number;
+  /** A byte in place of the one at so many thousandths. */
+  readonly byte?: readonly [place: number, hex: string];
+}
+
+/** The body of a request before it is written down. */
+type Body = JsonBody | { readonly hex: string };
+
+/** One request as the fuzzer sends it. */
+export interface Input {
+  readonly body: Body;
+  readonly properties: Properties;
+}
+
+const usernames = [
+  ...RESIDENTS.map(({ username }) => username),
+  "ALICE",
+  "new-user",
+  "new-user-2",
+  "nobody-here",
+];
+const passwords = [...Object.values(PASSWORDS), "wrong horse battery"];
+const emails = ["new@example.com", "NEW@example.com", "alice@example.com", "a@b.example", "root@EXAMPLE.com"];
+const groups = [...GROUPS, "new-group", "no-such-group"];
+
+/** What some databases take for one of those names, where the patterns let it through. */
+const lookalikes = (names: readonly string[]): string[] => [
+  ...names.flatMap((name) => [`${name}\0`, `${name.slice(0, 2)}\u200b${name.slice(2)}`, ` ${name}`]),
+  ...[
+    "\u00e1dmin",
+    "ADMIN",
+    "Admin",
+    "\uff41dmin",
+    "r\u00f6ot",
+    "al\u0130ce",
+    "sta\ufb00",
+    "st\u00e4ff",
+    "",
+    " ",
+    "\u00df",
+  ],
+  ...["\u{1f600}".repeat(50), "x".repeat(100), "\u00e9".repeat(100), "%", "_____"],
+];
+
+const text = (values: readonly string[]): fc.Arbitrary<Node> =>
+  fc.record({ text: fc.constantFrom(...values) });
+
+/** Names for a field, and those like them that its pattern lets through. */
+const named = (names: readonly string[], pattern: string): fc.Arbitrary<Node> => {
+  const isFit = new RegExp(`^(?:${pattern})$`, "u");
+  const others = lookalikes(names).filter((name) => isFit.test(name));
+  return others.length === 0
+    ? text(names)
+    : fc.oneof({ weight: 2, arbitrary: text(names) }, { weight: 1, arbitrary: text(others) });
+};
+
+/** What a field may hold in a request that means well. */
+const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> => ({
+  username: named(usernames, app.username_regex),
+  password: text(passwords),
+  password_confirm: text(passwords),
+  email: named(emails, app.email_regex),
+  groupname: named(groups, app.group_regex),
+  vhost: text(["prod", "dev"]),
+  ip: text(["*", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]),
+  activated: fc.record({ raw: fc.constantFrom("true", "false") }),
+  auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
+  kerberos_ticket: text(["YIIFdwYGKwYBBQUCoIIFaw==", "dGlja2V0LW9mLW5vYm9keQ=="]),
+});
+
+/** So often in a hundred an optional field is there. */
+const SELDOM: Readonly<Record<string, number>> = { kerberos_ticket: 5, auth_type: 20, vhost: 20, ip: 30 };
+
+type Fitting = fc.Arbitrary<Readonly<Record<string, string>>>;
+
+/** Nobody's yet; the patterns of every installation let them through. */
+const newcomer = {
+  username: fc.constantFrom("new-user", "New-User-2", "new_user"),
+  email: fc.constantFrom("new@example.com", "NEW@example.org", "a@b.example"),
+};
+
+/** Values that fit each other, so that a request can succeed: a name and its password, a password and its like. */
+const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
+  login: fc
+    .constantFrom(...RESIDENTS)
+    .map(({ username }) => ({ username, password: PASSWORDS[username] ?? "wrong horse battery" })),
+  user_register: fc
+    .record({ ...newcomer, password: fc.constantFrom(...passwords) })
+    .map((one) => ({ ...one, password_confirm: one.password })),
+  user_admin_create: fc.record(newcomer),
+  user_change: fc.record({ username: fc.constantFrom("alice", "Carol", "root"), email: newcomer.email }),
+};
+
+type Mutation =
+  | { readonly set: number; readonly to: Node }
+  | { readonly drop: number }
+  | { readonly double: number; readonly to?: Node }
+  | { readonly swap: readonly [number, number] }
+  | { readonly wrap: number; readonly in: "list" | "object" }
+  | { readonly rename: number; readonly to: string }
+  | { readonly add: Member };
+
+const at = fc.nat(6);
+
+const mutation: fc.Arbitrary<Mutation> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ set: at, to: hostileNode }) },
+  { weight: 1, arbitrary: fc.record({ drop: at }) },
+  { weight: 1, arbitrary: fc.record({ double: at, to: hostileNode }, { requiredKeys: ["double"] }) },
+  { weight: 1, arbitrary: fc.record({ swap: fc.tuple(at, at) }) },
+  { weight: 1, arbitrary: fc.record({ wrap: at, in: fc.constantFrom("list" as const, "object" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      rename: at,
+      to: fc.constantFrom("Username", "username ", "usern\u0430me", "", "__proto__"),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ add: strangeMember }) },
+);
+
+/** Requests to the queue of a procedure: many that could be meant so, and what becomes of those. */
+export function inputsFor(procedure: Procedure, app: AppConfig): fc.Arbitrary<Input> {
+  const valid = validMembers(procedure, app);
+  const json: fc.Arbitrary<Node> = fc
+    .tuple(
+      valid,
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constant([]) },
+        { weight: 2, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 3 }) },
+      ),
+    )
+    .map(([members, mutations]) => ({ members: mutations.reduce(mutate, members) }));
+  const sizes = fc.record({
+    bytes: fc.constantFrom(65_534, 65_535, 65_536, 65_537, 70_000, 200_000),
+    by: fc.constantFrom("blanks" as const, "member" as const),
+  });
+  const around = fc.constantFrom("\ufeff", " ", "\n", "\0", "{}", ",", "]", "[", "//", '"');
+  const body: fc.Arbitrary<Body> = fc.oneof(
+    { weight: 30, arbitrary: fc.record({ json }) },
+    { weight: 4, arbitrary: fc.record({ json: anyNode }) },
+    { weight: 2, arbitrary: fc.record({ json, size: sizes }) },
+    { weight: 1, arbitrary: fc.record({ json, before: around }) },
+    { weight: 1, arbitrary: fc.record({ json, after: around }) },
+    { weight: 2, arbitrary: fc.record({ json, cut: fc.nat(999) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        json,
+        byte: fc.tuple(fc.nat(999), fc.constantFrom("ff", "c0", "80", "f8", "00", "ed", "e2", "7f")),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .uint8Array({ maxLength: 200 })
+        .map((bytes) => ({ hex: Buffer.from(bytes).toString("hex") })),
+    },
+  );
+  return fc.record({ body, properties });
+}
+
+/** The fields of a request that means well, the token among them. */
+function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member[]> {
+  const token = tokenField(procedure.access);
+  const known = examples(app);
+  const fields = Object.keys(requestSchema(procedure, app).shape).map((name) => {
+    const value: fc.Arbitrary<Node> | undefined = name === token ? tokenNode(procedure) : known[name];
+    // A field that is new here has to be given a meaning, or it is never filled in well.
+    if (value === undefined) throw new Error(`${procedure.name}: there is no example for the field ${name}`);
+    const seldom = SELDOM[name];
+    // What is seldom there goes first when a request is made smaller, and what is usual stays.
+    const isThere = (dice: number): boolean => (seldom === undefined ? dice < 95 : dice >= 100 - seldom);
+    return fc.tuple(fc.nat(99), value).map(([dice, node]) => (isThere(dice) ? [[name, node] as const] : []));
+  });
+  const nothing: Fitting = fc.constant({});
+  const fitting = fc.oneof(
+    { weight: 2, arbitrary: FITTING[procedure.name] ?? nothing },
+    { weight: 1, arbitrary: nothing },
+  );
+  return fc.tuple(fc.tuple(...fields), fitting).map(([members, together]) =>
+    members.flat().map(([name, node]): Member => {
+      const other = together[name];
+      return [name, other === undefined ? node : { text: other }];
+    }),
+  );
+}
+
+/** Tokens that are good where this access is asked for, of some users, or of administrators only. */
+const GOOD_FOR = {
+  id_token: ["session", "session", "bound-session"],
+  admin: ["admin"],
+  others: ["admin", "alice", "carol"],
+} as const satisfies Record<string, readonly TokenName[]>;
+
+/** Mostly a token that could be good here. */
+function tokenNode({ access }: Procedure): fc.Arbitrary<Node> {
+  const names = GOOD_FOR[access === "id_token" || access === "admin" ? access : "others"];
+  return fc.record({
+    token: fc.oneof(
+      { weight: 6, arbitrary: fc.record({ of: fc.constantFrom<TokenName[]>(...names) }) },
+      { weight: 1, arbitrary: goodToken },
+      { weight: 2, arbitrary: spoiltToken },
+    ),
+  });
+}
+
+function mutate(members: Member[], change: Mutation): Member[] {
+  if ("add" in change) return [...members, change.add];
+  if (members.length === 0) return members;
+  const find = (place: number): Member => members[place % members.length] ?? ["", { raw: "null" }];
+  const replace = (place: number, by: Member): Member[] => members.with(place % members.length, by);
+  if ("set" in change) return replace(change.set, [find(change.set)[0], change.to]);
+  if ("drop" in change) return members.toSpliced(change.drop % members.length, 1);
+  if ("double" in change) {
+    const [name, value] = find(change.double);
+    return [...members, [name, change.to ?? value]];
+  }
+  if ("swap" in change) {
+    const [a, b] = change.swap.map(find) as [Member, Member];
+    return replace(change.swap[0], [a[0], b[1]]).with(change.swap[1] % members.length, [b[0], a[1]]);
+  }
+  if ("wrap" in change) {
+    const [name, value] = find(change.wrap);
+    return replace(change.wrap, [
+      name,
+      change.in === "list" ? { list: [value] } : { members: [["a", value]] },
+    ]);
+  }
+  return replace(change.rename, [change.to, find(change.rename)[1]]);
+}

@@ -1,0 +1,142 @@
+import fc from "fast-check";
+import type { QueueName } from "../../src/config/queues.ts";
+import { PROCEDURES } from "../../src/procedures/index.ts";
+import { type DatabaseKind, DATABASES } from "../support/worker.ts";
+import { type House, openHouse } from "./house.ts";
+import { mix } from "./mix.ts";
+import { type Input, inputsFor } from "./requests.ts";
+import { BATCH, besiege, QUEUES, SLOTS } from "./siege.ts";
+import { type Tally, newTally } from "./tally.ts";
+import { makeVariant, type VariantName } from "./variants.ts";
+
+/** So many tries, and so many milliseconds, to make one finding smaller. */
+const TRIES = 200;
+const SHRINKING = 40_000;
+
+/** One round in so many is of logins alone: as many as it takes to have them wait. */
+const LOGINS_IN = 8;
+
+/** So many findings are made smaller. */
+const MOST = 30;
+
+/** A reply that is missing is missed sooner while a request is made smaller; the smallest one is tried in earnest. */
+const IMPATIENCE = 1000;
+
+export interface Options {
+  readonly seed: number;
+  readonly databases?: readonly DatabaseKind[];
+  readonly variants?: readonly VariantName[];
+}
+
+/** Houses under fire. */
+export interface Session extends AsyncDisposable {
+  readonly tally: Tally;
+  /** A batch for each house; the same for the same seed and number. Stops early when told so. */
+  round(number: number, isOver?: () => boolean): Promise<void>;
+}
+
+/** Opens a house for each variant on each database. */
+export async function openSession({
+  seed,
+  databases = DATABASES,
+  variants = ["strict", "open"],
+}: Options): Promise<Session> {
+  const made = variants.map(makeVariant);
+  const plans = databases.flatMap((database) => made.map((variant) => ({ variant, database })));
+  const houses = await Promise.all(plans.map(({ variant, database }) => openHouse(variant, database, SLOTS)));
+  const targets = houses.map(aimAt);
+  const tally = newTally(QUEUES);
+  return {
+    tally,
+    async round(number, isOver = () => false) {
+      for (const [index, target] of targets.entries()) {
+        if (isOver()) return;
+        await bombard(target, tally, number, (place) => mix(seed, number, index, place));
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(targets.map(({ house }) => house[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+interface Target {
+  readonly house: House;
+  readonly fire: ReturnType<typeof besiege>;
+  readonly inputs: ReadonlyMap<QueueName, fc.Arbitrary<Input>>;
+}
+
+function aimAt(house: House): Target {
+  const inputs = PROCEDURES.map((one) => [one.name, inputsFor(one, house.config.app)] as const);
+  return { house, fire: besiege(house), inputs: new Map(inputs) };
+}
+
+async function bombard(
+  { house, fire, inputs }: Target,
+  tally: Tally,
+  round: number,
+  seedOf: (place: number) => number,
+): Promise<void> {
+  const aimed = Array.from({ length: BATCH }, (_, place) => {
+    const queue = round % LOGINS_IN === LOGINS_IN - 1 ? "login" : QUEUES[(place + round) % QUEUES.length]!;
+    const source = inputs.get(queue)!;
+    return { queue, source, input: first(source, seedOf(place)), seed: seedOf(place) };
+  });
+  const { codes, findings } = await fire(aimed);
+  for (const [index, { queue }] of aimed.entries()) tally.count(queue, house.database, codes[index] ?? 0);
+  for (const finding of findings) {
+    const suspects = finding.suspects.map((index) => aimed[index]!);
+    const queue = finding.queue ?? (suspects.length === 1 ? suspects[0]?.queue : undefined);
+    // Once each: more of a kind would only cost time.
+    if (!tally.note(`${house.name} ${finding.kind} ${queue ?? ""}`, queue)) continue;
+    const isWorthwhile = house.ended() === undefined && tally.reports.length < MOST;
+    const smaller = isWorthwhile ? await shrink(suspects, finding.kind, fire) : {};
+    const { kind, detail } = finding;
+    const input = suspects.length === 1 ? suspects[0]?.input : undefined;
+    tally.reports.push({
+      ...{ kind, detail, queue, input, smallest: undefined, house: house.name, round },
+      ...smaller,
+    });
+  }
+  const reason = house.ended();
+  if (reason !== undefined)
+    throw new Error(`the worker ${house.name} has ended in round ${round}: ${reason}`);
+}
+
+/** The smallest request that shows a finding of this kind by itself. */
+async function shrink(
+  suspects: readonly { queue: QueueName; source: fc.Arbitrary<Input>; seed: number }[],
+  kind: string,
+  fire: Target["fire"],
+): Promise<{ queue?: QueueName; detail?: string; smallest?: Input }> {
+  const end = performance.now() + SHRINKING;
+  for (const { queue, source, seed } of suspects) {
+    let tries = 0;
+    const seen = async (input: Input, patience?: number): Promise<string | undefined> => {
+      const { findings } = await fire([{ queue, input }], patience);
+      return findings.find((one) => one.kind === kind)?.detail;
+    };
+    const { counterexample } = await fc.check(
+      fc.asyncProperty(source, async (input) => {
+        const isEnough = ++tries > TRIES || performance.now() > end;
+        return isEnough || (await seen(input, IMPATIENCE)) === undefined;
+      }),
+      { seed, numRuns: 1 },
+    );
+    const smallest = counterexample?.[0];
+    const detail = smallest && (await seen(smallest));
+    if (smallest !== undefined && detail !== undefined) return { queue, detail, smallest };
+    if (performance.now() > end) break;
+  }
+  return {};
+}
+
+/** The value that a property makes first of a seed: so the same seed makes it again, and makes it smaller. */
+function first<T>(source: fc.Arbitrary<T>, seed: number): T {
+  const made: T[] = [];
+  fc.check(
+    fc.property(source, (value) => void made.push(value)),
+    { seed, numRuns: 1 },
+  );
+  return made[0]!;
+}

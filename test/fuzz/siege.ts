@@ -1,0 +1,156 @@
+import type { QueueName } from "../../src/config/queues.ts";
+import { PROCEDURES } from "../../src/procedures/index.ts";
+import { createRegistry } from "../../src/rpc/registry.ts";
+import type { Reply } from "./caller.ts";
+import type { House } from "./house.ts";
+import { judge, type Known, know, leaksOf, shorten } from "./judge.ts";
+import { digestOf } from "./ledger.ts";
+import { probe } from "./probes.ts";
+import { render, type Rendered } from "./rendered.ts";
+import type { Input } from "./requests.ts";
+import { hasEffect, mayOnceSucceed, type Rules } from "./rights.ts";
+import { faultsOfState } from "./state.ts";
+
+export interface Aimed {
+  readonly queue: QueueName;
+  readonly input: Input;
+}
+
+/** Something that must not be. */
+export interface Finding {
+  readonly kind: string;
+  readonly detail: string;
+  /** The requests of the batch that it may be about. */
+  readonly suspects: readonly number[];
+  /** For what is about one queue, whichever request it was. */
+  readonly queue?: QueueName;
+}
+
+export interface Outcome {
+  /** In the order of the requests; 0 for no reply. */
+  readonly codes: readonly number[];
+  readonly findings: readonly Finding[];
+}
+
+/** Requests of one batch, and as many of them in flight at once. */
+export const BATCH = 96;
+const IN_FLIGHT = 16;
+
+const REGISTRY = createRegistry(PROCEDURES);
+export const QUEUES: readonly QueueName[] = [...REGISTRY.keys()];
+export const SLOTS = BATCH + QUEUES.length;
+
+/**
+ * Sends batches to one house and looks at all that comes of them. No request that is refused may change the database,
+ * and that is known of every single one, in two ways:
+ *
+ * - Requests that cannot succeed, because they bring no token and no password that is good for anything, go out 16 at
+ *   a time. Triggers note each change in the transaction that makes it, and a later change cannot take a note away: when
+ *   there is none after all of them, none of them has changed anything.
+ * - Requests that could succeed and would then leave something behind go out one by one, with a look at the notes after
+ *   each. Whatever was changed is put back at once, so every request meets the same first state, and one that is found
+ *   can be made smaller by itself.
+ *
+ * The rows themselves are compared with the first state once a batch: what no trigger sees would show there.
+ */
+export function besiege(house: House) {
+  const { app } = house.config;
+  const rules: Rules = { holders: house.treasury.holders, anonymousUserGet: app.anonymous_user_get };
+  const known = new Map<QueueName, Known>(PROCEDURES.map((one) => [one.name, know(one, app)]));
+  const knownOf = (queue: QueueName): Known => known.get(queue)!;
+  let first: string | undefined;
+  let earlier: readonly Rendered[] = [];
+
+  return async (aimed: readonly Aimed[], patience?: number): Promise<Outcome> => {
+    const { ledger, caller } = house;
+    const findings: Finding[] = [];
+    const requests = aimed.map(({ queue, input }) => render(queue, input, house.treasury.texts));
+    const codes = requests.map(() => 0);
+    const everyone = [...requests.keys()];
+    const add = (kind: string, detail: string, suspects: readonly number[]): void =>
+      void findings.push({ kind, detail: shorten(detail), suspects });
+    first ??= digestOf(await ledger.read());
+
+    const ask = async (index: number): Promise<number> => {
+      const request = requests[index]!;
+      if (house.ended() !== undefined) return 0;
+      const reply = await house.send(index, request.queue, request, patience);
+      if (reply === undefined) {
+        add("no reply", house.ended() ?? "the worker still runs", [index]);
+        return 0;
+      }
+      const { code, faults } = judge(knownOf(request.queue), rules, request, reply);
+      for (const { kind, detail } of faults) add(kind, detail, [index]);
+      codes[index] = code;
+      return code;
+    };
+    const isSingle = (index: number): boolean => {
+      const request = requests[index]!;
+      const { procedure } = knownOf(request.queue);
+      return hasEffect(procedure) && mayOnceSucceed(procedure, request, rules);
+    };
+    const lookForChanges = async (answered: string, suspects: readonly number[]): Promise<void> => {
+      const changes = await ledger.changes();
+      if (changes.length === 0) return;
+      if (answered !== "200")
+        add("changed without a success", `${answered}: ${changes.join(", ")}`, suspects);
+      for (const fault of faultsOfState(await ledger.read()))
+        add("a state that must not be", fault, suspects);
+      await ledger.restore();
+    };
+
+    const [singles, others] = partition(everyone, isSingle);
+    await inFlight(IN_FLIGHT, others, ask);
+    await lookForChanges("requests that cannot succeed", others);
+    for (const index of singles) await lookForChanges(String(await ask(index)), [index]);
+    if (house.ended() !== undefined) return { codes, findings };
+    for (const { queue, detail } of await probe(house, QUEUES, BATCH))
+      findings.push({ kind: "consumer", detail, suspects: everyone, queue });
+    await lookForChanges("usual requests to all queues", []);
+    for (const index of everyone) {
+      const replies = caller.repliesOf(index).map(textOf);
+      if (replies.length > 1) add("more than one reply", replies.join(" "), [index]);
+    }
+    const { texts, faults } = house.log.take();
+    for (const line of faults) add("log", line, everyone);
+    for (const [secret, suspects] of leaks(requests, texts)) add("secret in the log", secret, suspects);
+    // A line may come after the reply that it belongs to.
+    for (const [secret] of leaks(earlier, texts)) add("secret in the log", secret, []);
+    earlier = requests;
+    const now = digestOf(await ledger.read());
+    if (now !== first) add("changed without a note", now, everyone);
+    await ledger.restore();
+    caller.empty();
+    return { codes, findings };
+  };
+
+  /** The secrets that stand in a log, each with the requests that have it. */
+  function leaks(requests: readonly Rendered[], texts: readonly string[]): Map<string, number[]> {
+    const found = new Map<string, number[]>();
+    for (const [index, request] of requests.entries())
+      for (const secret of leaksOf(request, texts, knownOf(request.queue).words))
+        found.set(secret, [...(found.get(secret) ?? []), index]);
+    return found;
+  }
+}
+
+/** Runs a task for each item, so many at a time. */
+async function inFlight<T>(
+  limit: number,
+  items: readonly T[],
+  task: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const queue = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of queue) await task(item);
+  };
+  await Promise.all(Array.from({ length: limit }, lane));
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}
+
+function textOf({ content }: Reply): string {
+  return shorten(content.toString());
+}

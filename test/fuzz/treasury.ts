@@ -1,0 +1,123 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { Config } from "../../src/config/load.ts";
+import { createIssuer } from "../../src/tokens/issuer.ts";
+import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";
+import type { TokenName } from "./tokens.ts";
+import { PARTNER, type Variant } from "./variants.ts";
+
+/** What a token is good for. */
+export interface Holder {
+  readonly kind: "access" | "id";
+  readonly username: string;
+  readonly isAdmin: boolean;
+  /** What an ID token is bound to. */
+  readonly ip: string;
+  /** An ID token of a session that has ended: good for a repeated logout only. */
+  readonly isRevoked: boolean;
+}
+
+/** Every token that the fuzzer knows by name, and what those that are good are good for. */
+export interface Treasury {
+  readonly texts: ReadonlyMap<TokenName, string>;
+  readonly holders: ReadonlyMap<string, Holder>;
+}
+
+/** The ID tokens that logins gave. */
+export type Sessions = Readonly<Record<"session" | "bound-session" | "off-session" | "revoked", string>>;
+
+export const BOUND_IP = "10.1.2.3";
+
+/** So long tokens are good, in seconds: longer than a run takes. */
+const LIFETIME = 24 * 60 * 60;
+
+const ACCESS: Readonly<Partial<Record<TokenName, { username: string; groups: readonly string[] }>>> = {
+  admin: { username: "root", groups: ["admin"] },
+  alice: { username: "alice", groups: ["staff"] },
+  carol: { username: "Carol", groups: ["staff", "Staff"] },
+  bobby: { username: "bobby", groups: ["staff"] },
+  ghost: { username: "nobody-here", groups: [] },
+};
+
+/** Makes all tokens of an installation. */
+export async function fillTreasury(config: Config, variant: Variant, sessions: Sessions): Promise<Treasury> {
+  const signing = config.signing!;
+  const issuer = await createIssuer(signing);
+  const texts = new Map<TokenName, string>(Object.entries(sessions) as [TokenName, string][]);
+  const holders = new Map<string, Holder>();
+  const hold = (text: string, holder: Partial<Holder> & Pick<Holder, "kind" | "username">): void =>
+    void holders.set(text, { isAdmin: false, ip: "*", isRevoked: false, ...holder });
+  hold(sessions.session, { kind: "id", username: "alice" });
+  hold(sessions["bound-session"], { kind: "id", username: "Carol", ip: BOUND_IP });
+  hold(sessions.revoked, { kind: "id", username: "alice", isRevoked: true });
+  // Whoever is turned off may still log out.
+  hold(sessions["off-session"], { kind: "id", username: "bobby" });
+  for (const [name, subject] of Object.entries(ACCESS)) {
+    const text = await issuer.signAccessToken(subject, { vhost: "prod", lifetime: LIFETIME });
+    texts.set(name as TokenName, text);
+    hold(text, { kind: "access", username: subject.username, isAdmin: subject.groups.includes("admin") });
+  }
+  for (const [name, text] of Object.entries(await forgeries(config, variant)))
+    texts.set(name as TokenName, text);
+  // Signed by this installation, of a session that is not there: that is what the token of an ended one looks like.
+  hold(texts.get("other-kid") ?? "", { kind: "id", username: "root", isRevoked: true });
+  hold(texts.get("deep") ?? "", { kind: "access", username: "root", isAdmin: true });
+  if (variant.partner !== undefined) {
+    const claims = { iss: PARTNER, groups: ["staff"], exp: secondsFromNow(LIFETIME) };
+    const text = await craft({ alg: "ES256", typ: "at+jwt" }, accessClaims(claims), variant.partner);
+    texts.set("partner", text);
+    hold(text, { kind: "access", username: "alice" });
+  }
+  return { texts, holders };
+}
+
+async function forgeries(
+  { signing }: Config,
+  { partner }: Variant,
+): Promise<Partial<Record<TokenName, string>>> {
+  const { key, method, audience } = signing!;
+  const stranger = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const header = { alg: method, typ: "at+jwt" };
+  const admin = {
+    sub: "root",
+    user: "root",
+    groups: ["admin"],
+    ...(audience === undefined ? {} : { aud: audience }),
+  };
+  const claims = (more: object = {}): Record<string, unknown> =>
+    accessClaims({ ...admin, exp: secondsFromNow(LIFETIME), ...more });
+  const asText = (from: string, to: string): string =>
+    JSON.stringify(claims({ jti: "HERE" })).replace(from, to);
+  const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return {
+    expired: await craft(header, claims({ exp: secondsFromNow(-60) }), key),
+    future: await craft(header, claims({ nbf: secondsFromNow(3600) }), key),
+    stranger: await craft({ ...header, alg: "ES256" }, claims({ iss: "stranger" }), stranger.privateKey),
+    partner: await craft({ ...header, alg: "ES256" }, claims({ iss: PARTNER }), stranger.privateKey),
+    unsigned: `${encode({ alg: "none", typ: "at+jwt" })}.${encode(claims())}.`,
+    confused: await craft({ alg: "HS256", typ: "at+jwt" }, claims(), publicBytes(key)),
+    "own-key": await craft(
+      { ...header, alg: "ES256", jwk: stranger.publicKey.export({ format: "jwk" }) },
+      claims(),
+      stranger.privateKey,
+    ),
+    critical: await craft({ ...header, crit: ["x-odd"], "x-odd": true }, claims(), key),
+    "no-type": await craft({ alg: method }, claims(), key),
+    endless: await craft(header, asText(`"exp":${String(claims()["exp"])}`, '"exp":1e999'), key),
+    huge: await craft(header, claims({ filler: "x".repeat(16_400) }), key),
+    deep: await craft(header, asText('"HERE"', "[".repeat(5000) + "]".repeat(5000)), key),
+    list: await craft(header, "[]", key),
+    "other-kid": await craft({ alg: method, typ: "id+jwt", kid: "1" }, claims({ ip: "*" }), key),
+    "proto-claims": await craft(header, asText('"iat"', '"__proto__":{"groups":["admin"]},"iat_"'), key),
+    "foreign-session": await craft(
+      { alg: "ES256", typ: "id+jwt", kid: "1" },
+      claims({ iss: PARTNER, ip: "*" }),
+      partner ?? stranger.privateKey,
+    ),
+  };
+}
+
+/** What an attacker would take for the secret of an HMAC. */
+function publicBytes(key: KeyObject): Buffer {
+  const exported = createPublicKey(key).export({ type: "spki", format: "pem" });
+  return Buffer.from(exported);
+}

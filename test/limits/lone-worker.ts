@@ -1,0 +1,107 @@
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createPasswords } from "../../src/auth/password.ts";
+import { connectRpc } from "../../src/client/rpc-client.ts";
+import { type Config, parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import { createIssuer } from "../../src/tokens/issuer.ts";
+import { folderWith, startCli } from "../support/cli.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { provision } from "../support/worker.ts";
+
+const MEGABYTE = 1024;
+
+/** What a process holds in memory, in megabytes. */
+export interface Memory {
+  readonly now: number;
+  /** The most since the last `forgetPeak`. */
+  readonly peak: number;
+}
+
+interface Reply {
+  readonly resp_code: number;
+  readonly resp_data: Readonly<Record<string, unknown>>;
+}
+
+/** A worker in a process of its own, whose memory is looked at from outside. */
+export interface LoneWorker extends AsyncDisposable {
+  readonly url: string;
+  readonly config: Config;
+  readonly memory: Memory;
+  forgetPeak(): void;
+  /** Waits for up to a minute. */
+  call(queue: string, request: object): Promise<Reply>;
+  accessToken(username: string): Promise<string>;
+}
+
+interface LoneWorkerOptions {
+  readonly appConfig: object;
+  /** Passwords by username. */
+  readonly users: Readonly<Record<string, string>>;
+  /** Names of users who cannot log in. */
+  readonly others?: readonly string[];
+}
+
+/** Starts `authmq serve` on SQLite. */
+export async function startLoneWorker({
+  appConfig,
+  users,
+  others = [],
+}: LoneWorkerOptions): Promise<LoneWorker> {
+  const { raw, vhost, cleanUp } = await provision({
+    config: { app_config: { ...appConfig }, log_settings: { level: "info" } },
+  });
+  const cwd = folderWith(raw);
+  const config = parseConfig(raw, { keys: true, env: {}, folder: cwd });
+  await migrate(config.db);
+  await addUsers(config, users, others);
+  const child = startCli(["serve"], { cwd });
+  let said = "";
+  // Only its beginning: the test's own memory must not grow with the flood either.
+  child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(0, 4000)));
+  await waitUntil("ready", () => said.includes('"msg":"ready"'), {
+    died: () => (child.exitCode === null ? undefined : said),
+  });
+  const client = await connectRpc(config.amqp);
+  const issuer = await createIssuer(config.signing!);
+  const read = (name: string): number => {
+    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / MEGABYTE;
+  };
+  return {
+    url: vhost.url,
+    config,
+    get memory() {
+      return { now: read("VmRSS"), peak: read("VmHWM") };
+    },
+    forgetPeak: () => writeFileSync(`/proc/${child.pid}/clear_refs`, "5"),
+    accessToken: (username) =>
+      issuer.signAccessToken({ username, groups: [] }, { vhost: "prod", lifetime: 300 }),
+    call: async (queue, request) => (await client.call(queue, JSON.stringify(request), 60_000)) as Reply,
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      const gone = once(child, "exit");
+      child.kill("SIGTERM");
+      await gone;
+      await cleanUp();
+    },
+  };
+}
+
+async function addUsers(
+  { app, db }: Config,
+  users: Readonly<Record<string, string>>,
+  others: readonly string[],
+): Promise<void> {
+  await using database = openDatabase(db);
+  const passwords = createPasswords(app);
+  const add = async (username: string, password_hash: Uint8Array | null): Promise<void> => {
+    const email = `${username}@example.com`;
+    await createUser(database, { username, password_hash, auth_type: "LOCAL", email, activated: true });
+  };
+  for (const [username, password] of Object.entries(users))
+    await add(username, await passwords.hash(password, () => true));
+  for (const username of others) await add(username, null);
+}

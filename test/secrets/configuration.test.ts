@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { inspect } from "node:util";
+import { z } from "zod";
+import { ConfigError } from "../../src/config/fault.ts";
+import { generateSecret } from "../../src/config/generate-key.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { configSchema, SIGN_METHODS } from "../../src/config/schema.ts";
+import { faultsOf } from "../config/faults-of.ts";
+import { folderWith, newFolder, runCli } from "../support/cli.ts";
+
+/** Stands wherever a secret may stand, and must come out nowhere. */
+const CANARY = "canary-in-the-coal-mine";
+
+const PEM = generateSecret("EdDSA").secret;
+
+interface Shape {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly items?: Shape;
+}
+
+/** Every key of the configuration as a path; a list has one member. */
+function pathsOf(shape: Shape, path: readonly string[] = []): string[][] {
+  const inner = [
+    ...Object.entries(shape.properties ?? {}),
+    ...(shape.items ? [["0", shape.items] as const] : []),
+  ];
+  return inner.flatMap(([key, one]) => [[...path, key], ...pathsOf(one, [...path, key])]);
+}
+
+function withValue(path: readonly string[], value: unknown): unknown {
+  return path.reduceRight<unknown>((inner, key) => (key === "0" ? [inner] : { [key]: inner }), value);
+}
+
+function assertUntold(told: unknown, ...more: readonly string[]): void {
+  const text = typeof told === "string" ? told : JSON.stringify(told);
+  for (const secret of [CANARY, ...more]) assert.ok(!text.includes(secret), text.replaceAll(secret, "..."));
+}
+
+describe("a fault of the configuration", () => {
+  test("does not repeat the value, whichever key it is at", () => {
+    const paths = pathsOf(z.toJSONSchema(configSchema, { io: "input" }) as Shape);
+    assert.ok(paths.length > 80);
+    for (const path of paths) {
+      // A name of a file is told, so that it can be found; so is a pattern or filter, and where the fault is in it.
+      if (/file$|keytab|regex|filter|path|blocklist/.test(path.at(-1) ?? "")) continue;
+      for (const value of [CANARY, [CANARY], { value: CANARY }, [[CANARY]]])
+        assertUntold(faultsOf(withValue(path, value), { keys: true }));
+    }
+  });
+
+  test("does not repeat a key or secret that does not fit", () => {
+    const encoded = Buffer.from(CANARY).toString("base64");
+    for (const signmethod of SIGN_METHODS) {
+      for (const secret of [
+        { type: "plain", value: CANARY },
+        { type: "base64plain", value: encoded },
+        { type: "base64plain", value: `${CANARY}!` },
+        { type: "base64key", value: encoded },
+        { type: "plain", value: CANARY, secret: CANARY },
+        { type: "plain", value: PEM.replace("MC4C", "AAAA"), secret: CANARY },
+        { type: "base64key", value: Buffer.from(PEM).toString("base64"), secret: CANARY },
+      ]) {
+        const creation = { issuer: "authmq", signmethod, secret };
+        const validation = [
+          { name: "other", secret: { ...secret, secret: undefined }, methods: [signmethod] },
+        ];
+        const faults = faultsOf({ jwt_creation: creation, jwt_validation: validation }, { keys: true });
+        assertUntold(faults, encoded, PEM.split("\n")[1]!);
+      }
+    }
+  });
+
+  test("does not repeat a variable of the environment", () => {
+    for (const name of [
+      "AUTHMQ__AMQP_SETTINGS",
+      "AUTHMQ__AMQP_SETTINGS__PORT",
+      "AUTHMQ__DB_SETTINGS__TIMEOUT_MS",
+      "AUTHMQ__JWT_CREATION__SECRET",
+      "AUTHMQ__JWT_CREATION__SECRET__TYPE",
+      "AUTHMQ__JWT_CREATION__SECRET__VALUE",
+      "AUTHMQ__JWT_VALIDATION",
+      "AUTHMQ__LDAP_SETTINGS__PASSWORD",
+    ]) {
+      const faults = faultsOf({}, { env: { [name]: CANARY }, keys: true });
+      assert.notDeepEqual(faults, {}, name);
+      assertUntold(faults);
+    }
+  });
+
+  // DEFECT: the fault quotes the path that cannot be opened, which here is the key.
+  test("does not repeat a key that was put where its file's name belongs", { todo: true }, () => {
+    for (const value of [PEM, CANARY]) {
+      const secret = { type: "keyfile", value };
+      const faults = faultsOf(
+        { jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret } },
+        { keys: true },
+      );
+      assertUntold(faults, PEM.split("\n")[1]!);
+    }
+  });
+
+  // DEFECT: as above.
+  test("does not repeat a secret that was put where its file's name belongs", { todo: true }, () => {
+    assertUntold(faultsOf({}, { env: { AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: CANARY } }));
+  });
+});
+
+describe("a configuration that cannot be used", () => {
+  for (const [fault, text] of [
+    ["no JSON", `{"amqp_settings": {"password": "${CANARY}"} "db_settings": {}}`],
+    ["no JSON at the secret", `{"amqp_settings": {"password": '${CANARY}'}}`],
+    ["a secret that does not end", `{"amqp_settings": {"password": "${CANARY}`],
+    ["the secret twice", `{"amqp_settings": {"password": "${CANARY}", "password": "${CANARY}"}}`],
+    ["a list", `["${CANARY}"]`],
+    ["a wrong type", `{"amqp_settings": {"password": ["${CANARY}"]}}`],
+    ["a misspelt key", `{"amqp_settings": {"pasword": "${CANARY}"}}`],
+  ] as const) {
+    test(`is told without a value of it: ${fault}`, () => {
+      const file = join(newFolder(), "config.json");
+      writeFileSync(file, text);
+      assert.throws(
+        () => loadConfig(file, { keys: true, env: {} }),
+        (error) => {
+          assert.ok(error instanceof ConfigError);
+          assertUntold(inspect(error, { depth: 9, showHidden: true }));
+          return true;
+        },
+      );
+    });
+  }
+});
+
+describe("a command", () => {
+  test("tells of a configuration that is no JSON without a value of it", async () => {
+    const cwd = newFolder();
+    writeFileSync(join(cwd, "config.json"), `{"amqp_settings": {"password": '${CANARY}'}}`);
+    for (const args of [["config", "check"], ["doctor", "--json"], ["serve"]]) {
+      const { code, stdout, stderr } = await runCli(args, { cwd });
+      assert.equal(code, 78, args.join(" "));
+      assert.match(stderr, /^authmq: /);
+      assertUntold(stdout + stderr);
+    }
+  });
+
+  test("says what it cannot reach, without a password", async () => {
+    const cwd = folderWith({
+      jwt_creation: {
+        issuer: "authmq",
+        signmethod: "HS256",
+        secret: { type: "plain", value: `${CANARY} `.repeat(2) },
+      },
+      amqp_settings: { port: 1, username: "broker-user", password: CANARY },
+      db_settings: { dialect: "mysql", port: 1, database: "d", user: "database-user", password: CANARY },
+      ldap_settings: { address: "ldap://127.0.0.1:1", bind_dn: "cn=service", bind_password: CANARY },
+    });
+    const config = await runCli(["config", "check"], { cwd });
+    assert.deepEqual([config.code, config.stdout, config.stderr], [0, "ok\n", ""]);
+    for (const [args, wanted] of [
+      [["doctor"], 1],
+      [["migrate"], 1],
+      [["call", "user_get", "{}"], 2],
+      [["serve", "--migrate"], 1],
+    ] as const) {
+      const { code, stdout, stderr } = await runCli(args, { cwd });
+      assert.equal(code, wanted, `${args.join(" ")}: ${stderr}`);
+      assertUntold(stdout + stderr);
+    }
+  });
+});

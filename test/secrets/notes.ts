@@ -1,0 +1,130 @@
+/**
+ * What the processes of a test run write down for the search at its end (see verdict.ts): the secrets that they saw, and
+ * all that authmq wrote where they could see it. Everything is on disk when a function returns, so a crash loses nothing;
+ * outside of a run nothing is written.
+ */
+import { appendFileSync, linkSync, mkdirSync, openSync, readlinkSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a secret is; the verdict says this in its place. */
+export type SecretKind = "password" | "token" | "ticket" | "hash" | "key";
+
+/** One line in the file of secrets. */
+export interface SecretNote {
+  readonly kind: SecretKind;
+  readonly value: string;
+  /** The test file that saw it. */
+  readonly seenBy: string;
+}
+
+/** The files in the folder of notes. */
+export const SECRETS = "secrets.jsonl";
+export const NAMES = "names.jsonl";
+export const WRITTEN = "written";
+
+const folder = process.env["AUTHMQ_TEST_NOTES"];
+const testFile = (process.argv[1] ?? "-").replace(`${process.cwd()}/`, "");
+const seen = new Set<string>();
+const files = new Map<string, number>();
+
+const KINDS: Readonly<Record<string, SecretKind | "name">> = {
+  ...{ password: "password", password_confirm: "password", bind_password: "password" },
+  ...{ id_token: "token", access_token: "token", kerberos_ticket: "ticket" },
+  ...{ username: "name", user: "name", groupname: "name", email: "name" },
+};
+const FIELD = new RegExp(`"(${Object.keys(KINDS).join("|")})"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*")`, "gs");
+
+/** Of a longer text only so much is looked through for secrets: what is sent to be too large is filled with one letter. */
+const LOOKED_AT = 256 * 1024;
+
+/** Notes a secret. */
+export function noteSecret(kind: SecretKind, value: string): void {
+  const key = `${kind} ${value}`;
+  if (folder === undefined || seen.has(key)) return;
+  seen.add(key);
+  const note: SecretNote = { kind, value, seenBy: testFile };
+  appendFileSync(join(folder, SECRETS), `${JSON.stringify(note)}\n`);
+}
+
+/** Notes a word that is no secret, also where it serves as a password. */
+export function noteName(value: string): void {
+  const key = `name ${value}`;
+  if (folder === undefined || seen.has(key)) return;
+  seen.add(key);
+  appendFileSync(join(folder, NAMES), `${JSON.stringify(value)}\n`);
+}
+
+/** Notes the secrets and names in a request or reply, be it well-formed or not. */
+export function noteMessage(message: string | Uint8Array): void {
+  if (folder === undefined) return;
+  const text =
+    typeof message === "string" ? message.slice(0, LOOKED_AT) : textOf(message.subarray(0, LOOKED_AT));
+  for (const [, field = "", literal = ""] of text.matchAll(FIELD)) {
+    const kind = KINDS[field];
+    const value = unquoted(literal);
+    if (kind === "name") noteName(value);
+    else if (kind !== undefined) noteSecret(kind, value);
+  }
+}
+
+/** Notes the secrets in a configuration, of whatever form it is. */
+export function noteConfig(config: unknown): void {
+  if (folder === undefined || typeof config !== "object" || config === null) return;
+  for (const [key, value] of Object.entries(config)) {
+    if (key === "secret" && typeof value === "object") noteKey(value as Record<string, unknown>);
+    else if (typeof value === "object") noteConfig(value);
+    else if (KINDS[key] === "name") noteName(String(value));
+    else if (KINDS[key] !== undefined) noteSecret(KINDS[key], String(value));
+  }
+}
+
+/** Notes what authmq wrote; `place` says what it is, in words that can stand in a file's name. */
+export function noteWritten(place: string, written: string | Uint8Array): void {
+  if (folder === undefined) return;
+  let file = files.get(place);
+  if (file === undefined) {
+    file = openSync(pathOf(place), "a");
+    files.set(place, file);
+  }
+  writeSync(file, typeof written === "string" ? Buffer.from(written) : written);
+}
+
+/** Notes all that is and will be in the file behind this descriptor, also when the file is removed. */
+export function noteFile(place: string, descriptor: number): void {
+  if (folder === undefined || process.platform !== "linux") return; // only there a descriptor leads to its file
+  const path = readlinkSync(`/proc/self/fd/${descriptor}`);
+  try {
+    linkSync(path, pathOf(`${place} ${statSync(path).ino}`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** A key in whatever form it is given: a file's content is read by whoever can, a public key is none. */
+function noteKey({ type, value, secret: passphrase }: Record<string, unknown>): void {
+  if (typeof passphrase === "string") noteSecret("password", passphrase);
+  if (typeof value !== "string" || type === "keyfile") return;
+  const isEncoded = type === "base64plain" || type === "base64key";
+  const bytes = Buffer.from(value, isEncoded ? "base64" : "utf8");
+  if (bytes.includes("PUBLIC KEY-----") && !bytes.includes("PRIVATE KEY-----")) return;
+  noteSecret("key", value);
+  if (isEncoded) noteSecret("key", bytes.toString("latin1"));
+}
+
+function pathOf(place: string): string {
+  const written = join(folder ?? "", WRITTEN);
+  mkdirSync(written, { recursive: true });
+  return join(written, `${testFile.replaceAll("/", "-")} ${process.pid} ${place.replaceAll("/", "-")}`);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+}
+
+function unquoted(literal: string): string {
+  try {
+    return JSON.parse(literal) as string;
+  } catch {
+    return literal.slice(1, -1);
+  }
+}

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { folderWith, newFolder, runCli, startCli } from "../support/cli.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { provision, startWorker } from "../support/worker.ts";
+import { passOn } from "./closing-lines.ts";
+import { NAMES, type SecretNote, SECRETS, WRITTEN } from "./notes.ts";
+import { judge } from "./verdict.ts";
+
+/** Where this run's processes note what they see. */
+const notes = process.env["AUTHMQ_TEST_NOTES"]!;
+
+function secretsNoted(kind: SecretNote["kind"]): string[] {
+  const lines = readFileSync(join(notes, SECRETS), "utf8").trim().split("\n");
+  const all = lines.map((line) => JSON.parse(line) as SecretNote);
+  return all.filter((note) => note.kind === kind).map(({ value }) => value);
+}
+
+/** All that this file's process noted as written, by what it is. */
+function written(place: string): string {
+  const own = readdirSync(join(notes, WRITTEN)).filter((name) => name.includes(` ${process.pid} ${place}`));
+  return own.map((name) => readFileSync(join(notes, WRITTEN, name), "utf8")).join("");
+}
+
+for (const database of ["sqlite", "mysql"] as const) {
+  test(`what a worker on ${database} is told and what it writes is noted`, async () => {
+    const worker = await startWorker({ database });
+    const password = `noted-on-${database}`;
+    await worker.addUser(`watched-${database}`, password);
+    const wrong = `refused-on-${database}`;
+    await worker.call("login", { username: `watched-${database}`, password: wrong });
+    const idToken = await worker.login(`watched-${database}`, password);
+    const { resp_data } = await worker.call("token", { id_token: idToken });
+    const created = { username: "created", password: `new-on-${database}`, email: "created@example.com" };
+    const access_token = await worker.accessToken("root", ["admin"]);
+    await worker.call("user_admin_create", { ...created, access_token });
+    await worker[Symbol.asyncDispose]();
+
+    const passwords = secretsNoted("password");
+    for (const one of [password, wrong, created.password, String(worker.raw["amqp_settings"]!["password"])])
+      assert.ok(passwords.includes(one), one);
+    if (database === "mysql") assert.ok(passwords.includes(String(worker.raw["db_settings"]!["password"])));
+    const tokens = secretsNoted("token");
+    for (const one of [idToken, resp_data["access_token"], access_token])
+      assert.ok(tokens.includes(String(one)));
+    assert.ok(secretsNoted("hash").filter((hash) => hash.startsWith("$")).length >= 2);
+    const key = worker.raw["jwt_creation"]!["secret"] as { value: string };
+    assert.ok(secretsNoted("key").includes(key.value));
+    assert.ok(readFileSync(join(notes, NAMES), "utf8").includes(`"watched-${database}"\n`));
+
+    for (const line of worker.log) assert.ok(written("log").includes(line));
+    assert.match(written("replies"), /"INVALID_CREDENTIALS"/);
+    assert.match(written("replies"), /"id_token":"\.\.\."/);
+    assert.match(written("table user"), new RegExp(`watched-${database}`));
+    assert.doesNotMatch(written("table user"), /password_hash/);
+    assert.match(written("table rpc_inbox"), /user_admin_create/);
+  });
+}
+
+test("what an authmq of its own is given and what it says is noted, but for the token that was asked for", async () => {
+  const { raw, cleanUp } = await provision();
+  const cwd = folderWith({ ...raw, health_settings: {} });
+  const admin = ["admin", "create", "watched-root", "--email", "root@example.com"];
+  assert.equal((await runCli(["migrate"], { cwd })).code, 0);
+  assert.equal((await runCli(admin, { cwd, stdin: "noted-from-stdin\n" })).code, 0);
+  const served = startCli(["serve"], { cwd });
+  await waitUntil("ready", () => written("stderr of authmq").includes('"msg":"ready"') || undefined);
+  const request = JSON.stringify({ username: "watched-root", password: "noted-from-stdin" });
+  const { stdout } = await runCli(["call", "login", "-"], { cwd, stdin: request });
+  const { resp_data } = JSON.parse(stdout) as { resp_data: { id_token: string } };
+  served.kill("SIGTERM");
+  served.stderr.resume();
+  await once(served, "close");
+  await cleanUp();
+
+  assert.ok(secretsNoted("password").includes("noted-from-stdin"));
+  assert.ok(secretsNoted("token").includes(resp_data.id_token));
+  assert.match(written("stderr of authmq"), /"msg":"stopped"/);
+  assert.match(written("stdout of authmq"), /applied 0001-user/);
+  assert.ok(!written("stdout of authmq").includes(resp_data.id_token));
+  assert.match(written("table user"), /watched-root/);
+});
+
+test("a secret that a watched process logs makes the run fail, be the log thrown away or the process crash", () => {
+  const run = (program: string): ReturnType<typeof judge> => {
+    const folder = newFolder();
+    mkdirSync(join(folder, WRITTEN));
+    const watch = new URL("./watch.ts", import.meta.url).href;
+    try {
+      execFileSync(process.execPath, ["--import", watch, "--input-type=module", "-e", program], {
+        cwd: join(import.meta.dirname, "../.."),
+        env: { ...process.env, AUTHMQ_TEST_NOTES: folder },
+        stdio: "ignore",
+      });
+    } catch {
+      // Some are meant to crash.
+    }
+    return judge(folder);
+  };
+  const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
+  const begin = `
+    import { createLogTo } from ${url("../../src/observability/log.ts")};
+    import { noteMessage } from ${url("./notes.ts")};
+    const log = createLogTo({ write: () => undefined }, "info");
+    noteMessage('{"password":"planted-secret"}');
+    log.info("a harmless line");
+  `;
+  assert.equal(run(begin).ok, true);
+  assert.match(run(begin).lines.join(), / searched for 1 secrets, none found/);
+  for (const leak of [
+    'log.info({ request: { password: "planted-secret" } }, "planted")',
+    'log.error({ err: new Error("planted-secret") }, "planted"); process.kill(process.pid, "SIGKILL")',
+    'log.info({ deep: JSON.stringify({ text: "planted-secret" }) }, "planted"); throw new Error("crash")',
+  ]) {
+    const { ok, lines } = run(`${begin}${leak}`);
+    assert.equal(ok, false, leak);
+    assert.match(lines[0]!, /^secrets: a password .* log, line 2: /);
+    assert.ok(!lines.join("\n").includes("planted-secret"));
+  }
+});
+
+test("the runner's output is passed on at once, and its closing lines at the end", async () => {
+  const from = new PassThrough();
+  const to = new PassThrough().setEncoding("utf8");
+  const closing = passOn(from, to);
+  const next = async (): Promise<string> => ((await once(to, "data")) as [string])[0];
+  from.write("✔ one test");
+  from.write(" (1 ms)\nand a li");
+  assert.equal(await next(), "✔ one test (1 ms)\n");
+  from.write("ne\n\x1b[34mℹ tests 1\x1b[39m\nof a runner in a test\n");
+  assert.equal(await next(), "and a line\n");
+  from.end("\x1b[34mℹ tests 2\x1b[39m\nℹ pass 2\n\n✖ failing tests:\nno newline");
+  assert.equal(await next(), "\x1b[34mℹ tests 1\x1b[39m\nof a runner in a test\n");
+  assert.equal(await closing, "\x1b[34mℹ tests 2\x1b[39m\nℹ pass 2\n\n✖ failing tests:\nno newline");
+});

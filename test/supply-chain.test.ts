@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { test } from "node:test";
+import { newFolder } from "./support/cli.ts";
+
+const checkout = resolve(import.meta.dirname, "..");
+const read = (path: string): string => readFileSync(join(checkout, path), "utf8");
+
+interface Component {
+  readonly "bom-ref": string;
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+}
+
+interface Bom {
+  readonly bomFormat: string;
+  readonly metadata: { readonly component: Component };
+  readonly components: readonly Component[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
+}
+
+interface Lock {
+  readonly packages: Readonly<
+    Record<string, { readonly version: string; readonly dev?: boolean; readonly link?: boolean }>
+  >;
+}
+
+interface Stage {
+  readonly name: string | undefined;
+  readonly lines: readonly string[];
+}
+
+test("the SBOM lists what is installed in production, from the lock file alone and without a network", () => {
+  const folder = newFolder();
+  for (const file of ["package.json", "package-lock.json"])
+    copyFileSync(join(checkout, file), join(folder, file));
+  const env = {
+    PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
+    HOME: folder,
+    npm_config_registry: "http://127.0.0.1:1/",
+  };
+  const script = join(checkout, "test/support/sbom.ts");
+  const said = execFileSync(process.execPath, [script], { cwd: folder, env, encoding: "utf8" });
+  const { bomFormat, metadata, components, dependencies } = JSON.parse(
+    readFileSync(join(folder, "sbom.cdx.json"), "utf8"),
+  ) as Bom;
+  assert.equal(said, `sbom.cdx.json: ${components.length} components\n`);
+  const { version } = JSON.parse(read("package.json")) as { version: string };
+  const { component } = metadata;
+  assert.deepEqual([bomFormat, component.name, component.version], ["CycloneDX", "authmq", version]);
+  const { packages } = JSON.parse(read("package-lock.json")) as Lock;
+  const production = Object.entries(packages).filter(
+    ([path, entry]) => path !== "" && entry.dev !== true && entry.link !== true,
+  );
+  const expected = production.map(([path, entry]) => {
+    return `pkg:npm/${path.slice(path.lastIndexOf("node_modules/") + 13).replace("@", "%40")}@${entry.version}`;
+  });
+  assert.deepEqual(components.map(({ purl }) => purl).toSorted(), expected.toSorted());
+  const refs = [component, ...components].map((one) => one["bom-ref"]);
+  assert.deepEqual(dependencies.map(({ ref }) => ref).toSorted(), refs.toSorted());
+  for (const { dependsOn } of dependencies) for (const ref of dependsOn) assert.ok(refs.includes(ref), ref);
+});
+
+test("the image runs as a user without rights, and has packages of production, compiled code and nothing else", () => {
+  const stages = stagesOf(read("Dockerfile"));
+  const last = stages.at(-1)!;
+  const users = last.lines.filter((line) => line.startsWith("USER "));
+  assert.deepEqual(users, ["USER node"]);
+  const command = last.lines.findIndex((line) => /^(CMD|ENTRYPOINT) /.test(line));
+  assert.ok(last.lines.indexOf("USER node") < command);
+  assert.ok(last.lines.includes("ENV NODE_ENV=production"));
+  assert.deepEqual(
+    last.lines.filter((line) => /^(COPY|ADD) /.test(line)),
+    [
+      "COPY --from=packages /authmq/node_modules node_modules",
+      "COPY --from=build /authmq/dist dist",
+      "COPY package.json LICENSE ./",
+    ],
+  );
+  const packages = stages.find(({ name }) => name === "packages")!;
+  const installs = packages.lines.filter((line) => /^RUN .*npm /.test(line));
+  assert.deepEqual(installs, ["RUN npm ci --omit=dev --no-audit --no-fund"]);
+});
+
+test("no secret of a checkout can come into the image, nor is one asked for when it is built", () => {
+  const [first, ...allowed] = read(".dockerignore")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  assert.equal(first, "*", "nothing is sent but what is named");
+  assert.deepEqual(allowed.toSorted(), [
+    "!.ci",
+    "!LICENSE",
+    "!package-lock.json",
+    "!package.json",
+    "!src",
+    "!tsconfig.json",
+  ]);
+  const lines = stagesOf(read("Dockerfile")).flatMap((stage) => stage.lines);
+  for (const line of lines) {
+    assert.doesNotMatch(line, /^ARG |--mount=type=secret|--secret/);
+    assert.doesNotMatch(line, /password|secret|token|\.pem|\.key\b|\bconfig\.json/i);
+  }
+});
+
+/** The stages of a Dockerfile, each with its instructions. */
+function stagesOf(dockerfile: string): Stage[] {
+  const lines = dockerfile
+    .replaceAll("\\\n", " ")
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  const stages: { name: string | undefined; lines: string[] }[] = [];
+  for (const line of lines) {
+    const from = /^FROM \S+(?: AS (\S+))?$/i.exec(line);
+    if (from) stages.push({ name: from[1], lines: [] });
+    else stages.at(-1)?.lines.push(line);
+  }
+  return stages;
+}

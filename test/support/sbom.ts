@@ -1,0 +1,43 @@
+/**
+ * Writes sbom.cdx.json to the current folder: what an installation consists of (CycloneDX), by the package-lock.json in
+ * it alone. `npm sbom --omit dev` would do, but it also leaves out what both the product and its tools use, zod for one.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+
+const FILE = "sbom.cdx.json";
+const DEVELOPMENT = "cdx:npm:package:development";
+
+const component = z.looseObject({
+  "bom-ref": z.string(),
+  name: z.string(),
+  properties: z.array(z.object({ name: z.string(), value: z.string() })).default([]),
+});
+
+const bomSchema = z.looseObject({
+  metadata: z.looseObject({ component }),
+  components: z.array(component),
+  dependencies: z.array(z.object({ ref: z.string(), dependsOn: z.array(z.string()).default([]) })),
+});
+
+const { name } = z.object({ name: z.string() }).parse(JSON.parse(readFileSync("package.json", "utf8")));
+const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only", "--offline"];
+const { metadata, components, dependencies, ...rest } = bomSchema.parse(
+  JSON.parse(execFileSync("npm", args, { encoding: "utf8", maxBuffer: 64 * 2 ** 20 })),
+);
+const kept = components.filter(
+  ({ properties }) => !properties.some((one) => one.name === DEVELOPMENT && one.value === "true"),
+);
+const refs = new Set([metadata.component["bom-ref"], ...kept.map((one) => one["bom-ref"])]);
+const bom = {
+  ...rest,
+  // npm names the product after the folder that it lies in.
+  metadata: { ...metadata, component: { ...metadata.component, name } },
+  components: kept,
+  dependencies: dependencies
+    .filter(({ ref }) => refs.has(ref))
+    .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => refs.has(other)) })),
+};
+writeFileSync(FILE, `${JSON.stringify(bom, null, 2)}\n`);
+process.stdout.write(`${FILE}: ${kept.length} components\n`);
