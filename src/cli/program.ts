@@ -36,7 +36,7 @@ Examples:
   $ authmq migrate                                     make or update the database
   $ authmq admin create root --email root@example.com  the first administrator
   $ authmq serve                                       answer requests
-  $ authmq call login '{"username":"root","password":"..."}'`,
+  $ authmq call login - < login.json                   one request, which may hold a password, from stdin`,
     );
   const [name = ""] = args;
   const wanted = COMMANDS.has(name) ? [name] : [...COMMANDS.keys()];

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { messageOf } from "../errors.ts";
-import { BadSetting, collectFault, type ConfigFault } from "./fault.ts";
+import { BadSetting, collectFault, type ConfigFault, reasonOf } from "./fault.ts";
 import { configSchema } from "./schema.ts";
 
 const PREFIX = "AUTHMQ__";
@@ -89,7 +88,8 @@ function readSecretFile(path: string): string {
   try {
     return readFileSync(path, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
-    throw new BadSetting(`cannot read the file: ${messageOf(error)}`);
+    // Its path stays out: it may be the secret itself.
+    throw new BadSetting(`cannot read the file: ${reasonOf(error)}`);
   }
 }
 

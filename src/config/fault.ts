@@ -30,3 +30,10 @@ export function collectFault<T>(faults: ConfigFault[], path: string, read: () =>
     return undefined;
   }
 }
+
+/** Why a file could not be read, without its path. */
+export function reasonOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const meaning = { ENOENT: "there is none", EACCES: "this user may not", EISDIR: "it is a folder" }[code];
+  return meaning === undefined ? code : `${meaning} (${code})`;
+}

@@ -48,7 +48,7 @@ test("queues that do not fit the profile fail with the difference and what to do
     "fail: group_all, group_user do not fit amqp_settings.queues durable: durable is false, wanted is true | Delete such a queue once it is empty, or set amqp_settings.queues to transient.",
     "fail: token does not fit amqp_settings.queues durable: exclusive is true, wanted is false | Another program has it for itself: end that program, or name the queue differently in queue_settings.",
     "fail: user_all does not fit amqp_settings.queues durable: x-message-ttl is 5000, wanted is none | Delete such a queue once it is empty.",
-    "warn: no worker consumes login, logout, user_register, user_admin_create, user_delete, user_change, user_get, group_create, group_delete, group_add_user, group_remove_user | Start one: authmq serve",
+    "warn: no worker consumes login, logout, user_register, user_admin_create, user_delete, user_change, user_get, user_unlock, group_create, group_delete, group_add_user, group_remove_user | Start one: authmq serve",
   ]);
   const queues = (await callManagement(
     "GET",

@@ -11,8 +11,8 @@ import { renderTable, summary } from "./table.ts";
 
 const HELP = `usage: npm run -s fuzz -- [--seconds N] [--seed N] [--round N]
 
-Sends requests of all sorts to every queue, on SQLite and on MariaDB in turn, checks each reply, the log and the database,
-and makes what it finds as small as it can.
+Sends requests of all sorts to every queue, on SQLite and on MariaDB in turn, checks each reply, the log and the
+database, and makes what it finds as small as it can.
 
   --seconds N  how long (default: 300)
   --seed N     what is random in it (default: another one each time, which is printed)

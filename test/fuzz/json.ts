@@ -13,6 +13,7 @@ export type Node =
   /** An object with so many members. */
   | { readonly wide: number };
 
+/** One member of an object; an object may have several with one name. */
 export type Member = readonly [name: string, value: Node];
 
 /** A text of JSON, and what the fuzzer knows about it. */

@@ -15,6 +15,7 @@ export interface Verdict {
   readonly faults: readonly Fault[];
 }
 
+/** One promise that a reply breaks. */
 export interface Fault {
   readonly kind:
     | "form"

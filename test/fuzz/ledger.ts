@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import type { DbConfig } from "../../src/config/load.ts";
 
+/** One row by its columns. */
 export type Row = Readonly<Record<string, unknown>>;
 
 /** The rows of the four tables that a request may change, in order and without the time of a token's last use. */
@@ -107,7 +108,8 @@ function triggers(table: Table, columns: readonly string[], dialect: DbConfig["d
       dialect === "mysql"
         ? `concat('${table} ${event} ', ${row}.${key})`
         : `'${table} ${event} ' || ${row}.${key}`;
-    const note = `insert into fuzz_change (what) select ${what}${dialect === "mysql" ? " from dual" : ""} where ${condition}`;
+    const from = dialect === "mysql" ? " from dual" : "";
+    const note = `insert into fuzz_change (what) select ${what}${from} where ${condition}`;
     const head = `create trigger fuzz_${table}_${event} after ${event} on \`${table}\` for each row`;
     return dialect === "mysql" ? `${head} ${note}` : `${head} begin ${note}; end`;
   });
@@ -120,7 +122,8 @@ function tableNames(dialect: DbConfig["dialect"]): string {
 }
 
 function insertion(table: Table, row: Row): string {
-  return `insert into \`${table}\` (${Object.keys(row).join(", ")}) values (${Object.values(row).map(literal).join(", ")})`;
+  const values = Object.values(row).map(literal).join(", ");
+  return `insert into \`${table}\` (${Object.keys(row).join(", ")}) values (${values})`;
 }
 
 function literal(value: unknown): string {

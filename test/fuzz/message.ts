@@ -13,6 +13,7 @@ export type Field =
   /** A list in a list in a list ... */
   | { readonly tag: "A"; readonly depth: number };
 
+/** One entry of a header table. */
 export type Entry = readonly [name: Text, value: Field];
 
 /** The properties of a message, but `reply_to`. */

@@ -43,7 +43,12 @@ const groups = [...GROUPS, "new-group", "no-such-group"];
 
 /** What some databases take for one of those names, where the patterns let it through. */
 const lookalikes = (names: readonly string[]): string[] => [
-  ...names.flatMap((name) => [`${name}\0`, `${name.slice(0, 2)}\u200b${name.slice(2)}`, ` ${name}`]),
+  ...names.flatMap((name) => [
+    `${name} `,
+    `${name}\0`,
+    `${name.slice(0, 2)}\u200b${name.slice(2)}`,
+    ` ${name}`,
+  ]),
   ...[
     "\u00e1dmin",
     "ADMIN",

@@ -25,4 +25,5 @@ export const PASSWORDS: Readonly<Record<string, string>> = {
   bobby: "Hz4~galangal~17",
 };
 
+/** The groups that there are; names of groups are compared exactly. */
 export const GROUPS = ["admin", "staff", "Staff", "nobody"];

@@ -22,6 +22,7 @@ const MOST = 30;
 /** A reply that is missing is missed sooner while a request is made smaller; the smallest one is tried in earnest. */
 const IMPATIENCE = 1000;
 
+/** What a session is about: both databases and both variants unless others are named. */
 export interface Options {
   readonly seed: number;
   readonly databases?: readonly DatabaseKind[];
@@ -44,14 +45,14 @@ export async function openSession({
   const made = variants.map(makeVariant);
   const plans = databases.flatMap((database) => made.map((variant) => ({ variant, database })));
   const houses = await Promise.all(plans.map(({ variant, database }) => openHouse(variant, database, SLOTS)));
-  const targets = houses.map(aimAt);
+  const targets = houses.map((house, index) => aimAt(house, plans[index]?.variant.name));
   const tally = newTally(QUEUES);
   return {
     tally,
     async round(number, isOver = () => false) {
-      for (const [index, target] of targets.entries()) {
+      for (const target of targets) {
         if (isOver()) return;
-        await bombard(target, tally, number, (place) => mix(seed, number, index, place));
+        await bombard(target, tally, number, (place) => mix(seed, number, target.mark, place));
       }
     },
     async [Symbol.asyncDispose]() {
@@ -62,13 +63,16 @@ export async function openSession({
 
 interface Target {
   readonly house: House;
+  /** The same for one variant on one database, whichever others there are. */
+  readonly mark: number;
   readonly fire: ReturnType<typeof besiege>;
   readonly inputs: ReadonlyMap<QueueName, fc.Arbitrary<Input>>;
 }
 
-function aimAt(house: House): Target {
+function aimAt(house: House, variant: VariantName | undefined): Target {
+  const mark = 2 * DATABASES.indexOf(house.database) + Number(variant === "open");
   const inputs = PROCEDURES.map((one) => [one.name, inputsFor(one, house.config.app)] as const);
-  return { house, fire: besiege(house), inputs: new Map(inputs) };
+  return { house, mark, fire: besiege(house), inputs: new Map(inputs) };
 }
 
 async function bombard(

@@ -11,6 +11,7 @@ import type { Input } from "./requests.ts";
 import { hasEffect, mayOnceSucceed, type Rules } from "./rights.ts";
 import { faultsOfState } from "./state.ts";
 
+/** A request and the queue that it goes to. */
 export interface Aimed {
   readonly queue: QueueName;
   readonly input: Input;
@@ -26,6 +27,7 @@ export interface Finding {
   readonly queue?: QueueName;
 }
 
+/** What came of a batch. */
 export interface Outcome {
   /** In the order of the requests; 0 for no reply. */
   readonly codes: readonly number[];
@@ -37,16 +39,18 @@ export const BATCH = 96;
 const IN_FLIGHT = 16;
 
 const REGISTRY = createRegistry(PROCEDURES);
+/** Every queue there is. */
 export const QUEUES: readonly QueueName[] = [...REGISTRY.keys()];
+/** Reply queues that a house needs: one for each request of a batch, and one for each usual request after it. */
 export const SLOTS = BATCH + QUEUES.length;
 
 /**
  * Sends batches to one house and looks at all that comes of them. No request that is refused may change the database,
  * and that is known of every single one, in two ways:
  *
- * - Requests that cannot succeed, because they bring no token and no password that is good for anything, go out 16 at
- *   a time. Triggers note each change in the transaction that makes it, and a later change cannot take a note away: when
- *   there is none after all of them, none of them has changed anything.
+ * - Requests that cannot succeed, because they bring no token and no password that is good for anything, go out 16 at a
+ *   time. Triggers note each change in the transaction that makes it, and no later change takes a note away: when there
+ *   is none after all of them, none of them has changed anything. The same goes for requests that only read.
  * - Requests that could succeed and would then leave something behind go out one by one, with a look at the notes after
  *   each. Whatever was changed is put back at once, so every request meets the same first state, and one that is found
  *   can be made smaller by itself.

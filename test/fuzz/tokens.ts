@@ -31,6 +31,7 @@ export const BAD_TOKENS = [
   ...["no-type", "endless", "huge", "list", "other-kid", "proto-claims", "foreign-session"],
 ] as const;
 
+/** What a token is called here. */
 export type TokenName = (typeof GOOD_TOKENS)[number] | (typeof BAD_TOKENS)[number];
 
 /** A token by its name, and what was done to its text; fractions (thousandths) say where. */

@@ -25,6 +25,7 @@ export interface Treasury {
 /** The ID tokens that logins gave. */
 export type Sessions = Readonly<Record<"session" | "bound-session" | "off-session" | "revoked", string>>;
 
+/** The address that one session is bound to. */
 export const BOUND_IP = "10.1.2.3";
 
 /** So long tokens are good, in seconds: longer than a run takes. */

@@ -13,8 +13,10 @@ export interface Variant {
   readonly partner: KeyObject | undefined;
 }
 
+/** What a variant is called. */
 export type VariantName = "strict" | "open";
 
+/** The other issuer. */
 export const PARTNER = "partner";
 
 /** Everything fits: what the patterns let through as a rule has to be borne by the rest. */

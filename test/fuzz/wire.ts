@@ -26,6 +26,7 @@ const MAX_HEADER = 120_000;
 /** The longest text of a property, in bytes. */
 export const MAX_SHORT = 255;
 
+/** Where a message goes, and where its reply. */
 export interface Address {
   readonly channel: number;
   readonly queue: string;

@@ -42,7 +42,7 @@ describe("the HTTP endpoints of a worker that serves", () => {
     assert.deepEqual([code, status, reason], [200, "ready", undefined]);
     const names = Object.keys(dependencies);
     assert.deepEqual(names.slice(0, 4), ["database", "broker requests", "broker replies", "queue login"]);
-    assert.equal(names.length, 3 + 15);
+    assert.equal(names.length, 3 + 16);
     for (const [name, dependency] of Object.entries(dependencies))
       assert.deepEqual(dependency, { state: "ok", required: true }, name);
   });

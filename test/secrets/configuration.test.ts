@@ -91,8 +91,7 @@ describe("a fault of the configuration", () => {
     }
   });
 
-  // DEFECT: the fault quotes the path that cannot be opened, which here is the key.
-  test("does not repeat a key that was put where its file's name belongs", { todo: true }, () => {
+  test("does not repeat a key that was put where its file's name belongs", () => {
     for (const value of [PEM, CANARY]) {
       const secret = { type: "keyfile", value };
       const faults = faultsOf(
@@ -103,8 +102,7 @@ describe("a fault of the configuration", () => {
     }
   });
 
-  // DEFECT: as above.
-  test("does not repeat a secret that was put where its file's name belongs", { todo: true }, () => {
+  test("does not repeat a secret that was put where its file's name belongs", () => {
     assertUntold(faultsOf({}, { env: { AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: CANARY } }));
   });
 });

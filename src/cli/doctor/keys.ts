@@ -1,14 +1,9 @@
-import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { z } from "zod";
-import { overlayEnvironment } from "../../config/environment.ts";
-import { isSymmetric } from "../../config/keys.ts";
 import type { Config } from "../../config/load.ts";
-import { configSchema, type SignMethod } from "../../config/schema.ts";
+import type { SignMethod } from "../../config/schema.ts";
 import { readCompact } from "../../tokens/compact.ts";
 import { createIssuer } from "../../tokens/issuer.ts";
 import { createValidator } from "../../tokens/validator.ts";
-import { fileFindings } from "./files.ts";
+import { fileFindings, keyFiles } from "./files.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 
 const on = findingsOn("keys");
@@ -61,16 +56,4 @@ function secretFindings(issuer: string, secret: Buffer, methods: readonly SignMe
   const text = secret.toString("latin1");
   const isTyped = /^[\t\n\r -~]+$/.test(text) && (!/\d/.test(text) || WORDS.test(text));
   return isTyped ? [on.warn(`the secret of ${issuer} looks typed by hand, and may be guessed`, advice)] : [];
-}
-
-/** The files that hold private keys and shared secrets; the configuration was found to be in order before. */
-function keyFiles(file: string | undefined): string[] {
-  const raw: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"));
-  const overlay = overlayEnvironment(z.record(z.string(), z.unknown()).parse(raw), process.env);
-  const { jwt_creation: own, jwt_validation: issuers } = configSchema.parse(overlay.raw);
-  const shared = issuers.filter(({ methods }) => methods.some(isSymmetric));
-  const folder = file === undefined ? "." : dirname(file);
-  return [own, ...shared].flatMap((one) =>
-    one?.secret.type === "keyfile" ? resolve(folder, one.secret.value) : [],
-  );
 }
