@@ -2,7 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { LoginThrottle } from "../config/app-config.ts";
 import type { Database, Db, Trx } from "../db/database.ts";
-import { deleteThrottle, findThrottle, writeThrottle } from "../db/queries/login-throttle.ts";
+import {
+  deleteThrottle,
+  findThrottle,
+  type ThrottleRow,
+  writeThrottle,
+} from "../db/queries/login-throttle.ts";
 import { findUser } from "../db/queries/users.ts";
 import { repeated } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
@@ -48,6 +53,13 @@ interface ThrottleParts {
   readonly log: Log;
 }
 
+interface Guesser {
+  readonly username: string;
+  readonly key: Buffer;
+  /** Of the origin, within the account. */
+  readonly id: string;
+}
+
 /** Between two looks at whether the attempts that run are decided, in milliseconds. */
 const PAUSE = 25;
 
@@ -66,6 +78,33 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
   // A directory knows the case of letters beyond ASCII, and each spelling would have failures of its own.
   const keyOf = (username: string): Buffer => fingerprints.of("account", username.toLowerCase());
 
+  /** How many attempts run in this process that stand in no table, because their limit is far: by account, and source. */
+  const unwritten = new Map<string, number>();
+  const countUnwritten = (names: readonly string[], step: 1 | -1): void => {
+    for (const name of names) {
+      const count = (unwritten.get(name) ?? 0) + step;
+      if (count > 0) unwritten.set(name, count);
+      else unwritten.delete(name);
+    }
+  };
+
+  /** One after the other for each account: of many at once all but one would find that they read an old state. */
+  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = async <T>(key: Buffer, work: () => Promise<T>): Promise<T> => {
+    const name = key.toString("hex");
+    const before = turns.get(name);
+    const mine = (async () => {
+      await before?.catch(() => undefined);
+      return work();
+    })();
+    turns.set(name, mine);
+    try {
+      return await mine;
+    } finally {
+      if (turns.get(name) === mine) turns.delete(name);
+    }
+  };
+
   /** Replaces an account's sources by what `next` makes of them; undefined leaves them. */
   const change = async <T extends readonly Source[] | undefined>(
     trx: Db,
@@ -76,16 +115,22 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
       const row = await findThrottle(trx, key);
       const sources = next(row === undefined ? [] : readSources(row.sources));
       if (sources === undefined) return sources;
-      const now = Date.now();
-      const written = await writeThrottle(trx, {
-        key,
-        earlier: row?.version,
-        sources: JSON.stringify(sources),
-        expiresAt: new Date(expiryOf(sources, now, limits)),
-      });
-      if (written) return sources;
+      if (await write(trx, key, row, sources)) return sources;
     }
   };
+
+  const write = (
+    trx: Db,
+    key: Buffer,
+    row: ThrottleRow | undefined,
+    sources: readonly Source[],
+  ): Promise<boolean> =>
+    writeThrottle(trx, {
+      key,
+      earlier: row?.version,
+      sources: JSON.stringify(sources),
+      expiresAt: new Date(expiryOf(sources, Date.now(), limits)),
+    });
 
   const refuse = (until: number): AppError => {
     metrics.count("logins_throttled_total");
@@ -97,19 +142,11 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     async admit(username, { userId, ip }, limit) {
       const key = keyOf(username);
       const id = fingerprints.of("origin", userId, networkOf(ip)).toString("base64url", 0, 12);
+      const from = { username, key, id };
       const end = performance.now() + limit;
       for (;;) {
-        const began = Date.now();
-        const admitted = await repeated(
-          () =>
-            change(db, key, (sources) => {
-              const admission = admit(sources, id, began, limits);
-              if (admission.verdict === "refused") throw refuse(admission.until);
-              return admission.verdict === "admitted" ? admission.sources : undefined;
-            }),
-          limit,
-        );
-        if (admitted !== undefined) return attempt(username, key, id, began);
+        const attempt = await inTurn(key, () => repeated(() => enter(from), limit));
+        if (attempt !== undefined) return attempt;
         if (performance.now() >= end)
           throw new AppError("UNAVAILABLE", "other logins of the account were not decided in time");
         await sleep(PAUSE * (1 + Math.random()));
@@ -126,15 +163,43 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     forget: (trx, username) => deleteThrottle(trx, keyOf(username)),
   };
 
-  function attempt(username: string, key: Buffer, id: string, began: number): Attempt {
+  /** An attempt that begins now; undefined while others must be decided first. */
+  async function enter(from: Guesser): Promise<Attempt | undefined> {
+    const { key, id } = from;
+    const began = Date.now();
+    const row = await findThrottle(db, key);
+    const before = row === undefined ? [] : readSources(row.sources);
+    const [own = 0, all = 0] = namesOf(from).map((name) => unwritten.get(name) ?? 0);
+    const admission = admit(before, id, began, limits, { own, all });
+    if (admission.verdict === "refused") throw refuse(admission.until);
+    if (admission.verdict === "busy") return undefined;
+    if (admission.isFarFromLimit) return attemptUnwritten(from, began, admission.isWellKnown);
+    // Another worker was first: its attempt may be the last one that is free.
+    if (!(await write(db, key, row, admission.sources))) return enter(from);
+    return { settle: (outcome) => conclude(from, began, outcome) };
+  }
+
+  /** Most logins are right, and of a source that is known: they cost no write at all. */
+  function attemptUnwritten(from: Guesser, began: number, isWellKnown: boolean): Attempt {
+    const names = namesOf(from);
+    countUnwritten(names, 1);
     return {
       async settle(outcome) {
-        const sources = await repeated(() =>
-          change(db, key, (before) => settle(before, id, { began, outcome }, Date.now(), limits)),
-        );
-        if (outcome === "failed" && beginsToWait(sources, id, limits)) await announce(username);
+        try {
+          if (outcome === "failed" || (outcome === "succeeded" && !isWellKnown))
+            await conclude(from, began, outcome);
+        } finally {
+          countUnwritten(names, -1);
+        }
       },
     };
+  }
+
+  async function conclude({ username, key, id }: Guesser, began: number, outcome: Outcome): Promise<void> {
+    const leave = (before: readonly Source[]): readonly Source[] =>
+      settle(before, id, { began, outcome }, Date.now(), limits);
+    const sources = await inTurn(key, () => repeated(() => change(db, key, leave)));
+    if (outcome === "failed" && beginsToWait(sources, id, limits)) await announce(username);
   }
 
   async function announce(username: string): Promise<void> {
@@ -143,6 +208,12 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     const whose = user === undefined ? { known: false } : { username: user.username };
     log.warn(whose, "logins of an account have failed too often: the next ones must wait");
   }
+}
+
+/** The names of a source and of its account. */
+function namesOf({ key, id }: Guesser): readonly [own: string, all: string] {
+  const account = key.toString("hex");
+  return [`${account} ${id}`, account];
 }
 
 /** What stands in a row; nothing where somebody else has written there. */

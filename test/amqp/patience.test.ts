@@ -15,16 +15,16 @@ const VERY_SLOW = SLOW + 2;
 /** One for each login, because those of one account may wait for each other elsewhere. */
 const SLOW_NAMES = ["slow-0", "slow-1", "slow-2", "slow-3"];
 
-/** Publishes so many slow logins, and waits until they are on their way to the lane. */
+/** Publishes so many slow logins, and waits until they stand in the lane. */
 async function fillLane(worker: TestWorker, caller: RawCaller, count: number): Promise<void> {
-  const before = await underway(worker);
   for (const username of SLOW_NAMES.slice(0, count))
     caller.publish("login", JSON.stringify({ username, password: "wrong" }), { correlationId: username });
-  await waitUntil("the slow logins", async () => (await underway(worker)) === before + count || undefined);
-}
-
-async function underway({ db }: TestWorker): Promise<number> {
-  return (await db.selectFrom("login_throttle").select("account_key").execute()).length;
+  await waitUntil("the slow logins' delivery", async () => {
+    const { messageCount } = await caller.channel.checkQueue("login");
+    return messageCount === 0 || undefined;
+  });
+  // What asks the database as often as they do, and after them, is answered after they have been.
+  for (let round = 0; round < 5; round++) await worker.call("user_get", { username: "late" });
 }
 
 /** Four logins fill the lane and the queue's prefetch on any machine with two processors. */

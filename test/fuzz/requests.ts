@@ -102,6 +102,8 @@ const newcomer = {
   email: fc.constantFrom("new@example.com", "NEW@example.org", "a@b.example"),
 };
 
+const resident = fc.constantFrom(...RESIDENTS.map(({ username }) => username));
+
 /** Values that fit each other, so that a request can succeed: a name and its password, a password and its like. */
 const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   login: fc
@@ -111,7 +113,11 @@ const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
     .record({ ...newcomer, password: fc.constantFrom(...passwords) })
     .map((one) => ({ ...one, password_confirm: one.password })),
   user_admin_create: fc.record(newcomer),
-  user_change: fc.record({ username: fc.constantFrom("alice", "Carol", "root"), email: newcomer.email }),
+  user_change: fc.record({ username: resident, email: newcomer.email }),
+  user_delete: fc.record({ username: resident }),
+  user_unlock: fc.record({ username: resident }),
+  group_add_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
+  group_remove_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
 };
 
 type Mutation =

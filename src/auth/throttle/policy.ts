@@ -7,6 +7,12 @@ const PENDING_FOR = 10_000;
 const KNOWN_FOR = 30 * 86_400_000;
 const MOST_KNOWN = 20;
 
+/** Attempts are far from a limit in its first quarter: as many replicas as four may each have so many at once. */
+const FAR = 4;
+
+/** A success is noted again when the last one is so old, in milliseconds. */
+const KNOWN_ANEW = 86_400_000;
+
 /** So many sources of an account are kept at most, the latest ones: a column has an end, whatever is configured. */
 const MOST_SOURCES = 400;
 
@@ -27,18 +33,39 @@ export interface Source {
 
 /** Whether an attempt may begin: admitted, not while others are decided, or not before a time. */
 export type Admission =
-  | { readonly verdict: "admitted"; readonly sources: readonly Source[] }
+  | {
+      readonly verdict: "admitted";
+      readonly sources: readonly Source[];
+      /** Whether so few attempts were made that this one need not be written down before it is looked at. */
+      readonly isFarFromLimit: boolean;
+      /** Whether a success would change nothing that is known of the source. */
+      readonly isWellKnown: boolean;
+    }
   | { readonly verdict: "busy" }
   | { readonly verdict: "refused"; readonly until: number };
 
 /** What became of an attempt: undecided ones count for nothing. */
 export type Outcome = "succeeded" | "failed" | "undecided";
 
+/** Attempts that run already without being among the pending ones: of the source, and of the account with it. */
+export interface Unwritten {
+  readonly own: number;
+  readonly all: number;
+}
+
 /** Whether an attempt from a source may begin now, and the account's sources when it does. */
-export function admit(sources: readonly Source[], id: string, now: number, limits: LoginThrottle): Admission {
+export function admit(
+  sources: readonly Source[],
+  id: string,
+  now: number,
+  limits: LoginThrottle,
+  unwritten: Unwritten = { own: 0, all: 0 },
+): Admission {
   const current = cleared(sources, now, limits);
-  const own = find(current, id);
-  const all = total(current, limits);
+  const stored = find(current, id);
+  const own = { ...stored, pending: [...stored.pending, ...new Array<number>(unwritten.own).fill(now)] };
+  const sums = total(current, limits);
+  const all = { ...sums, pending: sums.pending + unwritten.all };
   const gates = [gate({ ...own, pending: own.pending.length }, limits.free_failures, limits)];
   // Who guesses from everywhere must not keep the user out where it is at home (SP 800-63B-4, 3.2.2).
   if (own.succeededAt === 0) {
@@ -48,7 +75,14 @@ export function admit(sources: readonly Source[], id: string, now: number, limit
   const until = Math.max(...gates.map((one) => one.until));
   if (until > now) return { verdict: "refused", until };
   if (gates.some(({ isFull }) => isFull)) return { verdict: "busy" };
-  return { verdict: "admitted", sources: replaced(current, { ...own, pending: [...own.pending, now] }) };
+  return {
+    verdict: "admitted",
+    sources: replaced(current, { ...stored, pending: [...stored.pending, now] }),
+    isFarFromLimit:
+      own.failures + own.pending.length < limits.free_failures / FAR &&
+      all.failures + all.pending < limits.free_failures_per_account / FAR,
+    isWellKnown: own.failures === 0 && own.succeededAt > now - KNOWN_ANEW,
+  };
 }
 
 /** The account's sources after an attempt that began at `began`. */

@@ -171,3 +171,29 @@ test("what is kept of an account stays small, whatever happens, and is kept no l
     { numRuns: 100 },
   );
 });
+
+test("an attempt far from every limit need not be written down, and one from a known source changes nothing", () => {
+  const lightly = (account: Account, id: string, unwritten = { own: 0, all: 0 }): unknown => {
+    const admission = admit(account.sources, id, account.now, limits, unwritten);
+    return admission.verdict === "admitted" && [admission.isFarFromLimit, admission.isWellKnown];
+  };
+  const account = new Account();
+  assert.deepEqual(lightly(account, "a"), [true, false]);
+  account.try("a", "succeeded");
+  assert.deepEqual(lightly(account, "a"), [true, true]);
+  assert.deepEqual(lightly(account, "a", { own: 2, all: 2 }), [true, true]);
+  assert.deepEqual(lightly(account, "a", { own: 3, all: 3 }), [false, true]);
+  assert.deepEqual(lightly(account, "a", { own: 0, all: 23 }), [false, true]);
+  account.now += 86_400_000;
+  assert.deepEqual(lightly(account, "a"), [true, false]);
+  account.fail("a", 1);
+  assert.deepEqual(lightly(account, "a"), [true, false]);
+  account.fail("a", 2);
+  assert.deepEqual(lightly(account, "a"), [false, false]);
+});
+
+test("attempts that run unwritten count like those that are written", () => {
+  assert.equal(admit([], "a", START, limits, { own: 9, all: 9 }).verdict, "admitted");
+  assert.equal(admit([], "a", START, limits, { own: 10, all: 10 }).verdict, "busy");
+  assert.equal(admit([], "a", START, limits, { own: 0, all: 90 }).verdict, "busy");
+});
