@@ -169,7 +169,7 @@ describe("several directory servers", { skip }, () => {
     proxy.hang();
     await using worker = await start({
       address: [`ldap://127.0.0.1:${proxy.port}`, directory.ldap.url],
-      timeout_ms: 300,
+      timeout_ms: 1000,
     });
     await login(worker);
     const replies = await Promise.all(Array.from({ length: 20 }, () => login(worker)));
