@@ -74,7 +74,7 @@ describe("a login by Active Directory", { skip }, () => {
 
   test("takes passwords as they are, however long", async () => {
     await using worker = await start();
-    const passwords = ["pässwörd 😀 李", " lead and trail ", '"q\\', "x".repeat(100)];
+    const passwords = ["pässwörd 😀 李", " blanks around it ", '"q\\', "x".repeat(100)];
     for (const [index, password] of passwords.entries()) {
       const username = `password-${index}`;
       await directory.ad.addUser(username, password, { groups: [LOGIN_GROUP] });
