@@ -44,8 +44,11 @@ export function publishFrames(address: Address, properties: Properties, body: Ui
     short(queue),
     Buffer.from([0]),
   ]);
+  const { headers, ...others } = properties;
   const whole = contentHeader(address, properties, body.length);
-  const header = whole.length > MAX_HEADER ? contentHeader(address, {}, body.length) : whole;
+  // Without the headers alone: the reply is held to the rest.
+  const isTooLong = headers !== undefined && whole.length > MAX_HEADER;
+  const header = isTooLong ? contentHeader(address, others, body.length) : whole;
   const frames = [frame(1, channel, method), frame(2, channel, header)];
   for (let at = 0; at < body.length; at += BODY_FRAME)
     frames.push(frame(3, channel, body.subarray(at, at + BODY_FRAME)));
