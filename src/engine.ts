@@ -11,10 +11,10 @@ import type { Log } from "./observability/log.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
 import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
-import { createFingerprints } from "./tokens/fingerprint.ts";
 import { createInbox } from "./rpc/inbox.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { startUpkeep } from "./rpc/upkeep.ts";
+import { createFingerprints } from "./tokens/fingerprint.ts";
 import { createIssuer } from "./tokens/issuer.ts";
 import { createValidator } from "./tokens/validator.ts";
 

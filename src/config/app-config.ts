@@ -3,6 +3,9 @@ import { DEFAULT_PATTERNS } from "./patterns.ts";
 
 const minutes = z.number().positive().max(525_600);
 
+/** As dear as a hash may be, configured or stored: whoever can write a dearer one could keep the workers busy for days. */
+export const DEAREST = { bcrypt_cost: 16, argon2_memory_kib: 262_144, argon2_passes: 16 };
+
 const loginThrottle = z.strictObject({
   free_failures: z
     .int()
@@ -47,14 +50,24 @@ export const appConfig = z.strictObject({
     .optional()
     .describe("file with passwords that nobody may choose, one a line; case does not matter"),
   password_hash: z.enum(["bcrypt", "argon2id"]).default("bcrypt").describe("of new passwords"),
-  bcrypt_cost: z.int().min(4).max(16).default(12).describe("of bcrypt hashes: 2^cost rounds"),
+  bcrypt_cost: z
+    .int()
+    .min(4)
+    .max(DEAREST.bcrypt_cost)
+    .default(12)
+    .describe("of bcrypt hashes: 2^cost rounds"),
   argon2_memory_kib: z
     .int()
     .min(8)
-    .max(262_144)
+    .max(DEAREST.argon2_memory_kib)
     .default(19_456)
     .describe("memory of one argon2id hash, in KiB"),
-  argon2_passes: z.int().min(1).max(16).default(2).describe("how often argon2id passes over it"),
+  argon2_passes: z
+    .int()
+    .min(1)
+    .max(DEAREST.argon2_passes)
+    .default(2)
+    .describe("how often argon2id passes over it"),
   login_throttle: loginThrottle.prefault({}).describe("what failed logins cost"),
   anonymous_user_get: z.boolean().default(true).describe("user_get answers without a token"),
 });

@@ -104,7 +104,7 @@ const METRICS = {
   hash_duration_seconds: {
     type: "histogram",
     labels: [],
-    help: "Time of one bcrypt operation without the wait for its turn, in seconds.",
+    help: "Time of one password hashed or compared, without the wait for its turn, in seconds.",
   },
   logins_throttled_total: {
     type: "counter",

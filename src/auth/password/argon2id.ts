@@ -1,5 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
+import { DEAREST } from "../../config/app-config.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** Memory in KiB, and how often it is passed over. */
@@ -20,8 +21,8 @@ const derive = promisify(argon2);
 const FORM =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** No dearer than any configuration allows: whoever can write a hash could else take all memory, or days. */
-const MAX = { memory: 262_144, passes: 16, parallelism: 16 };
+/** Hashes of other programs may use more than one thread. */
+const MAX_PARALLELISM = 16;
 
 const SALT_BYTES = 16;
 const TAG_BYTES = 32;
@@ -69,11 +70,11 @@ function parse(stored: string): Parsed | undefined {
   const [, m, t, p, salt = "", tag = ""] = FORM.exec(stored) ?? [];
   const [memory, passes, parallelism] = [Number(m), Number(t), Number(p)];
   const isAllowed =
-    memory <= MAX.memory &&
+    memory <= DEAREST.argon2_memory_kib &&
     passes >= 1 &&
-    passes <= MAX.passes &&
+    passes <= DEAREST.argon2_passes &&
     parallelism >= 1 &&
-    parallelism <= MAX.parallelism &&
+    parallelism <= MAX_PARALLELISM &&
     memory >= 8 * parallelism;
   if (!isAllowed) return undefined;
   return {

@@ -1,9 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { genSaltSync, hash, parseOptions, verify } from "@node-rs/bcrypt";
+import { DEAREST } from "../../config/app-config.ts";
 import type { Scheme } from "./scheme.ts";
-
-/** As high as the configuration goes: whoever can write a dearer hash could keep the workers busy for days. */
-const MAX_COST = 16;
 
 /** bcrypt at a cost (2^cost rounds). */
 export function bcrypt(cost: number): Scheme {
@@ -12,7 +10,7 @@ export function bcrypt(cost: number): Scheme {
   };
   return {
     hash: (password) => hash(password, { cost }),
-    owns: (stored) => (costOf(stored) ?? Number.POSITIVE_INFINITY) <= MAX_COST,
+    owns: (stored) => (costOf(stored) ?? Number.POSITIVE_INFINITY) <= DEAREST.bcrypt_cost,
     async verify(password, stored) {
       if (await verify(password, stored)) return true;
       // 2^known + 2^known + 2^(known+1) + ... + 2^(cost-1) = 2^cost rounds, as for everyone else.
