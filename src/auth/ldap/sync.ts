@@ -30,7 +30,7 @@ export function createSync(
     if (refused.length > 0)
       log.warn(
         { username, groups: refused },
-        "directory groups are left out: group_regex refuses their names",
+        "directory groups are left out: group_regex refuses their names, or they end with a space",
       );
     const usable = mail !== undefined && isName(mail, emailPattern);
     if (mail !== undefined && !usable)

@@ -4,6 +4,18 @@ import { attack, type Attack, attacks } from "../attack.ts";
 import { aToken, done, INVALID_TOKEN, invalid, ok, REGISTRATION_CLOSED } from "../envelopes.ts";
 import { PASSWORD, type World } from "../world.ts";
 
+/** An account of a kind, with a password. */
+async function newAccount(world: World, auth_type: unknown): Promise<object> {
+  const access_token = await world.adminToken();
+  return {
+    username: world.newName(),
+    password: PASSWORD,
+    email: "kind@example.com",
+    auth_type,
+    access_token,
+  };
+}
+
 /** Columns and settings that a request might smuggle in; registrations say that they are activated, too. */
 const EXTRAS = {
   groups: ["admin"],
@@ -153,13 +165,7 @@ const kinds = [
       "a prototype member": "__proto__",
     },
     async (auth_type, world) => ({
-      request: {
-        username: world.newName(),
-        password: PASSWORD,
-        email: "kind@example.com",
-        auth_type,
-        access_token: await world.adminToken(),
-      },
+      request: await newAccount(world, auth_type),
       reply: invalid(["auth_type", "must be LOCAL, LDAP or KERBEROS"]),
     }),
   ),
@@ -168,13 +174,7 @@ const kinds = [
     "user_admin_create",
     { LDAP: "LDAP", KERBEROS: "KERBEROS" },
     async (auth_type, world) => ({
-      request: {
-        username: world.newName(),
-        password: PASSWORD,
-        email: "kind@example.com",
-        auth_type,
-        access_token: await world.adminToken(),
-      },
+      request: await newAccount(world, auth_type),
       reply: invalid(["password", "must be left out: it is checked elsewhere"]),
     }),
   ),

@@ -1,6 +1,6 @@
 import { toSqlTime } from "../../../src/db/time.ts";
 import { decodePart, secondsFromNow } from "../../tokens/craft.ts";
-import { attack, type Attack, attacks } from "../attack.ts";
+import { attack, type Attack, attacks, type Scene } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, idClaims } from "../forge.ts";
 import type { World } from "../world.ts";
@@ -86,6 +86,18 @@ const claims = attacks(
   },
 );
 
+/** A user's own token, with the id of somebody else's session. */
+async function withAnothersId(world: World): Promise<Scene> {
+  const [one, other] = [await world.newUser(), await world.newUser()];
+  const mine = await world.idToken(one);
+  const theirs = await world.idToken(other);
+  return {
+    request: { id_token: world.resigned(mine, {}, { kid: kidOf(theirs) }) },
+    reply: INVALID_TOKEN,
+    after: lives(world, theirs),
+  };
+}
+
 const rows = [
   attack("an ID token of our own making whose id has no row", "token", ({ own }) => ({
     request: {
@@ -93,26 +105,8 @@ const rows = [
     },
     reply: INVALID_TOKEN,
   })),
-  attack("alice's name with the id of bobby's session", "token", async (world) => {
-    const [one, other] = [await world.newUser(), await world.newUser()];
-    const mine = await world.idToken(one);
-    const theirs = await world.idToken(other);
-    return {
-      request: { id_token: world.resigned(mine, {}, { kid: kidOf(theirs) }) },
-      reply: INVALID_TOKEN,
-      after: lives(world, theirs),
-    };
-  }),
-  attack("alice's name with the id of bobby's session, to end that", "logout", async (world) => {
-    const [one, other] = [await world.newUser(), await world.newUser()];
-    const mine = await world.idToken(one);
-    const theirs = await world.idToken(other);
-    return {
-      request: { id_token: world.resigned(mine, {}, { kid: kidOf(theirs) }) },
-      reply: INVALID_TOKEN,
-      after: lives(world, theirs),
-    };
-  }),
+  attack("alice's name with the id of bobby's session", "token", withAnothersId),
+  attack("alice's name with the id of bobby's session, to end that", "logout", withAnothersId),
   attack("the row's own user in capitals", "token", async (world) => {
     const person = await world.newUser();
     const live = await world.idToken(person);
