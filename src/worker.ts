@@ -6,9 +6,9 @@ import { hashesAtOnce } from "./auth/password.ts";
 import type { Config } from "./config/load.ts";
 import { AppError } from "./errors.ts";
 import { type Engine, openEngine } from "./engine.ts";
-import { HealthServer } from "./observability/health.ts";
+import { HealthServer, type Readiness } from "./observability/health.ts";
 import type { Log } from "./observability/log.ts";
-import { createMetrics } from "./observability/metrics.ts";
+import { createMetrics, type Metrics } from "./observability/metrics.ts";
 import { createReadiness, type Phase } from "./readiness.ts";
 import type { Procedure } from "./rpc/procedure.ts";
 
@@ -21,6 +21,10 @@ export interface Worker {
   start(): Promise<void>;
   /** Takes no more requests, answers those it has within ten seconds, closes everything. May be called twice. */
   stop(): Promise<void>;
+  /** Whether it takes requests, and what it depends on. */
+  readiness(): Promise<Readiness>;
+  /** What it counts and measures. */
+  readonly metrics: Metrics;
 }
 
 /** A worker for a configuration with a signing key. */
@@ -75,6 +79,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
 
   return {
     async start() {
+      if (health !== undefined) metrics.includeProcess();
       await health?.start();
       await waitForSchema(engine, log, stopping.signal);
       engine.startUpkeep();
@@ -84,6 +89,8 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       if (!stopping.signal.aborted) phase = "serving";
     },
     stop: () => (stopped ??= stop()),
+    readiness: () => readiness(phase),
+    metrics,
   };
 }
 

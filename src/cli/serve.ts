@@ -1,11 +1,22 @@
 import { resolve } from "node:path";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { migrate } from "../db/migrate.ts";
 import { createLog, type Log } from "../observability/log.ts";
-import { createWorker } from "../worker.ts";
+import { createWorker, type Worker } from "../worker.ts";
 import { findOpenFiles, keyFiles } from "./doctor/files.ts";
-import { configOption, findConfig } from "./options.ts";
+import { configOption, findConfig, positiveInteger } from "./options.ts";
+import { awaitSignal, type StopWish } from "./serve/signals.ts";
+import { findSupervisor, type SupervisorLink } from "./serve/supervised.ts";
+import { Supervisor } from "./serve/supervisor.ts";
+
+const MAX_PROCESSES = 128;
+
+interface ServeOptions {
+  readonly config?: string;
+  readonly migrate?: true;
+  readonly processes: number;
+}
 
 /** `authmq serve`. */
 export function serveCommand(): Command {
@@ -13,21 +24,35 @@ export function serveCommand(): Command {
     .description("run a worker until SIGTERM or SIGINT")
     .addOption(configOption())
     .option("--migrate", "bring the database to the current schema first")
+    .option(
+      "--processes <number>",
+      "run so many workers, each a process, and supervise them",
+      processCount,
+      1,
+    )
     .addHelpText(
       "after",
       `
 Prints "ready" on stderr when all queues are consumed. On SIGTERM or SIGINT it takes no more requests, finishes
-what it has, and exits with 0; a second signal ends it at once.
+what it has, and exits with 0; a second signal ends it at once. With --processes the same holds for all of them
+together, and one that ends unexpectedly is replaced: one for each processor makes use of the whole host.
 
 Examples:
   $ authmq serve
   $ authmq serve --config /etc/authmq/config.json --migrate
+  $ authmq serve --processes 4
   $ AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE=/run/secrets/amqp authmq serve`,
     )
-    .action(async (options: { config?: string; migrate?: true }) => serve(options));
+    .action(async (options: ServeOptions) => serve(options));
 }
 
-async function serve(options: { config?: string; migrate?: true }): Promise<void> {
+function processCount(text: string): number {
+  const count = positiveInteger(text);
+  if (count > MAX_PROCESSES) throw new InvalidArgumentError(`It must be at most ${MAX_PROCESSES}.`);
+  return count;
+}
+
+async function serve(options: ServeOptions): Promise<void> {
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
   const log = createLog(config.log);
@@ -35,21 +60,55 @@ async function serve(options: { config?: string; migrate?: true }): Promise<void
     log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
+  const supervisor = findSupervisor();
+  if (supervisor !== undefined) return serveUnder(supervisor, config, log);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
   }
-  const worker = await createWorker(config, log);
+  const { processes } = options;
+  if (processes === 1) {
+    const worker = await createWorker(config, log);
+    warnOfOpenFiles(file, config, log);
+    const signalled = awaitSignal(log, () => process.exit(130));
+    return untilSignalled(worker, signalled, () => announce(log, config.log.handler));
+  }
   warnOfOpenFiles(file, config, log);
-  const signalled = nextSignal(log);
-  const started = worker.start().then(
-    () => announce(log, config.log.handler),
-    (error: unknown) => (signalled.happened ? undefined : Promise.reject(error as Error)),
-  );
+  const args = ["serve", ...(file === undefined ? [] : ["--config", file])];
+  const group = new Supervisor({ processes, args, health: config.health, log });
+  const signalled = awaitSignal(log, () => {
+    group.kill();
+    process.exit(130);
+  });
+  return untilSignalled(group, signalled, () => announce(log, config.log.handler));
+}
+
+/** As one process of several: the supervisor has the port, says when all are ready, and ends what does not stop. */
+async function serveUnder(supervisor: SupervisorLink, config: Config, log: Log): Promise<void> {
+  // Several may tell it to stop, its supervisor and whoever stops all processes of a service: that is no second wish.
+  const signalled = awaitSignal(log, () => undefined);
+  supervisor.onGone(() => {
+    if (!signalled.happened) log.warn("the supervisor is gone, stopping");
+    signalled.raise();
+  });
+  const worker = await createWorker({ ...config, health: undefined }, log);
+  if (config.health !== undefined) worker.metrics.includeProcess();
+  supervisor.answerFor(worker, log);
+  await untilSignalled(worker, signalled, () => supervisor.tellReady());
+}
+
+async function untilSignalled(
+  service: Pick<Worker, "start" | "stop">,
+  signalled: StopWish,
+  onReady: () => void,
+): Promise<void> {
+  const started = service
+    .start()
+    .then(onReady, (error: unknown) => (signalled.happened ? undefined : Promise.reject(error as Error)));
   try {
     await Promise.race([signalled.promise, started.then(() => signalled.promise)]);
   } finally {
-    await worker.stop();
+    await service.stop();
   }
 }
 
@@ -65,18 +124,4 @@ function announce(log: Log, handler: string): void {
   log.info("ready");
   // Whoever waits for the line finds it on stderr also when the log goes elsewhere or tells less.
   if (handler !== "stderr" || !log.isLevelEnabled("info")) process.stderr.write("ready\n");
-}
-
-function nextSignal(log: Log): { promise: Promise<void>; happened: boolean } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const state = { promise, happened: false };
-  const onSignal = (signal: string): void => {
-    if (state.happened) process.exit(130);
-    state.happened = true;
-    log.info({ signal }, "stopping");
-    resolve();
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
-  return state;
 }

@@ -24,7 +24,7 @@ export interface Readiness {
 
 interface HealthParts {
   readonly readiness: () => Promise<Readiness>;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, "render" | "contentType">;
   readonly log: Log;
 }
 
@@ -85,7 +85,6 @@ export class HealthServer {
 
   async #listen(): Promise<void> {
     const { host, port } = this.#config;
-    this.#parts.metrics.includeProcess();
     try {
       this.#server.listen(port, host);
       await once(this.#server, "listening");

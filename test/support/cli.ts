@@ -37,13 +37,18 @@ export async function runCli(
 /** Starts `authmq ARGS` and leaves it running. */
 export function startCli(
   args: readonly string[],
-  { cwd, env = {}, node = [] }: { cwd: string; env?: object; node?: readonly string[] },
+  {
+    cwd,
+    env = {},
+    node = [],
+    detached = false,
+  }: { cwd: string; env?: object; node?: readonly string[]; detached?: boolean },
 ) {
   const inherited = { ...process.env };
   delete inherited["AUTHMQ_CONFIG"];
   for (const [name, value] of Object.entries(env))
     if (/PASSWORD$|SECRET__VALUE$/.test(name)) noteSecret("password", String(value));
-  return spawn(process.execPath, [...node, CLI, ...args], { cwd, env: { ...inherited, ...env } });
+  return spawn(process.execPath, [...node, CLI, ...args], { cwd, env: { ...inherited, ...env }, detached });
 }
 
 /** An empty folder that goes with the run. */
