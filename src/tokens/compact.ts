@@ -14,6 +14,7 @@ export interface UnverifiedToken {
   readonly alg: string;
   readonly kid: string | undefined;
   readonly issuer: string;
+  readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /** Reads a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when anything about it is unusual. */
@@ -29,7 +30,7 @@ export function readCompact(text: string): UnverifiedToken | undefined {
     const { iss: issuer } = payload;
     if (typeof typ !== "string" || typeof alg !== "string" || typeof issuer !== "string") return undefined;
     if (kid !== undefined && typeof kid !== "string") return undefined;
-    return { typ, alg, kid, issuer };
+    return { typ, alg, kid, issuer, payload };
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 import { createPublicKey, randomUUID } from "node:crypto";
-import { calculateJwkThumbprint, exportJWK, SignJWT } from "jose";
+import { calculateJwkThumbprint, exportJWK } from "jose";
 import type { SigningConfig } from "../config/issuers.ts";
+import { encodePart, signCompact } from "./jws.ts";
 
 /** The user that a token speaks of. */
 export interface Subject {
@@ -16,40 +17,43 @@ export interface TokenIssuer {
   signIdToken(
     subject: Subject,
     token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date },
-  ): Promise<string>;
+  ): string;
   /** A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds. */
-  signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): Promise<string>;
+  signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): string;
 }
 
 /** An issuer for the configured key. */
 export async function createIssuer({ issuer, method, key, audience }: SigningConfig): Promise<TokenIssuer> {
   const kid = key.type === "private" ? { kid: await thumbprint(createPublicKey(key)) } : {};
-  const sign = (
-    header: object,
-    subject: Subject,
-    claims: Record<string, unknown>,
+  const accessHeader = encodePart({ alg: method, typ: "at+jwt", ...kid });
+  const aud = audience === undefined ? {} : { aud: audience };
+  const encodeClaims = (
+    { username, groups }: Subject,
+    claims: Readonly<Record<string, unknown>>,
     issuedAt: number,
     expires: number,
-  ) =>
-    new SignJWT({ ...claims, groups: [...subject.groups] })
-      .setProtectedHeader({ alg: method, ...header })
-      .setIssuer(issuer)
-      .setSubject(subject.username)
-      .setIssuedAt(issuedAt)
-      .setNotBefore(issuedAt)
-      .setExpirationTime(expires)
-      .sign(key);
+  ): string =>
+    encodePart({
+      iss: issuer,
+      sub: username,
+      groups,
+      ...claims,
+      iat: issuedAt,
+      nbf: issuedAt,
+      exp: expires,
+    });
   return {
     method,
-    signIdToken: (subject, { tokenId, ip, issuedAt, validUntil }) => {
-      const header = { typ: "id+jwt", kid: tokenId.toString() };
-      return sign(header, subject, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
+    signIdToken(subject, { tokenId, ip, issuedAt, validUntil }) {
+      const header = encodePart({ alg: method, typ: "id+jwt", kid: tokenId.toString() });
+      const claims = encodeClaims(subject, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
+      return signCompact(header, claims, method, key);
     },
-    signAccessToken: (subject, { vhost, lifetime }) => {
+    signAccessToken(subject, { vhost, lifetime }) {
       const now = inSeconds(new Date());
-      const aud = audience === undefined ? {} : { aud: audience };
-      const claims = { user: subject.username, vhost, jti: randomUUID(), ...aud };
-      return sign({ typ: "at+jwt", ...kid }, subject, claims, now, now + Math.max(1, Math.round(lifetime)));
+      const more = { user: subject.username, vhost, jti: randomUUID(), ...aud };
+      const claims = encodeClaims(subject, more, now, now + Math.max(1, Math.round(lifetime)));
+      return signCompact(accessHeader, claims, method, key);
     },
   };
 }

@@ -1,8 +1,10 @@
-import { compactVerify } from "jose";
+import { hash } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import type { z } from "zod";
 import type { IssuerConfig, SigningConfig } from "../config/issuers.ts";
 import { accessClaims, idClaims, isCurrent } from "./claims.ts";
 import { readCompact } from "./compact.ts";
+import { isSignedBy } from "./jws.ts";
 
 /** Who presented an access token. */
 export interface Caller {
@@ -22,52 +24,93 @@ export interface IdTokenClaims {
 
 /** Checks tokens; a token that is not in order gives undefined, whatever is wrong with it. */
 export interface TokenValidator {
-  verifyAccessToken(text: string): Promise<Caller | undefined>;
-  verifyIdToken(text: string): Promise<IdTokenClaims | undefined>;
+  verifyAccessToken(text: string): Caller | undefined;
+  verifyIdToken(text: string): IdTokenClaims | undefined;
 }
 
 const TOKEN_ID = /^(?:0|[1-9]\d{0,18})$/;
 const MAX_TOKEN_ID = 2n ** 63n - 1n;
 
+/** ID tokens whose signature was checked already; each takes some 300 bytes, whatever is in it. */
+const MAX_ID_TOKENS = 20_000;
+
+/** Characters of the access tokens whose signature was checked already: their groups are kept. */
+const MAX_ACCESS_TOKENS = 4_000_000;
+
+interface Times {
+  readonly iat: number;
+  readonly nbf: number;
+  readonly exp: number;
+}
+
+/** What is remembered of a token that was in order: its times decide each time anew. */
+interface Known<T> {
+  readonly times: Times;
+  readonly token: T;
+}
+
 /** A validator for the configured issuers; only the own one can issue ID tokens. */
 export function createValidator(own: SigningConfig, issuers: readonly IssuerConfig[]): TokenValidator {
   const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
-  const verify = async <T extends z.ZodType<{ iss: string; iat: number; nbf: number; exp: number }>>(
+  const read = <T extends z.ZodType<Times & { iss: string }>>(
     text: string,
     kind: { typ: string; claims: T },
-  ): Promise<
-    { claims: z.output<T>; issuer: IssuerConfig; kid: string | undefined; alg: string } | undefined
-  > => {
+  ): { claims: z.output<T>; issuer: IssuerConfig; kid: string | undefined; alg: string } | undefined => {
     const unverified = readCompact(text);
     if (unverified === undefined || mediaType(unverified.typ) !== kind.typ) return undefined;
+    const { alg, kid, payload } = unverified;
     const issuer = byName.get(unverified.issuer);
-    if (issuer === undefined) return undefined;
-    const verified = await compactVerify(text, issuer.key, { algorithms: [...issuer.methods] }).catch(
-      () => undefined,
-    );
-    if (verified === undefined) return undefined;
-    const { data } = kind.claims.safeParse(JSON.parse(new TextDecoder().decode(verified.payload)));
-    if (data === undefined || data.iss !== issuer.name || !isCurrent(data, Date.now() / 1000))
+    // The issuer's configuration decides which algorithm there is to choose from.
+    const method = issuer?.methods.find((name) => name === alg);
+    if (issuer === undefined || method === undefined || !isSignedBy(text, method, issuer.key))
       return undefined;
-    return { claims: data, issuer, kid: unverified.kid, alg: unverified.alg };
+    const { data } = kind.claims.safeParse(payload);
+    return data?.iss === issuer.name ? { claims: data, issuer, kid, alg } : undefined;
+  };
+  const readAccessToken = (text: string): Known<Caller> | undefined => {
+    const token = read(text, { typ: "at+jwt", claims: accessClaims });
+    if (token === undefined) return undefined;
+    const { sub, groups, iat, nbf, exp, aud } = token.claims;
+    const audience = token.issuer.name === own.issuer ? own.audience : token.issuer.audience;
+    if (audience !== undefined && ![aud].flat().includes(audience)) return undefined;
+    return {
+      times: { iat, nbf, exp },
+      token: { username: sub, groups, issuedAt: new Date(iat * 1000) },
+    };
+  };
+  const readIdToken = (text: string): Known<IdTokenClaims> | undefined => {
+    const token = read(text, { typ: "id+jwt", claims: idClaims });
+    if (token?.kid === undefined || token.claims.iss !== own.issuer || !TOKEN_ID.test(token.kid))
+      return undefined;
+    const tokenId = BigInt(token.kid);
+    if (tokenId > MAX_TOKEN_ID) return undefined;
+    const { sub: username, ip, iat, nbf, exp } = token.claims;
+    return { times: { iat, nbf, exp }, token: { tokenId, username, method: token.alg, ip } };
   };
   return {
-    async verifyAccessToken(text) {
-      const token = await verify(text, { typ: "at+jwt", claims: accessClaims });
-      if (token === undefined) return undefined;
-      const { sub, groups, iat, aud } = token.claims;
-      const audience = token.issuer.name === own.issuer ? own.audience : token.issuer.audience;
-      if (audience !== undefined && ![aud].flat().includes(audience)) return undefined;
-      return { username: sub, groups, issuedAt: new Date(iat * 1000) };
-    },
-    async verifyIdToken(text) {
-      const token = await verify(text, { typ: "id+jwt", claims: idClaims });
-      if (token?.kid === undefined || token.claims.iss !== own.issuer || !TOKEN_ID.test(token.kid))
-        return undefined;
-      const tokenId = BigInt(token.kid);
-      if (tokenId > MAX_TOKEN_ID) return undefined;
-      return { tokenId, username: token.claims.sub, method: token.alg, ip: token.claims.ip };
-    },
+    verifyAccessToken: remembering(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),
+    verifyIdToken: remembering(readIdToken, { max: MAX_ID_TOKENS }),
+  };
+}
+
+/**
+ * Reads each token once: that it was signed by its issuer does not change. Its times are looked at again whenever it comes,
+ * and whether it was revoked, in its row. By its digest, so that no token is kept.
+ */
+function remembering<T extends object>(
+  read: (text: string) => Known<T> | undefined,
+  limit: { readonly max: number } | { readonly maxSize: number },
+): (text: string) => T | undefined {
+  const known = new LRUCache<string, Known<T>>(limit);
+  return (text) => {
+    const digest = hash("sha256", text, "base64url");
+    let found = known.get(digest);
+    if (found === undefined) {
+      found = read(text);
+      if (found === undefined) return undefined;
+      known.set(digest, found, "maxSize" in limit ? { size: text.length } : {});
+    }
+    return isCurrent(found.times, Date.now() / 1000) ? found.token : undefined;
   };
 }
 

@@ -174,5 +174,5 @@ async function furnish(raw: {
   if (config.signing === undefined) throw new Error("the configuration has no key");
   const issuer = await createIssuer(config.signing);
   const root = { username: ROOT.username, groups: ["admin"] };
-  return { adminToken: await issuer.signAccessToken(root, { vhost: "prod", lifetime: 3600 }) };
+  return { adminToken: issuer.signAccessToken(root, { vhost: "prod", lifetime: 3600 }) };
 }

@@ -53,7 +53,7 @@ export async function fillTreasury(config: Config, variant: Variant, sessions: S
   // Whoever is turned off may still log out.
   hold(sessions["off-session"], { kind: "id", username: "bobby" });
   for (const [name, subject] of Object.entries(ACCESS)) {
-    const text = await issuer.signAccessToken(subject, { vhost: "prod", lifetime: LIFETIME });
+    const text = issuer.signAccessToken(subject, { vhost: "prod", lifetime: LIFETIME });
     texts.set(name as TokenName, text);
     hold(text, { kind: "access", username: subject.username, isAdmin: subject.groups.includes("admin") });
   }

@@ -77,7 +77,7 @@ export async function startLoneWorker({
       return { now: read("VmRSS"), peak: read("VmHWM") };
     },
     forgetPeak: () => writeFileSync(`/proc/${child.pid}/clear_refs`, "5"),
-    accessToken: (username) =>
+    accessToken: async (username) =>
       issuer.signAccessToken({ username, groups: [] }, { vhost: "prod", lifetime: 300 }),
     call: async (queue, request) => (await client.call(queue, JSON.stringify(request), 60_000)) as Reply,
     async [Symbol.asyncDispose]() {

@@ -124,7 +124,7 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
         await addMember(db, group, username);
       }
     },
-    accessToken: (username, groups = []) =>
+    accessToken: async (username, groups = []) =>
       issuer.signAccessToken({ username, groups }, { vhost: "prod", lifetime: 300 }),
     async login(username, password, more = {}) {
       const reply = await call("login", { username, password, ...more });

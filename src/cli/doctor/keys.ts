@@ -29,11 +29,8 @@ async function signingFindings({ signing, issuers }: Config): Promise<Finding[]>
   if (signing === undefined) return [];
   const { method, issuer } = signing;
   const tokens = await createIssuer(signing);
-  const token = await tokens.signAccessToken(
-    { username: "doctor", groups: [] },
-    { vhost: "-", lifetime: 60 },
-  );
-  if ((await createValidator(signing, issuers).verifyAccessToken(token)) === undefined)
+  const token = tokens.signAccessToken({ username: "doctor", groups: [] }, { vhost: "-", lifetime: 60 });
+  if (createValidator(signing, issuers).verifyAccessToken(token) === undefined)
     return [
       on.fail("a token that was signed here is not accepted here", "Check jwt_creation and jwt_validation."),
     ];

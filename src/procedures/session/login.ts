@@ -66,7 +66,7 @@ export const login = defineProcedure({
   },
   // No token is stored, but all that is in it: signed again, it is the same one, whatever became of its session.
   async recall({ issuer }, stored) {
-    return { id_token: await sign(issuer, issuedToken.parse(stored)) };
+    return { id_token: sign(issuer, issuedToken.parse(stored)) };
   },
 });
 
@@ -129,7 +129,7 @@ async function open(
     };
   });
   return {
-    id_token: await sign(issuer, issued),
+    id_token: sign(issuer, issued),
     ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
   };
 }
@@ -138,7 +138,7 @@ async function open(
 function sign(
   issuer: TokenIssuer,
   { token_id, username: name, groups, ip: address, issued_at, valid_until }: z.output<typeof issuedToken>,
-): Promise<string> {
+): string {
   return issuer.signIdToken(
     { username: name, groups },
     {
