@@ -1,3 +1,4 @@
+import { createLastUse } from "./auth/last-use.ts";
 import { createLogin } from "./auth/login.ts";
 import { createPasswords } from "./auth/password.ts";
 import { openSources, type Remote } from "./auth/sources.ts";
@@ -5,6 +6,7 @@ import { createThrottle } from "./auth/throttle.ts";
 import { ConfigError } from "./config/fault.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
+import { createLookups } from "./db/lookups.ts";
 import { pendingMigrations } from "./db/migrate.ts";
 import { ping } from "./db/queries/server.ts";
 import type { Log } from "./observability/log.ts";
@@ -44,12 +46,15 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
   const fingerprints = createFingerprints(signing.key);
+  const lastUse = createLastUse(db, log);
   const services = {
     app,
     metrics,
     inbox: createInbox(db, metrics),
     fingerprints,
     db,
+    lookups: createLookups(db),
+    lastUse,
     issuer,
     validator: createValidator(signing, config.issuers),
     passwords,
@@ -61,6 +66,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await upkeep?.stop();
+    await lastUse.close();
     await Promise.all([sources.close(), db.destroy()]);
   };
   return {

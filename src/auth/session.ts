@@ -1,5 +1,5 @@
-import type { Database } from "../db/database.ts";
-import { findSession, type SessionRow } from "../db/queries/id-tokens.ts";
+import type { Lookups } from "../db/lookups.ts";
+import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { TokenValidator } from "../tokens/validator.ts";
 
 /** A binding to this address is good from everywhere. */
@@ -15,14 +15,14 @@ const REFUSED: Resumed = { state: "refused" };
 
 /** The session of an ID token that is presented from `ip`. */
 export async function resumeSession(
-  { db, validator }: { db: Database; validator: TokenValidator },
+  { lookups, validator }: { lookups: Lookups; validator: TokenValidator },
   idToken: string,
   ip: string,
 ): Promise<Resumed> {
-  const claims = await validator.verifyIdToken(idToken);
+  const claims = validator.verifyIdToken(idToken);
   if (claims === undefined) return REFUSED;
   const comesFrom = (bound: string): boolean => bound === ANY_IP || bound === ip;
-  const row = await findSession(db, claims.tokenId);
+  const row = await lookups.session(claims.tokenId);
   if (row === undefined)
     return comesFrom(claims.ip) ? { state: "revoked", username: claims.username } : REFUSED;
   // The row decides; the token must only agree with it.

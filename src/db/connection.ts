@@ -74,6 +74,7 @@ export class ServerConnection {
       dateStrings: true,
       supportBigNumbers: true,
       bigNumberStrings: true,
+      jsonStrings: true,
     });
     // Who waits for an answer learns of a loss by itself; without a listener it would end the process.
     this.#connection.on("error", () => this.#spoil());

@@ -52,7 +52,7 @@ export function addressIn({ ip }: Readonly<Record<string, unknown>>): string {
 }
 
 async function identify({ app, validator }: Services, token: string): Promise<Authenticated> {
-  const caller = await validator.verifyAccessToken(token);
+  const caller = validator.verifyAccessToken(token);
   if (caller === undefined) throw new AppError("INVALID_TOKEN");
   return { ...caller, isAdmin: caller.groups.includes(app.admin_group) };
 }

@@ -1,10 +1,12 @@
 import type { StillWanted } from "../auth/lane.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
+import type { LastUse } from "../auth/last-use.ts";
 import type { Login } from "../auth/login.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import type { AppConfig } from "../config/schema.ts";
 import type { Database } from "../db/database.ts";
+import type { Lookups } from "../db/lookups.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
@@ -24,12 +26,14 @@ export type Access = "public" | "optional" | "id_token" | "user" | "self" | "adm
 export interface Services {
   readonly app: AppConfig;
   readonly db: Database;
+  readonly lookups: Lookups;
   readonly issuer: TokenIssuer;
   readonly validator: TokenValidator;
   readonly passwords: Passwords;
   readonly login: Login;
   readonly throttle: Throttle;
   readonly revalidate: Revalidate;
+  readonly lastUse: LastUse;
   readonly inbox: Inbox;
   readonly fingerprints: Fingerprints;
   readonly metrics: Metrics;

@@ -67,12 +67,28 @@ test("a server that became read only is left for the one that took over its addr
   // Several connections are open, all to the first server.
   await Promise.all(served.requests.map(([queue, request]) => served.worker.call(queue, request)));
   await server.set("read_only", 1);
-  await assertAllUnavailable(served, { except: READS });
+  // A session's later uses are written behind the answers.
+  await assertAllUnavailable(served, { except: [...READS, "token"] });
   address.turn(successor.port);
   await waitUntil("a login on the successor", () => canLogIn(served), { seconds: 5 });
   const codes = await Promise.all(Array.from({ length: 20 }, () => canLogIn(served)));
   assert.ok(codes.every(Boolean), "every connection leads to the successor");
   assert.deepEqual(faultsOf(served), []);
+});
+
+test("a server that became read only is left also where tokens are all that is asked for", async () => {
+  const database = await server.createDatabase();
+  const successor = await standby.createDatabase(database);
+  await (await startServed(successor))[Symbol.asyncDispose]();
+  await using address = await startSwitch(database.port);
+  await using served = await startServed({ ...database, port: address.port });
+  const [, request] = served.requests.find(([queue]) => queue === "token")!;
+  const exchange = async (): Promise<number> => (await served.worker.call("token", request)).resp_code;
+  assert.equal(await exchange(), 200);
+  await server.set("read_only", 1);
+  address.turn(successor.port);
+  // The successor does not know the session: that the answer changes shows who was asked.
+  await waitUntil("the successor's answer", async () => (await exchange()) === 401, { seconds: 5 });
 });
 
 test("where the server takes no more connections, those that are open serve everybody", async () => {

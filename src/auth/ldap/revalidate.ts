@@ -54,7 +54,7 @@ async function lookAgain(
   const user = await findUser(db, username);
   const synced = user && (await sync(verdict.account, user));
   if (synced?.outcome !== "synced") return end(REASONS.notDirectory);
-  await markValidated(db, token_id);
+  if (!(await markValidated(db, token_id))) return undefined;
   return { ...session, groups: synced.groups };
 }
 

@@ -1,6 +1,10 @@
+import { type AliasedRawBuilder, sql } from "kysely";
+import { z } from "zod";
 import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate, isForeignKeyFault } from "../faults.ts";
 import { isLastAdmin } from "./admins.ts";
+
+const names = z.array(z.string());
 
 /** All group names in order. */
 export async function listGroups(db: Db): Promise<string[]> {
@@ -23,6 +27,20 @@ export async function listGroupsOf(db: Db, username: string): Promise<string[]> 
     .orderBy("groupname")
     .execute();
   return rows.map(({ groupname }) => groupname);
+}
+
+/** The groups of the user that a statement is about, in one column; see `readGroups`. */
+export function groupsOfUser(db: Db): AliasedRawBuilder<string | null, "groups"> {
+  const list = sql.raw(dialectOf(db) === "mysql" ? "json_arrayagg" : "json_group_array");
+  const { username, groupname } = { username: sql.ref("user.username"), groupname: sql.ref("groupname") };
+  return sql<
+    string | null
+  >`(select ${list}(${groupname}) from usergroup where usergroup.username = ${username})`.as("groups");
+}
+
+/** The names in such a column, in order. */
+export function readGroups(column: string | null): string[] {
+  return column === null ? [] : names.parse(JSON.parse(column)).sort();
 }
 
 /** The usernames in a group in order. */

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { type Db, dialectOf, type Trx } from "../database.ts";
 import type { AuthType } from "../tables.ts";
+import { padded } from "../padded.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { repeated } from "../transaction.ts";
+import { groupsOfUser, readGroups } from "./groups.ts";
 import { lockUser } from "./users.ts";
 
 /** What is known of an ID token, and in a session also of its user. */
@@ -77,12 +79,14 @@ export async function replaceIdToken(
   return token_id;
 }
 
-/** The session of a token id: the row, its user's activation and groups; undefined when the token is revoked. */
-export async function findSession(db: Db, tokenId: bigint): Promise<SessionRow | undefined> {
+/** The sessions of some token ids: rows with their users' activation and groups. A token that is revoked has none. */
+export async function findSessions(
+  db: Db,
+  tokenIds: readonly bigint[],
+): Promise<ReadonlyMap<bigint, SessionRow>> {
   const rows = await db
     .selectFrom("token")
     .innerJoin("user", "user.username", "token.user_id")
-    .leftJoin("usergroup", "usergroup.username", "user.username")
     .select([
       "token.token_id",
       "token.ip",
@@ -94,22 +98,19 @@ export async function findSession(db: Db, tokenId: bigint): Promise<SessionRow |
       "user.username",
       "user.auth_type",
       "user.activated",
-      "usergroup.groupname",
+      groupsOfUser(db),
     ])
-    .where("token.token_id", "=", tokenId)
-    .orderBy("usergroup.groupname")
+    .where("token.token_id", "in", padded(tokenIds))
     .execute();
-  const first = rows[0];
-  if (first === undefined) return undefined;
-  const groups = rows.map(({ groupname }) => groupname).filter((name) => name !== null);
-  return {
-    ...toIdToken(first),
-    username: first.username,
-    auth_type: first.auth_type,
-    activated: first.activated === 1,
-    validated_at: first.validated_at === null ? null : fromSqlTime(first.validated_at),
-    groups,
-  };
+  const sessions = rows.map(({ username, auth_type, activated, validated_at, groups, ...token }) => ({
+    ...toIdToken(token),
+    username,
+    auth_type,
+    activated: activated === 1,
+    validated_at: validated_at === null ? null : fromSqlTime(validated_at),
+    groups: readGroups(groups),
+  }));
+  return new Map(sessions.map((session) => [session.token_id, session]));
 }
 
 /** The ID token that a user holds, if any. */
@@ -118,24 +119,25 @@ export async function findIdTokenOf(db: Db, username: string): Promise<IdTokenRo
   return row && toIdToken(row);
 }
 
-/** Notes that an access token was made just now; false when the ID token was revoked in the meantime. */
-export async function touchIdToken(db: Db, tokenId: bigint): Promise<boolean> {
+/** Notes when access tokens were last made by some ID tokens; says how many of those are still there. */
+export async function touchIdTokens(db: Db, tokenIds: readonly bigint[], at: Date): Promise<number> {
   const { numUpdatedRows } = await repeated(() =>
     db
       .updateTable("token")
-      .set({ last_use: toSqlTime(new Date()) })
-      .where("token_id", "=", tokenId)
+      .set({ last_use: toSqlTime(at) })
+      .where("token_id", "in", padded(tokenIds))
       .executeTakeFirst(),
   );
-  return numUpdatedRows > 0n;
+  return Number(numUpdatedRows);
 }
 
-/** Notes that a directory has just said that the token's user may be here. */
-export async function markValidated(db: Db, tokenId: bigint): Promise<void> {
+/** Notes that a directory has just said that the token's user may be here; false when the token was revoked. */
+export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
   const validated_at = toSqlTime(new Date());
-  await repeated(() =>
-    db.updateTable("token").set({ validated_at }).where("token_id", "=", tokenId).execute(),
+  const { numUpdatedRows } = await repeated(() =>
+    db.updateTable("token").set({ validated_at }).where("token_id", "=", tokenId).executeTakeFirst(),
   );
+  return numUpdatedRows > 0n;
 }
 
 /** Revokes an ID token; false when it was revoked already. */
@@ -150,7 +152,15 @@ interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "l
   readonly last_use: string | null;
 }
 
-function toIdToken({ token_id, ip, valid_until, last_use, sign_method, vhost }: StoredIdToken): IdTokenRow {
+/** A row as the databases give it. */
+export function toIdToken({
+  token_id,
+  ip,
+  valid_until,
+  last_use,
+  sign_method,
+  vhost,
+}: StoredIdToken): IdTokenRow {
   return {
     token_id: BigInt(token_id),
     ip,

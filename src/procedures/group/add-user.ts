@@ -3,7 +3,7 @@ import { addMember } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, username } from "../fields.ts";
-import { getUserRow } from "../user/target.ts";
+import { getAccount } from "../user/target.ts";
 
 export const addUserToGroup = defineProcedure({
   name: "group_add_user",
@@ -12,8 +12,8 @@ export const addUserToGroup = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ db, commit }, input) {
-    const user = await getUserRow({ db }, input.username);
+  async handler({ lookups, commit }, input) {
+    const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {
       const outcome = await addMember(trx, input.groupname, user.username);
       if (outcome !== "added")

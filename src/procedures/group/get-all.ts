@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { listGroups } from "../../db/queries/groups.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 
 export const getAllGroups = defineProcedure({
@@ -9,7 +8,7 @@ export const getAllGroups = defineProcedure({
   input: () => z.object({}),
   output: z.object({ groups: z.array(z.string()) }),
   isEmpty: ({ groups }) => groups.length === 0,
-  async handler({ db }) {
-    return { groups: await listGroups(db) };
+  async handler({ lookups }) {
+    return { groups: [...(await lookups.groups())] };
   },
 });

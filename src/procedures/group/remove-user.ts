@@ -3,7 +3,7 @@ import { groupExists, removeMember } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, username } from "../fields.ts";
-import { getUserRow } from "../user/target.ts";
+import { getAccount } from "../user/target.ts";
 
 export const removeUserFromGroup = defineProcedure({
   name: "group_remove_user",
@@ -12,8 +12,8 @@ export const removeUserFromGroup = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ app, db, commit }, input) {
-    const user = await getUserRow({ db }, input.username);
+  async handler({ app, lookups, commit }, input) {
+    const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {
       if (!(await groupExists(trx, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
       const outcome = await removeMember(trx, input.groupname, user.username, app.admin_group);

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { touchIdToken } from "../../db/queries/id-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { ip } from "../fields.ts";
@@ -10,12 +9,13 @@ export const getAccessToken = defineProcedure({
   access: "id_token",
   input: () => z.object({ ip: ip() }),
   output: z.object({ access_token: z.string() }),
-  async handler({ app, db, issuer, revalidate, session: presented }) {
+  async handler({ app, issuer, lastUse, revalidate, session: presented }) {
     if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
     const session = await revalidate(presented);
-    if (session === undefined) throw new AppError("INVALID_TOKEN", "the directory ended the session");
-    if (!(await touchIdToken(db, session.token_id))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
+    if (session === undefined)
+      throw new AppError("INVALID_TOKEN", "the session ended while the directory was asked");
+    if (!(await lastUse.note(session))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
     const lifetime = app.access_token_valid_time * 60;
-    return { access_token: await issuer.signAccessToken(session, { vhost: session.vhost, lifetime }) };
+    return { access_token: issuer.signAccessToken(session, { vhost: session.vhost, lifetime }) };
   },
 });

@@ -1,12 +1,10 @@
 import { z } from "zod";
 import { isSameName } from "../../db/names.ts";
-import { listGroupsOf } from "../../db/queries/groups.ts";
-import { findIdTokenOf } from "../../db/queries/id-tokens.ts";
 import { fromSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { authType, username } from "../fields.ts";
-import { assertNotOlder, getUserRow } from "./target.ts";
+import { assertNotOlder, getAccount } from "./target.ts";
 
 const time = z.iso.datetime().describe("UTC");
 
@@ -36,10 +34,10 @@ export const getUser = defineProcedure({
     email: z.string().optional().describe("admins"),
     auth_type: authType().optional().describe("admins"),
   }),
-  async handler({ app, caller, db }, input) {
+  async handler({ app, caller, lastUse, lookups }, input) {
     if (caller === undefined && !app.anonymous_user_get)
       throw new AppError("INVALID_TOKEN", "access_token is missing");
-    const user = await getUserRow({ db }, input.username);
+    const user = await getAccount({ lookups }, input.username);
     const basic = {
       username: user.username,
       activated: user.activated === 1,
@@ -48,14 +46,13 @@ export const getUser = defineProcedure({
     const isAdmin = caller?.isAdmin === true;
     if (!isAdmin && (caller === undefined || !isSameName(caller.username, user.username))) return basic;
     if (!isAdmin) assertNotOlder(caller, user);
-    const groups = await listGroupsOf(db, user.username);
-    const token = await findIdTokenOf(db, user.username);
+    const { token } = user;
     const token_info =
       token === undefined
         ? null
         : {
             valid_until: token.valid_until.toISOString(),
-            last_use: token.last_use?.toISOString() ?? null,
+            last_use: (lastUse.unwritten(token.token_id) ?? token.last_use)?.toISOString() ?? null,
             vhost: token.vhost,
             ...(isAdmin
               ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_method }
@@ -63,7 +60,7 @@ export const getUser = defineProcedure({
           };
     return {
       ...basic,
-      groups,
+      groups: [...user.groups],
       token_info,
       ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}),
     };

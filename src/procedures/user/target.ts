@@ -1,12 +1,15 @@
-import { findUser } from "../../db/queries/users.ts";
+import type { AccountRow } from "../../db/queries/accounts.ts";
 import type { UserRow } from "../../db/tables.ts";
 import { fromSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
 import type { Authenticated, Context } from "../../rpc/context.ts";
 
-/** The row of the user that a request names; throws USER_NOT_FOUND. */
-export async function getUserRow({ db }: Pick<Context, "db">, username: string): Promise<UserRow> {
-  const user = await findUser(db, username);
+/** The account of the user that a request names; throws USER_NOT_FOUND. */
+export async function getAccount(
+  { lookups }: Pick<Context, "lookups">,
+  username: string,
+): Promise<AccountRow> {
+  const user = await lookups.account(username);
   if (user === undefined) throw new AppError("USER_NOT_FOUND");
   return user;
 }
@@ -16,8 +19,8 @@ export async function getUserRow({ db }: Pick<Context, "db">, username: string):
  * name that was deleted and made anew is another person (INVALID_TOKEN), and who is turned off may do nothing
  * (ACCOUNT_NOT_ACTIVATED). Throws USER_NOT_FOUND.
  */
-export async function getTargetRow({ db, caller }: Context<"self">, username: string): Promise<UserRow> {
-  const user = await getUserRow({ db }, username);
+export async function getTargetRow({ lookups, caller }: Context<"self">, username: string): Promise<UserRow> {
+  const user = await getAccount({ lookups }, username);
   if (caller.isAdmin) return user;
   assertNotOlder(caller, user);
   if (user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
