@@ -1,6 +1,7 @@
 import { type ChannelModel, connect } from "amqplib";
 import type { BrokerNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
+import { gatherWrites } from "./gathered-writes.ts";
 import { tolerateHeaders } from "./tolerant-frames.ts";
 
 /** Connects to a node of the broker for a purpose, which its management pages show; rejects after `timeout` ms. */
@@ -28,5 +29,6 @@ export async function connectBroker(
     },
   );
   tolerateHeaders(model);
+  gatherWrites(model);
   return model;
 }
