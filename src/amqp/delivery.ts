@@ -6,6 +6,9 @@ const SUSPICIOUS_WAIT = 1000;
 
 const KEY_HEADER = "x-idempotency-key";
 
+/** Not the headers: a quorum queue counts deliveries in one of them. */
+const PROPERTIES = ["messageId", "replyTo", "correlationId", "timestamp", "appId", "type", "contentType"];
+
 /** A channel that requests come in on. */
 export interface Subscription {
   readonly channel: Channel;
@@ -22,15 +25,13 @@ export interface Subscription {
 /** One message as the broker delivered it; everything in it is its sender's to choose. */
 export class Delivery implements Incoming {
   readonly body: Uint8Array;
-  readonly idempotencyKey: unknown;
-  readonly properties: readonly string[];
-  readonly userId: string;
-  readonly appId: string;
   readonly correlationId: string | undefined;
   readonly replyTo: string | undefined;
   readonly redelivered: boolean;
   readonly receivedAt = new Date();
   readonly #message: ConsumeMessage;
+  /** Untyped in amqplib. */
+  readonly #given: Readonly<Record<string, unknown>>;
   readonly #subscription: Subscription;
   readonly #isReachable: (replyTo: string) => Promise<boolean>;
   readonly #arrived = performance.now();
@@ -41,34 +42,33 @@ export class Delivery implements Incoming {
     subscription: Subscription,
     isReachable: (replyTo: string) => Promise<boolean>,
   ) {
-    // Untyped in amqplib.
-    const given: Readonly<Record<string, unknown>> = { ...message.properties };
-    const text = (name: string): string => {
-      const value = given[name];
-      return typeof value === "string" || typeof value === "number" ? String(value) : "";
-    };
+    const given = message.properties as unknown as Readonly<Record<string, unknown>>;
     this.#message = message;
+    this.#given = given;
     this.#subscription = subscription;
     this.#isReachable = isReachable;
     this.body = message.content;
     this.redelivered = message.fields.redelivered;
-    this.idempotencyKey = headerOf(given) ?? (text("messageId") || undefined);
-    this.userId = text("userId");
-    this.appId = text("appId");
     this.correlationId = typeof given["correlationId"] === "string" ? given["correlationId"] : undefined;
-    this.replyTo = text("replyTo") || undefined;
-    // Not the headers: a quorum queue counts deliveries in one of them.
-    this.properties = [
-      "messageId",
-      "replyTo",
-      "correlationId",
-      "timestamp",
-      "appId",
-      "type",
-      "contentType",
-    ].map(text);
-    const lifetime = /^\d+$/.test(text("expiration")) ? Number(text("expiration")) : Infinity;
-    this.#expires = performance.now() + lifetime;
+    this.replyTo = this.#text("replyTo") || undefined;
+    const expiration = this.#text("expiration");
+    this.#expires = /^\d+$/.test(expiration) ? this.#arrived + Number(expiration) : Infinity;
+  }
+
+  get idempotencyKey(): unknown {
+    return headerOf(this.#given) ?? (this.#text("messageId") || undefined);
+  }
+
+  get userId(): string {
+    return this.#text("userId");
+  }
+
+  get appId(): string {
+    return this.#text("appId");
+  }
+
+  get properties(): readonly string[] {
+    return PROPERTIES.map((name) => this.#text(name));
   }
 
   hasExpired(): boolean {
@@ -94,6 +94,11 @@ export class Delivery implements Incoming {
   /** Tells the broker that this is done with; where the channel is gone, somebody else will have to do it again. */
   ack(): void {
     if (this.#subscription.isOpen) this.#subscription.channel.ack(this.#message);
+  }
+
+  #text(name: string): string {
+    const value = this.#given[name];
+    return typeof value === "string" || typeof value === "number" ? String(value) : "";
   }
 }
 

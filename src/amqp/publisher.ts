@@ -25,6 +25,8 @@ interface Outgoing {
   readonly content: Buffer;
   readonly properties: Options.Publish;
   readonly finish: (outcome: Outcome) => void;
+  /** By `performance.now()`. */
+  readonly since: number;
   written: boolean;
 }
 
@@ -32,7 +34,10 @@ interface Outgoing {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #connection: SupervisedConnection;
+  /** In the order of their beginning. */
   readonly #underway = new Set<Outgoing>();
+  /** One for all that is under way: a timer for each costs more than its message. */
+  #patience: NodeJS.Timeout | undefined;
   #model: ChannelModel | undefined;
   #channel: ConfirmChannel | undefined;
   #blocked = false;
@@ -62,18 +67,19 @@ export class Publisher {
   /** Closes the connection; what is under way is forgotten. */
   async stop(): Promise<void> {
     await this.#connection.stop();
+    clearTimeout(this.#patience);
     for (const message of this.#underway) message.finish("lost");
   }
 
   /** Resolves when the message is confirmed, returned, lost, or two seconds old. Never rejects. */
   async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<Outcome> {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const timer = setTimeout(() => resolve("lost"), PATIENCE);
-    const message: Outgoing = { routingKey, content, properties, finish: resolve, written: false };
+    const { promise, resolve: finish } = Promise.withResolvers<Outcome>();
+    const since = performance.now();
+    const message: Outgoing = { routingKey, content, properties, finish, since, written: false };
     this.#underway.add(message);
+    this.#patience ??= setTimeout(() => this.#giveUp(), PATIENCE);
     this.#write(message);
     const outcome = await promise;
-    clearTimeout(timer);
     this.#underway.delete(message);
     if (outcome === "lost") this.#options.metrics.count("replies_lost_total");
     return outcome;
@@ -111,6 +117,19 @@ export class Publisher {
     this.#blocked = false;
     this.#channel = channel;
     this.#flush();
+  }
+
+  #giveUp(): void {
+    this.#patience = undefined;
+    const now = performance.now();
+    for (const { since, finish } of this.#underway) {
+      const left = since + PATIENCE - now;
+      if (left > 0) {
+        this.#patience = setTimeout(() => this.#giveUp(), left);
+        return;
+      }
+      finish("lost");
+    }
   }
 
   #flush(): void {

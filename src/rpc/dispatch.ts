@@ -5,7 +5,7 @@ import type { Log } from "../observability/log.ts";
 import { announceStage } from "../observability/stages.ts";
 import { createAttempts } from "./attempts.ts";
 import type { Services } from "./context.ts";
-import { type Deadline, withDeadline } from "./deadline.ts";
+import { createDeadlines, type Deadline } from "./deadline.ts";
 import { asObject, decodeRequest } from "./decode.ts";
 import { type Envelope, failureEnvelope, type Incoming } from "./envelope.ts";
 import { execute, type Prepared, recalled } from "./execute.ts";
@@ -29,6 +29,7 @@ export function createDispatcher(
   options: { log: Log; maxRequestBytes: number },
 ): Dispatcher {
   const { log, maxRequestBytes } = options;
+  const deadlines = createDeadlines(DEADLINE);
   const attempts = createAttempts({
     ...services,
     log,
@@ -45,7 +46,7 @@ export function createDispatcher(
     try {
       const known = prepared.get(queue);
       if (known === undefined) throw new Error(`no procedure for the queue ${queue}`);
-      return await withDeadline(DEADLINE, (deadline) => work(known, deadline));
+      return await deadlines.run((deadline) => work(known, deadline));
     } catch (error) {
       throw toKnown(error, queue, log);
     }

@@ -89,7 +89,10 @@ test("a database that is cut off or hangs is 503 and never 401, and is used agai
         assert.deepEqual(Object.keys(resp_data), ["msg", "error"]);
       }
       proxy.restore();
-      assert.equal((await worker.call("token", { id_token })).resp_code, 200);
+      // Until the pool has heard from the server, it refuses at once.
+      const isServed = async (): Promise<boolean> =>
+        (await worker.call("token", { id_token })).resp_code === 200;
+      await waitUntil("a token", isServed, { seconds: 2 });
     }
   }
   await dropDatabase(database.database);

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { type Deadline, withDeadline } from "../../src/rpc/deadline.ts";
+import { createDeadlines, type Deadline } from "../../src/rpc/deadline.ts";
 
 const isLate = { code: "UNAVAILABLE" };
 
 test("work that is in time gives its result", async () => {
-  assert.equal(await withDeadline(60_000, async () => "done"), "done");
+  assert.equal(await createDeadlines(60_000).run(async () => "done"), "done");
   await assert.rejects(
-    withDeadline(60_000, () => Promise.reject(new Error("its own fault"))),
+    createDeadlines(60_000).run(() => Promise.reject(new Error("its own fault"))),
     /its own fault/,
   );
 });
 
 test("work that takes too long is given up, and can have no effect any more", async () => {
   const { promise: theDeadline, resolve } = Promise.withResolvers<Deadline>();
-  const late = withDeadline(20, async (deadline) => {
+  const late = createDeadlines(20).run(async (deadline) => {
     resolve(deadline);
     return new Promise<never>(() => undefined);
   });
@@ -26,7 +26,7 @@ test("work that takes too long is given up, and can have no effect any more", as
 });
 
 test("after an effect nothing is given up any more", async () => {
-  const result = await withDeadline(20, async (deadline) => {
+  const result = await createDeadlines(20).run(async (deadline) => {
     deadline.beginCommit();
     deadline.endCommit(true);
     await sleep(100);
@@ -36,7 +36,7 @@ test("after an effect nothing is given up any more", async () => {
 });
 
 test("an effect that did not become real may be given up", async () => {
-  const late = withDeadline(20, async (deadline) => {
+  const late = createDeadlines(20).run(async (deadline) => {
     deadline.beginCommit();
     deadline.endCommit(false);
     return new Promise<never>(() => undefined);
@@ -45,7 +45,7 @@ test("an effect that did not become real may be given up", async () => {
 });
 
 test("an effect that the database is just making is waited for", async () => {
-  const result = await withDeadline(20, async (deadline) => {
+  const result = await createDeadlines(20).run(async (deadline) => {
     deadline.beginCommit();
     await sleep(100);
     deadline.endCommit(true);
