@@ -2,9 +2,9 @@
  * The bare cost of directory logins, in a process of its own: for every line of milliseconds on stdin it connects,
  * binds and searches in a closed loop, as a login does and nothing else, and prints what it measured.
  */
-import { createInterface } from "node:readline";
 import { AndFilter, Client, EqualityFilter } from "ldapts";
 import { closedLoop } from "./load.ts";
+import { answerQuestions } from "./loop.ts";
 
 /** What the process is told on its command line, as JSON. */
 export interface BareLdapOptions {
@@ -18,8 +18,8 @@ export interface BareLdapOptions {
 
 const { url, baseDn, inFlight, users, password } = JSON.parse(process.argv[2] ?? "{}") as BareLdapOptions;
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const load = await closedLoop(inFlight, Number(line), async (round) => {
+await answerQuestions((ms) =>
+  closedLoop(inFlight, Number(ms), async (round) => {
     const { bind, name } = users[round % users.length]!;
     const client = new Client({ url, timeout: 5000, connectTimeout: 5000 });
     try {
@@ -36,6 +36,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     } finally {
       await client.unbind();
     }
-  });
-  process.stdout.write(`${JSON.stringify(load)}\n`);
-}
+  }),
+);

@@ -3,10 +3,6 @@
  * `make bench-directory`. Worker, broker, database, directory, client and the bare loop are processes of their own on
  * this machine. The loops take turns, so that the ratios mean something where the figures do not.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { startProxy } from "../support/proxy.ts";
 import { missingFor } from "../support/servers/directories.ts";
 import { startOpenLdap } from "../support/servers/openldap.ts";
@@ -14,6 +10,7 @@ import { startSamba } from "../support/servers/samba.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import type { BareLdapOptions } from "./bare-ldap.ts";
 import { closedLoop, type Load, median, spread } from "./load.ts";
+import { startLoop } from "./loop.ts";
 import { serve, type ServedWorker } from "./serve.ts";
 
 const PASSWORD = "correct horse";
@@ -68,7 +65,8 @@ if (missingFor("openldap") === undefined) await compareTokens();
 async function compareLogins({ name, url, baseDn, bind, bindName, wanted }: Directory): Promise<void> {
   await using worker = await serve({ ldap_settings: { address: url, base_dn: baseDn, bind } });
   const users = USERS.map((user) => ({ bind: bindName(user), name: user }));
-  const bare = startBareLoop({ url, baseDn, users, inFlight: IN_FLIGHT, password: PASSWORD });
+  const options: BareLdapOptions = { url, baseDn, users, inFlight: IN_FLIGHT, password: PASSWORD };
+  await using bare = startLoop<number>("./bare-ldap.ts", options);
   const logins = (ms: number): Promise<Load> =>
     closedLoop(IN_FLIGHT, ms, async (round) => {
       await worker.call("login", { username: USERS[round % USERS.length], password: PASSWORD });
@@ -78,7 +76,6 @@ async function compareLogins({ name, url, baseDn, bind, bindName, wanted }: Dire
   const loads: { bare: Load; login: Load }[] = [];
   for (let round = 0; round < ROUNDS; round++)
     loads.push({ bare: await bare.run(POINT_MS), login: await logins(POINT_MS) });
-  await bare.end();
   const rates = (of: "bare" | "login"): number[] => loads.map((load) => load[of].perSecond);
   const ratio = median(rates("login")) / median(rates("bare"));
   say(
@@ -148,27 +145,6 @@ function startFlood({ client }: ServedWorker): { end(): Promise<void> } {
     async end() {
       ended.abort();
       await Promise.all(loops);
-    },
-  };
-}
-
-function startBareLoop(options: BareLdapOptions) {
-  const script = fileURLToPath(new URL("./bare-ldap.ts", import.meta.url));
-  const child = spawn(process.execPath, [script, JSON.stringify(options)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    async run(ms: number): Promise<Load> {
-      child.stdin.write(`${ms}\n`);
-      const { value } = await lines.next();
-      if (value === undefined) throw new Error("the bare loop ended");
-      return JSON.parse(value) as Load;
-    },
-    async end(): Promise<void> {
-      const gone = once(child, "exit");
-      child.stdin.end();
-      await gone;
     },
   };
 }

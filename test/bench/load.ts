@@ -2,9 +2,11 @@ import { createHistogram } from "node:perf_hooks";
 
 /** What a closed loop measured; times in milliseconds. */
 export interface Load {
+  readonly count: number;
   readonly perSecond: number;
   readonly p50: number;
   readonly p95: number;
+  readonly p99: number;
 }
 
 /** Calls `once` again and again, so many at a time, for so many milliseconds. */
@@ -26,9 +28,11 @@ export async function closedLoop(
   await Promise.all(Array.from({ length: inFlight }, loop));
   const percentile = (part: number): number => histogram.percentile(part) / 1e6;
   return {
+    count: histogram.count,
     perSecond: histogram.count / ((performance.now() - begin) / 1000),
     p50: percentile(50),
     p95: percentile(95),
+    p99: percentile(99),
   };
 }
 

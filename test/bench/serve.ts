@@ -1,6 +1,4 @@
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createPasswords } from "../../src/auth/password.ts";
 import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
@@ -9,7 +7,7 @@ import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import type { AuthType } from "../../src/db/tables.ts";
-import { newFolder, startCli } from "../support/cli.ts";
+import { folderWith, startCli } from "../support/cli.ts";
 import { provision } from "../support/worker.ts";
 
 /** A worker in a process of its own, on MariaDB. */
@@ -26,6 +24,44 @@ export interface NewRow {
   readonly password_hash: string | Uint8Array | null;
   readonly auth_type?: AuthType;
   readonly activated?: boolean;
+}
+
+/** `authmq serve` that is ready. */
+export interface Served {
+  readonly pid: number;
+  /** So long it took to be, in milliseconds. */
+  readonly startedIn: number;
+  /** Ends it as an operator does; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** Starts `authmq serve` with a configuration, in a process of its own; `node` are options of Node's. */
+export async function startServe(
+  raw: object,
+  { args = [], node = [] }: { args?: readonly string[]; node?: readonly string[] } = {},
+): Promise<Served> {
+  const folder = folderWith(raw);
+  const since = performance.now();
+  const child = startCli(["serve", ...args], { cwd: folder, node });
+  let startedIn: number | undefined;
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stderr })) {
+    lines.push(line);
+    if (!line.includes('"msg":"ready"')) continue;
+    startedIn = performance.now() - since;
+    break;
+  }
+  if (startedIn === undefined) throw new Error(`the worker ended before it was ready\n${lines.join("\n")}`);
+  child.stderr.resume();
+  return {
+    pid: child.pid ?? 0,
+    startedIn,
+    async stop() {
+      const gone = once(child, "exit");
+      child.kill("SIGTERM");
+      await gone;
+    },
+  };
 }
 
 /** `authmq serve` with these sections laid over the usual ones; the users are made before it starts. */
@@ -45,11 +81,7 @@ export async function serve(
       await createUser(database, { username, password_hash, auth_type, email, activated });
     }
   }
-  const folder = newFolder();
-  writeFileSync(join(folder, "config.json"), JSON.stringify(raw));
-  const child = startCli(["serve"], { cwd: folder });
-  for await (const line of createInterface({ input: child.stderr })) if (line.includes("ready")) break;
-  child.stderr.resume();
+  const served = await startServe(raw);
   const client = await connectRpc(amqp);
   return {
     client,
@@ -60,9 +92,7 @@ export async function serve(
     },
     async [Symbol.asyncDispose]() {
       await client.close();
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      await gone;
+      await served.stop();
       await cleanUp();
     },
   };

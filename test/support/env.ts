@@ -6,6 +6,8 @@ import type { MariaDbAddress } from "./servers/mariadb.ts";
 export const amqpUrl = read("AUTHMQ_TEST_AMQP_URL");
 const managementUrl = new URL("/", read("AUTHMQ_TEST_MANAGEMENT_URL")).origin;
 const mysql = JSON.parse(read("AUTHMQ_TEST_MYSQL")) as MariaDbAddress;
+/** The servers' processes, where they run as processes here. */
+export const serverPids = JSON.parse(read("AUTHMQ_TEST_PIDS")) as { rabbitmq?: number; mariadb?: number };
 /** A folder that goes with the run. */
 export const scratchFolder = read("AUTHMQ_TEST_SCRATCH");
 

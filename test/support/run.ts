@@ -59,6 +59,7 @@ async function startServers(): Promise<Record<string, string>> {
     AUTHMQ_TEST_AMQP_URL: rabbitMq.url,
     AUTHMQ_TEST_MANAGEMENT_URL: rabbitMq.managementUrl,
     AUTHMQ_TEST_MYSQL: JSON.stringify({ host, port, user, password }),
+    AUTHMQ_TEST_PIDS: JSON.stringify({ rabbitmq: rabbitMq.pid, mariadb: mariaDb.pid }),
     AUTHMQ_TEST_SCRATCH: scratch.folder,
   };
 }

@@ -112,12 +112,12 @@ export async function removeMember(
   groupname: string,
   username: string,
   adminGroup: string,
-): Promise<"removed" | "last admin"> {
+): Promise<"removed" | "no such group" | "last admin"> {
   if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
-  await trx
+  const { numDeletedRows } = await trx
     .deleteFrom("usergroup")
     .where("groupname", "=", groupname)
     .where("username", "=", username)
-    .execute();
-  return "removed";
+    .executeTakeFirst();
+  return numDeletedRows > 0n || (await groupExists(trx, groupname)) ? "removed" : "no such group";
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { groupExists, removeMember } from "../../db/queries/groups.ts";
+import { removeMember } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, username } from "../fields.ts";
@@ -15,8 +15,8 @@ export const removeUserFromGroup = defineProcedure({
   async handler({ app, lookups, commit }, input) {
     const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {
-      if (!(await groupExists(trx, input.groupname))) throw new AppError("GROUP_NOT_FOUND");
       const outcome = await removeMember(trx, input.groupname, user.username, app.admin_group);
+      if (outcome === "no such group") throw new AppError("GROUP_NOT_FOUND");
       if (outcome === "last admin") throw new AppError("LAST_ADMIN");
       return { msg: `removed user ${user.username} from group ${input.groupname}` };
     });
