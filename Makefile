@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
+.PHONY: help install demo test coverage bench bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts 
 
 coverage: install ## run the tests and report what of src/ they reach; FILES= as above
 	@$(NPM) test -- --coverage $(FILES)
+
+bench: install ## measure what requests cost beside an echo, a hash and a statement (15 minutes; npm run bench -- --short)
+	@$(NPM) run bench -- --picture=docs/performance.svg
 
 bench-directory: install ## measure directory logins against a bare bind and search, and what a directory that hangs does
 	@$(NPM) run bench:directory

@@ -7,6 +7,7 @@ import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import type { AuthType } from "../../src/db/tables.ts";
+import packageJson from "../../package.json" with { type: "json" };
 import { folderWith, startCli } from "../support/cli.ts";
 import { provision } from "../support/worker.ts";
 
@@ -35,10 +36,13 @@ export interface Served {
   stop(): Promise<void>;
 }
 
+/** Node's options that `npm run authmq` gives a worker. */
+const USUAL_FLAGS = /node (.*) src/.exec(packageJson.scripts.authmq)?.[1]?.split(" ") ?? [];
+
 /** Starts `authmq serve` with a configuration, in a process of its own; `node` are options of Node's. */
 export async function startServe(
   raw: object,
-  { args = [], node = [] }: { args?: readonly string[]; node?: readonly string[] } = {},
+  { args = [], node = USUAL_FLAGS }: { args?: readonly string[]; node?: readonly string[] } = {},
 ): Promise<Served> {
   const folder = folderWith(raw);
   const since = performance.now();

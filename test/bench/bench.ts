@@ -1,0 +1,99 @@
+/**
+ * What authmq costs beside what it cannot do without: `make bench` (15 minutes). Worker, broker, database, callers and
+ * baselines are processes of their own on this machine, and take turns, so that ratios mean something where figures do
+ * not. `--json` prints all of it as JSON, `--picture=FILE` draws throughput and latency against load, `--short` takes 20
+ * seconds and ends with 1 when a ratio is below half of what is wanted, which no noise explains.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import {
+  enlargeDatabase,
+  measureFlood,
+  measureGrowth,
+  measureLoads,
+  measureLogins,
+  measureMemory,
+  measureReplicas,
+  measureStarts,
+  measureStatements,
+  setScene,
+} from "./chapters.ts";
+import { type Finding, isBroken, pointsOf } from "./findings.ts";
+import { pictureOf } from "./picture.ts";
+import { describeMachine, tableOf, verdictsOf } from "./report.ts";
+import type { Sample } from "./stage.ts";
+import { findingsOf, type Sizes } from "./targets.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    short: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    picture: { type: "string" },
+  },
+});
+
+const LOADS = [1, 16, 64, 256];
+const FULL = { ms: 5000, rounds: 3 };
+const SHORT = { ms: 1500, rounds: 2 };
+const POPULATION = { users: 1000, groupsEach: 2 };
+/** Least memory, for somewhat more of the processor's time: docs/performance.md. */
+const SMALL_HEAP = ["--max-semi-space-size=4", "--heap-growing-percent=30"];
+
+const samples: Sample[] = [];
+const sizes: Sizes = {};
+if (options.short) await measureShortly();
+else await measureAll();
+
+const points = pointsOf(samples);
+const findings = findingsOf(points, sizes).filter(({ value }) => !options.short || value !== undefined);
+if (options.picture !== undefined) {
+  const curves = points.filter(
+    ({ workload }) => points.filter((point) => point.workload === workload).length === LOADS.length,
+  );
+  writeFileSync(options.picture, pictureOf(curves, describeMachine()));
+}
+if (options.json) say(JSON.stringify({ machine: describeMachine(), samples, findings }, undefined, 1));
+else say([describeMachine(), tableOf(points), verdictsOf(findings)].join("\n\n"));
+if (options.short) endBy(findings);
+
+async function measureAll(): Promise<void> {
+  {
+    await using scene = await setScene({ population: POPULATION });
+    await tell("loads", measureLoads(scene, ["echo", "token", "user_get", "group_all"], LOADS, FULL));
+    await tell("statements", measureStatements(scene, FULL));
+    await tell("logins", measureLogins(scene, 12, { ...FULL, ms: 10_000 }));
+    await tell("a flood of logins", measureFlood(scene, FULL));
+    await tell("replicas", measureReplicas(scene, FULL));
+    sizes.starts = await measureStarts(scene, 5);
+    await enlargeDatabase(scene);
+  }
+  sizes.memory = await measureMemory(undefined, FULL);
+  sizes.leastMemory = await measureMemory(SMALL_HEAP, FULL);
+  const small = { users: 10, groupsEach: 2 };
+  for (const database of ["mysql", "sqlite"] as const)
+    await tell(`users, ${database}`, measureGrowth(database, [small, { ...small, users: 1_000_000 }], FULL));
+  const one = { users: 100, groupsEach: 1 };
+  await tell("groups", measureGrowth("mysql", [one, { ...one, groupsEach: 200 }], FULL));
+}
+
+async function measureShortly(): Promise<void> {
+  await using scene = await setScene({ population: POPULATION, cost: 10 });
+  await tell("loads", measureLoads(scene, ["echo", "token", "user_get"], [64], SHORT));
+  await tell("logins", measureLogins(scene, 10, SHORT));
+}
+
+async function tell(chapter: string, measuring: Promise<Sample[]>): Promise<void> {
+  const since = performance.now();
+  samples.push(...(await measuring));
+  process.stderr.write(`measured: ${chapter} (${((performance.now() - since) / 1000).toFixed(0)} s)\n`);
+}
+
+function endBy(all: readonly Finding[]): void {
+  const broken = all.filter(isBroken);
+  for (const { name } of broken) say(`far from what is wanted, look at it with "make profile": ${name}`);
+  if (broken.length > 0) process.exitCode = 1;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

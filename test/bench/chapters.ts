@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createConnection } from "mysql2/promise";
+import type { DatabaseKind } from "../support/worker.ts";
+import type { BareHashQuestion } from "./bare-hash.ts";
+import type { BareSqlQuestion, Statement } from "./bare-sql.ts";
+import { startLoop } from "./loop.ts";
+import { groupName, someUsers, tokenIdOf } from "./population.ts";
+import { rssOf } from "./processes.ts";
+import { startServe } from "./serve.ts";
+import { ECHO, sample, type Sample, setStage, type Stage } from "./stage.ts";
+import { type Workloads, workloadsFor } from "./workloads.ts";
+
+/** How long and how often each point is measured. */
+export interface Pace {
+  readonly ms: number;
+  readonly rounds: number;
+}
+
+/** The least that a chapter of its own needs. */
+export interface Scene {
+  readonly stage: Stage;
+  readonly workloads: Workloads;
+}
+
+/** Sets a stage with so many users in so many groups each. */
+export async function setScene(options: Parameters<typeof setStage>[0]): Promise<Scene & AsyncDisposable> {
+  const stage = await setStage(options);
+  const workloads = await workloadsFor(stage.config, options.population);
+  return { stage, workloads, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
+}
+
+/** Workloads in turn, round by round, at each load; each is warmed up before. */
+export async function measureLoads(
+  { stage, workloads }: Scene,
+  names: readonly (keyof Workloads)[],
+  loads: readonly number[],
+  { ms, rounds }: Pace,
+): Promise<Sample[]> {
+  const call = (name: keyof Workloads, inFlight: number, time: number): Promise<Sample> =>
+    stage.call(name === "echo" ? ECHO : name, { calls: workloads[name], inFlight, ms: time });
+  for (const name of names) await call(name, 64, Math.min(ms, 3000));
+  const samples: Sample[] = [];
+  for (const inFlight of loads)
+    for (let round = 0; round < rounds; round++)
+      for (const name of names) samples.push(await call(name, inFlight, ms));
+  return samples;
+}
+
+/** Changes of memberships against the bare statement, and a select like that of a session, both on as many connections. */
+export async function measureStatements({ stage, workloads }: Scene, pace: Pace): Promise<Sample[]> {
+  const { db } = stage.config;
+  if (db.dialect !== "mysql") throw new Error("the statements are MySQL's");
+  const { host, port, user, password, database } = db;
+  await using bare = startLoop<BareSqlQuestion>("./bare-sql.ts", {
+    server: { host, port, user, password, database },
+    connections: db.pool_size,
+  });
+  const users = someUsers(1000, 500);
+  const change = (text: string): Statement[] => users.map((name) => ({ text, values: [name, groupName(0)] }));
+  const commits = [
+    ...change("delete from usergroup where username = ? and groupname = ?"),
+    ...change("insert into usergroup (username, groupname) values (?, ?)"),
+  ];
+  const select =
+    "select t.*, u.*, g.groupname from token t join `user` u on u.username = t.user_id " +
+    "left join usergroup g on g.username = u.username where t.token_id = ?";
+  const selects = users.map((name) => ({ text: select, values: [tokenIdOf(name).toString()] }));
+  const run = (workload: string, statements: readonly Statement[]): Promise<Sample> =>
+    sample(workload, 64, bare.pid, () => bare.run({ statements, inFlight: 64, ms: pace.ms }));
+  const samples: Sample[] = [];
+  for (let round = 0; round < pace.rounds; round++) {
+    samples.push(await run("bare select", selects), await run("bare commit", commits));
+    samples.push(await stage.call("membership", { calls: workloads.membership, inFlight: 64, ms: pace.ms }));
+  }
+  return samples;
+}
+
+/** Logins against the bare hash, both 64 at a time. */
+export async function measureLogins(
+  { stage, workloads }: Scene,
+  cost: number,
+  pace: Pace,
+): Promise<Sample[]> {
+  await using bare = startLoop<BareHashQuestion>("./bare-hash.ts", { cost });
+  const samples: Sample[] = [];
+  for (let round = 0; round < pace.rounds; round++) {
+    const question = { inFlight: 64, ms: pace.ms };
+    samples.push(await sample("bare hash", 64, bare.pid, () => bare.run(question)));
+    samples.push(await stage.call("login", { ...question, calls: workloads.login }));
+  }
+  return samples;
+}
+
+/** Tokens while nothing else is asked, and while 64 logins wait. */
+export async function measureFlood({ stage, workloads }: Scene, pace: Pace): Promise<Sample[]> {
+  await using others = startLoop<Parameters<Stage["callers"]["run"]>[0]>("./callers.ts", { url: stage.url });
+  const question = { calls: workloads.token, inFlight: 16, ms: pace.ms };
+  const samples: Sample[] = [];
+  for (let round = 0; round < pace.rounds; round++) {
+    samples.push(await stage.call("token, idle", question));
+    const flood = others.run({ calls: workloads.login, inFlight: 64, ms: pace.ms + 1000 });
+    await sleep(1000);
+    samples.push(await stage.call("token, login flood", question));
+    await flood;
+  }
+  return samples;
+}
+
+/** Tokens of one worker, and of two on the same queues. */
+export async function measureReplicas({ stage, workloads }: Scene, pace: Pace): Promise<Sample[]> {
+  const question = { calls: workloads.token, inFlight: 64, ms: pace.ms };
+  const samples: Sample[] = [];
+  for (let round = 0; round < pace.rounds; round++) {
+    samples.push(await stage.call("token, one worker", question));
+    const second = await startServe(stage.raw);
+    await stage.call("warm-up", { ...question, ms: 2000 });
+    samples.push(await stage.call("token, two workers", question));
+    await second.stop();
+  }
+  return samples;
+}
+
+/** The seconds from `authmq serve` until it is ready, each time. */
+export async function measureStarts({ stage }: Scene, times: number): Promise<number[]> {
+  const seconds: number[] = [];
+  for (let time = 0; time < times; time++) {
+    const served = await startServe(stage.raw);
+    seconds.push(served.startedIn / 1000);
+    await served.stop();
+  }
+  return seconds;
+}
+
+/** The memory of a worker after some seconds with 256 requests in flight, in MB. */
+export async function measureMemory(
+  node: readonly string[] | undefined,
+  pace: Pace,
+): Promise<number | undefined> {
+  await using scene = await setScene({
+    population: { users: 1000, groupsEach: 2 },
+    cost: 4,
+    ...(node && { node }),
+  });
+  await measureLoads(scene, ["token", "user_get"], [256], pace);
+  return rssOf(scene.stage.worker.pid);
+}
+
+/** A small installation and a large one, in turn: what grows shows as a ratio. */
+export async function measureGrowth(
+  database: DatabaseKind,
+  sizes: readonly { readonly users: number; readonly groupsEach: number }[],
+  pace: Pace,
+): Promise<Sample[]> {
+  await using undo = new AsyncDisposableStack();
+  const scenes: (Scene & { readonly name: string })[] = [];
+  for (const population of sizes) {
+    const scene = undo.use(await setScene({ database, population, cost: 4 }));
+    scenes.push({ ...scene, name: `${population.users} users, ${population.groupsEach} groups` });
+  }
+  const samples: Sample[] = [];
+  for (let round = -1; round < pace.rounds; round++)
+    for (const workload of ["token", "user_get"] as const)
+      for (const { stage, workloads, name } of scenes) {
+        const question = { calls: workloads[workload], inFlight: 64, ms: pace.ms };
+        const one = await stage.call(`${workload}, ${database}, ${name}`, question);
+        if (round >= 0) samples.push(one); // the first round warms up
+      }
+  return samples;
+}
+
+/** Room for a million users; the tests' own server is small. */
+export async function enlargeDatabase({ stage }: Scene): Promise<void> {
+  const { db } = stage.config;
+  if (db.dialect !== "mysql") return;
+  const { host, port, user, password } = db;
+  const connection = await createConnection({ host, port, user, password });
+  await connection.query("set global innodb_buffer_pool_size = 1073741824");
+  await connection.end();
+}

@@ -1,0 +1,85 @@
+import { sql } from "kysely";
+import type { Config } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { createIssuer } from "../../src/tokens/issuer.ts";
+
+/** Users that are there before a worker starts, each with a session, and all in as many groups. */
+export interface Population {
+  readonly users: number;
+  readonly groupsEach: number;
+  /** Of every password, which is "correct horse". */
+  readonly hash: Uint8Array;
+}
+
+/** As many digits as the number of the last user of a million has. */
+const DIGITS = 6;
+
+/** Where the ids of the sessions start. */
+const FIRST_TOKEN = 1_000_000_000_000n;
+
+/** Members of the digits' cross join at once: what one transaction must hold. */
+const PORTION = 50_000;
+
+const digit = sql.raw(Array.from({ length: 10 }, (_, value) => `select ${value} as d`).join(" union all "));
+
+/** Fills an empty database of either kind. */
+export async function populate({ db: config }: Config, population: Population): Promise<void> {
+  await using db = openDatabase(config);
+  const { users, groupsEach, hash } = population;
+  const now = "2026-01-01 00:00:00.000";
+  const groups = Array.from({ length: groupsEach }, (_, index) => groupName(index));
+  if (groups.length > 0)
+    await db
+      .insertInto("group")
+      .values(groups.map((name) => ({ name })))
+      .execute();
+  const places = Array.from({ length: DIGITS }, (_, place) => place);
+  const number = sql.raw(places.map((place) => `n${place}.d * ${10 ** place}`).join(" + "));
+  const numbers = sql`select ${number} as n from ${sql.join(places.map((place) => sql`(${digit}) ${sql.raw(`n${place}`)}`))}`;
+  for (let from = 0; from < users; from += PORTION) {
+    const portion = sql`(${numbers}) as numbers where n >= ${from} and n < ${Math.min(users, from + PORTION)}`;
+    await sql`insert into ${sql.table("user")}
+      (username, password_hash, auth_type, email, activated, created_at, modified_at)
+      select concat('user-', n), ${hash}, 'LOCAL', concat('user-', n, '@example.com'), 1, ${now}, ${now}
+      from ${portion}`.execute(db);
+    await sql`insert into token (token_id, user_id, ip, valid_until, last_use, sign_method, vhost)
+      select ${FIRST_TOKEN} + n, concat('user-', n), '*', '2099-01-01 00:00:00.000', ${now}, 'EdDSA', 'prod'
+      from ${portion}`.execute(db);
+    for (const group of groups)
+      await sql`insert into usergroup (username, groupname) select concat('user-', n), ${group} from ${portion}`.execute(
+        db,
+      );
+  }
+}
+
+/** The names of some of so many users, spread evenly over all. */
+export function someUsers(users: number, some: number): string[] {
+  const count = Math.min(users, some);
+  return Array.from({ length: count }, (_, index) => `user-${Math.floor((index * users) / count)}`);
+}
+
+/** The ID token of a populated user. */
+export async function idTokenOf({ signing }: Config, username: string, groupsEach: number): Promise<string> {
+  if (signing === undefined) throw new Error("a configuration without a signing key");
+  const issuer = await createIssuer(signing);
+  const groups = Array.from({ length: groupsEach }, (_, index) => groupName(index));
+  return issuer.signIdToken(
+    { username, groups },
+    {
+      tokenId: tokenIdOf(username),
+      ip: "*",
+      issuedAt: new Date(),
+      validUntil: new Date(Date.now() + 86_400_000),
+    },
+  );
+}
+
+/** The id of a populated user's session. */
+export function tokenIdOf(username: string): bigint {
+  return FIRST_TOKEN + BigInt(username.slice("user-".length));
+}
+
+/** The name of a populated group. */
+export function groupName(index: number): string {
+  return `group-${String(index).padStart(3, "0")}`;
+}

@@ -1,0 +1,77 @@
+import { type Finding, type Point, ratio } from "./findings.ts";
+import { median } from "./load.ts";
+import { ECHO, type Sample } from "./stage.ts";
+
+/** What is measured beside loads. */
+export interface Sizes {
+  /** Seconds from a start until it is ready. */
+  starts?: readonly number[];
+  /** MB at 256 in flight, as `npm run authmq` starts a worker, and with the smallest heap. */
+  memory?: number | undefined;
+  leastMemory?: number | undefined;
+}
+
+const AT = 64;
+
+const rate = ({ perSecond }: Sample): number => perSecond;
+const p95 = (sample: Sample): number => sample.p95;
+const p99 = (sample: Sample): number => sample.p99;
+const workerCpu = ({ cpu }: Sample): number | undefined => cpu.worker;
+const cpuOfAll = ({ cpu: { worker, database } }: Sample): number | undefined =>
+  worker === undefined ? undefined : worker + (database ?? 0);
+
+/** Every target, with what was found; some have no value where their part was not measured. */
+export function findingsOf(points: readonly Point[], sizes: Sizes): Finding[] {
+  const compare = (pair: readonly [string, string], tell: Parameters<typeof ratio>[3], at = AT) =>
+    ratio(points, pair, at, tell);
+  const finding = (name: string, value: number | undefined, wanted: Finding["wanted"]): Finding => ({
+    name,
+    value,
+    unit: "",
+    wanted,
+  });
+  const growth = (workload: string, database: string, small: string, large: string): Finding =>
+    finding(
+      `${workload}, ${database}: CPU with ${large} / ${small}`,
+      compare([`${workload}, ${database}, ${large}`, `${workload}, ${database}, ${small}`], cpuOfAll),
+      { atMost: 1.25 },
+    );
+  const sharesOfEcho = ["token", "user_get", "group_all"].map((workload) =>
+    finding(`${workload} / echo, requests per second`, compare([workload, ECHO], rate), { atLeast: 0.4 }),
+  );
+  const [few, many] = ["10 users, 2 groups", "1000000 users, 2 groups"];
+  const [one, twoHundred] = ["100 users, 1 groups", "100 users, 200 groups"];
+  return [
+    ...sharesOfEcho,
+    finding("token / echo, p99", compare(["token", ECHO], p99), { atMost: 3 }),
+    finding("token / echo, CPU of the worker", compare(["token", ECHO], workerCpu), { atMost: 4 }),
+    finding("login / bare hash, per second", compare(["login", "bare hash"], rate), { atLeast: 0.95 }),
+    finding(
+      "token under a flood of logins / idle, p95",
+      compare(["token, login flood", "token, idle"], p95, 16),
+      { atMost: 3 },
+    ),
+    finding("membership / bare commit, per second", compare(["membership", "bare commit"], rate), {
+      atLeast: 0.8,
+    }),
+    finding(
+      "two workers / one, token per second",
+      compare(["token, two workers", "token, one worker"], rate),
+      {
+        atLeast: 1,
+      },
+    ),
+    { name: "memory at 256 in flight", value: sizes.memory, unit: " MB", wanted: { atMost: 150 } },
+    { name: "the same with a small heap", value: sizes.leastMemory, unit: " MB", wanted: { atMost: 150 } },
+    {
+      name: "start to ready",
+      value: sizes.starts && median(sizes.starts),
+      unit: " s",
+      wanted: { atMost: 1 },
+    },
+    ...["mysql", "sqlite"].flatMap((database) =>
+      ["token", "user_get"].map((workload) => growth(workload, database, few, many)),
+    ),
+    ...["token", "user_get"].map((workload) => growth(workload, "mysql", one, twoHundred)),
+  ];
+}
