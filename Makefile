@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
+.PHONY: help install demo test coverage bench profile bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ coverage: install ## run the tests and report what of src/ they reach; FILES= as
 bench: install ## measure what requests cost beside an echo, a hash and a statement (15 minutes; npm run bench -- --short)
 	@$(NPM) run bench -- --picture=docs/performance.svg
 
+profile: install ## show where the time of a request goes (npm run profile -- --workload user_get)
+	@$(NPM) run profile
+
 bench-directory: install ## measure directory logins against a bare bind and search, and what a directory that hangs does
 	@$(NPM) run bench:directory
 
@@ -50,6 +53,7 @@ check: install ## all that CI checks: format, lint, types, unused code, generate
 	@echo "types" && $(NPM) run check:types
 	@echo "unused code" && $(NPM) run check:unused
 	@echo "generated files" && $(NPM) run authmq -- schemas --check
+	@echo "speed" && $(NPM) run bench -- --short
 	@echo "tests" && $(MAKE) test
 
 format: install ## format all files

@@ -22,18 +22,24 @@ function measure(text: string): { members: number; depth: number } {
   let members = 0;
   let level = 0;
   let depth = 0;
-  let inString = false;
   for (let index = 0; index < text.length; index++) {
     const char = text.charCodeAt(index);
-    if (inString) {
-      if (char === BACKSLASH) index++;
-      else if (char === QUOTE) inString = false;
-    } else if (char === QUOTE) inString = true;
+    if (char === QUOTE) index = endOfString(text, index);
     else if (char === COLON) members++;
     else if (OPENING.includes(char)) depth = Math.max(depth, ++level);
     else if (CLOSING.includes(char)) level--;
   }
   return { members, depth };
+}
+
+/** Where a string ends that begins here. Most of a request is a token, which is not to be looked at letter by letter. */
+function endOfString(text: string, begin: number): number {
+  for (let end = text.indexOf('"', begin + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
 }
 
 function countMembers(value: unknown): number {

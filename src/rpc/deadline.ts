@@ -57,7 +57,7 @@ export function createDeadlines(limit: number): Deadlines {
           },
           (error: unknown) => {
             leave();
-            reject(error as Error);
+            reject(error);
           },
         );
       });

@@ -23,9 +23,12 @@ export interface Scene {
 }
 
 /** Sets a stage with so many users in so many groups each. */
-export async function setScene(options: Parameters<typeof setStage>[0]): Promise<Scene & AsyncDisposable> {
+export async function setScene(
+  options: Parameters<typeof setStage>[0],
+  callers?: number,
+): Promise<Scene & AsyncDisposable> {
   const stage = await setStage(options);
-  const workloads = await workloadsFor(stage.config, options.population);
+  const workloads = await workloadsFor(stage.config, options.population, callers);
   return { stage, workloads, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
 }
 
@@ -153,8 +156,10 @@ export async function measureGrowth(
 ): Promise<Sample[]> {
   await using undo = new AsyncDisposableStack();
   const scenes: (Scene & { readonly name: string })[] = [];
+  // As many callers on each: those of one session at the same time share its look-up.
+  const callers = Math.min(...sizes.map(({ users }) => users));
   for (const population of sizes) {
-    const scene = undo.use(await setScene({ database, population, cost: 4 }));
+    const scene = undo.use(await setScene({ database, population, cost: 4 }, callers));
     scenes.push({ ...scene, name: `${population.users} users, ${population.groupsEach} groups` });
   }
   const samples: Sample[] = [];

@@ -27,6 +27,7 @@ export function startLoop<Question>(script: string, options: object): Loop<Quest
       return JSON.parse(value) as Load;
     },
     async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, "exit");
       child.stdin.end();
       await gone;

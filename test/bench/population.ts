@@ -52,10 +52,10 @@ export async function populate({ db: config }: Config, population: Population): 
   }
 }
 
-/** The names of some of so many users, spread evenly over all. */
-export function someUsers(users: number, some: number): string[] {
+/** The names of some of so many users, spread evenly over all; those `beside` them are others, where there are enough. */
+export function someUsers(users: number, some: number, beside = 0): string[] {
   const count = Math.min(users, some);
-  return Array.from({ length: count }, (_, index) => `user-${Math.floor((index * users) / count)}`);
+  return Array.from({ length: count }, (_, index) => `user-${Math.floor((index * users) / count) + beside}`);
 }
 
 /** The ID token of a populated user. */

@@ -58,7 +58,7 @@ function rowOf(point: Point): string {
 function row(...cells: readonly string[]): string {
   const [name = "", ...rest] = cells;
   const widths = [10, 34, 8, 8, 15, 7, 9];
-  return [name.padEnd(24), ...rest.map((cell, index) => cell.padStart(widths[index] ?? 8))].join(" ");
+  return [name.padEnd(44), ...rest.map((cell, index) => cell.padStart(widths[index] ?? 8))].join(" ");
 }
 
 function show(value: number): string {

@@ -24,6 +24,7 @@ export interface Workloads {
 export async function workloadsFor(
   config: Config,
   { users, groupsEach }: { users: number; groupsEach: number },
+  callersAtMost = CALLERS,
 ): Promise<Workloads> {
   if (config.signing === undefined) throw new Error("a configuration without a signing key");
   const issuer = await createIssuer(config.signing);
@@ -31,7 +32,7 @@ export async function workloadsFor(
   const accessToken = (username: string, more: readonly string[] = []): string =>
     issuer.signAccessToken({ username, groups: [...groups, ...more] }, { vhost: "prod", lifetime: 3600 });
   const callers = await Promise.all(
-    someUsers(users, CALLERS).map(async (username) => ({
+    someUsers(users, callersAtMost).map(async (username) => ({
       username,
       id_token: await idTokenOf(config, username, groupsEach),
       access_token: accessToken(username),
@@ -59,9 +60,10 @@ export async function workloadsFor(
       "group_all",
       callers.map(({ access_token }) => ({ access_token })),
     ),
+    // Others than those with tokens: a login ends the session before it.
     login: calls(
       "login",
-      callers.map(({ username }) => ({ username, password: "correct horse" })),
+      someUsers(users, CALLERS, 1).map((username) => ({ username, password: "correct horse" })),
     ),
     membership: [...changes("group_remove_user"), ...changes("group_add_user")],
   };
