@@ -5,15 +5,12 @@ import { type AccountRow, findAccounts } from "./queries/accounts.ts";
 import { listGroups } from "./queries/groups.ts";
 import { findSessions, type SessionRow } from "./queries/id-tokens.ts";
 
-/** Statements of a kind that run at once; what is asked for meanwhile goes with the next one. */
-const AT_ONCE = 1;
-
 /** Keys of one statement. */
-const MAX_BATCH = 64;
+const MAX_BATCH = 128;
 
 /**
- * Reads that requests share: all that are asked for in one turn of the event loop are one statement. It is sent after each
- * of them was asked for, so each sees whatever was committed before.
+ * Reads that requests share: what is asked for while a statement runs goes with the next one. That is sent after each of
+ * them was asked for, so each sees whatever was committed before.
  */
 export interface Lookups {
   /** The session of a token id; undefined when it is revoked. */
@@ -45,33 +42,29 @@ export function createLookups(db: Database): Lookups {
   };
 }
 
-/** What was read is not kept: somebody who asks later must see what has changed. */
+/**
+ * One statement at a time: what is asked for meanwhile goes with the next one. What was read is not kept, because somebody
+ * who asks later must see what has changed.
+ */
 function sharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
-  let running = 0;
-  let waiting: (() => void) | undefined;
-  const proceed = (): void => {
-    running--;
-    waiting?.();
-    waiting = undefined;
+  /** Batches that are complete, or still grow. */
+  const waiting: (() => void)[] = [];
+  let isBusy = false;
+  const next = (): void => {
+    const send = waiting.shift();
+    if (send === undefined) isBusy = false;
+    else send();
   };
-  return new DataLoader<K, V>(
-    async (keys) => {
-      running++;
-      try {
-        return await read(keys);
-      } finally {
-        proceed();
-      }
+  return new DataLoader<K, V>((keys) => read(keys).finally(next), {
+    cache: false,
+    maxBatchSize: MAX_BATCH,
+    batchScheduleFn: (send) => {
+      waiting.push(send);
+      if (isBusy) return;
+      isBusy = true;
+      setImmediate(next);
     },
-    {
-      cache: false,
-      maxBatchSize: MAX_BATCH,
-      batchScheduleFn: (send) => {
-        if (running < AT_ONCE) setImmediate(send);
-        else waiting = send;
-      },
-    },
-  );
+  });
 }
 
 function distinct<K>(keys: readonly K[]): readonly K[] {

@@ -39,14 +39,14 @@ export interface Served {
 /** Node's options that `npm run authmq` gives a worker. */
 const USUAL_FLAGS = /node (.*) src/.exec(packageJson.scripts.authmq)?.[1]?.split(" ") ?? [];
 
-/** Starts `authmq serve` with a configuration, in a process of its own; `node` are options of Node's. */
+/** Starts `authmq serve` with a configuration, in a process of its own, from source or as built; `node` are options of Node's. */
 export async function startServe(
   raw: object,
-  { args = [], node = USUAL_FLAGS }: { args?: readonly string[]; node?: readonly string[] } = {},
+  { node = USUAL_FLAGS, built = false }: { node?: readonly string[]; built?: boolean } = {},
 ): Promise<Served> {
   const folder = folderWith(raw);
   const since = performance.now();
-  const child = startCli(["serve", ...args], { cwd: folder, node });
+  const child = startCli(["serve"], { cwd: folder, node, built });
   let startedIn: number | undefined;
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stderr })) {

@@ -33,6 +33,8 @@ interface StageOptions {
   readonly cost?: number;
   /** Options of Node's, for the worker. */
   readonly node?: readonly string[];
+  /** Whether the worker is the built one. */
+  readonly built?: boolean;
 }
 
 /** A vhost and a populated database of their own with a worker on them, an echo beside it, and callers of both. */
@@ -52,7 +54,7 @@ export const ECHO = "bench_echo";
 
 /** Sets the stage. */
 export async function setStage(options: StageOptions): Promise<Stage> {
-  const { database = "mysql", population, cost = 12, node } = options;
+  const { database = "mysql", population, cost = 12, node, built = false } = options;
   await using undo = new AsyncDisposableStack();
   const { raw, vhost, cleanUp } = await provision({
     database,
@@ -63,7 +65,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   await migrate(config.db);
   const passwords = createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: cost }));
   await populate(config, { ...population, hash: await passwords.hash("correct horse", () => true) });
-  const worker = await startServe(raw, node && { node });
+  const worker = await startServe(raw, { built, ...(node && { node }) });
   undo.defer(() => worker.stop());
   const echo = await startEcho({ url: vhost.url, queue: ECHO, prefetch: config.amqp.prefetch });
   undo.defer(() => echo.stop());

@@ -7,6 +7,7 @@ import { noteConfig, noteMessage, noteSecret } from "../secrets/notes.ts";
 import { scratchFolder } from "./env.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
+const BUILT_CLI = resolve(import.meta.dirname, "../../dist/cli.js");
 
 /** How a command ended. */
 export interface Ended {
@@ -34,7 +35,7 @@ export async function runCli(
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** Starts `authmq ARGS` and leaves it running. */
+/** Starts `authmq ARGS` and leaves it running; as it was built last, where that is wanted. */
 export function startCli(
   args: readonly string[],
   {
@@ -42,13 +43,18 @@ export function startCli(
     env = {},
     node = [],
     detached = false,
-  }: { cwd: string; env?: object; node?: readonly string[]; detached?: boolean },
+    built = false,
+  }: { cwd: string; env?: object; node?: readonly string[]; detached?: boolean; built?: boolean },
 ) {
   const inherited = { ...process.env };
   delete inherited["AUTHMQ_CONFIG"];
   for (const [name, value] of Object.entries(env))
     if (/PASSWORD$|SECRET__VALUE$/.test(name)) noteSecret("password", String(value));
-  return spawn(process.execPath, [...node, CLI, ...args], { cwd, env: { ...inherited, ...env }, detached });
+  return spawn(process.execPath, [...node, built ? BUILT_CLI : CLI, ...args], {
+    cwd,
+    env: { ...inherited, ...env },
+    detached,
+  });
 }
 
 /** An empty folder that goes with the run. */

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { createLookups, type Lookups } from "../../src/db/lookups.ts";
+import { createGroup } from "../../src/db/queries/groups.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
+
+for (const database of DATABASES) {
+  describe(`shared reads on ${database}`, () => {
+    let worker: TestWorker;
+    let lookups: Lookups;
+    before(async () => {
+      worker = await startWorker({ database });
+      lookups = createLookups(worker.db);
+      for (let index = 0; index < 200; index++)
+        await createUser(worker.db, {
+          username: `user-${index}`,
+          password_hash: null,
+          auth_type: "LOCAL",
+          email: `${index}@example.com`,
+          activated: true,
+        });
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    test("of more than one statement holds, each gets its own row", async () => {
+      const names = Array.from({ length: 500 }, (_, index) => `user-${index}`);
+      const rows = await Promise.all(names.map((name) => lookups.account(name)));
+      assert.deepEqual(
+        rows.map((row) => row?.username),
+        names.map((name, index) => (index < 200 ? name : undefined)),
+      );
+    });
+
+    test("what is asked for while a statement runs is read after it", async () => {
+      const first = lookups.groups();
+      await new Promise((resolve) => setImmediate(resolve));
+      const made = createGroup(worker.db, "made-meanwhile");
+      const second = made.then(() => lookups.groups());
+      assert.ok((await second).includes("made-meanwhile"));
+      await first;
+      const many = Array.from({ length: 300 }, () => lookups.groups());
+      assert.ok((await Promise.all(many)).every((groups) => groups.includes("made-meanwhile")));
+    });
+
+    test("a read that fails fails for those who share it, and for nobody after them", async () => {
+      const broken = createLookups(worker.db);
+      await worker.db.schema.alterTable("usergroup").renameTo("away").execute();
+      const together = await Promise.allSettled([broken.account("user-1"), broken.account("user-2")]);
+      await worker.db.schema.alterTable("away").renameTo("usergroup").execute();
+      assert.deepEqual(
+        together.map(({ status }) => status),
+        ["rejected", "rejected"],
+      );
+      assert.equal((await broken.account("user-1"))?.username, "user-1");
+    });
+
+    test("a name is found in any case of its letters, and two spellings at once are one user", async () => {
+      const rows = await Promise.all(
+        ["USER-7", "user-7", "User-7", "user-7é"].map((name) => lookups.account(name)),
+      );
+      assert.deepEqual(
+        rows.map((row) => row?.username),
+        ["user-7", "user-7", "user-7", undefined],
+      );
+    });
+  });
+}
