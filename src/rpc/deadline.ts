@@ -50,16 +50,7 @@ export function createDeadlines(limit: number): Deadlines {
           clearTimeout(timer);
           timer = undefined;
         };
-        work(deadline).then(
-          (result) => {
-            leave();
-            resolve(result);
-          },
-          (error: unknown) => {
-            leave();
-            reject(error);
-          },
-        );
+        work(deadline).finally(leave).then(resolve, reject);
       });
     },
   };

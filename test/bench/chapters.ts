@@ -136,14 +136,10 @@ export async function measureStarts({ stage }: Scene, times: number): Promise<nu
 
 /** The memory of a worker after some seconds with 256 requests in flight, in MB. */
 export async function measureMemory(
-  node: readonly string[] | undefined,
+  how: { readonly node?: readonly string[]; readonly built?: boolean },
   pace: Pace,
 ): Promise<number | undefined> {
-  await using scene = await setScene({
-    population: { users: 1000, groupsEach: 2 },
-    cost: 4,
-    ...(node && { node }),
-  });
+  await using scene = await setScene({ population: { users: 1000, groupsEach: 2 }, cost: 4, ...how });
   await measureLoads(scene, ["token", "user_get"], [256], pace);
   return rssOf(scene.stage.worker.pid);
 }
