@@ -16,6 +16,8 @@ RUN npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-slim
 ENV NODE_ENV=production
+# A smaller young generation than V8's own: 80 MB less at no cost (docs/performance.md).
+ENV NODE_OPTIONS=--max-semi-space-size=16
 WORKDIR /authmq
 COPY --from=packages /authmq/node_modules node_modules
 COPY --from=build /authmq/dist dist
