@@ -7,7 +7,7 @@ import { startLoop } from "./loop.ts";
 import { groupName, someUsers, tokenIdOf } from "./population.ts";
 import { rssOf } from "./processes.ts";
 import { startServe } from "./serve.ts";
-import { ECHO, sample, type Sample, setStage, type Stage } from "./stage.ts";
+import { sample, type Sample, setStage, type Stage } from "./stage.ts";
 import { type Workloads, workloadsFor } from "./workloads.ts";
 
 /** How long and how often each point is measured. */
@@ -40,7 +40,7 @@ export async function measureLoads(
   { ms, rounds }: Pace,
 ): Promise<Sample[]> {
   const call = (name: keyof Workloads, inFlight: number, time: number): Promise<Sample> =>
-    stage.call(name === "echo" ? ECHO : name, { calls: workloads[name], inFlight, ms: time });
+    stage.call(name, { calls: workloads[name], inFlight, ms: time });
   for (const name of names) await call(name, 64, Math.min(ms, 3000));
   const samples: Sample[] = [];
   for (const inFlight of loads)
@@ -69,7 +69,7 @@ export async function measureStatements({ stage, workloads }: Scene, pace: Pace)
     "left join usergroup g on g.username = u.username where t.token_id = ?";
   const selects = users.map((name) => ({ text: select, values: [tokenIdOf(name).toString()] }));
   const run = (workload: string, statements: readonly Statement[]): Promise<Sample> =>
-    sample(workload, 64, bare.pid, () => bare.run({ statements, inFlight: 64, ms: pace.ms }));
+    sample(workload, 64, [bare.pid], () => bare.run({ statements, inFlight: 64, ms: pace.ms }));
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
     samples.push(await run("bare select", selects), await run("bare commit", commits));
@@ -88,7 +88,7 @@ export async function measureLogins(
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
     const question = { inFlight: 64, ms: pace.ms };
-    samples.push(await sample("bare hash", 64, bare.pid, () => bare.run(question)));
+    samples.push(await sample("bare hash", 64, [bare.pid], () => bare.run(question)));
     samples.push(await stage.call("login", { ...question, calls: workloads.login }));
   }
   return samples;
@@ -117,7 +117,7 @@ export async function measureReplicas({ stage, workloads }: Scene, pace: Pace): 
     samples.push(await stage.call("token, one worker", question));
     const second = await startServe(stage.raw);
     await stage.call("warm-up", { ...question, ms: 2000 });
-    samples.push(await stage.call("token, two workers", question));
+    samples.push(await stage.call("token, two workers", question, second));
     await second.stop();
   }
   return samples;
@@ -156,7 +156,7 @@ export async function measureGrowth(
   const callers = Math.min(...sizes.map(({ users }) => users));
   for (const population of sizes) {
     const scene = undo.use(await setScene({ database, population, cost: 4 }, callers));
-    scenes.push({ ...scene, name: `${population.users} users, ${population.groupsEach} groups` });
+    scenes.push({ ...scene, name: `${shorten(population.users)} users, ${population.groupsEach} groups` });
   }
   const samples: Sample[] = [];
   for (let round = -1; round < pace.rounds; round++)
@@ -167,6 +167,10 @@ export async function measureGrowth(
         if (round >= 0) samples.push(one); // the first round warms up
       }
   return samples;
+}
+
+function shorten(count: number): string {
+  return count < 1e6 ? String(count) : `${count / 1e6}M`;
 }
 
 /** Room for a million users; the tests' own server is small. */

@@ -1,6 +1,6 @@
 import { cpus, release, totalmem } from "node:os";
 import { type Finding, isMet, medianOf, type Point } from "./findings.ts";
-import { spread } from "./load.ts";
+import { median } from "./load.ts";
 
 /** The machine in one line, for whoever compares. */
 export function describeMachine(): string {
@@ -9,19 +9,16 @@ export function describeMachine(): string {
   return `${cpus().length} x ${first?.model.trim() ?? "unknown processor"}, ${memory}, ${process.platform} ${release()}, Node ${process.versions.node}`;
 }
 
+const NAME_WIDTH = 39;
+const WIDTHS = [6, 20, 5, 5, 6, 6, 8];
+
 /** What was measured, as a table for a terminal of 100 columns. */
 export function tableOf(points: readonly Point[]): string {
-  const head = row(
-    "",
-    "in flight",
-    "per second: median (least, most)",
-    "p50 ms",
-    "p99 ms",
-    "CPU us: worker",
-    "broker",
-    "database",
-  );
-  return [head, ...points.map(rowOf)].join("\n");
+  const heads = [
+    row("", "in", "per second", "ms", "ms", "CPU us", "CPU us", "CPU us"),
+    row("", "flight", "median (least-most)", "p50", "p99", "worker", "broker", "database"),
+  ];
+  return [...heads, ...points.map(rowOf)].join("\n");
 }
 
 /** What was found, and what is wanted. */
@@ -32,7 +29,7 @@ export function verdictsOf(findings: readonly Finding[]): string {
       const [word, limit] = "atLeast" in wanted ? ["at least", wanted.atLeast] : ["at most", wanted.atMost];
       const shown = value === undefined ? "not measured" : `${show(value)}${unit}`;
       const verdict = value === undefined ? "" : isMet(finding) ? "met" : "NOT MET";
-      return `${name.padEnd(56)} ${shown.padStart(12)}   ${`${word} ${limit}${unit}`.padEnd(16)} ${verdict}`;
+      return `${name.padEnd(58)} ${shown.padStart(8)}   ${`${word} ${limit}${unit}`.padEnd(15)} ${verdict}`;
     })
     .join("\n");
 }
@@ -40,13 +37,11 @@ export function verdictsOf(findings: readonly Finding[]): string {
 function rowOf(point: Point): string {
   const { workload, inFlight, samples } = point;
   const us = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(0));
+  const rates = samples.map(({ perSecond }) => perSecond).sort((a, b) => a - b);
   return row(
     workload,
     String(inFlight),
-    spread(
-      samples.map(({ perSecond }) => perSecond),
-      "",
-    ).replace("  ", " "),
+    `${show(median(rates))} (${show(rates[0] ?? 0)}-${show(rates.at(-1) ?? 0)})`,
     show(medianOf(point, ({ p50 }) => p50) ?? 0),
     show(medianOf(point, ({ p99 }) => p99) ?? 0),
     us(medianOf(point, ({ cpu }) => cpu.worker)),
@@ -57,8 +52,7 @@ function rowOf(point: Point): string {
 
 function row(...cells: readonly string[]): string {
   const [name = "", ...rest] = cells;
-  const widths = [10, 34, 8, 8, 15, 7, 9];
-  return [name.padEnd(44), ...rest.map((cell, index) => cell.padStart(widths[index] ?? 8))].join(" ");
+  return [name.padEnd(NAME_WIDTH), ...rest.map((cell, index) => cell.padStart(WIDTHS[index] ?? 0))].join(" ");
 }
 
 function show(value: number): string {

@@ -45,8 +45,8 @@ export interface Stage extends AsyncDisposable {
   readonly url: string;
   readonly worker: Served;
   readonly callers: Loop<CallersQuestion>;
-  /** Calls the worker or the echo for a time. */
-  call(workload: string, question: CallersQuestion): Promise<Sample>;
+  /** Calls the worker or the echo for a time; `more` is another worker whose processor time counts as well. */
+  call(workload: string, question: CallersQuestion, more?: Served): Promise<Sample>;
 }
 
 /** The queue of the bare echo. */
@@ -77,10 +77,11 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     url: vhost.url,
     worker,
     callers,
-    call: (workload, question) =>
-      sample(workload, question.inFlight, workload === ECHO ? echo.pid : worker.pid, () =>
-        callers.run(question),
-      ),
+    call(workload, question, more) {
+      const workers = more === undefined ? [worker.pid] : [worker.pid, more.pid];
+      const pids = workload === "echo" ? [echo.pid] : workers;
+      return sample(workload, question.inFlight, pids, () => callers.run(question));
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -89,11 +90,14 @@ export async function setStage(options: StageOptions): Promise<Stage> {
 export async function sample(
   workload: string,
   inFlight: number,
-  worker: number | undefined,
+  workers: readonly number[],
   run: () => Promise<Load>,
 ): Promise<Sample> {
-  const pids = { worker, broker: serverPids.rabbitmq, database: serverPids.mariadb };
-  const used = (): (number | undefined)[] => Object.values(pids).map(cpuOf);
+  const used = (): (number | undefined)[] => [
+    cpuOf(...workers),
+    cpuOf(serverPids.rabbitmq),
+    cpuOf(serverPids.mariadb),
+  ];
   const before = used();
   const load = await run();
   const after = used();
