@@ -17,6 +17,7 @@ for (const database of DATABASES) {
     const line = worker.log.find((text) => text.includes(String(resp_data["reference"]))) ?? "";
     assert.match(line, /groupname/);
     assert.doesNotMatch(line, /correct horse/);
-    assert.equal((await worker.call("user_get", { username: "alice" })).resp_code, 200);
+    const access_token = await worker.accessToken("alice");
+    assert.deepEqual((await worker.call("user_all", { access_token })).resp_data, { users: ["alice"] });
   });
 }
