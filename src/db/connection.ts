@@ -31,6 +31,9 @@ const KEEP_ALIVE = 30_000;
 /** A transaction that wrote and then stands still for so many seconds is ended by the server (MariaDB alone). */
 const FROZEN = 5;
 
+/** A user's groups come as one text, which MariaDB would cut at what its administrator holds for long, in bytes. */
+const LONGEST_LIST = 2 ** 24;
+
 /** So long a server may take to answer a goodbye, in milliseconds. */
 const GOODBYE = 200;
 
@@ -202,7 +205,8 @@ function sessionOf(timeout: number): readonly string[] {
     "set session transaction isolation level read committed",
     "set session time_zone = '+00:00', " +
       "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', " +
-      `innodb_lock_wait_timeout = ${lockWait}, lock_wait_timeout = ${lockWait}` +
+      `innodb_lock_wait_timeout = ${lockWait}, lock_wait_timeout = ${lockWait}, ` +
+      `group_concat_max_len = ${LONGEST_LIST}` +
       `/*M!100101 , max_statement_time = ${timeout / 1000} */` +
       `/*M!100309 , idle_write_transaction_timeout = ${FROZEN} */`,
   ];

@@ -91,6 +91,17 @@ test("a server that became read only is left also where tokens are all that is a
   await waitUntil("the successor's answer", async () => (await exchange()) === 401, { seconds: 5 });
 });
 
+test("a user's groups are all there, however short the server's administrator wants lists", async () => {
+  await server.set("group_concat_max_len", 64);
+  await using served = await startServed(await server.createDatabase());
+  const { worker } = served;
+  const groups = Array.from({ length: 50 }, (_, index) => `group-${String(index).padStart(2, "0")}`);
+  await worker.addUser("member", "correct horse", { groups });
+  const access_token = await worker.accessToken("member");
+  const { resp_data } = await worker.call("user_get", { username: "member", access_token });
+  assert.deepEqual(resp_data["groups"], groups);
+});
+
 test("where the server takes no more connections, those that are open serve everybody", async () => {
   await using served = await startServed(await server.createDatabase());
   await server.set("max_connections", 20);
