@@ -42,7 +42,9 @@ const HOMES = {
   "kysely/migration": ["db/"],
   mysql2: ["db/"],
   "node:sqlite": ["db/"],
+  dataloader: ["db/"],
   jose: ["tokens/"],
+  "lru-cache": ["tokens/"],
   // The filter in the configuration is parsed where the configuration is.
   ldapts: ["auth/ldap", "config/user-filter.ts"],
   "@node-rs/bcrypt": ["auth/password/bcrypt.ts"],

@@ -116,6 +116,25 @@ for (const database of DATABASES) {
       await waitUntil("a later use", async () => (await lastUse()) > first, { seconds: 10 });
     });
 
+    test("a request that is refused notes no use, of a session that was used and of one that was not", async () => {
+      await using alone = await startWorker({ database });
+      const bound = { ip: "192.0.2.1" };
+      for (const name of ["used", "fresh"]) await alone.addUser(`${name}-one`, PASSWORD);
+      const used = await alone.login("used-one", PASSWORD, bound);
+      const fresh = await alone.login("fresh-one", PASSWORD, bound);
+      assert.equal((await alone.call("token", { id_token: used, ...bound })).resp_code, 200);
+      const uses = async (): Promise<unknown[]> =>
+        (await alone.db.selectFrom("token").select("last_use").orderBy("user_id").execute()).map(
+          ({ last_use }) => last_use,
+        );
+      const before = await uses();
+      for (const id_token of [used, fresh])
+        assert.equal((await alone.call("token", { id_token, ip: "192.0.2.2" })).resp_code, 401);
+      await alone.worker.stop(); // writes what was noted
+      assert.deepEqual(await uses(), before);
+      assert.equal(before[0], null);
+    });
+
     test("a worker that stops writes the uses that it has noted", async () => {
       await using alone = await startWorker({ database });
       await alone.addUser("farewell", PASSWORD);
