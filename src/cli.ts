@@ -16,8 +16,8 @@ if (major < 24 || (major === 24 && minor < 15)) {
   if (command === "call" || command === "bench") process.title = `authmq ${command}`;
   // Read by libuv when its pool starts: every processor can hash while two threads stay for everything else.
   process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(4, availableParallelism() + 2));
-  // What was compiled once is not compiled again, which is half of the time until a command begins. Beside the packages and
-  // not in the system's folder for temporary files, Node's own choice: who writes there must not run as this process.
+  // What was compiled once is not compiled again, which is a third of the time until a command begins. Beside the packages
+  // and not in the system's folder for temporary files, Node's own choice: who writes there must not run as this process.
   module.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/authmq", import.meta.url)));
   // Imported only now: an older Node cannot even parse what lies behind it.
   const { run } = await import("./cli/program.ts");

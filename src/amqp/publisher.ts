@@ -68,6 +68,7 @@ export class Publisher {
   async stop(): Promise<void> {
     await this.#connection.stop();
     clearTimeout(this.#patience);
+    this.#patience = undefined; // a reply that comes after the stop is given up as well
     for (const message of this.#underway) message.finish("lost");
   }
 

@@ -22,14 +22,16 @@ export interface LastUse {
 /** Notes uses for a database. */
 export function createLastUse(db: Database, log: Log): LastUse {
   let noted = new Map<bigint, Date>();
+  /** What is being written: until it is, whoever asks must not see an earlier use again. */
+  let underway: ReadonlyMap<bigint, Date> = noted;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   const write = async (): Promise<void> => {
     timer = undefined;
-    const uses = noted;
+    underway = noted;
     noted = new Map();
     // In one order for all replicas, so that none waits for a row while it holds the next.
-    const ids = [...uses.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const ids = [...underway.keys()].sort((a, b) => (a < b ? -1 : 1));
     for (let from = 0; from < ids.length; from += PORTION) {
       const portion = ids.slice(from, from + PORTION);
       try {
@@ -41,6 +43,7 @@ export function createLastUse(db: Database, log: Log): LastUse {
         );
       }
     }
+    underway = new Map();
   };
   const begin = (): void => {
     writing = writing.then(write);
@@ -52,7 +55,7 @@ export function createLastUse(db: Database, log: Log): LastUse {
       timer ??= setTimeout(begin, DELAY).unref();
       return true;
     },
-    unwritten: (tokenId) => noted.get(tokenId),
+    unwritten: (tokenId) => noted.get(tokenId) ?? underway.get(tokenId),
     async close() {
       clearTimeout(timer);
       await writing;

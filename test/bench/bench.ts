@@ -34,7 +34,7 @@ const { values: options } = parseArgs({
 
 const LOADS = [1, 16, 64, 256];
 const FULL = { ms: 5000, rounds: 3 };
-const SHORT = { ms: 1500, rounds: 2 };
+const SHORT = { ms: 1200, rounds: 2 };
 const POPULATION = { users: 1000, groupsEach: 2 };
 /** Least memory, as built, for somewhat more of the processor's time: docs/performance.md. */
 const SMALL_HEAP = ["--max-semi-space-size=4", "--heap-growing-percent=30"];
@@ -79,7 +79,7 @@ async function measureAll(): Promise<void> {
 async function measureShortly(): Promise<void> {
   await using scene = await setScene({ population: POPULATION, cost: 10 });
   await tell("loads", measureLoads(scene, ["echo", "token", "user_get"], [64], SHORT));
-  await tell("logins", measureLogins(scene, 10, SHORT));
+  await tell("logins", measureLogins(scene, 10, { ...SHORT, ms: 500 }));
 }
 
 async function tell(chapter: string, measuring: Promise<Sample[]>): Promise<void> {

@@ -28,7 +28,12 @@ const { values: options } = parseArgs({
 /** What a frame is part of; the first that fits. */
 const PARTS: readonly (readonly [part: string, fits: (frame: Frame) => boolean])[] = [
   ["signatures", ({ functionName: name }) => /^(sign|verify)OneShot$/.test(name)],
-  ["writing to sockets", ({ functionName: name }) => /^write(v|Buffer|Utf8String|Latin1String)$/.test(name)],
+  [
+    "sockets and streams",
+    ({ functionName: name, url }) =>
+      /^write(v|Buffer|Utf8String|Latin1String)$/.test(name) ||
+      /^node:(net|events|internal\/(streams|stream_base))/.test(url),
+  ],
   ["collecting garbage", ({ functionName: name }) => name === "(garbage collector)"],
   ["AMQP (amqplib and src/amqp)", ({ url }) => url.includes("/amqplib/") || url.includes("/src/amqp/")],
   [
@@ -36,7 +41,7 @@ const PARTS: readonly (readonly [part: string, fits: (frame: Frame) => boolean])
     ({ url }) => /\/(mysql2|kysely|dataloader|long|lru\.min)\//.test(url) || url.includes("/src/db/"),
   ],
   ["the pipeline (zod and the rest of src)", ({ url }) => url.includes("/zod/") || url.includes("/src/")],
-  ["Node's own JavaScript", ({ url }) => url.startsWith("node:")],
+  ["the rest of Node's own JavaScript", ({ url }) => url.startsWith("node:")],
   ["the virtual machine and the kernel", () => true],
 ];
 
@@ -64,8 +69,7 @@ function print({ nodes, samples, timeDeltas }: Profile): void {
   for (const [index, id] of samples.entries()) {
     const frame = frames.get(id);
     const time = timeDeltas[index] ?? 0;
-    if (frame === undefined || frame.functionName === "(idle)" || frame.functionName === "(program)")
-      continue;
+    if (frame === undefined || isBesideWork(frame)) continue;
     total += time;
     const [part] = PARTS.find(([, fits]) => fits(frame)) ?? ["?"];
     parts.set(part, (parts.get(part) ?? 0) + time);
@@ -75,6 +79,14 @@ function print({ nodes, samples, timeDeltas }: Profile): void {
   list(parts, parts.size, total);
   process.stdout.write("\nthe twenty largest functions, by themselves\n\n");
   list(functions, 20, total);
+}
+
+/** Waiting, and the start of the process. */
+function isBesideWork({ functionName, url }: Frame): boolean {
+  return (
+    /^\((idle|program)\)$/.test(functionName) ||
+    /^node:internal\/(modules|deps|bootstrap|process\/esm)/.test(url)
+  );
 }
 
 function list(shares: ReadonlyMap<string, number>, count: number, total: number): void {

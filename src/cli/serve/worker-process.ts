@@ -62,7 +62,6 @@ export class WorkerProcess {
     this.#child.send(asked, (error) => {
       if (error !== null) resolve(undefined);
     });
-    void this.ended.then(() => resolve(undefined));
     try {
       return (await promise) as Answers[Q] | undefined; // comes from a process of this program alone
     } finally {
@@ -80,6 +79,7 @@ export class WorkerProcess {
     const { promise, resolve } = Promise.withResolvers<End>();
     const end = (how: End): void => {
       this.#hasEnded = true;
+      for (const answer of this.#waiting.values()) answer(undefined);
       resolve(how);
     };
     this.#child.once("exit", (code, signal) => end({ code, signal }));
