@@ -176,7 +176,7 @@ const amqpSettings = z.strictObject({
     .describe("seconds that a reply may wait in its queue; without it, for ever"),
   ca_file: filePath.optional().describe("PEM file of the broker's CA; given, the connection is TLS"),
   heartbeat: z.int().min(1).max(3600).default(10).describe("seconds"),
-  prefetch: prefetch.default(128).describe("requests in flight per queue and worker"),
+  prefetch: prefetch.default(64).describe("requests in flight per queue and worker"),
   prefetch_by_queue: z
     .partialRecord(z.enum(queueNames()), prefetch)
     .optional()
