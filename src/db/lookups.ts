@@ -4,6 +4,7 @@ import { foldName } from "./names.ts";
 import { type AccountRow, findAccounts } from "./queries/accounts.ts";
 import { listGroups } from "./queries/groups.ts";
 import { findSessions, type SessionRow } from "./queries/id-tokens.ts";
+import { listUsernames } from "./queries/users.ts";
 
 /** Keys of one statement. */
 const MAX_BATCH = 128;
@@ -19,6 +20,8 @@ export interface Lookups {
   account(username: string): Promise<AccountRow | undefined>;
   /** All group names in order. */
   groups(): Promise<readonly string[]>;
+  /** All usernames in order. */
+  usernames(): Promise<readonly string[]>;
 }
 
 /** Shared reads of a database. */
@@ -31,14 +34,18 @@ export function createLookups(db: Database): Lookups {
     const found = await findAccounts(db, distinct(names));
     return names.map((name) => found.get(name));
   });
-  const groups = sharing<"all", readonly string[]>(async (askers) => {
-    const all = await listGroups(db);
-    return askers.map(() => all);
-  });
+  const list = (read: (from: Database) => Promise<readonly string[]>) =>
+    sharing<"all", readonly string[]>(async (askers) => {
+      const all = await read(db);
+      return askers.map(() => all);
+    });
+  const groups = list(listGroups);
+  const usernames = list(listUsernames);
   return {
     session: (tokenId) => sessions.load(tokenId),
     account: (username) => accounts.load(foldName(username)),
     groups: () => groups.load("all"),
+    usernames: () => usernames.load("all"),
   };
 }
 

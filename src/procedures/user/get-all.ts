@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { listUsernames } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 
 export const getAllUsers = defineProcedure({
@@ -9,7 +8,7 @@ export const getAllUsers = defineProcedure({
   input: () => z.object({}),
   output: z.object({ users: z.array(z.string()) }),
   isEmpty: ({ users }) => users.length === 0,
-  async handler({ db }) {
-    return { users: await listUsernames(db) };
+  async handler({ lookups }) {
+    return { users: [...(await lookups.usernames())] };
   },
 });
