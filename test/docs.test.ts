@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { QUEUE_KEYS, queueNames } from "../src/config/queues.ts";
-import { configSchema, SIGN_METHODS } from "../src/config/schema.ts";
+import { configSchema } from "../src/config/schema.ts";
+import { SIGN_METHODS } from "../src/config/sections/jwt.ts";
 import { ERRORS } from "../src/errors.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));

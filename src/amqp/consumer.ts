@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { QueueName } from "../config/queues.ts";
-import type { QueueProfile } from "../config/schema.ts";
+import type { QueueProfile } from "../config/sections/amqp.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";

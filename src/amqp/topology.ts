@@ -1,5 +1,5 @@
 import type { Channel } from "amqplib";
-import type { QueueProfile } from "../config/schema.ts";
+import type { QueueProfile } from "../config/sections/amqp.ts";
 import { messageOf } from "../errors.ts";
 
 interface Declaration {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import type { LoginThrottle } from "../config/app-config.ts";
+import type { LoginThrottle } from "../config/sections/app.ts";
 import type { Database, Db, Trx } from "../db/database.ts";
 import {
   deleteThrottle,

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { generateSecret } from "../config/generate-key.ts";
-import { SIGN_METHODS, type SignMethod } from "../config/schema.ts";
+import { SIGN_METHODS, type SignMethod } from "../config/sections/jwt.ts";
 
 /** `authmq keys generate`. */
 export function keysCommand(): Command {

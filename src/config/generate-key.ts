@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
-import type { SignMethod } from "./schema.ts";
+import type { SignMethod } from "./sections/jwt.ts";
 
 /** What a new installation signs with: a PEM pair, or a shared secret in base64; each ends with a newline. */
 export interface GeneratedKey {

@@ -1,7 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import { collectFault, type ConfigFault } from "./fault.ts";
 import { isSameKey, isSymmetric, readSigningKey, readVerificationKey, verificationKeyOf } from "./keys.ts";
-import type { Settings, SignMethod } from "./schema.ts";
+import type { Settings } from "./schema.ts";
+import type { SignMethod } from "./sections/jwt.ts";
 
 /** How this installation signs its tokens. */
 export interface SigningConfig {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { BadSetting, reasonOf } from "./fault.ts";
-import type { SecretSetting, SignMethod } from "./schema.ts";
+import type { SecretSetting, SignMethod } from "./sections/jwt.ts";
 
 /** What each family of algorithms needs for a key (RFC 7518 section 3, RFC 8037). */
 const FAMILIES = {

@@ -7,7 +7,7 @@ import {
   timingSafeEqual,
   verify,
 } from "node:crypto";
-import type { SignMethod } from "../config/schema.ts";
+import type { SignMethod } from "../config/sections/jwt.ts";
 
 /** What node:crypto is to be told where its own choice is another one (RFC 7518 sections 3.4 and 3.5). */
 const PARAMETERS: Readonly<Record<string, SigningOptions>> = {

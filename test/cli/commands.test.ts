@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SIGN_METHODS } from "../../src/config/schema.ts";
+import { SIGN_METHODS } from "../../src/config/sections/jwt.ts";
 import { folderWith, newFolder, runCli } from "../support/cli.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 

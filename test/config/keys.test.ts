@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { generateSecret } from "../../src/config/generate-key.ts";
-import { type SignMethod, SIGN_METHODS } from "../../src/config/schema.ts";
+import { type SignMethod, SIGN_METHODS } from "../../src/config/sections/jwt.ts";
 import type { Config } from "../../src/config/load.ts";
 import { faultsOf, faultyPaths, parse } from "./faults-of.ts";
 

@@ -7,7 +7,8 @@ import { z } from "zod";
 import { ConfigError } from "../../src/config/fault.ts";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { configSchema, SIGN_METHODS } from "../../src/config/schema.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { SIGN_METHODS } from "../../src/config/sections/jwt.ts";
 import { faultsOf } from "../config/faults-of.ts";
 import { folderWith, newFolder, runCli } from "../support/cli.ts";
 

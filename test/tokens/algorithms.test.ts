@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { generateSecret } from "../../src/config/generate-key.ts";
-import { SIGN_METHODS, type SignMethod } from "../../src/config/schema.ts";
+import { SIGN_METHODS, type SignMethod } from "../../src/config/sections/jwt.ts";
 import { type Auth, createAuth } from "../../src/create-auth.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { scratchFolder } from "../support/env.ts";

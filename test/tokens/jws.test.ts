@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { CompactSign, compactVerify } from "jose";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { readSigningKey } from "../../src/config/keys.ts";
-import { SIGN_METHODS, type SignMethod } from "../../src/config/schema.ts";
+import { SIGN_METHODS, type SignMethod } from "../../src/config/sections/jwt.ts";
 import { encodePart, isSignedBy, signCompact } from "../../src/tokens/jws.ts";
 
 const CLAIMS = { sub: "Änne", groups: ["dev"] };

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { exportJWK } from "jose";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { readSigningKey } from "../../src/config/keys.ts";
-import type { SignMethod } from "../../src/config/schema.ts";
+import type { SignMethod } from "../../src/config/sections/jwt.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, craft, secondsFromNow } from "./craft.ts";
 

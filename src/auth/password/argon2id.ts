@@ -1,6 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
-import { DEAREST } from "../../config/app-config.ts";
+import { DEAREST } from "../../config/sections/app.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** Memory in KiB, and how often it is passed over. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { genSaltSync, hash, parseOptions, verify } from "@node-rs/bcrypt";
-import { DEAREST } from "../../config/app-config.ts";
+import { DEAREST } from "../../config/sections/app.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** bcrypt at a cost (2^cost rounds). */

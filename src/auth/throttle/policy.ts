@@ -1,4 +1,4 @@
-import type { LoginThrottle } from "../../config/app-config.ts";
+import type { LoginThrottle } from "../../config/sections/app.ts";
 
 /** An attempt whose outcome nobody wrote down within so many milliseconds had none: requests end before. */
 const PENDING_FOR = 10_000;

@@ -1,5 +1,5 @@
 import type { Config } from "../../config/load.ts";
-import type { SignMethod } from "../../config/schema.ts";
+import type { SignMethod } from "../../config/sections/jwt.ts";
 import { readCompact } from "../../tokens/compact.ts";
 import { createIssuer } from "../../tokens/issuer.ts";
 import { createValidator } from "../../tokens/validator.ts";

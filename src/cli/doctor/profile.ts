@@ -1,5 +1,5 @@
 import type { NodeFacts } from "../../amqp/probe.ts";
-import type { QueueProfile } from "../../config/schema.ts";
+import type { QueueProfile } from "../../config/sections/amqp.ts";
 import type { Finding, findingsOn } from "./finding.ts";
 
 const ADVICE = "Set amqp_settings.queues to durable or quorum.";

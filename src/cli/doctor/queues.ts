@@ -1,6 +1,6 @@
 import type { NodeFacts, QueueFacts } from "../../amqp/probe.ts";
 import type { QueueMisfitError } from "../../amqp/topology.ts";
-import type { QueueProfile } from "../../config/schema.ts";
+import type { QueueProfile } from "../../config/sections/amqp.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 import { profileFindings } from "./profile.ts";
 

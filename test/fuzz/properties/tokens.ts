@@ -3,7 +3,7 @@ import { createHash, createPrivateKey, createPublicKey, createSecretKey, type Ke
 import fc from "fast-check";
 import type { SigningConfig } from "../../../src/config/issuers.ts";
 import { generateSecret } from "../../../src/config/generate-key.ts";
-import type { SignMethod } from "../../../src/config/schema.ts";
+import type { SignMethod } from "../../../src/config/sections/jwt.ts";
 import { createIssuer } from "../../../src/tokens/issuer.ts";
 import { createValidator, type TokenValidator } from "../../../src/tokens/validator.ts";
 import { hostileText } from "../texts.ts";

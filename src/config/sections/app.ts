@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DEFAULT_PATTERNS } from "./patterns.ts";
+import { DEFAULT_PATTERNS } from "../patterns.ts";
 
 const minutes = z.number().positive().max(525_600);
 

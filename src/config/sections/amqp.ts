@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { parseNode } from "../broker-node.ts";
+import { queueNames } from "../queues.ts";
+import { filePath, port } from "./common.ts";
+
+const QUEUE_PROFILES = ["durable", "quorum", "transient"] as const;
+
+/** How the queues are declared at the broker. */
+export type QueueProfile = (typeof QUEUE_PROFILES)[number];
+
+const brokerNode = z
+  .string()
+  .refine(
+    (text) => parseNode(text, 1) !== undefined,
+    "must be host, host:port, [IPv6 address] or [IPv6 address]:port",
+  )
+  .describe("host, host:port, [IPv6 address] or [IPv6 address]:port");
+
+const prefetch = z.int().min(1).max(65_535);
+
+/** `amqp_settings`: the broker. */
+export const amqpSettings = z.strictObject({
+  host: z
+    .union([brokerNode, z.array(brokerNode).min(1)])
+    .default("127.0.0.1")
+    .describe("the broker, or a list of a cluster's nodes in the order to try them"),
+  port: port.default(5672).describe("of every host that names none"),
+  username: z.string().default("guest"),
+  password: z.string().default("guest"),
+  vhost: z.string().min(1).default("/"),
+  connection_name: z.string().min(1).default("authmq").describe("shown in the broker's management pages"),
+  message_lifetime: z
+    .number()
+    .positive()
+    .optional()
+    .describe("seconds that a reply may wait in its queue; without it, for ever"),
+  ca_file: filePath.optional().describe("PEM file of the broker's CA; given, the connection is TLS"),
+  heartbeat: z.int().min(1).max(3600).default(10).describe("seconds"),
+  prefetch: prefetch.default(64).describe("requests in flight per queue and worker"),
+  prefetch_by_queue: z
+    .partialRecord(z.enum(queueNames()), prefetch)
+    .optional()
+    .describe("the same for single queues, by their default names"),
+  queues: z
+    .enum(QUEUE_PROFILES)
+    .default("durable")
+    .describe("how the queues are declared; transient: as py_auth_micro does"),
+  max_request_bytes: z.int().min(1024).default(65_536).describe("a larger request is answered 413"),
+});

@@ -1,0 +1,50 @@
+import { z } from "zod";
+
+export const SIGN_METHODS = [
+  "HS256",
+  "HS384",
+  "HS512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+] as const;
+
+/** A JWS algorithm (RFC 7518, RFC 8037) that tokens may be signed with. */
+export type SignMethod = (typeof SIGN_METHODS)[number];
+
+const signMethod = z.enum(SIGN_METHODS);
+
+const secretType = z
+  .enum(["plain", "base64plain", "base64key", "keyfile"])
+  .describe("plain: the text itself; base64plain, base64key: base64 of a secret or a PEM; keyfile: a path");
+
+const secret = z.strictObject({
+  type: secretType,
+  value: z.string().min(1).describe("the secret, the PEM, its base64, or the path of its file"),
+});
+
+/** `jwt_validation`: one issuer whose access tokens are accepted. */
+export const issuerSchema = z.strictObject({
+  name: z.string().min(1).describe("the iss claim of this issuer's tokens"),
+  secret: secret.describe("its shared secret (HS*) or public key"),
+  methods: z.array(signMethod).min(1).describe("the algorithms that its tokens may use"),
+  audience: z.string().min(1).optional().describe("given, its tokens must be meant for it (aud)"),
+});
+
+/** `jwt_creation`: how this installation signs its tokens. */
+export const jwtCreation = z.strictObject({
+  issuer: z.string().min(1).describe("the iss claim of the tokens that this installation issues"),
+  signmethod: signMethod.describe("the algorithm of new tokens"),
+  secret: secret.extend({ secret: z.string().optional().describe("passphrase of an encrypted private key") }),
+  audience: z.string().min(1).optional().describe("the aud claim of access tokens"),
+});
+
+/** A shared secret or key as the file names it. */
+export type SecretSetting = z.output<typeof jwtCreation>["secret"];
