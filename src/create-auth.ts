@@ -11,6 +11,8 @@ import { getAllGroups } from "./procedures/group/get-all.ts";
 import { groupMembers } from "./procedures/group/members.ts";
 import { removeUserFromGroup } from "./procedures/group/remove-user.ts";
 import { getAccessToken } from "./procedures/session/get-access-token.ts";
+import { introspect } from "./procedures/session/introspect.ts";
+import { getJwks } from "./procedures/session/jwks.ts";
 import { login } from "./procedures/session/login.ts";
 import { logout } from "./procedures/session/logout.ts";
 import { adminCreateUser } from "./procedures/user/admin-create.ts";
@@ -39,6 +41,8 @@ export interface Auth extends AsyncDisposable {
     readonly login: Workflow<typeof login>;
     readonly logout: Workflow<typeof logout>;
     readonly getAccessToken: Workflow<typeof getAccessToken>;
+    readonly introspect: Workflow<typeof introspect>;
+    readonly getJwks: Workflow<typeof getJwks>;
   };
   readonly user: {
     readonly register: Workflow<typeof registerUser>;
@@ -70,7 +74,13 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const engine = await openEngine(config, log, createMetrics());
   const workflow = workflowsOf(engine);
   return {
-    session: { login: workflow(login), logout: workflow(logout), getAccessToken: workflow(getAccessToken) },
+    session: {
+      login: workflow(login),
+      logout: workflow(logout),
+      getAccessToken: workflow(getAccessToken),
+      introspect: workflow(introspect),
+      getJwks: workflow(getJwks),
+    },
     user: {
       register: workflow(registerUser),
       adminCreate: workflow(adminCreateUser),

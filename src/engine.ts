@@ -4,6 +4,7 @@ import { createPasswords } from "./auth/password.ts";
 import { openSources, type Remote } from "./auth/sources.ts";
 import { createThrottle } from "./auth/throttle.ts";
 import { ConfigError } from "./config/fault.ts";
+import type { IssuerConfig, SigningConfig } from "./config/issuers.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
 import { createLookups } from "./db/lookups.ts";
@@ -17,8 +18,8 @@ import { createInbox } from "./rpc/inbox.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { startUpkeep } from "./rpc/upkeep.ts";
 import { createFingerprints } from "./tokens/fingerprint.ts";
-import { createIssuer } from "./tokens/issuer.ts";
-import { createValidator } from "./tokens/validator.ts";
+import type { JwkSet } from "./tokens/jwks.ts";
+import { createTokens } from "./tokens/tokens.ts";
 
 /** Everything that answers requests, without a way for them to come in. */
 export interface Engine {
@@ -32,6 +33,10 @@ export interface Engine {
   pendingMigrations(): Promise<string[]>;
   /** Begins what a worker does beside answering: clearing away what need not be remembered. */
   startUpkeep(): void;
+  /** This installation's public keys, as they are now. */
+  jwks(): JwkSet;
+  /** Signs and verifies with other keys from now on; requests that run go on with those that they began with. */
+  useKeys(signing: SigningConfig, issuers: readonly IssuerConfig[]): Promise<void>;
   /** Closes the database; may be called twice. */
   close(): Promise<void>;
 }
@@ -40,12 +45,12 @@ export interface Engine {
 export async function openEngine(config: Config, log: Log, metrics: Metrics): Promise<Engine> {
   const { app, signing } = config;
   if (signing === undefined) throw new ConfigError([{ path: "jwt_creation", msg: "is missing" }]);
-  const issuer = await createIssuer(signing);
+  let tokens = await createTokens(signing, config.issuers);
   const registry = createRegistry(PROCEDURES);
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
-  const fingerprints = createFingerprints(signing.key);
+  const fingerprints = createFingerprints(signing.fingerprintKey ?? signing.key);
   const lastUse = createLastUse(db, log);
   const services = {
     app,
@@ -55,8 +60,16 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     db,
     lookups: createLookups(db),
     lastUse,
-    issuer,
-    validator: createValidator(signing, config.issuers),
+    // Each request reads them once, and goes on with what it has read when they are replaced meanwhile.
+    get issuer() {
+      return tokens.issuer;
+    },
+    get validator() {
+      return tokens.validator;
+    },
+    get jwks() {
+      return tokens.jwks;
+    },
     passwords,
     login: createLogin(db, passwords, sources),
     throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
@@ -77,6 +90,10 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     pendingMigrations: () => pendingMigrations(db),
     startUpkeep() {
       upkeep = startUpkeep(db, log);
+    },
+    jwks: () => tokens.jwks(),
+    async useKeys(next, issuers) {
+      tokens = await createTokens(next, issuers);
     },
     close: () => (closed ??= close()),
   };

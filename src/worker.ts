@@ -21,6 +21,8 @@ export interface Worker {
   start(): Promise<void>;
   /** Takes no more requests, answers those it has within ten seconds, closes everything. May be called twice. */
   stop(): Promise<void>;
+  /** Takes the token keys of another configuration without dropping a request; what else is in it is not looked at. */
+  readonly useKeys: (config: Pick<Config, "signing" | "issuers">) => Promise<void>;
   /** Whether it takes requests, and what it depends on. */
   readiness(): Promise<Readiness>;
   /** What it counts and measures. */
@@ -62,7 +64,13 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
   const readiness = createReadiness({ ...engine, requests, replies, consumers: new Map(byWorkflow) });
   let phase: Phase = "starting";
   const health =
-    config.health && new HealthServer(config.health, { readiness: () => readiness(phase), metrics, log });
+    config.health &&
+    new HealthServer(config.health, {
+      readiness: () => readiness(phase),
+      jwks: () => engine.jwks(),
+      metrics,
+      log,
+    });
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;
 
@@ -89,6 +97,9 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       if (!stopping.signal.aborted) phase = "serving";
     },
     stop: () => (stopped ??= stop()),
+    async useKeys({ signing, issuers }) {
+      if (signing !== undefined) await engine.useKeys(signing, issuers);
+    },
     readiness: () => readiness(phase),
     metrics,
   };

@@ -3,9 +3,11 @@ import { Command, InvalidArgumentError } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { migrate } from "../db/migrate.ts";
 import { createLog, type Log } from "../observability/log.ts";
+import { createJwks, type JwkSet } from "../tokens/jwks.ts";
 import { createWorker, type Worker } from "../worker.ts";
 import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { configOption, findConfig, positiveInteger } from "./options.ts";
+import { reloadOnHangUp } from "./serve/reload.ts";
 import { awaitSignal, type StopWish } from "./serve/signals.ts";
 import { findSupervisor, type SupervisorLink } from "./serve/supervised.ts";
 import { Supervisor } from "./serve/supervisor.ts";
@@ -34,7 +36,8 @@ export function serveCommand(): Command {
       "after",
       `
 Prints "ready" on stderr when all queues are consumed. On SIGTERM or SIGINT it takes no more requests, finishes
-what it has, and exits with 0; a second signal ends it at once. With --processes the same holds for all of them
+what it has, and exits with 0; a second signal ends it at once. On SIGHUP it takes over the token keys that are in the
+configuration by then ("authmq keys rotate"). With --processes the same holds for all of them
 together, and one that ends unexpectedly is replaced: one for each processor makes use of the whole host.
 
 Examples:
@@ -61,7 +64,7 @@ async function serve(options: ServeOptions): Promise<void> {
     process.exit(1);
   });
   const supervisor = findSupervisor();
-  if (supervisor !== undefined) return serveUnder(supervisor, config, log);
+  if (supervisor !== undefined) return serveUnder(supervisor, file, config, log);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
@@ -71,20 +74,28 @@ async function serve(options: ServeOptions): Promise<void> {
     const worker = await createWorker(config, log);
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
+    reloadOnHangUp({ file, config, log, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
     return untilSignalled(worker, signalled, () => announce(log, config.log.handler));
   }
   warnOfOpenFiles(file, config, log);
   const args = ["serve", ...(file === undefined ? [] : ["--config", file])];
-  const group = new Supervisor({ processes, args, health: config.health, log });
+  const group = new Supervisor({ processes, args, health: config.health, jwks: await jwksOf(config), log });
   const signalled = awaitSignal(log, () => {
     group.kill();
     process.exit(130);
   });
+  const useKeys = async (next: Config): Promise<void> => group.useKeys(await jwksOf(next));
+  reloadOnHangUp({ file, config, log, useKeys, onTerminalClosed: signalled.raise });
   return untilSignalled(group, signalled, () => announce(log, config.log.handler));
 }
 
 /** As one process of several: the supervisor has the port, says when all are ready, and ends what does not stop. */
-async function serveUnder(supervisor: SupervisorLink, config: Config, log: Log): Promise<void> {
+async function serveUnder(
+  supervisor: SupervisorLink,
+  file: string | undefined,
+  config: Config,
+  log: Log,
+): Promise<void> {
   // Several may tell it to stop, its supervisor and whoever stops all processes of a service: that is no second wish.
   const signalled = awaitSignal(log, () => undefined);
   supervisor.onGone(() => {
@@ -92,9 +103,14 @@ async function serveUnder(supervisor: SupervisorLink, config: Config, log: Log):
     signalled.raise();
   });
   const worker = await createWorker({ ...config, health: undefined }, log);
+  reloadOnHangUp({ file, config, log, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
   if (config.health !== undefined) worker.metrics.includeProcess();
   supervisor.answerFor(worker, log);
   await untilSignalled(worker, signalled, () => supervisor.tellReady());
+}
+
+async function jwksOf({ signing }: Config): Promise<() => JwkSet> {
+  return signing === undefined ? () => ({ keys: [] }) : createJwks(signing);
 }
 
 async function untilSignalled(

@@ -24,11 +24,7 @@ const CURVES: Readonly<Record<string, string>> = {
 export function readSigningKey(secret: SecretSetting, method: SignMethod, folder: string): KeyObject {
   const bytes = readBytes(secret, folder);
   if (isSymmetric(method)) return readSharedSecret(bytes, [method]);
-  const key = readPem(
-    bytes,
-    () => createPrivateKey({ key: bytes, passphrase: secret.secret ?? "" }),
-    "private key",
-  );
+  const key = readPrivateKey(bytes, secret);
   checkKey(key, method);
   return key;
 }
@@ -51,6 +47,12 @@ export function readVerificationKey(
   return key;
 }
 
+/** What the key of stored digests is made of: a private key, or a secret of 32 bytes; throws BadSetting. */
+export function readFingerprintKey(secret: SecretSetting, folder: string): KeyObject {
+  const bytes = readBytes(secret, folder);
+  return bytes.includes("-----BEGIN") ? readPrivateKey(bytes, secret) : readSharedSecret(bytes, ["HS256"]);
+}
+
 /** Whether signer and verifier share the key of this algorithm. */
 export function isSymmetric(method: SignMethod): boolean {
   return method.startsWith("HS");
@@ -61,14 +63,16 @@ export function verificationKeyOf(key: KeyObject): KeyObject {
   return key.type === "private" ? createPublicKey(key) : key;
 }
 
-/** Whether two verification keys are the same. */
+/** Whether two keys are the same, or halves of the same pair. */
 export function isSameKey(a: KeyObject, b: KeyObject): boolean {
   // KeyObject.equals() on two kinds of keys leaves an error in OpenSSL's queue, and the next good PEM is then refused.
-  return a.type === b.type && publicBytes(a).equals(publicBytes(b));
+  return (a.type === "secret") === (b.type === "secret") && publicBytes(a).equals(publicBytes(b));
 }
 
 function publicBytes(key: KeyObject): Buffer {
-  return key.type === "secret" ? key.export() : key.export({ type: "spki", format: "der" });
+  return key.type === "secret"
+    ? key.export()
+    : verificationKeyOf(key).export({ type: "spki", format: "der" });
 }
 
 function readBytes(secret: SecretSetting, folder: string): Buffer {
@@ -113,6 +117,10 @@ function readSharedSecret(bytes: Buffer, methods: readonly SignMethod[]): KeyObj
     );
   }
   return createSecretKey(bytes);
+}
+
+function readPrivateKey(bytes: Buffer, { secret: passphrase = "" }: SecretSetting): KeyObject {
+  return readPem(bytes, () => createPrivateKey({ key: bytes, passphrase }), "private key");
 }
 
 function readPem(bytes: Buffer, parse: () => KeyObject, what: string): KeyObject {

@@ -24,6 +24,8 @@ export interface Readiness {
 
 interface HealthParts {
   readonly readiness: () => Promise<Readiness>;
+  /** A JWK Set (RFC 7517) of public keys. */
+  readonly jwks: () => object;
   readonly metrics: Pick<Metrics, "render" | "contentType">;
   readonly log: Log;
 }
@@ -31,6 +33,8 @@ interface HealthParts {
 interface Answer {
   readonly status: number;
   readonly type: string;
+  /** Whether it may be kept: it may not, unless given. */
+  readonly cache?: string;
   readonly body: string;
 }
 
@@ -42,9 +46,15 @@ const MAX_CONNECTIONS = 64;
 
 const FAULT = "a question for health or metrics met a fault";
 
+/** RFC 7517 section 8.5.2. */
+const JWKS_TYPE = "application/jwk-set+json";
+
+/** A key is published long before it signs: whoever has an older set for five minutes misses none. */
+const JWKS_CACHE = "public, max-age=300";
+
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** The HTTP endpoints `/livez`, `/readyz` and `/metrics`, which tell whoever reaches the port: no secrets. */
+/** The HTTP endpoints for health, metrics and public keys, which tell whoever reaches the port: no secrets. */
 export class HealthServer {
   readonly #config: HealthConfig;
   readonly #parts: HealthParts;
@@ -99,7 +109,6 @@ export class HealthServer {
   async #handle({ method, url = "" }: IncomingMessage, response: ServerResponse): Promise<void> {
     // Nobody asks often enough to gain by a kept connection, and an idle one can be closed under a question.
     response.setHeader("connection", "close");
-    response.setHeader("cache-control", "no-store");
     try {
       const answer = this.#answers.get(url.split("?", 1)[0] ?? "");
       if (answer === undefined) return send(response, json(404, { status: "not found" }));
@@ -115,7 +124,7 @@ export class HealthServer {
   }
 }
 
-function answersOf({ readiness, metrics }: HealthParts): ReadonlyMap<string, () => Promise<Answer>> {
+function answersOf({ readiness, jwks, metrics }: HealthParts): ReadonlyMap<string, () => Promise<Answer>> {
   return new Map([
     ["/livez", async () => json(200, { status: "ok" })],
     [
@@ -125,6 +134,10 @@ function answersOf({ readiness, metrics }: HealthParts): ReadonlyMap<string, () 
         return json(state.status === "ready" ? 200 : 503, state);
       },
     ],
+    [
+      "/.well-known/jwks.json",
+      async () => ({ status: 200, type: JWKS_TYPE, cache: JWKS_CACHE, body: JSON.stringify(jwks()) }),
+    ],
     ["/metrics", async () => ({ status: 200, type: metrics.contentType, body: await metrics.render() })],
   ]);
 }
@@ -133,8 +146,13 @@ function json(status: number, value: object): Answer {
   return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
 }
 
-function send(response: ServerResponse, { status, type, body }: Answer): void {
-  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) }).end(body);
+function send(response: ServerResponse, { status, type, cache = "no-store", body }: Answer): void {
+  const headers = {
+    "content-type": type,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": cache,
+  };
+  response.writeHead(status, headers).end(body);
 }
 
 function adviceOn({ host, port }: HealthConfig, error: unknown): string {

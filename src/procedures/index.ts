@@ -5,6 +5,8 @@ import { getAllGroups } from "./group/get-all.ts";
 import { groupMembers } from "./group/members.ts";
 import { removeUserFromGroup } from "./group/remove-user.ts";
 import { getAccessToken } from "./session/get-access-token.ts";
+import { introspect } from "./session/introspect.ts";
+import { getJwks } from "./session/jwks.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
 import { adminCreateUser } from "./user/admin-create.ts";
@@ -20,6 +22,8 @@ export const PROCEDURES = [
   login,
   logout,
   getAccessToken,
+  introspect,
+  getJwks,
   registerUser,
   adminCreateUser,
   deleteUser,

@@ -10,6 +10,7 @@ import type { Lookups } from "../db/lookups.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
+import type { JwkSet } from "../tokens/jwks.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
 import type { Commit } from "./commit.ts";
@@ -29,6 +30,7 @@ export interface Services {
   readonly lookups: Lookups;
   readonly issuer: TokenIssuer;
   readonly validator: TokenValidator;
+  readonly jwks: () => JwkSet;
   readonly passwords: Passwords;
   readonly login: Login;
   readonly throttle: Throttle;

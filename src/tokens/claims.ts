@@ -28,6 +28,7 @@ export const accessClaims = registered
     groups: z.array(z.string()),
     vhost: z.string().optional(),
     aud: z.union([z.string(), z.array(z.string())]).optional(),
+    jti: z.string().optional().catch(undefined),
   })
   .refine(({ sub, user }) => user === undefined || user === sub);
 

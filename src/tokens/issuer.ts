@@ -1,6 +1,7 @@
-import { createPublicKey, randomUUID } from "node:crypto";
-import { calculateJwkThumbprint, exportJWK } from "jose";
-import type { SigningConfig } from "../config/issuers.ts";
+import { randomUUID } from "node:crypto";
+import type { SigningConfig, SigningKey } from "../config/issuers.ts";
+import type { SignMethod } from "../config/sections/jwt.ts";
+import { keyIdOf } from "./jwks.ts";
 import { encodePart, signCompact } from "./jws.ts";
 
 /** The user that a token speaks of. */
@@ -11,21 +12,37 @@ export interface Subject {
 
 /** Signs this installation's tokens. */
 export interface TokenIssuer {
+  /** The `iss` claim of every token that it signs. */
+  readonly name: string;
   /** The JWS algorithm of every token that it signs. */
-  readonly method: string;
-  /** A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. */
+  readonly method: SignMethod;
+  /** The id of the key that signs (RFC 7638); undefined for a shared secret. */
+  readonly keyId: string | undefined;
+  /**
+   * A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. Signed by
+   * the key with this id where there still is one: then it is the same text each time, where the algorithm has no chance
+   * in it.
+   */
   signIdToken(
     subject: Subject,
     token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date },
+    keyId?: string,
   ): string;
   /** A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds. */
   signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): string;
 }
 
 /** An issuer for the configured key. */
-export async function createIssuer({ issuer, method, key, audience }: SigningConfig): Promise<TokenIssuer> {
-  const kid = key.type === "private" ? { kid: await thumbprint(createPublicKey(key)) } : {};
-  const accessHeader = encodePart({ alg: method, typ: "at+jwt", ...kid });
+export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer> {
+  const { issuer, method, key, audience } = signing;
+  const keyId = await keyIdOf(key);
+  const earlier = new Map<string | undefined, SigningKey>();
+  for (const one of signing.reserve) earlier.set(await keyIdOf(one.key), one);
+  const accessHeader = encodePart({
+    alg: method,
+    typ: "at+jwt",
+    ...(keyId === undefined ? {} : { kid: keyId }),
+  });
   const aud = audience === undefined ? {} : { aud: audience };
   const encodeClaims = (
     { username, groups }: Subject,
@@ -43,11 +60,14 @@ export async function createIssuer({ issuer, method, key, audience }: SigningCon
       exp: expires,
     });
   return {
+    name: issuer,
     method,
-    signIdToken(subject, { tokenId, ip, issuedAt, validUntil }) {
-      const header = encodePart({ alg: method, typ: "id+jwt", kid: tokenId.toString() });
+    keyId,
+    signIdToken(subject, { tokenId, ip, issuedAt, validUntil }, signer) {
+      const by = (signer === undefined ? undefined : earlier.get(signer)) ?? signing;
+      const header = encodePart({ alg: by.method, typ: "id+jwt", kid: tokenId.toString() });
       const claims = encodeClaims(subject, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
-      return signCompact(header, claims, method, key);
+      return signCompact(header, claims, by.method, by.key);
     },
     signAccessToken(subject, { vhost, lifetime }) {
       const now = inSeconds(new Date());
@@ -56,11 +76,6 @@ export async function createIssuer({ issuer, method, key, audience }: SigningCon
       return signCompact(accessHeader, claims, method, key);
     },
   };
-}
-
-/** The id of a public key (RFC 7638). */
-async function thumbprint(key: ReturnType<typeof createPublicKey>): Promise<string> {
-  return calculateJwkThumbprint(await exportJWK(key));
 }
 
 function inSeconds(time: Date): number {

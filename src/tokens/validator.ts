@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { z } from "zod";
-import type { IssuerConfig, SigningConfig } from "../config/issuers.ts";
+import type { IssuerConfig, SigningConfig, VerificationKey } from "../config/issuers.ts";
 import { accessClaims, idClaims, isCurrent } from "./claims.ts";
 import { readCompact } from "./compact.ts";
 import { isSignedBy } from "./jws.ts";
@@ -26,6 +26,15 @@ export interface IdTokenClaims {
 export interface TokenValidator {
   verifyAccessToken(text: string): Caller | undefined;
   verifyIdToken(text: string): IdTokenClaims | undefined;
+  /** A token of either kind with all that is in it; of an ID token only its row can tell whether it is alive. */
+  verifyToken(text: string): VerifiedToken | undefined;
+}
+
+/** A token that is in order, with what it says. */
+export interface VerifiedToken {
+  readonly typ: "at+jwt" | "id+jwt";
+  readonly claims: Pick<z.output<typeof idClaims>, keyof Times | "iss" | "sub" | "groups"> &
+    Partial<Pick<z.output<typeof accessClaims>, "vhost" | "aud" | "jti">>;
 }
 
 const TOKEN_ID = /^(?:0|[1-9]\d{0,18})$/;
@@ -43,6 +52,15 @@ interface Times {
   readonly exp: number;
 }
 
+/** A token that its issuer has signed. */
+interface Read<Claims> {
+  readonly claims: Claims;
+  readonly issuer: IssuerConfig;
+  readonly key: VerificationKey;
+  readonly kid: string | undefined;
+  readonly alg: string;
+}
+
 /** What is remembered of a token that was in order: its times decide each time anew. */
 interface Known<T> {
   readonly times: Times;
@@ -55,42 +73,69 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
   const read = <T extends z.ZodType<Times & { iss: string }>>(
     text: string,
     kind: { typ: string; claims: T },
-  ): { claims: z.output<T>; issuer: IssuerConfig; kid: string | undefined; alg: string } | undefined => {
+  ): Read<z.output<T>> | undefined => {
     const unverified = readCompact(text);
     if (unverified === undefined || mediaType(unverified.typ) !== kind.typ) return undefined;
     const { alg, kid, payload } = unverified;
     const issuer = byName.get(unverified.issuer);
-    // The issuer's configuration decides which algorithm there is to choose from.
-    const method = issuer?.methods.find((name) => name === alg);
-    if (issuer === undefined || method === undefined || !isSignedBy(text, method, issuer.key))
-      return undefined;
+    if (issuer === undefined) return undefined;
+    const key = signerOf(text, alg, issuer);
+    if (key === undefined) return undefined;
     const { data } = kind.claims.safeParse(payload);
-    return data?.iss === issuer.name ? { claims: data, issuer, kid, alg } : undefined;
+    return data?.iss === issuer.name ? { claims: data, issuer, key, kid, alg } : undefined;
   };
-  const readAccessToken = (text: string): Known<Caller> | undefined => {
+  const readAccess = (text: string): Read<z.output<typeof accessClaims>> | undefined => {
     const token = read(text, { typ: "at+jwt", claims: accessClaims });
     if (token === undefined) return undefined;
-    const { sub, groups, iat, nbf, exp, aud } = token.claims;
     const audience = token.issuer.name === own.issuer ? own.audience : token.issuer.audience;
-    if (audience !== undefined && ![aud].flat().includes(audience)) return undefined;
+    return audience === undefined || [token.claims.aud].flat().includes(audience) ? token : undefined;
+  };
+  const readAccessToken = (text: string): Known<Caller> | undefined => {
+    const token = readAccess(text);
+    if (token === undefined) return undefined;
+    const { sub, groups, iat } = token.claims;
     return {
-      times: { iat, nbf, exp },
+      times: timesOf(token.claims, token.key),
       token: { username: sub, groups, issuedAt: new Date(iat * 1000) },
     };
   };
-  const readIdToken = (text: string): Known<IdTokenClaims> | undefined => {
+  const readId = (text: string): Read<z.output<typeof idClaims>> | undefined => {
     const token = read(text, { typ: "id+jwt", claims: idClaims });
-    if (token?.kid === undefined || token.claims.iss !== own.issuer || !TOKEN_ID.test(token.kid))
-      return undefined;
+    return token?.claims.iss === own.issuer ? token : undefined;
+  };
+  const readIdToken = (text: string): Known<IdTokenClaims> | undefined => {
+    const token = readId(text);
+    if (token?.kid === undefined || !TOKEN_ID.test(token.kid)) return undefined;
     const tokenId = BigInt(token.kid);
     if (tokenId > MAX_TOKEN_ID) return undefined;
-    const { sub: username, ip, iat, nbf, exp } = token.claims;
-    return { times: { iat, nbf, exp }, token: { tokenId, username, method: token.alg, ip } };
+    const { sub: username, ip } = token.claims;
+    return { times: timesOf(token.claims, token.key), token: { tokenId, username, method: token.alg, ip } };
   };
   return {
     verifyAccessToken: remembering(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),
     verifyIdToken: remembering(readIdToken, { max: MAX_ID_TOKENS }),
+    verifyToken(text) {
+      const access = readAccess(text);
+      const token = access ?? readId(text);
+      if (token === undefined || !isCurrent(timesOf(token.claims, token.key), Date.now() / 1000))
+        return undefined;
+      return { typ: access === undefined ? "id+jwt" : "at+jwt", claims: token.claims };
+    },
   };
+}
+
+/** The key of an issuer that has signed a token: its configuration decides which ones there are for an algorithm. */
+function signerOf(text: string, alg: string, { keys }: IssuerConfig): VerificationKey | undefined {
+  const now = new Date();
+  return keys.find(({ key, methods, until }) => {
+    const method = methods.find((name) => name === alg);
+    return method !== undefined && (until === undefined || until > now) && isSignedBy(text, method, key);
+  });
+}
+
+/** A token is not valid for longer than the key that signed it. */
+function timesOf({ iat, nbf, exp }: Times, { until }: VerificationKey): Times {
+  return { iat, nbf, exp: until === undefined ? exp : Math.min(exp, until.getTime() / 1000) };
 }
 
 /**

@@ -134,7 +134,18 @@ test("no section of a configuration can be changed", () => {
   };
   const config = parse(raw, { keys: true });
   const { app, signing, issuers, db, amqp, log } = config;
-  const parts = [config, app, app.vhosts, signing, issuers, ...issuers, issuers[0]?.methods, db, amqp, log];
+  const parts = [
+    config,
+    app,
+    app.vhosts,
+    signing,
+    issuers,
+    ...issuers,
+    issuers[0]?.keys[0]?.methods,
+    db,
+    amqp,
+    log,
+  ];
   for (const part of [...parts, log.handler_settings]) {
     assert.ok(typeof part === "object" && Object.isFrozen(part), JSON.stringify(part));
   }

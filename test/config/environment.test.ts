@@ -86,7 +86,7 @@ describe("a variable of the environment", () => {
       AUTHMQ__JWT_CREATION__SECRET__VALUE: "t".repeat(32),
     };
     const { issuers, signing } = parse({}, { env, keys: true });
-    assert.deepEqual([issuers[0]?.name, issuers[0]?.methods], ["partner", ["HS256"]]);
+    assert.deepEqual([issuers[0]?.name, issuers[0]?.keys[0]?.methods], ["partner", ["HS256"]]);
     assert.equal(signing?.method, "HS256");
   });
 

@@ -138,7 +138,7 @@ describe("the issuers of jwt_validation", () => {
     const raw = withIssuers(issuer("partner", plain(ec.publicKey), ["ES256"]));
     const { issuers } = parse(raw, { keys: true });
     assert.deepEqual(
-      issuers.map(({ name, methods }) => [name, methods]),
+      issuers.map(({ name, keys }) => [name, keys[0]?.methods]),
       [
         ["partner", ["ES256"]],
         ["authmq", ["EdDSA"]],

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createSecretKey, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { generateSecret } from "../../src/config/generate-key.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
@@ -19,10 +18,9 @@ import { createFingerprints } from "../../src/tokens/fingerprint.ts";
 import { createDatabase, dropDatabase, scratchFolder } from "../support/env.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES } from "../support/worker.ts";
-import { createPrivateKey } from "node:crypto";
 
 const metrics = createMetrics();
-const fingerprints = createFingerprints(createPrivateKey(generateSecret("EdDSA").secret));
+const fingerprints = createFingerprints(createSecretKey(randomBytes(32)));
 const patience = {
   stillWanted: (): boolean => true,
   deadline: { isOver: false, left: 9000, beginCommit: () => undefined, endCommit: () => undefined },

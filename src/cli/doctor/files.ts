@@ -39,7 +39,13 @@ export function keyFiles(file: string | undefined): string[] {
   const { jwt_creation: own, jwt_validation: issuers } = configSchema.parse(overlay.raw);
   const shared = issuers.filter(({ methods }) => methods.some(isSymmetric));
   const folder = file === undefined ? "." : dirname(file);
-  return [own, ...shared].flatMap((one) =>
-    one?.secret.type === "keyfile" ? resolve(folder, one.secret.value) : [],
-  );
+  const secrets = [
+    own?.secret,
+    own?.fingerprint_key,
+    own?.keys?.active,
+    own?.keys?.next,
+    ...(own?.keys?.retiring ?? []),
+    ...shared.map(({ secret }) => secret),
+  ];
+  return secrets.flatMap((secret) => (secret?.type === "keyfile" ? resolve(folder, secret.value) : []));
 }

@@ -18,8 +18,10 @@ const WORDS = /\s|secret|passw|change|example|default|token|admin|authmq|test|qw
 export async function keyFindings(file: string | undefined, config: Config): Promise<Finding[]> {
   return [
     ...(await signingFindings(config)),
-    ...config.issuers.flatMap(({ name, key, methods }) =>
-      key.type === "secret" ? secretFindings(name, key.export(), methods) : [],
+    ...config.issuers.flatMap(({ name, keys }) =>
+      keys.flatMap(({ key, methods }) =>
+        key.type === "secret" ? secretFindings(name, key.export(), methods) : [],
+      ),
     ),
     ...fileFindings(on, keyFiles(file)),
   ];

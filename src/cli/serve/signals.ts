@@ -6,7 +6,7 @@ export interface StopWish {
   readonly promise: Promise<void>;
   readonly happened: boolean;
   /** Makes it there, whatever signals come. */
-  raise(): void;
+  readonly raise: () => void;
 }
 
 /** Waits for the first SIGTERM or SIGINT; `again` is called at each signal after the wish is there. */

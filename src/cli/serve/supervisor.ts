@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../../config/load.ts";
 import { HealthServer } from "../../observability/health.ts";
 import type { Log } from "../../observability/log.ts";
+import type { JwkSet } from "../../tokens/jwks.ts";
 import { Keeper } from "./keeper.ts";
 import { metricsOf, readinessOf } from "./overview.ts";
 import { supervisedEnvironment } from "./supervised.ts";
@@ -15,6 +16,8 @@ interface SupervisorOptions {
   /** The command line of each process. */
   readonly args: readonly string[];
   readonly health: Config["health"];
+  /** The installation's public keys. */
+  readonly jwks: () => JwkSet;
   readonly log: Log;
 }
 
@@ -27,19 +30,36 @@ export class Supervisor {
   readonly #oneReady = Promise.withResolvers<void>();
   readonly #allReady = Promise.withResolvers<void>();
   readonly #runs: Promise<void>[] = [];
+  #jwks: () => JwkSet;
   #wasReady = false;
   #stopped: Promise<void> | undefined;
 
-  constructor({ processes, args, health, log }: SupervisorOptions) {
+  constructor({ processes, args, health, jwks, log }: SupervisorOptions) {
     this.#log = log;
+    this.#jwks = jwks;
     const env = supervisedEnvironment(processes);
     const { signal: stopping } = this.#stopping;
     this.#keepers = Array.from({ length: processes }, () => {
-      const start = (): WorkerProcess => new WorkerProcess(args, env, () => this.#noteReady());
+      const start = (): WorkerProcess => {
+        const published = this.#jwks;
+        const process = new WorkerProcess(args, env, () => {
+          // The keys may have changed after it had read them, and before it could be told so.
+          if (this.#jwks !== published) process.kill("SIGHUP");
+          this.#noteReady();
+        });
+        return process;
+      };
       return new Keeper({ start, isFirst: () => !this.#wasReady, stopping, log });
     });
     const metrics = metricsOf(this.#keepers);
-    this.#health = health && new HealthServer(health, { readiness: () => this.#readiness(), metrics, log });
+    this.#health =
+      health &&
+      new HealthServer(health, {
+        readiness: () => this.#readiness(),
+        jwks: () => this.#jwks(),
+        metrics,
+        log,
+      });
   }
 
   /** Resolves when all processes take requests at once; rejects with an exit code when the first one fails. */
@@ -55,6 +75,12 @@ export class Supervisor {
   /** Has all processes stop as by SIGTERM and waits for them; closes the port last. May be called twice. */
   stop(): Promise<void> {
     return (this.#stopped ??= this.#stop());
+  }
+
+  /** Publishes other keys, and has all processes read theirs again. */
+  useKeys(jwks: () => JwkSet): void {
+    this.#jwks = jwks;
+    for (const { process } of this.#keepers) if (process?.isReady === true) process.kill("SIGHUP");
   }
 
   /** Ends all processes at once. */

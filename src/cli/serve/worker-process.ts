@@ -71,7 +71,7 @@ export class WorkerProcess {
   }
 
   /** Harmless where it has ended. */
-  kill(signal: "SIGTERM" | "SIGKILL"): void {
+  kill(signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): void {
     this.#child.kill(signal);
   }
 

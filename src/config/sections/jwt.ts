@@ -38,13 +38,41 @@ export const issuerSchema = z.strictObject({
   audience: z.string().min(1).optional().describe("given, its tokens must be meant for it (aud)"),
 });
 
+const signingSecret = secret.extend({
+  secret: z.string().optional().describe("passphrase of an encrypted private key"),
+});
+
+const ringKey = signingSecret.extend({
+  signmethod: signMethod.optional().describe("its algorithm; jwt_creation.signmethod unless given"),
+});
+
+const keyRing = z.strictObject({
+  active: ringKey.describe("signs"),
+  next: ringKey
+    .optional()
+    .describe("signs after the next rotation; published, so that verifiers know it by then"),
+  retiring: z
+    .array(ringKey.extend({ until: z.iso.datetime().describe("verifies so long, UTC") }))
+    .default([])
+    .describe("have signed tokens that are still valid"),
+});
+
 /** `jwt_creation`: how this installation signs its tokens. */
 export const jwtCreation = z.strictObject({
   issuer: z.string().min(1).describe("the iss claim of the tokens that this installation issues"),
   signmethod: signMethod.describe("the algorithm of new tokens"),
-  secret: secret.extend({ secret: z.string().optional().describe("passphrase of an encrypted private key") }),
+  secret: signingSecret.optional().describe("the key that signs, where there is only one"),
+  keys: keyRing.optional().describe('instead of secret: a key ring, as "authmq keys rotate" writes it'),
+  fingerprint_key: signingSecret
+    .optional()
+    .describe(
+      "what the key of stored digests is made of, so that they outlive a rotation; the active key unless given",
+    ),
   audience: z.string().min(1).optional().describe("the aud claim of access tokens"),
 });
 
 /** A shared secret or key as the file names it. */
-export type SecretSetting = z.output<typeof jwtCreation>["secret"];
+export type SecretSetting = z.output<typeof signingSecret>;
+
+/** A key of the ring as the file names it. */
+export type RingKeySetting = z.output<typeof ringKey>;

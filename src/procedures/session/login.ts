@@ -78,6 +78,7 @@ const issuedToken = z.object({
   ip: z.string(),
   issued_at: z.iso.datetime(),
   valid_until: z.iso.datetime(),
+  key_id: z.string().optional(),
 });
 
 type Success = Extract<LoginResult, { ok: true }>;
@@ -126,6 +127,7 @@ async function open(
       ip: address,
       issued_at: now.toISOString(),
       valid_until: token.valid_until.toISOString(),
+      ...(issuer.keyId === undefined ? {} : { key_id: issuer.keyId }),
     };
   });
   return {
@@ -137,7 +139,15 @@ async function open(
 /** The ID token with this content: the same each time. */
 function sign(
   issuer: TokenIssuer,
-  { token_id, username: name, groups, ip: address, issued_at, valid_until }: z.output<typeof issuedToken>,
+  {
+    token_id,
+    username: name,
+    groups,
+    ip: address,
+    issued_at,
+    valid_until,
+    key_id,
+  }: z.output<typeof issuedToken>,
 ): string {
   return issuer.signIdToken(
     { username: name, groups },
@@ -147,6 +157,7 @@ function sign(
       issuedAt: new Date(issued_at),
       validUntil: new Date(valid_until),
     },
+    key_id,
   );
 }
 

@@ -27,9 +27,16 @@ export async function getTargetRow({ lookups, caller }: Context<"self">, usernam
   return user;
 }
 
-/** Throws INVALID_TOKEN when a token was issued before the account that it names was made: it was another one's. */
-export function assertNotOlder({ issuedAt }: Authenticated, { created_at }: UserRow): void {
+/** Whether a token was issued before the account that it names was made: then it was another one's. */
+export function isOlderThan(
+  { issuedAt }: Pick<Authenticated, "issuedAt">,
+  { created_at }: Pick<UserRow, "created_at">,
+): boolean {
   // iat has whole seconds.
-  if (issuedAt.getTime() + 1000 <= fromSqlTime(created_at).getTime())
-    throw new AppError("INVALID_TOKEN", "the token is older than the account");
+  return issuedAt.getTime() + 1000 <= fromSqlTime(created_at).getTime();
+}
+
+/** Throws INVALID_TOKEN when a token was issued before the account that it names was made. */
+export function assertNotOlder(caller: Authenticated, user: UserRow): void {
+  if (isOlderThan(caller, user)) throw new AppError("INVALID_TOKEN", "the token is older than the account");
 }

@@ -93,7 +93,14 @@ async function check([{ validator }, text]: [Signed, string]): Promise<void> {
 
 async function sign(method: SignMethod): Promise<Signed> {
   const key = keyFor(method);
-  const own: SigningConfig = { issuer: "authmq", method, key, audience: undefined };
+  const own: SigningConfig = {
+    issuer: "authmq",
+    method,
+    key,
+    audience: undefined,
+    reserve: [],
+    fingerprintKey: undefined,
+  };
   const verification = key.type === "private" ? createPublicKey(key) : key;
   const issuer = await createIssuer(own);
   const subject = { username: "alice", groups: ["admin"] };
@@ -101,7 +108,11 @@ async function sign(method: SignMethod): Promise<Signed> {
   return {
     method,
     validator: createValidator(own, [
-      { name: "authmq", key: verification, methods: [method], audience: undefined },
+      {
+        name: "authmq",
+        keys: [{ key: verification, methods: [method], until: undefined }],
+        audience: undefined,
+      },
     ]),
     access: issuer.signAccessToken(subject, { vhost: "prod", lifetime: 3600 }),
     id: issuer.signIdToken(subject, {

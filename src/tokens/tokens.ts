@@ -1,0 +1,23 @@
+import type { IssuerConfig, SigningConfig } from "../config/issuers.ts";
+import { createIssuer, type TokenIssuer } from "./issuer.ts";
+import { createJwks, type JwkSet } from "./jwks.ts";
+import { createValidator, type TokenValidator } from "./validator.ts";
+
+/** What is done with the keys of one configuration: all of it is replaced at once when the keys change. */
+export interface Tokens {
+  readonly issuer: TokenIssuer;
+  readonly validator: TokenValidator;
+  readonly jwks: () => JwkSet;
+}
+
+/** Signs and verifies with these keys. */
+export async function createTokens(
+  signing: SigningConfig,
+  issuers: readonly IssuerConfig[],
+): Promise<Tokens> {
+  return {
+    issuer: await createIssuer(signing),
+    validator: createValidator(signing, issuers),
+    jwks: await createJwks(signing),
+  };
+}
