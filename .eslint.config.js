@@ -9,6 +9,7 @@ const ROOMS = [
   ["./src/observability"],
   ["./src/db"],
   ["./src/tokens"],
+  ["./src/events"],
   ["./src/auth"],
   ["./src/rpc"],
   ["./src/procedures"],
@@ -31,7 +32,7 @@ const zones = ROOMS.slice(0, -1).flatMap((room, step) =>
     target,
     from: [...ROOMS.slice(step + 1).flat(), ...(step < ROOMS.length - 2 ? TRANSPORT : [])],
     message:
-      "imports point one way: errors < config, observability < db, tokens < auth < rpc < procedures < worker < cli",
+      "imports point one way: errors < config, observability < db, tokens < events < auth < rpc < procedures < worker < cli",
   })),
 );
 

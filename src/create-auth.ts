@@ -4,6 +4,7 @@ import { migrate } from "./db/migrate.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { createLog, type Log } from "./observability/log.ts";
 import { createMetrics } from "./observability/metrics.ts";
+import { auditLog } from "./procedures/audit/log.ts";
 import { addUserToGroup } from "./procedures/group/add-user.ts";
 import { createGroup } from "./procedures/group/create.ts";
 import { deleteGroup } from "./procedures/group/delete.ts";
@@ -20,8 +21,11 @@ import { changeUser } from "./procedures/user/change.ts";
 import { deleteUser } from "./procedures/user/delete.ts";
 import { getUser } from "./procedures/user/get.ts";
 import { getAllUsers } from "./procedures/user/get-all.ts";
+import { forgotPassword } from "./procedures/user/password-forgot.ts";
+import { resetPassword } from "./procedures/user/password-reset.ts";
 import { registerUser } from "./procedures/user/register.ts";
 import { unlockUser } from "./procedures/user/unlock.ts";
+import { verifyEmail } from "./procedures/user/verify-email.ts";
 import type { Procedure, ReplyOf, RequestOf } from "./rpc/procedure.ts";
 
 /** How `createAuth` is set up. */
@@ -52,6 +56,9 @@ export interface Auth extends AsyncDisposable {
     readonly getAll: Workflow<typeof getAllUsers>;
     readonly get: Workflow<typeof getUser>;
     readonly unlock: Workflow<typeof unlockUser>;
+    readonly forgotPassword: Workflow<typeof forgotPassword>;
+    readonly resetPassword: Workflow<typeof resetPassword>;
+    readonly verifyEmail: Workflow<typeof verifyEmail>;
   };
   readonly group: {
     readonly getAll: Workflow<typeof getAllGroups>;
@@ -60,6 +67,9 @@ export interface Auth extends AsyncDisposable {
     readonly delete: Workflow<typeof deleteGroup>;
     readonly addUser: Workflow<typeof addUserToGroup>;
     readonly removeUser: Workflow<typeof removeUserFromGroup>;
+  };
+  readonly audit: {
+    readonly log: Workflow<typeof auditLog>;
   };
   /** Brings the database to the current schema and names what it applied. */
   migrate(): Promise<string[]>;
@@ -89,6 +99,9 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       getAll: workflow(getAllUsers),
       get: workflow(getUser),
       unlock: workflow(unlockUser),
+      forgotPassword: workflow(forgotPassword),
+      resetPassword: workflow(resetPassword),
+      verifyEmail: workflow(verifyEmail),
     },
     group: {
       getAll: workflow(getAllGroups),
@@ -98,6 +111,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       addUser: workflow(addUserToGroup),
       removeUser: workflow(removeUserFromGroup),
     },
+    audit: { log: workflow(auditLog) },
     migrate: () => migrate(config.db),
     close: () => engine.close(),
     [Symbol.asyncDispose]: () => engine.close(),

@@ -10,6 +10,8 @@ import { openDatabase } from "./db/database.ts";
 import { createLookups } from "./db/lookups.ts";
 import { pendingMigrations } from "./db/migrate.ts";
 import { ping } from "./db/queries/server.ts";
+import { cloudEventSink, type MessageSink } from "./events/cloud-event.ts";
+import { createRelay, type Relay } from "./events/relay.ts";
 import type { Log } from "./observability/log.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
@@ -33,6 +35,8 @@ export interface Engine {
   pendingMigrations(): Promise<string[]>;
   /** Begins what a worker does beside answering: clearing away what need not be remembered. */
   startUpkeep(): void;
+  /** Begins to publish events to where they go. */
+  startRelay(sink: MessageSink): void;
   /** This installation's public keys, as they are now. */
   jwks(): JwkSet;
   /** Signs and verifies with other keys from now on; requests that run go on with those that they began with. */
@@ -74,11 +78,13 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     login: createLogin(db, passwords, sources),
     throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
     revalidate: sources.revalidate,
+    announceEvents: () => relay?.wake(),
   };
+  let relay: Relay | undefined;
   let upkeep: ReturnType<typeof startUpkeep> | undefined;
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await upkeep?.stop();
+    await Promise.all([upkeep?.stop(), relay?.stop()]);
     await lastUse.close();
     await Promise.all([sources.close(), db.destroy()]);
   };
@@ -89,11 +95,15 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     dispatcher: createDispatcher(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     pendingMigrations: () => pendingMigrations(db),
     startUpkeep() {
-      upkeep = startUpkeep(db, log);
+      upkeep = startUpkeep(db, config, log);
     },
     jwks: () => tokens.jwks(),
     async useKeys(next, issuers) {
       tokens = await createTokens(next, issuers);
+    },
+    startRelay(sink) {
+      relay = createRelay({ db, metrics, log, sink: cloudEventSink(sink, signing.issuer, fingerprints) });
+      relay.start();
     },
     close: () => (closed ??= close()),
   };

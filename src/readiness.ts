@@ -12,6 +12,8 @@ interface ReadinessParts {
   readonly ping: () => Promise<void>;
   readonly requests: { readonly fault: string | undefined };
   readonly replies: { readonly fault: string | undefined };
+  /** Where events are published. */
+  readonly events: { readonly fault: string | undefined } | undefined;
   /** By the queues' default names. */
   readonly consumers: ReadonlyMap<string, { readonly fault: string | undefined }>;
   readonly remotes: readonly Remote[];
@@ -43,13 +45,19 @@ export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promis
 }
 
 function dependenciesOf(
-  { requests, replies, consumers, remotes }: ReadinessParts,
+  { requests, replies, events, consumers, remotes }: ReadinessParts,
   databaseFault: string | undefined,
 ): Record<string, Dependency> {
   return {
     database: required(databaseFault, "requests are answered 503; check the database and db_settings"),
     "broker requests": required(requests.fault, "no request comes in; check the broker and amqp_settings"),
     "broker replies": required(replies.fault, "no reply goes out; check the broker and amqp_settings"),
+    ...(events && {
+      "broker events": {
+        ...required(events.fault, "events wait in the database; check the broker and event_settings"),
+        required: false,
+      },
+    }),
     ...Object.fromEntries(
       Array.from(consumers, ([name, { fault }]) => [
         `queue ${name}`,

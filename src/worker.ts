@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SupervisedConnection } from "./amqp/connection.ts";
 import { QueueConsumer } from "./amqp/consumer.ts";
+import { EventPublisher } from "./amqp/event-publisher.ts";
 import { Replies } from "./amqp/reply.ts";
 import { hashesAtOnce } from "./auth/password.ts";
 import type { Config } from "./config/load.ts";
@@ -61,7 +62,10 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       for (const consumer of consumers) consumer.disconnected();
     },
   });
-  const readiness = createReadiness({ ...engine, requests, replies, consumers: new Map(byWorkflow) });
+  const events = config.events.publish
+    ? new EventPublisher({ amqp: config.amqp, exchange: config.events.exchange, metrics, log })
+    : undefined;
+  const readiness = createReadiness({ ...engine, requests, replies, events, consumers: new Map(byWorkflow) });
   let phase: Phase = "starting";
   const health =
     config.health &&
@@ -81,6 +85,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
     await Promise.race([drained, sleep(GRACE, undefined, { ref: false })]);
     await Promise.all([requests.stop(), replies.stop()]);
     await engine.close();
+    await events?.stop();
     await health?.stop();
     log.info({ counters: await metrics.snapshot() }, "stopped");
   };
@@ -91,6 +96,10 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       await health?.start();
       await waitForSchema(engine, log, stopping.signal);
       engine.startUpkeep();
+      if (events !== undefined) {
+        events.start();
+        engine.startRelay(events);
+      }
       await replies.start();
       await requests.start();
       await Promise.all(consumers.map((consumer) => consumer.ready));

@@ -84,3 +84,44 @@ create table login_throttle (
 
 -- 0012-login-throttle-by-expiry
 create index login_throttle_by_expiry on login_throttle (expires_at);
+
+-- 0013-event
+create table event (
+  seq bigint not null auto_increment primary key,
+  id char(36) not null unique,
+  type varchar(50) not null,
+  username varchar(100) collate utf8mb4_unicode_520_ci null,
+  actor varchar(100) null,
+  data text not null,
+  created_at datetime(3) not null,
+  published_at datetime(3) null
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0014-event-by-publication
+create index event_by_publication on event (published_at);
+
+-- 0015-event-by-user
+create index event_by_user on event (username);
+
+-- 0016-one-time-token
+create table one_time_token (
+  token_hash binary(32) not null primary key,
+  purpose varchar(20) not null,
+  account_key binary(32) not null,
+  username varchar(100) collate utf8mb4_unicode_520_ci null,
+  email varchar(100) collate utf8mb4_unicode_520_ci null,
+  expires_at datetime(3) not null,
+  constraint one_time_token_user foreign key (username) references `user` (username) on delete cascade on update cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0017-one-time-token-by-expiry
+create index one_time_token_by_expiry on one_time_token (expires_at);
+
+-- 0018-one-time-token-by-user
+create index one_time_token_by_user on one_time_token (username);
+
+-- 0019-one-time-token-by-account
+create index one_time_token_by_account on one_time_token (account_key);
+
+-- 0020-user-email-verified-at
+alter table `user` add column email_verified_at datetime(3) null;

@@ -81,3 +81,43 @@ create table login_throttle (
 
 -- 0012-login-throttle-by-expiry
 create index login_throttle_by_expiry on login_throttle (expires_at);
+
+-- 0013-event
+create table event (
+  seq integer primary key autoincrement,
+  id text not null unique,
+  type text not null,
+  username text collate nocase null,
+  actor text null,
+  data text not null,
+  created_at text not null,
+  published_at text null
+);
+
+-- 0014-event-by-publication
+create index event_by_publication on event (published_at);
+
+-- 0015-event-by-user
+create index event_by_user on event (username);
+
+-- 0016-one-time-token
+create table one_time_token (
+  token_hash blob not null primary key,
+  purpose text not null,
+  account_key blob not null,
+  username text collate nocase null references "user" (username) on delete cascade on update cascade,
+  email text collate nocase null,
+  expires_at text not null
+);
+
+-- 0017-one-time-token-by-expiry
+create index one_time_token_by_expiry on one_time_token (expires_at);
+
+-- 0018-one-time-token-by-user
+create index one_time_token_by_user on one_time_token (username);
+
+-- 0019-one-time-token-by-account
+create index one_time_token_by_account on one_time_token (account_key);
+
+-- 0020-user-email-verified-at
+alter table "user" add column email_verified_at text null;

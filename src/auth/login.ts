@@ -15,7 +15,12 @@ export type Credentials =
 /** Who logged in; or why nobody did. */
 export type LoginResult =
   | Success
-  | { readonly ok: false; readonly reason: "bad-credentials" | "not-activated" };
+  | {
+      readonly ok: false;
+      readonly reason: "bad-credentials" | "not-activated";
+      /** The user that the name is of, where there is one. */
+      readonly username?: string;
+    };
 
 /** Checks credentials at the source that the user's row names. */
 export type Login = (credentials: Credentials, stillWanted: StillWanted) => Promise<LoginResult>;
@@ -47,8 +52,9 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     // A name that is not known here may be known to the directory; a known one has its one source.
     const handler = handlers[user?.auth_type ?? "LDAP"];
     const verdict = await handler({ username, password, user, stillWanted });
-    if (!verdict.ok) await pace.keep(verdict.took);
-    return verdict;
+    if (verdict.ok) return verdict;
+    await pace.keep(verdict.took);
+    return { ...verdict, ...(user === undefined ? {} : { username: user.username }) };
   };
   return async (credentials, stillWanted) => {
     const result =
@@ -56,7 +62,8 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
         ? await byPassword(credentials, stillWanted)
         : ((await sources.ticket?.(credentials)) ?? { ok: false, reason: "bad-credentials" });
     // Only who could prove to be the user learns that the account is off.
-    if (result.ok && result.user.activated !== 1) return { ok: false, reason: "not-activated" };
+    if (result.ok && result.user.activated !== 1)
+      return { ok: false, reason: "not-activated", username: result.user.username };
     return result;
   };
 }

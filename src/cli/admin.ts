@@ -4,6 +4,7 @@ import { createPasswords } from "../auth/password.ts";
 import { loadConfig } from "../config/load.ts";
 import { openDatabase } from "../db/database.ts";
 import { pendingMigrations } from "../db/migrate.ts";
+import { recordEvent } from "../db/queries/events.ts";
 import { ensureGroup, ensureMember } from "../db/queries/groups.ts";
 import { createUser } from "../db/queries/users.ts";
 import { inTransaction } from "../db/transaction.ts";
@@ -66,6 +67,11 @@ async function createAdmin(name: string, options: { email: string; config?: stri
     if (made !== "created") return made;
     await ensureGroup(trx, app.admin_group);
     await ensureMember(trx, app.admin_group, newName);
+    const { auth_type, activated } = row;
+    const created = { email: address, auth_type, activated };
+    await recordEvent(trx, { type: "user.created", username: newName, actor: null, data: created });
+    const joined = { groupname: app.admin_group };
+    await recordEvent(trx, { type: "group.member_added", username: newName, actor: null, data: joined });
     return made;
   });
   if (outcome !== "created") {

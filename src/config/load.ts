@@ -12,7 +12,7 @@ import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { parseJson } from "./json.ts";
 import { nameQueues, type QueueName } from "./queues.ts";
-import { SECTIONS, type AppConfig, type LogConfig, type Settings } from "./schema.ts";
+import { SECTIONS, type AppConfig, type EventConfig, type LogConfig, type Settings } from "./schema.ts";
 import { fullMatch } from "./patterns.ts";
 
 /** The database: one file, or a server. */
@@ -48,6 +48,7 @@ export interface Config {
   readonly kerberos: KerberosConfig | undefined;
   readonly queues: ReadonlyMap<QueueName, string>;
   readonly log: LogConfig;
+  readonly events: EventConfig;
   /** Undefined where no port is to be opened. */
   readonly health: HealthConfig | undefined;
 }
@@ -112,8 +113,9 @@ export function parseConfig(
   const named = nameQueues(section("queue_settings") ?? {});
   faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
   const log = checkLog(section("log_settings"), folder, faults);
+  const events = section("event_settings");
   const health = readHealth(section("health_settings"));
-  if (faults.length > 0 || !app || !db || !amqp || !log) throw new ConfigError(faults);
+  if (faults.length > 0 || !app || !db || !amqp || !log || !events) throw new ConfigError(faults);
   return freezeDeep({
     signing,
     issuers,
@@ -124,6 +126,7 @@ export function parseConfig(
     kerberos,
     queues: named.queues,
     log,
+    events,
     health,
   });
 }

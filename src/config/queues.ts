@@ -12,12 +12,16 @@ export const QUEUE_SETTINGS = {
   user_all: "user_workflow_get_all",
   user_get: "user_workflow_get_user",
   user_unlock: "user_workflow_unlock_user",
+  user_password_forgot: "user_workflow_forgot_password",
+  user_password_reset: "user_workflow_reset_password",
+  user_verify_email: "user_workflow_verify_email",
   group_all: "group_workflow_get_groups",
   group_user: "group_workflow_group_members",
   group_create: "group_workflow_create_group",
   group_delete: "group_workflow_delete_group",
   group_add_user: "group_workflow_add_user_to_group",
   group_remove_user: "group_workflow_remove_user_from_group",
+  audit_log: "audit_workflow_get_log",
 } as const;
 
 /** The default name of a queue, which is the name of its workflow. */

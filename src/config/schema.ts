@@ -2,6 +2,7 @@ import { z } from "zod";
 import { appConfig } from "./sections/app.ts";
 import { amqpSettings } from "./sections/amqp.ts";
 import { dbSettings } from "./sections/db.ts";
+import { eventSettings } from "./sections/events.ts";
 import { healthSettings } from "./sections/health.ts";
 import { issuerSchema, jwtCreation } from "./sections/jwt.ts";
 import { kerberosSettings } from "./sections/kerberos.ts";
@@ -20,6 +21,7 @@ export const SECTIONS = {
   app_config: appConfig.prefault({}).describe("rules for accounts, names and tokens"),
   queue_settings: queueSettings.prefault({}).describe("other names for the queues"),
   log_settings: logSettings.prefault({}).describe("what is logged, and where to"),
+  event_settings: eventSettings.prefault({}).describe("what is told of what happens, and where to"),
   health_settings: healthSettings.prefault({}).describe("where health and metrics can be asked for"),
 };
 
@@ -37,6 +39,9 @@ export type AppConfig = Settings["app_config"] & {
 
 /** Where and how to reach the broker. */
 export type AmqpConfig = Settings["amqp_settings"];
+
+/** What is told of what happens, and where to. */
+export type EventConfig = Settings["event_settings"];
 
 /** What is logged, and where to. */
 export type LogConfig = Settings["log_settings"];

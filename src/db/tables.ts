@@ -3,6 +3,30 @@ import type { ColumnType } from "kysely";
 /** How a user is authenticated. */
 export type AuthType = "LOCAL" | "LDAP" | "KERBEROS";
 
+/** What can happen. */
+export const EVENT_TYPES = [
+  "user.created",
+  "user.changed",
+  "user.deleted",
+  "user.verified",
+  "user.verification_requested",
+  "user.unlocked",
+  "session.started",
+  "session.revoked",
+  "login.failed",
+  "group.created",
+  "group.deleted",
+  "group.member_added",
+  "group.member_removed",
+  "password.reset_requested",
+] as const;
+
+/** What happened. */
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** What a token that is good once lets its holder do. */
+export type Purpose = "password_reset" | "email_verification";
+
 /** A moment in UTC as both databases store it: `2026-01-31 23:59:59.123`. */
 export type SqlTime = string;
 
@@ -15,6 +39,8 @@ interface UserTable {
   activated: number;
   created_at: SqlTime;
   modified_at: SqlTime;
+  /** When somebody proved to read what is sent to the address; null where nobody did. */
+  email_verified_at: SqlTime | null;
 }
 
 interface TokenTable {
@@ -82,6 +108,31 @@ interface LoginThrottleTable {
   expires_at: SqlTime;
 }
 
+/** What happened: the outbox of events, and the log of administrators. */
+export interface EventTable {
+  /** MySQL gives it as digits. */
+  seq: ColumnType<number | string, never, never>;
+  id: string;
+  type: EventType;
+  username: string | null;
+  actor: string | null;
+  /** JSON. */
+  data: string;
+  created_at: SqlTime;
+  published_at: SqlTime | null;
+}
+
+/** Tokens that are good once, by their SHA-256 digests. */
+interface OneTimeTokenTable {
+  token_hash: Uint8Array;
+  purpose: Purpose;
+  /** Of the account, whether there is one or not: an HMAC. */
+  account_key: Uint8Array;
+  username: string | null;
+  email: string | null;
+  expires_at: SqlTime;
+}
+
 /** The tables as rows come out of either database. */
 export interface Tables {
   user: UserTable;
@@ -92,6 +143,8 @@ export interface Tables {
   rpc_attempt: RpcAttemptTable;
   lease: LeaseTable;
   login_throttle: LoginThrottleTable;
+  event: EventTable;
+  one_time_token: OneTimeTokenTable;
 }
 
 /** A user's row. */

@@ -8,7 +8,7 @@ export const PREFIX = "authmq_";
 const VALUES = {
   queue: queueNames(),
   lane: ["hashing", "directory", "kerberos", "retries"],
-  purpose: ["requests", "replies", "first replies"],
+  purpose: ["requests", "replies", "first replies", "events"],
   state: ["open", "idle", "waiting"],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -119,6 +119,16 @@ const METRICS = {
     type: "counter",
     labels: [],
     help: "Logins that were refused unseen because too many had failed.",
+  },
+  events_published_total: {
+    type: "counter",
+    labels: [],
+    help: "Events that the broker has confirmed.",
+  },
+  events_waiting: {
+    type: "gauge",
+    labels: [],
+    help: "Events of the last look that wait for being published; more than 200 show as 200.",
   },
   directory_duration_seconds: {
     type: "histogram",

@@ -1,3 +1,4 @@
+import { auditLog } from "./audit/log.ts";
 import { addUserToGroup } from "./group/add-user.ts";
 import { createGroup } from "./group/create.ts";
 import { deleteGroup } from "./group/delete.ts";
@@ -14,8 +15,11 @@ import { changeUser } from "./user/change.ts";
 import { deleteUser } from "./user/delete.ts";
 import { getUser } from "./user/get.ts";
 import { getAllUsers } from "./user/get-all.ts";
+import { forgotPassword } from "./user/password-forgot.ts";
+import { resetPassword } from "./user/password-reset.ts";
 import { registerUser } from "./user/register.ts";
 import { unlockUser } from "./user/unlock.ts";
+import { verifyEmail } from "./user/verify-email.ts";
 
 /** Every workflow. */
 export const PROCEDURES = [
@@ -31,10 +35,14 @@ export const PROCEDURES = [
   getAllUsers,
   getUser,
   unlockUser,
+  forgotPassword,
+  resetPassword,
+  verifyEmail,
   getAllGroups,
   groupMembers,
   createGroup,
   deleteGroup,
   addUserToGroup,
   removeUserFromGroup,
+  auditLog,
 ] as const;

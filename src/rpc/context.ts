@@ -5,8 +5,9 @@ import type { Login } from "../auth/login.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import type { AppConfig } from "../config/schema.ts";
-import type { Database } from "../db/database.ts";
+import type { Database, Db } from "../db/database.ts";
 import type { Lookups } from "../db/lookups.ts";
+import type { NewEvent } from "../db/queries/events.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
@@ -39,6 +40,8 @@ export interface Services {
   readonly inbox: Inbox;
   readonly fingerprints: Fingerprints;
   readonly metrics: Metrics;
+  /** Something was recorded and committed that is to be published. */
+  readonly announceEvents: () => void;
 }
 
 /** A caller with an access token. */
@@ -53,7 +56,15 @@ export interface Context<A extends Access = Access> extends Services {
   readonly stillWanted: StillWanted;
   /** The way to an effect in the database that must happen once. */
   readonly commit: Commit;
+  /** Writes down what happens, in the transaction in which it does; the caller did it, unless said otherwise. */
+  readonly emit: Emit;
 }
+
+/** Writes down what happens. */
+export type Emit = (
+  db: Db,
+  event: Omit<NewEvent, "actor"> & Partial<Pick<NewEvent, "actor">>,
+) => Promise<void>;
 
 type CallerOf<A extends Access> = A extends "user" | "self" | "admin"
   ? Authenticated

@@ -1,12 +1,13 @@
 import type { z } from "zod";
 import type { StillWanted } from "../auth/lane.ts";
-import type { Trx } from "../db/database.ts";
+import type { Db, Trx } from "../db/database.ts";
 import { forgetAttempts } from "../db/queries/attempts.ts";
+import { recordEvent } from "../db/queries/events.ts";
 import { AppError, type FieldFault } from "../errors.ts";
 import { announceStage } from "../observability/stages.ts";
 import { addressIn, authorize, type Identity, RevokedToken } from "./authorize.ts";
 import { commit } from "./commit.ts";
-import type { Services } from "./context.ts";
+import type { Emit, Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, type Incoming, successEnvelope } from "./envelope.ts";
@@ -145,8 +146,11 @@ async function run(
     commit: async <T>(work: (trx: Trx) => Promise<T>): Promise<T> => {
       const output = await commit({ db: services.db, deadline, incoming, record }, work);
       announceStage("committed", procedure.name, incoming?.correlationId);
+      services.announceEvents();
       return output;
     },
+    emit: (db: Db, event: Parameters<Emit>[1]) =>
+      recordEvent(db, { actor: callerOf(identity) || null, ...event }),
   };
   return answer(await procedure.handler(context, input));
 }

@@ -1,26 +1,40 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/attempts.ts";
 import { clearAnswers } from "../db/queries/inbox.ts";
+import { clearEvents } from "../db/queries/events.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { clearThrottles } from "../db/queries/login-throttle.ts";
+import { clearOneTimeTokens } from "../db/queries/one-time-tokens.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 
 /** Between two rounds of a replica, and as long as one replica keeps the others from it, in milliseconds. */
 const INTERVAL = 60_000;
 
+const DAY = 24 * 60 * 60_000;
+
+type UpkeepConfig = Pick<Config, "events">;
+
 /** Rows that one statement takes away: its locks are in nobody's way for long. */
 const BATCH = 1000;
 
 /**
- * Clears away what need not be remembered any more, unless another replica has just done so; says how many answers and
- * throttled accounts that were.
+ * Clears away what need not be remembered any more, unless another replica has just done so; says how many rows that
+ * were.
  */
-export async function clearOld(db: Database, batch = BATCH, signal?: AbortSignal): Promise<number> {
+export async function clearOld(
+  db: Database,
+  { events }: UpkeepConfig,
+  batch = BATCH,
+  signal?: AbortSignal,
+): Promise<number> {
   if (!(await takeLease(db, "rpc_inbox", INTERVAL))) return 0;
   let total = 0;
-  for (const clear of [clearAnswers, clearThrottles]) {
+  const oldest = new Date(Date.now() - events.retention_days * DAY);
+  const clearOldEvents = (from: Database, limit: number): Promise<number> => clearEvents(from, oldest, limit);
+  for (const clear of [clearAnswers, clearThrottles, clearOneTimeTokens, clearOldEvents]) {
     let cleared = batch;
     while (cleared >= batch && signal?.aborted !== true) {
       cleared = await clear(db, batch);
@@ -32,7 +46,7 @@ export async function clearOld(db: Database, batch = BATCH, signal?: AbortSignal
 }
 
 /** Clears up from time to time; `stop` is complete on return. */
-export function startUpkeep(db: Database, log: Log): { stop(): Promise<void> } {
+export function startUpkeep(db: Database, config: UpkeepConfig, log: Log): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const loop = async (): Promise<void> => {
@@ -42,7 +56,7 @@ export function startUpkeep(db: Database, log: Log): { stop(): Promise<void> } {
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        const cleared = await clearOld(db, BATCH, signal);
+        const cleared = await clearOld(db, config, BATCH, signal);
         if (cleared > 0) log.debug({ cleared }, "cleared up");
       } catch (error) {
         log.warn({ reason: messageOf(error) }, "could not clear up, trying again later");

@@ -244,14 +244,17 @@ for (const database of DATABASES) {
         .executeTakeFirstOrThrow();
       const key = newKey();
       await caller.call(key, "group_create", { groupname: newName(), access_token });
-      const cleared = await Promise.all([clearOld(worker.db, 2), clearOld(worker.db, 2)]);
+      const cleared = await Promise.all([
+        clearOld(worker.db, worker.config, 2),
+        clearOld(worker.db, worker.config, 2),
+      ]);
       assert.deepEqual(
         cleared.toSorted((a, b) => a - b),
         [0, Number(total)],
       );
       const left = await worker.db.selectFrom("rpc_inbox").select("created_at").execute();
       assert.equal(left.length, 1);
-      assert.equal(await clearOld(worker.db), 0, "the lease is held");
+      assert.equal(await clearOld(worker.db, worker.config), 0, "the lease is held");
     });
   });
 }

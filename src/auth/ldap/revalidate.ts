@@ -1,7 +1,8 @@
 import type { Database } from "../../db/database.ts";
+import { recordEvent } from "../../db/queries/events.ts";
 import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import { findUser } from "../../db/queries/users.ts";
-import { repeated } from "../../db/transaction.ts";
+import { inTransaction } from "../../db/transaction.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Directory } from "./directory.ts";
@@ -46,7 +47,11 @@ async function lookAgain(
   const end = async ({ label, text }: Reason): Promise<undefined> => {
     metrics.count("directory_refusals_total", { reason: label });
     log.info({ username, reason: label, detail: text }, "the directory ended a session");
-    await repeated(() => deleteIdToken(db, token_id));
+    await inTransaction(db, async (trx) => {
+      if (!(await deleteIdToken(trx, token_id))) return;
+      const data = { reason: "directory", detail: label };
+      await recordEvent(trx, { type: "session.revoked", username, actor: null, data });
+    });
   };
   const verdict = await directory.lookUp(username);
   if (!verdict.ok) return end(verdict.reason);

@@ -35,6 +35,12 @@ const loginThrottle = z.strictObject({
 export const appConfig = z.strictObject({
   id_token_valid_time: minutes.default(1440).describe("minutes"),
   access_token_valid_time: minutes.default(5).describe("minutes"),
+  password_reset_valid_time: minutes.default(30).describe("minutes"),
+  email_verification_valid_time: minutes.default(1440).describe("minutes"),
+  verification_activates: z
+    .boolean()
+    .default(false)
+    .describe("a verified address activates the account that was registered with it"),
   allow_registration: z.boolean().default(false).describe("whether anyone may register"),
   auto_activate_accounts: z.boolean().default(true).describe("registered accounts are active at once"),
   admin_group: z.string().min(1).max(100).default("admin").describe("its members are administrators"),

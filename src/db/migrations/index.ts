@@ -10,6 +10,14 @@ import { rpcAttempt } from "./0009-rpc-attempt.ts";
 import { lease } from "./0010-lease.ts";
 import { loginThrottle } from "./0011-login-throttle.ts";
 import { loginThrottleByExpiry } from "./0012-login-throttle-by-expiry.ts";
+import { event } from "./0013-event.ts";
+import { eventByPublication } from "./0014-event-by-publication.ts";
+import { eventByUser } from "./0015-event-by-user.ts";
+import { oneTimeToken } from "./0016-one-time-token.ts";
+import { oneTimeTokenByExpiry } from "./0017-one-time-token-by-expiry.ts";
+import { oneTimeTokenByUser } from "./0018-one-time-token-by-user.ts";
+import { oneTimeTokenByAccount } from "./0019-one-time-token-by-account.ts";
+import { userEmailVerifiedAt } from "./0020-user-email-verified-at.ts";
 import type { Ddl } from "./migration.ts";
 
 /** Every migration by its name, in order; append only. */
@@ -26,4 +34,12 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0010-lease": lease,
   "0011-login-throttle": loginThrottle,
   "0012-login-throttle-by-expiry": loginThrottleByExpiry,
+  "0013-event": event,
+  "0014-event-by-publication": eventByPublication,
+  "0015-event-by-user": eventByUser,
+  "0016-one-time-token": oneTimeToken,
+  "0017-one-time-token-by-expiry": oneTimeTokenByExpiry,
+  "0018-one-time-token-by-user": oneTimeTokenByUser,
+  "0019-one-time-token-by-account": oneTimeTokenByAccount,
+  "0020-user-email-verified-at": userEmailVerifiedAt,
 };

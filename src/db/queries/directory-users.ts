@@ -4,6 +4,7 @@ import { isSameName } from "../names.ts";
 import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
+import { recordEvent } from "./events.ts";
 import { ensureGroup, ensureMember, listGroupsOf } from "./groups.ts";
 import { findUser, isNameTaken, lockUser } from "./users.ts";
 
@@ -79,8 +80,10 @@ async function applyChanges(
     const isStillThere = async (): Promise<boolean> => (await lockUser(trx, username))?.auth_type === "LDAP";
     if (!(await applyJoins(trx, username, joins, isStillThere))) return { outcome: "not a directory user" };
     if (email !== undefined) {
-      const change = { email, modified_at: toSqlTime(new Date()) };
+      const change = { email, email_verified_at: null, modified_at: toSqlTime(new Date()) };
       await trx.updateTable("user").set(change).where("username", "=", username).execute();
+      const data = { changed: ["email"], email };
+      await recordEvent(trx, { type: "user.changed", username, actor: null, data });
     }
     if (leaves.length > 0) {
       await trx
@@ -88,6 +91,7 @@ async function applyChanges(
         .where("username", "=", username)
         .where("groupname", "in", leaves)
         .execute();
+      await recordMemberships(trx, "group.member_removed", username, leaves);
     }
     return { outcome: "synced", user: row, groups: result, emailKept: false };
   });
@@ -104,12 +108,15 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
     activated: 1,
     created_at: now,
     modified_at: now,
+    email_verified_at: null,
   };
   const { joins } = planOf(user.groups, [], rules);
   try {
     await inTransaction(db, (trx) =>
       applyJoins(trx, username, joins, async () => {
         await trx.insertInto("user").values(row).execute();
+        const data = { email, auth_type: row.auth_type, activated: true };
+        await recordEvent(trx, { type: "user.created", username, actor: null, data });
         return true;
       }),
     );
@@ -136,7 +143,18 @@ async function applyJoins(
   for (const name of joins) await ensureGroup(trx, name);
   if (!(await takeUser())) return false;
   for (const name of joins) await ensureMember(trx, name, username);
+  await recordMemberships(trx, "group.member_added", username, joins);
   return true;
+}
+
+async function recordMemberships(
+  trx: Trx,
+  type: "group.member_added" | "group.member_removed",
+  username: string,
+  groups: readonly string[],
+): Promise<void> {
+  for (const groupname of groups)
+    await recordEvent(trx, { type, username, actor: null, data: { groupname } });
 }
 
 function planOf(wanted: readonly string[], current: readonly string[], { mode, exempt }: SyncRules): Plan {

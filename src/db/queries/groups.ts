@@ -94,28 +94,30 @@ export async function addMember(
   db: Db,
   groupname: string,
   username: string,
-): Promise<"added" | "no such group" | "no such user"> {
+): Promise<"added" | "member already" | "no such group" | "no such user"> {
   try {
-    await ensureMember(db, groupname, username);
+    await db.insertInto("usergroup").values({ username, groupname }).execute();
     return "added";
   } catch (error) {
+    if (isDuplicate(error)) return "member already";
     if (!isForeignKeyFault(error)) throw error;
     return (await groupExists(db, groupname)) ? "no such user" : "no such group";
   }
 }
 
-/** Takes a user out of a group, unless that would take the last administrator away; no member is none afterwards. */
+/** Takes a user out of a group, unless that would take the last administrator away. */
 export async function removeMember(
   trx: Trx,
   groupname: string,
   username: string,
   adminGroup: string,
-): Promise<"removed" | "no such group" | "last admin"> {
+): Promise<"removed" | "no member" | "no such group" | "last admin"> {
   if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
   const { numDeletedRows } = await trx
     .deleteFrom("usergroup")
     .where("groupname", "=", groupname)
     .where("username", "=", username)
     .executeTakeFirst();
-  return numDeletedRows > 0n || (await groupExists(trx, groupname)) ? "removed" : "no such group";
+  if (numDeletedRows > 0n) return "removed";
+  return (await groupExists(trx, groupname)) ? "no member" : "no such group";
 }

@@ -3,24 +3,51 @@ import { toSqlTime } from "../time.ts";
 
 /** Whether this replica may do the work of this name for so many milliseconds, and no other one. */
 export async function takeLease(db: Db, name: string, duration: number): Promise<boolean> {
+  return (await holdLease(db, name, duration)) !== undefined;
+}
+
+/**
+ * Until when this replica may do the work of this name, which no other one does meanwhile: for so many milliseconds from
+ * now. `held` is what the same call gave before, for one that goes on. Undefined when another replica has it.
+ */
+export async function holdLease(
+  db: Db,
+  name: string,
+  duration: number,
+  held?: Date,
+): Promise<Date | undefined> {
   const now = Date.now();
-  const never = { name, held_until: toSqlTime(new Date(0)) };
-  const insert = db.insertInto("lease").values(never);
-  await (dialectOf(db) === "mysql"
-    ? insert.onDuplicateKeyUpdate({ name })
-    : insert.onConflict((conflict) => conflict.doNothing())
-  ).execute();
+  const until = new Date(now + duration);
+  if (held === undefined) {
+    const never = { name, held_until: toSqlTime(new Date(0)) };
+    const insert = db.insertInto("lease").values(never);
+    await (dialectOf(db) === "mysql"
+      ? insert.onDuplicateKeyUpdate({ name })
+      : insert.onConflict((conflict) => conflict.doNothing())
+    ).execute();
+  }
   const { numUpdatedRows } = await db
     .updateTable("lease")
-    .set({ held_until: toSqlTime(new Date(now + duration)) })
+    .set({ held_until: toSqlTime(until) })
     .where("name", "=", name)
-    // One that is held for longer than anybody asks for was taken by a replica whose clock is wrong.
     .where((is) =>
       is.or([
         is("held_until", "<=", toSqlTime(new Date(now))),
-        is("held_until", ">", toSqlTime(new Date(now + duration))),
+        // One that is held for longer than anybody asks for was taken by a replica whose clock is wrong.
+        is("held_until", ">", toSqlTime(until)),
+        ...(held === undefined ? [] : [is("held_until", "=", toSqlTime(held))]),
       ]),
     )
     .executeTakeFirst();
-  return numUpdatedRows > 0n;
+  return numUpdatedRows > 0n ? until : undefined;
+}
+
+/** Lets another replica do the work at once. */
+export async function releaseLease(db: Db, name: string, held: Date): Promise<void> {
+  await db
+    .updateTable("lease")
+    .set({ held_until: toSqlTime(new Date(0)) })
+    .where("name", "=", name)
+    .where("held_until", "=", toSqlTime(held))
+    .execute();
 }

@@ -1,9 +1,10 @@
 import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import { isSameName } from "../names.ts";
-import type { AuthType, UserRow } from "../tables.ts";
+import type { AuthType, SqlTime, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { isLastAdmin } from "./admins.ts";
+import { deleteOneTimeTokens } from "./one-time-tokens.ts";
 
 /** A user to be made. */
 export interface NewUser {
@@ -21,6 +22,7 @@ type KnownUser = Pick<UserRow, "username" | "created_at">;
 export interface UserChanges {
   readonly password_hash?: Uint8Array;
   readonly email?: string;
+  readonly email_verified_at?: SqlTime | null;
   readonly activated?: boolean;
 }
 
@@ -28,6 +30,12 @@ export interface UserChanges {
 export async function findUser(db: Db, username: string): Promise<UserRow | undefined> {
   const row = await findAlike(db, username);
   return row !== undefined && isSameName(row.username, username) ? row : undefined;
+}
+
+/** The row of the user with an address, whatever its case; not that of one which the database alone takes for the same. */
+export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
+  const row = await db.selectFrom("user").selectAll().where("email", "=", email).executeTakeFirst();
+  return row !== undefined && isSameName(row.email, email) ? row : undefined;
 }
 
 /** Whether no user of this name can be made, because the database takes it for the name of one that is there. */
@@ -78,13 +86,13 @@ export async function deleteUser(
   return numDeletedRows === 0n ? "no such user" : "deleted";
 }
 
-/** Changes several things of a user. */
+/** Changes several things of a user, and tells whether its session ended with that. */
 export async function changeUser(
   trx: Trx,
   { username, created_at }: KnownUser,
   { activated, ...changes }: UserChanges,
   adminGroup: string,
-): Promise<"changed" | "no such user" | "email taken" | "last admin"> {
+): Promise<"changed" | "session ended" | "no such user" | "email taken" | "last admin"> {
   const flag = activated === undefined ? {} : { activated: Number(activated) };
   try {
     if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
@@ -97,13 +105,39 @@ export async function changeUser(
       .where("created_at", "=", created_at)
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return "no such user";
-    if (changes.password_hash !== undefined || isTurnedOn)
-      await trx.deleteFrom("token").where("user_id", "=", username).execute();
-    return "changed";
+    // Whoever got a message before may not be who the account is for now.
+    if (changes.email !== undefined || activated === false) await deleteOneTimeTokens(trx, username);
+    else if (changes.password_hash !== undefined) await deleteOneTimeTokens(trx, username, "password_reset");
+    const endsSession = changes.password_hash !== undefined || isTurnedOn;
+    return endsSession && (await deleteIdTokenOf(trx, username)) ? "session ended" : "changed";
   } catch (error) {
     if (isDuplicate(error)) return "email taken";
     throw error;
   }
+}
+
+/** Ends the session of a user; false where there was none. */
+export async function deleteIdTokenOf(trx: Trx, username: string): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom("token").where("user_id", "=", username).executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
+/** Notes that a user reads what is sent to the address, and activates the account for it where that is wanted. */
+export async function verifyEmail(
+  trx: Trx,
+  { username, email }: { readonly username: string; readonly email: string },
+  activates: boolean,
+): Promise<"verified" | "activated" | "changed meanwhile"> {
+  const now = toSqlTime(new Date());
+  const isActivated = activates && (await lockUser(trx, username))?.activated === 0;
+  const { numUpdatedRows } = await trx
+    .updateTable("user")
+    .set({ email_verified_at: now, modified_at: now, ...(isActivated ? { activated: 1 } : {}) })
+    .where("username", "=", username)
+    .where("email", "=", email)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) return "changed meanwhile";
+  return isActivated ? "activated" : "verified";
 }
 
 /** Locks a user's row until the transaction ends and reads what a login depends on. */

@@ -12,12 +12,18 @@ export const addUserToGroup = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ lookups, commit }, input) {
+  async handler({ lookups, commit, emit }, input) {
     const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {
       const outcome = await addMember(trx, input.groupname, user.username);
-      if (outcome !== "added")
-        throw new AppError(outcome === "no such user" ? "USER_NOT_FOUND" : "GROUP_NOT_FOUND");
+      if (outcome === "no such user") throw new AppError("USER_NOT_FOUND");
+      if (outcome === "no such group") throw new AppError("GROUP_NOT_FOUND");
+      if (outcome === "added")
+        await emit(trx, {
+          type: "group.member_added",
+          username: user.username,
+          data: { groupname: input.groupname },
+        });
       return { msg: `added user ${user.username} to group ${input.groupname}` };
     });
   },

@@ -11,9 +11,10 @@ export const createGroup = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ commit }, input) {
+  async handler({ commit, emit }, input) {
     return commit(async (trx) => {
       if ((await createRow(trx, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
+      await emit(trx, { type: "group.created", username: null, data: { groupname: input.groupname } });
       return { msg: `created group ${input.groupname}` };
     });
   },

@@ -11,10 +11,11 @@ export const deleteGroup = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ app, commit }, input) {
+  async handler({ app, commit, emit }, input) {
     if (input.groupname === app.admin_group) throw new AppError("LAST_ADMIN");
     return commit(async (trx) => {
       if ((await deleteRow(trx, input.groupname)) === "no such group") throw new AppError("GROUP_NOT_FOUND");
+      await emit(trx, { type: "group.deleted", username: null, data: { groupname: input.groupname } });
       return { msg: `deleted group ${input.groupname}` };
     });
   },

@@ -12,12 +12,18 @@ export const removeUserFromGroup = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ app, lookups, commit }, input) {
+  async handler({ app, lookups, commit, emit }, input) {
     const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {
       const outcome = await removeMember(trx, input.groupname, user.username, app.admin_group);
       if (outcome === "no such group") throw new AppError("GROUP_NOT_FOUND");
       if (outcome === "last admin") throw new AppError("LAST_ADMIN");
+      if (outcome === "removed")
+        await emit(trx, {
+          type: "group.member_removed",
+          username: user.username,
+          data: { groupname: input.groupname },
+        });
       return { msg: `removed user ${user.username} from group ${input.groupname}` };
     });
   },

@@ -53,9 +53,17 @@ export const login = defineProcedure({
   }),
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
-    const { login: checkLogin, stillWanted } = context;
+    const { db, emit, login: checkLogin, stillWanted } = context;
     const credentials = credentialsOf(input);
-    const check = async (): Promise<Success> => successOf(await checkLogin(credentials, stillWanted));
+    const check = async (): Promise<Success> => {
+      const result = await checkLogin(credentials, stillWanted);
+      if (result.ok) return result;
+      const { reason, username: whose = null } = result;
+      const { ip: from, vhost: host } = input;
+      const data = { reason, ip: from, vhost: host };
+      await emit(db, { type: "login.failed", username: whose, actor: null, data });
+      throw new AppError(reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
+    };
     try {
       return await open(context, input, await check());
     } catch (error) {
@@ -95,14 +103,9 @@ class AccountChanged extends AppError {
   }
 }
 
-function successOf(result: LoginResult): Success {
-  if (result.ok) return result;
-  throw new AppError(result.reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
-}
-
 /** Begins the session of somebody whose credentials were right; throws AccountChanged when they no longer are. */
 async function open(
-  { app, commit, issuer }: Context<"public">,
+  { app, commit, emit, issuer }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
@@ -120,6 +123,12 @@ async function open(
     const groups = known ?? (await listGroupsOf(trx, name));
     const id = await replaceIdToken(trx, { username: name, auth_type, hash, rehashed }, token);
     if (id === "changed") throw new AccountChanged();
+    await emit(trx, {
+      type: "session.started",
+      username: name,
+      actor: name,
+      data: { ip: address, vhost: host, auth_type, valid_until: token.valid_until.toISOString() },
+    });
     return {
       token_id: id.toString(),
       username: name,

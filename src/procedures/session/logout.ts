@@ -11,8 +11,13 @@ export const logout = defineProcedure({
   whenRevoked: (username) => ({ msg: `logged out ${username}` }),
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
-  async handler({ commit, session }) {
-    const isDone = await commit((trx) => deleteIdToken(trx, session.token_id));
+  async handler({ commit, emit, session }) {
+    const isDone = await commit(async (trx) => {
+      if (!(await deleteIdToken(trx, session.token_id))) return false;
+      const { username } = session;
+      await emit(trx, { type: "session.revoked", username, data: { reason: "logout" } });
+      return true;
+    });
     if (!isDone) throw new RevokedToken(session.username);
     return { msg: `logged out ${session.username}` };
   },

@@ -11,6 +11,7 @@ import {
   together,
   username,
 } from "../fields.ts";
+import { requestVerification } from "./one-time.ts";
 
 interface Given {
   readonly auth_type?: unknown;
@@ -46,7 +47,8 @@ export const adminCreateUser = defineProcedure({
       })
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
-  async handler({ commit, passwords, stillWanted }, input) {
+  async handler(context, input) {
+    const { commit, emit, passwords, stillWanted } = context;
     const { password } = input;
     const user = {
       username: input.username,
@@ -59,6 +61,13 @@ export const adminCreateUser = defineProcedure({
       const outcome = await createUser(trx, user);
       if (outcome !== "created")
         throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+      const { username: name, email: address, auth_type, activated } = user;
+      await emit(trx, {
+        type: "user.created",
+        username: name,
+        data: { email: address, auth_type, activated },
+      });
+      if (auth_type === "LOCAL") await requestVerification(context, trx, user);
       return { success: true as const, msg: `created user ${user.username}` };
     });
   },

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { isSameName } from "../../db/names.ts";
 import { changeUser as changeRow } from "../../db/queries/users.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { email, hidesUsername, newPassword, revealsUsername, username } from "../fields.ts";
+import { requestVerification } from "./one-time.ts";
 import { getTargetRow } from "./target.ts";
 
 const FAILURES = {
@@ -36,20 +38,36 @@ export const changeUser = defineProcedure({
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   async handler(context, { username: target, password, email: address, activated }) {
-    const { app, caller, commit, passwords, stillWanted } = context;
+    const { app, caller, commit, emit, passwords, stillWanted } = context;
     if (activated !== undefined && !caller.isAdmin)
       throw new AppError("FORBIDDEN", "only an admin sets activated");
     const user = await getTargetRow(context, target);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
+    const isProven =
+      address !== undefined && isSameName(address, user.email) && user.email_verified_at !== null;
     const changes = {
       ...(password === undefined ? {} : { password_hash: await passwords.hash(password, stillWanted) }),
-      ...(address === undefined ? {} : { email: address }),
+      ...(address === undefined ? {} : { email: address, ...(isProven ? {} : { email_verified_at: null }) }),
       ...(activated === undefined ? {} : { activated }),
     };
     return commit(async (trx) => {
       const outcome = await changeRow(trx, user, changes, app.admin_group);
-      if (outcome !== "changed") throw new AppError(FAILURES[outcome]);
+      if (outcome !== "changed" && outcome !== "session ended") throw new AppError(FAILURES[outcome]);
+      const { username: name } = user;
+      const told = {
+        ...(address === undefined ? {} : { email: address }),
+        ...(activated === undefined ? {} : { activated }),
+      };
+      const changed = [...Object.keys(told), ...(password === undefined ? [] : ["password"])];
+      await emit(trx, { type: "user.changed", username: name, data: { changed, ...told } });
+      if (outcome === "session ended") {
+        const reason = password === undefined ? "activated" : "password";
+        await emit(trx, { type: "session.revoked", username: name, data: { reason } });
+      }
+      const isOn = activated ?? user.activated === 1;
+      if (address !== undefined && !isProven && isOn)
+        await requestVerification(context, trx, { username: name, email: address });
       return { success: true as const, msg: `changed user ${user.username}` };
     });
   },

@@ -19,6 +19,7 @@ export const deleteUser = defineProcedure({
       if (outcome !== "deleted")
         throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
       await context.throttle.forget(trx, user.username);
+      await context.emit(trx, { type: "user.deleted", username: user.username, data: {} });
       return { success: true as const, msg: `deleted user ${user.username}` };
     });
   },

@@ -3,6 +3,7 @@ import { createUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { email, hidesUsername, newPassword, password, revealsUsername, username } from "../fields.ts";
+import { requestVerification } from "./one-time.ts";
 
 export const registerUser = defineProcedure({
   name: "user_register",
@@ -24,7 +25,8 @@ export const registerUser = defineProcedure({
       })
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
-  async handler({ app, commit, passwords, stillWanted }, input) {
+  async handler(context, input) {
+    const { app, commit, emit, passwords, stillWanted } = context;
     if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");
     const user = {
       username: input.username,
@@ -37,6 +39,13 @@ export const registerUser = defineProcedure({
       const outcome = await createUser(trx, user);
       if (outcome !== "created")
         throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
+      const { username: name, email: address, auth_type, activated } = user;
+      await emit(trx, {
+        type: "user.created",
+        username: name,
+        data: { email: address, auth_type, activated },
+      });
+      await requestVerification(context, trx, user);
       return { success: true as const, msg: `registered user ${user.username}` };
     });
   },

@@ -11,12 +11,13 @@ export const unlockUser = defineProcedure({
   remembersAnswer: true,
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ msg: z.string() }),
-  async handler({ commit, throttle }, input) {
+  async handler({ commit, emit, throttle }, input) {
     return commit(async (trx) => {
       const user = await findUser(trx, input.username);
       const name = user?.username ?? input.username;
       // A name that nobody has is throttled as well: the directory may know it.
       if (!(await throttle.unlock(trx, name)) && user === undefined) throw new AppError("USER_NOT_FOUND");
+      await emit(trx, { type: "user.unlocked", username: user?.username ?? null, data: {} });
       return { msg: `unlocked user ${name}` };
     });
   },

@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import type { Config } from "../config/load.ts";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../observability/log.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { SupervisedConnection } from "./connection.ts";
+
+/** So long the broker may take to confirm an event, in milliseconds; then it is published again later. */
+const PATIENCE = 2000;
+
+interface EventPublisherOptions {
+  readonly amqp: Config["amqp"];
+  readonly exchange: string;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** A message for the exchange of events. */
+export interface EventMessage {
+  readonly id: string;
+  readonly routingKey: string;
+  readonly contentType: string;
+  readonly content: Buffer;
+}
+
+/** Publishes events on a connection of its own, so that a broker that takes none keeps no reply waiting. */
+export class EventPublisher {
+  readonly #options: EventPublisherOptions;
+  readonly #connection: SupervisedConnection;
+  readonly #givingUp = new Set<() => void>();
+  #channel: ConfirmChannel | undefined;
+  #isBlocked = false;
+
+  constructor(options: EventPublisherOptions) {
+    this.#options = options;
+    this.#connection = new SupervisedConnection({
+      ...options,
+      purpose: "events",
+      onOpen: (model) => this.#open(model),
+    });
+  }
+
+  /** Why no event can be published now; undefined when one can. */
+  get fault(): string | undefined {
+    if (this.#channel === undefined) return this.#connection.fault ?? "its channel is closed";
+    return this.#isBlocked ? "the broker blocks publishers: it is short of memory or disk" : undefined;
+  }
+
+  /** Connects, and again whenever the connection goes; a broker that refuses is no reason not to serve. */
+  start(): void {
+    const { log, exchange } = this.#options;
+    this.#connection
+      .start()
+      .catch((error: unknown) =>
+        log.error({ exchange, reason: messageOf(error) }, "events are not published"),
+      );
+  }
+
+  async stop(): Promise<void> {
+    await this.#connection.stop();
+    this.#giveUp();
+  }
+
+  /** Whether the broker has confirmed the message within two seconds. Never rejects. */
+  async publish({ id, routingKey, contentType, content }: EventMessage): Promise<boolean> {
+    const channel = this.#channel;
+    if (channel === undefined || this.#isBlocked) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const giveUp = (): void => resolve(false);
+    this.#givingUp.add(giveUp);
+    const timer = setTimeout(giveUp, PATIENCE);
+    const properties: Options.Publish = {
+      messageId: id,
+      contentType,
+      appId: "authmq",
+      type: "event",
+      persistent: true,
+      timestamp: Math.floor(Date.now() / 1000),
+    };
+    try {
+      channel.publish(this.#options.exchange, routingKey, content, properties, (error) =>
+        resolve(error === null),
+      );
+      return await promise;
+    } catch {
+      return false; // the channel has just closed
+    } finally {
+      clearTimeout(timer);
+      this.#givingUp.delete(giveUp);
+    }
+  }
+
+  async #open(model: ChannelModel): Promise<void> {
+    const { log } = this.#options;
+    const channel = await this.#openOnExchange(model);
+    channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for events"));
+    channel.on("close", () => {
+      this.#channel = undefined;
+      this.#giveUp();
+      // The exchange was deleted, say. The connection comes back with a new channel, after a while.
+      void sleep(PATIENCE, undefined, { ref: false }).then(() => model.close().catch(() => undefined));
+    });
+    model.on("blocked", () => (this.#isBlocked = true));
+    model.on("unblocked", () => (this.#isBlocked = false));
+    this.#isBlocked = false;
+    this.#channel = channel;
+  }
+
+  /** Declares the exchange; where that is not allowed, or it is there with other properties, takes it as it is. */
+  async #openOnExchange(model: ChannelModel): Promise<ConfirmChannel> {
+    const { exchange, log } = this.#options;
+    const declaring = await model.createConfirmChannel();
+    declaring.on("error", () => undefined);
+    try {
+      await declaring.assertExchange(exchange, "topic", { durable: true });
+      return declaring;
+    } catch (error) {
+      log.warn({ exchange, reason: messageOf(error) }, "the exchange for events cannot be declared");
+      const channel = await model.createConfirmChannel();
+      channel.on("error", () => undefined);
+      await channel.checkExchange(exchange);
+      return channel;
+    }
+  }
+
+  #giveUp(): void {
+    for (const giveUp of this.#givingUp) giveUp();
+  }
+}

@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import type { Selectable } from "kysely";
+import type { Db } from "../database.ts";
+import { padded } from "../padded.ts";
+import type { EventTable, EventType } from "../tables.ts";
+import { fromSqlTime, toSqlTime } from "../time.ts";
+
+/** Something that happens now. */
+export interface NewEvent {
+  readonly type: EventType;
+  /** The user that it is about, in the stored spelling; null where there is none. */
+  readonly username: string | null;
+  /** Who did it, where that is known. */
+  readonly actor: string | null;
+  /** What else there is to tell: JSON without anything secret. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Given where something else is named by it; random otherwise. */
+  readonly id?: string;
+}
+
+/** Something that has happened. */
+export interface RecordedEvent extends Required<NewEvent> {
+  /** Its place in the order of all events. */
+  readonly seq: number;
+  readonly time: Date;
+}
+
+/** Writes down what happens, to be published once the transaction is committed. */
+export async function recordEvent(db: Db, event: NewEvent): Promise<void> {
+  await insert(db, event, null);
+}
+
+/** Writes down what administrators alone are to see. */
+export async function recordPrivately(db: Db, event: NewEvent): Promise<void> {
+  await insert(db, event, toSqlTime(new Date()));
+}
+
+async function insert(
+  db: Db,
+  { id = randomUUID(), type, username, actor, data }: NewEvent,
+  published_at: string | null,
+): Promise<void> {
+  await db
+    .insertInto("event")
+    .values({
+      id,
+      type,
+      username,
+      actor: actor?.slice(0, MAX_ACTOR) ?? null,
+      data: JSON.stringify(data),
+      created_at: toSqlTime(new Date()),
+      published_at,
+    })
+    .execute();
+}
+
+/** Other issuers' users may have longer names. */
+const MAX_ACTOR = 100;
+
+/** The events that wait for being published, in order, at most so many. */
+export async function findUnpublished(db: Db, limit: number): Promise<RecordedEvent[]> {
+  const rows = await db
+    .selectFrom("event")
+    .selectAll()
+    .where("published_at", "is", null)
+    .orderBy("seq")
+    .limit(limit)
+    .execute();
+  return rows.map(toEvent);
+}
+
+/** Notes that some events were published. */
+export async function markPublished(db: Db, seqs: readonly number[]): Promise<void> {
+  await db
+    .updateTable("event")
+    .set({ published_at: toSqlTime(new Date()) })
+    .where("seq", "in", padded(seqs))
+    .execute();
+}
+
+/** Which events to read. */
+export interface EventFilter {
+  readonly username: string | undefined;
+  /** Only those that happened before this one. */
+  readonly before: number | undefined;
+  readonly limit: number;
+}
+
+/** The latest events first. */
+export async function listEvents(db: Db, { username, before, limit }: EventFilter): Promise<RecordedEvent[]> {
+  let query = db.selectFrom("event").selectAll().orderBy("seq", "desc").limit(limit);
+  if (username !== undefined) query = query.where("username", "=", username);
+  if (before !== undefined) query = query.where("seq", "<", before);
+  return (await query.execute()).map(toEvent);
+}
+
+/** The place of an event in the order of all; undefined where there is none with this id. */
+export async function findEventSeq(db: Db, id: string): Promise<number | undefined> {
+  const row = await db.selectFrom("event").select("seq").where("id", "=", id).executeTakeFirst();
+  return row && Number(row.seq);
+}
+
+/** Forgets published events that happened before a moment, at most so many; says how many they were. */
+export async function clearEvents(db: Db, before: Date, limit: number): Promise<number> {
+  const old = await db
+    .selectFrom("event")
+    .select(["seq", "created_at", "published_at"])
+    .orderBy("seq")
+    .limit(limit)
+    .execute();
+  // In the order of the key, so that no index by age is needed; one that waits keeps those behind it.
+  const end = old.findIndex(
+    ({ created_at, published_at }) => published_at === null || fromSqlTime(created_at) >= before,
+  );
+  const last = old[(end === -1 ? old.length : end) - 1];
+  if (last === undefined) return 0;
+  const { numDeletedRows } = await db.deleteFrom("event").where("seq", "<=", last.seq).executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+function toEvent(row: Selectable<EventTable>): RecordedEvent {
+  const { seq, id, type, username, actor, data, created_at } = row;
+  return {
+    seq: Number(seq),
+    id,
+    type,
+    username,
+    actor,
+    // Written by `insert` above.
+    data: JSON.parse(data) as Record<string, unknown>,
+    time: fromSqlTime(created_at),
+  };
+}

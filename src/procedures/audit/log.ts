@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { findEventSeq, listEvents } from "../../db/queries/events.ts";
+import { EVENT_TYPES } from "../../db/tables.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { username } from "../fields.ts";
+
+const MAX_LIMIT = 1000;
+
+const event = z.object({
+  id: z.string().describe("as the event was published with"),
+  type: z.enum(EVENT_TYPES),
+  time: z.iso.datetime().describe("UTC"),
+  user: z.string().optional().describe("whom it is about"),
+  actor: z.string().optional().describe("who did it"),
+  data: z.record(z.string(), z.unknown()),
+});
+
+export const auditLog = defineProcedure({
+  name: "audit_log",
+  description: "Lists what has happened, the latest first.",
+  access: "admin",
+  input: (app) =>
+    z.object({
+      user: username(app).optional().describe("only what is about this user"),
+      after: z.string("must be a string").optional().describe("id of the last event of the page before"),
+      limit: z.int("must be a whole number").min(1).max(MAX_LIMIT).default(100),
+    }),
+  output: z.object({
+    events: z.array(event),
+    next: z.string().optional().describe("to be given as after, where there are more"),
+  }),
+  async handler({ db }, { user, after, limit }) {
+    const before = after === undefined ? undefined : await findEventSeq(db, after);
+    if (after !== undefined && before === undefined) {
+      const fields = [{ path: "after", msg: "is the id of no event that is still there" }];
+      throw new AppError("INVALID_INPUT", undefined, { fields });
+    }
+    const found = await listEvents(db, { username: user, before, limit: limit + 1 });
+    const events = found.slice(0, limit).map(({ id, type, time, username: about, actor, data }) => ({
+      id,
+      type,
+      time: time.toISOString(),
+      ...(about === null ? {} : { user: about }),
+      ...(actor === null ? {} : { actor }),
+      data,
+    }));
+    const last = events.at(-1);
+    return { events, ...(found.length > limit && last !== undefined ? { next: last.id } : {}) };
+  },
+});

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import type { Trx } from "../../db/database.ts";
+import { foldName } from "../../db/names.ts";
+import { createOneTimeToken } from "../../db/queries/one-time-tokens.ts";
+import type { Purpose } from "../../db/tables.ts";
+import { AppError } from "../../errors.ts";
+import type { Context } from "../../rpc/context.ts";
+import { digestOfOneTimeToken, oneTimeToken } from "../../tokens/one-time.ts";
+
+/** A token that somebody was sent: missing, it is wrong like any other. */
+export function sentToken() {
+  return z.string("must be a string").nullish().describe("from the message that was sent");
+}
+
+/** The digest of a token that was sent back; throws INVALID_TOKEN where there is none. */
+export function digestOf(token: string | null | undefined): Buffer {
+  if (token === undefined || token === null) throw new AppError("INVALID_TOKEN", "the token is missing");
+  return digestOfOneTimeToken(token);
+}
+
+interface Request {
+  readonly purpose: Purpose;
+  /** The user, or what was typed where there is none. */
+  readonly account: string;
+  readonly username: string | null;
+  readonly email: string | null;
+  /** Minutes. */
+  readonly lifetime: number;
+}
+
+/** Makes a token, which goes out with the event of this id: whoever sends messages has it from there. */
+export async function issueOneTimeToken(
+  { fingerprints }: Pick<Context, "fingerprints">,
+  trx: Trx,
+  { purpose, account, username, email, lifetime }: Request,
+): Promise<{ readonly id: string; readonly expiresAt: Date }> {
+  const id = randomUUID();
+  const expiresAt = new Date(Date.now() + lifetime * 60_000);
+  await createOneTimeToken(trx, {
+    hash: digestOfOneTimeToken(oneTimeToken(fingerprints, purpose, id)),
+    purpose,
+    accountKey: accountKeyOf({ fingerprints }, account),
+    username,
+    email,
+    expiresAt,
+  });
+  return { id, expiresAt };
+}
+
+/** What tells accounts apart without telling their names: a name that nobody has may be a password. */
+export function accountKeyOf({ fingerprints }: Pick<Context, "fingerprints">, account: string): Buffer {
+  return fingerprints.of("one-time token: account", foldName(account));
+}
+
+/** Asks for a proof that somebody reads what is sent to a user's address. */
+export async function requestVerification(
+  { app, emit, fingerprints }: Pick<Context, "app" | "emit" | "fingerprints">,
+  trx: Trx,
+  { username, email }: { readonly username: string; readonly email: string },
+): Promise<void> {
+  const { id, expiresAt } = await issueOneTimeToken({ fingerprints }, trx, {
+    purpose: "email_verification",
+    account: username,
+    username,
+    email,
+    lifetime: app.email_verification_valid_time,
+  });
+  const data = { email, expires_at: expiresAt.toISOString() };
+  await emit(trx, { id, type: "user.verification_requested", username, data });
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { recordPrivately } from "../../db/queries/events.ts";
+import { countOneTimeTokens } from "../../db/queries/one-time-tokens.ts";
+import { findUser, findUserByEmail, lockUser } from "../../db/queries/users.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { email, together, username } from "../fields.ts";
+import { accountKeyOf, issueOneTimeToken } from "./one-time.ts";
+
+/** Messages to one account until the first of their tokens expires: more would be a nuisance. */
+const MAX_TOKENS = 5;
+
+interface Given {
+  readonly username?: unknown;
+  readonly email?: unknown;
+}
+
+const isOne = (given: Given): boolean => (given.username === undefined) !== (given.email === undefined);
+
+export const forgotPassword = defineProcedure({
+  name: "user_password_forgot",
+  description:
+    "Has a token for a new password sent to the address of an account; the answer does not tell whether there is one.",
+  access: "public",
+  remembersAnswer: true,
+  input: (app) =>
+    z
+      .object({ username: username(app).optional(), email: email(app).optional() })
+      .refine(isOne, { path: ["username"], error: "give username or email, one of them", ...together })
+      .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] }),
+  output: z.object({ success: z.literal(true), msg: z.string() }),
+  async handler(context, given) {
+    const { app, commit, db, emit } = context;
+    const typed = given.username ?? given.email ?? "";
+    const user = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
+    const mayReset = user?.auth_type === "LOCAL" && user.activated === 1 ? user : undefined;
+    // The same statements, whether there is such an account or not: who asks cannot tell by the time either.
+    return commit(async (trx) => {
+      await lockUser(trx, mayReset?.username ?? "");
+      const account = mayReset?.username ?? typed;
+      if ((await countOneTimeTokens(trx, accountKeyOf(context, account))) >= MAX_TOKENS) return REPLY;
+      const { id, expiresAt } = await issueOneTimeToken(context, trx, {
+        purpose: "password_reset",
+        account,
+        username: mayReset?.username ?? null,
+        email: mayReset?.email ?? null,
+        lifetime: app.password_reset_valid_time,
+      });
+      const event = { id, type: "password.reset_requested", username: user?.username ?? null } as const;
+      const data = { expires_at: expiresAt.toISOString() };
+      if (mayReset === undefined)
+        await recordPrivately(trx, { ...event, actor: null, data: { ...data, refused: true } });
+      else await emit(trx, { ...event, data: { ...data, email: mayReset.email } });
+      return REPLY;
+    });
+  },
+});
+
+const REPLY = {
+  success: true as const,
+  msg: "where there is such an account, a message is on its way to its address",
+};

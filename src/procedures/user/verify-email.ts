@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { findHolder, useOneTimeToken } from "../../db/queries/one-time-tokens.ts";
+import { lockUser, verifyEmail as verifyRow } from "../../db/queries/users.ts";
+import { AppError } from "../../errors.ts";
+import { defineProcedure } from "../../rpc/procedure.ts";
+import { digestOf, sentToken } from "./one-time.ts";
+
+export const verifyEmail = defineProcedure({
+  name: "user_verify_email",
+  description: "Proves with a token that was sent that somebody reads what is sent to a user's address.",
+  access: "public",
+  remembersAnswer: true,
+  input: () => z.object({ verify_token: sentToken() }).meta({ required: ["verify_token"] }),
+  output: z.object({ success: z.literal(true), msg: z.string() }),
+  async handler({ app, commit, db, emit }, { verify_token }) {
+    const digest = digestOf(verify_token);
+    const holder = await findHolder(db, "email_verification", digest);
+    if (holder === undefined) throw new AppError("INVALID_TOKEN", "no such verification token");
+    const { username, email } = holder;
+    return commit(async (trx) => {
+      await lockUser(trx, username);
+      if (!(await useOneTimeToken(trx, "email_verification", digest)))
+        throw new AppError("INVALID_TOKEN", "the verification token was used meanwhile");
+      const outcome = await verifyRow(trx, holder, app.verification_activates);
+      if (outcome === "changed meanwhile")
+        throw new AppError("INVALID_TOKEN", "the address changed meanwhile");
+      const data = { email, ...(outcome === "activated" ? { activated: true } : {}) };
+      await emit(trx, { type: "user.verified", username, data });
+      return { success: true as const, msg: `verified the address of ${username}` };
+    });
+  },
+});
