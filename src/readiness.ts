@@ -52,12 +52,6 @@ function dependenciesOf(
     database: required(databaseFault, "requests are answered 503; check the database and db_settings"),
     "broker requests": required(requests.fault, "no request comes in; check the broker and amqp_settings"),
     "broker replies": required(replies.fault, "no reply goes out; check the broker and amqp_settings"),
-    ...(events && {
-      "broker events": {
-        ...required(events.fault, "events wait in the database; check the broker and event_settings"),
-        required: false,
-      },
-    }),
     ...Object.fromEntries(
       Array.from(consumers, ([name, { fault }]) => [
         `queue ${name}`,
@@ -73,6 +67,12 @@ function dependenciesOf(
         { ...required(fault(), "its users cannot log in; authmq doctor tells more"), required: false },
       ]),
     ),
+    ...(events && {
+      "broker events": {
+        ...required(events.fault, "events wait in the database; check the broker and event_settings"),
+        required: false,
+      },
+    }),
   };
 }
 

@@ -43,6 +43,9 @@ const RESERVE = 3000;
 /** Between two looks of the replica that publishes: others record events that it is not told of, in milliseconds. */
 const LOOK = 500;
 
+/** Between two looks whether the broker is there, in milliseconds. */
+const AWAY = 250;
+
 /** Between two looks whether the replica that publishes still lives, and after a failure, in milliseconds. */
 const RETRY = 2000;
 
@@ -53,6 +56,7 @@ const RETRY = 2000;
 export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
   const stopping = new AbortController();
   let isWoken = false;
+  let isWakeable = false;
   let nap = new AbortController();
   let done: Promise<void> = Promise.resolve();
   let lease: Date | undefined;
@@ -61,19 +65,18 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
 
   const rest = async (duration: number): Promise<void> => {
     // Only the replica that publishes, and has nothing to publish, is woken.
-    const isWakeable = duration === LOOK;
-    if (isWakeable && isWoken) return;
+    isWakeable = duration === LOOK;
+    if ((isWakeable && isWoken) || stopping.signal.aborted) return;
     nap = new AbortController();
-    const signal = isWakeable ? AbortSignal.any([stopping.signal, nap.signal]) : stopping.signal;
-    await sleep(duration, undefined, { signal, ref: false }).catch(() => undefined);
+    await sleep(duration, undefined, { signal: nap.signal, ref: false }).catch(() => undefined);
   };
 
   /** How long to rest after it, in milliseconds. */
   const turn = async (): Promise<number> => {
-    if (sink.fault !== undefined) return LOOK;
+    isWoken = false;
+    if (sink.fault !== undefined) return AWAY;
     if ((lease?.getTime() ?? 0) - Date.now() < RESERVE) lease = await holdLease(db, "events", LEASE, lease);
     if (lease === undefined) return RETRY * (0.75 + Math.random() / 2);
-    isWoken = false;
     const events = await findUnpublished(db, BATCH);
     waiting = events.length;
     if (events.length === 0) return LOOK;
@@ -104,13 +107,14 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
   return {
     wake() {
       isWoken = true;
-      nap.abort();
+      if (isWakeable) nap.abort();
     },
     start() {
       done = loop();
     },
     async stop() {
       stopping.abort();
+      nap.abort();
       await done;
     },
   };

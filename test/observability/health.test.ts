@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { queueNames } from "../../src/config/queues.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
@@ -42,9 +43,9 @@ describe("the HTTP endpoints of a worker that serves", () => {
     assert.deepEqual([code, status, reason], [200, "ready", undefined]);
     const names = Object.keys(dependencies);
     assert.deepEqual(names.slice(0, 4), ["database", "broker requests", "broker replies", "queue login"]);
-    assert.equal(names.length, 3 + 16);
+    assert.equal(names.length, 4 + queueNames().length);
     for (const [name, dependency] of Object.entries(dependencies))
-      assert.deepEqual(dependency, { state: "ok", required: true }, name);
+      assert.deepEqual(dependency, { state: "ok", required: name !== "broker events" }, name);
   });
 
   test("show on /metrics what Prometheus reads", async () => {

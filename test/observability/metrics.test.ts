@@ -232,7 +232,7 @@ test("a worker that stops logs all that it counted, and nothing that is 0", asyn
   assert.deepEqual(counters, {
     requests_total: { user_get: { 404: 1 } },
     // The client of these tests takes its replies at a direct reply-to address.
-    broker_connects_total: { requests: 1, replies: 1, "first replies": 1 },
+    broker_connects_total: { requests: 1, replies: 1, "first replies": 1, events: 1 },
   });
 });
 

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, before, describe, test } from "node:test";
+import { type EventListener, listenForEvents } from "../support/event-listener.ts";
+import { connectRaw } from "../support/raw-caller.ts";
+import { dataOf } from "../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
+
+const PASSWORD = "correct horse battery";
+
+for (const database of DATABASES) {
+  describe(`an event, on ${database}`, () => {
+    let worker: TestWorker;
+    let listener: EventListener;
+    let access_token: string;
+    before(async () => {
+      worker = await startWorker({ database, config: { app_config: { allow_registration: true } } });
+      listener = await listenForEvents(worker.url);
+      access_token = await worker.accessToken("Chief", ["admin"]);
+    });
+    after(async () => {
+      await listener[Symbol.asyncDispose]();
+      await worker[Symbol.asyncDispose]();
+    });
+    const call = async (queue: string, request: object): Promise<Record<string, unknown>> =>
+      dataOf(await worker.call(queue, { access_token, ...request }));
+
+    test("is a CloudEvent in JSON, with its type as routing key, persistent, and known by its id", async () => {
+      await call("group_create", { groupname: "cloud" });
+      await listener.typesOf(undefined, 1);
+      const received = listener.events.find(({ body }) => body.data["groupname"] === "cloud");
+      const { body, ...message } = received!;
+      const { id, time, sequence, ...rest } = body;
+      assert.deepEqual(message, {
+        routingKey: "group.created",
+        contentType: "application/cloudevents+json; charset=utf-8",
+        messageId: id,
+        persistent: true,
+      });
+      assert.deepEqual(rest, {
+        specversion: "1.0",
+        source: "authmq",
+        type: "group.created",
+        datacontenttype: "application/json",
+        data: { actor: "Chief", groupname: "cloud" },
+      });
+      assert.match(id, /^[0-9a-f-]{36}$/);
+      assert.match(sequence, /^\d{19}$/);
+      assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+    });
+
+    test("tells of each thing that happens to a user, in order, and of nothing that did not", async () => {
+      const username = "Wanderer";
+      const account = { username, password: PASSWORD, email: "wanderer@example.com" };
+      await call("user_register", { ...account, password_confirm: PASSWORD });
+      await worker.call("user_register", { ...account, password_confirm: PASSWORD }); // 409
+      await call("group_create", { groupname: "walkers" });
+      await call("group_add_user", { username, groupname: "walkers" });
+      await call("group_add_user", { username, groupname: "walkers" }); // a member already
+      await call("group_remove_user", { username, groupname: "walkers" });
+      await call("group_remove_user", { username, groupname: "walkers" }); // none any more
+      await worker.call("login", { username, password: "wrong horse" }); // 401
+      const { id_token } = await call("login", { username, password: PASSWORD });
+      await call("token", { id_token });
+      await call("user_change", { username, password: `${PASSWORD}s` });
+      const { id_token: another } = await call("login", { username, password: `${PASSWORD}s` });
+      await call("logout", { id_token: another });
+      await call("user_change", { username, activated: false });
+      await worker.call("login", { username, password: `${PASSWORD}s` }); // 403
+      await call("user_delete", { username });
+      const events = [
+        "user.created",
+        "user.verification_requested",
+        "group.member_added",
+        "group.member_removed",
+        "login.failed",
+        "session.started",
+        "user.changed",
+        "session.revoked",
+        "session.started",
+        "session.revoked",
+        "user.changed",
+        "login.failed",
+        "user.deleted",
+      ];
+      assert.deepEqual(await listener.typesOf(username, events.length), events);
+      await sleep(700); // a look of the relay
+      assert.equal((await listener.typesOf(username, events.length)).length, events.length);
+      const sequences = listener.events.map(({ body }) => body.sequence);
+      assert.equal(new Set(sequences).size, sequences.length);
+      const mine = listener.events.filter(({ body }) => body.subject === username);
+      assert.deepEqual(
+        mine.map(({ body }) => body.sequence),
+        mine.map(({ body }) => body.sequence).toSorted(),
+      );
+      const told = (type: string) =>
+        mine.filter(({ body }) => body.type === type).map(({ body }) => body.data);
+      assert.deepEqual(told("user.created"), [
+        { username, email: account.email, auth_type: "LOCAL", activated: true },
+      ]);
+      assert.deepEqual(told("group.member_added"), [{ username, actor: "Chief", groupname: "walkers" }]);
+      assert.deepEqual(told("login.failed"), [
+        { username, reason: "bad-credentials", ip: "*", vhost: "prod" },
+        { username, reason: "not-activated", ip: "*", vhost: "prod" },
+      ]);
+      assert.deepEqual(told("user.changed"), [
+        { username, actor: "Chief", changed: ["password"] },
+        { username, actor: "Chief", changed: ["activated"], activated: false },
+      ]);
+      assert.deepEqual(told("session.revoked"), [
+        { username, actor: "Chief", reason: "password" },
+        { username, actor: username, reason: "logout" },
+      ]);
+      assert.deepEqual(told("user.deleted"), [{ username, actor: "Chief" }]);
+    });
+
+    test("does not tell what was typed as a name that nobody has", async () => {
+      const typed = "my-Secret-Password";
+      const before = listener.events.length;
+      await worker.call("login", { username: typed, password: "x" });
+      await call("group_create", { groupname: `after-${typed.length}` });
+      await listener.typesOf(undefined, 1);
+      const since = listener.events.slice(before);
+      assert.doesNotMatch(JSON.stringify(since), new RegExp(typed));
+      const rows = await worker.db.selectFrom("event").selectAll().where("username", "is", null).execute();
+      assert.ok(rows.some(({ type }) => type === "login.failed"));
+      assert.doesNotMatch(JSON.stringify(rows), new RegExp(typed));
+    });
+
+    test("comes once for a request that is repeated with its key, and once for one that is delivered twice", async () => {
+      await using caller = await connectRaw(worker.url);
+      const body = JSON.stringify({ groupname: "told-once", access_token });
+      for (const correlationId of ["one", "two"]) {
+        caller.publish("group_create", body, { correlationId, messageId: "the-same-key" });
+        await caller.settledReplies(correlationId);
+      }
+      await sleep(700);
+      const told = listener.events.filter(({ body: { data } }) => data["groupname"] === "told-once");
+      assert.equal(told.length, 1);
+    });
+
+    test("is no part of a request that fails", async () => {
+      const { total } = await worker.db
+        .selectFrom("event")
+        .select((is) => is.fn.countAll<number | string>().as("total"))
+        .executeTakeFirstOrThrow();
+      await worker.call("group_create", { access_token, groupname: "cloud" }); // 409
+      await worker.call("user_delete", { access_token, username: "nobody-there" }); // 404
+      await worker.call("group_delete", { access_token, groupname: "nothing-there" }); // 404
+      const after = await worker.db
+        .selectFrom("event")
+        .select((is) => is.fn.countAll<number | string>().as("total"))
+        .executeTakeFirstOrThrow();
+      assert.equal(Number(after.total), Number(total));
+    });
+  });
+}

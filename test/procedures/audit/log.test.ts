@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { clearEvents } from "../../../src/db/queries/events.ts";
+import { toSqlTime } from "../../../src/db/time.ts";
+import { assertNeedsAdmin } from "../../support/access-rules.ts";
+import { assertInvalid, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+interface Entry {
+  readonly id: string;
+  readonly type: string;
+  readonly time: string;
+  readonly user?: string;
+  readonly actor?: string;
+  readonly data: object;
+}
+
+for (const database of DATABASES) {
+  describe(`audit_log, on ${database}`, () => {
+    let worker: TestWorker;
+    let access_token: string;
+    before(async () => {
+      worker = await startWorker({ database, config: { event_settings: { publish: false } } });
+      access_token = await worker.accessToken("Chief", ["admin"]);
+      await worker.addUser("Mia-Muster", "correct horse");
+      for (let index = 0; index < 7; index++)
+        dataOf(await worker.call("group_create", { groupname: `g${index}`, access_token }));
+      await worker.login("Mia-Muster", "correct horse");
+      dataOf(await worker.call("group_add_user", { username: "mia-muster", groupname: "g1", access_token }));
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const read = async (more: object = {}): Promise<{ events: Entry[]; next?: string }> =>
+      dataOf(await worker.call("audit_log", { access_token, ...more })) as { events: Entry[]; next?: string };
+
+    test("shows the latest first, with who did it to whom", async () => {
+      const { events, next } = await read();
+      assert.equal(next, undefined);
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ["group.member_added", "session.started", ...new Array<string>(7).fill("group.created")],
+      );
+      const { id, time, ...first } = events[0]!;
+      assert.deepEqual(first, {
+        type: "group.member_added",
+        user: "Mia-Muster",
+        actor: "Chief",
+        data: { groupname: "g1" },
+      });
+      assert.match(id, /^[0-9a-f-]{36}$/);
+      assert.ok(Date.parse(time) > 0);
+    });
+
+    test("shows what is about one user, in any case", async () => {
+      const { events } = await read({ user: "MIA-MUSTER" });
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ["group.member_added", "session.started"],
+      );
+      assert.deepEqual((await read({ user: "nobody" })).events, []);
+    });
+
+    test("is read in pages that leave nothing out and have nothing twice", async () => {
+      const { events: all } = await read();
+      const seen: Entry[] = [];
+      let after: string | undefined;
+      let pages = 0;
+      do {
+        const page = await read({ limit: 4, ...(after === undefined ? {} : { after }) });
+        seen.push(...page.events);
+        after = page.next;
+        pages++;
+      } while (after !== undefined);
+      assert.deepEqual(seen, all);
+      assert.equal(pages, 3);
+    });
+
+    test("refuses a cursor that is no event, and limits that are none", async () => {
+      assertInvalid(await worker.call("audit_log", { access_token, after: "nothing" }), "after");
+      for (const limit of [0, -1, 1001, 1.5, "5", null])
+        assertInvalid(await worker.call("audit_log", { access_token, limit }), "limit");
+      assertInvalid(await worker.call("audit_log", { access_token, user: 1 }), "user");
+    });
+
+    test("is for admins", () => assertNeedsAdmin(worker, "audit_log", {}));
+
+    test("forgets what is old, but nothing that is not published yet", async () => {
+      const ids = (await read()).events.map(({ id }) => id).reverse();
+      const [first = "", second = "", third = ""] = ids;
+      const published_at = toSqlTime(new Date());
+      await worker.db.updateTable("event").set({ published_at }).where("id", "!=", third).execute();
+      assert.equal(await clearEvents(worker.db, new Date(Date.now() - 60_000), 100), 0);
+      const later = new Date(Date.now() + 60_000);
+      assert.equal(await clearEvents(worker.db, later, 1), 1);
+      assert.equal(await clearEvents(worker.db, later, 100), 1);
+      const left = (await read()).events.map(({ id }) => id).reverse();
+      assert.deepEqual(left, ids.slice(2));
+      assert.ok(![first, second].some((id) => left.includes(id)));
+    });
+  });
+}

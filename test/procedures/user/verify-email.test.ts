@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { type EventListener, listenForEvents } from "../../support/event-listener.ts";
+import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { waitUntil } from "../../support/servers/scratch.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+
+const PASSWORD = "correct horse";
+
+for (const database of DATABASES) {
+  describe(`user_verify_email, on ${database}`, () => {
+    let worker: TestWorker;
+    let listener: EventListener;
+    let access_token: string;
+    before(async () => {
+      const app_config = {
+        allow_registration: true,
+        auto_activate_accounts: false,
+        verification_activates: true,
+      };
+      worker = await startWorker({ database, config: { app_config } });
+      listener = await listenForEvents(worker.url);
+      access_token = await worker.accessToken("chief", ["admin"]);
+    });
+    after(async () => {
+      await listener[Symbol.asyncDispose]();
+      await worker[Symbol.asyncDispose]();
+    });
+
+    const register = async (username: string): Promise<void> => {
+      const account = { username, password: PASSWORD, password_confirm: PASSWORD };
+      dataOf(await worker.call("user_register", { ...account, email: `${username}@example.com` }));
+    };
+    /** The token that went out to an address. */
+    const tokenFor = async (username: string, email = `${username}@example.com`): Promise<string> => {
+      const { body } = await waitUntil("the token", () =>
+        listener.events.find(
+          ({ body: { type, subject, data } }) =>
+            type === "user.verification_requested" && subject === username && data["email"] === email,
+        ),
+      );
+      return body.data["verify_token"] as string;
+    };
+    const verify = (verify_token: unknown) => worker.call("user_verify_email", { verify_token });
+    const isVerified = async (username: string): Promise<unknown> =>
+      dataOf(await worker.call("user_get", { username, access_token }))["email_verified"];
+    const logIn = async (username: string): Promise<number> =>
+      (await worker.call("login", { username, password: PASSWORD })).resp_code;
+
+    test("proves a registered address, once, and activates the account where that is wanted", async () => {
+      await register("Newcomer");
+      assert.deepEqual([await logIn("Newcomer"), await isVerified("Newcomer")], [403, false]);
+      const token = await tokenFor("Newcomer");
+      assert.deepEqual(dataOf(await verify(token)), {
+        success: true,
+        msg: "verified the address of Newcomer",
+      });
+      assert.deepEqual([await logIn("Newcomer"), await isVerified("Newcomer")], [200, true]);
+      assertRefused(await verify(token), 401, "INVALID_TOKEN");
+      const { body } = await listener.first("user.verified", "Newcomer");
+      assert.deepEqual(body.data, { username: "Newcomer", email: "Newcomer@example.com", activated: true });
+    });
+
+    test("activates nobody whom an administrator has turned off", async () => {
+      await register("TurnedOff");
+      const token = await tokenFor("TurnedOff");
+      dataOf(await worker.call("user_change", { username: "TurnedOff", activated: true, access_token }));
+      dataOf(await worker.call("user_change", { username: "TurnedOff", activated: false, access_token }));
+      assertRefused(await verify(token), 401, "INVALID_TOKEN");
+      const email = "turned-off@example.com";
+      dataOf(await worker.call("user_change", { username: "TurnedOff", email, access_token }));
+      assert.equal(await logIn("TurnedOff"), 403);
+      assert.ok(
+        !listener.events.some(({ body }) => body.data["email"] === email && "verify_token" in body.data),
+      );
+    });
+
+    test("proves a changed address, and not the one before", async () => {
+      await worker.addUser("Mover", PASSWORD);
+      const first = "first@example.com";
+      dataOf(await worker.call("user_change", { username: "Mover", email: first, access_token }));
+      const old = await tokenFor("Mover", first);
+      dataOf(
+        await worker.call("user_change", { username: "Mover", email: "second@example.com", access_token }),
+      );
+      assertRefused(await verify(old), 401, "INVALID_TOKEN");
+      assert.equal(await isVerified("Mover"), false);
+      dataOf(await verify(await tokenFor("Mover", "second@example.com")));
+      assert.equal(await isVerified("Mover"), true);
+      // The same address again is still proven; another one is not.
+      dataOf(
+        await worker.call("user_change", { username: "Mover", email: "SECOND@example.com", access_token }),
+      );
+      assert.equal(await isVerified("Mover"), true);
+      dataOf(
+        await worker.call("user_change", { username: "Mover", email: "third@example.com", access_token }),
+      );
+      assert.equal(await isVerified("Mover"), false);
+    });
+
+    test("takes no other token", async () => {
+      for (const bad of [undefined, null, "", "x", access_token])
+        assertRefused(await verify(bad), 401, "INVALID_TOKEN");
+      for (const bad of [1, true, {}, []]) assertInvalid(await verify(bad), "verify_token");
+    });
+  });
+}

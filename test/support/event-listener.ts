@@ -1,0 +1,80 @@
+import { connect, type Options } from "amqplib";
+import { waitUntil } from "./servers/scratch.ts";
+
+/** An event as a subscriber gets it. */
+export interface Received {
+  readonly routingKey: string;
+  readonly contentType: string;
+  readonly messageId: string;
+  readonly persistent: boolean;
+  readonly body: {
+    readonly id: string;
+    readonly type: string;
+    readonly source: string;
+    readonly subject?: string;
+    readonly time: string;
+    readonly sequence: string;
+    readonly specversion: string;
+    readonly datacontenttype: string;
+    readonly data: Readonly<Record<string, unknown>>;
+  };
+}
+
+/** A subscriber of the exchange of events. */
+export interface EventListener extends AsyncDisposable {
+  /** Everything that has come so far. */
+  readonly events: readonly Received[];
+  /** The types of those about a user, or about none, once so many have come. */
+  typesOf(username: string | undefined, count: number): Promise<string[]>;
+  /** The first event of a type about a user, once it has come. */
+  first(type: string, username: string): Promise<Received>;
+}
+
+/** Subscribes to all events of a vhost. */
+export async function listenForEvents(
+  url: string,
+  { exchange = "auth.events", queue = {} }: { exchange?: string; queue?: Options.AssertQueue } = {},
+): Promise<EventListener> {
+  const connection = await connect(url);
+  connection.on("error", () => undefined);
+  const channel = await connection.createChannel();
+  channel.on("error", () => undefined);
+  await channel.assertExchange(exchange, "topic", { durable: true });
+  const { queue: name } = await channel.assertQueue("", { exclusive: true, ...queue });
+  await channel.bindQueue(name, exchange, "#");
+  const events: Received[] = [];
+  await channel.consume(
+    name,
+    (message) => {
+      if (message === null) return;
+      const { routingKey } = message.fields;
+      const { contentType, messageId, deliveryMode } = message.properties as unknown as Record<
+        string,
+        unknown
+      >;
+      events.push({
+        routingKey,
+        contentType: contentType as string,
+        messageId: messageId as string,
+        persistent: deliveryMode === 2,
+        body: JSON.parse(message.content.toString()) as Received["body"],
+      });
+    },
+    { noAck: true },
+  );
+  const about = (username: string | undefined) => events.filter(({ body }) => body.subject === username);
+  return {
+    events,
+    async typesOf(username, count) {
+      await waitUntil(`${count} events about ${username}`, () => about(username).length >= count, {
+        seconds: 20,
+      });
+      return about(username).map(({ body }) => body.type);
+    },
+    first: (type, username) =>
+      waitUntil(`${type} about ${username}`, () => about(username).find(({ body }) => body.type === type), {
+        seconds: 20,
+      }),
+    [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
+  };
+}
