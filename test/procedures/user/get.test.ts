@@ -61,7 +61,13 @@ for (const database of DATABASES) {
     test("tells an admin also email, source, and the token's id, address and algorithm", async () => {
       const token = await worker.accessToken("root", ["admin"]);
       const basic = await basicOf("Alice");
-      const all = { ...basic, groups: ["dev", "ops"], email: "Al@Example.com", email_verified: false, auth_type: "LOCAL" };
+      const all = {
+        ...basic,
+        groups: ["dev", "ops"],
+        email: "Al@Example.com",
+        email_verified: false,
+        auth_type: "LOCAL",
+      };
       await worker.db.deleteFrom("token").execute();
       assert.deepEqual(await get("alice", token), { ...all, token_info: null });
 

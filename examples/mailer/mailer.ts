@@ -1,0 +1,43 @@
+/**
+ * Sends people the tokens for a new password and for their address; here it prints what it would send. Give nobody else a
+ * queue with these events: npm install amqplib; node mailer.ts
+ */
+import { connect } from "amqplib";
+
+const EXCHANGE = "auth.events";
+const QUEUE = "mailer.auth-events";
+const SITE = process.env["SITE"] ?? "https://www.example.com";
+
+/** What of an event is needed here: https://cloudevents.io */
+interface AuthEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly data: Readonly<Record<string, string | undefined>>;
+}
+
+const letters: Readonly<Record<string, (data: AuthEvent["data"]) => string>> = {
+  "password.reset_requested": ({ username, reset_token, expires_at }) =>
+    `Hello ${username},\nset a new password until ${expires_at}:\n${SITE}/new-password#${reset_token}`,
+  "user.verification_requested": ({ username, verify_token, expires_at }) =>
+    `Hello ${username},\nplease confirm your address until ${expires_at}:\n${SITE}/confirm#${verify_token}`,
+};
+
+const connection = await connect(process.env["AMQP_URL"] ?? "amqp://127.0.0.1");
+const channel = await connection.createChannel();
+await channel.assertExchange(EXCHANGE, "topic", { durable: true });
+// A token is good for half an hour, and nobody needs it in a queue for longer.
+await channel.assertQueue(QUEUE, { durable: true, messageTtl: 30 * 60_000 });
+for (const type of Object.keys(letters)) await channel.bindQueue(QUEUE, EXCHANGE, type);
+
+/** An event may come twice; the same letter need not. */
+const sent = new Set<string>();
+
+await channel.consume(QUEUE, (message) => {
+  if (message === null) return;
+  const { id, type, data } = JSON.parse(message.content.toString()) as AuthEvent;
+  const text = letters[type]?.(data);
+  if (text !== undefined && !sent.has(id)) console.log(`To: ${data["email"]}\n${text}\n`);
+  sent.add(id);
+  channel.ack(message);
+});
+console.log("waiting for events");
