@@ -3,6 +3,7 @@ import { openDatabase } from "./database.ts";
 import { type MigrationState, migrationStates } from "./migrate.ts";
 import { hasAdmin } from "./queries/admins.ts";
 import { listParked, type ParkedRequest } from "./queries/attempts.ts";
+import { findUnpublished } from "./queries/events.ts";
 import { readServerFacts, type ServerFacts } from "./queries/server.ts";
 
 /** What a database says of itself and of what is in it. */
@@ -12,6 +13,8 @@ export interface DatabaseFacts extends ServerFacts {
   readonly hasAdmin: boolean | undefined;
   /** The latest requests that were given up, at most ten; none as long as migrations are pending. */
   readonly parked: readonly ParkedRequest[];
+  /** Since when the oldest event waits to be published; undefined where none does. */
+  readonly eventsWaitSince: Date | undefined;
 }
 
 /** Looks at the database and changes nothing in it; rejects as its driver does. */
@@ -26,6 +29,7 @@ export async function probeDatabase(config: DbConfig, adminGroup: string): Promi
       migrations,
       hasAdmin: current ? await hasAdmin(db, adminGroup) : undefined,
       parked: current ? await listParked(db, 10) : [],
+      eventsWaitSince: current ? (await findUnpublished(db, 1))[0]?.time : undefined,
     };
   } finally {
     await db.destroy().catch(() => undefined); // where that fails, so did a statement, and its error tells more

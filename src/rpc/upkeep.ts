@@ -3,7 +3,7 @@ import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/attempts.ts";
 import { clearAnswers } from "../db/queries/inbox.ts";
-import { clearEvents } from "../db/queries/events.ts";
+import { clearEvents, clearStrangers } from "../db/queries/events.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { clearThrottles } from "../db/queries/login-throttle.ts";
 import { clearOneTimeTokens } from "../db/queries/one-time-tokens.ts";
@@ -34,7 +34,10 @@ export async function clearOld(
   let total = 0;
   const oldest = new Date(Date.now() - events.retention_days * DAY);
   const clearOldEvents = (from: Database, limit: number): Promise<number> => clearEvents(from, oldest, limit);
-  for (const clear of [clearAnswers, clearThrottles, clearOneTimeTokens, clearOldEvents]) {
+  const yesterday = new Date(Date.now() - DAY);
+  const clearOldStrangers = (from: Database, limit: number): Promise<number> =>
+    clearStrangers(from, yesterday, limit);
+  for (const clear of [clearAnswers, clearThrottles, clearOneTimeTokens, clearOldEvents, clearOldStrangers]) {
     let cleared = batch;
     while (cleared >= batch && signal?.aborted !== true) {
       cleared = await clear(db, batch);

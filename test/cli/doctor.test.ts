@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { clockFinding } from "../../src/cli/doctor/clock.ts";
 import { type Finding, findingsOn } from "../../src/cli/doctor/finding.ts";
+import { toSqlTime } from "../../src/db/time.ts";
 import { noteAttempt, parkRequest } from "../../src/db/queries/attempts.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { type Diagnosis, diagnose, install } from "../support/doctor.ts";
@@ -69,6 +70,22 @@ test("doctor lists the requests that were given up, without their bodies", async
   assert.match(
     of("database"),
     /warn: a request was given up at .* UTC: login, sent by orders \| .*(?:ab){32}/,
+  );
+});
+
+test("doctor tells of events that nobody publishes", async () => {
+  await using worker = await startWorker({ config: { event_settings: { publish: false } } });
+  await worker.addUser("root", "correct horse", { groups: ["admin"] });
+  const access_token = await worker.accessToken("root", ["admin"]);
+  await worker.call("group_create", { groupname: "told", access_token });
+  const published = { ...worker.raw, event_settings: {} };
+  assert.doesNotMatch((await diagnose(published)).of("database"), /events wait/);
+  const created_at = toSqlTime(new Date(Date.now() - 61_000));
+  await worker.db.updateTable("event").set({ created_at }).execute();
+  assert.doesNotMatch((await diagnose(worker.raw)).of("database"), /events wait/);
+  assert.match(
+    (await diagnose(published)).of("database"),
+    /warn: events wait to be published, the oldest since 20.* \| Start a worker; .* auth\.events takes none/,
   );
 });
 

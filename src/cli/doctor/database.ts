@@ -7,10 +7,13 @@ import { adviceOn, DEADLINE, inTime, isExposed, rootOf, textOf } from "./connect
 import { type Finding, findingsOn } from "./finding.ts";
 
 const on = findingsOn("database");
+/** An event that is older than this should have been published, in milliseconds. */
+const LATE = 60_000;
+
 const MIGRATE = 'Run "authmq migrate".';
 
 /** Whether the database can be used, is at the current schema, and knows an administrator. */
-export async function databaseFindings({ db, app }: Config): Promise<Finding[]> {
+export async function databaseFindings({ db, app, events }: Config): Promise<Finding[]> {
   let facts: DatabaseFacts;
   try {
     if (db.dialect === "sqlite") checkFile(db.file);
@@ -19,7 +22,7 @@ export async function databaseFindings({ db, app }: Config): Promise<Finding[]> 
   } catch (error) {
     return [refused(db, error)];
   }
-  const { product, version, ahead, migrations, hasAdmin, parked } = facts;
+  const { product, version, ahead, migrations, hasAdmin, parked, eventsWaitSince } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.ca !== undefined)) {
     findings.push(
@@ -37,6 +40,14 @@ export async function databaseFindings({ db, app }: Config): Promise<Finding[]> 
   if (hasAdmin === false) {
     const advice = "Make one: authmq admin create USERNAME --email ADDRESS";
     findings.push(on.warn(`nobody who is activated is in the group ${app.admin_group}`, advice));
+  }
+  if (events.publish && eventsWaitSince !== undefined && Date.now() - eventsWaitSince.getTime() > LATE) {
+    findings.push(
+      on.warn(
+        `events wait to be published, the oldest since ${eventsWaitSince.toISOString()}`,
+        `Start a worker; where one runs, its log tells why the exchange ${events.exchange} takes none.`,
+      ),
+    );
   }
   return [...findings, ...parked.map(parkedFinding)];
 }

@@ -118,6 +118,24 @@ export async function clearEvents(db: Db, before: Date, limit: number): Promise<
   return Number(numDeletedRows);
 }
 
+/** Forgets failed logins with names that nobody has, which anybody can have written down; says how many they were. */
+export async function clearStrangers(db: Db, before: Date, limit: number): Promise<number> {
+  const rows = await db
+    .selectFrom("event")
+    .select("seq")
+    .where("username", "is", null)
+    .where("type", "=", "login.failed")
+    .where("created_at", "<", toSqlTime(before))
+    .where("published_at", "is not", null)
+    .orderBy("seq")
+    .limit(limit)
+    .execute();
+  if (rows.length === 0) return 0;
+  const seqs = padded(rows.map(({ seq }) => seq));
+  const { numDeletedRows } = await db.deleteFrom("event").where("seq", "in", seqs).executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
 function toEvent(row: Selectable<EventTable>): RecordedEvent {
   const { seq, id, type, username, actor, data, created_at } = row;
   return {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { clearEvents } from "../../../src/db/queries/events.ts";
+import { clearEvents, clearStrangers } from "../../../src/db/queries/events.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { assertNeedsAdmin } from "../../support/access-rules.ts";
 import { assertInvalid, dataOf } from "../../support/replies.ts";
@@ -80,6 +80,20 @@ for (const database of DATABASES) {
       for (const limit of [0, -1, 1001, 1.5, "5", null])
         assertInvalid(await worker.call("audit_log", { access_token, limit }), "limit");
       assertInvalid(await worker.call("audit_log", { access_token, user: 1 }), "user");
+    });
+
+    test("forgets failed logins with names that nobody has after a day, and no others", async () => {
+      await worker.call("login", { username: "stranger", password: "x" });
+      await worker.call("login", { username: "Mia-Muster", password: "x" });
+      const published_at = toSqlTime(new Date());
+      const failures = () =>
+        worker.db.selectFrom("event").select("username").where("type", "=", "login.failed");
+      await worker.db.updateTable("event").set({ published_at }).where("type", "=", "login.failed").execute();
+      assert.equal((await failures().execute()).length, 2);
+      assert.equal(await clearStrangers(worker.db, new Date(Date.now() - 60_000), 100), 0);
+      assert.equal(await clearStrangers(worker.db, new Date(Date.now() + 60_000), 100), 1);
+      assert.deepEqual(await failures().execute(), [{ username: "Mia-Muster" }]);
+      await worker.db.deleteFrom("event").where("type", "=", "login.failed").execute();
     });
 
     test("is for admins", () => assertNeedsAdmin(worker, "audit_log", {}));
