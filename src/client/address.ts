@@ -19,28 +19,34 @@ export interface BrokerAddress {
   readonly connectionName?: string | undefined;
 }
 
-const PORT = 5672;
-const TLS_PORT = 5671;
+/** The usual ports of a broker. */
+export const PORT = 5672;
+export const TLS_PORT = 5671;
 
 /** The address in an AMQP URL; throws a TypeError that does not repeat its password. */
 export function parseUrl(text: string): BrokerAddress {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^amqps?:$/.test(url.protocol) || url.hostname === "")
-    throw new TypeError("the broker's url must look like amqp://user:password@host:5672/vhost, or amqps://");
-  const tls = url.protocol === "amqps:";
-  const decode = decodeURIComponent;
-  return {
-    nodes: [
-      {
-        host: url.hostname.replaceAll(/[[\]]/g, ""),
-        port: url.port === "" ? (tls ? TLS_PORT : PORT) : Number(url.port),
-      },
-    ],
-    username: decode(url.username) || "guest",
-    password: decode(url.password) || "guest",
-    vhost: decode(url.pathname.slice(1)) || "/",
-    tls,
-  };
+  const address = URL.canParse(text) ? readUrl(new URL(text)) : undefined;
+  if (address !== undefined) return address;
+  throw new TypeError("the broker's url must look like amqp://user:password@host:5672/vhost, or amqps://");
+}
+
+function readUrl({ protocol, hostname, port, username, password, pathname }: URL): BrokerAddress | undefined {
+  if (!["amqp:", "amqps:"].includes(protocol) || hostname === "") return undefined;
+  const tls = protocol === "amqps:";
+  const usual = tls ? TLS_PORT : PORT;
+  const node = { host: hostname.replaceAll(/[[\]]/g, ""), port: port === "" ? usual : Number(port) };
+  try {
+    const [user, secret, vhost] = [username, password, pathname.slice(1)].map(decodeURIComponent);
+    return {
+      nodes: [node],
+      username: user || "guest",
+      password: secret || "guest",
+      vhost: vhost || "/",
+      tls,
+    };
+  } catch {
+    return undefined; // a % that begins no character
+  }
 }
 
 /** A node as people write it: `host:port`, an IPv6 address in brackets. */

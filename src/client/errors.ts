@@ -53,3 +53,25 @@ export class AuthError extends Error {
     this.reference = reference;
   }
 }
+
+/** What a verifier may say no with, and the HTTP status that goes with it. */
+const TOKEN_ERRORS = { INVALID_TOKEN: 401, FORBIDDEN: 403, UNAVAILABLE: 503 } as const;
+
+/**
+ * A token that does not do: INVALID_TOKEN is none that counts, FORBIDDEN is a good one of somebody who may not, and with
+ * UNAVAILABLE the keys could not be had, so that nobody knows. The message never repeats the token.
+ */
+export class TokenError extends Error {
+  override readonly name = "TokenError";
+  readonly code: keyof typeof TOKEN_ERRORS;
+
+  constructor(code: keyof typeof TOKEN_ERRORS, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** 401, 403 or 503. */
+  get respCode(): number {
+    return TOKEN_ERRORS[this.code];
+  }
+}

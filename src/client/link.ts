@@ -55,7 +55,10 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
     lost.resolve(fault);
     for (const { reject } of waiting.values()) reject(fault);
   };
-  const close = (): Promise<void> => hangUp(model, socket);
+  const close = async (): Promise<void> => {
+    await hangUp(model, socket);
+    lose("the connection to the broker is closed");
+  };
   // A channel that was closed, or has refused a message, may refuse everything: a new connection has a new one.
   const giveUp = (why: string): void => {
     lose(why);

@@ -17,11 +17,12 @@ export interface RpcClient extends AsyncDisposable {
 
 /** A client connected to the first node that takes it; rejects with a NoReplyError when none has after five seconds. */
 export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
-  const { request, close } = await openFirst(address);
+  const link = await openFirst(address);
+  const close = (): Promise<void> => link.close();
   return {
     async call(queue, body, timeout, key) {
       using limit = new Limit(timeout, () => new NoReplyError(`no reply within ${timeout} ms`));
-      return await request({ queue, body, key }, limit);
+      return await link.request({ queue, body, key }, limit);
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -22,7 +22,7 @@ export class SupervisedLink {
   readonly #loop: Promise<void>;
   #link: Link | undefined;
   #next = newPromise();
-  #fault: unknown;
+  #fault: unknown = new Error("it is not connected yet");
 
   constructor(address: BrokerAddress) {
     this.#address = address;
@@ -79,15 +79,19 @@ export class SupervisedLink {
 
   /** Opens a link to a node and resolves when it is gone. */
   async #live(node: BrokerNode): Promise<void> {
-    const timeout = (): Error => new Error(`${formatNode(node)} did not answer within ${CONNECT_TIMEOUT} ms`);
-    using limit = new Limit(CONNECT_TIMEOUT, timeout, this.#closed.signal);
-    const link = await openLink(this.#address, node, limit);
+    const link = await this.#connect(node);
     this.#link = link;
     this.#fault = undefined;
     this.#next.resolve(link);
     this.#fault = await link.lost;
     this.#link = undefined;
     this.#next = newPromise();
+  }
+
+  async #connect(node: BrokerNode): Promise<Link> {
+    const timeout = (): Error => new Error(`${formatNode(node)} did not answer within ${CONNECT_TIMEOUT} ms`);
+    using limit = new Limit(CONNECT_TIMEOUT, timeout, this.#closed.signal);
+    return await openLink(this.#address, node, limit);
   }
 }
 
