@@ -41,7 +41,7 @@ export interface VerifiedToken {
 /** Checks access tokens. */
 export interface Verifier {
   /** Resolves for an access token that is good now and meets the demands; rejects with a TokenError. */
-  verify(token: string | undefined, demands?: Demands): Promise<VerifiedToken>;
+  readonly verify: (token: string | undefined, demands?: Demands) => Promise<VerifiedToken>;
 }
 
 const CLOCK_TOLERANCE = 30;

@@ -67,19 +67,19 @@ test("a session logs in when a token is first asked for, once for all who ask, a
 });
 
 test("a token is renewed before it expires: at once for who needs more of it, else while it is handed out", async () => {
-  await using world = await startWith({ access_token_valid_time: 4 / 60 });
+  await using world = await startWith({ access_token_valid_time: 6 / 60 });
   const client = counting(world.auth);
   await using session = createSession(client, alice);
   const first = await session.accessToken({ minimumValidity: 1 });
-  await sleep(2200);
-  // Less than half of its four seconds is left: enough for this one, and the next one gets another.
+  await sleep(3200);
+  // Less than half of its six seconds is left: enough for this one, and the next one gets another.
   assert.equal(await session.accessToken({ minimumValidity: 1 }), first);
   await sleep(500);
   const second = await session.accessToken({ minimumValidity: 1 });
   assert.notEqual(second, first);
   await sleep(1500);
   const tokens = await Promise.all(
-    Array.from({ length: 20 }, () => session.accessToken({ minimumValidity: 3 })),
+    Array.from({ length: 20 }, () => session.accessToken({ minimumValidity: 5 })),
   );
   assert.equal(new Set(tokens).size, 1);
   assert.notEqual(tokens[0], second);
