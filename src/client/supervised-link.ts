@@ -80,6 +80,7 @@ export class SupervisedLink {
   /** Opens a link to a node and resolves when it is gone. */
   async #live(node: BrokerNode): Promise<void> {
     const link = await this.#connect(node);
+    if (this.#closed.signal.aborted) return link.close(); // by whom it was not seen yet
     this.#link = link;
     this.#fault = undefined;
     this.#next.resolve(link);
