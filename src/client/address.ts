@@ -15,6 +15,8 @@ export interface BrokerAddress {
   readonly ca?: string | Buffer | undefined;
   /** Whether the connection is TLS also without a CA of one's own: those that Node trusts count. */
   readonly tls?: boolean | undefined;
+  /** Seconds; a connection that says nothing for twice as long is dead. The broker's own choice unless given. */
+  readonly heartbeat?: number | undefined;
   /** Shown in the broker's management pages. */
   readonly connectionName?: string | undefined;
 }

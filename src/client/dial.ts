@@ -2,15 +2,12 @@ import { type ChannelModel, connect } from "amqplib";
 import type { BrokerAddress, BrokerNode } from "./address.ts";
 import { Limit } from "./limit.ts";
 
-/** Seconds; a connection that says nothing for twice as long is dead. */
-const HEARTBEAT = 5;
-
 /** So long a broker may take to answer the close, in milliseconds. */
 const CLOSE_TIMEOUT = 2000;
 
 /** Connects to a node; the signal cuts the socket, at whatever moment. */
 export async function dial(
-  { username, password, vhost, ca, tls = ca !== undefined, connectionName }: BrokerAddress,
+  { username, password, vhost, ca, tls = ca !== undefined, heartbeat, connectionName }: BrokerAddress,
   { host, port }: BrokerNode,
   signal: AbortSignal,
 ): Promise<ChannelModel> {
@@ -28,7 +25,7 @@ export async function dial(
     username,
     password,
     vhost: encodeURIComponent(vhost),
-    heartbeat: HEARTBEAT,
+    ...(heartbeat === undefined ? {} : { heartbeat }),
   };
   return connect(place, socket);
 }

@@ -33,11 +33,20 @@ export type ConnectOptions = (UrlOptions | NodesOptions) & {
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
 };
 
+/** Seconds: a dead connection is found out while a call still has some time left. */
+const HEARTBEAT = 5;
+
 /** The address to connect to; throws a TypeError that says what is wrong. */
 export function addressOf(options: ConnectOptions): BrokerAddress {
   const { ca, connectionName = "authmq client" } = options;
   const address = "url" in options ? parseUrl(options.url) : nodesOf(options);
-  return { ...address, ca, connectionName, tls: address.tls === true || ca !== undefined };
+  return {
+    ...address,
+    ca,
+    connectionName,
+    heartbeat: HEARTBEAT,
+    tls: address.tls === true || ca !== undefined,
+  };
 }
 
 function nodesOf({
