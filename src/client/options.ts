@@ -33,7 +33,7 @@ export type ConnectOptions = (UrlOptions | NodesOptions) & {
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
 };
 
-/** Seconds: a dead connection is found out while a call still has some time left. */
+/** Seconds: a connection that says nothing is given up after ten to fifteen. */
 const HEARTBEAT = 5;
 
 /** The address to connect to; throws a TypeError that says what is wrong. */
