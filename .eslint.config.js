@@ -44,7 +44,7 @@ const HOMES = {
   mysql2: ["db/"],
   "node:sqlite": ["db/"],
   dataloader: ["db/"],
-  jose: ["tokens/"],
+  jose: ["tokens/", "client/"],
   "lru-cache": ["tokens/"],
   // The filter in the configuration is parsed where the configuration is.
   ldapts: ["auth/ldap", "config/user-filter.ts"],
@@ -83,7 +83,12 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     settings: {
       "import-x/parsers": { "@typescript-eslint/parser": [".ts"] },
-      "import-x/resolver-next": [createNodeResolver({ extensions: [".ts", ".js"] })],
+      "import-x/resolver-next": [
+        createNodeResolver({
+          extensions: [".ts", ".js"],
+          conditionNames: ["authmq-source", "node", "import", "default"],
+        }),
+      ],
     },
     rules: {
       "import-x/no-cycle": "error",
@@ -125,7 +130,7 @@ export default tseslint.config(
             {
               target: "./src/client",
               from: "./src",
-              except: ["./client", "./procedures"],
+              except: ["./client", "./procedures", "./rpc/procedure.ts", "./errors.ts"],
               message: "the client takes types from the procedures and nothing else",
             },
           ],
@@ -136,6 +141,18 @@ export default tseslint.config(
         { assertionStyle: "as", objectLiteralTypeAssertions: "never" },
       ],
       "@typescript-eslint/no-non-null-assertion": "error",
+    },
+  },
+  {
+    files: ["src/client/**/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "ImportDeclaration[importKind!='type'][source.value=/^\\.\\.\\u002f/]",
+          message: "of the other rooms the client takes types alone: it runs in other people's processes",
+        },
+      ],
     },
   },
   {

@@ -16,7 +16,9 @@ const STRAY =
 const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{16}|\$2[aby]\$\d\d\$[./A-Za-z0-9]{22}/;
 
 const PROGRAM = `
+import { readFileSync } from "node:fs";
 import { AppError, type Auth, createAuth, ERRORS } from "authmq";
+import { type AuthClient, connect, createSession, createVerifier, NoReplyError, TokenError } from "authmq/client";
 const login = async (auth: Auth): Promise<string> =>
   (await auth.session.login({ username: "root", password: "x", ip: null })).id_token;
 // @ts-expect-error a request is typed
@@ -26,9 +28,20 @@ await auth.migrate();
 const code = await login(auth).catch((error: unknown) => (error instanceof AppError ? error.code : wrong));
 console.log(code, ERRORS.INVALID_CREDENTIALS.resp);
 await auth.close();
+
+const typed = async (client: AuthClient): Promise<string> =>
+  (await client.session.login({ username: "root", password: "x" })).id_token;
+// @ts-expect-error so is one over the broker
+const untyped = (client: AuthClient) => client.call("login", { username: 1 });
+const session = (client: AuthClient) => createSession(client, { username: "root", password: "x" });
+const outcome: unknown = await connect({ url: "amqp://127.0.0.1:1", timeout: 300 }).catch((error: unknown) => error);
+console.log(outcome instanceof NoReplyError ? outcome.code : [outcome, typed, untyped, session]);
+const { verify } = createVerifier({ issuer: "authmq", keys: readFileSync("signing-key.pub.pem", "utf8") });
+const refusal: unknown = await verify("no token").catch((error: unknown) => error);
+console.log(refusal instanceof TokenError ? refusal.code : refusal);
 `;
 
-test("the packed tarball, installed in an empty folder, gives the bin and the typed import", () => {
+test("the packed tarball, installed in an empty folder, gives the bin and the typed imports", () => {
   const folder = newFolder();
   const run = (command: string, args: readonly string[], cwd = folder): string =>
     execFileSync(command, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -60,5 +73,6 @@ test("the packed tarball, installed in an empty folder, gives the bin and the ty
     ...["--strict", "--module", "nodenext", "--target", "es2024", "--skipLibCheck"],
     ...["--lib", "es2024,esnext.disposable", "--types", "node", "--typeRoots", roots, "program.ts"],
   ]);
-  assert.equal(run(process.execPath, ["program.js"]).trim(), "INVALID_CREDENTIALS 401");
+  const said = ["INVALID_CREDENTIALS 401", "NO_REPLY", "INVALID_TOKEN"];
+  assert.deepEqual(run(process.execPath, ["program.js"]).trim().split("\n"), said);
 });

@@ -1,7 +1,8 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
-import { connectRpc, NoReplyError, type RpcClient } from "../client/rpc-client.ts";
+import { NoReplyError } from "../client/errors.ts";
+import { connectRpc, type RpcClient } from "../client/rpc-client.ts";
 import { loadConfig } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import { queueOnBroker, readRequest } from "./call.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import { connectRpc, NoReplyError } from "../client/rpc-client.ts";
+import { NoReplyError } from "../client/errors.ts";
+import { connectRpc } from "../client/rpc-client.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { isQueueName } from "../config/queues.ts";
 import { messageOf } from "../errors.ts";

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { missingForTickets } from "../kerberos-ticket.ts";
+import { missingForPython } from "../python.ts";
 import { missingFor } from "./directories.ts";
 import { installPackages } from "./install.ts";
 import { missingForKdc } from "./kdc.ts";
@@ -35,6 +36,11 @@ const SUITES: readonly Suite[] = [
       ...["g++", "make", "python3"], // npm builds the package from source where it finds no other way
     ],
     missing: () => missingForKdc() ?? missingForTickets(),
+  },
+  {
+    name: "the examples in Python",
+    packages: ["python3", "python3-pika"],
+    missing: missingForPython,
   },
 ];
 

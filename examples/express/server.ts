@@ -1,0 +1,50 @@
+/** A service with Express whose routes want an access token: npm install authmq express; node server.ts */
+import { readFileSync } from "node:fs";
+import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
+import express, { type NextFunction, type Request, type Response } from "express";
+
+const verifier = createVerifier({
+  issuer: process.env["ISSUER"] ?? "authmq",
+  keys: readFileSync(process.env["PUBLIC_KEY"] ?? "signing-key.pub.pem", "utf8"),
+});
+
+interface Locals {
+  token: VerifiedToken;
+}
+
+/** A middleware that lets nobody by without a token that meets the demands. */
+function wantToken(demands: Demands = {}) {
+  return async (request: Request, response: Response<unknown, Locals>, next: NextFunction): Promise<void> => {
+    const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
+    try {
+      response.locals.token = await verifier.verify(token, demands);
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      // RFC 6750 section 3: whoever has shown no token is told only that one is wanted.
+      const reason = error.code === "FORBIDDEN" ? "insufficient_scope" : "invalid_token";
+      response
+        .status(error.respCode)
+        .set("www-authenticate", token === undefined ? "Bearer" : `Bearer error="${reason}"`)
+        .json({ error: error.code, msg: error.message });
+      return;
+    }
+    next();
+  };
+}
+
+const app = express();
+
+app.get("/me", wantToken(), (_request, response) => {
+  const { user, groups } = response.locals.token;
+  response.json({ user, groups });
+});
+
+app.get("/reports", wantToken({ groups: { anyOf: ["reporters", "admin"] } }), (_request, response) => {
+  response.json({ reports: [], for: response.locals.token.user });
+});
+
+const server = app.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
+  const address = server.address();
+  if (typeof address === "object" && address !== null)
+    console.log(`listening on http://${address.address}:${address.port}`);
+});

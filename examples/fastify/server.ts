@@ -1,0 +1,45 @@
+/** A service with Fastify whose routes want an access token: npm install authmq fastify; node server.ts */
+import { readFileSync } from "node:fs";
+import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
+import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    token: VerifiedToken | undefined;
+  }
+}
+
+const verifier = createVerifier({
+  issuer: process.env["ISSUER"] ?? "authmq",
+  keys: readFileSync(process.env["PUBLIC_KEY"] ?? "signing-key.pub.pem", "utf8"),
+});
+
+/** A preHandler that lets nobody in without a token that meets the demands. */
+function wantToken(demands: Demands = {}) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
+    try {
+      request.token = await verifier.verify(token, demands);
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      // RFC 6750 section 3: whoever has shown no token is told only that one is wanted.
+      const reason = error.code === "FORBIDDEN" ? "insufficient_scope" : "invalid_token";
+      const challenge = token === undefined ? "Bearer" : `Bearer error="${reason}"`;
+      await reply
+        .code(error.respCode)
+        .header("www-authenticate", challenge)
+        .send({ error: error.code, msg: error.message });
+    }
+  };
+}
+
+const app = Fastify({ logger: { level: "warn" } });
+app.decorateRequest("token");
+
+app.get("/me", { preHandler: wantToken() }, ({ token }) => ({ user: token?.user, groups: token?.groups }));
+
+const forReporters = wantToken({ groups: { anyOf: ["reporters", "admin"] } });
+app.get("/reports", { preHandler: forReporters }, ({ token }) => ({ reports: [], for: token?.user }));
+
+const address = await app.listen({ host: "127.0.0.1", port: Number(process.env["PORT"] ?? 3000) });
+console.log(`listening on ${address}`);

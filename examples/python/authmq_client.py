@@ -1,0 +1,113 @@
+"""A small client of authmq, over pika: pip install pika, or Debian's python3-pika."""
+
+import json
+import random
+import time
+import uuid
+
+import pika
+from pika.exceptions import AMQPError
+
+REPLY_TO = "amq.rabbitmq.reply-to"  # replies come over the connection that has asked, and need no queue
+
+
+class AuthError(Exception):
+    """A refusal; `code` is one of the table in docs/protocol.md, `data` all that the reply says."""
+
+    def __init__(self, resp_code, data):
+        super().__init__(data.get("msg", resp_code))
+        self.code = data.get("error", "INTERNAL")
+        self.resp_code = resp_code
+        self.data = data
+
+
+class NoReply(Exception):
+    """Nobody answered in time. Whether the request was done is not known: the same key finds out."""
+
+    code = "NO_REPLY"
+
+
+class AuthClient:
+    """Calls workflows, one after the other; for one thread."""
+
+    def __init__(self, url, timeout=10):
+        self._parameters = pika.URLParameters(url)
+        self._parameters.socket_timeout = self._parameters.stack_timeout = timeout
+        self._parameters.blocked_connection_timeout = timeout
+        self._timeout = timeout
+        self._connection = self._channel = None
+        self._replies = {}
+
+    def call(self, queue, request, timeout=None, key=None):
+        """The `resp_data` of a request that was done. What is lost, and 503, is sent again with the same key until the time
+        is over; raises AuthError or NoReply."""
+        timeout = self._timeout if timeout is None else timeout
+        deadline = time.monotonic() + timeout
+        key = key or str(uuid.uuid4())
+        pause, reason = 0.1, None
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                reply = self._call_once(queue, request, left, key)
+                if reply is None:
+                    reason = NoReply(f"there is no queue {queue}: is a worker running?")
+                elif 200 <= reply["resp_code"] < 300:
+                    return reply["resp_data"]
+                else:
+                    reason = AuthError(reply["resp_code"], reply["resp_data"])
+                    if reason.resp_code != 503:
+                        raise reason
+            except (AMQPError, OSError) as error:
+                self.close()
+                reason = NoReply(f"the connection to the broker was lost: {error!r}")
+            time.sleep(max(0, min(pause * random.uniform(0.5, 1), deadline - time.monotonic())))
+            pause *= 2
+        raise reason or NoReply(f"no reply within {timeout} s")
+
+    def _call_once(self, queue, request, timeout, key):
+        """The reply; None where there is no such queue."""
+        if self._connection is None or self._connection.is_closed:
+            self._open()
+        self._replies.clear()  # of a request that was given up
+        correlation_id = str(uuid.uuid4())
+        properties = pika.BasicProperties(
+            reply_to=REPLY_TO,
+            correlation_id=correlation_id,
+            message_id=key,
+            content_type="application/json",
+            expiration=str(max(1, int(timeout * 1000))),
+        )
+        self._channel.basic_publish("", queue, json.dumps(request).encode(), properties, mandatory=True)
+        deadline = time.monotonic() + timeout
+        while correlation_id not in self._replies:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise NoReply(f"no reply within {timeout:.1f} s")
+            self._connection.process_data_events(time_limit=left)
+        return self._replies.pop(correlation_id)
+
+    def _open(self):
+        self._connection = pika.BlockingConnection(self._parameters)
+        self._channel = self._connection.channel()
+        self._channel.add_on_return_callback(lambda _channel, _method, properties, _body: self._keep(properties, None))
+        self._channel.basic_consume(
+            REPLY_TO,
+            lambda _channel, _method, properties, body: self._keep(properties, json.loads(body)),
+            auto_ack=True,
+        )
+
+    def _keep(self, properties, reply):
+        self._replies[properties.correlation_id] = reply
+
+    def close(self):
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None and connection.is_open:
+                connection.close()
+        except AMQPError:
+            pass  # it is gone already
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,49 @@
+/** The last second that a Date can hold; beyond it a comparison of dates is false either way. */
+const LAST = 8.64e12;
+
+/** The claims of an access token (RFC 9068) as authmq makes them, and whatever else its issuer has put in. */
+export interface AccessClaims {
+  readonly iss: string;
+  readonly sub: string;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly exp: number;
+  readonly groups: readonly string[];
+  readonly user?: string;
+  readonly vhost?: string;
+  readonly aud?: string | readonly string[];
+  readonly [name: string]: unknown;
+}
+
+/** The payload as an access token's claims; undefined when it is none. */
+export function readClaims(payload: Readonly<Record<string, unknown>>): AccessClaims | undefined {
+  return areAccessClaims(payload) ? payload : undefined;
+}
+
+/** Whether a token is valid at this moment (RFC 7519 sections 4.1.4 to 4.1.6); all in seconds. */
+export function isCurrent({ iat, nbf, exp }: AccessClaims, now: number, tolerance: number): boolean {
+  return exp > now - tolerance && nbf <= now + tolerance && iat <= now + tolerance;
+}
+
+function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is AccessClaims {
+  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud } = claims;
+  return (
+    typeof iss === "string" &&
+    typeof sub === "string" &&
+    sub !== "" &&
+    [iat, nbf, exp].every(isTime) &&
+    isTexts(groups) &&
+    (user === undefined || user === sub) &&
+    (vhost === undefined || typeof vhost === "string") &&
+    (aud === undefined || typeof aud === "string" || isTexts(aud))
+  );
+}
+
+/** JSON.parse reads 1e999 as Infinity: such a token would never expire. */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= LAST;
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import { NoReplyError } from "./errors.ts";
+import { Limit } from "./limit.ts";
+import type { Outgoing } from "./link.ts";
+import { addressOf, type ConnectOptions } from "./options.ts";
+import {
+  type CallOptions,
+  METHODS,
+  type Methods,
+  type QueueName,
+  type ReplyFrom,
+  type RequestTo,
+} from "./queues.ts";
+import { errorOf, isSuccess, type RpcReply } from "./reply.ts";
+import { SupervisedLink } from "./supervised-link.ts";
+
+/** In milliseconds: a worker answers within nine seconds, whatever happens. */
+const DEFAULT_TIMEOUT = 10_000;
+
+const FIRST_DELAY = 100;
+const MAX_DELAY = 2000;
+
+/** The workflows over the broker, with the methods of `createAuth`. */
+export interface AuthClient extends Methods, AsyncDisposable {
+  /** The same by the default name of a queue. */
+  call<Q extends QueueName>(queue: Q, request: RequestTo<Q>, options?: CallOptions): Promise<ReplyFrom<Q>>;
+  /** Closes the connection; what waits rejects with a NoReplyError. May be called twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * A client that keeps one connection, and makes it anew when it is lost. Rejects with a NoReplyError when the broker is not
+ * there within the timeout, and at once when it refuses the user.
+ */
+export async function connect(options: ConnectOptions): Promise<AuthClient> {
+  const { timeout = DEFAULT_TIMEOUT } = options;
+  const link = new SupervisedLink(addressOf(options));
+  try {
+    using limit = new Limit(timeout, () => noReply(link, timeout));
+    await limit.race(link.open());
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+  return createClient(link, options);
+}
+
+function createClient(link: SupervisedLink, options: ConnectOptions): AuthClient {
+  const { queues = {}, appId, headers } = options;
+  const underway = new Set<Limit>();
+
+  async function call<Q extends QueueName>(
+    queue: Q,
+    request: RequestTo<Q>,
+    { signal, timeout = options.timeout ?? DEFAULT_TIMEOUT, idempotencyKey = randomUUID() }: CallOptions = {},
+  ): Promise<ReplyFrom<Q>> {
+    using limit = new Limit(timeout, () => noReply(link, timeout), signal);
+    underway.add(limit);
+    try {
+      const body = JSON.stringify(request);
+      const message = {
+        queue: queues[queue] ?? queue,
+        body,
+        key: idempotencyKey,
+        appId,
+        headers: headers?.(),
+      };
+      const reply = await send(link, message, limit);
+      if (!isSuccess(reply)) throw errorOf(reply);
+      // The worker has parsed it with this procedure's output schema.
+      return reply.resp_data as ReplyFrom<Q>;
+    } finally {
+      underway.delete(limit);
+    }
+  }
+
+  async function close(): Promise<void> {
+    for (const limit of underway) limit.end(new NoReplyError("the client is closed"));
+    await link.close();
+  }
+
+  return { ...methodsOf(call), call, close, [Symbol.asyncDispose]: close };
+}
+
+/** Sends a message until something else than a lost connection or a 503 comes back; its key makes all of that one request. */
+async function send(link: SupervisedLink, message: Outgoing, limit: Limit): Promise<RpcReply> {
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await sendOnce(link, message, limit);
+    if ("resp_code" in outcome && outcome.resp_code !== 503) return outcome;
+    const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** attempt) * (0.5 + Math.random() / 2);
+    if (delay < limit.left) await limit.sleep(delay);
+    // There is no time for another attempt, so this outcome is the last.
+    else if ("resp_code" in outcome) return outcome;
+    else throw outcome;
+  }
+}
+
+/** The reply, or an error after which it makes sense to send again. */
+async function sendOnce(
+  link: SupervisedLink,
+  message: Outgoing,
+  limit: Limit,
+): Promise<RpcReply | NoReplyError> {
+  const open = await limit.race(link.open());
+  try {
+    return await open.request(message, limit);
+  } catch (error) {
+    if (error instanceof NoReplyError && error.isLost) return error;
+    throw error;
+  }
+}
+
+function noReply({ fault }: SupervisedLink, timeout: number): NoReplyError {
+  const [what, cause] =
+    fault === undefined ? ["no reply", {}] : ["no connection to the broker", { cause: fault }];
+  return new NoReplyError(`${what} within ${timeout} ms`, cause);
+}
+
+function methodsOf(call: AuthClient["call"]): Methods {
+  const rooms: Record<string, Record<string, unknown>> = {};
+  for (const [queue, [room, name]] of Object.entries(METHODS)) {
+    rooms[room] = {
+      ...rooms[room],
+      [name]: (request: never, options?: CallOptions) => call(queue as QueueName, request, options),
+    };
+  }
+  // Made from the same table as the type.
+  return rooms as Methods;
+}

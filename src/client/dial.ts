@@ -1,0 +1,39 @@
+import { type ChannelModel, connect } from "amqplib";
+import type { BrokerAddress, BrokerNode } from "./address.ts";
+import { Limit } from "./limit.ts";
+
+/** So long a broker may take to answer the close, in milliseconds. */
+const CLOSE_TIMEOUT = 2000;
+
+/** Connects to a node; the signal cuts the socket, at whatever moment. */
+export async function dial(
+  { username, password, vhost, ca, tls = ca !== undefined, heartbeat, connectionName }: BrokerAddress,
+  { host, port }: BrokerNode,
+  signal: AbortSignal,
+): Promise<ChannelModel> {
+  const socket = {
+    signal, // not in amqplib's types, but it hands all options on to the socket
+    noDelay: true,
+    keepAlive: true,
+    ...(connectionName === undefined ? {} : { clientProperties: { connection_name: connectionName } }),
+    ...(ca === undefined ? {} : { ca: [ca], rejectUnauthorized: true }),
+  };
+  const place = {
+    protocol: tls ? "amqps" : "amqp",
+    hostname: host,
+    port,
+    username,
+    password,
+    vhost: encodeURIComponent(vhost),
+    ...(heartbeat === undefined ? {} : { heartbeat }),
+  };
+  return connect(place, socket);
+}
+
+/** Closes a connection, complete on return: a hung broker never answers the close, and its socket is cut. */
+export async function hangUp(model: ChannelModel, socket: AbortController): Promise<void> {
+  using limit = new Limit(CLOSE_TIMEOUT, () => new Error("the broker did not answer the close"));
+  // A connection that is gone is closed.
+  await limit.race(model.close()).catch(() => undefined);
+  socket.abort();
+}

@@ -1,0 +1,20 @@
+export type { AccessClaims } from "./claims.ts";
+export { type AuthClient, connect } from "./client.ts";
+export { AuthError, type AuthErrorCode, NoReplyError, TokenError } from "./errors.ts";
+export type { KeySource, PublicKey } from "./keys.ts";
+export type { ConnectOptions } from "./options.ts";
+export type { CallOptions, Method, QueueName, ReplyFrom, RequestTo } from "./queues.ts";
+export {
+  createSession,
+  type Credentials,
+  type Session,
+  type SessionOptions,
+  type SessionWorkflows,
+} from "./session.ts";
+export {
+  createVerifier,
+  type Demands,
+  type VerifiedToken,
+  type Verifier,
+  type VerifierOptions,
+} from "./verifier.ts";

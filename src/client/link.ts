@@ -1,0 +1,128 @@
+import { randomUUID } from "node:crypto";
+import type { ConfirmChannel, Message } from "amqplib";
+import type { BrokerAddress, BrokerNode } from "./address.ts";
+import { dial, hangUp } from "./dial.ts";
+import { NoReplyError } from "./errors.ts";
+import type { Limit } from "./limit.ts";
+import { parseReply, type RpcReply } from "./reply.ts";
+
+/** RabbitMQ's direct reply-to: replies come over the connection that has asked, and need no queue. */
+const REPLY_TO = "amq.rabbitmq.reply-to";
+
+/** A request as it goes out. */
+export interface Outgoing {
+  readonly queue: string;
+  readonly body: string;
+  /** Makes a repeat one. */
+  readonly key?: string | undefined;
+  readonly appId?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** One connection to one node, for as long as it lives. */
+export interface Link {
+  /** The reply, within a limit; rejects with a NoReplyError, or with the limit's reason. */
+  request(message: Outgoing, limit: Limit): Promise<RpcReply>;
+  /** Resolves when the connection is gone, with why; requests under way reject with the same. */
+  readonly lost: Promise<NoReplyError>;
+  /** Closes the connection; complete on return, however the broker behaves. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (reply: RpcReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Connects to a node, within a limit. */
+export async function openLink(address: BrokerAddress, node: BrokerNode, limit: Limit): Promise<Link> {
+  const socket = new AbortController();
+  try {
+    return await limit.race(open(address, node, socket));
+  } catch (error) {
+    socket.abort();
+    throw error;
+  }
+}
+
+async function open(address: BrokerAddress, node: BrokerNode, socket: AbortController): Promise<Link> {
+  const model = await dial(address, node, socket.signal);
+  const lost = Promise.withResolvers<NoReplyError>();
+  const waiting = new Map<string, Waiting>();
+  let fault: NoReplyError | undefined;
+  const lose = (why: string): void => {
+    fault ??= new NoReplyError(why, { isLost: true });
+    lost.resolve(fault);
+    for (const { reject } of waiting.values()) reject(fault);
+  };
+  const close = async (): Promise<void> => {
+    await hangUp(model, socket);
+    lose("the connection to the broker is closed");
+  };
+  // A channel that was closed, or has refused a message, may refuse everything: a new connection has a new one.
+  const giveUp = (why: string): void => {
+    lose(why);
+    void close();
+  };
+  model.on("error", () => undefined); // "close" follows
+  model.on("close", () => lose("the connection to the broker was lost"));
+  // A broker that is short of memory reads nothing: what is written now would be done after its time.
+  let gate: PromiseWithResolvers<void> | undefined;
+  model.on("blocked", () => (gate ??= Promise.withResolvers<void>()));
+  model.on("unblocked", () => {
+    gate?.resolve();
+    gate = undefined;
+  });
+
+  const channel = await model.createConfirmChannel();
+  channel.on("error", (error: Error) => giveUp(`the broker closed the channel: ${error.message}`));
+  channel.on("close", () => lose("the connection to the broker was lost"));
+  await takeReplies(channel, waiting);
+
+  return {
+    lost: lost.promise,
+    close,
+    async request({ queue, body, key, appId, headers }, limit) {
+      if (gate !== undefined) await limit.race(Promise.race([gate.promise, lost.promise]));
+      if (fault !== undefined) throw fault;
+      const id = randomUUID();
+      const { promise, resolve, reject } = Promise.withResolvers<RpcReply>();
+      waiting.set(id, { resolve, reject });
+      try {
+        const properties = {
+          correlationId: id,
+          replyTo: REPLY_TO,
+          contentType: "application/json",
+          mandatory: true,
+          expiration: limit.left,
+          ...(key === undefined ? {} : { messageId: key }),
+          ...(appId === undefined ? {} : { appId }),
+          ...(headers === undefined ? {} : { headers }),
+        };
+        channel.publish("", queue, Buffer.from(body), properties, (error) => {
+          if (error !== null) giveUp("the broker could not take the request");
+        });
+        return await limit.race(promise);
+      } finally {
+        waiting.delete(id);
+      }
+    },
+  };
+}
+
+/** Hands each reply, and each request that came back, to whoever waits for it. */
+async function takeReplies(channel: ConfirmChannel, waiting: ReadonlyMap<string, Waiting>): Promise<void> {
+  const find = ({ properties }: Message): Waiting | undefined =>
+    waiting.get(String(properties.correlationId));
+  channel.on("return", (message) => {
+    const why = `there is no queue ${message.fields.routingKey}: is a worker running?`;
+    find(message)?.reject(new NoReplyError(why, { isLost: true }));
+  });
+  const take = (message: Message | null): void => {
+    if (message === null) return;
+    const reply = parseReply(message.content.toString());
+    if (reply === undefined) find(message)?.reject(new NoReplyError("the answer is not a reply of authmq"));
+    else find(message)?.resolve(reply);
+  };
+  await channel.consume(REPLY_TO, take, { noAck: true });
+}

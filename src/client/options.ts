@@ -1,0 +1,63 @@
+import { type BrokerAddress, parseUrl, PORT, TLS_PORT } from "./address.ts";
+import type { QueueName } from "./queues.ts";
+
+/** The broker by its URL: `amqp://user:password@host:5672/vhost`, or `amqps://`. */
+export interface UrlOptions {
+  readonly url: string;
+}
+
+/** The broker by the nodes of its cluster, in the order to try them. */
+export interface NodesOptions {
+  readonly nodes: readonly { readonly host: string; readonly port?: number | undefined }[];
+  readonly username: string;
+  readonly password: string;
+  /** `/` unless given. */
+  readonly vhost?: string | undefined;
+  /** Whether the connection is TLS; it is where a `ca` is given. */
+  readonly tls?: boolean | undefined;
+}
+
+/** How `connect` is set up. */
+export type ConnectOptions = (UrlOptions | NodesOptions) & {
+  /** PEM of the broker's CA; given, the connection is TLS and the broker's name is checked. */
+  readonly ca?: string | Buffer | undefined;
+  /** Other names of queues, by their default names, as in the workers' `queue_settings`. */
+  readonly queues?: Readonly<Partial<Record<QueueName, string>>> | undefined;
+  /** Milliseconds for the connection, and for each call with all its attempts: 10000 unless given. */
+  readonly timeout?: number | undefined;
+  /** Shown in the broker's management pages: `authmq client` unless given. */
+  readonly connectionName?: string | undefined;
+  /** The name of this service, sent along with each request. */
+  readonly appId?: string | undefined;
+  /** Asked once for each call: headers to send along, those of a trace for example. */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
+};
+
+/** Seconds: a connection that says nothing is given up after ten to fifteen. */
+const HEARTBEAT = 5;
+
+/** The address to connect to; throws a TypeError that says what is wrong. */
+export function addressOf(options: ConnectOptions): BrokerAddress {
+  const { ca, connectionName = "authmq client" } = options;
+  const address = "url" in options ? parseUrl(options.url) : nodesOf(options);
+  return {
+    ...address,
+    ca,
+    connectionName,
+    heartbeat: HEARTBEAT,
+    tls: address.tls === true || ca !== undefined,
+  };
+}
+
+function nodesOf({
+  nodes,
+  username,
+  password,
+  vhost = "/",
+  tls,
+  ca,
+}: NodesOptions & { ca?: unknown }): BrokerAddress {
+  if (nodes.length === 0) throw new TypeError("nodes must name at least one node of the broker");
+  const usual = tls === true || ca !== undefined ? TLS_PORT : PORT;
+  return { nodes: nodes.map(({ host, port = usual }) => ({ host, port })), username, password, vhost, tls };
+}

@@ -1,0 +1,44 @@
+import type { FieldFault } from "../errors.ts";
+import { AuthError } from "./errors.ts";
+
+/** A worker's answer. */
+export interface RpcReply {
+  readonly resp_code: number;
+  readonly resp_data: unknown;
+}
+
+/** The reply in a text; undefined when it is none. */
+export function parseReply(text: string): RpcReply | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isObject(value) || typeof value["resp_code"] !== "number" || !("resp_data" in value))
+      return undefined;
+    return { resp_code: value["resp_code"], resp_data: value["resp_data"] };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a reply says that it is done. */
+export function isSuccess({ resp_code: code }: RpcReply): boolean {
+  return code >= 200 && code < 300;
+}
+
+/** What a reply says is wrong. */
+export function errorOf({ resp_code: code, resp_data: data }: RpcReply): AuthError {
+  const { msg, error, fields, retry_after: retryAfter, reference } = isObject(data) ? data : {};
+  return new AuthError(code, typeof msg === "string" ? msg : `the request was answered ${code}`, {
+    code: typeof error === "string" ? error : "INTERNAL",
+    fields: Array.isArray(fields) ? fields.filter(isFieldFault) : undefined,
+    retryAfter: typeof retryAfter === "number" ? retryAfter : undefined,
+    reference: typeof reference === "string" ? reference : undefined,
+  });
+}
+
+function isFieldFault(value: unknown): value is FieldFault {
+  return isObject(value) && typeof value["path"] === "string" && typeof value["msg"] === "string";
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

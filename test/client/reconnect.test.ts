@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import { type AuthClient, connect, NoReplyError } from "../../src/client/index.ts";
+import { amqpUrl } from "../support/env.ts";
+import { startProxy } from "../support/proxy.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { startWorker } from "../support/worker.ts";
+import { done, startResponder, through } from "./responder.ts";
+
+const brokerPort = Number(new URL(amqpUrl).port);
+const request = { access_token: "a" };
+
+test("a call that is under way when the connection breaks is repeated with its key, and has one effect", async () => {
+  await using worker = await startWorker();
+  await using proxy = await startProxy(brokerPort);
+  await using auth = await connect({ url: through(proxy.port, worker.url) });
+  const access_token = await worker.accessToken("root", ["admin"]);
+  // Replies are late, so that the connection breaks behind requests that were done.
+  proxy.delay(300);
+  const calls = Array.from({ length: 20 }, (_, index) =>
+    auth.group.create({ groupname: `group-${index}`, access_token }, { timeout: 20_000 }),
+  );
+  await waitUntil("the first groups", async () => {
+    const rows = await worker.db.selectFrom("group").select("name").execute();
+    return rows.length > 0 || undefined;
+  });
+  proxy.restore();
+  const replies = await Promise.all(calls);
+  // Without the key those that were done would be told GROUP_TAKEN now.
+  assert.equal(replies.length, 20);
+});
+
+test("calls made while the broker is away wait for it, and end in time where it stays away", async () => {
+  await using responder = await startResponder(["user_all"], () => done({ users: ["alice"] }));
+  await using proxy = await startProxy(brokerPort);
+  await using auth = await connect({ url: through(proxy.port, responder.url) });
+  proxy.cut();
+  await waitUntil("the connection to be gone", () => proxy.connections === 0 || undefined);
+  const patient = Array.from({ length: 10 }, () => auth.user.getAll(request));
+  await assert.rejects(auth.user.getAll(request, { timeout: 500 }), (error) => {
+    assert.ok(error instanceof NoReplyError);
+    assert.equal(error.message, "no connection to the broker within 500 ms");
+    assert.ok(error.cause instanceof Error);
+    return true;
+  });
+  proxy.restore();
+  for (const reply of await Promise.all(patient)) assert.deepEqual(reply, { users: ["alice"] });
+  assert.equal(responder.received.length, 10);
+});
+
+test("a client whose node is closed uses the next one, and back", async () => {
+  await using responder = await startResponder(["user_all"], () => done({ users: [] }));
+  await using first = await startProxy(brokerPort);
+  await using second = await startProxy(brokerPort);
+  const { username, password, pathname } = new URL(responder.url);
+  const options = {
+    nodes: [first, second].map(({ port }) => ({ host: "127.0.0.1", port })),
+    username,
+    password,
+    vhost: pathname.slice(1),
+  };
+  first.cut();
+  await using auth = await connect(options);
+  assert.deepEqual([first.connections, second.connections], [0, 1]);
+  first.restore();
+  second.cut();
+  assert.deepEqual(await auth.user.getAll(request), { users: [] });
+  assert.equal(first.connections, 1);
+});
+
+test("a broker that refuses the user is said so at once, one that hangs or is away in time", async () => {
+  await using proxy = await startProxy(brokerPort);
+  const wrong = new URL(amqpUrl);
+  wrong.password = "a wrong password";
+  await assert.rejects(connect({ url: `${wrong.href}/%2F` }), (error) => {
+    assert.ok(error instanceof NoReplyError);
+    assert.match(
+      error.message,
+      /^the broker at 127\.0\.0\.1:\d+ refuses the user ".+" on the vhost "\/": check/,
+    );
+    assert.ok(!error.message.includes("a wrong password"));
+    return true;
+  });
+  for (const make of ["hang", "cut"] as const) {
+    proxy[make]();
+    const begin = performance.now();
+    await assert.rejects(connect({ url: through(proxy.port, amqpUrl), timeout: 1000 }), {
+      code: "NO_REPLY",
+      message: "no connection to the broker within 1000 ms",
+    });
+    assert.ok(performance.now() - begin < 3000);
+    proxy.restore();
+  }
+});
+
+test("close() ends what waits, is complete on return on a hung broker too, and may be called twice", async () => {
+  await using responder = await startResponder(["user_all"], () => undefined);
+  await using proxy = await startProxy(brokerPort);
+  const begun = async (): Promise<{ auth: AuthClient; outcome: Promise<unknown> }> => {
+    const auth = await connect({ url: through(proxy.port, responder.url) });
+    const outcome = auth.user.getAll(request).catch((error: unknown) => error);
+    await waitUntil("the request", () => responder.received.length > 0 || undefined);
+    return { auth, outcome };
+  };
+  for (const happens of ["nothing", "cut", "hang"] as const) {
+    const { auth, outcome } = await begun();
+    if (happens !== "nothing") proxy[happens]();
+    if (happens === "cut") await sleep(100); // it is about to connect anew
+    const begin = performance.now();
+    await Promise.all([auth.close(), auth.close()]);
+    await auth.close();
+    assert.ok(performance.now() - begin < 4000, happens);
+    const error = await outcome;
+    assert.ok(error instanceof NoReplyError);
+    assert.equal(error.message, "the client is closed");
+    await assert.rejects(auth.user.getAll(request), { code: "NO_REPLY", message: "the client is closed" });
+    await waitUntil("no connection", () => proxy.connections === 0 || undefined, { seconds: 5 });
+    proxy.restore();
+  }
+});
+
+test("a process whose client is closed ends by itself, whatever became of the broker", async () => {
+  await using responder = await startResponder(["user_all"], () => done({ users: [] }));
+  await using proxy = await startProxy(brokerPort);
+  const program = `
+    import { connect } from ${JSON.stringify(new URL("../../src/client/index.ts", import.meta.url).href)};
+    const auth = await connect({ url: process.env.URL });
+    await auth.user.getAll({ access_token: "a" });
+    const waits = auth.user.get({ username: "alice" }).catch(() => "ended");
+    process.stdin.once("data", async () => {
+      process.stdin.destroy();
+      await auth.close();
+      console.log(await waits);
+    });
+    console.log("ready");
+  `;
+  for (const happens of ["nothing", "cut", "hang"] as const) {
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      env: { ...process.env, URL: through(proxy.port, responder.url) },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let said = "";
+    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const exited = once(child, "exit");
+    await waitUntil("the program", () => said.includes("ready") || undefined, { seconds: 20 });
+    if (happens !== "nothing") proxy[happens]();
+    child.stdin.write("close");
+    assert.deepEqual(await exited, [0, null], said);
+    assert.equal(said, "ready\nended\n", happens);
+    proxy.restore();
+  }
+});
+
+test("what is wrong with the address is said without its password", async () => {
+  for (const url of [
+    "http://u:hidden@h",
+    "amqp://u:hidden@",
+    "amqp:hidden",
+    "hidden",
+    "amqp://u:%zz-hidden@h",
+  ]) {
+    await assert.rejects(connect({ url }), (error) => {
+      assert.ok(error instanceof TypeError);
+      assert.match(error.message, /must look like amqp:/);
+      assert.ok(!JSON.stringify(error, Object.getOwnPropertyNames(error)).includes("hidden"));
+      return true;
+    });
+  }
+  const none = { nodes: [], username: "u", password: "p" };
+  await assert.rejects(connect(none), { name: "TypeError", message: /at least one node/ });
+});

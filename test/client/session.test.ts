@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import { decodeJwt } from "jose";
+import { type AuthClient, AuthError, connect, createSession } from "../../src/client/index.ts";
+import { createAuth } from "../../src/create-auth.ts";
+import { generateSecret } from "../../src/config/generate-key.ts";
+import { scratchFolder } from "../support/env.ts";
+import { startWorker, type TestWorker } from "../support/worker.ts";
+
+const alice = { username: "alice", password: "correct horse" };
+
+/** A client that counts its calls by workflow. */
+function counting({ session }: AuthClient) {
+  const calls = { login: 0, getAccessToken: 0, logout: 0 };
+  return {
+    calls,
+    session: {
+      login: (request: Parameters<typeof session.login>[0]) => (calls.login++, session.login(request)),
+      getAccessToken: (request: Parameters<typeof session.getAccessToken>[0]) => (
+        calls.getAccessToken++, session.getAccessToken(request)
+      ),
+      logout: (request: Parameters<typeof session.logout>[0]) => (calls.logout++, session.logout(request)),
+    },
+  };
+}
+
+async function startWith(
+  app: object = {},
+): Promise<{ worker: TestWorker; auth: AuthClient } & AsyncDisposable> {
+  const worker = await startWorker({ config: { app_config: { ...app } } });
+  await worker.addUser(alice.username, alice.password, { groups: ["dev"] });
+  const auth = await connect({ url: worker.url });
+  return {
+    worker,
+    auth,
+    async [Symbol.asyncDispose]() {
+      await auth.close();
+      await worker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a session logs in when a token is first asked for, once for all who ask, and logs out at its end", async () => {
+  await using world = await startWith();
+  const client = counting(world.auth);
+  const session = createSession(client, { ...alice, vhost: "stage", ip: "10.0.0.1" });
+  assert.deepEqual(client.calls, { login: 0, getAccessToken: 0, logout: 0 });
+  const tokens = await Promise.all(Array.from({ length: 100 }, () => session.accessToken()));
+  assert.equal(new Set(tokens).size, 1);
+  assert.equal(await session.accessToken({ minimumValidity: 200 }), tokens[0]);
+  assert.deepEqual(client.calls, { login: 1, getAccessToken: 1, logout: 0 });
+  const { sub, groups, vhost } = decodeJwt<{ groups: unknown; vhost: unknown }>(tokens[0]!);
+  assert.deepEqual({ sub, groups, vhost }, { sub: "alice", groups: ["dev"], vhost: "stage" });
+  const admin = await world.worker.accessToken("root", ["admin"]);
+  assert.equal((await world.auth.user.get({ ...alice, access_token: admin })).token_info?.ip, "10.0.0.1");
+
+  await Promise.all([session.close(), session.close()]);
+  await session.close();
+  assert.equal(client.calls.logout, 1);
+  assert.equal((await world.auth.user.get({ ...alice, access_token: admin })).token_info, null);
+  await assert.rejects(session.accessToken(), /the session is closed/);
+  await createSession(client, alice).close();
+  assert.equal(client.calls.logout, 1, "who has not logged in has nothing to log out from");
+});
+
+test("a token is renewed before it expires: at once for who needs more of it, else while it is handed out", async () => {
+  await using world = await startWith({ access_token_valid_time: 6 / 60 });
+  const client = counting(world.auth);
+  await using session = createSession(client, alice);
+  const first = await session.accessToken({ minimumValidity: 1 });
+  await sleep(3200);
+  // Less than half of its six seconds is left: enough for this one, and the next one gets another.
+  assert.equal(await session.accessToken({ minimumValidity: 1 }), first);
+  await sleep(500);
+  const second = await session.accessToken({ minimumValidity: 1 });
+  assert.notEqual(second, first);
+  await sleep(1500);
+  const tokens = await Promise.all(
+    Array.from({ length: 20 }, () => session.accessToken({ minimumValidity: 5 })),
+  );
+  assert.equal(new Set(tokens).size, 1);
+  assert.notEqual(tokens[0], second);
+  assert.deepEqual(client.calls, { login: 1, getAccessToken: 3, logout: 0 });
+});
+
+test("a session that was ended elsewhere logs in again, and one of a mere ID token cannot", async () => {
+  await using world = await startWith({ access_token_valid_time: 1 / 60 });
+  const client = counting(world.auth);
+  await using session = createSession(client, { ...alice, password: async () => alice.password });
+  await session.accessToken();
+  const id_token = await world.worker.login("alice", alice.password); // the one before is dead now
+  await using borrowed = createSession(client, { idToken: id_token });
+  await borrowed.accessToken();
+  await sleep(1100);
+  const again = await session.accessToken();
+  assert.equal(decodeJwt(again).sub, "alice");
+  assert.deepEqual(client.calls, { login: 2, getAccessToken: 4, logout: 0 });
+  await sleep(1100);
+  await assert.rejects(borrowed.accessToken(), { code: "INVALID_TOKEN", respCode: 401 });
+});
+
+test("a login that fails rejects with its reason, waits as long as the worker says, and is then tried again", async () => {
+  const throttle = { free_failures: 1 };
+  await using world = await startWith({ login_throttle: throttle });
+  const client = counting(world.auth);
+  let password = "wrong";
+  await using session = createSession(client, { username: "alice", password: () => password });
+  const ask = async (): Promise<AuthError> => {
+    const error: unknown = await session.accessToken().catch((reason: unknown) => reason);
+    assert.ok(error instanceof AuthError);
+    return error;
+  };
+  const errors = await Promise.all(Array.from({ length: 20 }, ask));
+  assert.deepEqual([...new Set(errors.map(({ code }) => code))], ["INVALID_CREDENTIALS"]);
+  for (let turn = 0; turn < 20; turn++) assert.equal(await ask(), errors[0]);
+  assert.equal(client.calls.login, 1, "what was just refused is not asked again");
+  await sleep(1000);
+  const second = await ask();
+  await sleep(1000);
+  const third = await ask();
+  const { retryAfter = 0 } = [second, third].find(({ code }) => code === "TOO_MANY_ATTEMPTS") ?? {};
+  assert.ok(retryAfter > 0, `${second.code} ${third.code}`);
+  const logins = client.calls.login;
+  for (let turn = 0; turn < 20; turn++) await ask();
+  assert.equal(client.calls.login, logins);
+  password = alice.password;
+  await sleep(retryAfter * 1000 + 100);
+  assert.equal(decodeJwt(await session.accessToken()).sub, "alice");
+});
+
+test("a session works on createAuth, without a broker, as well", async () => {
+  const value = Buffer.from(generateSecret("EdDSA").secret).toString("base64");
+  await using auth = await createAuth({
+    config: {
+      jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "base64key", value } },
+      db_settings: { dialect: "sqlite", file: join(scratchFolder, `${randomBytes(6).toString("hex")}.db`) },
+      app_config: { allow_registration: true, bcrypt_cost: 4 },
+    },
+  });
+  await auth.migrate();
+  await auth.user.register({ ...alice, password_confirm: alice.password, email: "alice@example.com" });
+  await using session = createSession(auth, alice);
+  const access_token = await session.accessToken();
+  assert.deepEqual(await auth.user.getAll({ access_token }), { users: ["alice"] });
+  await using wrong = createSession(auth, { ...alice, password: "wrong" });
+  const refusals = await Promise.allSettled([wrong.accessToken(), wrong.accessToken()]);
+  for (const refusal of refusals)
+    assert.equal(refusal.status === "rejected" && (refusal.reason as AuthError).code, "INVALID_CREDENTIALS");
+});

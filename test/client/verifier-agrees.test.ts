@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { calculateJwkThumbprint, exportJWK } from "jose";
+import { createVerifier, TokenError, type Verifier } from "../../src/client/index.ts";
+import { accessTokens } from "../security/attacks/access-tokens.ts";
+import { forgedAlgorithms } from "../security/attacks/forged-algorithms.ts";
+import { forgedClaims } from "../security/attacks/forged-claims.ts";
+import { forgedHeaders } from "../security/attacks/forged-headers.ts";
+import { forgedSpellings } from "../security/attacks/forged-spellings.ts";
+import { otherIssuers } from "../security/attacks/other-issuers.ts";
+import { signingKey } from "../security/attacks/signing-key.ts";
+import { pemOf } from "../security/forge.ts";
+import { legacySecret, openWorld, partner, reseller, type World } from "../security/world.ts";
+
+const ATTACKS = [
+  ...accessTokens,
+  ...forgedAlgorithms,
+  ...forgedClaims,
+  ...forgedHeaders,
+  ...forgedSpellings,
+  ...otherIssuers,
+  ...signingKey,
+];
+
+/** Every token of the attacks, ID tokens among them, with the name of the attack. */
+async function forge(world: World): Promise<Map<string, string>> {
+  const tokens = new Map<string, string>();
+  for (const attack of ATTACKS) {
+    const { request } = await attack.stage(world);
+    if (typeof request !== "object" || request instanceof Uint8Array) continue;
+    for (const [field, token] of Object.entries(request))
+      if (field.endsWith("_token") && typeof token === "string") tokens.set(token, attack.name);
+  }
+  return tokens;
+}
+
+/** Whether a worker takes a token for whom it names. */
+async function isGood(world: World, token: string): Promise<boolean> {
+  return (await world.ask("user_all", { access_token: token })).resp_code < 300;
+}
+
+/** A verifier for each issuer that the installation trusts; whichever takes a token, the service takes it. */
+function verifiersOf({ own, worker }: World): Verifier[] {
+  const { audience } = worker.config.signing!;
+  return [
+    createVerifier({ issuer: "authmq", keys: own.publicKey, algorithms: [own.alg], audience }),
+    createVerifier({ issuer: "partner", keys: pemOf(partner.publicKey), algorithms: ["RS256"] }),
+    createVerifier({ issuer: "reseller", keys: [reseller.publicKey] }),
+    createVerifier({ issuer: "legacy", secret: legacySecret, algorithms: ["HS256"] }),
+  ];
+}
+
+async function accepts(verifiers: readonly Verifier[], token: string): Promise<boolean> {
+  const verdicts = verifiers.map((verifier) =>
+    verifier.verify(token).then(
+      () => true,
+      (error: unknown) => {
+        assert.ok(error instanceof TokenError && error.code === "INVALID_TOKEN", String(error));
+        return false;
+      },
+    ),
+  );
+  return (await Promise.all(verdicts)).includes(true);
+}
+
+for (const installation of ["usual", "closed"] as const) {
+  test(`the verifier and a worker agree on every token of the attacks (${installation})`, async () => {
+    await using world = await openWorld("sqlite", installation);
+    const verifiers = verifiersOf(world);
+    const counts = { accepted: 0, refused: 0 };
+    for (const [token, name] of await forge(world)) {
+      const good = await isGood(world, token);
+      assert.equal(await accepts(verifiers, token), good, name);
+      counts[good ? "accepted" : "refused"]++;
+    }
+    assert.ok(counts.accepted > 0 && counts.refused > 200, JSON.stringify(counts));
+  });
+}
+
+test("with a JWK Set no token is taken that a worker refuses", async () => {
+  await using world = await openWorld("sqlite", "usual");
+  const jwk = await exportJWK(world.own.publicKey);
+  const kid = await calculateJwkThumbprint(jwk);
+  const jwks = { keys: [{ ...jwk, kid, alg: "EdDSA", use: "sig" }] };
+  const verifiers = [createVerifier({ issuer: "authmq", jwks })];
+  assert.equal(await accepts(verifiers, await world.accessToken("alice")), true);
+  for (const [token, name] of await forge(world))
+    if (!(await isGood(world, token))) assert.equal(await accepts(verifiers, token), false, name);
+});

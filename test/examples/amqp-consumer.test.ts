@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connect, createSession } from "../../src/client/index.ts";
+import { startExample } from "../support/example.ts";
+import { connectRaw } from "../support/raw-caller.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { startWorker } from "../support/worker.ts";
+
+test("the example that consumes a queue works for whose token is right, and refuses all others", async () => {
+  await using worker = await startWorker();
+  await worker.addUser("alice", "correct horse", { groups: ["reporters"] });
+  await worker.addUser("bobby", "correct horse");
+  await using auth = await connect({ url: worker.url });
+  await using alice = createSession(auth, { username: "alice", password: "correct horse" });
+  await using bobby = createSession(auth, { username: "bobby", password: "correct horse" });
+  await using example = await startExample(worker, "amqp-consumer/consumer.ts", { AMQP_URL: worker.url });
+  await using caller = await connectRaw(worker.url);
+  const messages = [
+    [{ access_token: await alice.accessToken() }, "a report for alice: sales"],
+    [{ access_token: await bobby.accessToken() }, "refused: the user is not in the groups that may"],
+    [{ access_token: "nonsense" }, "refused: no valid access token: it is not one"],
+    [{ access_token: { nested: true } }, "refused: no valid access token: there is none"],
+    [{}, "refused: no valid access token: there is none"],
+  ] as const;
+  await waitUntil("the consumer", () => example.said.includes("waiting for reports") || undefined);
+  for (const [headers] of messages) caller.publish("reports", "sales", { headers });
+  const lines = await waitUntil("all reports", () => {
+    const said = example.said.trim().split("\n");
+    return said.length > messages.length ? said : undefined;
+  });
+  assert.deepEqual(lines.toSorted(), ["waiting for reports", ...messages.map(([, line]) => line)].toSorted());
+  // What was refused is gone, and not delivered again and again.
+  assert.equal((await caller.channel.checkQueue("reports")).messageCount, 0);
+});

@@ -1,0 +1,52 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import { createPublicKey } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { newFolder } from "./cli.ts";
+import { waitUntil } from "./servers/scratch.ts";
+import type { TestWorker } from "./worker.ts";
+
+const EXAMPLES = resolve(import.meta.dirname, "../../examples");
+
+/** An example that runs as a process of its own, as a reader would start it. */
+export interface Example extends AsyncDisposable {
+  /** All that it has printed. */
+  readonly said: string;
+}
+
+/** Starts an example beside a worker, whose public key it gets, and waits until it has printed something. */
+export async function startExample(
+  worker: TestWorker,
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Example> {
+  const key = join(newFolder(), "signing-key.pub.pem");
+  const publicKey = createPublicKey(worker.config.signing!.key);
+  writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
+  // In a checkout the import of authmq/client leads to its source.
+  const child = spawn(process.execPath, ["--conditions=authmq-source", join(EXAMPLES, file)], {
+    env: { ...process.env, PUBLIC_KEY: key, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (said += String(chunk)));
+  await waitUntil(file, () => said !== "" || hasEnded(child) || undefined, { seconds: 30 });
+  if (hasEnded(child)) throw new Error(`${file} has ended: ${said}`);
+  return {
+    get said() {
+      return said;
+    },
+    async [Symbol.asyncDispose]() {
+      if (hasEnded(child)) return;
+      child.kill();
+      await once(child, "exit");
+    },
+  };
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}

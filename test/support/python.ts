@@ -1,0 +1,14 @@
+import { execFileSync } from "node:child_process";
+
+/** The one that Debian's packages are for; another may come first on the PATH. */
+export const PYTHON = "/usr/bin/python3";
+
+/** Why no Python example can run here, for a test's `skip`; undefined when they can. */
+export function missingForPython(): string | undefined {
+  try {
+    execFileSync(PYTHON, ["-c", "import pika"], { stdio: "ignore" });
+    return undefined;
+  } catch {
+    return `${PYTHON} has no pika: apt-get install python3-pika`;
+  }
+}
