@@ -18,6 +18,8 @@ export const METHODS = {
   login: ["session", "login"],
   logout: ["session", "logout"],
   token: ["session", "getAccessToken"],
+  introspect: ["session", "introspect"],
+  jwks: ["session", "getJwks"],
   user_register: ["user", "register"],
   user_admin_create: ["user", "adminCreate"],
   user_delete: ["user", "delete"],
@@ -25,12 +27,16 @@ export const METHODS = {
   user_all: ["user", "getAll"],
   user_get: ["user", "get"],
   user_unlock: ["user", "unlock"],
+  user_password_forgot: ["user", "forgotPassword"],
+  user_password_reset: ["user", "resetPassword"],
+  user_verify_email: ["user", "verifyEmail"],
   group_all: ["group", "getAll"],
   group_user: ["group", "members"],
   group_create: ["group", "create"],
   group_delete: ["group", "delete"],
   group_add_user: ["group", "addUser"],
   group_remove_user: ["group", "removeUser"],
+  audit_log: ["audit", "log"],
 } as const satisfies Record<QueueName, readonly [room: string, method: string]>;
 
 /** How one call is made. */
