@@ -18,6 +18,7 @@ const ROOMS = [
     "./src/worker.ts",
     "./src/create-auth.ts",
     "./src/schemas.ts",
+    "./src/schemas",
     "./src/index.ts",
   ],
   ["./src/cli", "./src/cli.ts"],
@@ -53,6 +54,7 @@ const HOMES = {
   "@zxcvbn-ts/language-common": ["cli/init.ts"],
   re2js: ["config/patterns.ts"],
   "redos-detector": ["config/patterns.ts"],
+  yaml: ["schemas/"],
   pino: ["observability/"],
   "prom-client": ["observability/"],
 };

@@ -11,6 +11,7 @@ export const logout = defineProcedure({
   whenRevoked: (username) => ({ msg: `logged out ${username}` }),
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
+  example: { request: { ip: "192.0.2.17" }, reply: { msg: "logged out alice" } },
   async handler({ commit, session }) {
     const isDone = await commit((trx) => deleteIdToken(trx, session.token_id));
     if (!isDone) throw new RevokedToken(session.username);

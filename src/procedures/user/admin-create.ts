@@ -26,6 +26,7 @@ export const adminCreateUser = defineProcedure({
   access: "admin",
   remembersAnswer: true,
   hashes: true,
+  errors: ["USERNAME_TAKEN", "EMAIL_TAKEN"],
   input: (app) =>
     z
       .object({
@@ -46,6 +47,10 @@ export const adminCreateUser = defineProcedure({
       })
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: { username: "alice", password: "nine lanterns at dusk", email: "alice@example.com" },
+    reply: { success: true, msg: "created user alice" },
+  },
   async handler({ commit, passwords, stillWanted }, input) {
     const { password } = input;
     const user = {
