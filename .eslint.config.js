@@ -140,7 +140,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["test/**/*.ts"],
+    files: ["{test,docs}/**/*.ts"],
     rules: {
       "@typescript-eslint/no-floating-promises": [
         "error",

@@ -52,14 +52,14 @@ check: install ## all that CI checks: format, lint, types, unused code, generate
 	@echo "lint" && $(NPM) run check:lint
 	@echo "types" && $(NPM) run check:types
 	@echo "unused code" && $(NPM) run check:unused
-	@echo "generated files" && $(NPM) run authmq -- schemas --check
+	@echo "generated files" && $(NPM) run check:generated
 	@echo "speed" && $(NPM) run bench -- --short
 	@echo "tests" && $(MAKE) test
 
 format: install ## format all files
 	@$(NPM) run format
 
-schemas: install ## write schemas/ anew from the code
+schemas: install ## write schemas/ and the tables of docs/configuration.md anew from the code
 	@$(NPM) run schemas
 
 build: install ## compile src/ to dist/
