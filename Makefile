@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench profile bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
+.PHONY: help install demo test coverage bench profile bench-directory bench-timing chaos fuzz check format schemas docs build secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ schemas: install ## write schemas/ and the tables of docs/configuration.md anew 
 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
+
+docs: install ## build the documentation as a site in site/, to be opened from there or served by anything
+	@$(NPM) run docs
 
 sbom: install ## write sbom.cdx.json: what an installation consists of (CycloneDX), by package-lock.json alone
 	@$(NPM) run sbom

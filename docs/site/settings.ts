@@ -113,7 +113,8 @@ function nameOf({ type = "value" }: Shape): string {
 }
 
 function limitsOf({ minimum, maximum, maxLength, minLength, exclusiveMinimum }: Shape): string[] {
-  if (maxLength !== undefined) return [`${minLength ?? 0} to ${maxLength} characters`];
+  if (maxLength !== undefined)
+    return [`${minLength === undefined ? "at most" : `${minLength} to`} ${maxLength} characters`];
   // The limits of a safe integer are none that anybody set.
   const most = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
   if (minimum !== undefined) return [most === undefined ? `from ${minimum}` : `${minimum} to ${most}`];

@@ -98,6 +98,6 @@ export function requestSchema(procedure: Procedure, app: AppConfig): z.ZodObject
   const field = tokenField(procedure.access);
   const input = procedure.input(app);
   if (field === undefined) return input;
-  const token = z.string().describe(field === "id_token" ? "from login" : "from token");
+  const token = z.string().describe(field === "id_token" ? "from `login`" : "from `token`");
   return input.extend({ [field]: procedure.access === "optional" ? token.optional() : token });
 }
