@@ -41,10 +41,9 @@ export function layOut(page: Page, navigation: readonly Section[], version: stri
 <title>${title}</title>
 <link rel="icon" type="image/svg+xml" href="${to("assets/icon.svg")}">
 <link rel="stylesheet" href="${to("assets/style.css")}">
-<script defer src="${to("assets/index.js")}"></script>
 <script defer src="${to("assets/search.js")}"></script>
 </head>
-<body data-root="${to("assets/style.css").replace("assets/style.css", "")}">
+<body data-root="${to("assets/style.css").replace(/assets.*/, "")}">
 <a class="skip" href="#_content">Skip to the content</a>
 <header>
 <a class="brand" href="${to("index.html")}">authmq</a> <span class="version">${version}</span>

@@ -77,12 +77,12 @@ export function renderMarkdown(text: string, linkTo: (href: string) => string | 
 }
 
 /** A table that scrolls by itself where it is wider than the page. */
-export function tableFrame(content: Html): Html {
+function tableFrame(content: Html): Html {
   return html`<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>${content}</table></div>\n`;
 }
 
 /** A block of code. */
-export function codeBlock(code: string, language?: string): Html {
+function codeBlock(code: string, language?: string): Html {
   return html`<pre tabindex="0"><code>${highlight(code, language)}</code></pre>\n`;
 }
 

@@ -9,6 +9,8 @@ export function partsOf(
   text: string,
 ): Found[] {
   const [intro = "", ...rest] = withoutMarks(text).split(/^#{2,6} .*$/m);
+  if (rest.length !== headings.length)
+    throw new Error(`${path}: a heading within a list, or what looks like one`);
   return [
     [title, "", path, compact(intro)],
     ...headings.map(

@@ -19,7 +19,6 @@ export interface Shape {
   readonly items?: Shape;
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
-  readonly $ref?: string;
 }
 
 /** What a key of the configuration is, in words. */

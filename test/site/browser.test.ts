@@ -15,6 +15,8 @@ const folder = join(scratch.folder, "site");
 
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 390, height: 844 };
+/** The least that WCAG 2.2 asks for (1.4.10). */
+const NARROWEST = { width: 320, height: 256 };
 
 /** Those that stand for the others: text, tables, queues, code. */
 const SAMPLES = [
@@ -52,6 +54,11 @@ describe("the documentation in a browser", { skip }, () => {
       sizes.reverse(); // the next page begins with the size that this one ends with
       await page.setViewportSize(sizes[0]!);
       assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
+    }
+    await page.setViewportSize(NARROWEST);
+    for (const path of SAMPLES) {
+      await page.goto(served.url + path);
+      assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${NARROWEST.width} wide`);
     }
     assert.deepEqual(troubles, []);
     await page.context().close();

@@ -1,6 +1,7 @@
-// Looks through the index of the site, which another script has put into `searchIndex`; the pages work without it.
+// Looks through the index of the site; the pages work without it.
 
 type Part = readonly [page: string, heading: string, address: string, words: string];
+/** Once the index is loaded. */
 declare const searchIndex: readonly Part[];
 
 /** So many results are shown. */
@@ -8,6 +9,8 @@ const MOST = 12;
 
 /** So many characters are shown on both sides of what was found. */
 const AROUND = 70;
+
+const root = document.body.dataset["root"] ?? "";
 
 const form = document.querySelector<HTMLFormElement>("form[role=search]");
 if (form !== null) startSearch(form);
@@ -17,14 +20,18 @@ function startSearch(form: HTMLFormElement): void {
   const count = form.querySelector("[role=status]");
   const list = form.querySelector("ol");
   if (input === null || count === null || list === null) return;
-  const show = (): void => {
+  let loading: Promise<void> | undefined;
+  const load = (): Promise<void> => (loading ??= loadIndex());
+  const show = async (): Promise<void> => {
+    await load();
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = words.length === 0 ? [] : find(words);
     const said = found.length === 0 ? "Nothing found" : `${found.length} found`;
     count.textContent = words.length === 0 ? "" : said;
     list.replaceChildren(...found.slice(0, MOST).map((part) => itemOf(part, words)));
   };
-  input.addEventListener("input", show);
+  input.addEventListener("focus", () => void load());
+  input.addEventListener("input", () => void show());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     list.querySelector("a")?.click();
@@ -33,9 +40,17 @@ function startSearch(form: HTMLFormElement): void {
     if (event.key !== "Escape") return;
     input.value = "";
     input.focus();
-    show();
+    void show();
   });
   form.hidden = false;
+}
+
+/** A script, because a page that nothing serves may load nothing else. */
+function loadIndex(): Promise<void> {
+  const script = document.createElement("script");
+  script.src = `${root}assets/index.js`;
+  document.head.append(script);
+  return new Promise((resolve) => script.addEventListener("load", () => resolve()));
 }
 
 /** The parts that have all words, those first that have them in their headings. */
@@ -57,7 +72,7 @@ function rankOf([page, heading, , body]: Part, words: readonly string[]): number
 
 function itemOf([page, heading, address, body]: Part, words: readonly string[]): Element {
   const link = document.createElement("a");
-  link.href = (document.body.dataset["root"] ?? "") + address;
+  link.href = root + address;
   link.textContent = heading === "" ? page : `${page}: ${heading}`;
   const excerpt = document.createElement("span");
   excerpt.textContent = excerptOf(body, words);
