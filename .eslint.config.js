@@ -19,6 +19,7 @@ const ROOMS = [
     "./src/worker.ts",
     "./src/create-auth.ts",
     "./src/schemas.ts",
+    "./src/schemas",
     "./src/index.ts",
   ],
   ["./src/cli", "./src/cli.ts"],
@@ -54,6 +55,7 @@ const HOMES = {
   "@zxcvbn-ts/language-common": ["cli/init.ts"],
   re2js: ["config/patterns.ts"],
   "redos-detector": ["config/patterns.ts"],
+  yaml: ["schemas/"],
   pino: ["observability/"],
   "prom-client": ["observability/"],
 };
@@ -156,7 +158,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["test/**/*.ts"],
+    files: ["{test,docs}/**/*.ts"],
     rules: {
       "@typescript-eslint/no-floating-promises": [
         "error",

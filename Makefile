@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench profile bench-directory bench-timing chaos fuzz check format schemas build secrets sbom
+.PHONY: help install demo test coverage bench profile bench-directory bench-timing chaos fuzz check format schemas docs build secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,18 +52,21 @@ check: install ## all that CI checks: format, lint, types, unused code, generate
 	@echo "lint" && $(NPM) run check:lint
 	@echo "types" && $(NPM) run check:types
 	@echo "unused code" && $(NPM) run check:unused
-	@echo "generated files" && $(NPM) run authmq -- schemas --check
+	@echo "generated files" && $(NPM) run check:generated
 	@echo "speed" && $(NPM) run bench -- --short
 	@echo "tests" && $(MAKE) test
 
 format: install ## format all files
 	@$(NPM) run format
 
-schemas: install ## write schemas/ anew from the code
+schemas: install ## write schemas/ and the tables of docs/configuration.md anew from the code
 	@$(NPM) run schemas
 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
+
+docs: install ## build the documentation as a site in site/, to be opened from there or served by anything
+	@$(NPM) run docs
 
 sbom: install ## write sbom.cdx.json: what an installation consists of (CycloneDX), by package-lock.json alone
 	@$(NPM) run sbom

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { settingTables, withTables } from "../docs/site/settings.ts";
 import { QUEUE_KEYS, queueNames } from "../src/config/queues.ts";
 import { configSchema } from "../src/config/schema.ts";
 import { SIGN_METHODS } from "../src/config/sections/jwt.ts";
@@ -24,7 +25,7 @@ test("protocol.md has a row for every queue, with its key in queue_settings, and
     assert.match(protocol, new RegExp(`^\\| \`${name}\` \\| \``, "m"));
     assert.ok(readme.includes(`\`${name}\``), name);
   }
-  for (const key of QUEUE_KEYS) assert.ok(protocol.includes(`\`${key}\``), key);
+  for (const key of QUEUE_KEYS.keys()) assert.ok(protocol.includes(`\`${key}\``), key);
 });
 
 test("reliability.md says of every queue what a repeat gets, with a key and without", () => {
@@ -53,6 +54,11 @@ test("configuration.md has every key of the configuration in the section it belo
       assert.ok(where.includes(`\`${name}\``), `${section}.${path}`);
     }
   }
+});
+
+test("configuration.md has the tables that the schema gives, in which every key is described", () => {
+  const document = read("docs/configuration.md");
+  assert.equal(withTables(document, settingTables()), document, "run make schemas");
 });
 
 test("configuration.md names every algorithm, secret type and default", () => {

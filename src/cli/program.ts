@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { z } from "zod";
 import { ConfigError } from "../config/fault.ts";
 import { messageOf } from "../errors.ts";
+import { readPackage } from "../schemas/package.ts";
 import { ExitError } from "./exit.ts";
 
 const EXIT_FAILURE = 1;
@@ -27,7 +26,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
 export async function run(args: readonly string[]): Promise<number> {
   const program = new Command("authmq")
     .description("Authentication and authorisation for services that talk over RabbitMQ.")
-    .version(packageVersion())
+    .version(readPackage().version)
     .addHelpText(
       "after",
       `
@@ -75,9 +74,4 @@ function withCause(error: unknown): string {
   if (!(error instanceof Error) || error.cause === undefined) return message;
   const cause = messageOf(error.cause);
   return message.includes(cause) ? message : `${message} (${cause})`;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }

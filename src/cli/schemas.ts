@@ -7,7 +7,9 @@ import { ExitError } from "./exit.ts";
 /** `authmq schemas`. */
 export function schemasCommand(): Command {
   return new Command("schemas")
-    .description("write the JSON Schemas of requests, replies and configuration, and the SQL of the tables")
+    .description(
+      "write the AsyncAPI document, the JSON Schemas of requests, replies and configuration, and the SQL of the tables",
+    )
     .option("--out <dir>", "folder to write to", "schemas")
     .option("--check", "write nothing; exit with 1 when a file is not up to date")
     .addHelpText("after", "\nExamples:\n  $ authmq schemas\n  $ authmq schemas --check")

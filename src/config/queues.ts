@@ -28,10 +28,13 @@ export const QUEUE_SETTINGS = {
 export type QueueName = keyof typeof QUEUE_SETTINGS;
 
 /** A second spelling of a key that the original system used. */
-const ALIASES = { group_workflow_group_users: "group_workflow_group_members" } as const;
+const ALIASES = { group_workflow_group_users: "group_user" } as const;
 
-/** Every key that `queue_settings` may have. */
-export const QUEUE_KEYS: readonly string[] = [...Object.values(QUEUE_SETTINGS), ...Object.keys(ALIASES)];
+/** Every key that `queue_settings` may have, with the default name of its queue. */
+export const QUEUE_KEYS: ReadonlyMap<string, QueueName> = new Map([
+  ...queueNames().map((name) => [QUEUE_SETTINGS[name], name] as const),
+  ...Object.entries(ALIASES),
+]);
 
 /** The default queue names in the order of the documentation. */
 export function queueNames(): QueueName[] {
@@ -50,7 +53,8 @@ export function nameQueues(settings: Readonly<Record<string, string | undefined>
 } {
   const faults: { path: string; msg: string }[] = [];
   const given = { ...settings };
-  for (const [alias, key] of Object.entries(ALIASES)) {
+  for (const [alias, name] of Object.entries(ALIASES)) {
+    const key = QUEUE_SETTINGS[name];
     if (given[alias] === undefined) continue;
     if (given[key] !== undefined)
       faults.push({ path: alias, msg: `means the same as ${key}: give one of them` });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { QueueName } from "../config/queues.ts";
 import type { AppConfig } from "../config/schema.ts";
+import { type ErrorCode, ERRORS } from "../errors.ts";
 import type { Access, Context, Services } from "./context.ts";
 
 /** One workflow: its queue, who may call it, what it takes and gives, and what it does. */
@@ -25,11 +26,15 @@ export interface Procedure<
   guesses?(input: z.output<Input>): string | undefined;
   /** Makes the answer of what the commit gave and was remembered, where the answer itself must not be stored. */
   recall?(services: Services, stored: Readonly<Record<string, unknown>>): Promise<z.output<Output>>;
+  /** What its handler may fail with, beside what `errorsOf` knows of every procedure. */
+  readonly errors?: readonly ErrorCode[];
   /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */
   whenRevoked?(username: string): z.output<Output>;
   /** The request without its token, by the rules of this installation. */
   input(app: AppConfig): Input;
   readonly output: Output;
+  /** A request without its token, and what may come of it, for the documentation. */
+  readonly example: { readonly request: z.input<Input>; readonly reply: z.output<Output> };
   /** Whether the list in the reply is empty, which is 204 instead of 200. */
   isEmpty?(output: z.output<Output>): boolean;
   handler(context: Context<A>, input: z.output<Input>): Promise<z.output<Output>>;
@@ -52,6 +57,15 @@ type TokenOf<A extends Access> = A extends "public"
       ? { access_token?: string }
       : { access_token: string };
 
+/** What any request may meet. */
+const ERRORS_OF_ALL: readonly ErrorCode[] = [
+  "INVALID_JSON",
+  "INVALID_INPUT",
+  "REQUEST_TOO_LARGE",
+  "INTERNAL",
+  "UNAVAILABLE",
+];
+
 /** A procedure as it is written down; its parts must fit each other. */
 export function defineProcedure<
   Name extends QueueName,
@@ -68,11 +82,22 @@ export function tokenField(access: Access): "id_token" | "access_token" | undefi
   return access === "id_token" ? "id_token" : "access_token";
 }
 
+/** Every code that a failure of a procedure may have, in the order of the table. */
+export function errorsOf(procedure: Procedure): ErrorCode[] {
+  const { access, errors = [], remembersAnswer } = procedure;
+  const possible = new Set<string>([...ERRORS_OF_ALL, ...errors]);
+  if (access !== "public") possible.add("INVALID_TOKEN");
+  if (access === "admin" || access === "self") possible.add("FORBIDDEN");
+  if (procedure.guesses !== undefined) possible.add("TOO_MANY_ATTEMPTS");
+  if (remembersAnswer === true) possible.add("IDEMPOTENCY_CONFLICT");
+  return Object.keys(ERRORS).filter((code): code is ErrorCode => possible.has(code));
+}
+
 /** The schema of a whole request, for documentation: the input and the token. */
 export function requestSchema(procedure: Procedure, app: AppConfig): z.ZodObject {
   const field = tokenField(procedure.access);
   const input = procedure.input(app);
   if (field === undefined) return input;
-  const token = z.string().describe(field === "id_token" ? "from login" : "from token");
+  const token = z.string().describe(field === "id_token" ? "from `login`" : "from `token`");
   return input.extend({ [field]: procedure.access === "optional" ? token.optional() : token });
 }

@@ -83,6 +83,14 @@ const WRONG: readonly (readonly [what: string, kind: Fault["kind"], ...of: Param
     ask("admin"),
     reply(failure(404, { msg: "", error: "toString" })),
   ],
+  [
+    "has an error of another queue",
+    "table",
+    known,
+    rules,
+    ask("admin"),
+    reply(failure(409, { msg: "the group exists already", error: "GROUP_TAKEN" })),
+  ],
   ["has another code than its error", "table", known, rules, ask("admin"), reply(failure(403, refusal))],
   [
     "has another sentence",

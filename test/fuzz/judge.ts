@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { ERRORS } from "../../src/errors.ts";
-import { requestSchema, type Procedure } from "../../src/rpc/procedure.ts";
+import { errorsOf, requestSchema, type Procedure } from "../../src/rpc/procedure.ts";
 import type { AppConfig } from "../../src/config/schema.ts";
 import type { Reply } from "./caller.ts";
 import type { Rendered } from "./rendered.ts";
@@ -156,13 +156,19 @@ function faultsOfSuccess(procedure: Procedure, code: number, data: Record<string
   return faults;
 }
 
-function faultsOfFailure({ fields: names }: Known, code: number, data: Record<string, unknown>): string[] {
+function faultsOfFailure(
+  { procedure, fields: names }: Known,
+  code: number,
+  data: Record<string, unknown>,
+): string[] {
   const { msg, error, ...more } = data;
   const entry = typeof error === "string" && Object.hasOwn(FAILURES, error) ? FAILURES[error] : undefined;
   if (entry === undefined) return [`error ${shorten(String(error))}`];
   const faults: string[] = [];
   if (entry.resp !== code || entry.msg !== msg)
     faults.push(`${code} ${String(error)} ${shorten(String(msg))}`);
+  if (!errorsOf(procedure).some((known) => known === error))
+    faults.push(`${String(error)}, which ${procedure.name} does not say that it fails with`);
   const { fields, reference, retry_after, ...rest } = more;
   if (Object.keys(rest).length > 0) faults.push(`also ${Object.keys(rest).join(", ")}`);
   if (fields !== undefined && (error !== "INVALID_INPUT" || !areFields(names, fields)))

@@ -23,27 +23,39 @@ export const amqpSettings = z.strictObject({
   host: z
     .union([brokerNode, z.array(brokerNode).min(1)])
     .default("127.0.0.1")
-    .describe("the broker, or a list of a cluster's nodes in the order to try them"),
-  port: port.default(5672).describe("of every host that names none"),
-  username: z.string().default("guest"),
-  password: z.string().default("guest"),
-  vhost: z.string().min(1).default("/"),
+    .describe(
+      "`host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; a list names a cluster's nodes in the order to try them",
+    ),
+  port: port.default(5672).describe("the port of every host that names none; with TLS mostly 5671"),
+  username: z.string().default("guest").describe("the user that connects"),
+  password: z.string().default("guest").describe("its password"),
+  vhost: z
+    .string()
+    .min(1)
+    .default("/")
+    .describe("the broker's vhost with the queues; not the vhost that tokens speak of"),
   connection_name: z.string().min(1).default("authmq").describe("shown in the broker's management pages"),
   message_lifetime: z
     .number()
     .positive()
     .optional()
     .describe("seconds that a reply may wait in its queue; without it, for ever"),
-  ca_file: filePath.optional().describe("PEM file of the broker's CA; given, the connection is TLS"),
-  heartbeat: z.int().min(1).max(3600).default(10).describe("seconds"),
-  prefetch: prefetch.default(64).describe("requests in flight per queue and worker"),
+  ca_file: filePath
+    .optional()
+    .describe("PEM file of the CA that signed the broker's certificate; given, the connection is TLS"),
+  heartbeat: z.int().min(1).max(3600).default(10).describe("seconds between heartbeats"),
+  prefetch: prefetch
+    .default(64)
+    .describe("requests in flight per queue and worker; queues that hash take fewer"),
   prefetch_by_queue: z
     .partialRecord(z.enum(queueNames()), prefetch)
     .optional()
-    .describe("the same for single queues, by their default names"),
+    .describe(
+      'the same for single queues by their default names, whether they hash or not: `{"login": 4, "user_get": 256}`',
+    ),
   queues: z
     .enum(QUEUE_PROFILES)
     .default("durable")
-    .describe("how the queues are declared; transient: as py_auth_micro does"),
-  max_request_bytes: z.int().min(1024).default(65_536).describe("a larger request is answered 413"),
+    .describe("how the queues are declared; `transient` is as py_auth_micro does"),
+  max_request_bytes: z.int().min(1024).default(65_536).describe("a longer request is answered 413"),
 });

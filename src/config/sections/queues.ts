@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { QUEUE_KEYS } from "../queues.ts";
+import { QUEUE_KEYS, QUEUE_SETTINGS, type QueueName } from "../queues.ts";
 
 const queueName = z
   .string()
@@ -10,6 +10,15 @@ const queueName = z
 /** `queue_settings`: other names for the queues. */
 export const queueSettings = z.strictObject(
   Object.fromEntries(
-    QUEUE_KEYS.map((key) => [key, queueName.optional().describe("queue name of this workflow")]),
+    Array.from(QUEUE_KEYS, ([key, name]) => [
+      key,
+      // Not zod's default: two spellings of one key must be told from one.
+      queueName.optional().meta({ default: name, description: describe(key, name) }),
+    ]),
   ),
 );
+
+function describe(key: string, name: QueueName): string {
+  const usual = QUEUE_SETTINGS[name];
+  return key === usual ? `the queue of \`${name}\`` : `another spelling of \`${usual}\``;
+}

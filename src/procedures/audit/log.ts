@@ -30,6 +30,22 @@ export const auditLog = defineProcedure({
     events: z.array(event),
     next: z.string().optional().describe("to be given as after, where there are more"),
   }),
+  example: {
+    request: { user: "alice", limit: 1 },
+    reply: {
+      events: [
+        {
+          id: "6f0c1c58-6d2c-4d07-9f3e-0c9a7f5f0a3b",
+          type: "group.member_added",
+          time: "2026-11-26T18:30:00.123Z",
+          user: "alice",
+          actor: "root",
+          data: { groupname: "billing" },
+        },
+      ],
+      next: "6f0c1c58-6d2c-4d07-9f3e-0c9a7f5f0a3b",
+    },
+  },
   async handler({ db }, { user, after, limit }) {
     const before = after === undefined ? undefined : await findEventSeq(db, after);
     if (after !== undefined && before === undefined) {

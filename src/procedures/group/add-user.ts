@@ -10,8 +10,13 @@ export const addUserToGroup = defineProcedure({
   description: "Adds a user to a group; a member stays one.",
   access: "admin",
   remembersAnswer: true,
+  errors: ["USER_NOT_FOUND", "GROUP_NOT_FOUND"],
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
+  example: {
+    request: { groupname: "billing", username: "alice" },
+    reply: { msg: "added user alice to group billing" },
+  },
   async handler({ lookups, commit, emit }, input) {
     const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {

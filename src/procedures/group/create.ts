@@ -9,8 +9,10 @@ export const createGroup = defineProcedure({
   description: "Makes a group.",
   access: "admin",
   remembersAnswer: true,
+  errors: ["GROUP_TAKEN"],
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
+  example: { request: { groupname: "billing" }, reply: { msg: "created group billing" } },
   async handler({ commit, emit }, input) {
     return commit(async (trx) => {
       if ((await createRow(trx, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");

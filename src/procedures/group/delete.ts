@@ -9,8 +9,10 @@ export const deleteGroup = defineProcedure({
   description: "Deletes a group with its memberships; the admin group stays.",
   access: "admin",
   remembersAnswer: true,
+  errors: ["GROUP_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
+  example: { request: { groupname: "billing" }, reply: { msg: "deleted group billing" } },
   async handler({ app, commit, emit }, input) {
     if (input.groupname === app.admin_group) throw new AppError("LAST_ADMIN");
     return commit(async (trx) => {

@@ -7,6 +7,7 @@ export const getAllGroups = defineProcedure({
   access: "user",
   input: () => z.object({}),
   output: z.object({ groups: z.array(z.string()) }),
+  example: { request: {}, reply: { groups: ["admin", "billing"] } },
   isEmpty: ({ groups }) => groups.length === 0,
   async handler({ lookups }) {
     return { groups: [...(await lookups.groups())] };

@@ -8,8 +8,10 @@ export const groupMembers = defineProcedure({
   name: "group_user",
   description: "Lists the usernames in a group.",
   access: "admin",
+  errors: ["GROUP_NOT_FOUND"],
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ users: z.array(z.string()) }),
+  example: { request: { groupname: "billing" }, reply: { users: ["alice"] } },
   async handler({ db }, input) {
     const users = await listMembers(db, input.groupname);
     if (users.length === 0 && !(await groupExists(db, input.groupname)))

@@ -10,8 +10,13 @@ export const removeUserFromGroup = defineProcedure({
   description: "Takes a user out of a group; the last administrator stays in the admin group.",
   access: "admin",
   remembersAnswer: true,
+  errors: ["USER_NOT_FOUND", "GROUP_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
   output: z.object({ msg: z.string() }),
+  example: {
+    request: { groupname: "billing", username: "alice" },
+    reply: { msg: "removed user alice from group billing" },
+  },
   async handler({ app, lookups, commit, emit }, input) {
     const user = await getAccount({ lookups }, input.username);
     return commit(async (trx) => {

@@ -7,8 +7,10 @@ export const getAccessToken = defineProcedure({
   name: "token",
   description: "Exchanges an ID token for a short-lived access token with the user's groups and vhost.",
   access: "id_token",
+  errors: ["ACCOUNT_NOT_ACTIVATED"],
   input: () => z.object({ ip: ip() }),
   output: z.object({ access_token: z.string() }),
+  example: { request: { ip: "192.0.2.17" }, reply: { access_token: "<access token>" } },
   async handler({ app, issuer, lastUse, revalidate, session: presented }) {
     if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
     const session = await revalidate(presented);

@@ -31,6 +31,23 @@ export const introspect = defineProcedure({
   input: () =>
     z.object({ token: z.string("must be a string").describe("an access token or an ID token"), ip: ip() }),
   output,
+  example: {
+    request: { token: "an access token or an ID token" },
+    reply: {
+      active: true,
+      typ: "at+jwt",
+      token_type: "Bearer",
+      iss: "authmq",
+      sub: "alice",
+      username: "alice",
+      groups: ["billing"],
+      vhost: "prod",
+      jti: "3d5b7a6e-6c0e-4c5e-9a53-4f3f6d1c2b1a",
+      iat: 1_790_000_000,
+      nbf: 1_790_000_000,
+      exp: 1_790_000_300,
+    },
+  },
   async handler(context, { token, ip: address }) {
     const verified = context.validator.verifyToken(token);
     if (verified === undefined) return { active: false };

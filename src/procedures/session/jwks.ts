@@ -16,6 +16,21 @@ export const getJwks = defineProcedure({
   access: "public",
   input: () => z.object({}),
   output: z.object({ keys: z.array(jwk) }),
+  example: {
+    request: {},
+    reply: {
+      keys: [
+        {
+          kty: "OKP",
+          crv: "Ed25519",
+          x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+          kid: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+          alg: "EdDSA",
+          use: "sig",
+        },
+      ],
+    },
+  },
   async handler({ jwks }) {
     return { keys: [...jwks().keys] };
   },

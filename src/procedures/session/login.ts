@@ -29,6 +29,7 @@ export const login = defineProcedure({
   remembersAnswer: true,
   hashes: true,
   asksDirectory: true,
+  errors: ["INVALID_CREDENTIALS", "ACCOUNT_NOT_ACTIVATED"],
   input: (app) =>
     z
       .object({
@@ -51,6 +52,10 @@ export const login = defineProcedure({
     id_token: z.string(),
     kerberos_ticket: z.string().optional().describe("proves this service to the client, in base64"),
   }),
+  example: {
+    request: { username: "alice", password: "nine lanterns at dusk", vhost: "prod", ip: "192.0.2.17" },
+    reply: { id_token: "<ID token>" },
+  },
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
     const { db, emit, login: checkLogin, stillWanted } = context;

@@ -11,6 +11,7 @@ export const logout = defineProcedure({
   whenRevoked: (username) => ({ msg: `logged out ${username}` }),
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
+  example: { request: { ip: "192.0.2.17" }, reply: { msg: "logged out alice" } },
   async handler({ commit, emit, session }) {
     const isDone = await commit(async (trx) => {
       if (!(await deleteIdToken(trx, session.token_id))) return false;

@@ -27,6 +27,7 @@ export const adminCreateUser = defineProcedure({
   access: "admin",
   remembersAnswer: true,
   hashes: true,
+  errors: ["USERNAME_TAKEN", "EMAIL_TAKEN"],
   input: (app) =>
     z
       .object({
@@ -47,6 +48,10 @@ export const adminCreateUser = defineProcedure({
       })
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: { username: "alice", password: "nine lanterns at dusk", email: "alice@example.com" },
+    reply: { success: true, msg: "created user alice" },
+  },
   async handler(context, input) {
     const { commit, emit, passwords, stillWanted } = context;
     const { password } = input;

@@ -20,6 +20,7 @@ export const changeUser = defineProcedure({
   access: "self",
   remembersAnswer: true,
   hashes: true,
+  errors: ["NOT_LOCAL", "ACCOUNT_NOT_ACTIVATED", "USER_NOT_FOUND", "EMAIL_TAKEN", "LAST_ADMIN"],
   input: (app) =>
     z
       .object({
@@ -37,6 +38,10 @@ export const changeUser = defineProcedure({
       )
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: { username: "alice", email: "alice@example.org" },
+    reply: { success: true, msg: "changed user alice" },
+  },
   async handler(context, { username: target, password, email: address, activated }) {
     const { app, caller, commit, emit, passwords, stillWanted } = context;
     if (activated !== undefined && !caller.isAdmin)

@@ -10,8 +10,10 @@ export const deleteUser = defineProcedure({
   description: "Deletes a user with token and memberships; users may delete themselves.",
   access: "self",
   remembersAnswer: true,
+  errors: ["ACCOUNT_NOT_ACTIVATED", "USER_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: { request: { username: "alice" }, reply: { success: true, msg: "deleted user alice" } },
   async handler(context, input) {
     const user = await getTargetRow(context, input.username);
     return context.commit(async (trx) => {

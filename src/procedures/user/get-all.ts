@@ -7,6 +7,7 @@ export const getAllUsers = defineProcedure({
   access: "user",
   input: () => z.object({}),
   output: z.object({ users: z.array(z.string()) }),
+  example: { request: {}, reply: { users: ["alice", "bob-the-builder"] } },
   isEmpty: ({ users }) => users.length === 0,
   async handler({ lookups }) {
     return { users: [...(await lookups.usernames())] };

@@ -21,6 +21,7 @@ export const getUser = defineProcedure({
   name: "user_get",
   description: "Describes a user: a little to anyone, more to the user itself, all to admins.",
   access: "optional",
+  errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
   output: z.object({
     username: z.string(),
@@ -35,6 +36,20 @@ export const getUser = defineProcedure({
     email_verified: z.boolean().optional().describe("admins: somebody proved to read what is sent there"),
     auth_type: authType().optional().describe("admins"),
   }),
+  example: {
+    request: { username: "alice" },
+    reply: {
+      username: "alice",
+      activated: true,
+      created_at: "2026-01-15T08:30:00.000Z",
+      groups: ["billing"],
+      token_info: {
+        valid_until: "2026-03-02T09:00:00.000Z",
+        last_use: "2026-03-01T16:45:12.000Z",
+        vhost: "prod",
+      },
+    },
+  },
   async handler({ app, caller, lastUse, lookups }, input) {
     if (caller === undefined && !app.anonymous_user_get)
       throw new AppError("INVALID_TOKEN", "access_token is missing");

@@ -28,6 +28,13 @@ export const forgotPassword = defineProcedure({
       .refine(isOne, { path: ["username"], error: "give username or email, one of them", ...together })
       .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: { email: "alice@example.com" },
+    reply: {
+      success: true,
+      msg: "where there is such an account, a message is on its way to its address",
+    },
+  },
   async handler(context, given) {
     const { app, commit, db, emit } = context;
     const typed = given.username ?? given.email ?? "";

@@ -13,6 +13,7 @@ export const resetPassword = defineProcedure({
   access: "public",
   remembersAnswer: true,
   hashes: true,
+  errors: ["INVALID_TOKEN"],
   input: (app) =>
     z
       .object({ reset_token: sentToken(), password: newPassword(app), password_confirm: password() })
@@ -22,6 +23,14 @@ export const resetPassword = defineProcedure({
       })
       .meta({ required: ["reset_token", "password", "password_confirm"] }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: {
+      reset_token: "the token from the message",
+      password: "seven lanterns at dawn",
+      password_confirm: "seven lanterns at dawn",
+    },
+    reply: { success: true, msg: "changed the password of alice" },
+  },
   async handler(context, { reset_token, password: secret }) {
     const { app, commit, db, emit, lookups, passwords, stillWanted, throttle } = context;
     const digest = digestOf(reset_token);

@@ -11,6 +11,7 @@ export const registerUser = defineProcedure({
   access: "public",
   remembersAnswer: true,
   hashes: true,
+  errors: ["REGISTRATION_CLOSED", "USERNAME_TAKEN", "EMAIL_TAKEN"],
   input: (app) =>
     z
       .object({
@@ -25,6 +26,15 @@ export const registerUser = defineProcedure({
       })
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: {
+      username: "alice",
+      password: "nine lanterns at dusk",
+      password_confirm: "nine lanterns at dusk",
+      email: "alice@example.com",
+    },
+    reply: { success: true, msg: "registered user alice" },
+  },
   async handler(context, input) {
     const { app, commit, emit, passwords, stillWanted } = context;
     if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");

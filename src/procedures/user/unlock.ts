@@ -9,8 +9,10 @@ export const unlockUser = defineProcedure({
   description: "Takes back what failed logins have made an account's next ones wait for.",
   access: "admin",
   remembersAnswer: true,
+  errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ msg: z.string() }),
+  example: { request: { username: "alice" }, reply: { msg: "unlocked user alice" } },
   async handler({ commit, emit, throttle }, input) {
     return commit(async (trx) => {
       const user = await findUser(trx, input.username);

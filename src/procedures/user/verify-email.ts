@@ -10,8 +10,13 @@ export const verifyEmail = defineProcedure({
   description: "Proves with a token that was sent that somebody reads what is sent to a user's address.",
   access: "public",
   remembersAnswer: true,
+  errors: ["INVALID_TOKEN"],
   input: () => z.object({ verify_token: sentToken() }).meta({ required: ["verify_token"] }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
+  example: {
+    request: { verify_token: "the token from the message" },
+    reply: { success: true, msg: "verified the address of alice" },
+  },
   async handler({ app, commit, db, emit }, { verify_token }) {
     const digest = digestOf(verify_token);
     const holder = await findHolder(db, "email_verification", digest);

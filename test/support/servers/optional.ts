@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { missingForTickets } from "../kerberos-ticket.ts";
 import { missingForPython } from "../python.ts";
+import { missingForBrowser } from "./browser.ts";
 import { missingFor } from "./directories.ts";
 import { installPackages } from "./install.ts";
 import { missingForKdc } from "./kdc.ts";
@@ -42,10 +43,11 @@ const SUITES: readonly Suite[] = [
     packages: ["python3", "python3-pika"],
     missing: missingForPython,
   },
+  { name: "the documentation in a browser", packages: ["chromium"], missing: missingForBrowser },
 ];
 
 /**
- * Installs what the suites of directories need, as far as that is possible here, and says which of them are left out:
+ * Installs what the suites of directories and of a browser need, as far as that is possible here, and says which of them are left out:
  * their test files skip themselves for the same reason. Throws instead where AUTHMQ_TEST_ALL is 1, as in CI.
  */
 export async function provideOptional(say: (line: string) => void): Promise<void> {

@@ -1,0 +1,174 @@
+import { parse } from "yaml";
+import { ERRORS } from "../../src/errors.ts";
+import type { Draft } from "./draft.ts";
+import { type Shape, typeOf } from "./settings.ts";
+
+interface Reference {
+  readonly $ref: string;
+}
+
+interface Message {
+  readonly payload: Shape;
+  readonly examples: readonly { readonly name: string; readonly payload: unknown }[];
+}
+
+interface Operation {
+  readonly summary: string;
+  readonly description: string;
+  readonly tags: readonly { readonly name: string }[];
+  readonly channel: Reference;
+  readonly messages: readonly Reference[];
+  readonly reply: { readonly messages: readonly Reference[] };
+  readonly "x-errors": readonly (keyof typeof ERRORS)[];
+}
+
+interface AsyncApi {
+  readonly info: { readonly description: string };
+  readonly operations: Readonly<Record<string, Operation>>;
+}
+
+/** So long a pattern is shown; a longer one stands in the schema. */
+const MAX_PATTERN = 60;
+
+/** The pages of an AsyncAPI document: an overview, and one for each queue. */
+export function queuePages(yaml: string): Draft[] {
+  const api = parse(yaml) as AsyncApi;
+  const pages = Object.entries(api.operations).map(([name, operation]) => ({
+    file: `queues/${name}.md`,
+    text: queuePage(api, name, operation),
+  }));
+  return [{ file: "queues/index.md", text: overview(api) }, ...pages];
+}
+
+function overview({ info, operations }: AsyncApi): string {
+  const groups = Map.groupBy(Object.entries(operations), ([, { tags }]) => tags[0]?.name ?? "");
+  const tables = Array.from(groups, ([tag, members]) => {
+    const rows = members.map(([name, operation]) => [
+      `[\`${name}\`](${name}.md)`,
+      operation.summary,
+      whoMay(operation),
+    ]);
+    return `## ${tag}\n\n${table(["queue", "does", "who may call"], rows)}`;
+  });
+  return [
+    "# Queues",
+    "This is [asyncapi.yaml](../schemas/asyncapi.yaml) for people to read; what is beside the queues stands in the " +
+      "[protocol](../docs/protocol.md).",
+    ...tables,
+    "## What all have in common",
+    info.description,
+  ].join("\n\n");
+}
+
+function queuePage(api: AsyncApi, name: string, operation: Operation): string {
+  const request = resolve(api, operation.messages) as Message;
+  const reply = resolve(api, operation.reply.messages) as Message;
+  const success = reply.payload.anyOf?.[0];
+  const channel = resolve(api, [operation.channel]) as { readonly description: string };
+  const [shown, ...failures] = reply.examples;
+  const errors = operation["x-errors"].map((code) => [
+    String(ERRORS[code].resp),
+    `\`${code}\``,
+    ERRORS[code].msg,
+  ]);
+  return [
+    `# ${name}`,
+    operation.summary,
+    ...factsOf(operation).map((fact) => `- ${fact}`),
+    `- ${channel.description}`,
+    "## Request",
+    fieldTable(request.payload, "required"),
+    oneOf(request.payload),
+    ...request.examples.map(({ payload }) => json(payload)),
+    `As a JSON Schema: [${name}.request.json](../schemas/rpc/${name}.request.json).`,
+    "## Reply",
+    `\`resp_code\` is ${codesOf(success?.properties?.["resp_code"])}, and \`resp_data\` has:`,
+    fieldTable(success?.properties?.["resp_data"] ?? {}, "always"),
+    ...(shown === undefined ? [] : [json(shown.payload)]),
+    `As a JSON Schema, failures included: [${name}.reply.json](../schemas/rpc/${name}.reply.json).`,
+    "## Failures",
+    table(["resp_code", "error", "msg"], errors),
+    ...failures.map(({ payload }) => json(payload)),
+  ]
+    .join("\n\n")
+    .replaceAll(/(^- .*)\n\n(?=- )/gm, "$1\n");
+}
+
+/** What the first of some references leads to, through references on the way. */
+function resolve(api: AsyncApi, [reference]: readonly Reference[]): unknown {
+  if (reference === undefined) throw new Error("no reference");
+  let found: unknown = reference;
+  while (isReference(found)) {
+    const path = found.$ref.slice("#/".length).split("/");
+    found = path.reduce<unknown>((place, key) => (place as Record<string, unknown>)[key], api);
+  }
+  return found;
+}
+
+function isReference(value: unknown): value is Reference {
+  return typeof value === "object" && value !== null && "$ref" in value;
+}
+
+/** The sentences of a description that come before its failures, which have a table here. */
+function factsOf({ description }: Operation): string[] {
+  return description.split("\nFailures:")[0]?.split("\n") ?? [];
+}
+
+function whoMay(operation: Operation): string {
+  return factsOf(operation)[0]?.replace(/^Who may call: |\.$/g, "") ?? "";
+}
+
+/** `present` is what is said of a field that is never left out. */
+function fieldTable(shape: Shape, present: string): string {
+  const rows = fieldsOf(shape, present);
+  return rows.length === 0 ? "Nothing." : table(["field", "type", "", "meaning"], rows);
+}
+
+function fieldsOf({ properties = {}, required = [] }: Shape, present: string, prefix = ""): string[][] {
+  return Object.entries(properties).flatMap(([name, field]) => {
+    const whole = field.anyOf?.find(({ properties: inner }) => inner !== undefined) ?? field;
+    const fallback =
+      field.default === undefined ? "optional" : `default ${code(JSON.stringify(field.default))}`;
+    const { pattern = "" } = field;
+    const meaning = [
+      field.description ?? "",
+      pattern !== "" && pattern.length <= MAX_PATTERN ? `matches ${code(pattern)}` : "",
+    ];
+    return [
+      [
+        `\`${prefix}${name}\``,
+        typeOf(field),
+        required.includes(name) ? present : fallback,
+        meaning.filter((part) => part !== "").join("; "),
+      ],
+      ...fieldsOf(whole, present, `${prefix}${name}.`),
+      ...fieldsOf(whole.items ?? {}, present, `${prefix}${name}[].`),
+    ];
+  });
+}
+
+function oneOf({ anyOf = [] }: Shape): string {
+  const choices = anyOf.map(({ required = [] }) => required.map((field) => `\`${field}\``).join(" and "));
+  return choices.length === 0 ? "" : `Either ${choices.join(", or ")}.`;
+}
+
+function codesOf(shape: Shape = {}): string {
+  if (shape.enum === undefined) return String(shape.const);
+  return `${shape.enum.join(" or ")} (where there is nothing to list)`;
+}
+
+function json(value: unknown): string {
+  return `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``;
+}
+
+/** A code span, also of what has a backtick in it. */
+function code(text: string): string {
+  return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
+    .join("\n");
+}

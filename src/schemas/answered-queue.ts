@@ -1,0 +1,108 @@
+import { QUEUE_SETTINGS } from "../config/queues.ts";
+import type { AppConfig } from "../config/schema.ts";
+import { ERRORS } from "../errors.ts";
+import type { Access } from "../rpc/context.ts";
+import { errorsOf, type Procedure, requestSchema } from "../rpc/procedure.ts";
+import { exampleReplies, exampleRequest } from "./examples.ts";
+import { type Part, toDraft7 } from "./part.ts";
+import { successSchema } from "./replies.ts";
+
+/** Who may call, by the access of a procedure. */
+const CALLERS = {
+  public: "anyone",
+  optional: "anyone; a token that is given must be good",
+  id_token: "the holder of the ID token",
+  user: "any user, with an access token",
+  self: "an admin, or the user that `username` names, with an access token",
+  admin: "an admin, with an access token",
+} as const satisfies Record<Access, string>;
+
+const CORRELATION_ID = "6f1f2a3e-6c0b-4c55-9d9b-0d7a5a3a2b10";
+const KEY = "0b9c8a52-3f0e-4c63-8a3d-2f1b6f0f7c11";
+
+/** A queue that workers answer: its channel, its operation and both messages, by the rules of an installation. */
+export function answeredQueue(procedure: Procedure, app: AppConfig): Part {
+  const { name, description } = procedure;
+  const key = QUEUE_SETTINGS[name];
+  return {
+    channels: {
+      [name]: {
+        address: name,
+        title: name,
+        description: `Another name is given by \`queue_settings.${key}\`.`,
+        messages: { request: { $ref: `#/components/messages/${name}.request` } },
+        bindings: {
+          amqp: {
+            is: "queue",
+            queue: { name, durable: true, exclusive: false, autoDelete: false },
+            bindingVersion: "0.3.0",
+          },
+        },
+      },
+    },
+    replies: { [name]: { $ref: `#/components/messages/${name}.reply` } },
+    operations: {
+      [name]: {
+        action: "receive",
+        channel: { $ref: `#/channels/${name}` },
+        title: name,
+        summary: description,
+        description: describe(procedure),
+        tags: [{ name: key.slice(0, key.indexOf("_")) }],
+        bindings: { amqp: { ack: true, bindingVersion: "0.3.0" } },
+        messages: [{ $ref: `#/channels/${name}/messages/request` }],
+        reply: {
+          address: { $ref: "#/components/replyAddresses/reply_to" },
+          channel: { $ref: "#/channels/replies" },
+          messages: [{ $ref: `#/channels/replies/messages/${name}` }],
+        },
+        "x-access": procedure.access,
+        "x-errors": errorsOf(procedure),
+      },
+    },
+    messages: {
+      [`${name}.request`]: {
+        name: `${name}.request`,
+        title: `Request to ${name}`,
+        traits: [{ $ref: "#/components/messageTraits/request" }],
+        payload: toDraft7(requestSchema(procedure, app), "input"),
+        examples: [
+          {
+            name: "request",
+            headers: {
+              reply_to: "amq.rabbitmq.reply-to",
+              correlation_id: CORRELATION_ID,
+              ...(procedure.remembersAnswer === true ? { message_id: KEY } : {}),
+            },
+            payload: exampleRequest(procedure),
+          },
+        ],
+      },
+      [`${name}.reply`]: {
+        name: `${name}.reply`,
+        title: `Reply of ${name}`,
+        traits: [{ $ref: "#/components/messageTraits/reply" }],
+        payload: {
+          anyOf: [toDraft7(successSchema(procedure), "output"), { $ref: "#/components/schemas/failure" }],
+        },
+        examples: Object.entries(exampleReplies(procedure)).map(([example, payload]) => ({
+          name: example,
+          headers: { correlation_id: CORRELATION_ID },
+          payload,
+        })),
+      },
+    },
+  };
+}
+
+function describe(procedure: Procedure): string {
+  const failures = Map.groupBy(errorsOf(procedure), (code) => ERRORS[code].resp);
+  return [
+    `Who may call: ${CALLERS[procedure.access]}.`,
+    procedure.remembersAnswer === true
+      ? "A repeat with the same key gets the same answer and has no second effect."
+      : "A repeat is done again.",
+    "Failures:",
+    ...Array.from(failures, ([resp, codes]) => `- ${resp}: ${codes.join(", ")}`),
+  ].join("\n");
+}

@@ -1,0 +1,29 @@
+import { AppError, type ErrorCode } from "../errors.ts";
+import { type Envelope, failureEnvelope, successEnvelope } from "../rpc/envelope.ts";
+import { type Procedure, tokenField } from "../rpc/procedure.ts";
+
+/** The details that go with some failures. */
+const DETAILS: Partial<Record<ErrorCode, ConstructorParameters<typeof AppError>[2]>> = {
+  INVALID_INPUT: { fields: [{ path: "username", msg: "must be a string" }] },
+  TOO_MANY_ATTEMPTS: { retryAfter: 8 },
+};
+
+/** A whole request to a queue, with text in the place of its token that can be taken for none. */
+export function exampleRequest(procedure: Procedure): Readonly<Record<string, unknown>> {
+  const { request } = procedure.example;
+  const field = tokenField(procedure.access);
+  if (field === undefined) return request;
+  return { ...request, [field]: field === "id_token" ? "<ID token>" : "<access token>" };
+}
+
+/** Replies of a queue by their names: the success, and each failure that is its own, or the commonest of all. */
+export function exampleReplies(procedure: Procedure): Readonly<Record<string, Envelope>> {
+  const own = [...(procedure.errors ?? [])];
+  if (procedure.guesses !== undefined) own.push("TOO_MANY_ATTEMPTS");
+  const codes: readonly ErrorCode[] =
+    own.length > 0 ? own : [procedure.access === "public" ? "INVALID_INPUT" : "INVALID_TOKEN"];
+  return Object.fromEntries([
+    ["success", successEnvelope(200, procedure.example.reply)],
+    ...codes.map((code) => [code, failureEnvelope(new AppError(code, undefined, DETAILS[code]))] as const),
+  ]);
+}
