@@ -13,6 +13,7 @@ import { removeUserFromGroup } from "./procedures/group/remove-user.ts";
 import { getAccessToken } from "./procedures/session/get-access-token.ts";
 import { login } from "./procedures/session/login.ts";
 import { logout } from "./procedures/session/logout.ts";
+import { revokeSession } from "./procedures/session/revoke.ts";
 import { adminCreateUser } from "./procedures/user/admin-create.ts";
 import { changeUser } from "./procedures/user/change.ts";
 import { deleteUser } from "./procedures/user/delete.ts";
@@ -39,6 +40,7 @@ export interface Auth extends AsyncDisposable {
     readonly login: Workflow<typeof login>;
     readonly logout: Workflow<typeof logout>;
     readonly getAccessToken: Workflow<typeof getAccessToken>;
+    readonly revoke: Workflow<typeof revokeSession>;
   };
   readonly user: {
     readonly register: Workflow<typeof registerUser>;
@@ -70,7 +72,12 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const engine = await openEngine(config, log, createMetrics());
   const workflow = workflowsOf(engine);
   return {
-    session: { login: workflow(login), logout: workflow(logout), getAccessToken: workflow(getAccessToken) },
+    session: {
+      login: workflow(login),
+      logout: workflow(logout),
+      getAccessToken: workflow(getAccessToken),
+      revoke: workflow(revokeSession),
+    },
     user: {
       register: workflow(registerUser),
       adminCreate: workflow(adminCreateUser),

@@ -3,6 +3,7 @@ export const QUEUE_SETTINGS = {
   login: "session_workflow_login",
   logout: "session_workflow_logout",
   token: "session_workflow_get_access_token",
+  session_revoke: "session_workflow_revoke_session",
   user_register: "user_workflow_register_user",
   user_admin_create: "user_workflow_admin_create_user",
   user_delete: "user_workflow_delete_user",

@@ -7,6 +7,7 @@ import { removeUserFromGroup } from "./group/remove-user.ts";
 import { getAccessToken } from "./session/get-access-token.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
+import { revokeSession } from "./session/revoke.ts";
 import { adminCreateUser } from "./user/admin-create.ts";
 import { changeUser } from "./user/change.ts";
 import { deleteUser } from "./user/delete.ts";
@@ -20,6 +21,7 @@ export const PROCEDURES = [
   login,
   logout,
   getAccessToken,
+  revokeSession,
   registerUser,
   adminCreateUser,
   deleteUser,

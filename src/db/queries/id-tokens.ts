@@ -146,6 +146,12 @@ export async function deleteIdToken(db: Db, tokenId: bigint): Promise<boolean> {
   return numDeletedRows > 0n;
 }
 
+/** Revokes the ID token that a user holds; false where there is none. `username` in its stored spelling. */
+export async function deleteIdTokenOf(db: Db, username: string): Promise<boolean> {
+  const { numDeletedRows } = await db.deleteFrom("token").where("user_id", "=", username).executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
 interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "last_use"> {
   readonly token_id: bigint | string;
   readonly valid_until: string;

@@ -45,6 +45,7 @@ const OTHER_FIELDS: readonly (readonly [queue: QueueName, field: string, more: o
   ["user_change", "username", { activated: true }, NO_USERNAME],
   ["user_change", "email", { username: "alice" }, NO_EMAIL],
   ["user_unlock", "username", {}, NO_USERNAME],
+  ["session_revoke", "username", {}, NO_USERNAME],
   ["user_admin_create", "username", { password: PASSWORD, email: "sql@example.com" }, NO_USERNAME],
   ["user_admin_create", "email", { username: "injected", password: PASSWORD }, NO_EMAIL],
   ["group_user", "groupname", {}, NO_GROUP],
