@@ -99,7 +99,7 @@ for (const database of DATABASES) {
         const whole = await all(worker.db);
         const texts = fc.oneof(
           fc.constantFrom(...whole.slice(0, 300)),
-          fc.string({ unit: fc.constantFrom(..."aAzZmM-_059"), maxLength: 6 }),
+          fc.string({ unit: fc.constantFrom("a", "A", "z", "Z", "m", "-", "_", "0", "9"), maxLength: 6 }),
         );
         await fc.assert(
           fc.asyncProperty(texts, fc.integer({ min: 1, max: 20 }), async (after, limit) => {
@@ -170,7 +170,7 @@ for (const database of DATABASES) {
       const pages: Page[] = [
         { limit: 50, after: undefined, prefix: undefined },
         { limit: 50, after: middle, prefix: undefined },
-        { limit: 50, after: undefined, prefix: "m" },
+        { limit: 50, after: undefined, prefix: "Z" },
         { limit: 50, after: middle, prefix: middle.slice(0, 2) },
       ];
       for (const [what, { read }] of Object.entries(LISTS))
@@ -178,7 +178,7 @@ for (const database of DATABASES) {
           const label = `${what} ${JSON.stringify(page)}`;
           if (dialectOf(worker.db) === "mysql") {
             const rows = await rowsRead(worker, (db) => read(db, page));
-            assert.ok(rows <= 60, `${label}: ${rows} rows`);
+            assert.ok(rows >= 40 && rows <= 60, `${label}: ${rows} rows`);
           } else {
             const plan = await planOf(worker, (db) => read(db, page));
             assert.match(plan, /^(?:SEARCH|SCAN) \w+ USING (?:COVERING )?INDEX [^;]+$/, label);

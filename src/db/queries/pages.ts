@@ -43,14 +43,12 @@ export async function pageOfGroups(db: Db, page: Page): Promise<PageOfNames> {
 
 /** One page of the usernames in a group. */
 export async function pageOfMembers(db: Db, groupname: string, page: Page): Promise<PageOfNames> {
-  const rows = await db
-    .selectFrom("usergroup")
-    .select("username as name")
-    .where("groupname", "=", groupname)
-    .where(within(db, "username", page))
-    .orderBy("username")
-    .limit(oneMore(page))
-    .execute();
+  // Left to itself MariaDB reads all of a group that most users are in (6,496 rows for a page of 50 were measured).
+  const index = dialectOf(db) === "mysql" ? sql.raw("force index (usergroup_by_group)") : sql.raw("");
+  const { rows } = await sql<{ name: string }>`
+    select username as name from usergroup ${index}
+    where groupname = ${groupname} and ${within(db, "username", page)}
+    order by username limit ${oneMore(page)}`.execute(db);
   return cut(rows, page);
 }
 

@@ -63,6 +63,23 @@ const others = OTHER_FIELDS.map(([queue, field, more, msg]) =>
   })),
 );
 
+/** What would find everybody, or somebody, were it not taken letter by letter. */
+const pages = [
+  ...attacks("a list of users that begin with", "user_all", INJECTIONS, async (q, { accessToken }) => ({
+    request: { q, access_token: await accessToken("bobby") },
+    reply: { resp_code: 204, resp_data: { users: [] } },
+  })),
+  ...attacks(
+    "a page of groups behind",
+    "group_all",
+    { "SQL that is always true": "zz' OR '1'='1", "SQL with a comment": "zz' -- " },
+    async (cursor, { accessToken }) => ({
+      request: { after: cursor, access_token: await accessToken("bobby") },
+      reply: { resp_code: 204, resp_data: { groups: [] } },
+    }),
+  ),
+];
+
 /** Names that are not alice's, though somebody may take them for it. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
   "with a space behind it": "alice ",
@@ -210,6 +227,7 @@ const emails = [
 export const names: Attack[] = [
   ...injections,
   ...others,
+  ...pages,
   ...lookalikes,
   ...taken,
   ...prototypes,
