@@ -18,6 +18,7 @@ export function createFirstLines(): FirstLines {
   for (const statement of [
     "pragma journal_mode = off",
     "pragma synchronous = off",
+    "pragma cache_size = -16384",
     "create table seen (digest blob primary key, line integer not null) without rowid",
     "begin",
   ])

@@ -1,7 +1,8 @@
 import type { Database } from "../../db/database.ts";
 import type { FirstLines } from "../../db/first-lines.ts";
 import { foldName } from "../../db/names.ts";
-import { importBatch, type ImportedUser, type ImportRules } from "../../db/queries/import-users.ts";
+import type { ImportedUser, ImportRules } from "../../db/queries/import-plan.ts";
+import { importBatch } from "../../db/queries/import-users.ts";
 import { ExitError } from "../exit.ts";
 import type { Entry } from "./format.ts";
 import type { ReadRecord } from "./record.ts";
@@ -82,7 +83,7 @@ export function createBatches(parts: Parts): Batches {
   };
 }
 
-function isWithoutPassword({ auth_type, password_hash }: ImportedUser): boolean {
+function isWithoutPassword({ auth_type = "LOCAL", password_hash }: ImportedUser): boolean {
   return auth_type === "LOCAL" && password_hash === undefined;
 }
 

@@ -41,6 +41,9 @@ export function csvFormat(): LineFormat {
         return [{ number: line.number, text: "", fault: line.fault }];
       });
     },
+    end() {
+      if (columns === undefined) throw new ExitError(2, "the file has no line that names the columns");
+    },
     refused({ number, text, ...entry }, reason) {
       const names = (columns ?? []).filter((column) => column !== REFUSED);
       const header = isHeaderWritten ? "" : csvRow([...names, REFUSED]);

@@ -15,6 +15,8 @@ export type Entry =
 export interface LineFormat {
   /** What some lines say, in order; throws ExitError where the file as a whole is none of this format. */
   read(lines: readonly Line[]): Entry[];
+  /** Throws ExitError where a file of this format cannot end here. */
+  end(): void;
   /** A refused line, with the reason in a field of its own, as lines of a file that can be read again. */
   refused(entry: Entry, reason: string): string;
 }

@@ -1,6 +1,6 @@
 import { loadConfig } from "../../config/load.ts";
 import { createFirstLines } from "../../db/first-lines.ts";
-import type { ImportRules } from "../../db/queries/import-users.ts";
+import type { ImportRules } from "../../db/queries/import-plan.ts";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 import { openMigrated } from "../migrated.ts";
@@ -80,6 +80,7 @@ async function readAll(
       progress.update(source.position, batches.tally.line, refusals.count);
       if (interrupt.happened) throw new GivenUp();
     }
+    format.end();
     return undefined;
   } catch (error) {
     if (error instanceof GivenUp) return new ExitError(EXIT_INTERRUPTED, `interrupted ${goOn()}`);

@@ -10,6 +10,7 @@ const MAX_DEPTH = 8;
 export function jsonlFormat(): LineFormat {
   return {
     read: (lines) => lines.map(toEntry),
+    end: () => undefined,
     refused({ number, text, ...entry }, reason) {
       const content = "value" in entry ? entry.value : { text };
       return `${JSON.stringify({ ...content, [REFUSED]: `line ${number}: ${reason}` })}\n`;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isKnownHash } from "../../auth/password.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import { DEAREST } from "../../config/sections/app.ts";
-import type { ImportedUser } from "../../db/queries/import-users.ts";
+import type { ImportedUser } from "../../db/queries/import-plan.ts";
 import { toPrintable } from "../../observability/printable.ts";
 import { authType, email, groupname, username } from "../../procedures/fields.ts";
 import { REFUSED } from "./format.ts";
@@ -23,8 +23,8 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
     .strictObject({
       username: username(app),
       email: email(app),
-      auth_type: authType().default("LOCAL"),
-      activated: z.boolean("must be true or false").default(true),
+      auth_type: authType().optional(),
+      activated: z.boolean("must be true or false").optional(),
       password_hash: z.string("must be a string").refine(isKnownHash, NO_HASH).optional(),
       groups: z.array(groupname(app), "must be a list").default([]),
       created_at: z.iso
@@ -35,10 +35,13 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
         .optional(),
       [REFUSED]: z.unknown().optional(),
     })
-    .refine((user) => user.auth_type === "LOCAL" || user.password_hash === undefined, {
-      path: ["password_hash"],
-      error: "must be left out: the password of such a user is checked elsewhere",
-    })
+    .refine(
+      ({ auth_type = "LOCAL", password_hash }) => auth_type === "LOCAL" || password_hash === undefined,
+      {
+        path: ["password_hash"],
+        error: "must be left out: the password of such a user is checked elsewhere",
+      },
+    )
     .refine((user) => allowAdmins || !user.groups.includes(app.admin_group), {
       path: ["groups"],
       error: `make an administrator (${app.admin_group}): allow that with --allow-admins`,
@@ -50,7 +53,8 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
     return {
       username: data.username,
       email: data.email,
-      auth_type: data.auth_type,
+      // Of all users only local ones have a hash.
+      auth_type: data.auth_type ?? (password_hash === undefined ? undefined : "LOCAL"),
       activated: data.activated,
       password_hash: password_hash === undefined ? undefined : Buffer.from(password_hash),
       groups: [...new Set(groups)],
