@@ -48,13 +48,13 @@ export async function install(
       const users = await db.selectFrom("user").selectAll().execute();
       const members = await db.selectFrom("usergroup").selectAll().orderBy("groupname").execute();
       return Object.fromEntries(
-        users.map(({ password_hash, modified_at: _, ...user }) => [
-          user.username,
+        users.map(({ username, email, auth_type, activated, created_at, password_hash }) => [
+          username,
           {
-            ...user,
+            ...{ username, email, auth_type, activated, created_at },
             password_hash: password_hash && Buffer.from(password_hash).toString(),
             groups: members
-              .filter(({ username }) => username === user.username)
+              .filter((member) => member.username === username)
               .map(({ groupname }) => groupname),
           },
         ]),
@@ -64,5 +64,31 @@ export async function install(
       await db.destroy();
       await cleanUp();
     },
+  };
+}
+
+/** What `users import` says at its end. */
+export function summary(
+  created: number,
+  updated: number,
+  unchanged: number,
+  skipped: number,
+  refused: number,
+): string {
+  return `${created} created, ${updated} updated, ${unchanged} unchanged, ${skipped} skipped, ${refused} refused`;
+}
+
+/** Some users, each with a hash and in two groups. */
+export function many(count: number): object[] {
+  return Array.from({ length: count }, (_, index) => user(index));
+}
+
+/** One of them. */
+export function user(index: number) {
+  return {
+    username: `user-${index}`,
+    email: `user-${index}@example.com`,
+    password_hash: BCRYPT,
+    groups: ["everybody", `team-${index % 7}`],
   };
 }
