@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { loadConfig } from "../../config/load.ts";
 import { createFirstLines } from "../../db/first-lines.ts";
 import type { ImportRules } from "../../db/queries/import-plan.ts";
@@ -78,6 +79,8 @@ async function readAll(
     for await (const lines of readLines(source.chunks(), BATCH)) {
       await batches.take(format.read(lines), lines.at(-1)?.number ?? 0);
       progress.update(source.position, batches.tally.line, refusals.count);
+      // SQLite's statements end at once: between them no signal and no timer would have a turn.
+      await setImmediate();
       if (interrupt.happened) throw new GivenUp();
     }
     format.end();

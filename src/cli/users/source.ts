@@ -22,7 +22,7 @@ export class GivenUp extends Error {
 /** Opens a file, `-` for stdin; ends the command with 2 where that cannot be. */
 export function openSource(file: string): Source {
   const size = file === "-" ? undefined : sizeOf(file);
-  const stream: Readable = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 262_144 });
+  const stream: Readable = file === "-" ? process.stdin : createReadStream(file);
   let position = 0;
   let isGivenUp = false;
   return {

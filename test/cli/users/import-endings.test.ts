@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
+import { sql } from "kysely";
 import { runCli, startCli } from "../../support/cli.ts";
 import { waitUntil } from "../../support/servers/scratch.ts";
 import { DATABASES } from "../../support/worker.ts";
@@ -50,6 +51,27 @@ for (const database of DATABASES) {
       assert.equal(await count(), 1000);
       const rest = await installed.users(args.slice(1), lines.join(""));
       assert.deepEqual([rest.code, rest.stdout], [0, `${summary(1000, 0, 1000, 0, 0)}\n`]);
+    });
+
+    test("that is interrupted in the middle of a file ends after a batch", async () => {
+      await using installed = await install(database);
+      installed.file("in.jsonl", many(40_000));
+      const child = startCli(["users", "import", "in.jsonl", "--create-groups"], { cwd: installed.folder });
+      const output = Promise.all([text(child.stdout), text(child.stderr)]);
+      const count = async (): Promise<number> => {
+        const { rows } = await sql<{ n: number }>`select count(*) as n from ${sql.table("user")}`.execute(
+          installed.db,
+        );
+        return Number(rows[0]?.n);
+      };
+      await waitUntil("500 users", async () => ((await count()) >= 500 ? true : undefined), { seconds: 60 });
+      child.kill("SIGTERM");
+      const [code] = (await once(child, "exit")) as [number];
+      const [stdout, stderr] = await output;
+      const made = await count();
+      assert.ok(made < 40_000 && made % 500 === 0, String(made));
+      assert.deepEqual([code, stdout], [130, `${summary(made, 0, 0, 0, 0)}\n`]);
+      assert.match(stderr, new RegExp(`^authmq: interrupted after line ${made}: `, "m"));
     });
 
     test("twice at the same time takes everybody in once", async () => {
