@@ -52,6 +52,7 @@ const HOMES = {
   "@node-rs/bcrypt": ["auth/password/bcrypt.ts"],
   commander: ["cli/"],
   "cli-progress": ["cli/"],
+  "csv-parse/sync": ["cli/users/"],
   "@zxcvbn-ts/language-common": ["cli/init.ts"],
   re2js: ["config/patterns.ts"],
   "redos-detector": ["config/patterns.ts"],

@@ -16,6 +16,7 @@ import { introspect } from "./procedures/session/introspect.ts";
 import { getJwks } from "./procedures/session/jwks.ts";
 import { login } from "./procedures/session/login.ts";
 import { logout } from "./procedures/session/logout.ts";
+import { revokeSession } from "./procedures/session/revoke.ts";
 import { adminCreateUser } from "./procedures/user/admin-create.ts";
 import { changeUser } from "./procedures/user/change.ts";
 import { deleteUser } from "./procedures/user/delete.ts";
@@ -47,6 +48,7 @@ export interface Auth extends AsyncDisposable {
     readonly getAccessToken: Workflow<typeof getAccessToken>;
     readonly introspect: Workflow<typeof introspect>;
     readonly getJwks: Workflow<typeof getJwks>;
+    readonly revoke: Workflow<typeof revokeSession>;
   };
   readonly user: {
     readonly register: Workflow<typeof registerUser>;
@@ -90,6 +92,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       getAccessToken: workflow(getAccessToken),
       introspect: workflow(introspect),
       getJwks: workflow(getJwks),
+      revoke: workflow(revokeSession),
     },
     user: {
       register: workflow(registerUser),

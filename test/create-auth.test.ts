@@ -38,6 +38,10 @@ test("the library answers all workflows without a broker, by the same rules", as
   assert.deepEqual(await auth.group.members({ groupname: "ops", access_token }), { users: ["alice"] });
   assert.deepEqual(await auth.group.getAll({ access_token }), { groups: ["admin", "ops"] });
   assert.deepEqual(await auth.user.getAll({ access_token }), { users: ["alice", "root"] });
+  assert.deepEqual(await auth.user.getAll({ access_token, limit: 1 }), { users: ["alice"], next: "alice" });
+  assert.deepEqual(await auth.session.revoke({ username: "alice", access_token }), {
+    msg: "alice has no session",
+  });
   await auth.user.change({ username: "alice", email: "a@example.co.uk", access_token });
   assert.equal((await auth.user.get({ username: "alice", access_token })).email, "a@example.co.uk");
   await auth.group.removeUser({ groupname: "ops", username: "alice", access_token });

@@ -2,14 +2,13 @@ import { Command } from "commander";
 import { z } from "zod";
 import { createPasswords } from "../auth/password.ts";
 import { loadConfig } from "../config/load.ts";
-import { openDatabase } from "../db/database.ts";
-import { pendingMigrations } from "../db/migrate.ts";
 import { recordEvent } from "../db/queries/events.ts";
 import { ensureGroup, ensureMember } from "../db/queries/groups.ts";
 import { createUser } from "../db/queries/users.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { email, hidesUsername, newPassword, revealsUsername, username } from "../procedures/fields.ts";
 import { ExitError } from "./exit.ts";
+import { openMigrated } from "./migrated.ts";
 import { configOption, findConfig } from "./options.ts";
 import { readPassword } from "./password-prompt.ts";
 
@@ -49,10 +48,7 @@ async function createAdmin(name: string, options: { email: string; config?: stri
       error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
     );
   }
-  await using database = openDatabase(db);
-  const pending = await pendingMigrations(database);
-  if (pending.length > 0)
-    throw new ExitError(1, `the database lacks ${pending.join(", ")}: run "authmq migrate" first`);
+  await using database = await openMigrated(db);
   const password_hash = await createPasswords(app).hash(user.password, () => true);
   const { username: newName, email: address } = user;
   const row = {

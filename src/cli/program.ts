@@ -14,6 +14,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["init", async () => (await import("./init.ts")).initCommand()],
   ["migrate", async () => (await import("./migrate.ts")).migrateCommand()],
   ["admin", async () => (await import("./admin.ts")).adminCommand()],
+  ["users", async () => (await import("./users.ts")).usersCommand()],
   ["call", async () => (await import("./call.ts")).callCommand()],
   ["bench", async () => (await import("./bench.ts")).benchCommand()],
   ["doctor", async () => (await import("./doctor.ts")).doctorCommand()],

@@ -20,6 +20,7 @@ export const METHODS = {
   token: ["session", "getAccessToken"],
   introspect: ["session", "introspect"],
   jwks: ["session", "getJwks"],
+  session_revoke: ["session", "revoke"],
   user_register: ["user", "register"],
   user_admin_create: ["user", "adminCreate"],
   user_delete: ["user", "delete"],

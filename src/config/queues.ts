@@ -5,6 +5,7 @@ export const QUEUE_SETTINGS = {
   token: "session_workflow_get_access_token",
   introspect: "session_workflow_introspect",
   jwks: "session_workflow_get_jwks",
+  session_revoke: "session_workflow_revoke_session",
   user_register: "user_workflow_register_user",
   user_admin_create: "user_workflow_admin_create_user",
   user_delete: "user_workflow_delete_user",

@@ -49,6 +49,11 @@ export function email(app: AppConfig): z.ZodString {
   return name(app.email_regex);
 }
 
+/** A name that need not be one, or the beginning of one: patterns do not apply. */
+export function anyName(): z.ZodString {
+  return text().max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true });
+}
+
 /** A password that is to be checked: rules for new ones do not apply. */
 export function password(): z.ZodString {
   return text();

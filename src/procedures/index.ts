@@ -10,6 +10,7 @@ import { introspect } from "./session/introspect.ts";
 import { getJwks } from "./session/jwks.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
+import { revokeSession } from "./session/revoke.ts";
 import { adminCreateUser } from "./user/admin-create.ts";
 import { changeUser } from "./user/change.ts";
 import { deleteUser } from "./user/delete.ts";
@@ -28,6 +29,7 @@ export const PROCEDURES = [
   getAccessToken,
   introspect,
   getJwks,
+  revokeSession,
   registerUser,
   adminCreateUser,
   deleteUser,

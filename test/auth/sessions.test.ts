@@ -35,6 +35,8 @@ for (const database of DATABASES) {
     const ends: Readonly<Record<string, (username: string, id_token: string) => Promise<unknown>>> = {
       "a logout": (_username, id_token) => worker.call("logout", { id_token }),
       "the next login": (username) => worker.login(username, PASSWORD),
+      "an administrator": async (username) =>
+        worker.call("session_revoke", { username, access_token: await admin() }),
       "a new password": async (username) =>
         worker.call("user_change", { username, password: "another one", access_token: await admin() }),
       "the end of the account": async (username) =>

@@ -142,6 +142,8 @@ test("every command shows examples", async () => {
     ["init"],
     ["migrate"],
     ["admin", "create"],
+    ["users", "import"],
+    ["users", "export"],
     ["call"],
     ["bench"],
     ["doctor"],

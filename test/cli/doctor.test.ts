@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { clockFinding } from "../../src/cli/doctor/clock.ts";
 import { type Finding, findingsOn } from "../../src/cli/doctor/finding.ts";
 import { toSqlTime } from "../../src/db/time.ts";
+import { queueNames } from "../../src/config/queues.ts";
 import { noteAttempt, parkRequest } from "../../src/db/queries/attempts.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { type Diagnosis, diagnose, install } from "../support/doctor.ts";
@@ -33,7 +34,10 @@ for (const database of DATABASES) {
     assert.match(stdout, /^ok {4}configuration {2}\/.*config\.json$/m);
     assert.match(stdout, /^ok {4}keys {11}EdDSA signs and verifies as authmq, key id [\w-]{43}$/m);
     assert.match(stdout, /^ok {4}broker {9}RabbitMQ 3\.\S+ at \S+:\d+, vhost authmq_\S+, as \w+, no TLS$/m);
-    assert.match(stdout, /^ok {4}broker {9}16 queues, each with a worker$/m);
+    assert.match(
+      stdout,
+      new RegExp(`^ok {4}broker {9}${queueNames().length} queues, each with a worker$`, "m"),
+    );
     assert.match(
       stdout,
       database === "sqlite"
@@ -143,7 +147,10 @@ test("doctor names the queues that no worker consumes", async () => {
   assert.equal(none.code, 0);
   assert.match(
     none.of("broker"),
-    /^warn: no worker consumes any of the 16 queues \| Start one: authmq serve$/m,
+    new RegExp(
+      `^warn: no worker consumes any of the ${queueNames().length} queues \\| Start one: authmq serve$`,
+      "m",
+    ),
   );
   await using worker = await startWorker();
   const renamed = await diagnose({

@@ -88,11 +88,22 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   ip: text(["*", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]),
   activated: fc.record({ raw: fc.constantFrom("true", "false") }),
   auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
+  limit: fc.record({ raw: fc.constantFrom("1", "2", "1000", "0", "1001") }),
+  after: text([...usernames, ...groups, "", "%"]),
+  q: text(["a", "AL", "new-", "staff", "", "%", "_", "!"]),
   kerberos_ticket: text(["YIIFdwYGKwYBBQUCoIIFaw==", "dGlja2V0LW9mLW5vYm9keQ=="]),
 });
 
 /** So often in a hundred an optional field is there. */
-const SELDOM: Readonly<Record<string, number>> = { kerberos_ticket: 5, auth_type: 20, vhost: 20, ip: 30 };
+const SELDOM: Readonly<Record<string, number>> = {
+  kerberos_ticket: 5,
+  auth_type: 20,
+  vhost: 20,
+  ip: 30,
+  limit: 50,
+  after: 30,
+  q: 30,
+};
 
 type Fitting = fc.Arbitrary<Readonly<Record<string, string>>>;
 
@@ -116,6 +127,7 @@ const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   user_change: fc.record({ username: resident, email: newcomer.email }),
   user_delete: fc.record({ username: resident }),
   user_unlock: fc.record({ username: resident }),
+  session_revoke: fc.record({ username: resident }),
   group_add_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
   group_remove_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
 };

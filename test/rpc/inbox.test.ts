@@ -51,6 +51,7 @@ for (const database of DATABASES) {
         ["group_add_user", { groupname: group, username: member, access_token }],
         ["group_remove_user", { groupname: group, username: member, access_token }],
         ["group_delete", { groupname: `${group}-2`, access_token }],
+        ["session_revoke", { username: member, access_token }],
         ["user_delete", { username: user, access_token }],
       ];
     };

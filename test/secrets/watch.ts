@@ -10,8 +10,8 @@ import { createRequire, syncBuiltinESMExports } from "node:module";
 import type { Readable } from "node:stream";
 import { noteFile, noteMessage, noteWritten } from "./notes.ts";
 
-/** Their output is what was asked for: an answer with a token in it, or a key. */
-const GIVES_SECRETS = /\bcall (?:login|token)\b|\bkeys generate\b/;
+/** Their output is what was asked for: an answer with a token in it, a key, or hashes. */
+const GIVES_SECRETS = /\bcall (?:login|token)\b|\bkeys generate\b|\busers export\b.* --with-hashes\b/;
 
 const AUTHMQ = /src\/cli\.ts$|dist\/cli\.js$|^authmq$/;
 

@@ -16,6 +16,7 @@ export async function callEveryQueue(world: World): Promise<Record<string, numbe
   const { id_token } = await call("login", { username, password });
   const exchanged = await call("token", { id_token });
   await call("logout", { id_token });
+  await call("session_revoke", { username, access_token });
   await call("user_all", { access_token: exchanged["access_token"] });
   await call("user_get", { username, access_token });
   await call("user_change", { username, access_token, email: `${made}@example.com` });

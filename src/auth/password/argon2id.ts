@@ -40,7 +40,7 @@ export function argon2id(cost: Cost): Scheme {
       const [saltText, tagText] = [salt, tag].map((bytes) => bytes.toString("base64").replace(/=+$/, ""));
       return `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=1$${saltText}$${tagText}`;
     },
-    owns: (stored) => parse(stored) !== undefined,
+    owns: isArgon2id,
     async verify(password, stored) {
       const parsed = parse(stored);
       if (parsed === undefined) return false;
@@ -57,6 +57,11 @@ export function argon2id(cost: Cost): Scheme {
       return parsed !== undefined && (parsed.memory < cost.memory || parsed.passes < cost.passes);
     },
   };
+}
+
+/** Whether this is an argon2id hash, well-formed and no dearer than any configuration allows. */
+export function isArgon2id(stored: string): boolean {
+  return parse(stored) !== undefined;
 }
 
 function run(

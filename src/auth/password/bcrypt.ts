@@ -10,7 +10,7 @@ export function bcrypt(cost: number): Scheme {
   };
   return {
     hash: (password) => hash(password, { cost }),
-    owns: (stored) => (costOf(stored) ?? Number.POSITIVE_INFINITY) <= DEAREST.bcrypt_cost,
+    owns: isBcrypt,
     async verify(password, stored) {
       if (await verify(password, stored)) return true;
       // 2^known + 2^known + 2^(known+1) + ... + 2^(cost-1) = 2^cost rounds, as for everyone else.
@@ -20,6 +20,11 @@ export function bcrypt(cost: number): Scheme {
     waste,
     isCheap: (stored) => (costOf(stored) ?? cost) < cost,
   };
+}
+
+/** Whether this is a bcrypt hash, well-formed and no dearer than any configuration allows. */
+export function isBcrypt(stored: string): boolean {
+  return (costOf(stored) ?? Number.POSITIVE_INFINITY) <= DEAREST.bcrypt_cost;
 }
 
 function costOf(stored: string): number | undefined {

@@ -27,31 +27,39 @@ export interface RecordedEvent extends Required<NewEvent> {
 
 /** Writes down what happens, to be published once the transaction is committed. */
 export async function recordEvent(db: Db, event: NewEvent): Promise<void> {
-  await insert(db, event, null);
+  await db.insertInto("event").values(rowOf(event, null)).execute();
+}
+
+/** Events of one statement. */
+const TOGETHER = 500;
+
+/** Writes down many things that happen, in their order. */
+export async function recordEvents(db: Db, events: readonly NewEvent[]): Promise<void> {
+  for (let from = 0; from < events.length; from += TOGETHER)
+    await db
+      .insertInto("event")
+      .values(events.slice(from, from + TOGETHER).map((event) => rowOf(event, null)))
+      .execute();
 }
 
 /** Writes down what administrators alone are to see. */
 export async function recordPrivately(db: Db, event: NewEvent): Promise<void> {
-  await insert(db, event, toSqlTime(new Date()));
-}
-
-async function insert(
-  db: Db,
-  { id = randomUUID(), type, username, actor, data }: NewEvent,
-  published_at: string | null,
-): Promise<void> {
   await db
     .insertInto("event")
-    .values({
-      id,
-      type,
-      username,
-      actor: actor?.slice(0, MAX_ACTOR) ?? null,
-      data: JSON.stringify(data),
-      created_at: toSqlTime(new Date()),
-      published_at,
-    })
+    .values(rowOf(event, toSqlTime(new Date())))
     .execute();
+}
+
+function rowOf({ id = randomUUID(), type, username, actor, data }: NewEvent, published_at: string | null) {
+  return {
+    id,
+    type,
+    username,
+    actor: actor?.slice(0, MAX_ACTOR) ?? null,
+    data: JSON.stringify(data),
+    created_at: toSqlTime(new Date()),
+    published_at,
+  };
 }
 
 /** Other issuers' users may have longer names. */
@@ -144,7 +152,7 @@ function toEvent(row: Selectable<EventTable>): RecordedEvent {
     type,
     username,
     actor,
-    // Written by `insert` above.
+    // Written by `rowOf` above.
     data: JSON.parse(data) as Record<string, unknown>,
     time: fromSqlTime(created_at),
   };

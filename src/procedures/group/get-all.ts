@@ -1,15 +1,20 @@
 import { z } from "zod";
+import { pageOfGroups } from "../../db/queries/pages.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
+import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
 export const getAllGroups = defineProcedure({
   name: "group_all",
-  description: "Lists all groups; 204 when there are none.",
+  description: "Lists all groups, or a page of them; 204 when there are none.",
   access: "user",
-  input: () => z.object({}),
-  output: z.object({ groups: z.array(z.string()) }),
+  input: () => z.object(pageFields),
+  output: z.object({ groups: z.array(z.string()), next }),
   example: { request: {}, reply: { groups: ["admin", "billing"] } },
   isEmpty: ({ groups }) => groups.length === 0,
-  async handler({ lookups }) {
-    return { groups: [...(await lookups.groups())] };
+  async handler({ db, lookups }, input) {
+    const page = pageOf(input);
+    if (page === undefined) return { groups: [...(await lookups.groups())] };
+    const found = await pageOfGroups(db, page);
+    return { groups: [...found.names], ...cursorOf(found) };
   },
 });

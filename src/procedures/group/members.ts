@@ -1,21 +1,27 @@
 import { z } from "zod";
 import { groupExists, listMembers } from "../../db/queries/groups.ts";
+import { pageOfMembers } from "../../db/queries/pages.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname } from "../fields.ts";
+import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
 export const groupMembers = defineProcedure({
   name: "group_user",
-  description: "Lists the usernames in a group.",
+  description: "Lists the usernames in a group, or a page of them.",
   access: "admin",
   errors: ["GROUP_NOT_FOUND"],
-  input: (app) => z.object({ groupname: groupname(app) }),
-  output: z.object({ users: z.array(z.string()) }),
+  input: (app) => z.object({ groupname: groupname(app), ...pageFields }),
+  output: z.object({ users: z.array(z.string()), next }),
   example: { request: { groupname: "billing" }, reply: { users: ["alice"] } },
   async handler({ db }, input) {
-    const users = await listMembers(db, input.groupname);
-    if (users.length === 0 && !(await groupExists(db, input.groupname)))
+    const page = pageOf(input);
+    const found =
+      page === undefined
+        ? { names: await listMembers(db, input.groupname), next: undefined }
+        : await pageOfMembers(db, input.groupname, page);
+    if (found.names.length === 0 && !(await groupExists(db, input.groupname)))
       throw new AppError("GROUP_NOT_FOUND");
-    return { users };
+    return { users: [...found.names], ...cursorOf(found) };
   },
 });

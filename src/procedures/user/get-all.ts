@@ -1,15 +1,20 @@
 import { z } from "zod";
+import { pageOfUsernames } from "../../db/queries/pages.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
+import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
 export const getAllUsers = defineProcedure({
   name: "user_all",
-  description: "Lists all usernames; 204 when there are none.",
+  description: "Lists all usernames, or a page of them; 204 when there are none.",
   access: "user",
-  input: () => z.object({}),
-  output: z.object({ users: z.array(z.string()) }),
+  input: () => z.object(pageFields),
+  output: z.object({ users: z.array(z.string()), next }),
   example: { request: {}, reply: { users: ["alice", "bob-the-builder"] } },
   isEmpty: ({ users }) => users.length === 0,
-  async handler({ lookups }) {
-    return { users: [...(await lookups.usernames())] };
+  async handler({ db, lookups }, input) {
+    const page = pageOf(input);
+    if (page === undefined) return { users: [...(await lookups.usernames())] };
+    const found = await pageOfUsernames(db, page);
+    return { users: [...found.names], ...cursorOf(found) };
   },
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { assertNeedsAccessToken } from "../../support/access-rules.ts";
-import { dataOf } from "../../support/replies.ts";
+import { assertInvalid, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 
 for (const database of DATABASES) {
@@ -29,10 +29,33 @@ for (const database of DATABASES) {
       });
     });
 
+    test("gives pages, exactly as groups are named", async () => {
+      await worker.db.deleteFrom("group").execute();
+      for (const name of ["dev", "Dev", "dev-ops", "admin"])
+        await worker.db.insertInto("group").values({ name }).execute();
+      const page = (request: object) => worker.call("group_all", { ...request, access_token });
+      assert.deepEqual(dataOf(await page({ limit: 3 })), { groups: ["Dev", "admin", "dev"], next: "dev" });
+      assert.deepEqual(dataOf(await page({ limit: 3, after: "dev" })), { groups: ["dev-ops"] });
+      assert.deepEqual(dataOf(await page({ q: "dev", limit: 1 })), { groups: ["dev"], next: "dev" });
+      assert.deepEqual(dataOf(await page({ q: "D" })), { groups: ["Dev"] });
+      assert.deepEqual(dataOf(await page({ q: "x" }), 204), { groups: [] });
+      assert.deepEqual(dataOf(await page({ after: "x" }), 204), { groups: [] });
+    });
+
+    test("refuses a page that cannot be one", async () => {
+      for (const [field, value] of [
+        ["limit", 0],
+        ["limit", "x"],
+        ["after", 1],
+        ["q", null],
+      ] as const)
+        assertInvalid(await worker.call("group_all", { [field]: value, access_token }), field);
+    });
+
     test("needs an access token", () => assertNeedsAccessToken(worker, "group_all", {}));
 
     test("ignores unknown fields", async () => {
-      const { groups } = dataOf(await worker.call("group_all", { access_token, groupname: 5, limit: -1 }));
+      const { groups } = dataOf(await worker.call("group_all", { access_token, groupname: 5, offset: -1 }));
       assert.ok(Array.isArray(groups));
     });
   });

@@ -29,6 +29,32 @@ for (const database of DATABASES) {
       assert.deepEqual(dataOf(await members("empty")), { users: [] });
     });
 
+    test("gives pages of its members, and an empty one with 200", async () => {
+      const page = (request: object) => worker.call("group_user", { ...request, access_token });
+      assert.deepEqual(dataOf(await page({ groupname: "dev", limit: 2 })), {
+        users: ["Alice", "bobby"],
+        next: "bobby",
+      });
+      assert.deepEqual(dataOf(await page({ groupname: "dev", limit: 2, after: "BOBBY" })), {
+        users: ["carol"],
+      });
+      assert.deepEqual(dataOf(await page({ groupname: "dev", q: "aL" })), { users: ["Alice"] });
+      assert.deepEqual(dataOf(await page({ groupname: "ops", after: "Alice" })), { users: [] });
+      assertRefused(await page({ groupname: "not-there", limit: 2 }), 404, "GROUP_NOT_FOUND");
+    });
+
+    test("refuses a page that cannot be one", async () => {
+      for (const [field, value] of [
+        ["limit", 0],
+        ["limit", "x"],
+        ["after", 1],
+        ["q", null],
+      ] as const) {
+        const request = { groupname: "dev", [field]: value, access_token };
+        assertInvalid(await worker.call("group_user", request), field);
+      }
+    });
+
     test("answers 404 where there is no group of exactly this name", async () => {
       for (const groupname of ["not-there", "Dev", "DEV"]) {
         assertRefused(await members(groupname), 404, "GROUP_NOT_FOUND");

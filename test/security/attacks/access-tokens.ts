@@ -20,6 +20,7 @@ import { ACCESS_QUEUES } from "./stolen-id-tokens.ts";
 const ADMIN_QUEUES: readonly QueueName[] = [
   "user_admin_create",
   "user_unlock",
+  "session_revoke",
   "group_user",
   "group_create",
   "group_delete",

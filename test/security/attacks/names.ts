@@ -45,6 +45,7 @@ const OTHER_FIELDS: readonly (readonly [queue: QueueName, field: string, more: o
   ["user_change", "username", { activated: true }, NO_USERNAME],
   ["user_change", "email", { username: "alice" }, NO_EMAIL],
   ["user_unlock", "username", {}, NO_USERNAME],
+  ["session_revoke", "username", {}, NO_USERNAME],
   ["user_admin_create", "username", { password: PASSWORD, email: "sql@example.com" }, NO_USERNAME],
   ["user_admin_create", "email", { username: "injected", password: PASSWORD }, NO_EMAIL],
   ["group_user", "groupname", {}, NO_GROUP],
@@ -61,6 +62,23 @@ const others = OTHER_FIELDS.map(([queue, field, more, msg]) =>
     reply: invalid([field, msg]),
   })),
 );
+
+/** What would find everybody, or somebody, were it not taken letter by letter. */
+const pages = [
+  ...attacks("a list of users that begin with", "user_all", INJECTIONS, async (q, { accessToken }) => ({
+    request: { q, access_token: await accessToken("bobby") },
+    reply: { resp_code: 204, resp_data: { users: [] } },
+  })),
+  ...attacks(
+    "a page of groups behind",
+    "group_all",
+    { "SQL that is always true": "zz' OR '1'='1", "SQL with a comment": "zz' -- " },
+    async (cursor, { accessToken }) => ({
+      request: { after: cursor, access_token: await accessToken("bobby") },
+      reply: { resp_code: 204, resp_data: { groups: [] } },
+    }),
+  ),
+];
 
 /** Names that are not alice's, though somebody may take them for it. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
@@ -209,6 +227,7 @@ const emails = [
 export const names: Attack[] = [
   ...injections,
   ...others,
+  ...pages,
   ...lookalikes,
   ...taken,
   ...prototypes,

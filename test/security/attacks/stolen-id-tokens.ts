@@ -170,6 +170,7 @@ export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
   user_delete: { username: "alice" },
   user_change: { username: "alice", email: "changed@example.com" },
   user_unlock: { username: "alice" },
+  session_revoke: { username: "alice" },
   user_all: {},
   user_get: { username: "alice" },
   group_all: {},

@@ -3,6 +3,8 @@ import { attack, type Attack, attacks } from "../attack.ts";
 import { invalid, INVALID_TOKEN, HALF_CHARACTERS, NO_TEXT } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
 
+const NO_LIMIT = "must be a whole number from 1 to 1000";
+
 /** The fields of every queue, in the order of its schema, with what is said of one that is no text. */
 const FIELDS: Readonly<Partial<Record<QueueName, Readonly<Record<string, string>>>>> = {
   login: { username: NO_TEXT, password: NO_TEXT, vhost: NO_TEXT, ip: NO_TEXT },
@@ -18,8 +20,11 @@ const FIELDS: Readonly<Partial<Record<QueueName, Readonly<Record<string, string>
   user_delete: { username: NO_TEXT },
   user_change: { username: NO_TEXT, password: NO_TEXT, email: NO_TEXT, activated: "must be true or false" },
   user_unlock: { username: NO_TEXT },
+  session_revoke: { username: NO_TEXT },
+  user_all: { limit: NO_LIMIT, after: NO_TEXT, q: NO_TEXT },
+  group_all: { limit: NO_LIMIT, after: NO_TEXT, q: NO_TEXT },
   user_get: { username: NO_TEXT },
-  group_user: { groupname: NO_TEXT },
+  group_user: { groupname: NO_TEXT, limit: NO_LIMIT, after: NO_TEXT, q: NO_TEXT },
   group_create: { groupname: NO_TEXT },
   group_delete: { groupname: NO_TEXT },
   group_add_user: { groupname: NO_TEXT, username: NO_TEXT },

@@ -1,0 +1,52 @@
+import type { Db } from "../database.ts";
+import type { AuthType } from "../tables.ts";
+import { fromSqlTime } from "../time.ts";
+import { groupsOfUser, readGroups } from "./groups.ts";
+
+/** A user as other systems may have it. */
+export interface ExportedUser {
+  readonly username: string;
+  readonly email: string;
+  readonly auth_type: AuthType;
+  readonly activated: boolean;
+  readonly groups: readonly string[];
+  readonly created_at: Date;
+  /** Undefined where it was not asked for, or there is none. */
+  readonly password_hash: string | undefined;
+}
+
+/** Users of one statement. */
+const PORTION = 500;
+
+/** All users in the order of their names, some at a time; each statement sees what is there at its moment. */
+export async function* exportUsers(
+  db: Db,
+  { withHashes }: { withHashes: boolean },
+): AsyncGenerator<readonly ExportedUser[]> {
+  let last: string | undefined;
+  do {
+    const after = last;
+    const rows = await db
+      .selectFrom("user")
+      .select(["username", "email", "auth_type", "activated", "created_at", groupsOfUser(db)])
+      .$if(withHashes, (query) => query.select("password_hash"))
+      .$if(after !== undefined, (query) => query.where("username", ">", after ?? ""))
+      .orderBy("username")
+      .limit(BigInt(PORTION))
+      .execute();
+    yield rows.map(({ activated, groups, created_at, password_hash, ...user }) => ({
+      ...user,
+      activated: activated === 1,
+      groups: readGroups(groups),
+      created_at: fromSqlTime(created_at),
+      password_hash: password_hash == null ? undefined : Buffer.from(password_hash).toString("latin1"),
+    }));
+    last = rows.length < PORTION ? undefined : rows.at(-1)?.username;
+  } while (last !== undefined);
+}
+
+/** A group whose name has this text in it, if there is one. */
+export async function findGroupWith(db: Db, text: string): Promise<string | undefined> {
+  const rows = await db.selectFrom("group").select("name").execute();
+  return rows.map(({ name }) => name).find((name) => name.includes(text));
+}

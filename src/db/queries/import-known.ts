@@ -1,0 +1,71 @@
+import type { Trx } from "../database.ts";
+import { foldName } from "../names.ts";
+import { padded } from "../padded.ts";
+import type { UserRow } from "../tables.ts";
+
+/** An account that is there, with its groups. */
+export interface KnownAccount extends UserRow {
+  readonly groups: ReadonlySet<string>;
+}
+
+/** What the database has of what some users are said to be. */
+export interface Known {
+  /** By their folded names. */
+  readonly accounts: ReadonlyMap<string, KnownAccount>;
+  /** Whose an email address is, by the folded address. */
+  readonly owners: ReadonlyMap<string, string>;
+  readonly groups: ReadonlySet<string>;
+}
+
+interface Described {
+  readonly username: string;
+  readonly email: string;
+  readonly groups: readonly string[];
+}
+
+/** Reads the accounts, addresses and groups that some users name. */
+export async function readKnown(trx: Trx, users: readonly Described[]): Promise<Known> {
+  if (users.length === 0) return { accounts: new Map(), owners: new Map(), groups: new Set() };
+  const names = padded(users.map(({ username }) => username));
+  const rows = await trx.selectFrom("user").selectAll().where("username", "in", names).execute();
+  const owned = await trx
+    .selectFrom("user")
+    .select(["username", "email"])
+    .where("email", "in", padded(users.map(({ email }) => email)))
+    .execute();
+  const groupsOf = new Map<string, Set<string>>();
+  for (const { username, groupname } of rows.length === 0 ? [] : await membershipsOf(trx, rows)) {
+    const key = foldName(username);
+    groupsOf.set(key, (groupsOf.get(key) ?? new Set()).add(groupname));
+  }
+  const accounts = rows.map((row) => ({
+    ...row,
+    groups: groupsOf.get(foldName(row.username)) ?? new Set<string>(),
+  }));
+  return {
+    accounts: new Map(accounts.map((account) => [foldName(account.username), account])),
+    owners: new Map(owned.map(({ username, email }) => [foldName(email), username])),
+    groups: await existing(trx, [...new Set(users.flatMap(({ groups }) => groups))]),
+  };
+}
+
+function membershipsOf(trx: Trx, rows: readonly { readonly username: string }[]) {
+  return trx
+    .selectFrom("usergroup")
+    .select(["username", "groupname"])
+    .where("username", "in", padded(rows.map(({ username }) => username)))
+    .execute();
+}
+
+/** Names of one statement. */
+const PORTION = 512;
+
+async function existing(trx: Trx, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (let from = 0; from < names.length; from += PORTION) {
+    const some = padded(names.slice(from, from + PORTION));
+    const rows = await trx.selectFrom("group").select("name").where("name", "in", some).execute();
+    for (const { name } of rows) found.add(name);
+  }
+  return found;
+}

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, test } from "node:test";
+import { startCli } from "../../support/cli.ts";
+import { DATABASES } from "../../support/worker.ts";
+import { ARGON2ID, BCRYPT, install, type Installed } from "./installed.ts";
+
+const FORMATS = ["csv", "jsonl"] as const;
+
+/** Users of all kinds, more than one statement reads. */
+async function populate(installed: Installed): Promise<void> {
+  const many = Array.from({ length: 1203 }, (_, index) => ({
+    username: `user-${index}`,
+    email: `user-${index}@example.com`,
+    password_hash: index % 2 === 0 ? BCRYPT : ARGON2ID,
+    groups: index % 3 === 0 ? [] : [`team-${index % 5}`, "everybody"],
+    activated: index % 7 !== 0,
+    created_at: new Date(Date.UTC(2020, 1, 1, 0, 0, index, index % 1000)).toISOString(),
+  }));
+  installed.file("in.jsonl", [
+    ...many,
+    { username: "Zoe_", email: "=cmd|'/C calc'!A0@example.com", groups: ["admin"], auth_type: "LDAP" },
+    { username: "-dash-", email: "+dash@example.com", auth_type: "KERBEROS" },
+    { username: "nobody", email: "nobody@example.com" },
+  ]);
+  const { code, stderr } = await installed.users(["import", "in.jsonl", "--create-groups", "--allow-admins"]);
+  assert.equal(code, 0, stderr);
+}
+
+for (const database of DATABASES) {
+  describe(`users export on ${database}`, () => {
+    test("gives what import takes: an empty database has the same users afterwards", async () => {
+      await using from = await install(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
+      await populate(from);
+      const expected = await from.rows();
+      assert.equal(Object.keys(expected).length, 1206);
+      for (const format of FORMATS) {
+        const { code, stdout, stderr } = await from.users(["export", "--format", format, "--with-hashes"]);
+        assert.equal(code, 0, stderr);
+        await using to = await install(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
+        const args = ["import", "-", "--format", format, "--create-groups", "--allow-admins"];
+        const imported = await to.users(args, stdout);
+        assert.deepEqual(
+          [imported.code, imported.stdout],
+          [0, "1206 created, 0 updated, 0 unchanged, 0 skipped, 0 refused\n"],
+          imported.stderr,
+        );
+        assert.deepEqual(await to.rows(), expected);
+        assert.equal(
+          (await from.users(args, stdout)).stdout,
+          "0 created, 0 updated, 1206 unchanged, 0 skipped, 0 refused\n",
+        );
+      }
+    });
+
+    test("has no hash in it unless that is asked for, and can be taken in as well", async () => {
+      await using installed = await install(database, {
+        app_config: { email_regex: "[^\\n]+@example\\.com" },
+      });
+      await populate(installed);
+      for (const format of FORMATS) {
+        const { stdout, stderr } = await installed.users(["export", "--format", format]);
+        for (const part of ["password", "$2b$", "$argon2id$"])
+          assert.equal(stdout.includes(part), false, part);
+        assert.match(stderr, /^users: 1206\n/);
+        const again = await installed.users(["import", "-", "--format", format, "--allow-admins"], stdout);
+        assert.equal(
+          again.stdout,
+          "0 created, 0 updated, 1206 unchanged, 0 skipped, 0 refused\n",
+          again.stderr,
+        );
+      }
+    });
+
+    test("is in the order of names, with one line for each user", async () => {
+      await using installed = await install(database);
+      installed.file("in.csv", [
+        "username,email,groups,created_at",
+        "bert,bert@example.com,ops;dev,2020-01-02T03:04:05Z",
+        'Anna,"anna@example.com",,2020-01-02T03:04:05.678Z',
+      ]);
+      await installed.users(["import", "in.csv", "--create-groups"]);
+      const csv = await installed.users(["export"]);
+      assert.deepEqual([csv.code, csv.stderr], [0, "users: 2\n"]);
+      assert.equal(
+        csv.stdout,
+        "username,email,auth_type,activated,groups,created_at\n" +
+          "Anna,anna@example.com,LOCAL,true,,2020-01-02T03:04:05.678Z\n" +
+          "bert,bert@example.com,LOCAL,true,dev;ops,2020-01-02T03:04:05.000Z\n",
+      );
+      const jsonl = await installed.users(["export", "--format", "jsonl", "--with-hashes"]);
+      assert.deepEqual(JSON.parse(jsonl.stdout.split("\n")[1] ?? ""), {
+        username: "bert",
+        email: "bert@example.com",
+        auth_type: "LOCAL",
+        activated: true,
+        groups: ["dev", "ops"],
+        created_at: "2020-01-02T03:04:05.000Z",
+      });
+    });
+
+    test("of nobody is the line with the columns", async () => {
+      await using installed = await install(database);
+      assert.deepEqual(await installed.users(["export", "--with-hashes"]), {
+        code: 0,
+        stdout: "username,email,auth_type,activated,groups,created_at,password_hash\n",
+        stderr: "users: 0\n",
+      });
+      assert.equal((await installed.users(["export", "--format", "jsonl"])).stdout, "");
+    });
+  });
+}
+
+test("values that a spreadsheet takes for formulas are counted, in CSV, and left as they are", async () => {
+  await using installed = await install("sqlite");
+  installed.file("in.jsonl", [
+    { username: "-minus", email: "minus@example.com" },
+    { username: "plus", email: "+plus@example.com" },
+    { username: "plain", email: "plain@example.com" },
+  ]);
+  await installed.users(["import", "in.jsonl"]);
+  const { stdout, stderr } = await installed.users(["export"]);
+  assert.match(stdout, /^plus,\+plus@example\.com,/m);
+  assert.match(stderr, /^2 of them have a name or an address that begins like a formula: /m);
+  assert.equal((await installed.users(["export", "--format", "jsonl"])).stderr, "users: 3\n");
+});
+
+test("a group that CSV cannot hold ends the export before its first line", async () => {
+  await using installed = await install("sqlite", { app_config: { group_regex: ".+" } });
+  await installed.db.insertInto("group").values({ name: "a;b" }).execute();
+  const { code, stdout, stderr } = await installed.users(["export"]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /a group has ; in its name, which CSV cannot hold: give --format jsonl/);
+  assert.equal((await installed.users(["export", "--format", "jsonl"])).code, 0);
+});
+
+test("a reader that goes away ends the export without a word", async () => {
+  await using installed = await install("sqlite");
+  const lines = Array.from(
+    { length: 20_000 },
+    (_, index) => `{"username":"user-${index}","email":"${index}@example.com"}`,
+  );
+  writeFileSync(join(installed.folder, "in.jsonl"), lines.join("\n"));
+  await installed.users(["import", "in.jsonl"]);
+  const child = startCli(["users", "export"], { cwd: installed.folder });
+  const errors = text(child.stderr);
+  child.stdout.once("data", () => child.stdout.destroy());
+  const [code] = (await once(child, "exit")) as [number];
+  assert.deepEqual([code, await errors], [1, ""]);
+});

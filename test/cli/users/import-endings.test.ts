@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, test } from "node:test";
+import { sql } from "kysely";
+import { runCli, startCli } from "../../support/cli.ts";
+import { waitUntil } from "../../support/servers/scratch.ts";
+import { DATABASES } from "../../support/worker.ts";
+import { install, many, summary } from "./installed.ts";
+
+for (const database of DATABASES) {
+  describe(`the end of users import on ${database}`, () => {
+    test("with --strict ends at the first refused line, and nothing after the batch before is in", async () => {
+      await using installed = await install(database);
+      const lines = many(1300);
+      lines[733] = { username: "x", email: "x@example.com" };
+      installed.file("in.jsonl", lines);
+      const { code, stdout, stderr } = await installed.users([
+        "import",
+        "in.jsonl",
+        "--create-groups",
+        "--strict",
+      ]);
+      assert.deepEqual([code, stdout], [1, `${summary(500, 0, 0, 0, 1)}\n`]);
+      assert.match(stderr, /^authmq: line 734 is refused, and no line after line 500 is in$/m);
+      assert.equal(Object.keys(await installed.rows()).length, 500);
+    });
+
+    test("that is interrupted keeps what it has, says how to go on, and goes on", async () => {
+      await using installed = await install(database);
+      const lines = many(2000).map((line) => `${JSON.stringify(line)}\n`);
+      const args = ["users", "import", "-", "--format", "jsonl", "--create-groups"];
+      const child = startCli(args, { cwd: installed.folder });
+      const output = Promise.all([text(child.stdout), text(child.stderr)]);
+      // A file that is not at its end, nor at that of a line.
+      child.stdin.write(`${lines.slice(0, 1100).join("")}{"username":"user-1100","email":"user-1100@e`);
+      const count = async (): Promise<number> => Object.keys(await installed.rows()).length;
+      await waitUntil("1000 users", async () => ((await count()) === 1000 ? true : undefined), {
+        seconds: 60,
+      });
+      child.kill("SIGINT");
+      const [code] = (await once(child, "exit")) as [number];
+      const [stdout, stderr] = await output;
+      assert.deepEqual([code, stdout], [130, `${summary(1000, 0, 0, 0, 0)}\n`]);
+      assert.match(
+        stderr,
+        /^authmq: interrupted after line 1000: what is in stays, so run the same command again to go on$/m,
+      );
+      assert.equal(await count(), 1000);
+      const rest = await installed.users(args.slice(1), lines.join(""));
+      assert.deepEqual([rest.code, rest.stdout], [0, `${summary(1000, 0, 1000, 0, 0)}\n`]);
+    });
+
+    test("that is interrupted in the middle of a file ends after a batch", async () => {
+      await using installed = await install(database);
+      installed.file("in.jsonl", many(40_000));
+      const child = startCli(["users", "import", "in.jsonl", "--create-groups"], { cwd: installed.folder });
+      const output = Promise.all([text(child.stdout), text(child.stderr)]);
+      const count = async (): Promise<number> => {
+        const { rows } = await sql<{ n: number }>`select count(*) as n from ${sql.table("user")}`.execute(
+          installed.db,
+        );
+        return Number(rows[0]?.n);
+      };
+      await waitUntil("500 users", async () => ((await count()) >= 500 ? true : undefined), { seconds: 60 });
+      child.kill("SIGTERM");
+      const [code] = (await once(child, "exit")) as [number];
+      const [stdout, stderr] = await output;
+      const made = await count();
+      assert.ok(made < 40_000 && made % 500 === 0, String(made));
+      assert.deepEqual([code, stdout], [130, `${summary(made, 0, 0, 0, 0)}\n`]);
+      assert.match(stderr, new RegExp(`^authmq: interrupted after line ${made}: `, "m"));
+    });
+
+    test("twice at the same time takes everybody in once", async () => {
+      await using installed = await install(database);
+      installed.file("in.jsonl", many(1500));
+      const both = await Promise.all(
+        [1, 2].map(() => installed.users(["import", "in.jsonl", "--create-groups"])),
+      );
+      for (const { code, stderr } of both) assert.equal(code, 0, stderr);
+      const created = both.map(({ stdout }) => Number(/^(\d+) created/.exec(stdout)?.[1]));
+      assert.equal(
+        created.reduce((sum, one) => sum + one, 0),
+        1500,
+        both.map(({ stdout }) => stdout).join(""),
+      );
+      const rows = Object.values(await installed.rows());
+      assert.equal(rows.length, 1500);
+      assert.ok(rows.every(({ groups }) => Array.isArray(groups) && groups.length === 2));
+    });
+
+    test("refuses a name that the database alone takes for another one's, and nothing else with it", async () => {
+      await using installed = await install(database, { app_config: { username_regex: ".{4,30}" } });
+      installed.file("in.jsonl", [
+        { username: "rené", email: "rene-1@example.com" },
+        { username: "renè", email: "rene-2@example.com" },
+        { username: "other", email: "other@example.com" },
+      ]);
+      const { code, stdout, stderr } = await installed.users(["import", "in.jsonl"]);
+      if (database === "sqlite") {
+        assert.deepEqual([code, stdout], [0, `${summary(3, 0, 0, 0, 0)}\n`]);
+        return;
+      }
+      assert.deepEqual([code, stdout], [1, `${summary(2, 0, 0, 0, 1)}\n`]);
+      assert.match(
+        stderr,
+        /^line 2: username is taken by a user whose name the database takes for the same$/m,
+      );
+    });
+
+    test("needs the current schema", async () => {
+      await using installed = await install(database);
+      await installed.db.schema.dropTable("authmq_migration").execute();
+      installed.file("in.jsonl", many(1));
+      const { code, stderr } = await installed.users(["import", "in.jsonl"]);
+      assert.equal(code, 1);
+      assert.match(stderr, /run "authmq migrate" first/);
+    });
+  });
+}
+
+test("names 20 refused lines and counts the others", async () => {
+  await using installed = await install("sqlite");
+  const lines = Array.from({ length: 1000 }, (_, index) => ({ username: `x${index % 10}`, email: "no" }));
+  installed.file("in.jsonl", lines);
+  const { code, stderr } = await installed.users(["import", "in.jsonl", "--rejects", "out.jsonl"]);
+  assert.equal(code, 1);
+  const told = stderr.trimEnd().split("\n");
+  assert.equal(told.length, 22);
+  assert.equal(told[20], "and 980 more; all are in out.jsonl");
+  const kept = readFileSync(join(installed.folder, "out.jsonl"), "utf8").trimEnd().split("\n");
+  assert.equal(kept.length, 1000);
+  assert.match(kept[999] ?? "", /^\{"username":"x9","email":"no","refused":"line 1000: username must match/);
+});
+
+test("a command line or a file that is none of what it should be ends with 2 and writes nothing", async () => {
+  await using installed = await install("sqlite");
+  installed.file("users.txt", ["username,email"]);
+  installed.file("bad.csv", ["username,mail", "a,b"]);
+  installed.file("empty.csv", []);
+  writeFileSync(join(installed.folder, "utf16.csv"), Buffer.from("\ufeffusername,email\n", "utf16le"));
+  const cases = [
+    [["users.txt"], /has neither \.csv nor \.jsonl at its end/],
+    [["-"], /say --format/],
+    [["missing.csv"], /cannot read missing\.csv/],
+    [[".", "--format", "csv"], /it is a directory/],
+    [["bad.csv"], /unknown column "mail"/],
+    [["empty.csv"], /the file has no line that names the columns/],
+    [["utf16.csv"], /the first line is not UTF-8/],
+    [["users.txt", "--format", "xml"], /Allowed choices are csv, jsonl/],
+    [["bad.csv", "--on-conflict", "win"], /Allowed choices are fail, skip, update/],
+    [[], /missing required argument/],
+  ] as const;
+  await Promise.all(
+    cases.map(async ([args, msg]) => {
+      const { code, stdout, stderr } = await installed.users(["import", ...args]);
+      assert.equal(code, 2, args.join(" "));
+      assert.match(stderr, msg);
+      assert.ok(stdout === "" || stdout === `${summary(0, 0, 0, 0, 0)}\n`, stdout);
+    }),
+  );
+  assert.deepEqual(await installed.rows(), {});
+});
+
+test("memory does not grow with the file", async () => {
+  await using installed = await install("sqlite");
+  // 60 MB of lines, none of which goes further than being read, and as many names as are remembered.
+  const filler = "x".repeat(3000);
+  const lines = Array.from(
+    { length: 20_000 },
+    (_, index) => `{"username":"user-${index}","email":"${filler}${index}"}`,
+  );
+  installed.file("in.jsonl", lines);
+  const { code, stdout, stderr } = await runCli(["users", "import", "in.jsonl", "--dry-run"], {
+    cwd: installed.folder,
+    node: ["--max-old-space-size=48"],
+  });
+  assert.deepEqual(
+    [code, stdout],
+    [1, `${summary(0, 0, 0, 0, 20_000)} (dry run: nothing is written)\n`],
+    stderr,
+  );
+});

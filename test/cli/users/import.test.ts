@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { folderWith, runCli } from "../../support/cli.ts";
+import { DATABASES, startWorker } from "../../support/worker.ts";
+import { ARGON2ID, BCRYPT, install, many, summary, user } from "./installed.ts";
+
+for (const database of DATABASES) {
+  describe(`users import on ${database}`, () => {
+    test("takes everything in that a line says, and users can log in", async () => {
+      await using worker = await startWorker({ database });
+      const folder = folderWith(worker.raw);
+      writeFileSync(
+        join(folder, "in.csv"),
+        [
+          "\ufeffusername,email,password_hash,auth_type,activated,groups,created_at",
+          `Alice,alice@example.com,${BCRYPT},,,dev;ops,2020-02-29T12:00:00Z`,
+          `"bobby",bobby@example.com,"${ARGON2ID}",LOCAL,true,,`,
+          `carol,carol@example.com,${BCRYPT.replace("$2b$", "$2y$")},LOCAL,0,"dev",`,
+          "daisy,daisy@example.com,,LDAP,1,dev,",
+          "",
+        ].join("\r\n"),
+      );
+      const { code, stdout, stderr } = await runIn(folder, ["in.csv", "--create-groups"]);
+      assert.deepEqual([code, stdout], [0, `${summary(4, 0, 0, 0, 0)}\n`], stderr);
+      assert.equal(stderr, "groups that were made: 2\n");
+      const access_token = await worker.accessToken("root", ["admin"]);
+      const facts = async (username: string) =>
+        (await worker.call("user_get", { username, access_token })).resp_data;
+      const alice = await facts("alice");
+      assert.deepEqual(
+        [alice["username"], alice["email"], alice["activated"], alice["groups"], alice["created_at"]],
+        ["Alice", "alice@example.com", true, ["dev", "ops"], "2020-02-29T12:00:00.000Z"],
+      );
+      assert.equal((await facts("carol"))["activated"], false);
+      assert.equal((await facts("daisy"))["auth_type"], "LDAP");
+      await worker.login("Alice", "U*U");
+      await worker.login("bobby", "password");
+      assert.equal((await worker.call("login", { username: "carol", password: "U*U" })).resp_code, 403);
+      assert.equal((await worker.call("login", { username: "daisy", password: "U*U" })).resp_code, 401);
+    });
+
+    test("says of each refused line why, takes the others in, and keeps the lines to be mended", async () => {
+      await using installed = await install(database);
+      const hash = BCRYPT.replace("$05$", "$31$");
+      const file = installed.file("in.csv", [
+        "username,email,password_hash,groups,activated",
+        `good-1,good-1@example.com,${BCRYPT},,`,
+        "x,x@example.com,,,",
+        `hashed,hashed@example.com,${hash},,`,
+        '"broken,broken@example.com,,,',
+        "short,short@example.com",
+        "GOOD-1,other@example.com,,,",
+        "other,GOOD-1@example.com,,,",
+        "lonely,lonely@example.com,,no-such-group,",
+        "boss,boss@example.com,,admin,",
+        "maybe,maybe@example.com,,,maybe",
+        "good-2,good-2@example.com,,,false",
+      ]);
+      const { code, stdout, stderr } = await installed.users(["import", file, "--rejects", "out.csv"]);
+      assert.deepEqual([code, stdout], [1, `${summary(2, 0, 0, 0, 9)}\n`], stderr);
+      const lines = stderr.trimEnd().split("\n");
+      for (const [index, reason] of [
+        /^line 3: username must match/,
+        /^line 4: password_hash must be a hash of bcrypt/,
+        /^line 5: is not CSV/,
+        /^line 6: has 2 cells, and the first line names 5 columns$/,
+        /^line 7: username is that of line 2$/,
+        /^line 8: email is that of line 2$/,
+        /^line 9: groups: there is no no-such-group: make such groups with --create-groups$/,
+        /^line 10: groups make an administrator \(admin\)/,
+        /^line 11: activated must be true or false$/,
+        /^accounts without a password: 1; an administrator sets one with user_change$/,
+        /^authmq: some lines were refused$/,
+      ].entries())
+        assert.match(lines[index] ?? "", reason);
+      assert.equal(stderr.includes(hash), false);
+      assert.deepEqual(Object.keys(await installed.rows()).sort(), ["good-1", "good-2"]);
+      assert.equal(statSync(join(installed.folder, "out.csv")).mode & 0o777, 0o600);
+      const kept = readFileSync(join(installed.folder, "out.csv"), "utf8").trimEnd().split("\n");
+      assert.equal(kept.length, 10);
+      assert.equal(kept[0], "username,email,password_hash,groups,activated,refused");
+      assert.match(kept[2] ?? "", new RegExp(`^hashed,hashed@example.com,${hash.replaceAll("$", "\\$")},,,`));
+      // Mended, they are read again.
+      const mended = kept.filter((line) => !line.includes("broken") && !line.includes('"short'));
+      installed.file(
+        "mended.csv",
+        mended.map((line) => line.replace(hash, BCRYPT).replace("maybe,line", "1,line")),
+      );
+      const again = await installed.users(["import", "mended.csv", "--create-groups", "--allow-admins"]);
+      assert.match(again.stdout, new RegExp(`^${summary(4, 0, 0, 0, 3)}`), again.stderr);
+      const refusing = await installed.users(["import", file, "--rejects", "out.csv"]);
+      assert.deepEqual([refusing.code, refusing.stdout], [2, ""]);
+      assert.match(refusing.stderr, /out\.csv is there already/);
+    });
+
+    test("again finds everybody unchanged, and the rest of a longer file goes in", async () => {
+      await using installed = await install(database);
+      installed.file("some.jsonl", many(700));
+      installed.file("all.jsonl", many(1250));
+      const run = (file: string) => installed.users(["import", file, "--create-groups"]);
+      assert.equal((await run("some.jsonl")).stdout, `${summary(700, 0, 0, 0, 0)}\n`);
+      const before = await installed.rows();
+      assert.equal((await run("some.jsonl")).stdout, `${summary(0, 0, 700, 0, 0)}\n`);
+      assert.deepEqual(await installed.rows(), before);
+      assert.equal((await run("all.jsonl")).stdout, `${summary(550, 0, 700, 0, 0)}\n`);
+      const rows = await installed.rows();
+      assert.equal(Object.keys(rows).length, 1250);
+      assert.deepEqual(rows["user-1249"]?.["groups"], ["everybody", "team-3"]);
+    });
+
+    test("with --dry-run says the same and writes nothing", async () => {
+      await using installed = await install(database);
+      const lines = [...many(600), { username: "x", email: "x@example.com" }, user(3)];
+      installed.file("in.jsonl", lines);
+      await installed.db.insertInto("group").values({ name: "everybody" }).execute();
+      const args = ["import", "in.jsonl", "--create-groups"];
+      const dry = await installed.users([...args, "--dry-run", "--rejects", "dry.jsonl"]);
+      assert.deepEqual(await installed.rows(), {});
+      assert.equal((await installed.db.selectFrom("group").selectAll().execute()).length, 1);
+      const wet = await installed.users(args);
+      assert.equal(dry.stdout, `${summary(600, 0, 0, 0, 2)} (dry run: nothing is written)\n`);
+      assert.equal(wet.stdout, `${summary(600, 0, 0, 0, 2)}\n`);
+      assert.deepEqual([dry.code, dry.stderr], [wet.code, wet.stderr]);
+      assert.match(
+        dry.stderr,
+        /^line 601: username must match .*\nline 602: username is that of line 4\ngroups that were made: 7\n/,
+      );
+    });
+
+    test("leaves, changes or refuses an account that is there with other content", async () => {
+      await using installed = await install(database);
+      installed.file("base.jsonl", [
+        { ...user(1), groups: ["one"] },
+        { ...user(2), activated: false, groups: [] },
+        { username: "dir-user", email: "dir@example.com", auth_type: "LDAP" },
+        user(3),
+      ]);
+      await installed.users(["import", "base.jsonl", "--create-groups"]);
+      const before = await installed.rows();
+      installed.file("next.jsonl", [
+        {
+          ...user(1),
+          username: "USER-1",
+          email: "new@example.com",
+          groups: ["two"],
+          password_hash: ARGON2ID,
+        },
+        { ...user(2), password_hash: undefined, groups: ["one"] },
+        { username: "newcomer", email: "USER-3@example.com" },
+        { username: "dir-user", email: "dir@example.com", password_hash: BCRYPT },
+        { username: "somebody", email: "somebody@example.com" },
+      ]);
+      const run = (way: string) =>
+        installed.users(["import", "next.jsonl", "--create-groups", "--on-conflict", way]);
+
+      const failed = await run("fail");
+      assert.deepEqual([failed.code, failed.stdout], [1, `${summary(1, 0, 0, 0, 4)}\n`]);
+      assert.match(
+        failed.stderr,
+        /^line 1: the user is there already, with another password_hash, email, groups: /,
+      );
+      assert.match(failed.stderr, /^line 2: .* with another groups: /m);
+      assert.match(failed.stderr, /^line 3: email is another user's$/m);
+      assert.match(failed.stderr, /^line 4: the user is there already, with another auth_type, /m);
+      const { somebody, ...rest } = await installed.rows();
+      assert.deepEqual(rest, before);
+
+      const skipped = await run("skip");
+      assert.deepEqual([skipped.code, skipped.stdout], [0, `${summary(0, 0, 1, 4, 0)}\n`]);
+      assert.deepEqual(await installed.rows(), { ...before, somebody });
+
+      const updated = await run("update");
+      assert.deepEqual([updated.code, updated.stdout], [1, `${summary(0, 2, 1, 0, 2)}\n`]);
+      const after = await installed.rows();
+      // The spelling stays, groups are added, and what a line does not say stays: the second is still turned off.
+      assert.deepEqual(after["user-1"], {
+        ...before["user-1"],
+        email: "new@example.com",
+        password_hash: ARGON2ID,
+        groups: ["one", "two"],
+      });
+      assert.deepEqual(after["user-2"], { ...before["user-2"], groups: ["one"] });
+      assert.deepEqual(after["dir-user"], before["dir-user"]);
+      assert.equal(after["newcomer"], undefined);
+      assert.equal((await run("update")).stdout, `${summary(0, 0, 3, 0, 2)}\n`);
+    });
+
+    test("that changes a password ends the session, and leaves the last administrator in office", async () => {
+      await using worker = await startWorker({ database });
+      const folder = folderWith(worker.raw);
+      await worker.addUser("root", "correct horse", { groups: ["admin"] });
+      await worker.addUser("alice", "correct horse");
+      const id_token = await worker.login("alice", "correct horse");
+      const lines = [
+        { username: "root", email: "root@example.com", activated: false },
+        { username: "alice", email: "alice@example.com", password_hash: BCRYPT },
+      ];
+      writeFileSync(join(folder, "in.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+      const { code, stderr } = await runIn(folder, ["in.jsonl", "--on-conflict", "update"]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^line 1: activated: the last administrator stays activated\n/);
+      assert.equal((await worker.call("token", { id_token })).resp_code, 401);
+      await worker.login("alice", "U*U");
+      await worker.login("root", "correct horse");
+    });
+  });
+}
+
+function runIn(folder: string, args: readonly string[]) {
+  return runCli(["users", "import", ...args], { cwd: folder });
+}

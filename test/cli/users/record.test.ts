@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { recordReader } from "../../../src/cli/users/record.ts";
+import { SECTIONS } from "../../../src/config/schema.ts";
+
+const BCRYPT = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+const ARGON2ID = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+const app = SECTIONS.app_config.parse({});
+const read = recordReader(app, { allowAdmins: false });
+const reasonFor = (value: object, reader = read): string => {
+  const outcome = reader({ ...value });
+  assert.ok(typeof outcome === "string", "it is taken");
+  return outcome;
+};
+const alice = { username: "alice", email: "alice@example.com" };
+
+test("a line may say no more than a name and an address", () => {
+  assert.deepEqual(read(alice), {
+    ...alice,
+    auth_type: undefined,
+    activated: undefined,
+    password_hash: undefined,
+    groups: [],
+    created_at: undefined,
+  });
+});
+
+test("a line may say everything", () => {
+  const line = {
+    ...alice,
+    auth_type: "LOCAL",
+    activated: false,
+    password_hash: ARGON2ID,
+    groups: ["dev", "ops", "dev"],
+    created_at: "2020-02-29T12:00:00.5+02:00",
+    refused: "line 7: of an earlier import",
+  };
+  assert.deepEqual(read(line), {
+    ...alice,
+    auth_type: "LOCAL",
+    activated: false,
+    password_hash: Buffer.from(ARGON2ID),
+    groups: ["dev", "ops"],
+    created_at: new Date("2020-02-29T10:00:00.500Z"),
+  });
+});
+
+test("hashes are those that every worker can check, and of local users", () => {
+  const tail = BCRYPT.slice(4);
+  for (const password_hash of [BCRYPT, ARGON2ID, `$2a$${tail}`, `$2y$${tail}`, `$2b$16$${BCRYPT.slice(7)}`]) {
+    const user = read({ ...alice, password_hash });
+    assert.ok(typeof user !== "string", password_hash);
+    assert.deepEqual([user.auth_type, user.password_hash?.toString()], ["LOCAL", password_hash]);
+  }
+  const bad = [
+    "",
+    "plain password",
+    `$2x$${tail}`,
+    `$2b$17$${BCRYPT.slice(7)}`,
+    `$2b$03$${BCRYPT.slice(7)}`,
+    BCRYPT.slice(0, -1),
+    `${BCRYPT}x`,
+    ` ${BCRYPT}`,
+    ARGON2ID.replace("m=65536", "m=262145"),
+    ARGON2ID.replace("t=2", "t=17"),
+    ARGON2ID.replace("argon2id", "argon2i"),
+    "$1$abc$def",
+    "5f4dcc3b5aa765d61d8327deb882cf99",
+  ];
+  for (const password_hash of bad)
+    assert.match(
+      reasonFor({ ...alice, password_hash }),
+      /^password_hash must be a hash of bcrypt/,
+      password_hash,
+    );
+  for (const auth_type of ["LDAP", "KERBEROS"]) {
+    assert.match(
+      reasonFor({ ...alice, auth_type, password_hash: BCRYPT }),
+      /^password_hash must be left out/,
+    );
+    assert.ok(typeof read({ ...alice, auth_type }) !== "string");
+  }
+});
+
+test("the reason names every field that is wrong, by the rules of the installation", () => {
+  const reason = reasonFor({
+    username: "x",
+    groups: ["dev", "no group"],
+    activated: "yes",
+    auth_type: "local",
+  });
+  assert.match(
+    reason,
+    /username must match \[a-zA-Z-_0-9\]\{4,30\}; email is missing; auth_type must be LOCAL/,
+  );
+  assert.match(reason, /activated must be true or false; groups\.1 must match/);
+  const strict = recordReader({ ...app, username_regex: "u\\d+" }, { allowAdmins: false });
+  assert.match(reasonFor(alice, strict), /username must match u\\d\+/);
+});
+
+test("a time is one of the past with its zone", () => {
+  const future = new Date(Date.now() + 3_600_000).toISOString();
+  for (const created_at of [
+    "yesterday",
+    "2026-01-31",
+    "2026-01-31 12:00:00",
+    0,
+    "1969-12-31T23:59:59Z",
+    future,
+  ])
+    assert.match(reasonFor({ ...alice, created_at }), /^created_at must /, String(created_at));
+});
+
+test("administrators are taken only where that is allowed", () => {
+  const boss = { ...alice, groups: ["dev", "admin"] };
+  assert.match(reasonFor(boss), /^groups make an administrator \(admin\): .*--allow-admins/);
+  assert.ok(typeof recordReader(app, { allowAdmins: true })(boss) !== "string");
+  assert.ok(typeof recordReader({ ...app, admin_group: "root" }, { allowAdmins: false })(boss) !== "string");
+});
+
+test("no reason repeats what stands in a field, and a password has no field", () => {
+  const secret = "Tr0ub4dor&3-$2b$12$secret";
+  for (const field of ["username", "email", "auth_type", "activated", "password_hash", "created_at"]) {
+    assert.ok(!reasonFor({ ...alice, [field]: secret }).includes("Tr0ub"), field);
+  }
+  const nested = read({ ...alice, groups: [secret] });
+  assert.ok(typeof nested === "string" && !nested.includes("Tr0ub"));
+  const plain = read({ ...alice, password: secret });
+  assert.equal(plain, "password is not taken: hash it first, and give password_hash");
+  assert.equal(read({ ...alice, "pass\u001b[31m": secret }), 'unknown field "pass\\u001b[31m"');
+});

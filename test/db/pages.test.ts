@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
+import { sql } from "kysely";
+import { dialectOf } from "../../src/db/database.ts";
+import {
+  type Page,
+  type PageOfNames,
+  pageOfGroups,
+  pageOfMembers,
+  pageOfUsernames,
+} from "../../src/db/queries/pages.ts";
+import { listGroups, listMembers } from "../../src/db/queries/groups.ts";
+import { listUsernames } from "../../src/db/queries/users.ts";
+import type { Db } from "../../src/db/database.ts";
+import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
+
+const MANY = 12_000;
+const AT = "2026-01-31 23:59:59.123";
+
+/** Names in which letters of both cases, digits and marks stand at every place. */
+function nameOf(index: number): string {
+  const letters = "aZ-_mB09xY";
+  const text = String(index).padStart(5, "0");
+  return `${Array.from(text, (digit) => letters[Number(digit)]).join("")}${index}`;
+}
+
+type Read = (db: Db, page: Page) => Promise<PageOfNames>;
+
+const LISTS: Readonly<Record<string, { read: Read; all: (db: Db) => Promise<readonly string[]> }>> = {
+  usernames: { read: pageOfUsernames, all: listUsernames },
+  groups: { read: pageOfGroups, all: listGroups },
+  members: {
+    read: (db, page) => pageOfMembers(db, "crowd", page),
+    all: (db) => listMembers(db, "crowd"),
+  },
+};
+
+for (const database of DATABASES) {
+  describe(`pages on ${database}`, () => {
+    let worker: TestWorker;
+    before(async () => {
+      worker = await startWorker({ database });
+      const { db } = worker;
+      await db.insertInto("group").values({ name: "crowd" }).execute();
+      const names = Array.from({ length: MANY }, (_, index) => nameOf((index * 7919) % MANY));
+      for (let from = 0; from < MANY; from += 1000) {
+        const some = names.slice(from, from + 1000);
+        await db
+          .insertInto("user")
+          .values(
+            some.map((username) => ({
+              username,
+              password_hash: null,
+              auth_type: "LOCAL" as const,
+              email: `${username}@example.com`,
+              activated: 1,
+              created_at: AT,
+              modified_at: AT,
+            })),
+          )
+          .execute();
+        await db
+          .insertInto("group")
+          .values(some.map((name) => ({ name })))
+          .execute();
+        await db
+          .insertInto("usergroup")
+          .values(some.map((username) => ({ username, groupname: "crowd" })))
+          .execute();
+      }
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    for (const [what, { read, all }] of Object.entries(LISTS)) {
+      const walk = async (limit: number, prefix?: string): Promise<string[]> => {
+        const names: string[] = [];
+        let after: string | undefined;
+        do {
+          const page = await read(worker.db, { limit, after, prefix });
+          assert.ok(page.names.length <= limit);
+          // A cursor is there exactly when more follows.
+          assert.equal(page.next, page.next === undefined ? undefined : page.names.at(-1));
+          names.push(...page.names);
+          after = page.next;
+        } while (after !== undefined);
+        return names;
+      };
+
+      test(`of ${what} are the whole list in its order, each name once, by whatever number`, async () => {
+        const whole = await all(worker.db);
+        assert.ok(whole.length >= MANY);
+        for (const limit of [1000, 997, 313]) assert.deepEqual(await walk(limit), whole, String(limit));
+        assert.deepEqual(await walk(whole.length), whole);
+        assert.deepEqual(await walk(whole.length - 1), whole);
+      });
+
+      test(`of ${what} begin behind any text, be it a name or none`, async () => {
+        const whole = await all(worker.db);
+        const texts = fc.oneof(
+          fc.constantFrom(...whole.slice(0, 300)),
+          fc.string({ unit: fc.constantFrom("a", "A", "z", "Z", "m", "-", "_", "0", "9"), maxLength: 6 }),
+        );
+        await fc.assert(
+          fc.asyncProperty(texts, fc.integer({ min: 1, max: 20 }), async (after, limit) => {
+            const { names, next } = await read(worker.db, { limit, after, prefix: undefined });
+            // Where the database puts the text among the names is its own business; what follows must be the list.
+            const at = names[0] === undefined ? whole.length : whole.indexOf(names[0]);
+            assert.deepEqual(names, whole.slice(at, at + limit));
+            assert.equal(next !== undefined, at + limit < whole.length);
+            const known = whole.indexOf(after);
+            if (known >= 0) assert.equal(at, known + 1);
+          }),
+          { numRuns: 200 },
+        );
+      });
+
+      test(`of ${what} that begin with a text hold each of those and no other`, async () => {
+        const whole = await all(worker.db);
+        const isSame = (name: string, prefix: string): boolean =>
+          what === "groups" ? name.startsWith(prefix) : name.toLowerCase().startsWith(prefix.toLowerCase());
+        for (const prefix of [
+          "a",
+          "A",
+          "aZ",
+          "az-",
+          "_",
+          "-",
+          "%",
+          "__",
+          "!",
+          "m%",
+          "\\",
+          "aaaaa",
+          "zzzz",
+          "*",
+          "[a]",
+        ])
+          assert.deepEqual(
+            await walk(500, prefix),
+            whole.filter((name) => isSame(name, prefix)),
+            prefix,
+          );
+        assert.deepEqual(await walk(5000, ""), whole);
+      });
+
+      test(`of ${what} are stable while names come and go`, async () => {
+        const { db } = worker;
+        const whole = await all(db);
+        const first = await read(db, { limit: 100, after: undefined, prefix: undefined });
+        // The cursor itself goes, and one comes before it and one behind it.
+        const cursor = first.next ?? "";
+        const last = whole.at(-1) ?? "";
+        const made = [`${whole[0]}x`, `${last}x`];
+        await change(db, what, cursor, made);
+        const rest: string[] = [];
+        for (let after: string | undefined = cursor; after !== undefined; ) {
+          const page: PageOfNames = await read(db, { limit: 1000, after, prefix: undefined });
+          rest.push(...page.names);
+          after = page.next;
+        }
+        assert.deepEqual([...first.names, ...rest], [...whole, `${last}x`]);
+        await restore(db, what, cursor, made);
+        assert.deepEqual(await all(db), whole);
+      });
+    }
+
+    test("are found by an index: what is read does not grow with the list", async () => {
+      const middle = nameOf(6000);
+      const pages: Page[] = [
+        { limit: 50, after: undefined, prefix: undefined },
+        { limit: 50, after: middle, prefix: undefined },
+        { limit: 50, after: undefined, prefix: "Z" },
+        { limit: 50, after: middle, prefix: middle.slice(0, 2) },
+      ];
+      for (const [what, { read }] of Object.entries(LISTS))
+        for (const page of pages) {
+          const label = `${what} ${JSON.stringify(page)}`;
+          if (dialectOf(worker.db) === "mysql") {
+            const rows = await rowsRead(worker, (db) => read(db, page));
+            assert.ok(rows >= 40 && rows <= 60, `${label}: ${rows} rows`);
+          } else {
+            const plan = await planOf(worker, (db) => read(db, page));
+            assert.match(plan, /^(?:SEARCH|SCAN) \w+ USING (?:COVERING )?INDEX [^;]+$/, label);
+            if (page.after !== undefined || page.prefix !== undefined) assert.match(plan, /^SEARCH/, label);
+          }
+        }
+    });
+  });
+}
+
+/** Takes one name of a list away and adds others. */
+async function change(db: Db, what: string, gone: string, made: readonly string[]): Promise<void> {
+  if (what === "groups") {
+    await db.deleteFrom("group").where("name", "=", gone).execute();
+    await db
+      .insertInto("group")
+      .values(made.map((name) => ({ name })))
+      .execute();
+    return;
+  }
+  const users = made.map((username) => ({
+    username,
+    password_hash: null,
+    auth_type: "LOCAL" as const,
+    email: `${username}@example.com`,
+    activated: 1,
+    created_at: AT,
+    modified_at: AT,
+  }));
+  if (what === "usernames") await db.deleteFrom("user").where("username", "=", gone).execute();
+  else await db.deleteFrom("usergroup").where("username", "=", gone).execute();
+  await db.insertInto("user").values(users).execute();
+  await db
+    .insertInto("usergroup")
+    .values(made.map((username) => ({ username, groupname: "crowd" })))
+    .execute();
+}
+
+/** Undoes `change`. */
+async function restore(db: Db, what: string, gone: string, made: readonly string[]): Promise<void> {
+  if (what === "groups") {
+    await db.deleteFrom("group").where("name", "in", made).execute();
+    await db.insertInto("group").values({ name: gone }).execute();
+    return;
+  }
+  await db.deleteFrom("user").where("username", "in", made).execute();
+  const user = {
+    username: gone,
+    password_hash: null,
+    auth_type: "LOCAL" as const,
+    email: `${gone}@example.com`,
+    activated: 1,
+    created_at: AT,
+    modified_at: AT,
+  };
+  if (what === "usernames") await db.insertInto("user").values(user).execute();
+  await db.insertInto("usergroup").values({ username: gone, groupname: "crowd" }).execute();
+}
+
+/** How many rows the server's storage gave for some statements, by its own count. */
+async function rowsRead({ db }: TestWorker, work: (db: Db) => Promise<unknown>): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const count = async (): Promise<number> => {
+      const { rows } = await sql<{ Value: string }>`show session status like 'Handler_read%'`.execute(trx);
+      return rows.reduce((sum, { Value }) => sum + Number(Value), 0);
+    };
+    const [none, before] = [await count(), await count()];
+    await work(trx);
+    return (await count()) - before - (before - none);
+  });
+}
+
+/** How SQLite means to run a statement. */
+async function planOf({ db }: TestWorker, work: (db: Db) => Promise<unknown>): Promise<string> {
+  const statements: { sql: string; parameters: readonly unknown[] }[] = [];
+  await work(
+    db.withPlugin({
+      transformQuery: ({ node, queryId }) => {
+        statements.push(db.getExecutor().compileQuery(node, queryId));
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    }),
+  );
+  const details: string[] = [];
+  for (const { sql: text, parameters } of statements) {
+    const { rows } = await db.executeQuery<{ detail: string }>({
+      sql: `explain query plan ${text}`,
+      parameters,
+      query: { kind: "RawNode", sqlFragments: [], parameters: [] },
+      queryId: { queryId: "plan" },
+    } as never);
+    details.push(...rows.map(({ detail }) => detail));
+  }
+  return details.join("; ");
+}
