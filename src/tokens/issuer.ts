@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHmac, type KeyObject, randomUUID } from "node:crypto";
 import type { SigningConfig, SigningKey } from "../config/issuers.ts";
 import type { SignMethod } from "../config/sections/jwt.ts";
 import { keyIdOf } from "./jwks.ts";
@@ -16,17 +16,17 @@ export interface TokenIssuer {
   readonly name: string;
   /** The JWS algorithm of every token that it signs. */
   readonly method: SignMethod;
-  /** The id of the key that signs (RFC 7638); undefined for a shared secret. */
-  readonly keyId: string | undefined;
+  /** Tells the key that signs from all others: its thumbprint (RFC 7638), or a digest under a shared secret. */
+  readonly signerId: string;
   /**
    * A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. Signed by
-   * the key with this id where there still is one: then it is the same text each time, where the algorithm has no chance
-   * in it.
+   * the key with this `signerId` where there still is one: then it is the same text each time, where the algorithm has no
+   * chance in it.
    */
   signIdToken(
     subject: Subject,
     token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date },
-    keyId?: string,
+    signerId?: string,
   ): string;
   /** A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds. */
   signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): string;
@@ -36,8 +36,8 @@ export interface TokenIssuer {
 export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer> {
   const { issuer, method, key, audience } = signing;
   const keyId = await keyIdOf(key);
-  const earlier = new Map<string | undefined, SigningKey>();
-  for (const one of signing.reserve) earlier.set(await keyIdOf(one.key), one);
+  const ring = new Map<string, SigningKey>();
+  for (const one of signing.reserve) ring.set(await signerIdOf(one.key), one);
   const accessHeader = encodePart({
     alg: method,
     typ: "at+jwt",
@@ -62,9 +62,9 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
   return {
     name: issuer,
     method,
-    keyId,
+    signerId: await signerIdOf(key),
     signIdToken(subject, { tokenId, ip, issuedAt, validUntil }, signer) {
-      const by = (signer === undefined ? undefined : earlier.get(signer)) ?? signing;
+      const by = (signer === undefined ? undefined : ring.get(signer)) ?? signing;
       const header = encodePart({ alg: by.method, typ: "id+jwt", kid: tokenId.toString() });
       const claims = encodeClaims(subject, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
       return signCompact(header, claims, by.method, by.key);
@@ -76,6 +76,11 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
       return signCompact(accessHeader, claims, method, key);
     },
   };
+}
+
+/** Of a shared secret nothing is ever published, but what it has signed is remembered with this. */
+async function signerIdOf(key: KeyObject): Promise<string> {
+  return (await keyIdOf(key)) ?? createHmac("sha256", key).update("authmq signer id").digest("base64url");
 }
 
 function inSeconds(time: Date): number {

@@ -1,13 +1,18 @@
-import { openSync, closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError } from "../../config/fault.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import type { Log } from "../../observability/log.ts";
+import { keyIdOf } from "../../tokens/jwks.ts";
 
 /** The parts that are taken over while the worker runs. */
 const RELOADED: readonly (keyof Config)[] = ["signing", "issuers"];
 
+/** Says what to do at each SIGHUP. */
+type HangUps = (act: () => void) => void;
+
 interface Reload {
+  readonly hangUps: HangUps;
   /** The configuration that the process runs with. */
   readonly config: Config;
   readonly file: string | undefined;
@@ -18,17 +23,33 @@ interface Reload {
   readonly onTerminalClosed: () => void;
 }
 
+/** Takes SIGHUP from now on, which would end this process, and holds it until it is known what to do then. */
+export function holdHangUps(): HangUps {
+  let act: (() => void) | undefined;
+  let happened = false;
+  process.on("SIGHUP", () => {
+    happened = true;
+    act?.();
+  });
+  return (given) => {
+    act = given;
+    if (happened) act();
+  };
+}
+
 /**
  * On each SIGHUP reads the configuration again and takes over its token keys. A configuration with a fault changes nothing;
  * what else has changed in it is named, because it needs a restart.
  */
-export function reloadOnHangUp({ config, file, log, useKeys, onTerminalClosed }: Reload): void {
+export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminalClosed }: Reload): void {
   const hadTerminal = isTerminalOpen();
   const reload = async (): Promise<void> => {
     try {
       const next = loadConfig(file, { keys: true });
       await useKeys(next);
-      log.info("took over the token keys of the configuration");
+      const { key, method } = next.signing ?? {};
+      const key_id = key && (await keyIdOf(key));
+      log.info({ algorithm: method, key_id }, "took over the token keys of the configuration");
       const others = Object.keys(config).filter(
         (name) =>
           !RELOADED.some((part) => part === name) &&
@@ -42,7 +63,7 @@ export function reloadOnHangUp({ config, file, log, useKeys, onTerminalClosed }:
     }
   };
   let turn = Promise.resolve();
-  process.on("SIGHUP", () => {
+  hangUps(() => {
     if (hadTerminal && !isTerminalOpen()) onTerminalClosed();
     else turn = turn.then(reload);
   });
