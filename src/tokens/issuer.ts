@@ -30,6 +30,11 @@ export interface TokenIssuer {
   ): string;
   /** A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds. */
   signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): string;
+  /** A signed token that RabbitMQ takes as a password, valid for `lifetime` seconds; nobody else takes it for anything. */
+  signBrokerToken(
+    username: string,
+    token: { audience: string; scopes: readonly string[]; lifetime: number },
+  ): string;
 }
 
 /** An issuer for the configured key. */
@@ -38,11 +43,9 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
   const keyId = await keyIdOf(key);
   const ring = new Map<string, SigningKey>();
   for (const one of signing.reserve) ring.set(await signerIdOf(one.key), one);
-  const accessHeader = encodePart({
-    alg: method,
-    typ: "at+jwt",
-    ...(keyId === undefined ? {} : { kid: keyId }),
-  });
+  const headerOf = (typ: string): string =>
+    encodePart({ alg: method, typ, ...(keyId === undefined ? {} : { kid: keyId }) });
+  const [accessHeader, brokerHeader] = [headerOf("at+jwt"), headerOf("rabbitmq+jwt")];
   const aud = audience === undefined ? {} : { aud: audience };
   const encodeClaims = (
     { username, groups }: Subject,
@@ -72,10 +75,21 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
     signAccessToken(subject, { vhost, lifetime }) {
       const now = inSeconds(new Date());
       const more = { user: subject.username, vhost, jti: randomUUID(), ...aud };
-      const claims = encodeClaims(subject, more, now, now + Math.max(1, Math.round(lifetime)));
+      const claims = encodeClaims(subject, more, now, endOf(now, lifetime));
       return signCompact(accessHeader, claims, method, key);
     },
+    signBrokerToken(username, { audience: broker, scopes, lifetime }) {
+      const now = inSeconds(new Date());
+      const times = { iat: now, nbf: now, exp: endOf(now, lifetime) };
+      const scope = scopes.join(" "); // RFC 8693 section 4.2
+      const claims = { iss: issuer, sub: username, aud: broker, ...times, jti: randomUUID(), scope };
+      return signCompact(brokerHeader, encodePart(claims), method, key);
+    },
   };
+}
+
+function endOf(now: number, lifetime: number): number {
+  return now + Math.max(1, Math.round(lifetime));
 }
 
 /** Of a shared secret nothing is ever published, but what it has signed is remembered with this. */

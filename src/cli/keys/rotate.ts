@@ -105,7 +105,8 @@ function refuseUnknown(next: SecretSetting | undefined, folder: string): void {
 }
 
 function longestToken({ app }: Config): number {
-  return Math.max(app.id_token_valid_time, app.access_token_valid_time) * 60_000;
+  const broker = app.brokerTokens?.lifetime ?? 0;
+  return Math.max(app.id_token_valid_time * 60, app.access_token_valid_time * 60, broker) * 1000;
 }
 
 /** The own issuer's keys are all in the ring. */
