@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { clockFinding } from "../../src/cli/doctor/clock.ts";
 import { type Finding, findingsOn } from "../../src/cli/doctor/finding.ts";
+import { queueNames } from "../../src/config/queues.ts";
 import { noteAttempt, parkRequest } from "../../src/db/queries/attempts.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { type Diagnosis, diagnose, install } from "../support/doctor.ts";
 import { startProxy } from "../support/proxy.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { DATABASES, provision, startWorker } from "../support/worker.ts";
+
+const QUEUES = queueNames().length;
 
 const scratch = new Scratch();
 after(() => scratch.close());
@@ -32,7 +35,7 @@ for (const database of DATABASES) {
     assert.match(stdout, /^ok {4}configuration {2}\/.*config\.json$/m);
     assert.match(stdout, /^ok {4}keys {11}EdDSA signs and verifies as authmq, key id [\w-]{43}$/m);
     assert.match(stdout, /^ok {4}broker {9}RabbitMQ 3\.\S+ at \S+:\d+, vhost authmq_\S+, as \w+, no TLS$/m);
-    assert.match(stdout, /^ok {4}broker {9}16 queues, each with a worker$/m);
+    assert.match(stdout, new RegExp(`^ok {4}broker {9}${QUEUES} queues, each with a worker$`, "m"));
     assert.match(
       stdout,
       database === "sqlite"
@@ -126,7 +129,7 @@ test("doctor names the queues that no worker consumes", async () => {
   assert.equal(none.code, 0);
   assert.match(
     none.of("broker"),
-    /^warn: no worker consumes any of the 16 queues \| Start one: authmq serve$/m,
+    new RegExp(`^warn: no worker consumes any of the ${QUEUES} queues \\| Start one: authmq serve$`, "m"),
   );
   await using worker = await startWorker();
   const renamed = await diagnose({

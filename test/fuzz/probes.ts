@@ -18,6 +18,8 @@ const PROBES: Readonly<Partial<Record<string, Probe>>> = {
   login: { request: { username: "alice", password: "no such password" }, codes: [401, 429] },
   logout: { request: {}, tokens: { id_token: "revoked" }, codes: [401] },
   token: { request: {}, tokens: { id_token: "session" }, codes: [200] },
+  introspect: { request: {}, tokens: { token: "session" }, codes: [200] },
+  jwks: { request: {}, codes: [200] },
   user_register: {
     request: {
       username: "alice",

@@ -87,12 +87,20 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   vhost: text(["prod", "dev"]),
   ip: text(["*", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]),
   activated: fc.record({ raw: fc.constantFrom("true", "false") }),
+  broker: fc.record({ raw: fc.constantFrom("true", "false") }),
+  token: fc.record({ token: fc.oneof(goodToken, spoiltToken) }),
   auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
   kerberos_ticket: text(["YIIFdwYGKwYBBQUCoIIFaw==", "dGlja2V0LW9mLW5vYm9keQ=="]),
 });
 
 /** So often in a hundred an optional field is there. */
-const SELDOM: Readonly<Record<string, number>> = { kerberos_ticket: 5, auth_type: 20, vhost: 20, ip: 30 };
+const SELDOM: Readonly<Record<string, number>> = {
+  kerberos_ticket: 5,
+  broker: 10,
+  auth_type: 20,
+  vhost: 20,
+  ip: 30,
+};
 
 type Fitting = fc.Arbitrary<Readonly<Record<string, string>>>;
 

@@ -8,6 +8,7 @@ const SECRET_FIELDS = [
   "id_token",
   "access_token",
   "broker_token",
+  "token",
   "kerberos_ticket",
 ];
 
