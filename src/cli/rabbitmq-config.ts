@@ -4,7 +4,9 @@ import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { ConfigError } from "../config/fault.ts";
 import { type Config, loadConfig } from "../config/load.ts";
+import { messageOf } from "../errors.ts";
 import { keyIdOf } from "../tokens/jwks.ts";
+import { ExitError } from "./exit.ts";
 import { configOption, findConfig } from "./options.ts";
 
 interface RabbitMqOptions {
@@ -36,10 +38,20 @@ Examples:
     .action(async ({ config: given, keyDir }: RabbitMqOptions) => {
       const config = loadConfig(findConfig(given), { keys: true });
       const keys = await publicKeysOf(config);
-      for (const { file, pem } of keys) writeFileSync(join(keyDir, file), pem, { mode: 0o644 });
-      process.stdout.write(rabbitMqConf(config, keys, keyDir));
+      const text = rabbitMqConf(config, keys, keyDir);
+      for (const key of keys) writeKey(keyDir, key);
+      process.stdout.write(text);
       process.stderr.write(`${keys.length} public keys are in ${resolve(keyDir)}\n`);
     });
+}
+
+function writeKey(folder: string, { file, pem }: BrokerKey): void {
+  try {
+    writeFileSync(join(folder, file), pem, { mode: 0o644 });
+  } catch (error) {
+    const advice = `cannot write to ${folder}: ${messageOf(error)}; make the folder, or name another one with --key-dir`;
+    throw new ExitError(1, advice, { cause: error });
+  }
 }
 
 interface BrokerKey {

@@ -53,7 +53,6 @@ const sessions = attacks(
   {
     "of another session's id": { kid: "1" },
     "with a kid that is SQL": { kid: "1 or 1=1" },
-    "that is said to be an access token": { typ: "at+jwt" },
   },
   async (header, world) => ({
     request: { token: world.resigned(await world.liveSession(), {}, header) },
@@ -62,6 +61,15 @@ const sessions = attacks(
 );
 
 const others = [
+  attack(
+    "an introspection of an ID token under the header of an access token",
+    "introspect",
+    async (world) => {
+      const [header] = (await world.accessToken("root")).split(".");
+      const [, ...rest] = (await world.liveSession()).split(".");
+      return { request: { token: [header, ...rest].join(".") }, reply: INACTIVE };
+    },
+  ),
   attack("an introspection of a partner's ID token", "introspect", async (world) => {
     const kid = decodePart(await world.liveSession(), 0)["kid"];
     const token = assemble({ alg: "RS256", typ: "id+jwt", kid }, idClaims({ iss: "partner" }), partner.sign);
