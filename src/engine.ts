@@ -19,7 +19,7 @@ import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
 import { createInbox } from "./rpc/inbox.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { startUpkeep } from "./rpc/upkeep.ts";
-import { createFingerprints } from "./tokens/fingerprint.ts";
+import type { Fingerprints } from "./tokens/fingerprint.ts";
 import type { JwkSet } from "./tokens/jwks.ts";
 import { createTokens } from "./tokens/tokens.ts";
 
@@ -54,7 +54,8 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
-  const fingerprints = createFingerprints(signing.fingerprintKey ?? signing.key);
+  // Those of before stay the same, unless the key that they are made with is another one.
+  const fingerprints: Fingerprints = { of: (...parts) => tokens.fingerprints.of(...parts) };
   const lastUse = createLastUse(db, log);
   const services = {
     app,

@@ -7,6 +7,7 @@ export const ERRORS = {
   INVALID_TOKEN: { resp: 401, msg: "the token is missing, malformed, expired, revoked or of the wrong kind" },
   FORBIDDEN: { resp: 403, msg: "the caller may not do this" },
   REGISTRATION_CLOSED: { resp: 403, msg: "registration is closed" },
+  NO_BROKER_ACCESS: { resp: 403, msg: "the user may do nothing on the broker, on the vhost of the session" },
   ACCOUNT_NOT_ACTIVATED: { resp: 403, msg: "the account is not activated" },
   USER_NOT_FOUND: { resp: 404, msg: "no such user" },
   GROUP_NOT_FOUND: { resp: 404, msg: "no such group" },
@@ -14,6 +15,10 @@ export const ERRORS = {
   EMAIL_TAKEN: { resp: 409, msg: "the email address is taken" },
   GROUP_TAKEN: { resp: 409, msg: "the group exists already" },
   IDEMPOTENCY_CONFLICT: { resp: 409, msg: "the key was used for another request within the last 15 minutes" },
+  BROKER_TOKEN_TOO_LARGE: {
+    resp: 409,
+    msg: "the user's groups may do more on the broker than a token can say",
+  },
   LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
   REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
   TOO_MANY_ATTEMPTS: { resp: 429, msg: "too many failed logins; try again in retry_after seconds" },

@@ -48,9 +48,10 @@ test("configuration.md has every key of the configuration in the section it belo
     const text = sectionOf(document, section);
     for (const path of pathsOf(properties ?? items?.properties ?? {})) {
       // The parts of a secret are the same everywhere and have a section of their own.
-      const inSecret = path.startsWith("secret.");
-      const where = inSecret ? sectionOf(document, "Secrets") : text;
-      const name = inSecret ? path.slice("secret.".length) : path;
+      const [, part] =
+        /(?:^|\.)(?:secret|active|next|fingerprint_key)\.(type|value|secret)$/.exec(path) ?? [];
+      const where = part === undefined ? text : sectionOf(document, "Secrets");
+      const name = part ?? path;
       assert.ok(where.includes(`\`${name}\``), `${section}.${path}`);
     }
   }
@@ -81,12 +82,12 @@ test("configuration.md names every algorithm, secret type and default", () => {
 
 test("operations.md has a row for every command of the CLI", () => {
   const program = readFileSync(join(root, "src/cli/program.ts"), "utf8");
-  const names = Array.from(program.matchAll(/^ {2}\["([a-z]+)", async/gm), ([, name = ""]) => name);
+  const names = Array.from(program.matchAll(/^ {2}\["([a-z-]+)", async/gm), ([, name = ""]) => name);
   assert.ok(names.length >= 9);
   const document = read("docs/operations.md");
   for (const name of names) {
     const file = readFileSync(join(root, `src/cli/${name}.ts`), "utf8");
-    const commands = Array.from(file.matchAll(/new Command\("([a-z]+)"\)/g), ([, command = ""]) => command);
+    const commands = Array.from(file.matchAll(/new Command\("([a-z-]+)"\)/g), ([, command = ""]) => command);
     for (const command of commands.filter((one) => one !== name || commands.length === 1)) {
       const words = command === name ? name : `${name} ${command}`;
       assert.match(document, new RegExp(`^\\| \`authmq ${words}\\b`, "m"));

@@ -13,7 +13,10 @@ const EXIT_REFUSED = 1;
 const EXIT_NO_REPLY = 2;
 
 /** What nobody else on this host should read. */
-const SECRET_FIELDS = ["password", "password_confirm", "id_token", "access_token", "kerberos_ticket"];
+const SECRET_FIELDS = [
+  ...["password", "password_confirm", "kerberos_ticket"],
+  ...["id_token", "access_token", "token"],
+];
 
 interface CallOptions {
   readonly config?: string;

@@ -20,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["doctor", async () => (await import("./doctor.ts")).doctorCommand()],
   ["config", async () => (await import("./config.ts")).configCommand()],
   ["keys", async () => (await import("./keys.ts")).keysCommand()],
+  ["rabbitmq-config", async () => (await import("./rabbitmq-config.ts")).rabbitMqConfigCommand()],
   ["schemas", async () => (await import("./schemas.ts")).schemasCommand()],
 ]);
 

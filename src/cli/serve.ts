@@ -7,7 +7,7 @@ import { createJwks, type JwkSet } from "../tokens/jwks.ts";
 import { createWorker, type Worker } from "../worker.ts";
 import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { configOption, findConfig, positiveInteger } from "./options.ts";
-import { reloadOnHangUp } from "./serve/reload.ts";
+import { holdHangUps, reloadOnHangUp } from "./serve/reload.ts";
 import { awaitSignal, type StopWish } from "./serve/signals.ts";
 import { findSupervisor, type SupervisorLink } from "./serve/supervised.ts";
 import { Supervisor } from "./serve/supervisor.ts";
@@ -56,6 +56,7 @@ function processCount(text: string): number {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
+  const hangUps = holdHangUps(); // before the keys are read: a rotation from now on is not missed
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
   const log = createLog(config.log);
@@ -63,8 +64,9 @@ async function serve(options: ServeOptions): Promise<void> {
     log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
+  const reloading = { hangUps, file, config, log };
   const supervisor = findSupervisor();
-  if (supervisor !== undefined) return serveUnder(supervisor, file, config, log);
+  if (supervisor !== undefined) return serveUnder(supervisor, reloading);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
@@ -74,7 +76,7 @@ async function serve(options: ServeOptions): Promise<void> {
     const worker = await createWorker(config, log);
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
-    reloadOnHangUp({ file, config, log, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
+    reloadOnHangUp({ ...reloading, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
     return untilSignalled(worker, signalled, () => announce(log, config.log.handler));
   }
   warnOfOpenFiles(file, config, log);
@@ -85,17 +87,16 @@ async function serve(options: ServeOptions): Promise<void> {
     process.exit(130);
   });
   const useKeys = async (next: Config): Promise<void> => group.useKeys(await jwksOf(next));
-  reloadOnHangUp({ file, config, log, useKeys, onTerminalClosed: signalled.raise });
+  reloadOnHangUp({ ...reloading, useKeys, onTerminalClosed: signalled.raise });
   return untilSignalled(group, signalled, () => announce(log, config.log.handler));
 }
 
 /** As one process of several: the supervisor has the port, says when all are ready, and ends what does not stop. */
 async function serveUnder(
   supervisor: SupervisorLink,
-  file: string | undefined,
-  config: Config,
-  log: Log,
+  reloading: Omit<Parameters<typeof reloadOnHangUp>[0], "useKeys" | "onTerminalClosed">,
 ): Promise<void> {
+  const { config, log } = reloading;
   // Several may tell it to stop, its supervisor and whoever stops all processes of a service: that is no second wish.
   const signalled = awaitSignal(log, () => undefined);
   supervisor.onGone(() => {
@@ -103,7 +104,7 @@ async function serveUnder(
     signalled.raise();
   });
   const worker = await createWorker({ ...config, health: undefined }, log);
-  reloadOnHangUp({ file, config, log, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
+  reloadOnHangUp({ ...reloading, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
   if (config.health !== undefined) worker.metrics.includeProcess();
   supervisor.answerFor(worker, log);
   await untilSignalled(worker, signalled, () => supervisor.tellReady());

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { readBlocklist } from "./blocklist.ts";
 import { type BrokerConfig, readBroker } from "./broker.ts";
+import { readBrokerTokens } from "./broker-scopes.ts";
 import { readCa } from "./ca.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
 import { overlayEnvironment } from "./environment.ts";
@@ -108,6 +109,7 @@ export function parseConfig(
         faults,
       )
     : { signing: undefined, issuers: [] };
+  const brokerTokens = readBrokerTokens(section("broker_settings"), app, signing, faults);
   const db = readDatabase(section("db_settings"), folder, faults);
   const amqp = readBroker(section("amqp_settings"), folder, faults);
   const named = nameQueues(section("queue_settings") ?? {});
@@ -121,7 +123,7 @@ export function parseConfig(
     issuers,
     db,
     amqp,
-    app,
+    app: brokerTokens === undefined ? app : { ...app, brokerTokens },
     directory,
     kerberos,
     queues: named.queues,

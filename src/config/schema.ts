@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { appConfig } from "./sections/app.ts";
 import { amqpSettings } from "./sections/amqp.ts";
+import type { BrokerTokenConfig } from "./broker-scopes.ts";
+import { brokerSettings } from "./sections/broker.ts";
 import { dbSettings } from "./sections/db.ts";
 import { eventSettings } from "./sections/events.ts";
 import { healthSettings } from "./sections/health.ts";
@@ -18,6 +20,9 @@ export const SECTIONS = {
   kerberos_settings: kerberosSettings.optional().describe("the Kerberos realm, where there is one"),
   db_settings: dbSettings.prefault({}).describe("without it: SQLite in ./authmq.db"),
   amqp_settings: amqpSettings.prefault({}).describe("the broker"),
+  broker_settings: brokerSettings
+    .optional()
+    .describe("tokens that the broker takes as passwords; none without it"),
   app_config: appConfig.prefault({}).describe("rules for accounts, names and tokens"),
   queue_settings: queueSettings.prefault({}).describe("other names for the queues"),
   log_settings: logSettings.prefault({}).describe("what is logged, and where to"),
@@ -35,6 +40,8 @@ export type Settings = z.output<typeof configSchema>;
 export type AppConfig = Settings["app_config"] & {
   /** What stands in `password_blocklist`, folded. */
   readonly blockedPasswords?: ReadonlySet<string>;
+  /** What `broker_settings` says; undefined where no broker tokens are given. */
+  readonly brokerTokens?: BrokerTokenConfig | undefined;
 };
 
 /** Where and how to reach the broker. */

@@ -1,4 +1,5 @@
 import type { IssuerConfig, SigningConfig } from "../config/issuers.ts";
+import { createFingerprints, type Fingerprints } from "./fingerprint.ts";
 import { createIssuer, type TokenIssuer } from "./issuer.ts";
 import { createJwks, type JwkSet } from "./jwks.ts";
 import { createValidator, type TokenValidator } from "./validator.ts";
@@ -8,6 +9,7 @@ export interface Tokens {
   readonly issuer: TokenIssuer;
   readonly validator: TokenValidator;
   readonly jwks: () => JwkSet;
+  readonly fingerprints: Fingerprints;
 }
 
 /** Signs and verifies with these keys. */
@@ -19,5 +21,6 @@ export async function createTokens(
     issuer: await createIssuer(signing),
     validator: createValidator(signing, issuers),
     jwks: await createJwks(signing),
+    fingerprints: createFingerprints(signing.fingerprintKey ?? signing.key),
   };
 }

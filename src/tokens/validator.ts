@@ -64,6 +64,7 @@ interface Read<Claims> {
 /** What is remembered of a token that was in order: its times decide each time anew. */
 interface Known<T> {
   readonly times: Times;
+  readonly key: VerificationKey;
   readonly token: T;
 }
 
@@ -95,7 +96,8 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     if (token === undefined) return undefined;
     const { sub, groups, iat } = token.claims;
     return {
-      times: timesOf(token.claims, token.key),
+      times: timesOf(token.claims),
+      key: token.key,
       token: { username: sub, groups, issuedAt: new Date(iat * 1000) },
     };
   };
@@ -109,7 +111,8 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const tokenId = BigInt(token.kid);
     if (tokenId > MAX_TOKEN_ID) return undefined;
     const { sub: username, ip } = token.claims;
-    return { times: timesOf(token.claims, token.key), token: { tokenId, username, method: token.alg, ip } };
+    const { claims, key, alg: method } = token;
+    return { times: timesOf(claims), key, token: { tokenId, username, method, ip } };
   };
   return {
     verifyAccessToken: remembering(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),
@@ -117,8 +120,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     verifyToken(text) {
       const access = readAccess(text);
       const token = access ?? readId(text);
-      if (token === undefined || !isCurrent(timesOf(token.claims, token.key), Date.now() / 1000))
-        return undefined;
+      if (token === undefined || !isCurrent(token.claims, Date.now() / 1000)) return undefined;
       return { typ: access === undefined ? "id+jwt" : "at+jwt", claims: token.claims };
     },
   };
@@ -126,21 +128,26 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
 
 /** The key of an issuer that has signed a token: its configuration decides which ones there are for an algorithm. */
 function signerOf(text: string, alg: string, { keys }: IssuerConfig): VerificationKey | undefined {
-  const now = new Date();
-  return keys.find(({ key, methods, until }) => {
-    const method = methods.find((name) => name === alg);
-    return method !== undefined && (until === undefined || until > now) && isSignedBy(text, method, key);
+  const now = Date.now();
+  return keys.find((one) => {
+    const method = one.methods.find((name) => name === alg);
+    return method !== undefined && isInUse(one, now) && isSignedBy(text, method, one.key);
   });
 }
 
-/** A token is not valid for longer than the key that signed it. */
-function timesOf({ iat, nbf, exp }: Times, { until }: VerificationKey): Times {
-  return { iat, nbf, exp: until === undefined ? exp : Math.min(exp, until.getTime() / 1000) };
+/** Whether a key is not retired at this moment, in milliseconds. */
+function isInUse({ until }: VerificationKey, now: number): boolean {
+  return until === undefined || until.getTime() > now;
+}
+
+/** Without the other claims, which need not be kept. */
+function timesOf({ iat, nbf, exp }: Times): Times {
+  return { iat, nbf, exp };
 }
 
 /**
- * Reads each token once: that it was signed by its issuer does not change. Its times are looked at again whenever it comes,
- * and whether it was revoked, in its row. By its digest, so that no token is kept.
+ * Reads each token once: that it was signed by its issuer does not change. Its times and its key's are looked at again
+ * whenever it comes, and whether it was revoked, in its row. By its digest, so that no token is kept.
  */
 function remembering<T extends object>(
   read: (text: string) => Known<T> | undefined,
@@ -155,7 +162,8 @@ function remembering<T extends object>(
       if (found === undefined) return undefined;
       known.set(digest, found, "maxSize" in limit ? { size: text.length } : {});
     }
-    return isCurrent(found.times, Date.now() / 1000) ? found.token : undefined;
+    const now = Date.now();
+    return isCurrent(found.times, now / 1000) && isInUse(found.key, now) ? found.token : undefined;
   };
 }
 

@@ -125,6 +125,7 @@ test("what is not understood ends with 2 and a usage line", async () => {
     ["call", "login", "{}", "--timeout", "x"],
     ["bench", "login", "-n", "0"],
     ["keys", "generate", "--alg", "none"],
+    ["keys", "rotate", "--alg", "none"],
     ["admin", "create", "root"],
     ["serve", "--nonsense"],
   ]) {
@@ -149,6 +150,8 @@ test("every command shows examples", async () => {
     ["doctor"],
     ["config", "check"],
     ["keys", "generate"],
+    ["keys", "rotate"],
+    ["rabbitmq-config"],
     ["schemas"],
   ]) {
     const { code, stdout } = await runCli([...args, "--help"]);

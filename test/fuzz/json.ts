@@ -27,7 +27,10 @@ export interface Written {
   readonly doubled: boolean;
 }
 
-const SECRET_FIELDS = ["password", "password_confirm", "kerberos_ticket", "id_token", "access_token"];
+const SECRET_FIELDS = [
+  ...["password", "password_confirm", "kerberos_ticket"],
+  ...["id_token", "access_token", "token"],
+];
 
 /** A token that has at least some of its signature. */
 const SIGNED = /^[^.]*\.[^.]*\.[^.]/;

@@ -19,6 +19,8 @@ const PROBES: Readonly<Partial<Record<string, Probe>>> = {
   logout: { request: {}, tokens: { id_token: "revoked" }, codes: [401] },
   token: { request: {}, tokens: { id_token: "session" }, codes: [200] },
   session_revoke: { request: { username: NOBODY }, tokens: BY_ADMIN, codes: [404] },
+  introspect: { request: {}, tokens: { token: "session" }, codes: [200] },
+  jwks: { request: {}, codes: [200] },
   user_register: {
     request: {
       username: "alice",

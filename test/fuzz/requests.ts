@@ -87,6 +87,8 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   vhost: text(["prod", "dev"]),
   ip: text(["*", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]),
   activated: fc.record({ raw: fc.constantFrom("true", "false") }),
+  broker: fc.record({ raw: fc.constantFrom("true", "false") }),
+  token: fc.record({ token: fc.oneof(goodToken, spoiltToken) }),
   auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
   limit: fc.record({ raw: fc.constantFrom("1", "2", "1000", "0", "1001") }),
   after: text([...usernames, ...groups, "", "%"]),
@@ -97,6 +99,7 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
 /** So often in a hundred an optional field is there. */
 const SELDOM: Readonly<Record<string, number>> = {
   kerberos_ticket: 5,
+  broker: 10,
   auth_type: 20,
   vhost: 20,
   ip: 30,

@@ -49,6 +49,8 @@ const key = fc.oneof(
     "password",
     "access_token",
     "id_token",
+    "token",
+    "broker",
     "ip",
     "",
     "0",

@@ -29,7 +29,7 @@ const files = new Map<string, number>();
 
 const KINDS: Readonly<Record<string, SecretKind | "name">> = {
   ...{ password: "password", password_confirm: "password", bind_password: "password" },
-  ...{ id_token: "token", access_token: "token", kerberos_ticket: "ticket" },
+  ...{ id_token: "token", access_token: "token", broker_token: "token", kerberos_ticket: "ticket" },
   ...{ username: "name", user: "name", groupname: "name", email: "name" },
 };
 const FIELD = new RegExp(`"(${Object.keys(KINDS).join("|")})"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*")`, "gs");

@@ -47,7 +47,7 @@ function watchBroker(): void {
 
 /** A reply without what it is meant to carry. */
 function withoutTokens(reply: string): string {
-  return reply.replaceAll(/"(id_token|access_token|kerberos_ticket)":"[^"]*"/g, '"$1":"..."');
+  return reply.replaceAll(/"(id_token|access_token|broker_token|kerberos_ticket)":"[^"]*"/g, '"$1":"..."');
 }
 
 /** Before the lines go to wherever they go: some tests throw them away. */

@@ -43,6 +43,9 @@ export const CONFLICT = refusal(
 );
 export const TOO_LARGE = refusal(413, "REQUEST_TOO_LARGE", "the request is too large");
 
+/** All that is ever said of a token that is not in order. */
+export const INACTIVE: Envelope = { resp_code: 200, resp_data: { active: false } };
+
 /** 429 that asks for no more than so many seconds. */
 export function tooMany(seconds: number): Envelope {
   const { resp_code, resp_data } = refusal(

@@ -15,6 +15,8 @@ export async function callEveryQueue(world: World): Promise<Record<string, numbe
   const [groupname, made, registered] = [newName(), newName(), newName()];
   const { id_token } = await call("login", { username, password });
   const exchanged = await call("token", { id_token });
+  await call("introspect", { token: id_token });
+  await call("jwks", {});
   await call("logout", { id_token });
   await call("session_revoke", { username, access_token });
   await call("user_all", { access_token: exchanged["access_token"] });

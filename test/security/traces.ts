@@ -2,7 +2,15 @@ import type { ConsumeMessage } from "amqplib";
 import { sql } from "kysely";
 import type { Database } from "../../src/db/database.ts";
 
-const SECRET_FIELDS = ["password", "password_confirm", "id_token", "access_token", "kerberos_ticket"];
+const SECRET_FIELDS = [
+  "password",
+  "password_confirm",
+  "id_token",
+  "access_token",
+  "broker_token",
+  "token",
+  "kerberos_ticket",
+];
 
 /** Shorter texts stand in a log or a reply by chance. */
 const SHORTEST_SECRET = 8;

@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 
@@ -28,11 +29,23 @@ export async function replaceFile(path: string, edit: () => Promise<string>): Pr
     fchmodSync(fd, mode);
     fsyncSync(fd);
     renameSync(next, file);
+    flushFolder(dirname(file));
   } catch (error) {
     rmSync(next, { force: true });
     throw error;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Until then a crash of the host could bring the old file back. */
+function flushFolder(folder: string): void {
+  try {
+    const fd = openSync(folder, "r");
+    fsyncSync(fd);
+    closeSync(fd);
+  } catch {
+    // The file is replaced by now, and where folders cannot be flushed nothing is to be done about it.
   }
 }
 

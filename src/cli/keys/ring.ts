@@ -28,7 +28,7 @@ export function turn(creation: Creation, { now, overlap, atOnce, isCompromised, 
     const first = makeKey();
     return { ...rest, signmethod: first.signmethod, keys: { active: first, next: makeKey(), retiring: [] } };
   }
-  const base = { ...rest, signmethod, fingerprint_key: fingerprint_key ?? active };
+  const base = { ...rest, signmethod, fingerprint_key: fingerprint_key ?? materialOf(active) };
   const retiring = (keys?.retiring ?? []).filter(({ until }) => new Date(until) > now);
   const next = keys?.next;
   if (next === undefined && !atOnce)
@@ -40,4 +40,9 @@ export function turn(creation: Creation, { now, overlap, atOnce, isCompromised, 
     signmethod: successor.signmethod ?? signmethod,
     keys: { active: successor, next: makeKey(), retiring: [{ ...named(active), until }, ...retiring] },
   };
+}
+
+/** Without its algorithm: digests have one of their own. */
+function materialOf({ type, value, secret }: RingKey): NonNullable<Creation["fingerprint_key"]> {
+  return { type, value, ...(secret === undefined ? {} : { secret }) };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { chownSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { chmodSync, chownSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { generateSecret } from "../../config/generate-key.ts";
 import { type Config, loadConfig, parseConfig } from "../../config/load.ts";
@@ -52,6 +52,7 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
       const raw = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(file, "utf8")));
       const folder = dirname(resolve(file));
       const before = jwtCreation.parse(raw["jwt_creation"]);
+      const likeness = likenessOf(before.keys?.active ?? before.secret, file);
       if (!rotation.atOnce && !rotation.isCompromised) refuseUnknown(before.keys?.next, folder);
       const after = turn(before, {
         now: new Date(),
@@ -59,13 +60,11 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
         ...rotation,
         makeKey: () => {
           const signmethod = rotation.alg ?? before.keys?.next?.signmethod ?? before.signmethod;
-          const { files, setting } = makeKeyFiles(signmethod, file);
-          made.push(...files);
-          return { ...setting, signmethod };
+          return { ...makeKeyFiles(signmethod, folder, likeness, made), signmethod };
         },
       });
       const next = { ...raw, jwt_creation: after, ...withoutOwn(raw["jwt_validation"], before.issuer) };
-      const checked = parseConfig(next, { keys: true, env: {}, folder });
+      const checked = parseConfig(next, { keys: true, folder });
       const unused = keyFilesOf(before).filter((name) => !keyFilesOf(after).includes(name));
       rotated = { ring: await ringOf(checked), unused };
       return `${JSON.stringify(next, null, 2)}\n`;
@@ -106,7 +105,8 @@ function refuseUnknown(next: SecretSetting | undefined, folder: string): void {
 }
 
 function longestToken({ app }: Config): number {
-  return Math.max(app.id_token_valid_time, app.access_token_valid_time) * 60_000;
+  const broker = app.brokerTokens?.lifetime ?? 0;
+  return Math.max(app.id_token_valid_time * 60, app.access_token_valid_time * 60, broker) * 1000;
 }
 
 /** The own issuer's keys are all in the ring. */
@@ -120,22 +120,45 @@ function withoutOwn(validation: unknown, issuer: string): { jwt_validation?: unk
 
 function keyFilesOf({ secret, keys, fingerprint_key }: z.output<typeof jwtCreation>): string[] {
   const all = [secret, fingerprint_key, keys?.active, keys?.next, ...(keys?.retiring ?? [])];
-  return all.flatMap((one) => (one?.type === "keyfile" ? one.value : []));
+  return [...new Set(all.flatMap((one) => (one?.type === "keyfile" ? one.value : [])))];
 }
 
-/** Next to the configuration, for its owner, who is the worker's user as well. */
-function makeKeyFiles(method: SignMethod, config: string): { files: string[]; setting: SecretSetting } {
-  const folder = dirname(realpathSync(config));
-  const { uid, gid } = statSync(config);
+/** Who may read a new key. */
+interface Likeness {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+/** Those who can read the key that signs now, so that the worker can; nobody but the configuration's owner elsewhere. */
+function likenessOf(active: SecretSetting | undefined, file: string): Likeness {
+  if (active?.type !== "keyfile") return { ...ownerOf(statSync(file)), mode: 0o600 };
+  const stats = statSync(resolve(dirname(resolve(file)), active.value));
+  return { ...ownerOf(stats), mode: stats.mode & 0o640 };
+}
+
+function ownerOf({ uid, gid }: Stats): Pick<Likeness, "uid" | "gid"> {
+  return { uid, gid };
+}
+
+/** Notes each file in `made` as soon as it is there. */
+function makeKeyFiles(
+  method: SignMethod,
+  folder: string,
+  { uid, gid, mode }: Likeness,
+  made: string[],
+): SecretSetting {
   const { secret, publicKey } = generateSecret(method);
   const day = new Date().toISOString().slice(0, 10);
-  const name = join(folder, `signing-key-${day}-${randomBytes(3).toString("hex")}`);
-  const write = (path: string, content: string, mode: number): string => {
-    writeFileSync(path, content, { mode, flag: "wx" });
+  const name = `signing-key-${day}-${randomBytes(3).toString("hex")}`;
+  const write = (ending: string, content: string, permissions: number): void => {
+    const path = join(folder, `${name}${ending}`);
+    writeFileSync(path, content, { mode: 0o600, flag: "wx", flush: true });
+    made.push(path);
     chownSync(path, uid, gid);
-    return path;
+    chmodSync(path, permissions); // whatever the umask
   };
-  const files = [write(`${name}.pem`, secret, 0o600)];
-  if (publicKey !== undefined) files.push(write(`${name}.pub.pem`, publicKey, 0o644));
-  return { files, setting: { type: "keyfile", value: basename(`${name}.pem`) } };
+  write(".pem", secret, mode);
+  if (publicKey !== undefined) write(".pub.pem", publicKey, mode | 0o044);
+  return { type: "keyfile", value: `${name}.pem` };
 }

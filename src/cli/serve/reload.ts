@@ -1,13 +1,29 @@
-import { openSync, closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError } from "../../config/fault.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
+import type { Settings } from "../../config/schema.ts";
 import type { Log } from "../../observability/log.ts";
+import { keyIdOf } from "../../tokens/jwks.ts";
 
-/** The parts that are taken over while the worker runs. */
-const RELOADED: readonly (keyof Config)[] = ["signing", "issuers"];
+/** What is not taken over while the worker runs, and the section that it comes from. */
+const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers">, keyof Settings>> = {
+  db: "db_settings",
+  amqp: "amqp_settings",
+  app: "app_config",
+  directory: "ldap_settings",
+  kerberos: "kerberos_settings",
+  queues: "queue_settings",
+  log: "log_settings",
+  events: "event_settings",
+  health: "health_settings",
+};
+
+/** Says what to do at each SIGHUP. */
+type HangUps = (act: () => void) => void;
 
 interface Reload {
+  readonly hangUps: HangUps;
   /** The configuration that the process runs with. */
   readonly config: Config;
   readonly file: string | undefined;
@@ -18,34 +34,57 @@ interface Reload {
   readonly onTerminalClosed: () => void;
 }
 
+/** Takes SIGHUP from now on, which would end this process, and holds it until it is known what to do then. */
+export function holdHangUps(): HangUps {
+  let act: (() => void) | undefined;
+  let happened = false;
+  process.on("SIGHUP", () => {
+    happened = true;
+    act?.();
+  });
+  return (given) => {
+    act = given;
+    if (happened) act();
+  };
+}
+
 /**
  * On each SIGHUP reads the configuration again and takes over its token keys. A configuration with a fault changes nothing;
  * what else has changed in it is named, because it needs a restart.
  */
-export function reloadOnHangUp({ config, file, log, useKeys, onTerminalClosed }: Reload): void {
+export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminalClosed }: Reload): void {
   const hadTerminal = isTerminalOpen();
   const reload = async (): Promise<void> => {
     try {
       const next = loadConfig(file, { keys: true });
       await useKeys(next);
-      log.info("took over the token keys of the configuration");
-      const others = Object.keys(config).filter(
-        (name) =>
-          !RELOADED.some((part) => part === name) &&
-          !isDeepStrictEqual(config[name as keyof Config], next[name as keyof Config]),
-      );
-      if (others.length > 0)
-        log.warn({ changed: others }, "what else has changed in the configuration needs a restart");
+      const { key, method } = next.signing ?? {};
+      const key_id = key && (await keyIdOf(key));
+      log.info({ algorithm: method, key_id }, "took over the token keys of the configuration");
+      const changed = changedSections(config, next);
+      if (changed.length > 0)
+        log.warn({ changed }, "what else has changed in the configuration needs a restart");
     } catch (error) {
       const what = error instanceof ConfigError ? { faults: error.faults } : { err: error };
       log.error(what, "the configuration was not read again: everything stays as it is");
     }
   };
   let turn = Promise.resolve();
-  process.on("SIGHUP", () => {
+  hangUps(() => {
     if (hadTerminal && !isTerminalOpen()) onTerminalClosed();
     else turn = turn.then(reload);
   });
+}
+
+function changedSections(before: Config, after: Config): string[] {
+  const [{ brokerTokens: scopes, ...app }, { brokerTokens: newScopes, ...newApp }] = [before.app, after.app];
+  const changed = Object.entries(OTHERS).flatMap(([part, section]) => {
+    const name = part as keyof typeof OTHERS; // whose keys these are
+    const isSame =
+      name === "app" ? isDeepStrictEqual(app, newApp) : isDeepStrictEqual(before[name], after[name]);
+    return isSame ? [] : section;
+  });
+  return isDeepStrictEqual(scopes, newScopes) ? changed : [...changed, "broker_settings"];
 }
 
 /** Whether this process has a terminal: who closes its window sends the same signal as who wants it to reload. */

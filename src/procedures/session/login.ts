@@ -91,7 +91,7 @@ const issuedToken = z.object({
   ip: z.string(),
   issued_at: z.iso.datetime(),
   valid_until: z.iso.datetime(),
-  key_id: z.string().optional(),
+  signer_id: z.string().optional(),
 });
 
 type Success = Extract<LoginResult, { ok: true }>;
@@ -141,7 +141,7 @@ async function open(
       ip: address,
       issued_at: now.toISOString(),
       valid_until: token.valid_until.toISOString(),
-      ...(issuer.keyId === undefined ? {} : { key_id: issuer.keyId }),
+      signer_id: issuer.signerId,
     };
   });
   return {
@@ -160,7 +160,7 @@ function sign(
     ip: address,
     issued_at,
     valid_until,
-    key_id,
+    signer_id,
   }: z.output<typeof issuedToken>,
 ): string {
   return issuer.signIdToken(
@@ -171,7 +171,7 @@ function sign(
       issuedAt: new Date(issued_at),
       validUntil: new Date(valid_until),
     },
-    key_id,
+    signer_id,
   );
 }
 

@@ -7,6 +7,7 @@ import { forgedClaims } from "./forged-claims.ts";
 import { forgedHeaders } from "./forged-headers.ts";
 import { forgedSpellings } from "./forged-spellings.ts";
 import { guesses } from "./guesses.ts";
+import { introspection } from "./introspection.ts";
 import { jsonBodies } from "./json-bodies.ts";
 import { lastAdministrator } from "./last-administrator.ts";
 import { massAssignment } from "./mass-assignment.ts";
@@ -30,6 +31,7 @@ export const ATTACKS: readonly Attack[] = [
   ...forgedHeaders,
   ...forgedSpellings,
   ...guesses,
+  ...introspection,
   ...jsonBodies,
   ...lastAdministrator,
   ...massAssignment,

@@ -9,7 +9,8 @@ const NO_LIMIT = "must be a whole number from 1 to 1000";
 const FIELDS: Readonly<Partial<Record<QueueName, Readonly<Record<string, string>>>>> = {
   login: { username: NO_TEXT, password: NO_TEXT, vhost: NO_TEXT, ip: NO_TEXT },
   logout: { ip: NO_TEXT },
-  token: { ip: NO_TEXT },
+  token: { ip: NO_TEXT, broker: "must be true or false" },
+  introspect: { token: NO_TEXT, ip: NO_TEXT },
   user_register: { username: NO_TEXT, password: NO_TEXT, password_confirm: NO_TEXT, email: NO_TEXT },
   user_admin_create: {
     username: NO_TEXT,

@@ -24,6 +24,15 @@ interface NodeOptions {
   readonly schedulers: number;
   /** Further lines of rabbitmq.conf. */
   readonly settings?: readonly string[];
+  /** Plugins beside the management one. */
+  readonly plugins?: readonly string[];
+  /** What advanced.config has, as Erlang terms. */
+  readonly advanced?: string;
+}
+
+/** The folder whose *.conf files a node reads at each start, after its rabbitmq.conf. */
+export function configFolder(scratch: Scratch, name: string): string {
+  return scratch.subfolder(`${name}/conf.d`);
 }
 
 /** A node as a process here, on loopback only, with a folder of its own; it is not started yet. */
@@ -35,6 +44,7 @@ export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
     return join(folder, path);
   };
   file(".erlang.cookie", options.cookie, 0o400);
+  const plugins = ["rabbitmq_management", ...(options.plugins ?? [])];
   const settings = [
     `listeners.tcp.1 = ${HOST}:${options.amqp}`,
     `management.tcp.ip = ${HOST}`,
@@ -56,9 +66,9 @@ export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
     RABBITMQ_DIST_PORT: String(options.distribution),
     RABBITMQ_CONF_ENV_FILE: file("rabbitmq-env.conf", ""),
     RABBITMQ_CONFIG_FILE: file("rabbitmq.conf", settings.join("\n")),
-    RABBITMQ_CONFIG_FILES: scratch.subfolder(`${name}/conf.d`),
-    RABBITMQ_ADVANCED_CONFIG_FILE: file("advanced.config", "[].\n"),
-    RABBITMQ_ENABLED_PLUGINS_FILE: file("enabled_plugins", "[rabbitmq_management].\n"),
+    RABBITMQ_CONFIG_FILES: configFolder(scratch, name),
+    RABBITMQ_ADVANCED_CONFIG_FILE: file("advanced.config", options.advanced ?? "[].\n"),
+    RABBITMQ_ENABLED_PLUGINS_FILE: file("enabled_plugins", `[${plugins.join(",")}].\n`),
     RABBITMQ_MNESIA_BASE: scratch.subfolder(`${name}/mnesia`),
     RABBITMQ_MNESIA_DIR: join(folder, "mnesia", "node"),
     RABBITMQ_LOG_BASE: scratch.subfolder(`${name}/log`),

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { containerServer } from "./docker.ts";
 import type { Mode } from "./install.ts";
-import { portMapper, RABBITMQ_USER, rabbitMqNode } from "./rabbitmq-node.ts";
+import { configFolder, portMapper, RABBITMQ_USER, rabbitMqNode } from "./rabbitmq-node.ts";
 import { type Scratch, type Server, waitUntil } from "./scratch.ts";
 
 const HOST = "127.0.0.1";
@@ -19,6 +21,8 @@ export interface RabbitMq {
   readonly version: string;
   /** Changes with every restart; undefined in a container. */
   readonly pid: number | undefined;
+  /** Its *.conf files are read at each start; undefined in a container. */
+  readonly configFolder: string | undefined;
   /** Ends the node as `kill -9` does and keeps its data. */
   kill(): Promise<void>;
   /** Ends the node if it still runs and brings it up again on the same ports and data. */
@@ -32,14 +36,20 @@ interface Ports {
   management: number;
 }
 
+interface Options extends Pick<Parameters<typeof rabbitMqNode>[1], "plugins" | "advanced"> {
+  readonly mode: Mode;
+  /** Further configuration files by their name; like the plugins only where it does not run in a container. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
 /** Starts RabbitMQ and resolves when it takes AMQP connections and its management API answers. */
-export async function startRabbitMq(scratch: Scratch, { mode }: { mode: Mode }): Promise<RabbitMq> {
+export async function startRabbitMq(scratch: Scratch, options: Options): Promise<RabbitMq> {
   const ports: Ports = { amqp: await scratch.freePort(), management: await scratch.freePort() };
   const password = randomBytes(12).toString("hex");
-  const { node, epmd } =
-    mode === "docker"
-      ? { node: inContainer(scratch, ports, password), epmd: undefined }
-      : await installed(scratch, ports, password);
+  const { node, epmd, folder } =
+    options.mode === "docker"
+      ? { node: inContainer(scratch, ports, password), epmd: undefined, folder: undefined }
+      : await installed(scratch, ports, password, options);
 
   const start = async (): Promise<string> => {
     await node.start();
@@ -53,6 +63,7 @@ export async function startRabbitMq(scratch: Scratch, { mode }: { mode: Mode }):
     host: HOST,
     port: ports.amqp,
     version,
+    configFolder: folder,
     get pid() {
       return node.pid;
     },
@@ -73,11 +84,16 @@ async function installed(
   scratch: Scratch,
   ports: Ports,
   password: string,
-): Promise<{ node: Server; epmd: Server }> {
+  { files = {}, ...options }: Options,
+): Promise<{ node: Server; epmd: Server; folder: string }> {
   const epmd = await scratch.freePort();
+  const name = `rabbitmq-${ports.amqp}`;
+  const folder = configFolder(scratch, name);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
   const node = rabbitMqNode(scratch, {
+    ...options,
     ...ports,
-    name: `rabbitmq-${ports.amqp}`,
+    name,
     nodeName: `authmq-${ports.amqp}@localhost`,
     distribution: await scratch.freePort(),
     epmd,
@@ -85,7 +101,7 @@ async function installed(
     password,
     schedulers: 2,
   });
-  return { node, epmd: portMapper(scratch, epmd) };
+  return { node, epmd: portMapper(scratch, epmd), folder };
 }
 
 function inContainer(scratch: Scratch, ports: Ports, password: string): Server {

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { loadConfig } from "../../src/config/load.ts";
+import { newFolder, runCli } from "../support/cli.ts";
+import { edit, install } from "./installation.ts";
+
+describe("keys rotate that fails changes nothing and leaves no files", () => {
+  const cases: readonly [what: string, args: string[], message: RegExp, code: number, prepare: Prepare][] = [
+    [
+      "where the environment overrides keys",
+      [],
+      /AUTHMQ__JWT_CREATION__SECRET__TYPE overrides the file/,
+      1,
+      () => ({ AUTHMQ__JWT_CREATION__SECRET__TYPE: "keyfile" }),
+    ],
+    [
+      "where the environment has other issuers",
+      [],
+      /AUTHMQ__JWT_VALIDATION overrides the file/,
+      1,
+      () => ({ AUTHMQ__JWT_VALIDATION: "[]" }),
+    ],
+    [
+      "where another one is under way",
+      [],
+      /config\.json\.lock is there: another rotation runs, or one was killed; remove it if none runs/,
+      1,
+      (cwd) => writeFileSync(join(cwd, "config.json.lock"), ""),
+    ],
+    [
+      "where the configuration has a fault",
+      [],
+      /nonsense: unknown section/,
+      78,
+      (cwd) => edit(join(cwd, "config.json"), (config) => ({ ...config, nonsense: {} })),
+    ],
+    [
+      "where there is no key yet",
+      [],
+      /jwt_creation/,
+      78,
+      (cwd) => edit(join(cwd, "config.json"), (config) => ({ ...config, jwt_creation: undefined })),
+    ],
+    [
+      "where the new configuration would have a fault",
+      ["--alg", "HS256"],
+      /broker_settings: cannot go with HS256/,
+      78,
+      (cwd) =>
+        edit(join(cwd, "config.json"), (config) => ({
+          ...config,
+          broker_settings: { scopes: { "*": ["read:*"] } },
+        })),
+    ],
+  ];
+  for (const [what, args, message, code, prepare] of cases) {
+    test(what, async () => {
+      const { cwd, file } = await install();
+      const env = prepare(cwd) ?? {};
+      const [before, names] = [readFileSync(file, "utf8"), readdirSync(cwd)];
+      const ended = await runCli(["keys", "rotate", "--now", ...args], { cwd, env });
+      assert.equal(ended.code, code, ended.stderr);
+      assert.match(ended.stderr, message);
+      assert.doesNotMatch(ended.stderr, /^\s+at /m);
+      assert.equal(ended.stdout, "");
+      assert.equal(readFileSync(file, "utf8"), before);
+      assert.deepEqual(readdirSync(cwd), names);
+    });
+  }
+
+  test("where there is no configuration", async () => {
+    const cwd = newFolder();
+    const { code, stderr } = await runCli(["keys", "rotate"], { cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, /there is no configuration file to edit: "authmq init" writes one/);
+    const missing = await runCli(["keys", "rotate", "--config", join(cwd, "none", "config.json")], { cwd });
+    assert.equal(missing.code, 1);
+    assert.deepEqual(readdirSync(cwd), []);
+  });
+
+  test("where its folder cannot be written to", {
+    skip: process.getuid?.() === 0 && "root may write anywhere",
+  }, async () => {
+    const { cwd, file } = await install();
+    const before = readFileSync(file, "utf8");
+    chmodSync(cwd, 0o500);
+    const { code, stderr } = await runCli(["keys", "rotate"], { cwd });
+    chmodSync(cwd, 0o700);
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot write next to the configuration/);
+    assert.equal(readFileSync(file, "utf8"), before);
+  });
+
+  test("where a key cannot be written", async () => {
+    const { cwd, file } = await install();
+    const before = readFileSync(file, "utf8");
+    const ended = await runCli(["keys", "rotate"], { cwd, node: ["--import", FULL_DISK] });
+    assert.equal(ended.code, 1);
+    assert.match(ended.stderr, /ENOSPC/);
+    assert.equal(readFileSync(file, "utf8"), before);
+    assert.deepEqual(
+      readdirSync(cwd).filter((name) => /lock|signing-key-/.test(name)),
+      [],
+    );
+    assert.equal(loadConfig(file, { keys: true, env: {} }).signing?.method, "EdDSA");
+  });
+});
+
+type Prepare = (cwd: string) => Record<string, string> | void;
+
+/** Lets the public half of a new key fail as a full disk does. */
+const FULL_DISK = `data:text/javascript,${encodeURIComponent(`
+  import fs from "node:fs";
+  import { syncBuiltinESMExports } from "node:module";
+  const { chownSync } = fs;
+  fs.chownSync = (path, ...owner) => {
+    if (path.endsWith(".pub.pem")) throw new Error("ENOSPC: no space left on device");
+    return chownSync(path, ...owner);
+  };
+  syncBuiltinESMExports();
+`)}`;

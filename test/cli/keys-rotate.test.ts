@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  chownSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { newFolder, runCli } from "../support/cli.ts";
+import { inTime, newKey } from "../support/key-ring.ts";
+import { edit, install, read } from "./installation.ts";
+
+async function rotate(cwd: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(["keys", "rotate", ...args], { cwd });
+  assert.equal(code, 0, stderr);
+  assert.equal((await runCli(["config", "check"], { cwd })).stdout, "ok\n");
+  return stdout;
+}
+
+/** Lets the next key look so many minutes older. */
+function age(cwd: string, file: string, minutes: number): void {
+  const then = new Date(Date.now() - minutes * 60_000);
+  utimesSync(join(cwd, read(file).jwt_creation.keys.next?.value ?? ""), then, then);
+}
+
+describe("keys rotate", () => {
+  test("first makes a next key, and each time after that lets it sign", async () => {
+    const { cwd, file } = await install();
+    const first = (await rotate(cwd)).trimEnd().split("\n");
+    assert.match(first[0] ?? "", /^active {4}EdDSA {2}[\w-]{43}$/);
+    assert.match(first[1] ?? "", /^next {6}EdDSA {2}[\w-]{43}$/);
+    assert.equal(first.length, 2);
+    assert.equal(read(file).jwt_creation.secret, undefined);
+    const kidOf = (line = ""): string | undefined => line.split(/ +/)[2];
+    age(cwd, file, 10);
+    const second = (await rotate(cwd)).trimEnd().split("\n");
+    assert.deepEqual([kidOf(second[0]), kidOf(second[2])], [kidOf(first[1]), kidOf(first[0])]);
+    assert.match(second[2] ?? "", /^retiring {2}EdDSA .* until \d{4}-.*Z$/);
+    const { keys, fingerprint_key } = read(file).jwt_creation;
+    assert.equal(fingerprint_key?.value, "signing-key.pem");
+    // A day of ID tokens, and an hour to reload all workers.
+    const lasting = Date.parse(keys.retiring?.[0]?.until ?? "") - Date.now();
+    assert.ok(Math.abs(lasting - 25 * 3_600_000) < 60_000, String(lasting));
+    const names = readdirSync(cwd).filter((name) => name.startsWith("signing-key-"));
+    assert.equal(names.filter((name) => name.endsWith(".pub.pem")).length, 2);
+    assert.equal(names.length, 4);
+    for (const name of names)
+      assert.equal(statSync(join(cwd, name)).mode & 0o777, name.endsWith(".pub.pem") ? 0o644 : 0o600);
+  });
+
+  test("refuses a next key that verifiers may not know yet, unless it is told to", async () => {
+    const { cwd, file } = await install();
+    await rotate(cwd);
+    const before = readFileSync(file, "utf8");
+    age(cwd, file, 8);
+    const { code, stderr } = await runCli(["keys", "rotate"], { cwd });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /only 8 minutes old, .* reload all workers \(SIGHUP\), and rotate in 2 minutes; or --now/,
+    );
+    assert.equal(readFileSync(file, "utf8"), before);
+    await rotate(cwd, "--now");
+    assert.notEqual(readFileSync(file, "utf8"), before);
+  });
+
+  test("--now lets a key sign at once that was only just made", async () => {
+    const { cwd, file } = await install();
+    await rotate(cwd, "--now");
+    const { keys } = read(file).jwt_creation;
+    assert.match(keys.active.value, /^signing-key-\d{4}-\d\d-\d\d-[0-9a-f]{6}\.pem$/);
+    assert.equal(keys.retiring?.[0]?.value, "signing-key.pem");
+  });
+
+  test("--alg changes the algorithm of new keys, which the next rotations keep", async () => {
+    const { cwd, file } = await install();
+    await rotate(cwd, "--alg", "ES256");
+    assert.equal(read(file).jwt_creation.signmethod, "EdDSA");
+    await rotate(cwd, "--now");
+    assert.equal(read(file).jwt_creation.signmethod, "ES256");
+    await rotate(cwd, "--now", "--alg", "HS256");
+    const { keys } = read(file).jwt_creation;
+    assert.deepEqual([keys.active.signmethod, keys.next?.signmethod], ["ES256", "HS256"]);
+    assert.match(await rotate(cwd, "--now"), /^active {4}HS256 {2}-\nnext {6}HS256 {2}-\n/);
+  });
+
+  test("--compromised makes all keys anew and keeps none, and the ring turns on after it", async () => {
+    const { cwd, file } = await install();
+    await rotate(cwd, "--now");
+    const before = read(file).jwt_creation;
+    const { code, stderr } = await runCli(["keys", "rotate", "--compromised"], { cwd });
+    assert.equal(code, 0);
+    const after = read(file).jwt_creation;
+    assert.deepEqual([after.fingerprint_key, after.keys.retiring], [undefined, []]);
+    const old = [before.keys.active, before.keys.next, ...(before.keys.retiring ?? [])];
+    for (const key of old) {
+      assert.ok(![after.keys.active.value, after.keys.next?.value].includes(key?.value));
+      assert.equal(stderr.split(`${key?.value} is not used any more: remove it\n`).length, 2);
+    }
+    await rotate(cwd, "--now");
+    assert.equal(read(file).jwt_creation.fingerprint_key?.value, after.keys.active.value);
+    const both = await runCli(["keys", "rotate", "--compromised", "--now"], { cwd });
+    assert.equal(both.code, 2);
+  });
+
+  test("drops retired keys, and the own issuer's entry in jwt_validation", async () => {
+    const { cwd, file } = await install();
+    const publicKey = { type: "keyfile", value: "signing-key.pub.pem" };
+    const [old, late] = [newKey("ES256"), newKey("RS256")];
+    const active = { type: "keyfile", value: "signing-key.pem" };
+    const retiring = [
+      { ...old, until: inTime(-1000) },
+      { ...late, until: inTime(3_600_000) },
+    ];
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: { issuer: "authmq", signmethod: "EdDSA", keys: { active, retiring } },
+      jwt_validation: ["authmq", "partner"].map((name) => ({ name, secret: publicKey, methods: ["EdDSA"] })),
+    }));
+    await rotate(cwd, "--now");
+    const { jwt_creation, jwt_validation } = read(file);
+    assert.deepEqual(
+      jwt_creation.keys.retiring?.map(({ value }) => value),
+      ["signing-key.pem", late.value],
+    );
+    assert.deepEqual(
+      jwt_validation?.map(({ name }) => name),
+      ["partner"],
+    );
+  });
+
+  test("keeps mode, owner and link of the configuration, and puts keys where its paths start", async () => {
+    const { cwd, file } = await install();
+    const elsewhere = newFolder();
+    const target = join(elsewhere, "shared.json");
+    writeFileSync(target, readFileSync(file));
+    const linked = newFolder();
+    for (const name of ["signing-key.pem", "common-passwords.txt"])
+      writeFileSync(join(linked, name), readFileSync(join(cwd, name)), { mode: 0o600 });
+    symlinkSync(target, join(linked, "config.json"));
+    chmodSync(target, 0o640);
+    chmodSync(join(linked, "signing-key.pem"), 0o640);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) for (const path of [target, join(linked, "signing-key.pem")]) chownSync(path, 1234, 1235);
+    await rotate(linked);
+    assert.equal(readlinkSync(join(linked, "config.json")), target);
+    const next = read(target).jwt_creation.keys.next?.value ?? "";
+    for (const path of [target, join(linked, next)]) {
+      const { mode, uid, gid } = statSync(path);
+      assert.equal(mode & 0o777, 0o640, path);
+      if (isRoot) assert.deepEqual([uid, gid], [1234, 1235]);
+    }
+    assert.deepEqual(readdirSync(elsewhere), ["shared.json"]);
+  });
+
+  test("reads what else stands in the environment, and leaves it there", async () => {
+    const { cwd, file } = await install();
+    edit(file, (config) => ({ ...config, db_settings: { database: "auth", user: "auth" } }));
+    const env = { AUTHMQ__DB_SETTINGS__PASSWORD: "of-the-database-only" };
+    const { code, stderr } = await runCli(["keys", "rotate"], { cwd, env });
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(readFileSync(file, "utf8"), /of-the-database-only/);
+  });
+
+  test("lets nobody read half a configuration", async () => {
+    const { cwd, file } = await install();
+    const seen = new Set<string>();
+    const done = new AbortController();
+    const reader = (async () => {
+      for (; !done.signal.aborted; await turn()) seen.add(readFileSync(file, "utf8"));
+    })();
+    for (let count = 0; count < 3; count++) await rotate(cwd, "--now");
+    done.abort();
+    await reader;
+    for (const text of seen) JSON.parse(text);
+    assert.ok(seen.size >= 3 && seen.size <= 4, String(seen.size));
+  });
+
+  test("turns it once for two who do it at once, or for both one after the other", async () => {
+    const { cwd, file } = await install();
+    const ended = await Promise.all([1, 2, 3].map(() => runCli(["keys", "rotate", "--now"], { cwd })));
+    for (const { code, stderr } of ended)
+      if (code !== 0) assert.match(stderr, /config\.json\.lock is there: another rotation runs/);
+    const done = ended.filter(({ code }) => code === 0).length;
+    assert.ok(done >= 1);
+    assert.equal(read(file).jwt_creation.keys.retiring?.length, done);
+    const named = JSON.stringify(read(file));
+    for (const name of readdirSync(cwd))
+      if (/^signing-key-[0-9a-f-]*\.pem$/.test(name)) assert.ok(named.includes(name), name);
+    assert.equal((await runCli(["config", "check"], { cwd })).code, 0);
+  });
+});

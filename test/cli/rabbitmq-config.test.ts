@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { loadConfig } from "../../src/config/load.ts";
+import { keyIdOf } from "../../src/tokens/jwks.ts";
+import { folderWith, newFolder, runCli } from "../support/cli.ts";
+import { inTime, newKey } from "../support/key-ring.ts";
+
+const broker_settings = { resource_server_id: "orders", scopes: { "*": ["read:*"] } };
+
+function withKeys(keys: object, more: object = { broker_settings }): string {
+  const jwt_creation = { issuer: "authmq", signmethod: "EdDSA", keys };
+  return join(folderWith({ jwt_creation, ...more }), "config.json");
+}
+
+test("rabbitmq-config prints the keys of the ring that verify, and writes their public halves", async () => {
+  const file = withKeys({
+    active: newKey("EdDSA"),
+    next: newKey("ES256"),
+    retiring: [
+      { ...newKey("EdDSA"), until: inTime(60_000) },
+      { ...newKey("RS256"), until: inTime(-1000) },
+      { ...newKey("HS256"), until: inTime(60_000) },
+    ],
+  });
+  const cwd = newFolder();
+  const { code, stdout, stderr } = await runCli(["rabbitmq-config", "--config", file], { cwd });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^3 public keys are in /);
+  const { signing } = loadConfig(file, { keys: true, env: {} });
+  const shown = [signing!, signing!.reserve[0]!, signing!.reserve[1]!];
+  const kids = await Promise.all(shown.map(({ key }) => keyIdOf(key)));
+  const [comment, ...lines] = stdout.trimEnd().split("\n");
+  assert.match(comment ?? "", /^# /);
+  assert.deepEqual(lines, [
+    "auth_backends.1 = rabbit_auth_backend_internal",
+    "auth_backends.2 = rabbit_auth_backend_oauth2",
+    "auth_oauth2.resource_server_id = orders",
+    ...kids.map((kid) => `auth_oauth2.signing_keys.${kid} = ${join(cwd, `authmq-${kid}.pem`)}`),
+    "auth_oauth2.algorithms.1 = EdDSA",
+    "auth_oauth2.algorithms.2 = ES256",
+  ]);
+  assert.deepEqual(readdirSync(cwd), kids.map((kid) => `authmq-${kid}.pem`).toSorted());
+  for (const [index, kid] of kids.entries()) {
+    const path = join(cwd, `authmq-${kid}.pem`);
+    const written = createPublicKey(readFileSync(path));
+    assert.ok(written.equals(createPublicKey(shown[index]!.key)));
+    assert.doesNotMatch(readFileSync(path, "utf8"), /PRIVATE/);
+    assert.equal(statSync(path).mode & 0o777, 0o644);
+  }
+  assert.equal((await runCli(["rabbitmq-config", "--config", file], { cwd })).stdout, stdout);
+});
+
+test("rabbitmq-config says what is missing", async () => {
+  const active = newKey();
+  for (const [file, args, code, message] of [
+    [withKeys({ active }, {}), [], 78, /broker_settings: is missing: no broker tokens are given/],
+    [withKeys({ active: newKey("HS256") }), [], 78, /broker_settings: cannot go with HS256/],
+    [
+      withKeys({ active }),
+      ["--key-dir", "/nowhere"],
+      1,
+      /cannot write to \/nowhere: ENOENT.*make the folder/,
+    ],
+  ] as const) {
+    const cwd = newFolder();
+    const ended = await runCli(["rabbitmq-config", "--config", file, ...args], { cwd });
+    assert.deepEqual([ended.code, ended.stdout], [code, ""]);
+    assert.match(ended.stderr, message);
+    assert.deepEqual(readdirSync(cwd), []);
+  }
+});

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { readFileSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { createRemoteJWKSet, jwtVerify } from "jose";
+import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { runCli } from "../support/cli.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { startSupervised, type Supervised } from "../support/supervised.ts";
+import { decodePart } from "../tokens/craft.ts";
+import { edit, read } from "./installation.ts";
+
+const PASSWORD = "correct horse battery";
+const TAKEN_OVER = "took over the token keys of the configuration";
+const NOT_READ = "the configuration was not read again: everything stays as it is";
+const NEEDS_RESTART = "what else has changed in the configuration needs a restart";
+
+interface Reply {
+  readonly resp_code: number;
+  readonly resp_data: Record<string, unknown>;
+}
+
+interface Caller extends AsyncDisposable {
+  call(queue: string, request: object): Promise<Reply>;
+  token(): Promise<string>;
+  readonly idToken: string;
+}
+
+async function ready(group: Supervised, args: readonly string[]): Promise<void> {
+  const died = () => (group.supervisor.exitCode === null ? undefined : group.said());
+  await waitUntil("ready", () => (/"msg":"ready"|^ready$/m.test(group.said()) ? true : undefined), {
+    seconds: 40,
+    died,
+  });
+  if (args.includes("2")) await group.serving(2);
+}
+
+/** Somebody with an account and a session. */
+async function enter(group: Supervised): Promise<Caller> {
+  const file = join(group.cwd, "config.json");
+  const create = ["admin", "create", "root", "--email", "root@example.com"];
+  const made = await runCli(create, { cwd: group.cwd, stdin: `${PASSWORD}\n` });
+  assert.equal(made.code, 0, made.stderr);
+  const raw = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  const { amqp } = parseConfig(raw, { keys: false, env: {}, folder: group.cwd });
+  const client: RpcClient = await connectRpc(amqp);
+  const call = async (queue: string, request: object): Promise<Reply> =>
+    (await client.call(queue, JSON.stringify(request), 20_000)) as Reply;
+  const { resp_code, resp_data } = await call("login", { username: "root", password: PASSWORD });
+  assert.equal(resp_code, 200, JSON.stringify(resp_data));
+  const idToken = String(resp_data["id_token"]);
+  return {
+    call,
+    idToken,
+    async token() {
+      const reply = await call("token", { id_token: idToken });
+      assert.equal(reply.resp_code, 200, JSON.stringify(reply));
+      return String(reply.resp_data["access_token"]);
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+const kidOf = (token: string): string => String(decodePart(token, 0)["kid"]);
+
+/** Turns the ring, has the workers reload it, and gives the id of the key that signs by then, once all do it. */
+async function rotate(group: Supervised, workers: number, ...args: string[]): Promise<string> {
+  const before = group.lines(TAKEN_OVER).length;
+  const creation: Partial<ReturnType<typeof read>["jwt_creation"]> = read(
+    join(group.cwd, "config.json"),
+  ).jwt_creation;
+  const next = creation.keys?.next?.value;
+  const longAgo = new Date(Date.now() - 3_600_000);
+  if (next !== undefined) utimesSync(join(group.cwd, next), longAgo, longAgo);
+  const { code, stdout, stderr } = await runCli(["keys", "rotate", ...args], { cwd: group.cwd });
+  assert.equal(code, 0, stderr);
+  group.supervisor.kill("SIGHUP");
+  await waitUntil("the reload", () => group.lines(TAKEN_OVER).length >= before + workers, { seconds: 20 });
+  const [, kid = ""] = /^active\s+\S+\s+(\S+)/.exec(stdout) ?? [];
+  assert.ok(
+    group
+      .lines(TAKEN_OVER)
+      .slice(before)
+      .every(({ key_id }) => key_id === kid),
+  );
+  return kid;
+}
+
+for (const [name, args, workers] of [
+  ["one process", ["--migrate"], 1],
+  ["two processes", ["--migrate", "--processes", "2"], 3], // their supervisor publishes keys, and says so
+] as const) {
+  describe(`serve with ${name}`, () => {
+    test("changes its keys under load: every request is answered, old tokens live on, new ones have the new key", async () => {
+      await using group = await startSupervised({ args });
+      await ready(group, args);
+      await using caller = await enter(group);
+      const url = new URL(`http://127.0.0.1:${group.port}/.well-known/jwks.json`);
+      const verify = createRemoteJWKSet(url, { cooldownDuration: 0 });
+      const tokens = [await caller.token()];
+      const done = new AbortController();
+      const codes: Record<number, number> = {};
+      const count = ({ resp_code }: Reply): void => void (codes[resp_code] = (codes[resp_code] ?? 0) + 1);
+      const load = Array.from({ length: 4 }, async () => {
+        while (!done.signal.aborted) {
+          const reply = await caller.call("token", { id_token: caller.idToken });
+          count(reply);
+          count(await caller.call("user_all", { access_token: reply.resp_data["access_token"] }));
+        }
+      });
+      const kids = new Set([kidOf(tokens[0]!)]);
+      for (const more of [[], [], ["--alg", "ES256"], []]) {
+        const kid = await rotate(group, workers, ...more);
+        const token = await caller.token();
+        assert.equal(kidOf(token), kid);
+        kids.add(kid);
+        tokens.push(token);
+        for (const one of tokens) {
+          const { payload } = await jwtVerify(one, verify, { issuer: "authmq", typ: "at+jwt" });
+          assert.equal(payload.sub, "root");
+          assert.equal((await caller.call("user_all", { access_token: one })).resp_code, 200);
+        }
+        const { resp_data } = await caller.call("introspect", { token: caller.idToken });
+        assert.equal(resp_data["active"], true);
+      }
+      done.abort();
+      await Promise.all(load);
+      assert.equal(kids.size, 4, "the first rotation makes a key that does not sign yet");
+      assert.deepEqual(Object.keys(codes), ["200"], JSON.stringify(codes));
+      assert.ok((codes[200] ?? 0) > 20, JSON.stringify(codes));
+
+      const response = await fetch(url);
+      assert.equal(response.headers.get("content-type"), "application/jwk-set+json");
+      assert.equal(response.headers.get("cache-control"), "public, max-age=300");
+      const published = (await response.json()) as { keys: { kid: string }[] };
+      assert.deepEqual(published, (await caller.call("jwks", {})).resp_data);
+      assert.deepEqual(new Set([...kids, published.keys[1]?.kid]).size, published.keys.length);
+      group.supervisor.kill("SIGTERM");
+      assert.deepEqual(await group.ended, [0, null]);
+    });
+
+    test("goes on as before with a configuration that has a fault, and says which", async () => {
+      await using group = await startSupervised({ args });
+      await ready(group, args);
+      await using caller = await enter(group);
+      const file = join(group.cwd, "config.json");
+      const good = read(file);
+      const kid = kidOf(await caller.token());
+      const isBroken = async (change: (config: Record<string, unknown>) => object, fault: RegExp) => {
+        edit(file, change);
+        const before = group.lines(NOT_READ).length;
+        group.supervisor.kill("SIGHUP");
+        await waitUntil("the fault", () => group.lines(NOT_READ).length > before, { seconds: 20 });
+        assert.match(JSON.stringify(group.lines(NOT_READ).at(-1)), fault);
+        assert.equal(kidOf(await caller.token()), kid);
+      };
+      await isBroken((config) => ({ ...config, jwt_creation: undefined }), /jwt_creation/);
+      await isBroken(() => ({ ...good, nonsense: {} }), /nonsense.*unknown section/);
+      const missing = { type: "keyfile", value: "gone.pem" };
+      await isBroken(
+        () => ({ ...good, jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: missing } }),
+        /jwt_creation\.secret.*cannot read the key file/,
+      );
+      assert.equal(group.lines(TAKEN_OVER).length, 0);
+      edit(file, () => good);
+      await rotate(group, workers, "--now");
+      assert.notEqual(kidOf(await caller.token()), kid);
+    });
+
+    test("names the sections that need a restart", async () => {
+      await using group = await startSupervised({ args });
+      await ready(group, args);
+      const file = join(group.cwd, "config.json");
+      edit(file, ({ app_config, log_settings, ...config }) => ({
+        ...config,
+        app_config: { ...(app_config as object), admin_group: "others" },
+        log_settings: { ...(log_settings as object), level: "info" },
+        broker_settings: { scopes: { "*": ["read:*"] } },
+      }));
+      await rotate(group, workers, "--now");
+      const lines = await waitUntil("the warnings", () => {
+        const found = group.lines(NEEDS_RESTART);
+        return found.length >= workers ? found : undefined;
+      });
+      for (const { level, changed } of lines)
+        assert.deepEqual([level, changed], [40, ["app_config", "log_settings", "broker_settings"]]);
+    });
+  });
+}
+
+test("a signal to reload does not end a worker that is still starting, and is not forgotten", async () => {
+  await using group = await startSupervised({ args: ["--migrate"] });
+  const { supervisor } = group;
+  // From the first thing on that it says: it migrates by then, and has read its configuration.
+  await waitUntil("a beginning", () => group.said().includes("the database is at the current schema"), {
+    seconds: 20,
+  });
+  supervisor.kill("SIGHUP");
+  await ready(group, []);
+  await waitUntil("the reload", () => group.lines(TAKEN_OVER).length > 0, { seconds: 20 });
+  supervisor.kill("SIGTERM");
+  assert.deepEqual(await group.ended, [0, null]);
+});

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { generateSecret } from "../../../src/config/generate-key.ts";
+import { createIssuer } from "../../../src/tokens/issuer.ts";
+import { toSqlTime } from "../../../src/db/time.ts";
+import { assertInvalid, dataOf } from "../../support/replies.ts";
+import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+import { accessClaims, craft, decodePart, secondsFromNow, withSpareBits } from "../../tokens/craft.ts";
+
+const PASSWORD = "correct horse battery";
+const partner = generateSecret("ES256");
+const partnerKey = createPrivateKey(partner.secret);
+
+const jwt_validation = [
+  {
+    name: "partner",
+    secret: { type: "plain", value: partner.publicKey },
+    methods: ["ES256"],
+    audience: "us",
+  },
+] as unknown as Record<string, unknown>; // a list, which the worker's options call a section
+
+for (const database of DATABASES) {
+  describe(`introspect on ${database}`, () => {
+    let worker: TestWorker;
+    before(async () => {
+      worker = await startWorker({
+        database,
+        config: { jwt_validation, broker_settings: { scopes: { "*": ["read:*"] } } },
+      });
+    });
+    after(() => worker[Symbol.asyncDispose]());
+
+    const introspect = async (token: unknown, more: object = {}): Promise<Record<string, unknown>> =>
+      dataOf(await worker.call("introspect", { token, ...more }));
+    const assertDead = async (token: string, more: object = {}): Promise<void> =>
+      assert.deepEqual(await introspect(token, more), { active: false });
+    const session = async (username: string, more: object = {}, groups: string[] = []) => {
+      await worker.addUser(username, PASSWORD, { groups });
+      const id_token = await worker.login(username, PASSWORD, more);
+      const { access_token } = dataOf(await worker.call("token", { id_token, ...more }));
+      return { id_token, access_token: access_token as string };
+    };
+    const own = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) => {
+      const { key, method } = worker.config.signing!;
+      return craft({ alg: method, typ: "at+jwt", ...header }, accessClaims(claims), key);
+    };
+
+    test("tells what is in an access token", async () => {
+      const { access_token } = await session("Carrier", { vhost: "test" }, ["ops", "dev"]);
+      const { iat, nbf, exp, jti } = decodePart(access_token, 1);
+      assert.deepEqual(await introspect(access_token), {
+        ...{ active: true, typ: "at+jwt", token_type: "Bearer", iss: "authmq" },
+        ...{ sub: "Carrier", username: "Carrier", groups: ["dev", "ops"], vhost: "test" },
+        ...{ iat, nbf, exp, jti },
+      });
+    });
+
+    test("tells what is in an ID token and in its row", async () => {
+      const { id_token } = await session("Holder", { vhost: "test" }, ["ops"]);
+      const { iat, nbf, exp } = decodePart(id_token, 1);
+      assert.deepEqual(await introspect(id_token), {
+        ...{ active: true, typ: "id+jwt", iss: "authmq", sub: "Holder", username: "Holder" },
+        ...{ groups: ["ops"], vhost: "test", iat, nbf, exp },
+      });
+    });
+
+    test("does not count as a use of an ID token", async () => {
+      await worker.addUser("idle", PASSWORD);
+      await introspect(await worker.login("idle", PASSWORD));
+      const { last_use } = await worker.db
+        .selectFrom("token")
+        .select("last_use")
+        .where("user_id", "=", "idle")
+        .executeTakeFirstOrThrow();
+      assert.equal(last_use, null);
+    });
+
+    test("takes a token that is bound to an address only from there", async () => {
+      const { id_token } = await session("bound", { ip: "192.0.2.7" });
+      assert.equal((await introspect(id_token, { ip: "::ffff:192.0.2.7" }))["active"], true);
+      for (const ip of ["192.0.2.8", "*", null, undefined]) await assertDead(id_token, { ip });
+    });
+
+    test("says nothing but false of what is no token, or none of ours", async () => {
+      const { id_token, access_token } = await session("owner");
+      const stranger = createPrivateKey(generateSecret("EdDSA").secret);
+      const broker = dataOf(await worker.call("token", { id_token, broker: true }))["broker_token"];
+      const [header = "", payload = "", signature = ""] = access_token.split(".");
+      for (const token of [
+        ...["", " ", "garbage", "a.b.c", "...", "null", "\ud800", `${id_token}x`, access_token.slice(0, -4)],
+        `${header}.${payload}.${withSpareBits(signature)}`,
+        `${header}.${payload}.`,
+        ` ${access_token}`,
+        `${access_token}=`,
+        "x".repeat(17 * 1024),
+        await own({ sub: "owner", user: "owner", padding: "x".repeat(17 * 1024) }),
+        await craft({ alg: "EdDSA", typ: "at+jwt" }, accessClaims({ sub: "owner", user: "owner" }), stranger),
+        await own({ sub: "owner", user: "owner" }, { typ: "JWT" }),
+        await own({ sub: "owner", user: "owner", exp: secondsFromNow(-60) }),
+        await own({ sub: "owner", user: "owner", nbf: secondsFromNow(60) }),
+        await own({ sub: "owner", user: "root" }),
+        String(broker),
+      ])
+        await assertDead(token);
+      assert.equal((await introspect(access_token))["active"], true);
+      assert.equal((await introspect(await own({ sub: "owner", user: "owner" })))["active"], true);
+    });
+
+    test("says false of an ID token that was revoked, replaced or has run out", async () => {
+      const { id_token: revoked } = await session("leaver");
+      dataOf(await worker.call("logout", { id_token: revoked }));
+      await assertDead(revoked);
+      const { id_token: replaced } = await session("returner");
+      const newer = await worker.login("returner", PASSWORD);
+      await assertDead(replaced);
+      assert.equal((await introspect(newer))["active"], true);
+      const { id_token: late } = await session("late");
+      await worker.db
+        .updateTable("token")
+        .set({ valid_until: toSqlTime(new Date(Date.now() - 1000)) })
+        .where("user_id", "=", "late")
+        .execute();
+      await assertDead(late);
+    });
+
+    test("says false of both tokens of a user who was turned off, and true again later", async () => {
+      const { id_token, access_token } = await session("switched");
+      for (const activated of [0, 1]) {
+        await worker.db.updateTable("user").set({ activated }).where("username", "=", "switched").execute();
+        for (const token of [id_token, access_token])
+          assert.equal((await introspect(token))["active"], activated === 1);
+      }
+    });
+
+    test("says false of both tokens of a user who was deleted, also when the name is made anew", async () => {
+      const { id_token, access_token } = await session("phoenix");
+      await worker.db.deleteFrom("user").where("username", "=", "phoenix").execute();
+      for (const token of [id_token, access_token]) await assertDead(token);
+      const older = await own({ sub: "phoenix", user: "phoenix", iat: secondsFromNow(-60) });
+      await session("phoenix");
+      await assertDead(id_token);
+      await assertDead(older);
+    });
+
+    test("knows access tokens of other issuers, and no ID tokens of theirs", async () => {
+      const claims = {
+        iss: "partner",
+        sub: "stranger",
+        user: "stranger",
+        groups: ["x"],
+        aud: ["us", "them"],
+      };
+      const header = { alg: "ES256", typ: "at+jwt" };
+      const good = await craft(header, accessClaims(claims), partnerKey);
+      const { iat, nbf, exp, jti } = decodePart(good, 1);
+      assert.deepEqual(await introspect(good), {
+        ...{ active: true, typ: "at+jwt", token_type: "Bearer", iss: "partner", sub: "stranger" },
+        ...{ username: "stranger", groups: ["x"], vhost: "prod", aud: ["us", "them"], iat, nbf, exp, jti },
+      });
+      await assertDead(await craft(header, accessClaims({ ...claims, aud: "them" }), partnerKey));
+      await assertDead(await craft(header, accessClaims({ ...claims, iss: "nobody" }), partnerKey));
+      await assertDead(await craft(header, accessClaims({ ...claims, iss: "authmq" }), partnerKey));
+      const idClaims = { ...accessClaims(claims), ip: "*" };
+      await assertDead(await craft({ ...header, typ: "id+jwt", kid: "1" }, idClaims, partnerKey));
+      const issuer = await createIssuer({
+        ...worker.config.signing!,
+        ...{ issuer: "partner", method: "ES256", key: partnerKey },
+      });
+      const times = { issuedAt: new Date(), validUntil: new Date(Date.now() + 60_000) };
+      const subject = { username: "stranger", groups: [] };
+      await assertDead(issuer.signIdToken(subject, { tokenId: 1n, ip: "*", ...times }));
+    });
+
+    test("needs a token that is a text, and an address that is one", async () => {
+      for (const token of [undefined, null, 1, true, ["x"], { token: "x" }])
+        assertInvalid(await worker.call("introspect", { token }), "token");
+      assertInvalid(await worker.call("introspect", {}), "token");
+      assertInvalid(await worker.call("introspect", { token: "x", ip: "here" }), "ip");
+      assertInvalid(await worker.call("introspect", { ip: 1 }), "ip", "token");
+    });
+  });
+}

@@ -1,0 +1,97 @@
+import { accessClaims, decodePart, secondsFromNow } from "../../tokens/craft.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
+import { INACTIVE, invalid, NO_TEXT } from "../envelopes.ts";
+import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
+import { legacySecret, partner, stranger, type World } from "../world.ts";
+
+/** Access tokens that nobody has given out, of users that there are and that there are not. */
+const FORGERIES: Readonly<Record<string, (world: World) => string>> = {
+  "without a signature": () => assemble({ alg: "none", typ: "at+jwt" }, accessClaims(), unsigned),
+  "of a stranger's key": ({ own: { alg } }) =>
+    assemble({ alg, typ: "at+jwt" }, accessClaims(), stranger.ed25519.sign),
+  "of a stranger's key, of a user that there is not": ({ own: { alg } }) =>
+    assemble(
+      { alg, typ: "at+jwt" },
+      accessClaims({ sub: "nobody-here", user: "nobody-here" }),
+      stranger.ed25519.sign,
+    ),
+  "of a stranger's key that it brings along": ({ own: { alg } }) =>
+    assemble(
+      { alg, typ: "at+jwt", jwk: stranger.ed25519.publicKey.export({ format: "jwk" }) },
+      accessClaims(),
+      stranger.ed25519.sign,
+    ),
+  "with the published key for a secret": ({ own: { publicKey } }) =>
+    assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", pemOf(publicKey))),
+  "of a partner in our name": () =>
+    assemble({ alg: "RS256", typ: "at+jwt" }, accessClaims({ iss: "authmq" }), partner.sign),
+  "of an issuer with a secret, in our name": () =>
+    assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", legacySecret)),
+  "of ours that has run out": ({ signedAccess }) => signedAccess({ exp: secondsFromNow(-60) }),
+  "of ours without an end": ({ signedAccess }) => signedAccess({ exp: undefined }),
+  "of ours that is for the broker": ({ signedAccess }) => signedAccess({}, { typ: "rabbitmq+jwt" }),
+  "of ours that says it is of no kind": ({ signedAccess }) => signedAccess({}, { typ: undefined }),
+  "of ours of a user that there is not": ({ signedAccess }) =>
+    signedAccess({ sub: "nobody-here", user: "nobody-here" }),
+  "of ours of a user who is deactivated": ({ signedAccess }) => signedAccess({ sub: "carol", user: "carol" }),
+  "of ours with a name that is SQL": ({ signedAccess }) => {
+    const sub = "' or '1'='1";
+    return signedAccess({ sub, user: sub });
+  },
+  "of ours of 17,000 characters": ({ signedAccess }) => signedAccess({ padding: "x".repeat(17_000) }),
+};
+
+const forgeries = attacks("an introspection of a token", "introspect", FORGERIES, (forge, world) => ({
+  request: { token: forge(world) },
+  reply: INACTIVE,
+}));
+
+/** What somebody without a session tries who has seen one. */
+const sessions = attacks(
+  "an introspection of an ID token",
+  "introspect",
+  {
+    "of another session's id": { kid: "1" },
+    "with a kid that is SQL": { kid: "1 or 1=1" },
+  },
+  async (header, world) => ({
+    request: { token: world.resigned(await world.liveSession(), {}, header) },
+    reply: INACTIVE,
+  }),
+);
+
+const others = [
+  attack(
+    "an introspection of an ID token under the header of an access token",
+    "introspect",
+    async (world) => {
+      const [header] = (await world.accessToken("root")).split(".");
+      const [, ...rest] = (await world.liveSession()).split(".");
+      return { request: { token: [header, ...rest].join(".") }, reply: INACTIVE };
+    },
+  ),
+  attack("an introspection of a partner's ID token", "introspect", async (world) => {
+    const kid = decodePart(await world.liveSession(), 0)["kid"];
+    const token = assemble({ alg: "RS256", typ: "id+jwt", kid }, idClaims({ iss: "partner" }), partner.sign);
+    return { request: { token }, reply: INACTIVE };
+  }),
+  attack("an introspection that asks for a session from everywhere", "introspect", async (world) => {
+    const token = await world.idToken(await world.newUser(), { ip: "192.0.2.7" });
+    return { request: { token, ip: "*" }, reply: INACTIVE };
+  }),
+  attack("an introspection that says itself that the token is good", "introspect", {
+    request: { token: "a.b.c", active: true, sub: "root", groups: ["admin"] },
+    reply: INACTIVE,
+  }),
+  attack("an introspection of several tokens at once", "introspect", async ({ liveSession }) => ({
+    request: { token: [await liveSession(), await liveSession()] },
+    reply: invalid(["token", NO_TEXT]),
+  })),
+  attack("an introspection under the name of another token", "introspect", async ({ adminToken }) => ({
+    request: { access_token: await adminToken() },
+    reply: invalid(["token", NO_TEXT]),
+  })),
+];
+
+/** Asks about tokens, to learn which users and sessions there are, or to have a forged one taken for good. */
+export const introspection: Attack[] = [...forgeries, ...sessions, ...others];

@@ -1,0 +1,22 @@
+import { generateSecret } from "../../src/config/generate-key.ts";
+import type { SignMethod } from "../../src/config/sections/jwt.ts";
+
+/** A key as the configuration has it. */
+export interface RingKey {
+  readonly type: "base64key";
+  readonly value: string;
+  readonly signmethod: SignMethod;
+}
+
+/** A new key for an algorithm. */
+export function newKey(signmethod: SignMethod = "EdDSA"): RingKey {
+  const { secret } = generateSecret(signmethod);
+  // A secret is in base64 already.
+  const value = signmethod.startsWith("HS") ? secret.trim() : Buffer.from(secret).toString("base64");
+  return { type: "base64key", value, signmethod };
+}
+
+/** A time of the configuration, so many milliseconds from now. */
+export function inTime(milliseconds: number): string {
+  return new Date(Date.now() + milliseconds).toISOString();
+}

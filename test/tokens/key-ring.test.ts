@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { parseConfig } from "../../src/config/load.ts";
+import { createTokens, type Tokens } from "../../src/tokens/tokens.ts";
+import { connectKeyed } from "../support/keyed-caller.ts";
+import { inTime, newKey, type RingKey } from "../support/key-ring.ts";
+import { scratchFolder } from "../support/env.ts";
+import { dataOf } from "../support/replies.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { startWorker } from "../support/worker.ts";
+import { accessClaims, craft, decodePart } from "./craft.ts";
+
+const PASSWORD = "correct horse battery";
+const HOUR = 3_600_000;
+
+interface Ring {
+  readonly active: RingKey;
+  readonly next?: RingKey;
+  readonly retiring?: readonly (RingKey & { readonly until: string })[];
+}
+
+function configOf(keys: Ring, creation: object = {}) {
+  const jwt_creation = { issuer: "authmq", signmethod: "EdDSA", keys, ...creation };
+  return parseConfig({ jwt_creation }, { keys: true, env: {}, folder: scratchFolder });
+}
+
+function tokensOf(keys: Ring): Promise<Tokens> {
+  const { signing, issuers } = configOf(keys);
+  return createTokens(signing!, issuers);
+}
+
+/** Tokens that a key has signed, at a time when it was the one that signs. */
+async function signedBy(key: RingKey): Promise<{ access: string; id: string }> {
+  const { issuer } = await tokensOf({ active: key });
+  const subject = { username: "alice", groups: [] };
+  const validUntil = new Date(Date.now() + HOUR);
+  return {
+    access: issuer.signAccessToken(subject, { vhost: "prod", lifetime: 3600 }),
+    id: issuer.signIdToken(subject, { tokenId: 1n, ip: "*", issuedAt: new Date(), validUntil }),
+  };
+}
+
+describe("a token", () => {
+  for (const alg of ["EdDSA", "ES256", "RS256", "HS256"] as const) {
+    test(`of ${alg} is accepted by a ring that has its key in any place`, async () => {
+      const [key, other] = [newKey(alg), newKey("ES384")];
+      const { access, id } = await signedBy(key);
+      for (const ring of [
+        { active: key, next: other },
+        { active: other, next: key },
+        { active: other, retiring: [{ ...key, until: inTime(HOUR) }] },
+      ]) {
+        const { validator } = await tokensOf(ring);
+        assert.equal(validator.verifyAccessToken(access)?.username, "alice");
+        assert.equal(validator.verifyIdToken(id)?.tokenId, 1n);
+        assert.equal(validator.verifyToken(access)?.typ, "at+jwt");
+      }
+      for (const ring of [
+        { active: other },
+        { active: other, next: newKey(alg) },
+        { active: other, retiring: [{ ...key, until: inTime(-1) }] },
+      ]) {
+        const { validator } = await tokensOf(ring);
+        assert.equal(validator.verifyAccessToken(access), undefined);
+        assert.equal(validator.verifyIdToken(id), undefined);
+        assert.equal(validator.verifyToken(access), undefined);
+        assert.equal(validator.verifyToken(id), undefined);
+      }
+    });
+  }
+
+  test("that was accepted is refused from the moment on at which its key has retired", async () => {
+    const [key, other] = [newKey(), newKey()];
+    const { access, id } = await signedBy(key);
+    const until = inTime(800);
+    const { validator, jwks } = await tokensOf({ active: other, retiring: [{ ...key, until }] });
+    assert.ok(validator.verifyAccessToken(access) !== undefined && validator.verifyIdToken(id) !== undefined);
+    assert.equal(jwks().keys.length, 2);
+    await waitUntil("the end of the key", () => Date.now() >= Date.parse(until), { seconds: 5 });
+    assert.equal(validator.verifyAccessToken(access), undefined);
+    assert.equal(validator.verifyIdToken(id), undefined);
+    assert.equal(validator.verifyToken(access), undefined);
+    assert.equal(jwks().keys.length, 1);
+  });
+
+  test("of the wrong key is refused, whatever algorithms and ids the other keys of the ring have", async () => {
+    const [rsa, ec, shared] = [newKey("RS256"), newKey("ES256"), newKey("HS256")];
+    const { validator, jwks } = await tokensOf({
+      active: rsa,
+      next: ec,
+      retiring: [{ ...shared, until: inTime(HOUR) }],
+    });
+    const forger = configOf({ active: newKey("ES256"), next: newKey("RS256") });
+    const kids = jwks().keys.map(({ kid }) => kid);
+    const [publicRsa, publicEc] = configOf({ active: rsa, next: ec }).issuers[0]!.keys.map(({ key }) =>
+      Buffer.from(key.export({ type: "spki", format: "pem" }).toString()),
+    );
+    const { key: own } = configOf({ active: rsa }).signing!;
+    for (const kid of [undefined, ...kids]) {
+      const header = (alg: string) => ({ alg, typ: "at+jwt", ...(kid === undefined ? {} : { kid }) });
+      const forged = [
+        await craft(header("ES256"), accessClaims(), forger.signing!.key),
+        await craft(header("RS256"), accessClaims(), forger.signing!.reserve[0]!.key),
+        // An algorithm of another key of the ring, and one that this key could do.
+        await craft(header("PS256"), accessClaims(), own),
+        await craft(header("RS512"), accessClaims(), own),
+        await craft(header("HS256"), accessClaims(), publicRsa!),
+        await craft(header("HS256"), accessClaims(), publicEc!),
+      ];
+      for (const token of forged) {
+        assert.equal(validator.verifyAccessToken(token), undefined, JSON.stringify(decodePart(token, 0)));
+        assert.equal(validator.verifyToken(token), undefined);
+      }
+      // The id of a key is for others to find it by; here it is not even looked at.
+      const good = await craft(header("RS256"), accessClaims(), own);
+      assert.equal(validator.verifyAccessToken(good)?.username, "alice");
+    }
+  });
+});
+
+describe("the published keys", () => {
+  test("are the active, the next and the retiring ones, without anything private, and no retired ones", async () => {
+    const { jwks, issuer } = await tokensOf({
+      active: newKey("RS256"),
+      next: newKey("EdDSA"),
+      retiring: [
+        { ...newKey("ES256"), until: inTime(HOUR) },
+        { ...newKey("ES384"), until: inTime(-1) },
+      ],
+    });
+    const { keys } = jwks();
+    assert.deepEqual(
+      keys.map(({ alg, kty, use }) => [alg, kty, use]),
+      [
+        ["RS256", "RSA", "sig"],
+        ["EdDSA", "OKP", "sig"],
+        ["ES256", "EC", "sig"],
+      ],
+    );
+    assert.equal(new Set(keys.map(({ kid }) => kid)).size, 3);
+    for (const key of keys)
+      for (const member of ["d", "p", "q", "dp", "dq", "qi", "k"]) assert.ok(!(member in key), member);
+    const token = issuer.signAccessToken({ username: "alice", groups: [] }, { vhost: "prod", lifetime: 60 });
+    assert.equal(decodePart(token, 0)["kid"], keys[0]?.kid);
+  });
+
+  test("have no shared secret among them", async () => {
+    const [shared, other] = [newKey("HS256"), newKey("HS512")];
+    assert.deepEqual((await tokensOf({ active: shared, next: other })).jwks(), { keys: [] });
+    const { jwks } = await tokensOf({ active: newKey(), retiring: [{ ...shared, until: inTime(HOUR) }] });
+    assert.deepEqual(
+      jwks().keys.map(({ alg }) => alg),
+      ["EdDSA"],
+    );
+  });
+});
+
+/** A ring before a rotation and after it. */
+const ROTATIONS = [
+  ["EdDSA", "EdDSA"],
+  ["EdDSA", "ES256"],
+  ["HS256", "EdDSA"],
+  ["HS256", "HS512"],
+  ["ES256", "HS256"],
+] as const;
+
+for (const [first, second] of ROTATIONS) {
+  test(`a login that is repeated after a rotation from ${first} to ${second} has its token again, alive`, async () => {
+    const [before, after] = [newKey(first), newKey(second)];
+    const fingerprint_key = materialOf(before);
+    const creation = (keys: Ring, signmethod: string): object => ({ keys, signmethod, fingerprint_key });
+    await using worker = await startWorker({
+      config: { jwt_creation: { ...creation({ active: before, next: after }, first), secret: undefined } },
+    });
+    await worker.addUser("alice", PASSWORD);
+    await using caller = await connectKeyed(worker);
+    const login = async (): Promise<string> => {
+      const reply = await caller.call("one", "login", { username: "alice", password: PASSWORD });
+      return dataOf(reply)["id_token"] as string;
+    };
+    const token = await login();
+    const retiring = [{ ...before, until: inTime(HOUR) }];
+    await worker.worker.useKeys(
+      configOf({ active: after, retiring }, creation({ active: after, retiring }, second)),
+    );
+    const again = await login();
+    // The signatures of ECDSA have chance in them.
+    if (first === "ES256") assert.deepEqual(decodePart(again, 1), decodePart(token, 1));
+    else assert.equal(again, token);
+    assert.equal(decodePart(again, 0)["alg"], first);
+    const { access_token } = dataOf(await worker.call("token", { id_token: again }));
+    assert.equal(decodePart(String(access_token), 0)["alg"], second);
+    assert.equal(decodePart(await worker.login("alice", PASSWORD), 0)["alg"], second);
+  });
+}
+
+test("digests outlive a rotation through fingerprint_key, and a worker that takes keys over has those of a new one", async () => {
+  const [before, after] = [newKey(), newKey()];
+  const fingerprint_key = materialOf(before);
+  const digest = async (keys: Ring, creation: object = {}): Promise<string> => {
+    const { signing, issuers } = configOf(keys, creation);
+    const { fingerprints } = await createTokens(signing!, issuers);
+    return fingerprints.of("request", "a", "b").toString("hex");
+  };
+  const first = await digest({ active: before });
+  assert.equal(await digest({ active: after }, { fingerprint_key }), first);
+  assert.notEqual(await digest({ active: after }), first);
+});
+
+test("failed logins count on over a rotation", async () => {
+  const [before, after] = [newKey(), newKey()];
+  const fingerprint_key = materialOf(before);
+  const secret = undefined;
+  await using worker = await startWorker({
+    config: {
+      jwt_creation: { secret, keys: { active: before, next: after } },
+      app_config: { login_throttle: { free_failures: 2, max_failures: 2 } },
+    },
+  });
+  await worker.addUser("alice", PASSWORD);
+  const guess = async (): Promise<number> =>
+    (await worker.call("login", { username: "alice", password: "wrong" })).resp_code;
+  assert.equal(await guess(), 401);
+  await worker.worker.useKeys(configOf({ active: after }, { fingerprint_key }));
+  assert.deepEqual([await guess(), await guess()], [401, 429]);
+  await worker.worker.useKeys(configOf({ active: after }));
+  assert.equal(await guess(), 401, "with another key for digests all is forgotten");
+});
+
+/** A key without its algorithm, which a fingerprint key has none of. */
+function materialOf({ type, value }: RingKey): object {
+  return { type, value };
+}
