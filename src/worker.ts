@@ -39,7 +39,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       profile: config.amqp.queues,
       prefetch: config.amqp.prefetch_by_queue?.[name] ?? prefetchOf(procedure, config),
       heartbeat: config.amqp.heartbeat,
-      handle: (incoming) => engine.dispatcher.handle(name, incoming),
+      handle: (incoming, notes) => engine.dispatcher.handle(name, incoming, notes),
       replies,
       metrics,
       log,

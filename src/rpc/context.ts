@@ -9,6 +9,7 @@ import type { Database } from "../db/database.ts";
 import type { Lookups } from "../db/lookups.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { RequestNotes } from "../observability/request-line.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
@@ -49,6 +50,7 @@ export interface Context<A extends Access = Access> extends Services {
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
   readonly stillWanted: StillWanted;
+  readonly notes: RequestNotes;
   /** The way to an effect in the database that must happen once. */
   readonly commit: Commit;
 }

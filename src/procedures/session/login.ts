@@ -65,8 +65,10 @@ export const login = defineProcedure({
     return open(context, input, await check());
   },
   // No token is stored, but all that is in it: signed again, it is the same one, whatever became of its session.
-  async recall({ issuer }, stored) {
-    return { id_token: sign(issuer, issuedToken.parse(stored)) };
+  async recall({ issuer, notes }, stored) {
+    const issued = issuedToken.parse(stored);
+    notes.user = issued.username;
+    return { id_token: sign(issuer, issued) };
   },
 });
 
@@ -101,7 +103,7 @@ function successOf(result: LoginResult): Success {
 
 /** Begins the session of somebody whose credentials were right; throws AccountChanged when they no longer are. */
 async function open(
-  { app, commit, issuer }: Context<"public">,
+  { app, commit, issuer, notes }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
@@ -128,6 +130,7 @@ async function open(
       valid_until: token.valid_until.toISOString(),
     };
   });
+  notes.user = name;
   return {
     id_token: sign(issuer, issued),
     ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
