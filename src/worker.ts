@@ -28,8 +28,7 @@ export interface Worker {
 }
 
 /** A worker for a configuration with a signing key. */
-export async function createWorker(config: Config, log: Log): Promise<Worker> {
-  const metrics = createMetrics();
+export async function createWorker(config: Config, log: Log, metrics = createMetrics()): Promise<Worker> {
   const engine = await openEngine(config, log, metrics);
   const replies = new Replies({ amqp: config.amqp, metrics, log });
   const byWorkflow = [...engine.registry].map(([name, procedure]) => {

@@ -2,10 +2,14 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { migrate } from "../db/migrate.ts";
-import { createLog, type Log } from "../observability/log.ts";
+import { openLines } from "../observability/line-writer.ts";
+import type { Log } from "../observability/log.ts";
+import { createMetrics, type Metrics } from "../observability/metrics.ts";
+import { flushSpans } from "../observability/tracing.ts";
 import { createWorker, type Worker } from "../worker.ts";
 import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { configOption, findConfig, positiveInteger } from "./options.ts";
+import { openOutlet } from "./serve/outlet.ts";
 import { awaitSignal, type StopWish } from "./serve/signals.ts";
 import { findSupervisor, type SupervisorLink } from "./serve/supervised.ts";
 import { Supervisor } from "./serve/supervisor.ts";
@@ -55,20 +59,37 @@ function processCount(text: string): number {
 async function serve(options: ServeOptions): Promise<void> {
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
-  const log = createLog(config.log);
+  const metrics = createMetrics();
+  const outlet = openOutlet(config, await openLines(config.log), metrics);
   process.on("uncaughtException", (error) => {
-    log.fatal({ err: error }, "a fault nobody caught");
+    outlet.log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
+  try {
+    await serveLogging({ file, config, options, metrics, log: outlet.log });
+  } finally {
+    await Promise.all([outlet.close(), flushSpans()]);
+  }
+}
+
+interface Serving {
+  readonly file: string | undefined;
+  readonly config: Config;
+  readonly options: ServeOptions;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+async function serveLogging({ file, config, options, metrics, log }: Serving): Promise<void> {
   const supervisor = findSupervisor();
-  if (supervisor !== undefined) return serveUnder(supervisor, config, log);
+  if (supervisor !== undefined) return serveUnder(supervisor, config, log, metrics);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
   }
   const { processes } = options;
   if (processes === 1) {
-    const worker = await createWorker(config, log);
+    const worker = await createWorker(config, log, metrics);
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
     return untilSignalled(worker, signalled, () => announce(log, config.log.handler));
@@ -84,14 +105,19 @@ async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** As one process of several: the supervisor has the port, says when all are ready, and ends what does not stop. */
-async function serveUnder(supervisor: SupervisorLink, config: Config, log: Log): Promise<void> {
+async function serveUnder(
+  supervisor: SupervisorLink,
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+): Promise<void> {
   // Several may tell it to stop, its supervisor and whoever stops all processes of a service: that is no second wish.
   const signalled = awaitSignal(log, () => undefined);
   supervisor.onGone(() => {
     if (!signalled.happened) log.warn("the supervisor is gone, stopping");
     signalled.raise();
   });
-  const worker = await createWorker({ ...config, health: undefined }, log);
+  const worker = await createWorker({ ...config, health: undefined }, log, metrics);
   if (config.health !== undefined) worker.metrics.includeProcess();
   supervisor.answerFor(worker, log);
   await untilSignalled(worker, signalled, () => supervisor.tellReady());
