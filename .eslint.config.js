@@ -54,7 +54,9 @@ const HOMES = {
   re2js: ["config/patterns.ts"],
   "redos-detector": ["config/patterns.ts"],
   pino: ["observability/"],
+  "pino-pretty": ["observability/"],
   "prom-client": ["observability/"],
+  "@opentelemetry/api": ["observability/"],
 };
 
 const driverHome = {

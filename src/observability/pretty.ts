@@ -29,9 +29,11 @@ export function createPretty({ colours }: { colours: boolean }): (line: string) 
     customColors: "message:reset",
     useOnlyCustomProps: false,
     translateTime: "SYS:HH:MM:ss.l",
-    ignore: "pid",
+    // It writes these before the message, as they are.
+    ignore: "pid,hostname,name,caller",
     hideObject: true,
     customPrettifiers: {
+      time: (time) => clean(String(time)),
       level: (_level, _key, _log, { label, labelColorized }) =>
         `${" ".repeat(Math.max(0, LEVEL_WIDTH - label.length))}${labelColorized}:`,
     },
@@ -66,7 +68,7 @@ function requestOf(log: Fields, tint: Colours): string {
   for (const word of [user, outcome, error, reason]) if (word !== undefined) columns.push(shown(word));
   if (reference !== undefined) columns.push(`reference=${shown(reference)}`);
   columns.push(...pairsOf(rest).map(tint.dim));
-  if (typeof id === "string") columns.push(tint.dim(`#${shown(id.slice(0, ID_SHOWN))}`));
+  if (id !== undefined) columns.push(tint.dim(`#${shown(startOf(id))}`));
   return columns.join(" ");
 }
 
@@ -77,7 +79,11 @@ function otherOf({ msg, ...rest }: Fields, tint: Colours): string {
 function pairsOf(fields: Fields): string[] {
   return Object.entries(fields)
     .filter(([key]) => !PLACED.includes(key))
-    .map(([key, value]) => `${clean(key)}=${shown(value)}`);
+    .map(([key, value]) => `${clean(key)}=${shown(key === "trace_id" ? startOf(value) : value)}`);
+}
+
+function startOf(id: unknown): string {
+  return String(id).slice(0, ID_SHOWN);
 }
 
 /** The error with its causes, below its line. */

@@ -100,6 +100,24 @@ test("a repeat says that it is one, and who logged in then", async () => {
   ]);
 });
 
+test("the trace of the caller is named, also where nothing is traced here", async () => {
+  await using worker = await startWorker();
+  await using caller = await connectRaw(worker.url);
+  const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const headers = [
+    { traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
+    { traceparent: `00-${"0".repeat(32)}-00f067aa0ba902b7-01` },
+    { traceparent: [traceId] },
+    {},
+  ];
+  for (const [index, one] of headers.entries()) {
+    caller.publish("user_get", "{}", { correlationId: `c${index}`, headers: one });
+    await caller.settledReplies(`c${index}`);
+  }
+  const traces = linesOf(worker, ANSWERED).map(({ trace_id }) => trace_id);
+  assert.deepEqual(traces, [traceId, undefined, undefined, undefined]);
+});
+
 test("a session that has ended is still named", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse");
