@@ -33,7 +33,7 @@ export function createPretty({ colours }: { colours: boolean }): (line: string) 
     ignore: "pid,hostname,name,caller",
     hideObject: true,
     customPrettifiers: {
-      time: (time) => clean(String(time)),
+      time: (time) => (typeof time === "string" ? clean(time) : ""),
       level: (_level, _key, _log, { label, labelColorized }) =>
         `${" ".repeat(Math.max(0, LEVEL_WIDTH - label.length))}${labelColorized}:`,
     },
