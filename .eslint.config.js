@@ -58,7 +58,9 @@ const HOMES = {
   "redos-detector": ["config/patterns.ts"],
   yaml: ["schemas/"],
   pino: ["observability/"],
+  "pino-pretty": ["observability/"],
   "prom-client": ["observability/"],
+  "@opentelemetry/api": ["observability/"],
 };
 
 const driverHome = {

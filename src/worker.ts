@@ -31,8 +31,7 @@ export interface Worker {
 }
 
 /** A worker for a configuration with a signing key. */
-export async function createWorker(config: Config, log: Log): Promise<Worker> {
-  const metrics = createMetrics();
+export async function createWorker(config: Config, log: Log, metrics = createMetrics()): Promise<Worker> {
   const engine = await openEngine(config, log, metrics);
   const replies = new Replies({ amqp: config.amqp, metrics, log });
   const byWorkflow = [...engine.registry].map(([name, procedure]) => {
@@ -42,7 +41,7 @@ export async function createWorker(config: Config, log: Log): Promise<Worker> {
       profile: config.amqp.queues,
       prefetch: config.amqp.prefetch_by_queue?.[name] ?? prefetchOf(procedure, config),
       heartbeat: config.amqp.heartbeat,
-      handle: (incoming) => engine.dispatcher.handle(name, incoming),
+      handle: (incoming, notes) => engine.dispatcher.handle(name, incoming, notes),
       replies,
       metrics,
       log,

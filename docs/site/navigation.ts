@@ -5,13 +5,24 @@ import type { Entry, Page, Section } from "./layout.ts";
 /** The documents of the navigation, in their order; one that is not named stands at the end of the second group. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   Start: ["README.md"],
-  Using: ["docs/protocol.md", "queues/index.md", "schemas/index.md", "docs/reliability.md", "docs/api.md"],
+  Using: [
+    "docs/client.md",
+    "docs/protocol.md",
+    "queues/index.md",
+    "docs/events.md",
+    "docs/broker-tokens.md",
+    "docs/reliability.md",
+    "schemas/index.md",
+    "docs/api.md",
+  ],
   Running: [
     "docs/configuration.md",
     "docs/operations.md",
+    "docs/observability.md",
     "docs/directory.md",
     "docs/scaling.md",
     "docs/performance.md",
+    "docs/upgrade.md",
     "SECURITY.md",
   ],
   Project: ["docs/adr/index.md", "CHANGELOG.md", "CONTRIBUTING.md"],

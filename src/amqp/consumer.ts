@@ -5,7 +5,10 @@ import type { QueueProfile } from "../config/sections/amqp.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { emptyNotes, logRequest, type RequestEnd, type RequestNotes } from "../observability/request-line.ts";
+import { type RequestSpan, tracedRequest } from "../observability/request-span.ts";
 import { announceStage } from "../observability/stages.ts";
+import { traced } from "../observability/tracing.ts";
 import type { Envelope, Incoming } from "../rpc/envelope.ts";
 import { Delivery, type Subscription } from "./delivery.ts";
 import type { ReplySender } from "./reply.ts";
@@ -17,8 +20,18 @@ const MAX_DELAY = 3000;
 /** So long the broker may take to answer on a channel, in milliseconds. */
 const ANSWER_LIMIT = 2000;
 
-/** Answers a request; undefined when nobody waits for the answer any more. Never rejects. */
-export type Handle = (incoming: Incoming) => Promise<Envelope | undefined>;
+const SENDING = {
+  name: "send reply",
+  kind: "producer",
+  attributes: {
+    "messaging.system": "rabbitmq",
+    "messaging.operation.name": "send",
+    "messaging.operation.type": "send",
+  },
+} as const;
+
+/** Answers a request and notes what it learns of it; undefined when nobody waits for the answer any more. Never rejects. */
+export type Handle = (incoming: Incoming, notes: RequestNotes) => Promise<Envelope | undefined>;
 
 interface ConsumerOptions {
   readonly queue: string;
@@ -157,32 +170,53 @@ export class QueueConsumer {
   #take(subscription: Subscription, message: ConsumeMessage): void {
     const { replies, queue, log } = this.#options;
     const delivery = new Delivery(message, subscription, (replyTo) => replies.isReachable(replyTo));
-    const work = this.#answer(delivery)
+    const work = this.#trace(delivery)
       .catch((error: unknown) => log.error({ queue, err: error }, "a delivery was lost"))
       .finally(() => this.#running.delete(work));
     this.#running.set(work, subscription);
   }
 
-  async #answer(delivery: Delivery): Promise<void> {
-    const { handle, replies, metrics, workflow } = this.#options;
-    const { correlationId, replyTo } = delivery;
+  #trace(delivery: Delivery): Promise<void> {
+    const { queue } = this.#options;
+    const { headers } = delivery;
+    return tracedRequest({ queue, sender: delivery, headers }, (span) => this.#answer(delivery, span));
+  }
+
+  async #answer(delivery: Delivery, span: RequestSpan): Promise<void> {
+    const { handle, replies, metrics, workflow, log } = this.#options;
+    const { correlationId, replyTo, redelivered } = delivery;
     const since = performance.now();
-    if (delivery.redelivered) metrics.count("requests_redelivered_total", this.#labels);
-    const envelope = await handle(delivery);
+    const notes = emptyNotes();
+    let end: RequestEnd["end"];
+    if (redelivered) metrics.count("requests_redelivered_total", this.#labels);
+    const envelope = await handle(delivery, notes);
     if (envelope !== undefined && (await delivery.isHeld())) {
+      end = envelope;
       announceStage("handled", workflow, correlationId);
       metrics.count("requests_total", { ...this.#labels, code: envelope.resp_code });
-      if (replyTo !== undefined) await replies.send(replyTo, correlationId, envelope);
+      if (replyTo !== undefined) await traced(SENDING, () => replies.send(replyTo, correlationId, envelope));
       metrics.observe("request_duration_seconds", (performance.now() - since) / 1000, this.#labels);
       announceStage("replied", workflow, correlationId);
     } else if (delivery.hasExpired()) {
+      end = "expired";
       metrics.count("requests_expired_total", this.#labels);
     } else {
       // Its caller is gone, or another worker has the message and answers it.
+      end = "abandoned";
       metrics.count("requests_abandoned_total", this.#labels);
     }
     delivery.ack();
     announceStage("acked", workflow, correlationId);
+    const { traceId } = span;
+    span.note({ end, notes });
+    logRequest(log, {
+      queue: workflow,
+      end,
+      ms: performance.now() - since,
+      notes,
+      sender: delivery,
+      traceId,
+    });
   }
 }
 

@@ -67,6 +67,12 @@ export class Delivery implements Incoming {
     return this.#text("appId");
   }
 
+  /** Of any types, because anything may arrive. */
+  get headers(): Readonly<Record<string, unknown>> {
+    const { headers } = this.#given;
+    return typeof headers === "object" && headers !== null ? { ...headers } : {};
+  }
+
   get properties(): readonly string[] {
     return PROPERTIES.map((name) => this.#text(name));
   }

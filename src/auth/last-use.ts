@@ -2,6 +2,7 @@ import type { Database } from "../db/database.ts";
 import { type SessionRow, touchIdTokens } from "../db/queries/id-tokens.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
+import { detached } from "../observability/tracing.ts";
 
 /** A use stands in the database after so many milliseconds at the latest, unless the database is away. */
 const DELAY = 1000;
@@ -52,7 +53,7 @@ export function createLastUse(db: Database, log: Log): LastUse {
     async note({ token_id, last_use }) {
       if (last_use === null) return (await touchIdTokens(db, [token_id], new Date())) > 0;
       noted.set(token_id, new Date());
-      timer ??= setTimeout(begin, DELAY).unref();
+      timer ??= detached(() => setTimeout(begin, DELAY)).unref();
       return true;
     },
     unwritten: (tokenId) => noted.get(tokenId) ?? underway.get(tokenId),

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { AppConfig } from "../config/schema.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { annotate, traced } from "../observability/tracing.ts";
 import { createLane, type StillWanted } from "./lane.ts";
 import { argon2id, isArgon2id } from "./password/argon2id.ts";
 import { bcrypt, isBcrypt } from "./password/bcrypt.ts";
@@ -47,13 +48,16 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
   const configured = schemes[settings.password_hash];
   // Whoever comes from bcrypt still has hashes of it, and a refusal must not tell whose they are.
   const spent = configured === schemes.bcrypt ? [configured] : [configured, schemes.bcrypt];
-  const lane = createLane(hashesAtOnce(), undefined, (seconds) =>
-    metrics?.observe("lane_wait_seconds", seconds, { lane: "hashing" }),
-  );
+  const lane = createLane(hashesAtOnce(), undefined, (seconds) => {
+    metrics?.observe("lane_wait_seconds", seconds, { lane: "hashing" });
+    annotate("authmq.lane.wait_ms", seconds * 1000);
+  });
   const timed = async <T>(operation: Promise<T>): Promise<T> => {
     const since = performance.now();
     const result = await operation;
-    metrics?.observe("hash_duration_seconds", (performance.now() - since) / 1000);
+    const ms = performance.now() - since;
+    metrics?.observe("hash_duration_seconds", ms / 1000);
+    annotate("authmq.hash_ms", ms);
     return result;
   };
   const check = async (password: string, stored: string): Promise<boolean> => {
@@ -66,9 +70,13 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
   };
   return {
     hash: (password, stillWanted) =>
-      lane.run(stillWanted, async () => Buffer.from(await timed(configured.hash(password)))),
+      traced({ name: "hash password" }, () =>
+        lane.run(stillWanted, async () => Buffer.from(await timed(configured.hash(password)))),
+      ),
     verify: (password, stored, stillWanted) =>
-      lane.run(stillWanted, () => timed(check(password, textOf(stored)))),
+      traced({ name: "compare password" }, () =>
+        lane.run(stillWanted, () => timed(check(password, textOf(stored)))),
+      ),
     isOutdated: (stored) => !configured.owns(textOf(stored)) || configured.isCheap(textOf(stored)),
   };
 }

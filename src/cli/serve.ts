@@ -2,12 +2,16 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { migrate } from "../db/migrate.ts";
-import { createLog, type Log } from "../observability/log.ts";
+import { openLines } from "../observability/line-writer.ts";
+import type { Log } from "../observability/log.ts";
+import { createMetrics, type Metrics } from "../observability/metrics.ts";
+import { flushSpans } from "../observability/tracing.ts";
 import { createJwks, type JwkSet } from "../tokens/jwks.ts";
 import { createWorker, type Worker } from "../worker.ts";
 import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { configOption, findConfig, positiveInteger } from "./options.ts";
-import { holdHangUps, reloadOnHangUp } from "./serve/reload.ts";
+import { openOutlet } from "./serve/outlet.ts";
+import { type HangUps, holdHangUps, reloadOnHangUp } from "./serve/reload.ts";
 import { awaitSignal, type StopWish } from "./serve/signals.ts";
 import { findSupervisor, type SupervisorLink } from "./serve/supervised.ts";
 import { Supervisor } from "./serve/supervisor.ts";
@@ -59,21 +63,39 @@ async function serve(options: ServeOptions): Promise<void> {
   const hangUps = holdHangUps(); // before the keys are read: a rotation from now on is not missed
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
-  const log = createLog(config.log);
+  const metrics = createMetrics();
+  const outlet = openOutlet(config, await openLines(config.log), metrics);
   process.on("uncaughtException", (error) => {
-    log.fatal({ err: error }, "a fault nobody caught");
+    outlet.log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
+  try {
+    await serveLogging({ hangUps, file, config, options, metrics, log: outlet.log });
+  } finally {
+    await Promise.all([outlet.close(), flushSpans()]);
+  }
+}
+
+interface Serving {
+  readonly hangUps: HangUps;
+  readonly file: string | undefined;
+  readonly config: Config;
+  readonly options: ServeOptions;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+async function serveLogging({ hangUps, file, config, options, metrics, log }: Serving): Promise<void> {
   const reloading = { hangUps, file, config, log };
   const supervisor = findSupervisor();
-  if (supervisor !== undefined) return serveUnder(supervisor, reloading);
+  if (supervisor !== undefined) return serveUnder(supervisor, reloading, metrics);
   if (options.migrate === true) {
     const applied = await migrate(config.db);
     log.info({ applied }, "the database is at the current schema");
   }
   const { processes } = options;
   if (processes === 1) {
-    const worker = await createWorker(config, log);
+    const worker = await createWorker(config, log, metrics);
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
     reloadOnHangUp({ ...reloading, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
@@ -95,6 +117,7 @@ async function serve(options: ServeOptions): Promise<void> {
 async function serveUnder(
   supervisor: SupervisorLink,
   reloading: Omit<Parameters<typeof reloadOnHangUp>[0], "useKeys" | "onTerminalClosed">,
+  metrics: Metrics,
 ): Promise<void> {
   const { config, log } = reloading;
   // Several may tell it to stop, its supervisor and whoever stops all processes of a service: that is no second wish.
@@ -103,7 +126,7 @@ async function serveUnder(
     if (!signalled.happened) log.warn("the supervisor is gone, stopping");
     signalled.raise();
   });
-  const worker = await createWorker({ ...config, health: undefined }, log);
+  const worker = await createWorker({ ...config, health: undefined }, log, metrics);
   reloadOnHangUp({ ...reloading, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
   if (config.health !== undefined) worker.metrics.includeProcess();
   supervisor.answerFor(worker, log);

@@ -208,5 +208,6 @@ function checkLog(log: LogConfig | undefined, folder: string, faults: ConfigFaul
   if (log?.handler === "file" && path === undefined) {
     faults.push({ path: "log_settings.handler_settings.path", msg: "is required for the handler file" });
   }
-  return path === undefined ? log : log && { ...log, handler_settings: { path: resolve(folder, path) } };
+  if (log === undefined || path === undefined) return log;
+  return { ...log, handler_settings: { ...log.handler_settings, path: resolve(folder, path) } };
 }

@@ -1,4 +1,5 @@
 import DataLoader from "dataloader";
+import { bound, type SpanDescription, traced } from "../observability/tracing.ts";
 import type { Database } from "./database.ts";
 import { foldName } from "./names.ts";
 import { type AccountRow, findAccounts } from "./queries/accounts.ts";
@@ -42,10 +43,10 @@ export function createLookups(db: Database): Lookups {
   const groups = list(listGroups);
   const usernames = list(listUsernames);
   return {
-    session: (tokenId) => sessions.load(tokenId),
-    account: (username) => accounts.load(foldName(username)),
-    groups: () => groups.load("all"),
-    usernames: () => usernames.load("all"),
+    session: (tokenId) => traced(spanOf("session"), () => sessions.load(tokenId)),
+    account: (username) => traced(spanOf("account"), () => accounts.load(foldName(username))),
+    groups: () => traced(spanOf("groups"), () => groups.load("all")),
+    usernames: () => traced(spanOf("usernames"), () => usernames.load("all")),
   };
 }
 
@@ -66,12 +67,18 @@ function sharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K
     cache: false,
     maxBatchSize: MAX_BATCH,
     batchScheduleFn: (send) => {
-      waiting.push(send);
+      // The statement is a part of the request that asked first; for the others it is a part of their waiting.
+      waiting.push(bound(send));
       if (isBusy) return;
       isBusy = true;
       setImmediate(next);
     },
   });
+}
+
+/** Each request has its own: it tells how long this one waited, for whosever statement. */
+function spanOf(what: string): () => SpanDescription {
+  return () => ({ name: `look up ${what}` });
 }
 
 function distinct<K>(keys: readonly K[]): readonly K[] {

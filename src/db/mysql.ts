@@ -1,7 +1,9 @@
 import { MysqlDialect, type MysqlPool, type MysqlPoolConnection, type MysqlQueryResult } from "kysely";
 import type { Metrics } from "../observability/metrics.ts";
+import { traced } from "../observability/tracing.ts";
 import type { ServerConfig } from "./connection.ts";
 import { ConnectionPool, type Taken } from "./pool.ts";
+import { statementSpan } from "./statement-span.ts";
 
 /** Kysely's MySQL dialect on mysql2: prepared statements, and a limit on every wait. */
 export function mysqlDialect(config: ServerConfig, metrics?: Metrics): MysqlDialect {
@@ -64,7 +66,8 @@ class Lease implements MysqlPoolConnection {
     // The wait for the connection was part of the first statement's time.
     const deadline = this.#firstDeadline ?? performance.now() + this.#timeout;
     this.#firstDeadline = undefined;
-    this.#connection.run(sql, parameters, deadline).then(
+    const run = () => this.#connection.run(sql, parameters, deadline);
+    traced(() => statementSpan("mysql", sql), run).then(
       (result) => callback?.(null, result),
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );

@@ -9,7 +9,9 @@ import {
   sql,
 } from "kysely";
 import { AppError } from "../errors.ts";
+import { tracedSync } from "../observability/tracing.ts";
 import { isContention, translateFault } from "./faults.ts";
+import { statementSpan } from "./statement-span.ts";
 
 /** Statements that stay prepared: more than the project has, so that only generated ones could push one out. */
 const STATEMENTS = 200;
@@ -110,7 +112,10 @@ class StatementCache implements SqliteDatabase {
     const known = this.#statements.get(source);
     if (known !== undefined) return known;
     const made = translating(() =>
-      this.#lockWait.run("read", () => new PreparedStatement(this.#database.prepare(source), this.#lockWait)),
+      this.#lockWait.run(
+        "read",
+        () => new PreparedStatement(source, this.#database.prepare(source), this.#lockWait),
+      ),
     );
     if (this.#statements.size >= STATEMENTS) this.#statements.clear();
     this.#statements.set(source, made);
@@ -139,11 +144,13 @@ const NOTHING: SqliteStatement = {
 };
 
 class PreparedStatement implements SqliteStatement {
+  readonly #source: string;
   readonly #statement: StatementSync;
   readonly #lockWait: LockWait;
   readonly reader: boolean;
 
-  constructor(statement: StatementSync, lockWait: LockWait) {
+  constructor(source: string, statement: StatementSync, lockWait: LockWait) {
+    this.#source = source;
     this.#statement = statement;
     this.#lockWait = lockWait;
     this.reader = statement.columns().length > 0;
@@ -151,16 +158,23 @@ class PreparedStatement implements SqliteStatement {
 
   all(parameters: readonly unknown[]): unknown[] {
     const inputs = parameters.map(toInput);
-    return translating(() => this.#lockWait.run("read", () => this.#statement.all(...inputs)).map(fromRow));
+    return this.#traced(() => this.#lockWait.run("read", () => this.#statement.all(...inputs)).map(fromRow));
   }
 
   run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint } {
     const inputs = parameters.map(toInput);
-    return translating(() => this.#lockWait.run("write", () => this.#statement.run(...inputs)));
+    return this.#traced(() => this.#lockWait.run("write", () => this.#statement.run(...inputs)));
   }
 
   *iterate(parameters: readonly unknown[]): IterableIterator<unknown> {
     yield* this.all(parameters);
+  }
+
+  #traced<T>(work: () => T): T {
+    return tracedSync(
+      () => statementSpan("sqlite", this.#source),
+      () => translating(work),
+    );
   }
 }
 

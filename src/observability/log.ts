@@ -1,6 +1,8 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { LogConfig } from "../config/schema.ts";
+import type { LineSink } from "./line-writer.ts";
 import { toPrintable } from "./printable.ts";
+import { activeTraceId } from "./tracing.ts";
 
 /**
  * Writes JSON lines with nothing in them that a terminal would obey; takes objects that hold no password, token, key or
@@ -8,7 +10,7 @@ import { toPrintable } from "./printable.ts";
  */
 export type Log = Logger;
 
-/** A log on stderr or in the configured file; throws when that file cannot be opened. */
+/** A log that writes each line at once, on stderr or in the configured file; throws when that cannot be opened. */
 export function createLog(config: LogConfig): Log {
   const { path } = config.handler_settings;
   const destination = pino.destination(config.handler === "file" && path !== undefined ? path : 2);
@@ -17,8 +19,38 @@ export function createLog(config: LogConfig): Log {
 
 /** A log that writes to a stream of the caller's choice. */
 export function createLogTo(destination: DestinationStream, level: LogConfig["level"]): Log {
-  const options = { level, base: { pid: process.pid }, serializers: { err: describeError } };
+  const options = {
+    level,
+    base: { pid: process.pid },
+    serializers: { err: describeError },
+    mixin: describeTrace,
+  };
   return pino({ ...options, hooks: { streamWrite: toPrintable } }, destination);
+}
+
+/** A log whose sink learns the level of each line, and is told when the process is about to end. */
+export function createLogOn(sink: LineSink, level: LogConfig["level"]): Log {
+  const destination = {
+    // pino tells the level of a line only to a stream that asks for it like this.
+    [Symbol.for("pino.metadata")]: true,
+    lastLevel: 0,
+    write(line: string): void {
+      sink.write(line, destination.lastLevel);
+    },
+    /** Called by pino with each fatal line. */
+    flushSync: () => sink.flushSync(),
+  };
+  return createLogTo(destination, level);
+}
+
+/** What pino calls a level. */
+export function nameOfLevel(level: number): string {
+  return pino.levels.labels[level] ?? "info";
+}
+
+function describeTrace(): object {
+  const trace_id = activeTraceId();
+  return trace_id === undefined ? {} : { trace_id };
 }
 
 /** What a log line says of an error: drivers hang SQL texts, parameters and sockets on theirs, which stay out. */

@@ -8,7 +8,7 @@ export const PREFIX = "authmq_";
 const VALUES = {
   queue: queueNames(),
   lane: ["hashing", "directory", "kerberos", "retries"],
-  purpose: ["requests", "replies", "first replies", "events"],
+  purpose: ["requests", "replies", "first replies", "events", "log"],
   state: ["open", "idle", "waiting"],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -109,6 +109,11 @@ const METRICS = {
     type: "counter",
     labels: [],
     help: "Replies that the broker did not confirm in time.",
+  },
+  log_records_dropped_total: {
+    type: "counter",
+    labels: [],
+    help: "Log records that the broker did not take in time, or refused; they went to stderr.",
   },
   hash_duration_seconds: {
     type: "histogram",

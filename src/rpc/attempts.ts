@@ -13,6 +13,7 @@ import { repeated } from "../db/transaction.ts";
 import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { RequestNotes } from "../observability/request-line.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Envelope, Incoming } from "./envelope.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
@@ -34,7 +35,7 @@ interface AttemptsParts {
   readonly fingerprints: Fingerprints;
   readonly inbox: Inbox;
   /** Makes the answer of what was remembered. */
-  readonly recall: (queue: QueueName, answer: Envelope) => Promise<Envelope>;
+  readonly recall: (queue: QueueName, answer: Envelope, notes: RequestNotes) => Promise<Envelope>;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -45,7 +46,11 @@ export interface Attempts {
   run(
     queue: QueueName,
     incoming: Incoming,
-    patience: { readonly stillWanted: StillWanted; readonly deadline: Deadline },
+    underway: {
+      readonly stillWanted: StillWanted;
+      readonly deadline: Deadline;
+      readonly notes: RequestNotes;
+    },
     work: () => Promise<Envelope>,
   ): Promise<Envelope>;
 }
@@ -99,10 +104,11 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     queue: QueueName,
     { messageKey, bodyHash, caller }: Suspect,
     isKnown: boolean,
+    notes: RequestNotes,
   ): Promise<Envelope> => {
     // It may have been done in an earlier attempt, and no later one came so far as to look for that.
     const answer = await inbox.findByMessage(queue, messageKey);
-    if (answer !== undefined) return recall(queue, answer);
+    if (answer !== undefined) return recall(queue, answer, notes);
     const reference = randomUUID();
     if (!isKnown) {
       await repeated(() => parkRequest(db, messageKey));
@@ -116,7 +122,7 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     throw new AppError("INTERNAL", "parked", { reference });
   };
   return {
-    async run(queue, incoming, { stillWanted, deadline }, work) {
+    async run(queue, incoming, { stillWanted, deadline, notes }, work) {
       if (!incoming.redelivered) return gate.beside(work);
       const messageKey = messageKeyOf(fingerprints, queue, incoming);
       const { userId, appId } = incoming;
@@ -130,7 +136,7 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
       const noted = await readAttempts(db, messageKey);
       const { isParked } = noted;
       const attempts = underway.has(nameOf(messageKey)) ? 0 : noted.attempts;
-      if (attempts >= MAX_ATTEMPTS) return park(queue, suspect, isParked);
+      if (attempts >= MAX_ATTEMPTS) return park(queue, suspect, isParked, notes);
       const number = Math.max(2, attempts + 1);
       if (number < MAX_ATTEMPTS)
         return laneOf(queue).run(stillWanted, () =>

@@ -1,6 +1,7 @@
 import { ANY_IP, resumeSession } from "../auth/session.ts";
 import { isSameName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
+import type { RequestNotes } from "../observability/request-line.ts";
 import type { Authenticated, Context, Services } from "./context.ts";
 import { type Procedure, tokenField } from "./procedure.ts";
 
@@ -17,12 +18,18 @@ export class RevokedToken extends AppError {
   }
 }
 
+interface Asking {
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly input: Readonly<Record<string, unknown>>;
+  /** Are told who it is, also where that is not enough. */
+  readonly notes: RequestNotes;
+}
+
 /** Who calls, as the procedure's access demands; throws INVALID_TOKEN, FORBIDDEN, or INVALID_INPUT for a non-text. */
 export async function authorize(
   services: Services,
   procedure: Procedure,
-  request: Readonly<Record<string, unknown>>,
-  input: Readonly<Record<string, unknown>>,
+  { request, input, notes }: Asking,
 ): Promise<Identity> {
   const field = tokenField(procedure.access);
   if (field === undefined) return { caller: undefined, session: undefined };
@@ -36,10 +43,12 @@ export async function authorize(
   if (field === "id_token") {
     const resumed = await resumeSession(services, token, addressIn(input));
     if (resumed.state === "refused") throw new AppError("INVALID_TOKEN");
+    notes.user = resumed.state === "revoked" ? resumed.username : resumed.session.username;
     if (resumed.state === "revoked") throw new RevokedToken(resumed.username);
     return { caller: undefined, session: resumed.session };
   }
   const caller = await identify(services, token);
+  notes.user = caller.username;
   if (procedure.access === "admin" && !caller.isAdmin) throw new AppError("FORBIDDEN");
   if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input))
     throw new AppError("FORBIDDEN");

@@ -10,6 +10,7 @@ import type { Lookups } from "../db/lookups.ts";
 import type { NewEvent } from "../db/queries/events.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { RequestNotes } from "../observability/request-line.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { JwkSet } from "../tokens/jwks.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
@@ -54,6 +55,7 @@ export interface Context<A extends Access = Access> extends Services {
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
   readonly stillWanted: StillWanted;
+  readonly notes: RequestNotes;
   /** The way to an effect in the database that must happen once. */
   readonly commit: Commit;
   /** Writes down what happens, in the transaction in which it does; the caller did it, unless said otherwise. */

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { QueueName } from "../config/queues.ts";
-import { Abandoned, AppError } from "../errors.ts";
+import { Abandoned, AppError, ERRORS } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
+import { emptyNotes, logRequest, type RequestEnd, type RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
+import { traced } from "../observability/tracing.ts";
 import { createAttempts } from "./attempts.ts";
 import type { Services } from "./context.ts";
 import { createDeadlines, type Deadline } from "./deadline.ts";
@@ -16,8 +18,8 @@ const DEADLINE = 9000;
 
 /** The one pipeline that every request passes: decode, validate, authorise, look up, handle, check the reply. */
 export interface Dispatcher {
-  /** The reply to a message; undefined when nobody waits for it any more. Never rejects. */
-  handle(queue: QueueName, incoming: Incoming): Promise<Envelope | undefined>;
+  /** The reply to a message, and notes on it; undefined when nobody waits for it any more. Never rejects. */
+  handle(queue: QueueName, incoming: Incoming, notes: RequestNotes): Promise<Envelope | undefined>;
   /** The same for a request that is an object already: its data, or an AppError. */
   call(queue: QueueName, request: unknown): Promise<Readonly<Record<string, unknown>>>;
 }
@@ -33,35 +35,39 @@ export function createDispatcher(
   const attempts = createAttempts({
     ...services,
     log,
-    recall: async (queue, answer) => {
+    recall: async (queue, answer, notes) => {
       const procedure = registry.get(queue);
-      return procedure === undefined ? answer : recalled(services, procedure, answer);
+      return procedure === undefined ? answer : recalled(services, procedure, answer, notes);
     },
   });
   const prepared = new Map<QueueName, Prepared>();
   for (const [name, procedure] of registry)
     prepared.set(name, { procedure, input: procedure.input(services.app) });
 
-  const run = async (queue: QueueName, work: (known: Prepared, deadline: Deadline) => Promise<Envelope>) => {
+  const run = async (
+    queue: QueueName,
+    notes: RequestNotes,
+    work: (known: Prepared, deadline: Deadline) => Promise<Envelope>,
+  ) => {
     try {
       const known = prepared.get(queue);
       if (known === undefined) throw new Error(`no procedure for the queue ${queue}`);
       return await deadlines.run((deadline) => work(known, deadline));
     } catch (error) {
-      throw toKnown(error, queue, log);
+      throw toKnown(error, queue, notes, log);
     }
   };
 
   return {
-    async handle(queue, incoming) {
+    async handle(queue, incoming, notes) {
       try {
-        return await run(queue, (known, deadline) => {
+        return await run(queue, notes, (known, deadline) => {
           const stillWanted = async (waited: number): Promise<boolean> =>
             !deadline.isOver && incoming.stillWanted(waited);
-          return attempts.run(queue, incoming, { stillWanted, deadline }, async () => {
+          return attempts.run(queue, incoming, { stillWanted, deadline, notes }, async () => {
             announceStage("started", queue, incoming.correlationId);
             const request = decodeRequest(incoming.body, maxRequestBytes);
-            return execute(services, known, { request, incoming, stillWanted, deadline });
+            return execute(services, known, { request, incoming, stillWanted, deadline, notes });
           });
         });
       } catch (error) {
@@ -69,27 +75,40 @@ export function createDispatcher(
       }
     },
     async call(queue, request) {
-      const { resp_data } = await run(queue, async (known, deadline) => {
-        const stillWanted = (): boolean => !deadline.isOver;
-        return execute(services, known, {
-          request: asObject(request),
-          incoming: undefined,
-          stillWanted,
-          deadline,
-        });
-      });
-      return resp_data;
+      const since = performance.now();
+      const notes = emptyNotes();
+      const tell = (end: RequestEnd["end"]): void =>
+        logRequest(log, { queue, end, ms: performance.now() - since, notes });
+      try {
+        const envelope = await traced({ name: `authmq ${queue}` }, () =>
+          run(queue, notes, async (known, deadline) => {
+            const stillWanted = (): boolean => !deadline.isOver;
+            const underway = {
+              request: asObject(request),
+              incoming: undefined,
+              stillWanted,
+              deadline,
+              notes,
+            };
+            return execute(services, known, underway);
+          }),
+        );
+        tell(envelope);
+        return envelope.resp_data;
+      } catch (error) {
+        tell(error instanceof AppError ? failureEnvelope(error) : "abandoned");
+        throw error;
+      }
     },
   };
 }
 
 /** The one catch-all: what has no code of its own becomes INTERNAL, and only the log learns what it was. */
-function toKnown(error: unknown, queue: QueueName, log: Log): AppError | Abandoned {
+function toKnown(error: unknown, queue: QueueName, notes: RequestNotes, log: Log): AppError | Abandoned {
   if (error instanceof Abandoned) return error;
   if (error instanceof AppError) {
     // While a dependency is away every request says so: where it happened tells nothing.
-    if (error.code === "UNAVAILABLE") log.error({ queue, reason: error.message }, "a request failed");
-    else log.debug({ queue, error: error.code, detail: error.message }, "a request was refused");
+    if (error.message !== ERRORS[error.code].msg) notes.reason = error.message;
     return error;
   }
   const reference = randomUUID();

@@ -4,13 +4,14 @@ import type { Db, Trx } from "../db/database.ts";
 import { forgetAttempts } from "../db/queries/attempts.ts";
 import { recordEvent } from "../db/queries/events.ts";
 import { AppError, type FieldFault } from "../errors.ts";
+import type { RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
 import { addressIn, authorize, type Identity, RevokedToken } from "./authorize.ts";
 import { commit } from "./commit.ts";
 import type { Emit, Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
 import { asObject } from "./decode.ts";
-import { type Envelope, type Incoming, successEnvelope } from "./envelope.ts";
+import { type Envelope, failureEnvelope, type Incoming, successEnvelope } from "./envelope.ts";
 import { idempotencyKeyOf, identityOf, messageKeyOf, type RequestIdentity } from "./identity.ts";
 import { AlreadyAnswered } from "./inbox.ts";
 import type { Procedure } from "./procedure.ts";
@@ -29,6 +30,7 @@ export interface Underway {
   readonly incoming: Incoming | undefined;
   readonly stillWanted: StillWanted;
   readonly deadline: Deadline;
+  readonly notes: RequestNotes;
 }
 
 type Input = Readonly<Record<string, unknown>>;
@@ -36,14 +38,14 @@ type Input = Readonly<Record<string, unknown>>;
 /** Validates, authorises and runs a request, or finds the answer that it has had; throws AppError or Abandoned. */
 export async function execute(services: Services, prepared: Prepared, underway: Underway): Promise<Envelope> {
   const { procedure } = prepared;
-  const { request, incoming } = underway;
+  const { request, incoming, notes } = underway;
   if (incoming !== undefined) idempotencyKeyOf(incoming); // a bad one is a fault of the request like any other
   const { data: input, error } = prepared.input.safeParse(request);
   if (error !== undefined) throw new AppError("INVALID_INPUT", undefined, { fields: toFields(error) });
   const identify = (identity: Identity): RequestIdentity | undefined =>
     incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
   try {
-    const identity = await authorize(services, procedure, request, input);
+    const identity = await authorize(services, procedure, { request, input, notes });
     const about = procedure.remembersAnswer === true ? identify(identity) : undefined;
     const answer = (): Promise<Envelope> =>
       about === undefined
@@ -82,18 +84,22 @@ async function once(
         await payForHash(services, procedure, underway);
       throw error;
     });
-    if (answer !== undefined) return recalled(services, procedure, answer);
+    if (answer !== undefined) return recalled(services, procedure, answer, underway.notes);
   }
   try {
     return await run(services, procedure, underway, authorised);
   } catch (error) {
     if (error instanceof AlreadyAnswered) {
       const answer = await inbox.find(about);
-      if (answer !== undefined) return recalled(services, procedure, answer);
+      if (answer !== undefined) return recalled(services, procedure, answer, underway.notes);
       throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
     }
-    if (error instanceof AppError && isAnswer(error))
-      return recalled(services, procedure, await inbox.refuse(about, error, underway.deadline.left));
+    if (error instanceof AppError && isAnswer(error)) {
+      const earlier = await inbox.refuse(about, error, underway.deadline.left);
+      return earlier === undefined
+        ? failureEnvelope(error)
+        : recalled(services, procedure, earlier, underway.notes);
+    }
     throw error;
   }
 }
@@ -103,9 +109,14 @@ export async function recalled(
   services: Services,
   procedure: Procedure,
   answer: Envelope,
+  notes: RequestNotes,
 ): Promise<Envelope> {
+  notes.isRepeat = true;
   if (procedure.recall === undefined || answer.resp_code !== 200) return answer;
-  return successEnvelope(200, procedure.output.parse(await procedure.recall(services, answer.resp_data)));
+  return successEnvelope(
+    200,
+    procedure.output.parse(await procedure.recall({ ...services, notes }, answer.resp_data)),
+  );
 }
 
 /** Whoever knows a key could else try which password belongs to it, faster than bcrypt lets anybody guess. */
@@ -120,7 +131,7 @@ async function payForHash(
 async function run(
   services: Services,
   procedure: Procedure,
-  { incoming, stillWanted, deadline }: Underway,
+  { incoming, stillWanted, deadline, notes }: Underway,
   { identity, about, input }: Authorised<RequestIdentity | undefined>,
 ): Promise<Envelope> {
   const answer = (output: unknown): Envelope => {
@@ -143,6 +154,7 @@ async function run(
     ...services,
     ...identity,
     stillWanted,
+    notes,
     commit: async <T>(work: (trx: Trx) => Promise<T>): Promise<T> => {
       const output = await commit({ db: services.db, deadline, incoming, record }, work);
       announceStage("committed", procedure.name, incoming?.correlationId);

@@ -31,8 +31,8 @@ export interface Inbox {
   findByMessage(queue: QueueName, messageKey: Uint8Array): Promise<Envelope | undefined>;
   /** Remembers the answer together with the effect; throws AlreadyAnswered when there is one already. */
   record(trx: Trx, identity: RequestIdentity, answer: Envelope): Promise<void>;
-  /** The answer to a request that is refused, within so many milliseconds: its own, or the one it had before. */
-  refuse(identity: RequestIdentity, error: AppError, limit: number): Promise<Envelope>;
+  /** Remembers a refusal, within so many milliseconds; or gives the answer that the request had before. */
+  refuse(identity: RequestIdentity, error: AppError, limit: number): Promise<Envelope | undefined>;
 }
 
 /** The inbox in a database. */
@@ -57,9 +57,8 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
       if ((await write(trx, identity, answer)) === "known") throw new AlreadyAnswered();
     },
     async refuse(identity, error, limit) {
-      const answer = failureEnvelope(error);
-      const outcome = await repeated(() => write(db, identity, answer), limit);
-      return (outcome === "known" ? await find(identity) : undefined) ?? answer;
+      const outcome = await repeated(() => write(db, identity, failureEnvelope(error)), limit);
+      return outcome === "known" ? find(identity) : undefined;
     },
   };
 }

@@ -25,7 +25,10 @@ export interface Procedure<
   /** The account whose password the request tries, where it does: then it is throttled. */
   guesses?(input: z.output<Input>): string | undefined;
   /** Makes the answer of what the commit gave and was remembered, where the answer itself must not be stored. */
-  recall?(services: Services, stored: Readonly<Record<string, unknown>>): Promise<z.output<Output>>;
+  recall?(
+    context: Services & Pick<Context, "notes">,
+    stored: Readonly<Record<string, unknown>>,
+  ): Promise<z.output<Output>>;
   /** What its handler may fail with, beside what `errorsOf` knows of every procedure. */
   readonly errors?: readonly ErrorCode[];
   /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */

@@ -13,7 +13,6 @@ import { startProxy } from "../support/proxy.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { DATABASES, provision, startWorker } from "../support/worker.ts";
 
-
 const scratch = new Scratch();
 after(() => scratch.close());
 

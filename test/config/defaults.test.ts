@@ -66,7 +66,11 @@ describe("an empty configuration", () => {
   });
 
   test("means a log on stderr at level info", () => {
-    assert.deepEqual(config.log, { level: "info", handler: "stderr", handler_settings: {} });
+    assert.deepEqual(config.log, {
+      level: "info",
+      handler: "stderr",
+      handler_settings: { exchange: "amq.topic", logger: "authmq" },
+    });
   });
 });
 

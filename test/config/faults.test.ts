@@ -96,6 +96,12 @@ describe("a fault of the configuration names its path:", () => {
       raw: { log_settings: { handler: "file" } },
       paths: ["log_settings.handler_settings.path"],
     },
+    "a log's exchange without a name, and a logger that is no routing key": {
+      raw: {
+        log_settings: { handler: "amqp", handler_settings: { exchange: "", logger: "auth.*" } },
+      },
+      paths: ["log_settings.handler_settings.exchange", "log_settings.handler_settings.logger"],
+    },
     "an unknown level": { raw: { log_settings: { level: "loud" } }, paths: ["log_settings.level"] },
     "a section that is not used": {
       raw: { ldap_settings: { adress: "a" } },

@@ -10,6 +10,7 @@ import { listParked } from "../../src/db/queries/attempts.ts";
 import { recordAnswer } from "../../src/db/queries/inbox.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
+import { emptyNotes } from "../../src/observability/request-line.ts";
 import { createAttempts } from "../../src/rpc/attempts.ts";
 import { messageKeyOf } from "../../src/rpc/identity.ts";
 import type { Envelope, Incoming } from "../../src/rpc/envelope.ts";
@@ -24,6 +25,7 @@ const fingerprints = createFingerprints(createSecretKey(randomBytes(32)));
 const patience = {
   stillWanted: (): boolean => true,
   deadline: { isOver: false, left: 9000, beginCommit: () => undefined, endCommit: () => undefined },
+  notes: emptyNotes(),
 };
 const notesIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
 

@@ -94,7 +94,7 @@ test("a worker that logs all there is tells no secret of any request", async () 
   await call("logout", { id_token });
   worker.kill("SIGTERM");
   await once(worker, "close");
-  assert.match(said, /"level":20,.*"INVALID_CREDENTIALS"/);
+  assert.match(said, /"level":30,.*"INVALID_CREDENTIALS"/);
   const tokens = [id_token, access_token].map((token) => String(token).split(".")[2]!);
   const passwords = ["a wrong password", "registered", alice.password, "another of alice"];
   assertNoSecret(said, ...passwords, ...tokens);

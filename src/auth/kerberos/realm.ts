@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { KerberosConfig } from "../../config/kerberos.ts";
 import { AppError, messageOf } from "../../errors.ts";
 import type { Metrics } from "../../observability/metrics.ts";
+import { annotate, traced } from "../../observability/tracing.ts";
 import { createLane, type StillWanted } from "../lane.ts";
 import { servicePrincipal } from "./environment.ts";
 import { type HelperAnswer, KerberosHelper, type Question } from "./helper-client.ts";
@@ -47,9 +48,10 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
     limit: PATIENCE,
     giveUp: () => new AppError("UNAVAILABLE", "kerberos: all questions to the KDC hang"),
   };
-  const lane = createLane(PROCESSES, patience, (seconds) =>
-    metrics?.observe("lane_wait_seconds", seconds, { lane: "kerberos" }),
-  );
+  const lane = createLane(PROCESSES, patience, (seconds) => {
+    metrics?.observe("lane_wait_seconds", seconds, { lane: "kerberos" });
+    annotate("authmq.lane.wait_ms", seconds * 1000);
+  });
   let fault: string | undefined;
   const noted = async (verdict: Promise<RealmVerdict>, username?: string): Promise<RealmVerdict> => {
     try {
@@ -68,7 +70,7 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
     throw unavailable(messageOf(error), error);
   };
   const ask = (question: Question): Promise<HelperAnswer> =>
-    helper.ask(question, config.timeout_ms).catch(orUnavailable);
+    traced({ name: "Kerberos accept" }, () => helper.ask(question, config.timeout_ms).catch(orUnavailable));
 
   /** A ticket that the KDC gives for a password proves nothing until the keytab has opened it: any liar can give one. */
   const prove = async (principal: string, password?: string): Promise<RealmVerdict> => {
@@ -76,7 +78,9 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
     try {
       const secret = password === undefined ? {} : { password };
       const options = { principal, cache, timeout: config.timeout_ms, signal: closing.signal };
-      const got = await kinit(config, { ...options, ...secret }).catch(orUnavailable);
+      const got = await traced({ name: "Kerberos kinit", kind: "client" }, () =>
+        kinit(config, { ...options, ...secret }).catch(orUnavailable),
+      );
       if (!got.ok) {
         const reason = classify(got.text);
         if (reason === undefined) throw unavailable(got.text);
@@ -107,7 +111,9 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
     },
     checkPassword: (username, password, stillWanted) =>
       noted(
-        lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
+        traced({ name: "ask KDC" }, () =>
+          lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
+        ),
         username,
       ),
     acceptTicket: (ticket) => noted(accept(ticket)),

@@ -4,6 +4,7 @@ import { connect as connectTls } from "node:tls";
 import { Client, type Entry, type Filter, ResultCodeError } from "ldapts";
 import type { DirectoryServer } from "../../config/directory.ts";
 import { messageOf } from "../../errors.ts";
+import { annotate, type SpanDescription, traced } from "../../observability/tracing.ts";
 import { sharedLookup } from "./lookup.ts";
 
 /** A server cannot be used now: no connection, no trust in its certificate, no answer in time, or a fault of its own. */
@@ -74,26 +75,39 @@ export async function withConnection<T>(
       Promise.reject(unreachable(server, error, answered || error instanceof ResultCodeError));
     return Promise.race([step.catch(failed), late]);
   };
-  const ask = async <R>(request: Promise<R>): Promise<R | LdapRefusal> => {
-    const answer = await inTime(answerOf(request));
-    answered = true;
-    return answer;
-  };
+  const ask = <R>(operation: string, request: () => Promise<R>): Promise<R | LdapRefusal> =>
+    traced(spanOf(operation, server), async () => {
+      const answer = await inTime(answerOf(request()));
+      answered = true;
+      return answer;
+    });
   try {
     if (stopped?.aborted === true) onStop();
-    socket = connect({ host: server.host, port: server.port, noDelay: true, lookup: sharedLookup });
-    socket.on("error", () => undefined); // whoever waits on the socket hears of it, too
-    await inTime(once(socket, "connect"));
-    const client = await inTime(clientOn(socket, server, ca));
+    const opened = connect({ host: server.host, port: server.port, noDelay: true, lookup: sharedLookup });
+    socket = opened;
+    opened.on("error", () => undefined); // whoever waits on the socket hears of it, too
+    const client = await traced(spanOf("connect", server), async () => {
+      await inTime(once(opened, "connect"));
+      return inTime(clientOn(opened, server, ca));
+    });
     return await work({
-      bind: (name, password) => ask(client.bind(name, password).then(() => undefined)),
-      search: (request) => ask(search(client, request)),
+      bind: (name, password) => ask("bind", () => client.bind(name, password).then(() => undefined)),
+      search: (request) => ask("search", () => search(client, request)),
     });
   } finally {
     clearTimeout(timer);
     stopped?.removeEventListener("abort", onStop);
     socket?.destroy();
   }
+}
+
+/** Neither who is asked about nor what is proven. */
+function spanOf(operation: string, { host, port }: DirectoryServer): SpanDescription {
+  return {
+    name: `LDAP ${operation}`,
+    kind: "client",
+    attributes: { "server.address": host, "server.port": port },
+  };
 }
 
 async function clientOn(socket: Socket, server: DirectoryServer, ca: Buffer | undefined): Promise<Client> {
@@ -138,6 +152,7 @@ async function answerOf<T>(request: Promise<T>): Promise<T | LdapRefusal> {
   try {
     return await request;
   } catch (error) {
+    if (error instanceof ResultCodeError) annotate("authmq.ldap.result_code", error.code);
     if (error instanceof ResultCodeError && !SERVER_FAULTS.includes(error.code))
       return { code: error.code, text: error.message.replace(CODE_AT_END, "") };
     throw error;

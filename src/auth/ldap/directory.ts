@@ -3,6 +3,7 @@ import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
+import { annotate, traced } from "../../observability/tracing.ts";
 import { createLane, type StillWanted } from "../lane.ts";
 import { isDisabled, isExpired, mustChange, STATE_ATTRIBUTES } from "./account-state.ts";
 import { bindName, namesEntry } from "./bind-name.ts";
@@ -51,27 +52,30 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
     limit: PATIENCE,
     giveUp: () => new AppError("UNAVAILABLE", "directory: all connections hang"),
   };
-  const lane = createLane(config.max_connections, patience, (seconds) =>
-    metrics.observe("lane_wait_seconds", seconds, { lane: "directory" }),
-  );
+  const lane = createLane(config.max_connections, patience, (seconds) => {
+    metrics.observe("lane_wait_seconds", seconds, { lane: "directory" });
+    annotate("authmq.lane.wait_ms", seconds * 1000);
+  });
   const ask = (
     stillWanted: StillWanted,
     question: (asked: Question) => Promise<DirectoryVerdict>,
   ): Promise<DirectoryVerdict> =>
-    lane.run(stillWanted, async () => {
-      const since = performance.now();
-      try {
-        return await servers.first((server) =>
-          withConnection(
-            server,
-            { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
-            (connection) => question({ config, connection, server, nested, account }),
-          ),
-        );
-      } finally {
-        metrics.observe("directory_duration_seconds", (performance.now() - since) / 1000);
-      }
-    });
+    traced({ name: "ask directory" }, () =>
+      lane.run(stillWanted, async () => {
+        const since = performance.now();
+        try {
+          return await servers.first((server) =>
+            withConnection(
+              server,
+              { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
+              (connection) => question({ config, connection, server, nested, account }),
+            ),
+          );
+        } finally {
+          metrics.observe("directory_duration_seconds", (performance.now() - since) / 1000);
+        }
+      }),
+    );
   return {
     authenticate: (username, password, stillWanted) =>
       ask(stillWanted, (asked) => {

@@ -20,7 +20,7 @@ const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers">, keyo
 };
 
 /** Says what to do at each SIGHUP. */
-type HangUps = (act: () => void) => void;
+export type HangUps = (act: () => void) => void;
 
 interface Reload {
   readonly hangUps: HangUps;

@@ -11,10 +11,25 @@ export const logSettings = z.strictObject({
     .describe(
       "from which level on: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`, in any case",
     ),
-  handler: z.enum(["stderr", "file"]).default("stderr").describe("where to"),
+  handler: z
+    .enum(["stderr", "file", "amqp"])
+    .default("stderr")
+    .describe("where to; with `amqp` it is published to an exchange"),
   handler_settings: z
     .strictObject({
       path: filePath.optional().describe("the log file (required for `file`); authmq does not rotate it"),
+      exchange: z
+        .string()
+        .min(1)
+        .refine((name) => Buffer.byteLength(name) <= 255, "at most 255 bytes")
+        .default("amq.topic")
+        .describe("for `amqp`: the topic exchange, which must be there"),
+      logger: z
+        .string()
+        .regex(/^[\w-]+(?:\.[\w-]+)*$/, "words of letters, digits, _ and -, with dots between them")
+        .max(200)
+        .default("authmq")
+        .describe("for `amqp`: what routing keys begin with, before the level"),
     })
     .prefault({})
     .describe("of the handler"),

@@ -78,8 +78,10 @@ export const login = defineProcedure({
     return open(context, input, await check());
   },
   // No token is stored, but all that is in it: signed again, it is the same one, whatever became of its session.
-  async recall({ issuer }, stored) {
-    return { id_token: sign(issuer, issuedToken.parse(stored)) };
+  async recall({ issuer, notes }, stored) {
+    const issued = issuedToken.parse(stored);
+    notes.user = issued.username;
+    return { id_token: sign(issuer, issued) };
   },
 });
 
@@ -110,7 +112,7 @@ class AccountChanged extends AppError {
 
 /** Begins the session of somebody whose credentials were right; throws AccountChanged when they no longer are. */
 async function open(
-  { app, commit, emit, issuer }: Context<"public">,
+  { app, commit, emit, issuer, notes }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
@@ -144,6 +146,7 @@ async function open(
       signer_id: issuer.signerId,
     };
   });
+  notes.user = name;
   return {
     id_token: sign(issuer, issued),
     ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),

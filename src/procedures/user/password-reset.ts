@@ -32,13 +32,14 @@ export const resetPassword = defineProcedure({
     reply: { success: true, msg: "changed the password of alice" },
   },
   async handler(context, { reset_token, password: secret }) {
-    const { app, commit, db, emit, lookups, passwords, stillWanted, throttle } = context;
+    const { app, commit, db, emit, lookups, notes, passwords, stillWanted, throttle } = context;
     const digest = digestOf(reset_token);
     const holder = await findHolder(db, "password_reset", digest);
     const user = holder && (await lookups.account(holder.username));
     if (user?.auth_type !== "LOCAL" || user.activated !== 1)
       throw new AppError("INVALID_TOKEN", "no such reset token");
     const { username } = user;
+    notes.user = username;
     if (!hidesUsername({ username, password: secret })) {
       const fields = [{ path: "password", msg: revealsUsername.error }];
       throw new AppError("INVALID_INPUT", undefined, { fields });

@@ -17,11 +17,12 @@ export const verifyEmail = defineProcedure({
     request: { verify_token: "the token from the message" },
     reply: { success: true, msg: "verified the address of alice" },
   },
-  async handler({ app, commit, db, emit }, { verify_token }) {
+  async handler({ app, commit, db, emit, notes }, { verify_token }) {
     const digest = digestOf(verify_token);
     const holder = await findHolder(db, "email_verification", digest);
     if (holder === undefined) throw new AppError("INVALID_TOKEN", "no such verification token");
     const { username, email } = holder;
+    notes.user = username;
     return commit(async (trx) => {
       await lockUser(trx, username);
       if (!(await useOneTimeToken(trx, "email_verification", digest)))

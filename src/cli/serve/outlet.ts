@@ -1,0 +1,23 @@
+import { LogPublisher } from "../../amqp/log-publisher.ts";
+import type { Config } from "../../config/load.ts";
+import type { LineSink } from "../../observability/line-writer.ts";
+import { createLogOn, type Log } from "../../observability/log.ts";
+import type { Metrics } from "../../observability/metrics.ts";
+
+/** The log of a process that serves. */
+export interface Outlet {
+  readonly log: Log;
+  /** Has every record where it belongs, within a few seconds; what is logged later goes to the lines. */
+  close(): Promise<void>;
+}
+
+/** The configured log over the lines of this process. */
+export function openOutlet({ amqp, log: settings }: Config, lines: LineSink, metrics: Metrics): Outlet {
+  const { level, handler } = settings;
+  if (handler !== "amqp") return { log: createLogOn(lines, level), close: async () => lines.flushSync() };
+  const publisher = new LogPublisher({ amqp, settings, lines, metrics });
+  // However the process ends, what the broker has not confirmed is to be seen.
+  process.on("exit", () => publisher.flushSync());
+  publisher.start();
+  return { log: createLogOn(publisher, level), close: () => publisher.stop() };
+}

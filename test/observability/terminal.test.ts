@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, test } from "node:test";
+import { createPretty } from "../../src/observability/pretty.ts";
+import { noteWritten } from "../secrets/notes.ts";
+import { folderWith, startCli } from "../support/cli.ts";
+import { connectRaw } from "../support/raw-caller.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { provision } from "../support/worker.ts";
+import { HOSTILE, OBEYED } from "./hostile.ts";
+
+const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
+
+/** Without the colours and styles that a line is made of; whatever else a terminal obeys stays. */
+const withoutColours = (text: string): string => text.replaceAll(/\x1b\[\d{1,2}m/g, "");
+
+// macOS has another program of this name.
+const isMissing =
+  process.platform !== "linux" || spawnSync("script", ["--version"]).status !== 0
+    ? "needs script of util-linux"
+    : false;
+
+/** Serves on a pseudo-terminal until it has answered a few requests; gives all that the terminal got. */
+async function serveOnTerminal(env: NodeJS.ProcessEnv): Promise<string> {
+  const { raw, vhost, cleanUp } = await provision({ config: { log_settings: { level: "info" } } });
+  const cwd = folderWith(raw);
+  const command = `exec ${process.execPath} ${CLI} serve --migrate`;
+  const inherited = { ...process.env, TERM: "xterm-256color" };
+  for (const name of ["NO_COLOR", "FORCE_COLOR", "NODE_DISABLE_COLORS", "AUTHMQ_CONFIG"])
+    Reflect.deleteProperty(inherited, name);
+  const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+    cwd,
+    env: { ...inherited, ...env },
+  });
+  let said = "";
+  terminal.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+    noteWritten("terminal", chunk);
+  });
+  await waitUntil("ready", () => said.includes("ready"));
+  await using caller = await connectRaw(vhost.url);
+  caller.publish("user_get", '{"username":"nobody"}', { correlationId: "1234567890", appId: "orders" });
+  caller.publish("user_get", "{}", { correlationId: HOSTILE, appId: HOSTILE });
+  await waitUntil("the replies", () => caller.replies.length === 2);
+  await waitUntil("their lines", () => said.match(/user_get/g)?.length === 2);
+  terminal.stdin.end("\x03");
+  const [code] = (await once(terminal, "close")) as [number | null];
+  await cleanUp();
+  assert.equal(code, 0);
+  return said.replaceAll("\r\n", "\n");
+}
+
+describe("the log on a terminal", { skip: isMissing }, () => {
+  test("is for people: a line a request, in colours, and nothing of a caller's is obeyed", async () => {
+    const said = await serveOnTerminal({});
+    assert.match(said, /\x1b\[32mINFO/);
+    const plain = withoutColours(said).split("\n");
+    // What the terminal itself echoes of the Ctrl-C.
+    for (const line of plain) assert.doesNotMatch(line.replaceAll("^C", ""), OBEYED);
+    assert.ok(
+      plain.some((line) => /^\d\d:\d\d:\d\d\.\d{3} {2}INFO: ready$/.test(line)),
+      said,
+    );
+    const line = plain.find((one) => one.includes("#12345678"));
+    assert.match(
+      line ?? "",
+      /^[\d:.]{12} {2}INFO: user_get {10}404 +\d+\.\d ms USER_NOT_FOUND app_id=orders #12345678$/,
+    );
+    assert.ok((line ?? "").length <= 100);
+    assert.ok(!said.includes('{"level"'), said);
+  });
+
+  test("has no colours where NO_COLOR says so", async () => {
+    const said = await serveOnTerminal({ NO_COLOR: "1" });
+    assert.ok(!said.includes("\x1b["), JSON.stringify(said));
+    assert.match(said, /INFO: ready$/m);
+  });
+});
+
+test("whatever a record holds, a terminal obeys none of it", () => {
+  const pretty = createPretty({ colours: true });
+  const error = { type: HOSTILE, message: HOSTILE, stack: `${HOSTILE}\n    at ${HOSTILE}` };
+  const hostile = { [HOSTILE]: HOSTILE, list: [HOSTILE], object: { [HOSTILE]: HOSTILE }, name: HOSTILE };
+  const records = [
+    { level: 30, time: Date.now(), pid: 1, msg: HOSTILE, ...hostile },
+    { level: 50, time: Date.now(), pid: 1, msg: "fault", err: { ...error, cause: error }, ...hostile },
+    {
+      level: 30,
+      time: Date.now(),
+      queue: HOSTILE,
+      code: 200,
+      ms: 1,
+      user: HOSTILE,
+      reason: HOSTILE,
+      ...hostile,
+    },
+    { level: 30, time: HOSTILE, queue: "login", ms: 1, outcome: HOSTILE, correlation_id: HOSTILE },
+  ];
+  for (const record of records) {
+    const text = withoutColours(pretty(JSON.stringify(record)));
+    assert.ok(text.endsWith("\n"));
+    for (const line of text.split("\n")) assert.doesNotMatch(line, OBEYED);
+  }
+});
+
+test("a log that is no terminal stays JSON, in whole lines, and has its last one when the worker has stopped", async () => {
+  const { raw, cleanUp } = await provision();
+  const cwd = folderWith(raw);
+  const file = join(cwd, "stderr.txt");
+  const descriptor = openSync(file, "w");
+  const child = spawn(process.execPath, [CLI, "serve", "--migrate"], {
+    cwd,
+    stdio: ["ignore", "ignore", descriptor],
+  });
+  closeSync(descriptor);
+  await waitUntil("ready", () => readFileSync(file, "utf8").includes('"msg":"ready"'));
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+  assert.equal(messages.at(-1), "stopped");
+  await cleanUp();
+});
+
+test("a log file that cannot be written any more does not end the worker", {
+  skip: process.platform !== "linux",
+}, async () => {
+  // A device that is always full.
+  const log_settings = { level: "info", handler: "file", handler_settings: { path: "/dev/full" } };
+  const { raw, vhost, cleanUp } = await provision({ config: { log_settings } });
+  const child = startCli(["serve", "--migrate"], { cwd: folderWith(raw) });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  await waitUntil("ready", () => said.includes('"msg":"ready"'));
+  await using caller = await connectRaw(vhost.url);
+  caller.publish("user_get", "{}", { correlationId: "one" });
+  await caller.settledReplies("one");
+  await waitUntil("its line, here instead", () => said.includes('"msg":"a request was answered"'));
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 0);
+  await cleanUp();
+});
