@@ -38,6 +38,13 @@ const PROBES: Readonly<Partial<Record<string, Probe>>> = {
   user_delete: { request: { username: NOBODY }, tokens: BY_ADMIN, codes: [404] },
   user_change: { request: { username: NOBODY, activated: true }, tokens: BY_ADMIN, codes: [404] },
   user_unlock: { request: { username: NOBODY }, tokens: BY_ADMIN, codes: [404] },
+  user_password_forgot: { request: { username: NOBODY }, codes: [200] },
+  user_password_reset: {
+    request: { reset_token: "none", password: "Nm3~asafoetida", password_confirm: "Nm3~asafoetida" },
+    codes: [401],
+  },
+  user_verify_email: { request: { verify_token: "none" }, codes: [401] },
+  audit_log: { request: { limit: 1 }, tokens: BY_ADMIN, codes: [200] },
   user_all: { request: {}, tokens: { access_token: "alice" }, codes: [200] },
   user_get: { request: { username: "alice" }, tokens: BY_ADMIN, codes: [200] },
   group_all: { request: {}, tokens: { access_token: "alice" }, codes: [200] },

@@ -92,6 +92,9 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
   limit: fc.record({ raw: fc.constantFrom("1", "2", "1000", "0", "1001") }),
   after: text([...usernames, ...groups, "", "%"]),
+  user: named(usernames, app.username_regex),
+  reset_token: text(["n0t-a-reset-token", ""]),
+  verify_token: text(["n0t-a-verify-token", ""]),
   q: text(["a", "AL", "new-", "staff", "", "%", "_", "!"]),
   kerberos_ticket: text(["YIIFdwYGKwYBBQUCoIIFaw==", "dGlja2V0LW9mLW5vYm9keQ=="]),
 });
@@ -131,6 +134,9 @@ const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   user_delete: fc.record({ username: resident }),
   user_unlock: fc.record({ username: resident }),
   session_revoke: fc.record({ username: resident }),
+  user_password_reset: fc
+    .record({ password: fc.constantFrom(...passwords) })
+    .map((one) => ({ ...one, password_confirm: one.password })),
   group_add_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
   group_remove_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
 };

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { queueNames } from "../../src/config/queues.ts";
 import { parseConfig } from "../../src/config/load.ts";
+import { queueNames } from "../../src/config/queues.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
 import { folderWith, runCli } from "../support/cli.ts";
@@ -56,7 +57,7 @@ describe("the HTTP endpoints of a worker that serves", () => {
   });
 
   test("answer HEAD like GET, without the body", async () => {
-    for (const path of ["/livez", "/readyz", "/metrics"]) {
+    for (const path of ["/livez", "/readyz", "/metrics", "/.well-known/jwks.json"]) {
       const get = await ask(port, path);
       const head = await ask(port, path, "HEAD");
       assert.deepEqual([head.status, head.body], [get.status, ""]);

@@ -1,4 +1,8 @@
 import type { QueueName } from "../../src/config/queues.ts";
+import { randomBytes } from "node:crypto";
+import { createOneTimeToken, type Holder } from "../../src/db/queries/one-time-tokens.ts";
+import type { Purpose } from "../../src/db/tables.ts";
+import { digestOfOneTimeToken } from "../../src/tokens/one-time.ts";
 import { PASSWORD, type World } from "./world.ts";
 
 /** Calls every queue once in good order, with a user and a group made for it, and gives the codes of the replies. */
@@ -34,7 +38,25 @@ export async function callEveryQueue(world: World): Promise<Record<string, numbe
   await call("group_user", { groupname, access_token });
   await call("group_remove_user", { groupname, username, access_token });
   await call("group_delete", { groupname, access_token });
+  await call("audit_log", { user: username, access_token });
+  await call("user_password_forgot", { username: made });
+  await call("user_password_reset", {
+    reset_token: await sentToken(world, { username: made, email }, "password_reset"),
+    password: `${PASSWORD}er`,
+    password_confirm: `${PASSWORD}er`,
+  });
+  const verify_token = await sentToken(world, { username: made, email }, "email_verification");
+  await call("user_verify_email", { verify_token });
   await call("user_unlock", { username, access_token });
   await call("user_delete", { username, access_token });
   return codes;
+}
+
+/** A token as it is sent to a user, straight in the database. */
+async function sentToken({ db }: World, holder: Holder, purpose: Purpose): Promise<string> {
+  const token = randomBytes(32).toString("base64url");
+  const expiresAt = new Date(Date.now() + 60_000);
+  const hash = digestOfOneTimeToken(token);
+  await createOneTimeToken(db, { ...holder, hash, purpose, accountKey: randomBytes(32), expiresAt });
+  return token;
 }

@@ -10,6 +10,8 @@ const SECRET_FIELDS = [
   "broker_token",
   "token",
   "kerberos_ticket",
+  "reset_token",
+  "verify_token",
 ];
 
 /** Shorter texts stand in a log or a reply by chance. */

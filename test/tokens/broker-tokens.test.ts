@@ -166,9 +166,9 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
   test("until it expires; a connection goes on with a newer one", async () => {
     const issuer = await createIssuer(worker.config.signing!);
     const scopes = ["rabbitmq.configure:prod/*/*"];
-    const short = issuer.signBrokerToken("shopper", { audience: "rabbitmq", scopes, lifetime: 1 });
+    const short = issuer.signBrokerToken("shopper", { audience: "rabbitmq", scopes, lifetime: 3 });
     const connection = await rabbit.connect(short);
-    await waitUntil("the end of the token", async () => !(await rabbit.takes(short)), { seconds: 5 });
+    await waitUntil("the end of the token", async () => !(await rabbit.takes(short)), { seconds: 10 });
     assert.equal(await attempt(connection, (one) => one.assertQueue("late", { exclusive: true })), "refused");
     await connection.updateSecret(Buffer.from(await brokerToken(worker, "operator")), "renewed");
     assert.equal(await attempt(connection, (one) => one.assertQueue("late", { exclusive: true })), "ok");

@@ -26,6 +26,7 @@ const ADMIN_QUEUES: readonly QueueName[] = [
   "group_delete",
   "group_add_user",
   "group_remove_user",
+  "audit_log",
 ];
 
 const SELF_QUEUES: readonly QueueName[] = ["user_delete", "user_change"];

@@ -179,6 +179,7 @@ export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
   group_delete: { groupname: "dev" },
   group_add_user: { groupname: "admin", username: "alice" },
   group_remove_user: { groupname: "dev", username: "alice" },
+  audit_log: {},
 };
 
 const swapped = Object.entries(ACCESS_QUEUES).map(([queue, fields]) =>
