@@ -99,7 +99,8 @@ describe("the memory of a worker stays bounded", PATIENCE, () => {
     const count = 5000;
     const grown = await endure(flooder, invalidRequests(count), { replies: count });
     context.diagnostic(`${Math.round(grown)} MB more`);
-    assert.deepEqual([...flooder.answers.keys()].toSorted(), [400, 401]);
+    // jwks looks at nothing in a request.
+    assert.deepEqual([...flooder.answers.keys()].toSorted(), [200, 400, 401]);
   });
 
   for (const [size, count] of [
