@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { queueNames } from "../../src/config/queues.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { queueNames } from "../../src/config/queues.ts";
 import { createLogTo } from "../../src/observability/log.ts";
