@@ -33,7 +33,7 @@ import type { Procedure, ReplyOf, RequestOf } from "./rpc/procedure.ts";
 export interface AuthOptions {
   /** The path of a configuration file (its environment overrides apply), or the same as an object. */
   readonly config: string | Readonly<Record<string, unknown>>;
-  /** What of its faults goes to stderr: `silent` unless given. */
+  /** What of its log goes to stderr, from `info` on a line for each call: `silent` unless given. */
   readonly logLevel?: LogConfig["level"];
 }
 

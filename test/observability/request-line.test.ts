@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { renameSync } from "node:fs";
 import { describe, test } from "node:test";
+import { openEngine } from "../../src/engine.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createMetrics } from "../../src/observability/metrics.ts";
 import { type LogLine, linesOf } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";
 import { connectRaw } from "../support/raw-caller.ts";
@@ -181,6 +184,22 @@ describe("requests that nobody waits for", () => {
     assert.equal(again["code"], 401);
     proxy.restore();
   });
+});
+
+test("a request that comes without a broker has a line, too, without what only a message has", async () => {
+  await using worker = await startWorker();
+  const log: string[] = [];
+  const logger = createLogTo({ write: (line) => void log.push(line) }, "info");
+  const engine = await openEngine(worker.config, logger, createMetrics());
+  await worker.addUser("Alice", "correct horse");
+  await engine.dispatcher.call("login", { username: "alice", password: "correct horse" });
+  await assert.rejects(engine.dispatcher.call("token", { id_token: "none" }));
+  await engine.close();
+  const lines = log.map((line) => told(JSON.parse(line) as LogLine));
+  assert.deepEqual(lines, [
+    { queue: "login", code: 200, user: "Alice" },
+    { queue: "token", code: 401, error: "INVALID_TOKEN" },
+  ]);
 });
 
 test("above info a request has no line, unless the worker failed it", async () => {

@@ -8,7 +8,8 @@ import { startFalseDirectory } from "../support/false-directory.ts";
 import { linesOf } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";
 import { connectRaw, type RawCaller } from "../support/raw-caller.ts";
-import { waitUntil } from "../support/servers/scratch.ts";
+import { missingForKdc, startKdc } from "../support/servers/kdc.ts";
+import { Scratch, waitUntil } from "../support/servers/scratch.ts";
 import { pathOf, recordSpans } from "../support/spans.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
@@ -214,6 +215,32 @@ test("a login at the directory says what the directory was asked, and not about 
   assert.deepEqual([host, code], ["127.0.0.1", 49]);
   assert.ok(pathsOf(trace).includes("process login > ask directory > LDAP connect"));
   for (const { attributes } of trace) assert.ok(!JSON.stringify(attributes).includes("mallory"));
+});
+
+test("a login of a Kerberos user says how long the KDC took", {
+  skip: missingForKdc() ?? false,
+}, async () => {
+  const scratch = new Scratch();
+  process.env["KRB5RCACHEDIR"] = scratch.subfolder("replays");
+  const kdc = await startKdc(scratch);
+  const { realm, service, keytab, configFile: config_file } = kdc;
+  await kdc.addPrincipal("alice", "correct horse battery");
+  {
+    const kerberos_settings = { realm, service, keytab, config_file };
+    await using worker = await startWorker({ config: { kerberos_settings } });
+    await worker.addUser("alice", "", { authType: "KERBEROS" });
+    await using caller = await connectRaw(worker.url);
+    const { traceId, traceparent } = newTrace();
+    const request = { username: "alice", password: "correct horse battery" };
+    caller.publish("login", JSON.stringify(request), { headers: { traceparent } });
+    const trace = await spans.of(traceId);
+    assert.equal(rootOf(trace).attributes["authmq.resp_code"], 200);
+    const paths = pathsOf(trace);
+    for (const part of ["Kerberos kinit", "Kerberos accept"])
+      assert.ok(paths.includes(`process login > ask KDC > ${part}`), paths.join("\n"));
+    for (const { attributes } of trace) assert.ok(!/alice|correct/.test(JSON.stringify(attributes)));
+  }
+  await scratch.close();
 });
 
 test("headers of any type begin a trace of their own, and their request is answered", async () => {
