@@ -144,8 +144,9 @@ export class Publisher {
     try {
       channel.publish("", message.routingKey, message.content, message.properties, (error) => {
         if (error === null) message.finish("confirmed");
-        // Rejected on a channel that still works: the broker will not have it. Otherwise it is sent again.
-        else if (this.#channel === channel) message.finish("lost");
+        // Rejected on a channel that still works: the broker will not have it. Otherwise it is sent again: amqplib says so
+        // of a channel that closes before the close itself.
+        else queueMicrotask(() => this.#channel === channel && message.finish("lost"));
       });
     } catch (error) {
       // amqplib could not encode it, for example because the address is too long after decoding.
