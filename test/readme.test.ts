@@ -70,17 +70,18 @@ describe("the first call of README.md", { skip }, () => {
       await buildCheckout(folder);
       // One shell, as a reader has it: the worker runs in its background, and is ended with it.
       const script = [
-        "set -eu",
-        shell.replace("npx authmq serve &", "npx authmq serve 2>serve.log &\nworker=$!"),
-        "trap 'kill $worker; wait $worker' EXIT",
+        "set -eum",
+        shell.replace("npx authmq serve &", "npx authmq serve >serve.out 2>serve.log &\nworker=$!"),
+        // With all that it started, as a shell ends a job.
+        "trap 'kill -- -$worker; wait $worker || true' EXIT",
         "for _ in $(seq 300); do grep -q ready serve.log && break; sleep 0.1; done",
-        "cp ../first-call.ts ../first_call.py .",
+        "cp ../first-call.mts ../first_call.py .",
         'cp "$CHECKOUT/examples/python/authmq_client.py" .',
-        "node first-call.ts",
+        "node first-call.mts",
         "python3 first_call.py",
         `npx authmq call user_get '{"username":"alice"}' || test $? -eq 1`,
       ].join("\n");
-      writeFileSync(join(folder, "first-call.ts"), typescript);
+      writeFileSync(join(folder, "first-call.mts"), typescript);
       writeFileSync(join(folder, "first_call.py"), python);
       const said = await run("bash", ["-c", script], { cwd: folder, env: { ...env, CHECKOUT: checkout } });
       assert.match(said, /^alice is there since 20\S+Z$/m);
