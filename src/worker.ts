@@ -95,12 +95,12 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
       await health?.start();
       await waitForSchema(engine, log, stopping.signal);
       engine.startUpkeep();
+      await replies.start();
+      await requests.start();
       if (events !== undefined) {
         events.start();
         engine.startRelay(events);
       }
-      await replies.start();
-      await requests.start();
       await Promise.all(consumers.map((consumer) => consumer.ready));
       if (!stopping.signal.aborted) phase = "serving";
     },

@@ -117,9 +117,13 @@ export function besiege(house: House) {
     }
     const { texts, faults } = house.log.take();
     for (const line of faults) add("log", line, everyone);
-    for (const [secret, suspects] of leaks(requests, texts)) add("secret in the log", secret, suspects);
+    // What a caller calls itself and its request stands in the log, and may be the text of somebody else's secret.
+    const told = [...earlier, ...requests]
+      .flatMap(({ properties: { correlationId, appId } }) => [correlationId, appId])
+      .flatMap((property) => (property !== undefined && "text" in property ? property.text : []));
+    for (const [secret, suspects] of leaks(requests, texts, told)) add("secret in the log", secret, suspects);
     // A line may come after the reply that it belongs to.
-    for (const [secret] of leaks(earlier, texts)) add("secret in the log", secret, []);
+    for (const [secret] of leaks(earlier, texts, told)) add("secret in the log", secret, []);
     earlier = requests;
     const now = digestOf(await ledger.read());
     if (now !== first) add("changed without a note", now, everyone);
@@ -129,10 +133,16 @@ export function besiege(house: House) {
   };
 
   /** The secrets that stand in a log, each with the requests that have it. */
-  function leaks(requests: readonly Rendered[], texts: readonly string[]): Map<string, number[]> {
+  function leaks(
+    requests: readonly Rendered[],
+    texts: readonly string[],
+    told: readonly string[],
+  ): Map<string, number[]> {
     const found = new Map<string, number[]>();
     for (const [index, request] of requests.entries())
-      for (const secret of leaksOf(request, texts, knownOf(request.queue).words))
+      for (const secret of leaksOf(request, texts, knownOf(request.queue).words).filter(
+        (one) => !told.some((text) => text.includes(one)),
+      ))
         found.set(secret, [...(found.get(secret) ?? []), index]);
     return found;
   }
