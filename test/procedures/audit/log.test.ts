@@ -92,7 +92,11 @@ for (const database of DATABASES) {
       assert.equal((await failures().execute()).length, 2);
       assert.equal(await clearStrangers(worker.db, new Date(Date.now() - 60_000), 100), 0);
       assert.equal(await clearStrangers(worker.db, new Date(Date.now() + 60_000), 100), 1);
-      assert.deepEqual(await failures().execute(), [{ username: "Mia-Muster" }]);
+      const left = await failures().execute();
+      assert.deepEqual(
+        left.map(({ username }) => username),
+        ["Mia-Muster"],
+      );
       await worker.db.deleteFrom("event").where("type", "=", "login.failed").execute();
     });
 
