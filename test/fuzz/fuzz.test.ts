@@ -6,7 +6,10 @@ import { openSession } from "./session.ts";
 
 /** A short form of `make fuzz`: always the same requests. */
 const SEED = 1;
-const ROUNDS = [0, 1, 2, 3, 7];
+const ROUNDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+/** Their token goes to somebody's mailbox: no request of a stranger can succeed. */
+const OUT_OF_REACH: readonly string[] = ["user_password_reset", "user_verify_email"];
 
 describe("whatever arrives is answered once, by the protocol, and changes nothing unless it is done", () => {
   for (const database of DATABASES) {
@@ -19,7 +22,7 @@ describe("whatever arrives is answered once, by the protocol, and changes nothin
       for (const [queue, { codes }] of tally.lines) {
         // A fuzzer whose requests are all refused at the door would find nothing behind it.
         assert.ok(
-          codes.has(200) && [...codes.keys()].some((code) => code >= 400),
+          (codes.has(200) || OUT_OF_REACH.includes(queue)) && [...codes.keys()].some((code) => code >= 400),
           `${queue}: ${[...codes.keys()].join(" ")}`,
         );
       }
