@@ -65,16 +65,11 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     db,
     lookups: createLookups(db),
     lastUse,
-    // Each request reads them once, and goes on with what it has read when they are replaced meanwhile.
-    get issuer() {
-      return tokens.issuer;
-    },
-    get validator() {
-      return tokens.validator;
-    },
-    get jwks() {
-      return tokens.jwks;
-    },
+    // Replaced in their places when the keys change: a request copies them once, and goes on with what it has. No getters,
+    // because copying those costs a request more than all else here.
+    issuer: tokens.issuer,
+    validator: tokens.validator,
+    jwks: tokens.jwks,
     passwords,
     login: createLogin(db, passwords, sources),
     throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
@@ -101,6 +96,8 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     jwks: () => tokens.jwks(),
     async useKeys(next, issuers) {
       tokens = await createTokens(next, issuers);
+      const { issuer, validator, jwks } = tokens;
+      Object.assign(services, { issuer, validator, jwks });
     },
     startRelay(sink) {
       relay = createRelay({ db, metrics, log, sink: cloudEventSink(sink, signing.issuer, fingerprints) });
