@@ -5,13 +5,17 @@ import { PROCEDURES } from "./procedures/index.ts";
 import { requestSchema } from "./rpc/procedure.ts";
 import { answeredQueue } from "./schemas/answered-queue.ts";
 import { asyncApi } from "./schemas/asyncapi.ts";
+import { publishedEvents } from "./schemas/published-events.ts";
 import { replySchema } from "./schemas/replies.ts";
 
 /** Every generated file of `schemas/` by its path in it: the API, requests, replies, configuration and tables. */
 export function generateSchemas(): ReadonlyMap<string, string> {
   const app = SECTIONS.app_config.parse({});
   const files = new Map<string, string>([
-    ["asyncapi.yaml", asyncApi(PROCEDURES.map((procedure) => answeredQueue(procedure, app)))],
+    [
+      "asyncapi.yaml",
+      asyncApi([...PROCEDURES.map((procedure) => answeredQueue(procedure, app)), publishedEvents()]),
+    ],
     ["config.json", json(z.toJSONSchema(configSchema, { io: "input" }))],
     ["sql/mysql.sql", schemaSql("mysql")],
     ["sql/sqlite.sql", schemaSql("sqlite")],

@@ -10,9 +10,11 @@ import {
 } from "@asyncapi/parser";
 import { queueNames } from "../src/config/queues.ts";
 import { SECTIONS } from "../src/config/schema.ts";
+import { EVENT_TYPES } from "../src/db/tables.ts";
 import { ERRORS } from "../src/errors.ts";
 import { PROCEDURES } from "../src/procedures/index.ts";
 import { errorsOf, requestSchema } from "../src/rpc/procedure.ts";
+import { publishedEvent } from "../src/schemas/published-events.ts";
 import { replySchema } from "../src/schemas/replies.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -34,7 +36,7 @@ test("the AsyncAPI document has no fault, and only one thing to remark on: tools
 });
 
 test("every queue has an operation that receives its request and replies to whatever address that names", () => {
-  const operations = document.operations().all();
+  const operations = document.operations().filterByReceive();
   assert.deepEqual(
     operations.map((operation) => operation.id()),
     queueNames(),
@@ -56,6 +58,21 @@ test("every queue has an operation that receives its request and replies to what
     const names = [...operation.messages().all(), ...reply.messages().all()].map((one) => one.name());
     assert.deepEqual(names, [`${name}.request`, `${name}.reply`]);
   }
+});
+
+test("what happens is sent to an exchange, with its type as the routing key", () => {
+  const [events, ...others] = document.operations().filterBySend();
+  assert.ok(events !== undefined && others.length === 0);
+  const [channel] = events.channels().all();
+  assert.equal(channel?.address(), "{type}");
+  assert.deepEqual(channel.parameters().get("type")?.json<{ enum: string[] }>().enum, [...EVENT_TYPES]);
+  assert.equal(
+    channel.bindings().get("amqp")?.value<{ exchange: { name: string } }>().exchange.name,
+    "auth.events",
+  );
+  const [message] = events.messages().all();
+  for (const example of message?.examples().all() ?? []) publishedEvent.parse(example.payload());
+  assert.equal(message?.examples().all().length, 1);
 });
 
 test("every message says what goes with it, and how a reply is matched with its request", () => {

@@ -13,6 +13,7 @@ interface Message {
 }
 
 interface Operation {
+  readonly action: "receive" | "send";
   readonly summary: string;
   readonly description: string;
   readonly tags: readonly { readonly name: string }[];
@@ -32,12 +33,18 @@ const MAX_PATTERN = 60;
 
 /** The pages of an AsyncAPI document: an overview, and one for each queue. */
 export function queuePages(yaml: string): Draft[] {
-  const api = parse(yaml) as AsyncApi;
+  const api = receiving(parse(yaml) as AsyncApi);
   const pages = Object.entries(api.operations).map(([name, operation]) => ({
     file: `queues/${name}.md`,
     text: queuePage(api, name, operation),
   }));
   return [{ file: "queues/index.md", text: overview(api) }, ...pages];
+}
+
+/** What is sent, and not received, has a document of its own: docs/events.md. */
+function receiving(api: AsyncApi): AsyncApi {
+  const operations = Object.entries(api.operations).filter(([, { action }]) => action === "receive");
+  return { ...api, operations: Object.fromEntries(operations) };
 }
 
 function overview({ info, operations }: AsyncApi): string {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
+import { publishedEvent } from "../../src/schemas/published-events.ts";
 import { type EventListener, listenForEvents } from "../support/event-listener.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { dataOf } from "../support/replies.ts";
@@ -112,6 +113,11 @@ for (const database of DATABASES) {
         { username, actor: username, reason: "logout" },
       ]);
       assert.deepEqual(told("user.deleted"), [{ username, actor: "Chief" }]);
+    });
+
+    test("is as the AsyncAPI document says, and each of these types is there", () => {
+      for (const { body } of listener.events) assert.deepEqual(publishedEvent.parse(body), body);
+      assert.ok(new Set(listener.events.map(({ body }) => body.type)).size >= 9);
     });
 
     test("does not tell what was typed as a name that nobody has", async () => {
