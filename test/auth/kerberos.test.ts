@@ -131,9 +131,9 @@ describe("a Kerberos login", { skip }, () => {
 
     test("of a name that has no row, or a local one, is never asked of the KDC", async () => {
       await kdc.addPrincipal("no-row-here", PASSWORD);
-      await kdc.addPrincipal("local-user", "another password");
+      await kdc.addPrincipal("local-user", "the KDC has another one");
       const asked = linesOf(worker, "the KDC refused a login").length;
-      for (const reply of [await login("no-row-here"), await login("local-user", "another password")])
+      for (const reply of [await login("no-row-here"), await login("local-user", "the KDC has another one")])
         assertRefused(reply, 401, "INVALID_CREDENTIALS");
       assert.equal(linesOf(worker, "the KDC refused a login").length, asked);
       assert.deepEqual(await tokensOf("no-row-here"), []);

@@ -29,7 +29,8 @@ async function serveOnTerminal(env: NodeJS.ProcessEnv): Promise<string> {
   const cwd = folderWith(raw);
   const command = `exec ${process.execPath} ${CLI} serve --migrate`;
   const inherited = { ...process.env, TERM: "xterm-256color" };
-  for (const name of ["NO_COLOR", "FORCE_COLOR", "NODE_DISABLE_COLORS", "AUTHMQ_CONFIG"])
+  // Node takes a terminal under CI for one without colours.
+  for (const name of ["CI", "NO_COLOR", "FORCE_COLOR", "NODE_DISABLE_COLORS", "AUTHMQ_CONFIG"])
     Reflect.deleteProperty(inherited, name);
   const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
     cwd,
