@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Credentials, LoginResult } from "../../auth/login.ts";
 import { replaceIdToken } from "../../db/queries/id-tokens.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
+import { repeated } from "../../db/transaction.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
@@ -66,7 +67,8 @@ export const login = defineProcedure({
       const { reason, username: whose = null } = result;
       const { ip: from, vhost: host } = input;
       const data = { reason, ip: from, vhost: host };
-      await emit(db, { type: "login.failed", username: whose, actor: null, data });
+      // On its own, and not in a commit: whoever else writes at this moment must not make a refusal a failure.
+      await repeated(() => emit(db, { type: "login.failed", username: whose, actor: null, data }));
       throw new AppError(reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
     };
     try {
