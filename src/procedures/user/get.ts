@@ -33,7 +33,6 @@ export const getUser = defineProcedure({
       .optional()
       .describe("the user itself and admins; null without a session"),
     email: z.string().optional().describe("admins"),
-    email_verified: z.boolean().optional().describe("admins: somebody proved to read what is sent there"),
     auth_type: authType().optional().describe("admins"),
   }),
   example: {
@@ -78,13 +77,7 @@ export const getUser = defineProcedure({
       ...basic,
       groups: [...user.groups],
       token_info,
-      ...(isAdmin
-        ? {
-            email: user.email,
-            email_verified: user.email_verified_at !== null,
-            auth_type: user.auth_type,
-          }
-        : {}),
+      ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}),
     };
   },
 });

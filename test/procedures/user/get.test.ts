@@ -65,7 +65,6 @@ for (const database of DATABASES) {
         ...basic,
         groups: ["dev", "ops"],
         email: "Al@Example.com",
-        email_verified: false,
         auth_type: "LOCAL",
       };
       await worker.db.deleteFrom("token").execute();

@@ -42,8 +42,11 @@ for (const database of DATABASES) {
       return body.data["verify_token"] as string;
     };
     const verify = (verify_token: unknown) => worker.call("user_verify_email", { verify_token });
-    const isVerified = async (username: string): Promise<unknown> =>
-      dataOf(await worker.call("user_get", { username, access_token }))["email_verified"];
+    const isVerified = async (username: string): Promise<boolean> => {
+      const query = worker.db.selectFrom("user").select("email_verified_at");
+      const { email_verified_at } = await query.where("username", "=", username).executeTakeFirstOrThrow();
+      return email_verified_at !== null;
+    };
     const logIn = async (username: string): Promise<number> =>
       (await worker.call("login", { username, password: PASSWORD })).resp_code;
 
