@@ -4,9 +4,8 @@ import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/attempts.ts";
 import { clearAnswers } from "../db/queries/inbox.ts";
 import { clearEvents, clearStrangers } from "../db/queries/events.ts";
+import { clearExpired } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
-import { clearThrottles } from "../db/queries/login-throttle.ts";
-import { clearOneTimeTokens } from "../db/queries/one-time-tokens.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 
@@ -34,10 +33,14 @@ export async function clearOld(
   let total = 0;
   const oldest = new Date(Date.now() - events.retention_days * DAY);
   const clearOldEvents = (from: Database, limit: number): Promise<number> => clearEvents(from, oldest, limit);
+  const clearOldThrottles = (from: Database, limit: number): Promise<number> =>
+    clearExpired(from, "login_throttle", limit);
+  const clearOldTokens = (from: Database, limit: number): Promise<number> =>
+    clearExpired(from, "one_time_token", limit);
   const yesterday = new Date(Date.now() - DAY);
   const clearOldStrangers = (from: Database, limit: number): Promise<number> =>
     clearStrangers(from, yesterday, limit);
-  for (const clear of [clearAnswers, clearThrottles, clearOneTimeTokens, clearOldEvents, clearOldStrangers]) {
+  for (const clear of [clearAnswers, clearOldThrottles, clearOldTokens, clearOldEvents, clearOldStrangers]) {
     let cleared = batch;
     while (cleared >= batch && signal?.aborted !== true) {
       cleared = await clear(db, batch);

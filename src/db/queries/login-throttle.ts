@@ -58,21 +58,3 @@ export async function writeThrottle(
 export async function deleteThrottle(db: Db, key: Uint8Array): Promise<void> {
   await db.deleteFrom("login_throttle").where("account_key", "=", key).execute();
 }
-
-/** Forgets accounts of which nothing matters any more, at most so many; says how many they were. */
-export async function clearThrottles(db: Db, limit: number): Promise<number> {
-  const now = toSqlTime(new Date());
-  const last = await db
-    .selectFrom("login_throttle")
-    .select("expires_at")
-    .where("expires_at", "<=", now)
-    .orderBy("expires_at")
-    .limit(1)
-    .offset(limit - 1)
-    .executeTakeFirst();
-  const { numDeletedRows } = await db
-    .deleteFrom("login_throttle")
-    .where("expires_at", "<=", last?.expires_at ?? now)
-    .executeTakeFirst();
-  return Number(numDeletedRows);
-}

@@ -82,21 +82,3 @@ export async function deleteOneTimeTokens(trx: Trx, username: string, purpose?: 
   if (purpose !== undefined) query = query.where("purpose", "=", purpose);
   await query.execute();
 }
-
-/** Forgets tokens that have expired, at most so many; says how many they were. */
-export async function clearOneTimeTokens(db: Db, limit: number): Promise<number> {
-  const now = toSqlTime(new Date());
-  const last = await db
-    .selectFrom("one_time_token")
-    .select("expires_at")
-    .where("expires_at", "<=", now)
-    .orderBy("expires_at")
-    .limit(1)
-    .offset(limit - 1)
-    .executeTakeFirst();
-  const { numDeletedRows } = await db
-    .deleteFrom("one_time_token")
-    .where("expires_at", "<=", last?.expires_at ?? now)
-    .executeTakeFirst();
-  return Number(numDeletedRows);
-}

@@ -1,0 +1,24 @@
+import type { Db } from "../database.ts";
+import { toSqlTime } from "../time.ts";
+
+/** Forgets the rows of a table whose time is over, the oldest first, at most so many; says how many they were. */
+export async function clearExpired(
+  db: Db,
+  table: "login_throttle" | "one_time_token",
+  limit: number,
+): Promise<number> {
+  const now = toSqlTime(new Date());
+  const last = await db
+    .selectFrom(table)
+    .select("expires_at")
+    .where("expires_at", "<=", now)
+    .orderBy("expires_at")
+    .limit(1)
+    .offset(limit - 1)
+    .executeTakeFirst();
+  const { numDeletedRows } = await db
+    .deleteFrom(table)
+    .where("expires_at", "<=", last?.expires_at ?? now)
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
