@@ -9,8 +9,11 @@ const WAITING_PER_CONNECTION = 100;
 /** Whoever gives a statement ten minutes does not wait as long for a handshake: milliseconds. */
 const CONNECT_LIMIT = 10_000;
 
-/** A connection that was idle for so long is asked whether it is alive before a statement relies on it, in ms. */
-const FRESH = 250;
+/**
+ * A connection that was idle for so long is asked whether it is alive before a statement relies on it, in ms. Much
+ * shorter than the pauses between the worker's own looks for events: what one of them used could be lost since.
+ */
+const FRESH = 25;
 
 /** It has so much of the budget to answer, and so many milliseconds: the rest is for another connection. */
 const PING_SHARE = 0.25;

@@ -6,6 +6,8 @@ export interface Switch extends AsyncDisposable {
   readonly port: number;
   /** Leads new connections to this port from now on. */
   turn(target: number): void;
+  /** How long nothing has passed in either direction, in milliseconds. */
+  readonly quietFor: number;
   /** Forgets the open connections as a firewall does: neither end hears of the other any more. */
   forget(): void;
 }
@@ -13,10 +15,12 @@ export interface Switch extends AsyncDisposable {
 /** An address on the loopback interface that leads to a port, for now. */
 export async function startSwitch(target: number): Promise<Switch> {
   let current = target;
+  let passedAt = performance.now();
   const sockets = new Set<Socket>();
   const track = (socket: Socket, other: Socket): void => {
     sockets.add(socket);
     socket.on("error", () => undefined);
+    socket.on("data", () => (passedAt = performance.now()));
     socket.on("close", () => {
       sockets.delete(socket);
       other.destroy();
@@ -32,6 +36,9 @@ export async function startSwitch(target: number): Promise<Switch> {
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
+    get quietFor() {
+      return performance.now() - passedAt;
+    },
     turn(port) {
       current = port;
     },
