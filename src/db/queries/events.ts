@@ -126,13 +126,16 @@ export async function clearEvents(db: Db, before: Date, limit: number): Promise<
   return Number(numDeletedRows);
 }
 
-/** Forgets failed logins with names that nobody has, which anybody can have written down; says how many they were. */
+/** What anybody can have written down, as often as they like, about a name that nobody has. */
+const FROM_STRANGERS: readonly EventType[] = ["login.failed", "password.reset_requested"];
+
+/** Forgets what strangers did with names that nobody has; says how many such events they were. */
 export async function clearStrangers(db: Db, before: Date, limit: number): Promise<number> {
   const rows = await db
     .selectFrom("event")
     .select("seq")
     .where("username", "is", null)
-    .where("type", "=", "login.failed")
+    .where("type", "in", FROM_STRANGERS)
     .where("created_at", "<", toSqlTime(before))
     .where("published_at", "is not", null)
     .orderBy("seq")
