@@ -3,7 +3,7 @@ import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/attempts.ts";
 import { clearAnswers } from "../db/queries/inbox.ts";
-import { clearEvents, clearStrangers } from "../db/queries/events.ts";
+import { clearEvents, clearStrangers, withholdEvents } from "../db/queries/events.ts";
 import { clearExpired } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { messageOf } from "../errors.ts";
@@ -20,8 +20,8 @@ type UpkeepConfig = Pick<Config, "events">;
 const BATCH = 1000;
 
 /**
- * Clears away what need not be remembered any more, unless another replica has just done so; says how many rows that
- * were.
+ * Clears away what need not be remembered, or told, any more, unless another replica has just done so; says how many
+ * rows that were.
  */
 export async function clearOld(
   db: Database,
@@ -40,7 +40,16 @@ export async function clearOld(
   const yesterday = new Date(Date.now() - DAY);
   const clearOldStrangers = (from: Database, limit: number): Promise<number> =>
     clearStrangers(from, yesterday, limit);
-  for (const clear of [clearAnswers, clearOldThrottles, clearOldTokens, clearOldEvents, clearOldStrangers]) {
+  // What nobody is told of keeps nothing after it waiting.
+  const withhold = events.publish ? [] : [withholdEvents];
+  for (const clear of [
+    ...withhold,
+    clearAnswers,
+    clearOldThrottles,
+    clearOldTokens,
+    clearOldEvents,
+    clearOldStrangers,
+  ]) {
     let cleared = batch;
     while (cleared >= batch && signal?.aborted !== true) {
       cleared = await clear(db, batch);

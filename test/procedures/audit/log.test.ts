@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { clearEvents, clearStrangers } from "../../../src/db/queries/events.ts";
+import { clearEvents, clearStrangers, findUnpublished } from "../../../src/db/queries/events.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
+import { clearOld } from "../../../src/rpc/upkeep.ts";
 import { assertNeedsAdmin } from "../../support/access-rules.ts";
 import { assertInvalid, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
@@ -120,6 +121,14 @@ for (const database of DATABASES) {
       const left = (await read()).events.map(({ id }) => id).reverse();
       assert.deepEqual(left, ids.slice(2));
       assert.ok(![first, second].some((id) => left.includes(id)));
+    });
+
+    test("keeps nothing for ever where events are not published", async () => {
+      dataOf(await worker.call("group_create", { groupname: "unpublished", access_token }));
+      assert.notEqual((await findUnpublished(worker.db, 100)).length, 0);
+      await clearOld(worker.db, worker.config, 2);
+      assert.deepEqual(await findUnpublished(worker.db, 100), []);
+      assert.equal((await read({ limit: 1 })).events[0]?.type, "group.created");
     });
   });
 }
