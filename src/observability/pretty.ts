@@ -1,4 +1,5 @@
 import { prettyFactory } from "pino-pretty";
+import { queueNames } from "../config/queues.ts";
 import { toPrintable } from "./printable.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -15,8 +16,8 @@ const ID_SHOWN = 8;
 
 const LEVEL_WIDTH = 5;
 
-/** As wide as the longest name of a queue. */
-const QUEUE_WIDTH = 17;
+/** The names of queues make a column. */
+const QUEUE_WIDTH = Math.max(...queueNames().map((name) => name.length));
 
 /** In every line, or shown in a place of its own. */
 const PLACED = ["level", "time", "pid", "msg", "err"];
