@@ -38,7 +38,7 @@ profile: install ## show where the time of a request goes (npm run profile -- --
 bench-directory: install ## measure directory logins against a bare bind and search, and what a directory that hangs does
 	@$(NPM) run bench:directory
 
-bench-timing: install ## measure whether the time of a refused login tells who exists, and what hash they have
+bench-timing: install ## measure whether the time of a refused login, or of a forgotten password, tells who exists
 	@$(NPM) run bench:timing
 
 fuzz: install ## send every queue what nobody should, for five minutes (npm run fuzz -- --seconds N --seed N)

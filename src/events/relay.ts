@@ -43,6 +43,9 @@ const RESERVE = 3000;
 /** Between two looks of the replica that publishes: others record events that it is not told of, in milliseconds. */
 const LOOK = 500;
 
+/** So long what was recorded waits for others, and lets the reply go first, in milliseconds. */
+const GATHER = 20;
+
 /** Between two looks whether the broker is there, in milliseconds. */
 const AWAY = 250;
 
@@ -66,9 +69,13 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
   const rest = async (duration: number): Promise<void> => {
     // Only the replica that publishes, and has nothing to publish, is woken.
     isWakeable = duration === LOOK;
-    if ((isWakeable && isWoken) || stopping.signal.aborted) return;
-    nap = new AbortController();
-    await sleep(duration, undefined, { signal: nap.signal, ref: false }).catch(() => undefined);
+    if (stopping.signal.aborted) return;
+    if (!isWakeable || !isWoken) {
+      nap = new AbortController();
+      await sleep(duration, undefined, { signal: nap.signal, ref: false }).catch(() => undefined);
+    }
+    if (isWakeable && isWoken)
+      await sleep(GATHER, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
   };
 
   /** How long to rest after it, in milliseconds. */

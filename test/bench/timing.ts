@@ -1,14 +1,15 @@
 /**
- * How long refused logins take: `make bench-timing`. Whether there is such a user, whether the account is on, and what
- * hash it has must not show. Each round has one login of each kind, in random order, one at a time, so that what else the
- * machine does meets all kinds alike. Ends with 1 when a median is more than 5 % away from that of a wrong password.
+ * How long refusals take that must tell nothing: `make bench-timing`. Whether there is such a user, whether the account is
+ * on, and what hash it has must not show, at a login or where a password was forgotten. Each round has one request of each
+ * kind, in random order, one at a time, so that what else the machine does meets all kinds alike. Ends with 1 when a median
+ * is more than 5 % away from that of the first kind.
  */
 import { parseArgs } from "node:util";
 import { createPasswords } from "../../src/auth/password.ts";
 import { type AppConfig, SECTIONS } from "../../src/config/schema.ts";
 import { UNTHROTTLED } from "../support/unthrottled.ts";
 import { median } from "./load.ts";
-import { serve, type NewRow } from "./serve.ts";
+import { type NewRow, serve, type ServedWorker } from "./serve.ts";
 
 const { values: options } = parseArgs({ options: { samples: { type: "string", default: "100" } } });
 const SAMPLES = Number(options.samples);
@@ -17,13 +18,12 @@ const BINS = 40;
 const BARS = " ▁▂▃▄▅▆▇█";
 
 const PASSWORD = "a staple of batteries";
-const BASELINE = "wrong password";
 const OTHER = "a hash of the other kind";
 const BCRYPT_COST = 10;
 
-/** The name that each kind of login uses. */
-const KINDS: Readonly<Record<string, string>> = {
-  [BASELINE]: "local-one",
+/** The name that each kind of login uses; the first kind is what the others are compared with. */
+const LOGINS: Readonly<Record<string, string>> = {
+  "wrong password": "local-one",
   "unknown user": "nobody-here",
   "deactivated, wrong password": "sleeper",
   "a cheaper hash": "cheap-one",
@@ -32,29 +32,71 @@ const KINDS: Readonly<Record<string, string>> = {
   "a user of a directory that is not configured": "faraway",
 };
 
-for (const password_hash of ["bcrypt", "argon2id"] as const) await compare(password_hash);
+/** Requests to be compared. */
+interface Comparison {
+  readonly title: string;
+  readonly queue: string;
+  readonly code: number;
+  readonly rounds: number;
+  /** The request of each kind in a round. */
+  readonly kinds: readonly (readonly [kind: string, requestOf: (round: number) => object])[];
+}
 
-async function compare(password_hash: AppConfig["password_hash"]): Promise<void> {
+for (const password_hash of ["bcrypt", "argon2id"] as const) {
   const app_config = { bcrypt_cost: BCRYPT_COST, password_hash, login_throttle: UNTHROTTLED };
   await using worker = await serve({ app_config }, await rowsFor(password_hash));
-  // With bcrypt configured there is no other kind to hide: going back is documented to tell (ADR 22).
-  const kinds = Object.entries(KINDS).filter(([kind]) => kind !== OTHER || password_hash === "argon2id");
+  await compare(worker, {
+    title: `refused logins, new hashes by ${password_hash} (bcrypt cost ${BCRYPT_COST})`,
+    queue: "login",
+    code: 401,
+    rounds: SAMPLES,
+    kinds: Object.entries(LOGINS)
+      // With bcrypt configured there is no other kind to hide: going back is documented to tell (ADR 22).
+      .filter(([kind]) => kind !== OTHER || password_hash === "argon2id")
+      .map(([kind, username]) => [kind, () => ({ username, password: "wrong" })]),
+  });
+}
+
+// They take a few milliseconds, of which the machine's own doings are a greater part. An account gets five messages.
+const rounds = 5 * SAMPLES;
+const names = Array.from({ length: rounds + 1 }, (_, round) => `user-${round - 1}`);
+await using worker = await serve(
+  {},
+  names.flatMap((username) => [
+    { username, password_hash: null },
+    { username: `off-${username}`, password_hash: null, activated: false },
+    { username: `far-${username}`, password_hash: null, auth_type: "LDAP" as const },
+  ]),
+);
+await compare(worker, {
+  title: "forgotten passwords",
+  queue: "user_password_forgot",
+  code: 200,
+  rounds,
+  kinds: [
+    ["an account", (round) => ({ username: `user-${round}` })],
+    ["unknown user", (round) => ({ username: `nobody-${round}` })],
+    ["deactivated", (round) => ({ username: `off-user-${round}` })],
+    ["a user of a directory", (round) => ({ username: `far-user-${round}` })],
+  ],
+});
+
+async function compare(
+  { client }: ServedWorker,
+  { title, queue, code, rounds: count, kinds }: Comparison,
+): Promise<void> {
   const times = new Map(kinds.map(([kind]) => [kind, [] as number[]]));
   // The first round warms up.
-  for (let round = -1; round < SAMPLES; round++) {
-    for (const [kind, username] of shuffled(kinds)) {
+  for (let round = -1; round < count; round++) {
+    for (const [kind, requestOf] of shuffled(kinds)) {
       const since = performance.now();
-      const reply = await worker.client.call(
-        "login",
-        JSON.stringify({ username, password: "wrong" }),
-        30_000,
-      );
+      const reply = await client.call(queue, JSON.stringify(requestOf(round)), 30_000);
       const took = performance.now() - since;
-      if (reply.resp_code !== 401) throw new Error(`${kind}: ${JSON.stringify(reply)}`);
+      if (reply.resp_code !== code) throw new Error(`${kind}: ${JSON.stringify(reply)}`);
       if (round >= 0) times.get(kind)?.push(took);
     }
   }
-  print(password_hash, times);
+  print(`${title}, ${count} of each kind`, times);
 }
 
 async function rowsFor(password_hash: AppConfig["password_hash"]): Promise<NewRow[]> {
@@ -72,14 +114,13 @@ async function rowsFor(password_hash: AppConfig["password_hash"]): Promise<NewRo
   ];
 }
 
-function print(password_hash: string, times: ReadonlyMap<string, readonly number[]>): void {
+function print(title: string, times: ReadonlyMap<string, readonly number[]>): void {
   const all = [...times.values()].flat().sort((a, b) => a - b);
   // The slowest hundredth is the machine's, and would press everything else into one bar.
   const [from = 0, to = 1] = [all[0], all[Math.floor(all.length * 0.99)]];
-  const baseline = times.get(BASELINE) ?? [];
+  const [baseline = []] = times.values();
   process.stdout.write(
-    `\nrefused logins, new hashes by ${password_hash} (bcrypt cost ${BCRYPT_COST}), ${SAMPLES} of each kind, ` +
-      `${from.toFixed(1)} to ${to.toFixed(1)} ms from left to right\n` +
+    `\n${title}, ${from.toFixed(1)} to ${to.toFixed(1)} ms from left to right\n` +
       `${"".padEnd(46)} ${"median".padStart(8)} ${"away".padStart(6)} ${"overlap".padStart(8)}\n`,
   );
   for (const [kind, own] of times) {
