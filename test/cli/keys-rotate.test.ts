@@ -160,6 +160,18 @@ describe("keys rotate", () => {
     assert.deepEqual(readdirSync(elsewhere), ["shared.json"]);
   });
 
+  test("lets those read a new key who read the one that stands in the configuration", async () => {
+    const { cwd, file } = await install();
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: { issuer: "authmq", signmethod: "EdDSA", keys: { active: newKey("EdDSA") } },
+    }));
+    chmodSync(file, 0o640);
+    await rotate(cwd);
+    const next = read(file).jwt_creation.keys.next?.value ?? "";
+    assert.equal(statSync(join(cwd, next)).mode & 0o777, 0o640);
+  });
+
   test("reads what else stands in the environment, and leaves it there", async () => {
     const { cwd, file } = await install();
     edit(file, (config) => ({ ...config, db_settings: { database: "auth", user: "auth" } }));
