@@ -110,6 +110,25 @@ describe("keys rotate", () => {
     assert.equal(both.code, 2);
   });
 
+  test("tells no file to be removed that another issuer's tokens are still checked with", async () => {
+    const { cwd, file } = await install();
+    writeFileSync(join(cwd, "shared.txt"), "of-two-installations-0123456789abcdef");
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: {
+        issuer: "authmq",
+        signmethod: "HS256",
+        secret: { type: "keyfile", value: "shared.txt" },
+      },
+      jwt_validation: [
+        { name: "partner", secret: { type: "keyfile", value: "./shared.txt" }, methods: ["HS256"] },
+      ],
+    }));
+    const { code, stderr } = await runCli(["keys", "rotate", "--compromised"], { cwd });
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /shared\.txt/);
+  });
+
   test("drops retired keys, and the own issuer's entry in jwt_validation", async () => {
     const { cwd, file } = await install();
     const publicKey = { type: "keyfile", value: "signing-key.pub.pem" };

@@ -13,7 +13,7 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { generateSecret } from "../../config/generate-key.ts";
 import { type Config, loadConfig, parseConfig } from "../../config/load.ts";
-import { jwtCreation, type SecretSetting, type SignMethod } from "../../config/sections/jwt.ts";
+import { issuerSchema, jwtCreation, type SecretSetting, type SignMethod } from "../../config/sections/jwt.ts";
 import { keyIdOf } from "../../tokens/jwks.ts";
 import { ExitError } from "../exit.ts";
 import { replaceFile } from "./replace-file.ts";
@@ -75,7 +75,10 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
       });
       const next = { ...raw, jwt_creation: after, ...withoutOwn(raw["jwt_validation"], before.issuer) };
       const checked = parseConfig(next, { keys: true, folder });
-      const unused = keyFilesOf(before).filter((name) => !keyFilesOf(after).includes(name));
+      const others = z.array(issuerSchema).default([]).parse(next.jwt_validation);
+      const named = [...keyFilesOf(after), ...others.flatMap(({ secret }) => fileOf(secret))];
+      const paths = new Set(named.map((name) => resolve(folder, name)));
+      const unused = keyFilesOf(before).filter((name) => !paths.has(resolve(folder, name)));
       rotated = { ring: await ringOf(checked), unused };
       return `${JSON.stringify(next, null, 2)}\n`;
     });
@@ -130,7 +133,11 @@ function withoutOwn(validation: unknown, issuer: string): { jwt_validation?: unk
 
 function keyFilesOf({ secret, keys, fingerprint_key }: z.output<typeof jwtCreation>): string[] {
   const all = [secret, fingerprint_key, keys?.active, keys?.next, ...(keys?.retiring ?? [])];
-  return [...new Set(all.flatMap((one) => (one?.type === "keyfile" ? one.value : [])))];
+  return [...new Set(all.flatMap((one) => fileOf(one)))];
+}
+
+function fileOf(secret: SecretSetting | undefined): string[] {
+  return secret?.type === "keyfile" ? [secret.value] : [];
 }
 
 /** Who may read a new key. */
