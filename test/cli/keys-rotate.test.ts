@@ -110,6 +110,27 @@ describe("keys rotate", () => {
     assert.equal(both.code, 2);
   });
 
+  test("leaves each key its algorithm, also one that has it from the section", async () => {
+    const { cwd, file } = await install();
+    const [active, { type, value }] = [newKey("RS256"), newKey("RS256")];
+    const keys = {
+      active: { type: active.type, value: active.value },
+      next: newKey("PS256"),
+      retiring: [{ type, value, until: inTime(3_600_000) }],
+    };
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: { issuer: "authmq", signmethod: "RS256", keys },
+    }));
+    const states = (await rotate(cwd)).split("\n").map((line) => line.split(/ +/).slice(0, 2));
+    assert.deepEqual(states.slice(0, 4), [
+      ["active", "PS256"],
+      ["next", "PS256"],
+      ["retiring", "RS256"],
+      ["retiring", "RS256"],
+    ]);
+  });
+
   test("tells no file to be removed that another issuer's tokens are still checked with", async () => {
     const { cwd, file } = await install();
     writeFileSync(join(cwd, "shared.txt"), "of-two-installations-0123456789abcdef");
