@@ -1,5 +1,5 @@
 import { createPublicKey } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { ConfigError } from "../config/fault.ts";
@@ -46,8 +46,10 @@ Examples:
 }
 
 function writeKey(folder: string, { file, pem }: BrokerKey): void {
+  const path = join(folder, file);
   try {
-    writeFileSync(join(folder, file), pem, { mode: 0o644 });
+    writeFileSync(path, pem);
+    chmodSync(path, 0o644); // whatever the umask: the broker is another user, and does not start without its keys
   } catch (error) {
     const advice = `cannot write to ${folder}: ${messageOf(error)}; make the folder, or name another one with --key-dir`;
     throw new ExitError(1, advice, { cause: error });

@@ -28,7 +28,7 @@ function importCommand(): Command {
         .default("fail"),
     )
     .option("--create-groups", "make groups that are missing")
-    .option("--allow-admins", "take members of the admin group")
+    .option("--allow-admins", "take members of the admin group, and change those that are there")
     .option("--strict", "end at the first line that is refused")
     .option(
       "--rejects <file>",

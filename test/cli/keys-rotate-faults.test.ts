@@ -16,6 +16,13 @@ describe("keys rotate that fails changes nothing and leaves no files", () => {
       () => ({ AUTHMQ__JWT_CREATION__SECRET__TYPE: "keyfile" }),
     ],
     [
+      "where the environment overrides keys in lower case",
+      [],
+      /AUTHMQ__jwt_creation__audience overrides the file/,
+      1,
+      () => ({ AUTHMQ__jwt_creation__audience: "orders" }),
+    ],
+    [
       "where the environment has other issuers",
       [],
       /AUTHMQ__JWT_VALIDATION overrides the file/,
@@ -93,31 +100,37 @@ describe("keys rotate that fails changes nothing and leaves no files", () => {
     assert.equal(readFileSync(file, "utf8"), before);
   });
 
-  test("where a key cannot be written", async () => {
-    const { cwd, file } = await install();
-    const before = readFileSync(file, "utf8");
-    const ended = await runCli(["keys", "rotate"], { cwd, node: ["--import", FULL_DISK] });
-    assert.equal(ended.code, 1);
-    assert.match(ended.stderr, /ENOSPC/);
-    assert.equal(readFileSync(file, "utf8"), before);
-    assert.deepEqual(
-      readdirSync(cwd).filter((name) => /lock|signing-key-/.test(name)),
-      [],
-    );
-    assert.equal(loadConfig(file, { keys: true, env: {} }).signing?.method, "EdDSA");
-  });
+  for (const [what, disk] of [
+    ["where a key cannot be written", fullDiskAt("chownSync", "/\\.pub\\.pem$/")],
+    ["where a key can be written in part", fullDiskAt("writeFileSync", "/\\.pem$/")],
+  ] as const)
+    test(what, async () => {
+      const { cwd, file } = await install();
+      const before = readFileSync(file, "utf8");
+      const ended = await runCli(["keys", "rotate"], { cwd, node: ["--import", disk] });
+      assert.equal(ended.code, 1);
+      assert.match(ended.stderr, /ENOSPC/);
+      assert.equal(readFileSync(file, "utf8"), before);
+      assert.deepEqual(
+        readdirSync(cwd).filter((name) => /lock|signing-key-/.test(name)),
+        [],
+      );
+      assert.equal(loadConfig(file, { keys: true, env: {} }).signing?.method, "EdDSA");
+    });
 });
 
 type Prepare = (cwd: string) => Record<string, string> | void;
 
-/** Lets the public half of a new key fail as a full disk does. */
-const FULL_DISK = `data:text/javascript,${encodeURIComponent(`
-  import fs from "node:fs";
-  import { syncBuiltinESMExports } from "node:module";
-  const { chownSync } = fs;
-  fs.chownSync = (path, ...owner) => {
-    if (path.endsWith(".pub.pem")) throw new Error("ENOSPC: no space left on device");
-    return chownSync(path, ...owner);
-  };
-  syncBuiltinESMExports();
-`)}`;
+/** Lets a step with such a file fail as a full disk does: after it. */
+function fullDiskAt(step: "chownSync" | "writeFileSync", path: string): string {
+  return `data:text/javascript,${encodeURIComponent(`
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const { ${step}: original } = fs;
+    fs.${step} = (path, ...more) => {
+      original(path, ...more);
+      if (${path}.test(path)) throw new Error("ENOSPC: no space left on device");
+    };
+    syncBuiltinESMExports();
+  `)}`;
+}

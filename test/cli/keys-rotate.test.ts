@@ -110,6 +110,46 @@ describe("keys rotate", () => {
     assert.equal(both.code, 2);
   });
 
+  test("leaves each key its algorithm, also one that has it from the section", async () => {
+    const { cwd, file } = await install();
+    const [active, { type, value }] = [newKey("RS256"), newKey("RS256")];
+    const keys = {
+      active: { type: active.type, value: active.value },
+      next: newKey("PS256"),
+      retiring: [{ type, value, until: inTime(3_600_000) }],
+    };
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: { issuer: "authmq", signmethod: "RS256", keys },
+    }));
+    const states = (await rotate(cwd)).split("\n").map((line) => line.split(/ +/).slice(0, 2));
+    assert.deepEqual(states.slice(0, 4), [
+      ["active", "PS256"],
+      ["next", "PS256"],
+      ["retiring", "RS256"],
+      ["retiring", "RS256"],
+    ]);
+  });
+
+  test("tells no file to be removed that another issuer's tokens are still checked with", async () => {
+    const { cwd, file } = await install();
+    writeFileSync(join(cwd, "shared.txt"), "of-two-installations-0123456789abcdef");
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: {
+        issuer: "authmq",
+        signmethod: "HS256",
+        secret: { type: "keyfile", value: "shared.txt" },
+      },
+      jwt_validation: [
+        { name: "partner", secret: { type: "keyfile", value: "./shared.txt" }, methods: ["HS256"] },
+      ],
+    }));
+    const { code, stderr } = await runCli(["keys", "rotate", "--compromised"], { cwd });
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /shared\.txt/);
+  });
+
   test("drops retired keys, and the own issuer's entry in jwt_validation", async () => {
     const { cwd, file } = await install();
     const publicKey = { type: "keyfile", value: "signing-key.pub.pem" };
@@ -158,6 +198,18 @@ describe("keys rotate", () => {
       if (isRoot) assert.deepEqual([uid, gid], [1234, 1235]);
     }
     assert.deepEqual(readdirSync(elsewhere), ["shared.json"]);
+  });
+
+  test("lets those read a new key who read the one that stands in the configuration", async () => {
+    const { cwd, file } = await install();
+    edit(file, (config) => ({
+      ...config,
+      jwt_creation: { issuer: "authmq", signmethod: "EdDSA", keys: { active: newKey("EdDSA") } },
+    }));
+    chmodSync(file, 0o640);
+    await rotate(cwd);
+    const next = read(file).jwt_creation.keys.next?.value ?? "";
+    assert.equal(statSync(join(cwd, next)).mode & 0o777, 0o640);
   });
 
   test("reads what else stands in the environment, and leaves it there", async () => {

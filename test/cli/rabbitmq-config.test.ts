@@ -53,6 +53,16 @@ test("rabbitmq-config prints the keys of the ring that verify, and writes their 
   assert.equal((await runCli(["rabbitmq-config", "--config", file], { cwd })).stdout, stdout);
 });
 
+test("rabbitmq-config lets the broker read the keys, whoever writes them under whatever umask", async () => {
+  const file = withKeys({ active: newKey("EdDSA") });
+  const cwd = newFolder();
+  const node = ["--import", "data:text/javascript,process.umask(0o077)"];
+  const { code, stderr } = await runCli(["rabbitmq-config", "--config", file], { cwd, node });
+  assert.equal(code, 0, stderr);
+  const [name = ""] = readdirSync(cwd);
+  assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o644);
+});
+
 test("rabbitmq-config says what is missing", async () => {
   const active = newKey();
   for (const [file, args, code, message] of [

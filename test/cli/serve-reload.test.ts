@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { readFileSync, utimesSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
 import { parseConfig } from "../../src/config/load.ts";
-import { runCli } from "../support/cli.ts";
+import { folderWith, runCli } from "../support/cli.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startSupervised, type Supervised } from "../support/supervised.ts";
+import { provision } from "../support/worker.ts";
 import { decodePart } from "../tokens/craft.ts";
 import { edit, read } from "./installation.ts";
 
@@ -201,4 +203,26 @@ test("a signal to reload does not end a worker that is still starting, and is no
   await waitUntil("the reload", () => group.lines(TAKEN_OVER).length > 0, { seconds: 20 });
   supervisor.kill("SIGTERM");
   assert.deepEqual(await group.ended, [0, null]);
+});
+
+test("a worker whose terminal is closed stops, and says why", {
+  skip: spawnSync("script", ["--version"]).error !== undefined && "there is no script(1) to make a terminal",
+}, async () => {
+  const { raw, cleanUp } = await provision();
+  const cwd = folderWith(raw);
+  const log = join(cwd, "log");
+  const said = (): string => (existsSync(log) ? readFileSync(log, "utf8") : "");
+  const cli = join(import.meta.dirname, "../../src/cli.ts");
+  const command = `exec '${process.execPath}' '${cli}' serve --migrate 2>log`;
+  const terminal = spawn("script", ["-qefc", command, "/dev/null"], { cwd, stdio: "ignore", detached: true });
+  try {
+    const isReady = () => said().includes('"msg":"ready"') || undefined;
+    await waitUntil("ready", isReady, { seconds: 40 });
+    terminal.kill("SIGKILL");
+    await waitUntil("the end", () => said().includes('"msg":"stopped"') || undefined, { seconds: 20 });
+    assert.match(said(), /"msg":"SIGHUP, and the terminal that this was started on is closed: stopping"/);
+  } finally {
+    terminal.kill("SIGKILL");
+    await cleanUp();
+  }
 });

@@ -81,7 +81,7 @@ function parse(stored: string): Parsed | undefined {
     parallelism >= 1 &&
     parallelism <= MAX_PARALLELISM &&
     memory >= 8 * parallelism;
-  if (!isAllowed) return undefined;
+  if (!isAllowed || !isBase64(salt) || !isBase64(tag)) return undefined;
   return {
     memory,
     passes,
@@ -89,4 +89,9 @@ function parse(stored: string): Parsed | undefined {
     salt: Buffer.from(salt, "base64"),
     tag: Buffer.from(tag, "base64"),
   };
+}
+
+/** Whether a text is what some bytes are written as: most hashes that were cut off are not, and no password fits those. */
+function isBase64(text: string): boolean {
+  return Buffer.from(text, "base64").toString("base64").replace(/=+$/, "") === text;
 }

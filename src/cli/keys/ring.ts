@@ -23,13 +23,14 @@ export function turn(creation: Creation, { now, overlap, atOnce, isCompromised, 
   const { secret, keys, fingerprint_key, signmethod, ...rest } = creation;
   const active = keys?.active ?? secret;
   if (active === undefined) throw new Error("there is no key that signs"); // the configuration was read before
-  const named = (key: RingKey): RingKey => ({ signmethod, ...key });
+  // What had its algorithm from the section keeps it when that of the section changes.
+  const named = <K extends RingKey>(key: K): K => ({ signmethod, ...key });
   if (isCompromised) {
     const first = makeKey();
     return { ...rest, signmethod: first.signmethod, keys: { active: first, next: makeKey(), retiring: [] } };
   }
   const base = { ...rest, signmethod, fingerprint_key: fingerprint_key ?? materialOf(active) };
-  const retiring = (keys?.retiring ?? []).filter(({ until }) => new Date(until) > now);
+  const retiring = (keys?.retiring ?? []).filter(({ until }) => new Date(until) > now).map(named);
   const next = keys?.next;
   if (next === undefined && !atOnce)
     return { ...base, keys: { active: named(active), next: makeKey(), retiring } };

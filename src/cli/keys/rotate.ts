@@ -1,10 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { generateSecret } from "../../config/generate-key.ts";
 import { type Config, loadConfig, parseConfig } from "../../config/load.ts";
-import { jwtCreation, type SecretSetting, type SignMethod } from "../../config/sections/jwt.ts";
+import { issuerSchema, jwtCreation, type SecretSetting, type SignMethod } from "../../config/sections/jwt.ts";
 import { keyIdOf } from "../../tokens/jwks.ts";
 import { ExitError } from "../exit.ts";
 import { replaceFile } from "./replace-file.ts";
@@ -16,7 +25,8 @@ const KNOWN_AFTER = 10 * 60_000;
 /** Workers that are reloaded later than this after a rotation sign tokens that others do not accept, in milliseconds. */
 const RELOAD = 60 * 60_000;
 
-const OVERRIDE = /^AUTHMQ__JWT_(?:CREATION|VALIDATION)(?:_|$)/;
+/** Variables that override keys, in any case, as they are read. */
+const OVERRIDE = /^AUTHMQ__JWT_(?:CREATION|VALIDATION)(?:_|$)/i;
 
 interface Rotation {
   readonly alg: SignMethod | undefined;
@@ -65,7 +75,10 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
       });
       const next = { ...raw, jwt_creation: after, ...withoutOwn(raw["jwt_validation"], before.issuer) };
       const checked = parseConfig(next, { keys: true, folder });
-      const unused = keyFilesOf(before).filter((name) => !keyFilesOf(after).includes(name));
+      const others = z.array(issuerSchema).default([]).parse(next.jwt_validation);
+      const named = [...keyFilesOf(after), ...others.flatMap(({ secret }) => fileOf(secret))];
+      const paths = new Set(named.map((name) => resolve(folder, name)));
+      const unused = keyFilesOf(before).filter((name) => !paths.has(resolve(folder, name)));
       rotated = { ring: await ringOf(checked), unused };
       return `${JSON.stringify(next, null, 2)}\n`;
     });
@@ -120,7 +133,11 @@ function withoutOwn(validation: unknown, issuer: string): { jwt_validation?: unk
 
 function keyFilesOf({ secret, keys, fingerprint_key }: z.output<typeof jwtCreation>): string[] {
   const all = [secret, fingerprint_key, keys?.active, keys?.next, ...(keys?.retiring ?? [])];
-  return [...new Set(all.flatMap((one) => (one?.type === "keyfile" ? one.value : [])))];
+  return [...new Set(all.flatMap((one) => fileOf(one)))];
+}
+
+function fileOf(secret: SecretSetting | undefined): string[] {
+  return secret?.type === "keyfile" ? [secret.value] : [];
 }
 
 /** Who may read a new key. */
@@ -130,15 +147,11 @@ interface Likeness {
   readonly mode: number;
 }
 
-/** Those who can read the key that signs now, so that the worker can; nobody but the configuration's owner elsewhere. */
+/** Those who can read the key that signs now, so that the worker can: it may stand in the configuration itself. */
 function likenessOf(active: SecretSetting | undefined, file: string): Likeness {
-  if (active?.type !== "keyfile") return { ...ownerOf(statSync(file)), mode: 0o600 };
-  const stats = statSync(resolve(dirname(resolve(file)), active.value));
-  return { ...ownerOf(stats), mode: stats.mode & 0o640 };
-}
-
-function ownerOf({ uid, gid }: Stats): Pick<Likeness, "uid" | "gid"> {
-  return { uid, gid };
+  const holder = active?.type === "keyfile" ? resolve(dirname(resolve(file)), active.value) : file;
+  const { uid, gid, mode } = statSync(holder);
+  return { uid, gid, mode: mode & 0o640 };
 }
 
 /** Notes each file in `made` as soon as it is there. */
@@ -153,8 +166,9 @@ function makeKeyFiles(
   const name = `signing-key-${day}-${randomBytes(3).toString("hex")}`;
   const write = (ending: string, content: string, permissions: number): void => {
     const path = join(folder, `${name}${ending}`);
-    writeFileSync(path, content, { mode: 0o600, flag: "wx", flush: true });
-    made.push(path);
+    closeSync(openSync(path, "wx", 0o600));
+    made.push(path); // before it has all of its content: a disk can be full
+    writeFileSync(path, content, { flush: true });
     chownSync(path, uid, gid);
     chmodSync(path, permissions); // whatever the umask
   };

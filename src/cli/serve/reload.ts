@@ -71,8 +71,12 @@ export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminal
   };
   let turn = Promise.resolve();
   hangUps(() => {
-    if (hadTerminal && !isTerminalOpen()) onTerminalClosed();
-    else turn = turn.then(reload);
+    if (!hadTerminal || isTerminalOpen()) {
+      turn = turn.then(reload);
+      return;
+    }
+    log.warn("SIGHUP, and the terminal that this was started on is closed: stopping");
+    onTerminalClosed();
   });
 }
 

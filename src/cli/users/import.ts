@@ -41,15 +41,17 @@ export async function importUsersOf(file: string, options: ImportOptions): Promi
   using firstLines = createFirstLines();
   await using database = await openMigrated(db);
   const isDryRun = options.dryRun === true;
+  const allowAdmins = options.allowAdmins === true;
   const batches = createBatches({
     database,
     refusals,
     firstLines,
-    read: recordReader(app, { allowAdmins: options.allowAdmins === true }),
+    read: recordReader(app, { allowAdmins }),
     rules: {
       onConflict: options.onConflict,
       createGroups: options.createGroups === true,
       adminGroup: app.admin_group,
+      allowAdmins,
     },
     isDryRun,
     isStrict: options.strict === true,

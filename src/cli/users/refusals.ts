@@ -65,6 +65,8 @@ export function reasonOf({ reason, detail }: ImportRefusal): string {
       return "email is another user's";
     case "no such group":
       return `groups: there is no ${detail.join(", ")}: make such groups with --create-groups`;
+    case "administrator":
+      return `the user is an administrator, with another ${detail.join(", ")}: allow that with --allow-admins`;
     case "last admin":
       return "activated: the last administrator stays activated";
   }

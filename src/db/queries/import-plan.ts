@@ -24,6 +24,8 @@ export interface ImportRules {
   readonly onConflict: "skip" | "update" | "fail";
   readonly createGroups: boolean;
   readonly adminGroup: string;
+  /** Whether an administrator that is there may get another password or address, or be turned on. */
+  readonly allowAdmins: boolean;
 }
 
 /** Why a user was not taken; `detail` names groups or columns. */
@@ -35,6 +37,7 @@ export interface ImportRefusal {
     | "email taken"
     | "no such group"
     | "source differs"
+    | "administrator"
     | "last admin";
   readonly detail: readonly string[];
 }
@@ -70,9 +73,16 @@ export function planFor(user: ImportedUser, known: Known, rules: ImportRules): P
   const changed = [...Object.keys(changes.fields), ...(changes.groups.length > 0 ? ["groups"] : [])];
   if (account !== undefined && changed.length === 0) return { verdict: { outcome: "unchanged" } };
   if (account !== undefined && rules.onConflict !== "update") return conflict("differs", changed);
+  if (account?.groups.has(rules.adminGroup) === true && !rules.allowAdmins && letsIn(changes))
+    return { verdict: refused("administrator", changed) };
   const missing = changes.groups.filter((name) => !known.groups.has(name));
   if (missing.length > 0 && !rules.createGroups) return { verdict: refused("no such group", missing) };
   return account === undefined ? { do: "create" } : { do: "update", account, changes };
+}
+
+/** Whether somebody else may get into the account by these changes: an address is where a new password is sent to. */
+function letsIn({ fields: { password_hash: hash, email, activated } }: Changes): boolean {
+  return hash !== undefined || email !== undefined || activated === true;
 }
 
 /** The verdict on a user that is not taken. */

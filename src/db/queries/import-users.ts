@@ -1,5 +1,6 @@
 import type { Database, Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
+import { isSameName } from "../names.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { type NewEvent, recordEvents } from "./events.ts";
@@ -100,7 +101,10 @@ async function update(
   { adminGroup }: ImportRules,
 ): Promise<ImportVerdict> {
   if (Object.keys(fields).length > 0) {
-    const outcome = await changeUser(trx, account, fields, adminGroup);
+    // That somebody reads what is sent to the address before says nothing of another one.
+    const isOther = fields.email !== undefined && !isSameName(fields.email, account.email);
+    const changes = isOther ? { ...fields, email_verified_at: null } : fields;
+    const outcome = await changeUser(trx, account, changes, adminGroup);
     if (outcome === "no such user") return refused("differs"); // it was made anew at this moment
     if (outcome !== "changed" && outcome !== "session ended") return refused(outcome);
     await recordEvents(trx, userChanged(account.username, fields, outcome === "session ended"));

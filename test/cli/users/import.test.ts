@@ -205,6 +205,51 @@ for (const database of DATABASES) {
       await worker.login("alice", "U*U");
       await worker.login("root", "correct horse");
     });
+
+    test("takes a proof of one address for none of another", async () => {
+      await using installed = await install(database);
+      const people = [1, 2].map((index) => ({ ...user(index), groups: [] }));
+      installed.file("base.jsonl", people);
+      await installed.users(["import", "base.jsonl"]);
+      await installed.db.updateTable("user").set({ email_verified_at: "2026-01-31 23:59:59.123" }).execute();
+      const emails = ["other@example.com", "USER-2@example.com"];
+      installed.file(
+        "next.jsonl",
+        people.map((one, index) => ({ ...one, email: emails[index] })),
+      );
+      const { stdout } = await installed.users(["import", "next.jsonl", "--on-conflict", "update"]);
+      assert.equal(stdout, `${summary(0, 2, 0, 0, 0)}\n`);
+      const rows = await installed.db.selectFrom("user").selectAll().orderBy("username").execute();
+      assert.deepEqual(
+        rows.map(({ email, email_verified_at: at }) => [email, at !== null]),
+        [
+          ["other@example.com", false],
+          ["USER-2@example.com", true],
+        ],
+      );
+    });
+
+    test("lets nobody into an administrator's account unless that is allowed", async () => {
+      await using installed = await install(database);
+      const { groups, ...root } = { ...user(1), groups: ["admin"] };
+      installed.file("base.jsonl", [{ ...root, groups, activated: false }]);
+      await installed.users(["import", "base.jsonl", "--create-groups", "--allow-admins"]);
+      const before = await installed.rows();
+      const run = (...more: string[]) =>
+        installed.users(["import", "next.jsonl", "--on-conflict", "update", ...more]);
+      for (const [what, change] of [
+        ["password_hash", { password_hash: ARGON2ID }],
+        ["email", { email: "other@example.com" }],
+        ["activated", { activated: true }],
+      ] as const) {
+        installed.file("next.jsonl", [{ ...root, ...change }]);
+        const { code, stderr } = await run();
+        const told = `line 1: the user is an administrator, with another ${what}: allow that with --allow-admins\n`;
+        assert.deepEqual([code, stderr.slice(0, told.length)], [1, told]);
+        assert.deepEqual(await installed.rows(), before);
+      }
+      assert.equal((await run("--allow-admins")).stdout, `${summary(0, 1, 0, 0, 0)}\n`);
+    });
   });
 }
 

@@ -64,6 +64,8 @@ test("hashes are those that every worker can check, and of local users", () => {
     ARGON2ID.replace("m=65536", "m=262145"),
     ARGON2ID.replace("t=2", "t=17"),
     ARGON2ID.replace("argon2id", "argon2i"),
+    ARGON2ID.slice(0, -1),
+    ARGON2ID.slice(0, -2),
     "$1$abc$def",
     "5f4dcc3b5aa765d61d8327deb882cf99",
   ];
@@ -109,6 +111,23 @@ test("a time is one of the past with its zone", () => {
     future,
   ])
     assert.match(reasonFor({ ...alice, created_at }), /^created_at must /, String(created_at));
+});
+
+test("the address that a worker made for a directory user is taken, whatever the pattern says of its domain", () => {
+  const strict = recordReader({ ...app, email_regex: "[a-z]+@example\\.com" }, { allowAdmins: false });
+  const generated = { ...alice, email: "generated_alice@corp" };
+  assert.ok(typeof strict({ ...generated, auth_type: "LDAP" }) !== "string");
+  assert.ok(typeof strict({ ...alice, email: "alice@example.com", auth_type: "LDAP" }) !== "string");
+  for (const line of [
+    generated,
+    { ...generated, auth_type: "KERBEROS" },
+    { ...generated, auth_type: "LDAP", email: "alice@corp" },
+    { ...generated, auth_type: "LDAP", email: "generated_alice@a\nb" },
+  ])
+    assert.equal(strict(line), "email must match [a-z]+@example\\.com", line.email);
+  for (const address of [`generated_${"a".repeat(90)}@corp`, "generated_\ud800@corp"])
+    assert.match(reasonFor({ ...generated, auth_type: "LDAP", email: address }, strict), /^email must /);
+  assert.equal(strict({ username: "alice", auth_type: "LDAP" }), "email is missing");
 });
 
 test("administrators are taken only where that is allowed", () => {
