@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { connect, type ConnectOptions, NoReplyError } from "../../src/client/index.ts";
+import { addressOf } from "../../src/client/options.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type Certificates, makeCertificates } from "../support/servers/certificates.ts";
 import { startRabbitMq } from "../support/servers/rabbitmq.ts";
@@ -58,6 +59,14 @@ function listener(port: number, { caFile, certificateFile, keyFile }: Certificat
     "",
   ].join("\n");
 }
+
+test("with a CA the usual port is the one of TLS, whatever the URL begins with", () => {
+  const urls = ["amqp://broker", "amqps://broker", "amqp://broker:5672"];
+  const ports = (more: object): unknown[] =>
+    urls.map((url) => addressOf({ url, ...more }).nodes.map(({ port }) => port)).flat();
+  assert.deepEqual(ports({}), [5672, 5671, 5672]);
+  assert.deepEqual(ports({ ca: "PEM" }), [5671, 5671, 5672]);
+});
 
 describe("TLS", { skip: lacksBroker }, () => {
   test("calls go over TLS with the broker's CA, by a URL and by nodes, and go on after a lost connection", async () => {
