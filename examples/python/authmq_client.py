@@ -6,6 +6,7 @@ import time
 import uuid
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException  # a handshake that hangs raises one
 from pika.exceptions import AMQPError
 
 REPLY_TO = "amq.rabbitmq.reply-to"  # replies come over the connection that has asked, and need no queue
@@ -32,7 +33,6 @@ class AuthClient:
 
     def __init__(self, url, timeout=10):
         self._parameters = pika.URLParameters(url)
-        self._parameters.socket_timeout = self._parameters.stack_timeout = timeout
         self._parameters.blocked_connection_timeout = timeout
         self._timeout = timeout
         self._connection = self._channel = None
@@ -56,17 +56,18 @@ class AuthClient:
                     reason = AuthError(reply["resp_code"], reply["resp_data"])
                     if reason.resp_code != 503:
                         raise reason
-            except (AMQPError, OSError) as error:
+            except (AMQPError, AMQPConnectorException, OSError) as error:
                 self.close()
                 reason = NoReply(f"the connection to the broker was lost: {error!r}")
             time.sleep(max(0, min(pause * random.uniform(0.5, 1), deadline - time.monotonic())))
-            pause *= 2
+            pause = min(2, pause * 2)
         raise reason or NoReply(f"no reply within {timeout} s")
 
     def _call_once(self, queue, request, timeout, key):
         """The reply; None where there is no such queue."""
+        deadline = time.monotonic() + timeout
         if self._connection is None or self._connection.is_closed:
-            self._open()
+            self._open(timeout)
         self._replies.clear()  # of a request that was given up
         correlation_id = str(uuid.uuid4())
         properties = pika.BasicProperties(
@@ -74,10 +75,9 @@ class AuthClient:
             correlation_id=correlation_id,
             message_id=key,
             content_type="application/json",
-            expiration=str(max(1, int(timeout * 1000))),
+            expiration=str(max(1, int((deadline - time.monotonic()) * 1000))),
         )
         self._channel.basic_publish("", queue, json.dumps(request).encode(), properties, mandatory=True)
-        deadline = time.monotonic() + timeout
         while correlation_id not in self._replies:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -85,7 +85,8 @@ class AuthClient:
             self._connection.process_data_events(time_limit=left)
         return self._replies.pop(correlation_id)
 
-    def _open(self):
+    def _open(self, timeout):
+        self._parameters.socket_timeout = self._parameters.stack_timeout = timeout
         self._connection = pika.BlockingConnection(self._parameters)
         self._channel = self._connection.channel()
         self._channel.add_on_return_callback(lambda _channel, _method, properties, _body: self._keep(properties, None))

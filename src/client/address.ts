@@ -25,16 +25,17 @@ export interface BrokerAddress {
 export const PORT = 5672;
 export const TLS_PORT = 5671;
 
-/** The address in an AMQP URL; throws a TypeError that does not repeat its password. */
-export function parseUrl(text: string): BrokerAddress {
-  const address = URL.canParse(text) ? readUrl(new URL(text)) : undefined;
+/** The address in an AMQP URL, of TLS also where one has a CA; throws a TypeError that does not repeat its password. */
+export function parseUrl(text: string, hasCa = false): BrokerAddress {
+  const address = URL.canParse(text) ? readUrl(new URL(text), hasCa) : undefined;
   if (address !== undefined) return address;
   throw new TypeError("the broker's url must look like amqp://user:password@host:5672/vhost, or amqps://");
 }
 
-function readUrl({ protocol, hostname, port, username, password, pathname }: URL): BrokerAddress | undefined {
+function readUrl(url: URL, hasCa: boolean): BrokerAddress | undefined {
+  const { protocol, hostname, port, username, password, pathname } = url;
   if (!["amqp:", "amqps:"].includes(protocol) || hostname === "") return undefined;
-  const tls = protocol === "amqps:";
+  const tls = protocol === "amqps:" || hasCa;
   const usual = tls ? TLS_PORT : PORT;
   const node = { host: hostname.replaceAll(/[[\]]/g, ""), port: port === "" ? usual : Number(port) };
   try {

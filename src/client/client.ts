@@ -37,7 +37,7 @@ export async function connect(options: ConnectOptions): Promise<AuthClient> {
   const link = new SupervisedLink(addressOf(options));
   try {
     using limit = new Limit(timeout, () => noReply(link, timeout));
-    await limit.race(link.open());
+    await link.open(limit);
   } catch (error) {
     await link.close();
     throw error;
@@ -101,7 +101,7 @@ async function sendOnce(
   message: Outgoing,
   limit: Limit,
 ): Promise<RpcReply | NoReplyError> {
-  const open = await limit.race(link.open());
+  const open = await link.open(limit);
   try {
     return await open.request(message, limit);
   } catch (error) {

@@ -5,6 +5,7 @@ import { dial, hangUp } from "./dial.ts";
 import { NoReplyError } from "./errors.ts";
 import type { Limit } from "./limit.ts";
 import { parseReply, type RpcReply } from "./reply.ts";
+import { Waiters } from "./waiters.ts";
 
 /** RabbitMQ's direct reply-to: replies come over the connection that has asked, and need no queue. */
 const REPLY_TO = "amq.rabbitmq.reply-to";
@@ -50,14 +51,18 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
   const lost = Promise.withResolvers<NoReplyError>();
   const waiting = new Map<string, Waiting>();
   let fault: NoReplyError | undefined;
+  // A broker that is short of memory reads nothing: what is written now would be done after its time.
+  let isBlocked = false;
+  const unblocked = new Waiters<void>();
   const lose = (why: string): void => {
     fault ??= new NoReplyError(why, { isLost: true });
     lost.resolve(fault);
     for (const { reject } of waiting.values()) reject(fault);
+    unblocked.resolve();
   };
   const close = async (): Promise<void> => {
+    lose("the connection to the broker is closed"); // before it is: from now on amqplib refuses what is sent
     await hangUp(model, socket);
-    lose("the connection to the broker is closed");
   };
   // A channel that was closed, or has refused a message, may refuse everything: a new connection has a new one.
   const giveUp = (why: string): void => {
@@ -65,13 +70,14 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
     void close();
   };
   model.on("error", () => undefined); // "close" follows
-  model.on("close", () => lose("the connection to the broker was lost"));
-  // A broker that is short of memory reads nothing: what is written now would be done after its time.
-  let gate: PromiseWithResolvers<void> | undefined;
-  model.on("blocked", () => (gate ??= Promise.withResolvers<void>()));
+  model.on("close", () => {
+    lose("the connection to the broker was lost");
+    socket.abort(); // a frozen broker never ends its side, and the socket would keep the process alive
+  });
+  model.on("blocked", () => (isBlocked = true));
   model.on("unblocked", () => {
-    gate?.resolve();
-    gate = undefined;
+    isBlocked = false;
+    unblocked.resolve();
   });
 
   const channel = await model.createConfirmChannel();
@@ -83,7 +89,7 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
     lost: lost.promise,
     close,
     async request({ queue, body, key, appId, headers }, limit) {
-      if (gate !== undefined) await limit.race(Promise.race([gate.promise, lost.promise]));
+      if (isBlocked) await unblocked.wait(limit);
       if (fault !== undefined) throw fault;
       const id = randomUUID();
       const { promise, resolve, reject } = Promise.withResolvers<RpcReply>();

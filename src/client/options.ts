@@ -39,7 +39,7 @@ const HEARTBEAT = 5;
 /** The address to connect to; throws a TypeError that says what is wrong. */
 export function addressOf(options: ConnectOptions): BrokerAddress {
   const { ca, connectionName = "authmq client" } = options;
-  const address = "url" in options ? parseUrl(options.url) : nodesOf(options);
+  const address = "url" in options ? parseUrl(options.url, ca !== undefined) : nodesOf(options);
   return {
     ...address,
     ca,

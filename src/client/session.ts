@@ -52,8 +52,8 @@ interface AccessToken {
   readonly text: string;
   /** Seconds. */
   readonly lifetime: number;
-  /** By this host's clock, in milliseconds since 1970. */
-  readonly expires: number;
+  /** When it was asked for, in milliseconds: a clock can be set back, and the steady one stands still in a suspended host. */
+  readonly asked: { readonly clock: number; readonly steady: number };
 }
 
 /** A session that logs in when an access token is first asked for, and again when it has ended and there is a way to. */
@@ -102,12 +102,13 @@ class KeptSession implements Session {
   }
 
   async #fetch(): Promise<AccessToken> {
-    if (this.#refusal !== undefined && Date.now() < this.#refusal.until) throw this.#refusal.error;
+    if (this.#refusal !== undefined && performance.now() < this.#refusal.until) throw this.#refusal.error;
     try {
       return (this.#access = await this.#exchange());
     } catch (error) {
       const { respCode = 0, retryAfter = PAUSE / 1000 } = refusalIn(error);
-      if (respCode >= 400 && respCode < 500) this.#refusal = { error, until: Date.now() + retryAfter * 1000 };
+      if (respCode >= 400 && respCode < 500)
+        this.#refusal = { error, until: performance.now() + retryAfter * 1000 };
       throw error;
     }
   }
@@ -115,12 +116,12 @@ class KeptSession implements Session {
   async #exchange(): Promise<AccessToken> {
     for (let ended = 0; ; ended++) {
       const id_token = (this.#idToken ??= await this.#logIn());
-      const asked = Date.now();
+      const asked = { clock: Date.now(), steady: performance.now() };
       try {
         const { access_token: text } = await this.#workflows.getAccessToken({ id_token, ...this.#place });
         const { iat = 0, exp = 0 } = decodeJwt(text);
         // By the lifetime, and not by `exp`: this host's clock may be another one than the worker's.
-        return { text, lifetime: exp - iat, expires: asked + (exp - iat) * 1000 };
+        return { text, lifetime: exp - iat, asked };
       } catch (error) {
         if (refusalIn(error).respCode !== 401 || "idToken" in this.#options || ended === MAX_ENDED)
           throw error;
@@ -161,8 +162,8 @@ async function credentialsIn(options: Credentials): Promise<RequestTo<"login">> 
   };
 }
 
-function secondsLeft({ expires }: AccessToken): number {
-  return (expires - Date.now()) / 1000;
+function secondsLeft({ lifetime, asked: { clock, steady } }: AccessToken): number {
+  return lifetime - Math.max(Date.now() - clock, performance.now() - steady) / 1000;
 }
 
 /** What an AuthError, or an AppError of `createAuth`, says. */

@@ -3,6 +3,7 @@ import { type BrokerAddress, type BrokerNode, formatNode } from "./address.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 import { type Link, openLink } from "./link.ts";
+import { Waiters } from "./waiters.ts";
 
 /** So long one node may take until it is connected, in milliseconds; a hung one holds up those behind it. */
 const CONNECT_TIMEOUT = 3000;
@@ -20,8 +21,10 @@ export class SupervisedLink {
   readonly #address: BrokerAddress;
   readonly #closed = new AbortController();
   readonly #loop: Promise<void>;
+  readonly #waiters = new Waiters<Link>();
   #link: Link | undefined;
-  #next = newPromise();
+  /** Why there will be no link any more. */
+  #end: NoReplyError | undefined;
   #fault: unknown = new Error("it is not connected yet");
 
   constructor(address: BrokerAddress) {
@@ -34,14 +37,17 @@ export class SupervisedLink {
     return this.#fault;
   }
 
-  /** The open link, as soon as there is one; rejects when the broker refuses the very first one, and after the close. */
-  open(): Promise<Link> {
-    return this.#next.promise;
+  /** The open link, as soon as there is one; rejects when the broker refuses the very first one, and from the close on. */
+  async open(limit: Limit): Promise<Link> {
+    if (this.#end !== undefined) throw this.#end;
+    return this.#link === undefined ? this.#waiters.wait(limit) : limit.race(Promise.resolve(this.#link));
   }
 
   /** Closes the connection and ends the attempts; complete on return, however the broker behaves. */
   async close(): Promise<void> {
-    this.#closed.abort(new NoReplyError("the client is closed"));
+    const reason = new NoReplyError("the client is closed");
+    this.#finish(reason);
+    this.#closed.abort(reason);
     await this.#link?.close();
     await this.#loop;
   }
@@ -64,7 +70,7 @@ export class SupervisedLink {
       } catch (error) {
         this.#fault = error;
         if (!hadOne && error instanceof Error && REFUSALS.test(error.message)) {
-          this.#next.reject(refusal(this.#address, node, error));
+          this.#finish(refusal(this.#address, node, error));
           return;
         }
       }
@@ -74,7 +80,11 @@ export class SupervisedLink {
       const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** rounds) * (0.5 + Math.random() / 2);
       await sleep(delay, undefined, { signal }).catch(() => undefined);
     }
-    this.#next.reject(signal.reason);
+  }
+
+  #finish(reason: NoReplyError): void {
+    this.#end ??= reason;
+    this.#waiters.reject(this.#end);
   }
 
   /** Opens a link to a node and resolves when it is gone. */
@@ -83,10 +93,9 @@ export class SupervisedLink {
     if (this.#closed.signal.aborted) return link.close(); // by whom it was not seen yet
     this.#link = link;
     this.#fault = undefined;
-    this.#next.resolve(link);
+    this.#waiters.resolve(link);
     this.#fault = await link.lost;
     this.#link = undefined;
-    this.#next = newPromise();
   }
 
   async #connect(node: BrokerNode): Promise<Link> {
@@ -94,13 +103,6 @@ export class SupervisedLink {
     using limit = new Limit(CONNECT_TIMEOUT, timeout, this.#closed.signal);
     return await openLink(this.#address, node, limit);
   }
-}
-
-/** One that may be rejected while nobody waits. */
-function newPromise(): PromiseWithResolvers<Link> {
-  const next = Promise.withResolvers<Link>();
-  next.promise.catch(() => undefined);
-  return next;
 }
 
 function refusal({ username, vhost }: BrokerAddress, node: BrokerNode, cause: Error): NoReplyError {

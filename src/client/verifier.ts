@@ -53,6 +53,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const findKeys = openKeys(options, algorithms);
 
   async function verify(text: string | undefined, demands: Demands = {}): Promise<VerifiedToken> {
+    refuseUnknownDemands(demands);
     if (typeof text !== "string" || text === "") throw invalid("there is none");
     const token = readCompact(text);
     if (token === undefined) throw invalid("it is not one");
@@ -110,6 +111,15 @@ async function isSignedByOneOf(
     if (isSigned) return true;
   }
   return false;
+}
+
+/** One that is misspelt, or a mere list of groups, would let everybody in; JavaScript has no compiler to say so. */
+function refuseUnknownDemands(demands: Demands): void {
+  const { groups = {} } = demands;
+  const hasOnly = (value: object, names: readonly string[]): boolean =>
+    !Array.isArray(value) && Object.keys(value).every((name) => names.includes(name));
+  if (!hasOnly(demands, ["groups", "vhost"]) || !hasOnly(groups, ["anyOf", "allOf"]))
+    throw new TypeError("demands are { groups: { anyOf, allOf }, vhost }, and nothing else");
 }
 
 function isInGroups(

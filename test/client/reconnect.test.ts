@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type AuthClient, connect, NoReplyError } from "../../src/client/index.ts";
 import { amqpUrl } from "../support/env.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -49,6 +51,28 @@ test("calls made while the broker is away wait for it, and end in time where it 
   proxy.restore();
   for (const reply of await Promise.all(patient)) assert.deepEqual(reply, { users: ["alice"] });
   assert.equal(responder.received.length, 10);
+});
+
+test("a call that has given up while the broker is away leaves nothing behind, however long that lasts", async () => {
+  await using responder = await startResponder(["user_all"], () => done({ users: [] }));
+  await using proxy = await startProxy(brokerPort);
+  await using auth = await connect({ url: through(proxy.port, responder.url) });
+  proxy.cut();
+  await waitUntil("the connection to be gone", () => proxy.connections === 0 || undefined);
+  const giveUp = async (): Promise<WeakRef<object>> => {
+    const error: unknown = await auth.user
+      .getAll(request, { timeout: 20 })
+      .catch((reason: unknown) => reason);
+    assert.ok(error instanceof NoReplyError);
+    return new WeakRef(error);
+  };
+  const errors = await Promise.all(Array.from({ length: 10 }, giveUp));
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  await waitUntil("the errors to be forgotten", () => {
+    collect();
+    return errors.every((error) => error.deref() === undefined) || undefined;
+  });
 });
 
 test("a client whose node is closed uses the next one, and back", async () => {
@@ -120,6 +144,51 @@ test("close() ends what waits, is complete on return on a hung broker too, and m
     await waitUntil("no connection", () => proxy.connections === 0 || undefined, { seconds: 5 });
     proxy.restore();
   }
+});
+
+test("a call that begins just before or while the client closes is told so, as all others are", async () => {
+  await using responder = await startResponder(["user_all"], () => done({ users: [] }));
+  const auth = await connect({ url: responder.url });
+  const before = auth.user.getAll(request);
+  const closing = auth.close();
+  const during = auth.user.getAll(request);
+  for (const outcome of await Promise.allSettled([before, during]))
+    assert.equal(
+      outcome.status === "rejected" && String(outcome.reason),
+      "NoReplyError: the client is closed",
+    );
+  await closing;
+});
+
+test("a connection that a frozen broker never ends does not keep the process alive", async () => {
+  await using responder = await startResponder([], () => undefined);
+  await using proxy = await startProxy(brokerPort);
+  const source = (name: string): string =>
+    JSON.stringify(new URL(`../../src/client/${name}.ts`, import.meta.url).href);
+  const program = `
+    const { parseUrl } = await import(${source("address")});
+    const { Limit } = await import(${source("limit")});
+    const { openLink } = await import(${source("link")});
+    const address = { ...parseUrl(process.env.URL), heartbeat: 1 };
+    const limit = new Limit(10_000, () => new Error("no connection"));
+    const link = await openLink(address, address.nodes[0], limit);
+    limit[Symbol.dispose]();
+    console.log("ready");
+    console.log((await link.lost).message);
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    env: { ...process.env, URL: through(proxy.port, responder.url) },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const exited = once(child, "exit");
+  await waitUntil("the program", () => said.includes("ready") || undefined, { seconds: 20 });
+  proxy.freeze();
+  const stuck = setTimeout(() => child.kill(), 15_000);
+  assert.deepEqual(await exited, [0, null], said);
+  clearTimeout(stuck);
+  assert.equal(said, "ready\nthe connection to the broker was lost\n");
 });
 
 test("a process whose client is closed ends by itself, whatever became of the broker", async () => {

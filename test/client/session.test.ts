@@ -3,8 +3,14 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { decodeJwt } from "jose";
-import { type AuthClient, AuthError, connect, createSession } from "../../src/client/index.ts";
+import { decodeJwt, UnsecuredJWT } from "jose";
+import {
+  type AuthClient,
+  AuthError,
+  connect,
+  createSession,
+  type SessionWorkflows,
+} from "../../src/client/index.ts";
 import { createAuth } from "../../src/create-auth.ts";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { scratchFolder } from "../support/env.ts";
@@ -117,9 +123,9 @@ test("a login that fails rejects with its reason, waits as long as the worker sa
   assert.deepEqual([...new Set(errors.map(({ code }) => code))], ["INVALID_CREDENTIALS"]);
   for (let turn = 0; turn < 20; turn++) assert.equal(await ask(), errors[0]);
   assert.equal(client.calls.login, 1, "what was just refused is not asked again");
-  await sleep(1000);
+  await sleep(1100);
   const second = await ask();
-  await sleep(1000);
+  await sleep(1100);
   const third = await ask();
   const { retryAfter = 0 } = [second, third].find(({ code }) => code === "TOO_MANY_ATTEMPTS") ?? {};
   assert.ok(retryAfter > 0, `${second.code} ${third.code}`);
@@ -149,4 +155,31 @@ test("a session works on createAuth, without a broker, as well", async () => {
   const refusals = await Promise.allSettled([wrong.accessToken(), wrong.accessToken()]);
   for (const refusal of refusals)
     assert.equal(refusal.status === "rejected" && (refusal.reason as AuthError).code, "INVALID_CREDENTIALS");
+});
+
+test("a clock that is set back makes no token live longer, and no refusal", async (context) => {
+  let isRight = false;
+  let count = 0;
+  const workflows: SessionWorkflows["session"] = {
+    login: async () => {
+      if (isRight) return { id_token: "i" };
+      throw new AuthError(401, "wrong", { code: "INVALID_CREDENTIALS" });
+    },
+    getAccessToken: async () => ({
+      access_token: new UnsecuredJWT({ jti: String(count++) }).setIssuedAt(0).setExpirationTime(2).encode(),
+    }),
+    logout: async () => ({ msg: "logged out" }),
+  };
+  await using session = createSession({ session: workflows }, alice);
+  const setBack = (hours: number) => Date.now() - hours * 3_600_000;
+  await assert.rejects(session.accessToken(), { code: "INVALID_CREDENTIALS" });
+  context.mock.timers.enable({ apis: ["Date"], now: setBack(1) });
+  await sleep(1100);
+  isRight = true;
+  const first = await session.accessToken();
+  context.mock.timers.setTime(setBack(1));
+  await sleep(1100);
+  assert.equal(await session.accessToken({ minimumValidity: 0.1 }), first);
+  await sleep(1000);
+  assert.notEqual(await session.accessToken({ minimumValidity: 0.1 }), first);
 });

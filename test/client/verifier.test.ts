@@ -100,6 +100,20 @@ test("who is not in the groups, or on another vhost, is forbidden, and an invali
   await assert.rejects(stage.verify(undefined), { respCode: 401, message: /there is none/ });
 });
 
+test("a demand that there is not lets nobody in", async () => {
+  const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey });
+  const good = await token({ groups: ["dev"] });
+  for (const wanted of [
+    { groups: ["dev"] },
+    { groups: [] },
+    { groups: { any: ["dev"] } },
+    { groups: "dev" },
+    { group: "dev" },
+    { anyOf: ["dev"] },
+  ])
+    await assert.rejects(verify(good, wanted as object), /^TypeError: demands are/, JSON.stringify(wanted));
+});
+
 test("an audience that is wanted must be in the token", async () => {
   const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey, audience: "services" });
   assert.equal(await codeOf(verify(await token({ aud: "services" }))), "ok");

@@ -111,4 +111,23 @@ describe("the Python example", { skip }, () => {
     assert.equal(keysOf("lost").length, 2);
     for (const name of ["busy", "lost"]) assert.equal(new Set(keysOf(name)).size, 1);
   });
+
+  test("gives up in time also where the broker hangs before it is connected", async () => {
+    await using proxy = await startProxy(Number(new URL(amqpUrl).port));
+    proxy.hang();
+    const outcome = await program(
+      through(proxy.port, amqpUrl),
+      `
+      outcome = []
+      for turn in range(2):
+          begin = time.monotonic()
+          try:
+              auth.call("login", {}, timeout=1)
+          except NoReply as error:
+              outcome.append([error.code, "Timeout" in str(error), time.monotonic() - begin < 2])
+      print(json.dumps(outcome))
+      `,
+    );
+    assert.deepEqual(outcome, Array(2).fill(["NO_REPLY", true, true]));
+  });
 });

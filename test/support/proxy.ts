@@ -8,6 +8,8 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
   /** Accepts connections, and holds back every byte on new and open ones. */
   hang(): void;
+  /** As `hang`, and open connections are not ended when the other side ends them: a peer that is frozen. */
+  freeze(): void;
   /** Relays every byte so many milliseconds late, each way. */
   delay(ms: number): void;
   /** How many connections are open. */
@@ -19,7 +21,7 @@ export interface Proxy extends AsyncDisposable {
 /** A relay to a port on the loopback interface. */
 export async function startProxy(target: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
-  let state: "open" | "cut" | "hung" = "open";
+  let state: "open" | "cut" | "hung" | "frozen" = "open";
   let lateness = 0;
   const drop = (): void => {
     for (const socket of sockets) socket.destroy();
@@ -53,6 +55,7 @@ export async function startProxy(target: number): Promise<Proxy> {
       else later(() => to.writable && to.write(chunk));
     });
     from.on("close", () => {
+      if (state === "frozen") return;
       if (state !== "open" || (lateness === 0 && line.length === 0)) to.destroy();
       else later(() => to.destroy()); // behind the bytes that are on their way
     });
@@ -67,6 +70,10 @@ export async function startProxy(target: number): Promise<Proxy> {
     },
     hang() {
       state = "hung";
+    },
+    freeze() {
+      state = "frozen";
+      for (const socket of sockets) socket.allowHalfOpen = true;
     },
     delay(ms) {
       lateness = ms;
