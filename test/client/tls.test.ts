@@ -107,7 +107,7 @@ describe("TLS", { skip: lacksBroker }, () => {
       [{ url: through(Number(new URL(worker.url).port), url), ca }, "ERR_SSL_WRONG_VERSION_NUMBER"],
     ];
     for (const [options, why] of refusals) {
-      await assert.rejects(connect({ ...options, timeout: 1000 }), (error) => {
+      await assert.rejects(connect({ ...options, timeout: 3000 }), (error) => {
         assert.ok(error instanceof NoReplyError && error.cause instanceof Error);
         assert.equal("code" in error.cause && error.cause.code, why);
         return true;
