@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lockUser } from "../../../src/db/queries/users.ts";
 import { type EventListener, listenForEvents } from "../../support/event-listener.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { waitUntil } from "../../support/servers/scratch.ts";
@@ -108,3 +110,22 @@ for (const database of DATABASES) {
     });
   });
 }
+
+test("an account that is turned off while its address changes is sent nothing that would activate it", async () => {
+  await using worker = await startWorker({
+    database: "mysql",
+    config: { app_config: { verification_activates: true } },
+  });
+  await worker.addUser("Hasty", PASSWORD);
+  const access_token = await worker.accessToken("Hasty");
+  const asked = await worker.db.transaction().execute(async (trx) => {
+    await lockUser(trx, "Hasty");
+    const email = "elsewhere@example.com";
+    const reply = worker.call("user_change", { username: "Hasty", email, access_token });
+    await sleep(500); // by then it has found the account activated, and waits for the row
+    await trx.updateTable("user").set({ activated: 0 }).where("username", "=", "Hasty").execute();
+    return { reply };
+  });
+  dataOf(await asked.reply);
+  assert.deepEqual(await worker.db.selectFrom("one_time_token").selectAll().execute(), []);
+});
