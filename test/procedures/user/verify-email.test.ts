@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { toSqlTime } from "../../../src/db/time.ts";
 import { lockUser } from "../../../src/db/queries/users.ts";
 import { type EventListener, listenForEvents } from "../../support/event-listener.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
@@ -101,6 +102,26 @@ for (const database of DATABASES) {
         await worker.call("user_change", { username: "Mover", email: "third@example.com", access_token }),
       );
       assert.equal(await isVerified("Mover"), false);
+    });
+
+    test("sends no more than five messages an hour to whatever addresses a user names", async () => {
+      await worker.addUser("Busybody", PASSWORD);
+      const own = await worker.accessToken("Busybody");
+      const requests = Array.from({ length: 8 }, (_, index) =>
+        worker.call("user_change", {
+          username: "busybody",
+          email: `victim-${index}@example.com`,
+          access_token: own,
+        }),
+      );
+      for (const reply of await Promise.all(requests)) dataOf(reply);
+      const sent = worker.db.selectFrom("event").select("id").where("username", "=", "Busybody");
+      assert.equal((await sent.where("type", "=", "user.verification_requested").execute()).length, 5);
+      const created_at = toSqlTime(new Date(Date.now() - 3_600_000));
+      await worker.db.updateTable("event").set({ created_at }).where("username", "=", "Busybody").execute();
+      const email = "own@example.com";
+      dataOf(await worker.call("user_change", { username: "Busybody", email, access_token: own }));
+      dataOf(await verify(await tokenFor("Busybody", email)));
     });
 
     test("takes no other token", async () => {
