@@ -84,6 +84,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const config = readConfig(options.config);
   const log: Log = createLog({ ...config.log, level: options.logLevel ?? "silent" });
   const engine = await openEngine(config, log, createMetrics());
+  engine.startUpkeep(); // there may be no worker that would ever do it
   const workflow = workflowsOf(engine);
   return {
     session: {

@@ -33,7 +33,7 @@ export interface Engine {
   ping(): Promise<void>;
   /** The migrations that the database still lacks; throws UNAVAILABLE when it cannot be asked. */
   pendingMigrations(): Promise<string[]>;
-  /** Begins what a worker does beside answering: clearing away what need not be remembered. */
+  /** Begins what is done beside answering: clearing away what need not be remembered. */
   startUpkeep(): void;
   /** Begins to publish events to where they go. */
   startRelay(sink: MessageSink): void;

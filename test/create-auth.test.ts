@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import type { TimerOptions } from "node:timers";
+import timers from "node:timers/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
 import { generateSecret } from "../src/config/generate-key.ts";
 import { openDatabase } from "../src/db/database.ts";
+import { recordEvent } from "../src/db/queries/events.ts";
 import { addMember, createGroup } from "../src/db/queries/groups.ts";
+import { toSqlTime } from "../src/db/time.ts";
 import { AppError, ConfigError, createAuth } from "../src/index.ts";
 import { folderWith } from "./support/cli.ts";
 import { scratchFolder } from "./support/env.ts";
+import { waitUntil } from "./support/servers/scratch.ts";
 
 function newConfig() {
   const value = Buffer.from(generateSecret("EdDSA").secret).toString("base64");
@@ -76,4 +82,29 @@ test("the library reads a configuration file, and names every fault of a bad one
     assert.deepEqual(error.faults.map(({ path }) => path).toSorted(), ["jwt_creation", "nonsense"]);
     return true;
   });
+});
+
+test("the library clears away what is older than it need be", async (context) => {
+  const config = { ...newConfig(), event_settings: { publish: false, retention_days: 1 } };
+  // A minute of the upkeep is a moment here.
+  const sleep = timers.setTimeout;
+  const shorten = <T>(ms?: number, value?: T, options?: TimerOptions): Promise<T> =>
+    sleep(Math.min(ms ?? 0, 50), value, options);
+  const replace = (other: typeof sleep): void => {
+    timers.setTimeout = other;
+    syncBuiltinESMExports();
+  };
+  replace(Object.assign(shorten, sleep));
+  context.after(() => replace(sleep));
+  await using auth = await createAuth({ config });
+  await auth.migrate();
+  await using db = openDatabase({ dialect: "sqlite", file: config.db_settings.file });
+  await recordEvent(db, { type: "group.created", username: null, actor: null, data: {} });
+  await db
+    .updateTable("event")
+    .set({ created_at: toSqlTime(new Date(0)) })
+    .execute();
+  const isThere = async (): Promise<boolean> =>
+    (await db.selectFrom("event").select("seq").execute()).length > 0;
+  await waitUntil("the event to be gone", async () => !(await isThere()));
 });

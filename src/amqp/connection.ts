@@ -27,6 +27,8 @@ interface ConnectionOptions {
   readonly log: Log;
   /** Sets up every new connection; when it fails, the connection is given up and made anew. */
   readonly onOpen: (model: ChannelModel) => Promise<void>;
+  /** Whether a refusal is like a broker that is away, also at the start: nobody ends for it who could be started again. */
+  readonly outlastsRefusals?: boolean;
   /** Told when a connection that was open is gone. */
   readonly onClosed?: () => void;
 }
@@ -51,7 +53,10 @@ export class SupervisedConnection {
     return this.#fault;
   }
 
-  /** Resolves when the connection is first set up; waits for a broker that is away, rejects when it refuses. */
+  /**
+   * Resolves when the connection is first set up; waits for a broker that is away, rejects when it refuses (unless that is
+   * outlasted), or at the stop.
+   */
   async start(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#loop = this.#run(resolve, reject);
@@ -70,7 +75,7 @@ export class SupervisedConnection {
   }
 
   async #run(onReady: () => void, onRefused: (error: Error) => void): Promise<void> {
-    const { log, purpose } = this.#options;
+    const { log, purpose, outlastsRefusals = false } = this.#options;
     const { nodes } = this.#options.amqp;
     let ready = false;
     let failures = 0;
@@ -92,7 +97,7 @@ export class SupervisedConnection {
         if (!this.#isStopped()) log.warn({ ...where, err: reason }, "lost the broker");
       } catch (error) {
         this.#fault = `${where.node}: ${messageOf(error)}`;
-        if (!ready && REFUSALS.test(messageOf(error))) {
+        if (!ready && !outlastsRefusals && REFUSALS.test(messageOf(error))) {
           return onRefused(refusal(this.#options.amqp, node, error));
         }
         if (!this.#isStopped()) log.warn({ ...where, err: error }, "cannot reach the broker, trying again");

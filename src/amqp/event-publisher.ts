@@ -37,6 +37,7 @@ export class EventPublisher {
     this.#connection = new SupervisedConnection({
       ...options,
       purpose: "events",
+      outlastsRefusals: true,
       onOpen: (model) => this.#open(model),
     });
   }
@@ -47,14 +48,9 @@ export class EventPublisher {
     return this.#isBlocked ? "the broker blocks publishers: it is short of memory or disk" : undefined;
   }
 
-  /** Connects, and again whenever the connection goes; a broker that refuses is no reason not to serve. */
+  /** Connects, and again whenever the connection goes or is refused: that is no reason not to serve. */
   start(): void {
-    const { log, exchange } = this.#options;
-    this.#connection
-      .start()
-      .catch((error: unknown) =>
-        log.error({ exchange, reason: messageOf(error) }, "events are not published"),
-      );
+    this.#connection.start().catch(() => undefined); // stopped before
   }
 
   async stop(): Promise<void> {

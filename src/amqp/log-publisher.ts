@@ -55,6 +55,7 @@ export class LogPublisher implements LineSink {
     this.#connection = new SupervisedConnection({
       amqp,
       purpose: "log",
+      outlastsRefusals: true,
       metrics,
       log: this.#log,
       onOpen: async (model) => this.#attach(model),
@@ -64,9 +65,7 @@ export class LogPublisher implements LineSink {
 
   /** Begins to connect; waits for nothing, because nobody must wait for a log. */
   start(): void {
-    this.#connection.start().catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#log.error({ err: error }, "log records cannot be published");
-    });
+    this.#connection.start().catch(() => undefined); // stopped before
   }
 
   write(line: string, level: number): void {

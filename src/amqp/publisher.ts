@@ -15,6 +15,8 @@ interface PublisherOptions {
   readonly log: Log;
   /** Whether a message that was under way when the connection broke is sent again on the next one. */
   readonly resend: boolean;
+  /** Whether a refusal at the start is like a broker that is away. */
+  readonly outlastsRefusals?: boolean;
 }
 
 /** What became of a message; a returned one is confirmed as well. */
@@ -47,6 +49,7 @@ export class Publisher {
     this.#connection = new SupervisedConnection({
       amqp: options.amqp,
       purpose: options.purpose,
+      outlastsRefusals: options.outlastsRefusals ?? false,
       metrics: options.metrics,
       log: options.log,
       onOpen: (model) => this.#open(model),
@@ -59,7 +62,7 @@ export class Publisher {
     return this.#blocked ? "the broker blocks publishers: it is short of memory or disk" : undefined;
   }
 
-  /** Resolves when messages can be sent; waits for a broker that is away, rejects when it refuses. */
+  /** As the start of its connection: resolves when messages can be sent. */
   start(): Promise<void> {
     return this.#connection.start();
   }

@@ -120,13 +120,10 @@ export class Replies implements ReplySender {
 
   #onProbation(): Publisher {
     if (this.#probation === undefined) {
-      this.#probation = new Publisher({ ...this.#options, purpose: "first replies", resend: false });
-      this.#probation.start().catch((error: unknown) => {
-        this.#options.log.warn(
-          { err: error },
-          "no connection for first replies to direct reply-to addresses",
-        );
-      });
+      // Refused because the user has too many connections, say, it must come all the same: callers wait for it.
+      const options = { ...this.#options, purpose: "first replies", resend: false } as const;
+      this.#probation = new Publisher({ ...options, outlastsRefusals: true });
+      this.#probation.start().catch(() => undefined); // stopped before
     }
     return this.#probation;
   }

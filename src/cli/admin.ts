@@ -3,7 +3,7 @@ import { z } from "zod";
 import { createPasswords } from "../auth/password.ts";
 import { loadConfig } from "../config/load.ts";
 import { recordEvent } from "../db/queries/events.ts";
-import { ensureGroup, ensureMember } from "../db/queries/groups.ts";
+import { createGroup, ensureMember } from "../db/queries/groups.ts";
 import { createUser } from "../db/queries/users.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { email, hidesUsername, newPassword, revealsUsername, username } from "../procedures/fields.ts";
@@ -61,13 +61,14 @@ async function createAdmin(name: string, options: { email: string; config?: stri
   const outcome = await inTransaction(database, async (trx) => {
     const made = await createUser(trx, row);
     if (made !== "created") return made;
-    await ensureGroup(trx, app.admin_group);
+    const group = { groupname: app.admin_group };
+    if ((await createGroup(trx, app.admin_group)) === "created")
+      await recordEvent(trx, { type: "group.created", username: null, actor: null, data: group });
     await ensureMember(trx, app.admin_group, newName);
     const { auth_type, activated } = row;
     const created = { email: address, auth_type, activated };
     await recordEvent(trx, { type: "user.created", username: newName, actor: null, data: created });
-    const joined = { groupname: app.admin_group };
-    await recordEvent(trx, { type: "group.member_added", username: newName, actor: null, data: joined });
+    await recordEvent(trx, { type: "group.member_added", username: newName, actor: null, data: group });
     return made;
   });
   if (outcome !== "created") {

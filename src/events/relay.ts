@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../db/database.ts";
+import { foldName } from "../db/names.ts";
 import { findUnpublished, markPublished, type RecordedEvent } from "../db/queries/events.ts";
 import { holdLease, releaseLease } from "../db/queries/leases.ts";
 import { repeated } from "../db/transaction.ts";
@@ -87,11 +88,11 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
     const events = await findUnpublished(db, BATCH);
     waiting = events.length;
     if (events.length === 0) return LOOK;
-    const published = await publishInOrder(sink, events);
+    const published = await publishInOrder(sink, events, stopping.signal);
     if (published.length > 0) await repeated(() => markPublished(db, published));
     published.forEach(() => metrics.count("events_published_total"));
     waiting -= published.length;
-    if (published.length < events.length) {
+    if (published.length < events.length && !stopping.signal.aborted) {
       log.warn({ waiting }, "the broker has not taken all events: they are published again later");
       return RETRY;
     }
@@ -127,18 +128,27 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
   };
 }
 
-/** The events of each user one after another, those of different users side by side; gives those that have arrived. */
-async function publishInOrder(sink: EventSink, events: readonly RecordedEvent[]): Promise<number[]> {
+/**
+ * The events of each user one after another, those of different users side by side; begins none any more after the stop.
+ * Gives those that have arrived.
+ */
+async function publishInOrder(
+  sink: EventSink,
+  events: readonly RecordedEvent[],
+  stop: AbortSignal,
+): Promise<number[]> {
   const published: number[] = [];
   const last = new Map<string | null, Promise<boolean>>();
   for (const event of events) {
-    const before = last.get(event.username) ?? Promise.resolve(true);
+    // Who was deleted and made anew in another spelling has the same name.
+    const user = event.username === null ? null : foldName(event.username);
+    const before = last.get(user) ?? Promise.resolve(true);
     const mine = before.then(async (isDone) => {
-      if (!isDone || !(await sink.publish(event))) return false;
+      if (!isDone || stop.aborted || !(await sink.publish(event))) return false;
       published.push(event.seq);
       return true;
     });
-    last.set(event.username, mine);
+    last.set(user, mine);
   }
   await Promise.all(last.values());
   return published;

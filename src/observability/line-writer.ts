@@ -1,4 +1,4 @@
-import { openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, statSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { LogConfig } from "../config/schema.ts";
 
@@ -20,6 +20,9 @@ const URGENT = 40;
 /** Between two attempts at a pipe that is full and does not block, in milliseconds. */
 const PAUSE = 5;
 
+/** Between two looks whether the file still has its name, in milliseconds. */
+const LOOK = 1000;
+
 const STDERR = 2;
 
 /**
@@ -27,10 +30,10 @@ const STDERR = 2;
  * where that is a terminal. Throws when the file cannot be opened.
  */
 export async function openLines({ handler, handler_settings: { path } }: LogConfig): Promise<LineSink> {
-  const isFile = handler === "file" && path !== undefined;
-  const writer = new LineWriter(isFile ? openSync(path, "a") : STDERR);
+  const file = handler === "file" ? path : undefined;
+  const writer = new LineWriter(file);
   process.on("exit", () => writer.flushSync());
-  if (isFile || !isatty(STDERR)) return writer;
+  if (file !== undefined || !isatty(STDERR)) return writer;
   // Nobody else waits until it is loaded.
   const { createPretty } = await import("./pretty.ts");
   const pretty = createPretty({ colours: process.stderr.hasColors() });
@@ -40,15 +43,19 @@ export async function openLines({ handler, handler_settings: { path } }: LogConf
   };
 }
 
-/** Gathers lines for a descriptor. What stands in a file's way is no reason to end: then lines go to stderr, or nowhere. */
+/** Gathers lines for a file, or stderr. What stands in a file's way is no reason to end: then lines go to stderr, or nowhere. */
 class LineWriter implements LineSink {
   static readonly #clock = new Int32Array(new SharedArrayBuffer(4));
-  readonly #descriptor: number;
+  readonly #path: string | undefined;
+  #descriptor: number;
   #waiting = "";
   #timer: NodeJS.Timeout | undefined;
+  /** By `performance.now()`. */
+  #looked = performance.now();
 
-  constructor(descriptor: number) {
-    this.#descriptor = descriptor;
+  constructor(path: string | undefined) {
+    this.#path = path;
+    this.#descriptor = path === undefined ? STDERR : openSync(path, "a");
   }
 
   write(line: string, level: number): void {
@@ -63,8 +70,25 @@ class LineWriter implements LineSink {
     this.#timer = undefined;
     const bytes = Buffer.from(this.#waiting);
     this.#waiting = "";
+    if (this.#path !== undefined) this.#follow(this.#path);
     if (this.#put(this.#descriptor, bytes) || this.#descriptor === STDERR) return;
     this.#put(STDERR, bytes);
+  }
+
+  /** Opens the file anew where something else has its name by now, or nothing: it was turned over by renaming it. */
+  #follow(path: string): void {
+    if (performance.now() - this.#looked < LOOK) return;
+    this.#looked = performance.now();
+    try {
+      const held = fstatSync(this.#descriptor);
+      const named = statSync(path, { throwIfNoEntry: false });
+      if (named?.ino === held.ino && named.dev === held.dev) return;
+      const opened = openSync(path, "a");
+      closeSync(this.#descriptor);
+      this.#descriptor = opened;
+    } catch {
+      // The old one is still there.
+    }
   }
 
   /** False where it cannot be written. */

@@ -10,7 +10,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { brief, type RequestEnd, type Sender } from "./request-line.ts";
-import { fail, tracer } from "./tracing.ts";
+import { endSpan, fail, startSpan } from "./tracing.ts";
 
 /** Headers as they came: keys and values are their sender's to choose. */
 type Headers = Readonly<Record<string, unknown>>;
@@ -42,7 +42,7 @@ export function tracedRequest(
   work: (span: RequestSpan) => Promise<void>,
 ): Promise<void> {
   const parent = parentIn(request.headers);
-  const span = tracer.startSpan(`process ${request.queue}`, { kind: SpanKind.CONSUMER }, parent);
+  const span = startSpan(`process ${request.queue}`, { kind: SpanKind.CONSUMER }, parent);
   const { traceId } = span.spanContext();
   if (!isSpanContextValid(span.spanContext()))
     return work({ traceId: traceIdIn(request.headers), note: () => undefined });
@@ -52,7 +52,7 @@ export function tracedRequest(
     try {
       await work(noted);
     } finally {
-      span.end();
+      endSpan(span);
     }
   });
 }

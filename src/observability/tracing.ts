@@ -1,17 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Attributes,
+  type Context,
   context,
+  INVALID_SPAN_CONTEXT,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
+  type SpanOptions,
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
 import { Abandoned, AppError } from "../errors.ts";
 
 /** Makes spans for the OpenTelemetry SDK that the operator has loaded; without one it makes none. */
-export const tracer = trace.getTracer("authmq");
+const tracer = trace.getTracer("authmq");
 
 /** What a span is called and says; never a password, a token, or what somebody typed for a name. */
 export interface SpanDescription {
@@ -25,6 +28,24 @@ const KINDS = { client: SpanKind.CLIENT, producer: SpanKind.PRODUCER };
 
 /** So long a stop waits for spans to be sent, in milliseconds. */
 const FLUSH_LIMIT = 2000;
+
+/** Begins a span; one that records nothing where the SDK, or what an operator adds to it, throws: that fails no request. */
+export function startSpan(name: string, options: SpanOptions, parent: Context): Span {
+  try {
+    return tracer.startSpan(name, options, parent);
+  } catch {
+    return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+  }
+}
+
+/** Ends a span. Never throws. */
+export function endSpan(span: Span): void {
+  try {
+    span.end();
+  } catch {
+    // The span is lost, and not what it was about.
+  }
+}
 
 /** Runs a part of a request in a span of its own; where no request is recorded there is none, and it costs nothing. */
 export function traced<T>(
@@ -41,7 +62,7 @@ export function traced<T>(
       if (!(error instanceof Abandoned)) fail(span, kindOf(error));
       throw error;
     } finally {
-      span.end();
+      endSpan(span);
     }
   });
 }
@@ -56,7 +77,7 @@ export function tracedSync<T>(describe: () => SpanDescription, work: () => T): T
     fail(span, kindOf(error));
     throw error;
   } finally {
-    span.end();
+    endSpan(span);
   }
 }
 
@@ -91,7 +112,9 @@ export async function flushSpans(): Promise<void> {
   const registered: object = trace.getTracerProvider();
   const provider = isProxy(registered) ? registered.getDelegate() : registered;
   if (!isFlushable(provider)) return;
-  const flushed = provider.forceFlush().catch(() => undefined);
+  const flushed = Promise.resolve()
+    .then(() => provider.forceFlush())
+    .catch(() => undefined);
   await Promise.race([flushed, sleep(FLUSH_LIMIT, undefined, { ref: false })]);
 }
 
@@ -106,7 +129,8 @@ function isFlushable(provider: object): provider is { forceFlush(): Promise<void
 }
 
 function begin({ name, kind, attributes = {} }: SpanDescription): Span {
-  return tracer.startSpan(name, { kind: kind === undefined ? SpanKind.INTERNAL : KINDS[kind], attributes });
+  const options = { kind: kind === undefined ? SpanKind.INTERNAL : KINDS[kind], attributes };
+  return startSpan(name, options, context.active());
 }
 
 function kindOf(error: unknown): string {

@@ -90,3 +90,20 @@ describe("a crafted direct reply-to address", () => {
     assert.ok(names.includes("authmq replies"));
   });
 });
+
+test("a connection for first replies that is refused comes when it is not any more", async () => {
+  await using worker = await startWorker();
+  const limit = `vhost-limits/${worker.vhost}/max-connections`;
+  await callManagement("PUT", limit, { value: 4 }); // the client's, for requests, for replies and for events
+  await waitUntil("the connection for events", () =>
+    worker.worker.metrics.render().then((text) => /broker_connected\{purpose="events"\} 1/.test(text)),
+  );
+  await assert.rejects(worker.call("user_get", { username: "nobody" }, 1000), /no reply/);
+  await callManagement("DELETE", limit);
+  await waitUntil("a reply", () =>
+    worker.call("user_get", { username: "nobody" }, 1000).then(
+      ({ resp_code }) => resp_code === 404,
+      () => false,
+    ),
+  );
+});

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parseConfig } from "../../src/config/load.ts";
 import { SIGN_METHODS } from "../../src/config/sections/jwt.ts";
+import { openDatabase } from "../../src/db/database.ts";
 import { folderWith, newFolder, runCli } from "../support/cli.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 
@@ -90,6 +92,16 @@ for (const database of DATABASES) {
     const status = await runCli(["migrate", "--status"], { cwd });
     assert.match(status.stdout, /^0001-user applied \d{4}-/);
     assert.equal((await runCli(create, { cwd, stdin: "correct horse\n" })).code, 0);
+    await using db = openDatabase(parseConfig(raw, { keys: true, env: {}, folder: cwd }).db);
+    const told = await db.selectFrom("event").select(["type", "username"]).orderBy("seq").execute();
+    assert.deepEqual(
+      told.map(({ type, username }) => [type, username]),
+      [
+        ["group.created", null],
+        ["user.created", "root"],
+        ["group.member_added", "root"],
+      ],
+    );
     const again = await runCli(create, { cwd, stdin: "correct horse\n" });
     assert.deepEqual([again.code, again.stderr], [1, "authmq: the username root is taken\n"]);
     const bad = await runCli(["admin", "create", "x", "--email", "nope"], { cwd, stdin: "abc\n" });

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { createAuth } from "../../src/create-auth.ts";
+import { recordEvent } from "../../src/db/queries/events.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createWorker } from "../../src/worker.ts";
 import { closeConnections } from "../support/broker-connections.ts";
+import { callManagement } from "../support/env.ts";
 import { type EventListener, listenForEvents } from "../support/event-listener.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { dataOf } from "../support/replies.ts";
@@ -109,6 +113,27 @@ test("a worker that may not declare the exchange serves, and uses one that is th
   const access_token = await worker.accessToken("chief", ["admin"]);
   dataOf(await worker.call("group_create", { groupname: "here", access_token }));
   await listener.typesOf(undefined, 1);
+});
+
+test("a worker whose connection for events is refused at the start publishes when it is not any more", async () => {
+  await using worker = await startWorker();
+  await using listener = await listenForEvents(worker.url);
+  await worker.worker.stop();
+  const limit = `vhost-limits/${worker.vhost}/max-connections`;
+  await callManagement("PUT", limit, { value: 4 }); // the client's, the listener's, for requests and for replies
+  const lines: string[] = [];
+  const log = createLogTo({ write: (line) => void lines.push(line) }, "info");
+  const late = await createWorker(worker.config, log);
+  try {
+    await late.start();
+    await waitUntil("the refusal", () => lines.some((line) => line.includes('"purpose":"events"')));
+    const data = { groupname: "patient" };
+    await recordEvent(worker.db, { type: "group.created", username: null, actor: null, data });
+    await callManagement("DELETE", limit);
+    await listener.typesOf(undefined, 1);
+  } finally {
+    await late.stop();
+  }
 });
 
 test("what happens without a broker is published by the worker that comes next", async () => {

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
+import { SECTIONS } from "../../src/config/schema.ts";
+import { openLines } from "../../src/observability/line-writer.ts";
 import { createPretty } from "../../src/observability/pretty.ts";
 import { noteWritten } from "../secrets/notes.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { connectRaw } from "../support/raw-caller.ts";
+import { scratchFolder } from "../support/env.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
 import { HOSTILE, OBEYED } from "./hostile.ts";
@@ -144,4 +148,16 @@ test("a log file that cannot be written any more does not end the worker", {
   const [code] = (await once(child, "exit")) as [number | null];
   assert.equal(code, 0);
   await cleanUp();
+});
+
+test("a log file that is renamed is begun anew under its name", async () => {
+  const path = join(scratchFolder, `${randomUUID()}.log`);
+  const sink = await openLines(SECTIONS.log_settings.parse({ handler: "file", handler_settings: { path } }));
+  sink.write("before\n", 50);
+  renameSync(path, `${path}.1`);
+  await waitUntil("a line in the new file", () => {
+    sink.write("after\n", 50);
+    return existsSync(path) && readFileSync(path, "utf8").startsWith("after\n");
+  });
+  assert.match(readFileSync(`${path}.1`, "utf8"), /^before\n(after\n)*$/);
 });

@@ -65,6 +65,18 @@ function rowOf({ id = randomUUID(), type, username, actor, data }: NewEvent, pub
 /** Other issuers' users may have longer names. */
 const MAX_ACTOR = 100;
 
+/** How many events of a type there were about a user since a moment. */
+export async function countEvents(db: Db, type: EventType, username: string, since: Date): Promise<number> {
+  const { total } = await db
+    .selectFrom("event")
+    .select((is) => is.fn.countAll<number | string>().as("total"))
+    .where("username", "=", username)
+    .where("type", "=", type)
+    .where("created_at", ">", toSqlTime(since))
+    .executeTakeFirstOrThrow();
+  return Number(total);
+}
+
 /** The events that wait for being published, in order, at most so many. */
 export async function findUnpublished(db: Db, limit: number): Promise<RecordedEvent[]> {
   const rows = await db

@@ -1,6 +1,9 @@
 import { type Db, dialectOf } from "../database.ts";
 import { toSqlTime } from "../time.ts";
 
+/** By so much clocks may differ without one replica taking another's lease for one of a wrong clock, in milliseconds. */
+const SKEW = 5000;
+
 /** Whether this replica may do the work of this name for so many milliseconds, and no other one. */
 export async function takeLease(db: Db, name: string, duration: number): Promise<boolean> {
   return (await holdLease(db, name, duration)) !== undefined;
@@ -34,7 +37,7 @@ export async function holdLease(
       is.or([
         is("held_until", "<=", toSqlTime(new Date(now))),
         // One that is held for longer than anybody asks for was taken by a replica whose clock is wrong.
-        is("held_until", ">", toSqlTime(until)),
+        is("held_until", ">", toSqlTime(new Date(until.getTime() + SKEW))),
         ...(held === undefined ? [] : [is("held_until", "=", toSqlTime(held))]),
       ]),
     )

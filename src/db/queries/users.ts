@@ -140,14 +140,14 @@ export async function verifyEmail(
   return isActivated ? "activated" : "verified";
 }
 
-/** Locks a user's row until the transaction ends and reads what a login depends on. */
+/** Locks a user's row until the transaction ends and reads what a login, or a message to the user, depends on. */
 export async function lockUser(
   trx: Db,
   username: string,
-): Promise<Pick<UserRow, "username" | "password_hash" | "auth_type" | "activated"> | undefined> {
+): Promise<Pick<UserRow, "username" | "password_hash" | "auth_type" | "email" | "activated"> | undefined> {
   return trx
     .selectFrom("user")
-    .select(["username", "password_hash", "auth_type", "activated"])
+    .select(["username", "password_hash", "auth_type", "email", "activated"])
     .where("username", "=", username)
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isSameName } from "../../db/names.ts";
-import { changeUser as changeRow } from "../../db/queries/users.ts";
+import { changeUser as changeRow, lockUser } from "../../db/queries/users.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { email, hidesUsername, newPassword, revealsUsername, username } from "../fields.ts";
@@ -70,8 +70,8 @@ export const changeUser = defineProcedure({
         const reason = password === undefined ? "activated" : "password";
         await emit(trx, { type: "session.revoked", username: name, data: { reason } });
       }
-      const isOn = activated ?? user.activated === 1;
-      if (address !== undefined && !isProven && isOn)
+      // As it is now: turned off while the password was hashed, an account could activate itself with what it is sent.
+      if (address !== undefined && !isProven && (await lockUser(trx, name))?.activated === 1)
         await requestVerification(context, trx, { username: name, email: address });
       return { success: true as const, msg: `changed user ${user.username}` };
     });

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Trx } from "../../db/database.ts";
 import { foldName } from "../../db/names.ts";
+import { countEvents } from "../../db/queries/events.ts";
 import { createOneTimeToken } from "../../db/queries/one-time-tokens.ts";
 import type { Purpose } from "../../db/tables.ts";
 import { AppError } from "../../errors.ts";
@@ -53,12 +54,21 @@ export function accountKeyOf({ fingerprints }: Pick<Context, "fingerprints">, ac
   return fingerprints.of("one-time token: account", foldName(account));
 }
 
-/** Asks for a proof that somebody reads what is sent to a user's address. */
+/** Messages to the addresses that one account names, in so many milliseconds: it may name other people's. */
+const MAX_VERIFICATIONS = 5;
+const VERIFICATIONS_WITHIN = 60 * 60_000;
+
+/**
+ * Asks for a proof that somebody reads what is sent to a user's address, five times an hour at most. For one user at a
+ * time: its row is locked.
+ */
 export async function requestVerification(
   { app, emit, fingerprints }: Pick<Context, "app" | "emit" | "fingerprints">,
   trx: Trx,
   { username, email }: { readonly username: string; readonly email: string },
 ): Promise<void> {
+  const since = new Date(Date.now() - VERIFICATIONS_WITHIN);
+  if ((await countEvents(trx, "user.verification_requested", username, since)) >= MAX_VERIFICATIONS) return;
   const { id, expiresAt } = await issueOneTimeToken({ fingerprints }, trx, {
     purpose: "email_verification",
     account: username,

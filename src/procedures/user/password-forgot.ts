@@ -38,25 +38,29 @@ export const forgotPassword = defineProcedure({
   async handler(context, given) {
     const { app, commit, db, emit } = context;
     const typed = given.username ?? given.email ?? "";
-    const user = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
-    const mayReset = user?.auth_type === "LOCAL" && user.activated === 1 ? user : undefined;
-    // The same statements, whether there is such an account or not: who asks cannot tell by the time either.
+    const found = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
+    // The same statements, whether there is such an account or not, and has five already: the time tells nothing either.
     return commit(async (trx) => {
-      await lockUser(trx, mayReset?.username ?? "");
+      // As it is now: it may have been deleted, or have another address, since it was found.
+      const user = await lockUser(trx, found?.username ?? "");
+      const mayReset = user?.auth_type === "LOCAL" && user.activated === 1 ? user : undefined;
       const account = mayReset?.username ?? typed;
-      if ((await countOneTimeTokens(trx, accountKeyOf(context, account))) >= MAX_TOKENS) return REPLY;
+      const isTooMany = (await countOneTimeTokens(trx, accountKeyOf(context, account))) >= MAX_TOKENS;
+      const addressee = isTooMany ? undefined : mayReset;
       const { id, expiresAt } = await issueOneTimeToken(context, trx, {
         purpose: "password_reset",
-        account,
-        username: mayReset?.username ?? null,
-        email: mayReset?.email ?? null,
+        // Nobody's: what is too much does not keep the account waiting for longer.
+        account: isTooMany ? "" : account,
+        username: addressee?.username ?? null,
+        email: addressee?.email ?? null,
         lifetime: app.password_reset_valid_time,
       });
-      const event = { id, type: "password.reset_requested", username: user?.username ?? null } as const;
+      const about = isTooMany ? null : (user?.username ?? null);
+      const event = { id, type: "password.reset_requested", username: about } as const;
       const data = { expires_at: expiresAt.toISOString() };
-      if (mayReset === undefined)
+      if (addressee === undefined)
         await recordPrivately(trx, { ...event, actor: null, data: { ...data, refused: true } });
-      else await emit(trx, { ...event, data: { ...data, email: mayReset.email } });
+      else await emit(trx, { ...event, data: { ...data, email: addressee.email } });
       return REPLY;
     });
   },

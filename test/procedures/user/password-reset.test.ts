@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Trx } from "../../../src/db/database.ts";
+import { lockUser } from "../../../src/db/queries/users.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { type EventListener, listenForEvents } from "../../support/event-listener.ts";
 import { connectRaw } from "../../support/raw-caller.ts";
@@ -108,6 +111,22 @@ for (const database of DATABASES) {
         .where("username", "=", "Pestered")
         .execute();
       assert.equal(rows.length, 5);
+    });
+
+    test("makes as many rows for what is too much as for an address that nobody has", async () => {
+      await worker.addUser("Overdone", OLD);
+      const count = async (table: "one_time_token" | "event"): Promise<number> =>
+        (await worker.db.selectFrom(table).selectAll().execute()).length;
+      const madeBy = async (request: object): Promise<number[]> => {
+        const before = [await count("one_time_token"), await count("event")];
+        dataOf(await worker.call("user_password_forgot", request));
+        return [(await count("one_time_token")) - before[0]!, (await count("event")) - before[1]!];
+      };
+      for (let asked = 0; asked < 5; asked++) await madeBy({ username: "overdone" });
+      assert.deepEqual(await madeBy({ email: "overdone@example.com" }), [1, 1]);
+      assert.deepEqual(await madeBy({ email: "not-overdone@example.com" }), [1, 1]);
+      const good = worker.db.selectFrom("one_time_token").selectAll().where("username", "=", "Overdone");
+      assert.equal((await good.execute()).length, 5);
     });
 
     test("stands nowhere in the database, but for its digest", async () => {
@@ -220,3 +239,27 @@ for (const database of DATABASES) {
     });
   });
 }
+
+test("who asks for a password while the account changes gets nothing that is good for another address", async () => {
+  await using worker = await startWorker({ database: "mysql" });
+  const askDuring = async (username: string, change: (trx: Trx) => Promise<unknown>) => {
+    await worker.addUser(username, OLD);
+    const asked = await worker.db.transaction().execute(async (trx) => {
+      await lockUser(trx, username);
+      const reply = worker.call("user_password_forgot", { username });
+      await sleep(500); // by then it has found the user, and waits for the row
+      await change(trx);
+      return { reply };
+    });
+    dataOf(await asked.reply);
+  };
+  await askDuring("Moving", (trx) =>
+    trx.updateTable("user").set({ email: "new@example.com" }).where("username", "=", "Moving").execute(),
+  );
+  await askDuring("Leaving", (trx) => trx.deleteFrom("user").where("username", "=", "Leaving").execute());
+  const rows = await worker.db.selectFrom("one_time_token").select(["username", "email"]).execute();
+  assert.deepEqual(
+    rows.filter(({ username }) => username !== null),
+    [{ username: "Moving", email: "new@example.com" }],
+  );
+});

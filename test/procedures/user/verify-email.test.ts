@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { toSqlTime } from "../../../src/db/time.ts";
+import { lockUser } from "../../../src/db/queries/users.ts";
 import { type EventListener, listenForEvents } from "../../support/event-listener.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { waitUntil } from "../../support/servers/scratch.ts";
@@ -101,6 +104,26 @@ for (const database of DATABASES) {
       assert.equal(await isVerified("Mover"), false);
     });
 
+    test("sends no more than five messages an hour to whatever addresses a user names", async () => {
+      await worker.addUser("Busybody", PASSWORD);
+      const own = await worker.accessToken("Busybody");
+      const requests = Array.from({ length: 8 }, (_, index) =>
+        worker.call("user_change", {
+          username: "busybody",
+          email: `victim-${index}@example.com`,
+          access_token: own,
+        }),
+      );
+      for (const reply of await Promise.all(requests)) dataOf(reply);
+      const sent = worker.db.selectFrom("event").select("id").where("username", "=", "Busybody");
+      assert.equal((await sent.where("type", "=", "user.verification_requested").execute()).length, 5);
+      const created_at = toSqlTime(new Date(Date.now() - 3_600_000));
+      await worker.db.updateTable("event").set({ created_at }).where("username", "=", "Busybody").execute();
+      const email = "own@example.com";
+      dataOf(await worker.call("user_change", { username: "Busybody", email, access_token: own }));
+      dataOf(await verify(await tokenFor("Busybody", email)));
+    });
+
     test("takes no other token", async () => {
       for (const bad of [undefined, null, "", "x", access_token])
         assertRefused(await verify(bad), 401, "INVALID_TOKEN");
@@ -108,3 +131,22 @@ for (const database of DATABASES) {
     });
   });
 }
+
+test("an account that is turned off while its address changes is sent nothing that would activate it", async () => {
+  await using worker = await startWorker({
+    database: "mysql",
+    config: { app_config: { verification_activates: true } },
+  });
+  await worker.addUser("Hasty", PASSWORD);
+  const access_token = await worker.accessToken("Hasty");
+  const asked = await worker.db.transaction().execute(async (trx) => {
+    await lockUser(trx, "Hasty");
+    const email = "elsewhere@example.com";
+    const reply = worker.call("user_change", { username: "Hasty", email, access_token });
+    await sleep(500); // by then it has found the account activated, and waits for the row
+    await trx.updateTable("user").set({ activated: 0 }).where("username", "=", "Hasty").execute();
+    return { reply };
+  });
+  dataOf(await asked.reply);
+  assert.deepEqual(await worker.db.selectFrom("one_time_token").selectAll().execute(), []);
+});
