@@ -114,6 +114,7 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
 
   return {
     wake() {
+      if (isWoken) return; // each abort makes an error to abort with
       isWoken = true;
       if (isWakeable) nap.abort();
     },
