@@ -5,7 +5,7 @@ import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { recordEvent } from "./events.ts";
-import { ensureGroup, ensureMember, listGroupsOf } from "./groups.ts";
+import { createGroup, ensureMember, listGroupsOf } from "./groups.ts";
 import { findUser, isNameTaken, lockUser } from "./users.ts";
 
 /** A user as the directory describes it. */
@@ -140,7 +140,9 @@ async function applyJoins(
   joins: readonly string[],
   takeUser: () => Promise<boolean>,
 ): Promise<boolean> {
-  for (const name of joins) await ensureGroup(trx, name);
+  for (const groupname of joins)
+    if ((await createGroup(trx, groupname)) === "created")
+      await recordEvent(trx, { type: "group.created", username: null, actor: null, data: { groupname } });
   if (!(await takeUser())) return false;
   for (const name of joins) await ensureMember(trx, name, username);
   await recordMemberships(trx, "group.member_added", username, joins);

@@ -42,6 +42,33 @@ for (const database of DATABASES) {
       assert.deepEqual(decodeJwt(access_token as string)["groups"], ["Ops", "dev"]);
     });
 
+    test("tells of the user and of each group that was made, once", async () => {
+      const told = async () => {
+        const events = worker.db.selectFrom("event").select(["type", "username", "data"]).orderBy("seq");
+        return (await events.execute()).map(({ type, username, data }) => {
+          const { groupname } = JSON.parse(data) as { groupname?: string };
+          return [type, username, groupname].filter((word) => word !== undefined && word !== null).join(" ");
+        });
+      };
+      const before = (await told()).length;
+      for (const name of ["first-told", "then-told"]) {
+        await add(name, ["API_PERMtold"]);
+        await worker.login(name, PASSWORD);
+        await worker.login(name, PASSWORD);
+      }
+      assert.deepEqual((await told()).slice(before), [
+        "group.created told",
+        "user.created first-told",
+        "group.member_added first-told told",
+        "session.started first-told",
+        "session.started first-told",
+        "user.created then-told",
+        "group.member_added then-told told",
+        "session.started then-told",
+        "session.started then-told",
+      ]);
+    });
+
     test("gives a user without mail, or with one that is no address, a generated one", async () => {
       for (const [name, mail] of [["no-mail"], ["bad-mail", "not an address"]] as const) {
         await add(name, [], mail === undefined ? {} : { mail });
