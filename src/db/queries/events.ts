@@ -100,14 +100,7 @@ export async function markPublished(db: Db, seqs: readonly number[]): Promise<vo
 
 /** Keeps the events that wait from ever being published, at most so many; says how many they were. */
 export async function withholdEvents(db: Db, limit: number): Promise<number> {
-  const waiting = await db
-    .selectFrom("event")
-    .select("seq")
-    .where("published_at", "is", null)
-    .orderBy("seq")
-    .limit(limit)
-    .execute();
-  const seqs = waiting.map(({ seq }) => Number(seq));
+  const seqs = (await findUnpublished(db, limit)).map(({ seq }) => seq);
   if (seqs.length > 0) await markPublished(db, seqs);
   return seqs.length;
 }
