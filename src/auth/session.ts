@@ -5,10 +5,13 @@ import type { TokenValidator } from "../tokens/validator.ts";
 /** A binding to this address is good from everywhere. */
 export const ANY_IP = "*";
 
-/** What became of an ID token: it is alive, was alive once, or is not in order. */
+/** What an unexpired ID token says of a session, whether the session is still there or not. */
+export type NamedSession = Pick<SessionRow, "token_id" | "username">;
+
+/** The state of the session of an ID token; "refused" when the token itself is not accepted. */
 export type Resumed =
   | { readonly state: "alive"; readonly session: SessionRow }
-  | { readonly state: "revoked"; readonly username: string }
+  | { readonly state: "ended"; readonly session: NamedSession }
   | { readonly state: "refused" };
 
 const REFUSED: Resumed = { state: "refused" };
@@ -21,13 +24,13 @@ export async function resumeSession(
 ): Promise<Resumed> {
   const claims = validator.verifyIdToken(idToken);
   if (claims === undefined) return REFUSED;
-  const comesFrom = (bound: string): boolean => bound === ANY_IP || bound === ip;
-  const row = await lookups.session(claims.tokenId);
-  if (row === undefined)
-    return comesFrom(claims.ip) ? { state: "revoked", username: claims.username } : REFUSED;
+  const { tokenId: token_id, username } = claims;
+  const row = await lookups.session(token_id);
   // The row decides; the token must only agree with it.
-  const agrees =
-    row.token_id === claims.tokenId && row.username === claims.username && row.sign_method === claims.method;
-  const alive = row.valid_until.getTime() > Date.now();
-  return agrees && alive && comesFrom(row.ip) ? { state: "alive", session: row } : REFUSED;
+  if (row !== undefined && !(row.username === username && row.sign_method === claims.method)) return REFUSED;
+  const boundTo = row?.ip ?? claims.ip;
+  if (boundTo !== ANY_IP && boundTo !== ip) return REFUSED;
+  const now = Date.now();
+  if (row !== undefined && row.valid_until.getTime() > now) return { state: "alive", session: row };
+  return claims.validUntil.getTime() > now ? { state: "ended", session: { token_id, username } } : REFUSED;
 }

@@ -8,16 +8,6 @@ import { type Procedure, tokenField } from "./procedure.ts";
 /** Who calls. */
 export type Identity = Pick<Context, "caller" | "session">;
 
-/** An ID token of this installation that is in order, but whose session has ended. */
-export class RevokedToken extends AppError {
-  readonly username: string;
-
-  constructor(username: string) {
-    super("INVALID_TOKEN", "revoked");
-    this.username = username;
-  }
-}
-
 interface Asking {
   readonly request: Readonly<Record<string, unknown>>;
   readonly input: Readonly<Record<string, unknown>>;
@@ -43,8 +33,9 @@ export async function authorize(
   if (field === "id_token") {
     const resumed = await resumeSession(services, token, addressIn(input));
     if (resumed.state === "refused") throw new AppError("INVALID_TOKEN");
-    notes.user = resumed.state === "revoked" ? resumed.username : resumed.session.username;
-    if (resumed.state === "revoked") throw new RevokedToken(resumed.username);
+    notes.user = resumed.session.username;
+    if (resumed.state === "ended" && procedure.access !== "any_id_token")
+      throw new AppError("INVALID_TOKEN", "the session has ended");
     return { caller: undefined, session: resumed.session };
   }
   const caller = await identify(services, token);

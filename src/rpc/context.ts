@@ -2,6 +2,7 @@ import type { StillWanted } from "../auth/lane.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { LastUse } from "../auth/last-use.ts";
 import type { Login } from "../auth/login.ts";
+import type { NamedSession } from "../auth/session.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import type { AppConfig } from "../config/schema.ts";
@@ -20,10 +21,11 @@ import type { Inbox } from "./inbox.ts";
 
 /**
  * Who may call a procedure. public: anyone; optional: anyone, but a token that is given must be good; id_token: the
- * holder of a live ID token; user: any access token; self: an admin, or the user that `username` names; admin: an
- * access token that lists the admin group.
+ * holder of an ID token whose session is alive; any_id_token: the holder of an unexpired ID token, even if its session
+ * has ended; user: any access token; self: an admin, or the user that `username` names; admin: an access token that
+ * lists the admin group.
  */
-export type Access = "public" | "optional" | "id_token" | "user" | "self" | "admin";
+export type Access = "public" | "optional" | "id_token" | "any_id_token" | "user" | "self" | "admin";
 
 /** What every request may use; one for the whole process. */
 export interface Services {
@@ -74,4 +76,8 @@ type CallerOf<A extends Access> = A extends "user" | "self" | "admin"
     ? Authenticated | undefined
     : undefined;
 
-type SessionOf<A extends Access> = A extends "id_token" ? SessionRow : undefined;
+type SessionOf<A extends Access> = A extends "id_token"
+  ? SessionRow
+  : A extends "any_id_token"
+    ? NamedSession
+    : undefined;

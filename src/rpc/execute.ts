@@ -6,7 +6,7 @@ import { recordEvent } from "../db/queries/events.ts";
 import { AppError, type FieldFault } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
-import { addressIn, authorize, type Identity, RevokedToken } from "./authorize.ts";
+import { addressIn, authorize, type Identity } from "./authorize.ts";
 import { commit } from "./commit.ts";
 import type { Emit, Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
@@ -44,23 +44,16 @@ export async function execute(services: Services, prepared: Prepared, underway: 
   if (error !== undefined) throw new AppError("INVALID_INPUT", undefined, { fields: toFields(error) });
   const identify = (identity: Identity): RequestIdentity | undefined =>
     incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
-  try {
-    const identity = await authorize(services, procedure, { request, input, notes });
-    const about = procedure.remembersAnswer === true ? identify(identity) : undefined;
-    const answer = (): Promise<Envelope> =>
-      about === undefined
-        ? run(services, procedure, underway, { identity, about, input })
-        : once(services, procedure, underway, { identity, about, input });
-    const account = procedure.guesses?.(input);
-    if (account === undefined) return await answer();
-    const origin = { userId: incoming?.userId ?? "", ip: addressIn(input) };
-    return await throttled(services.throttle, { account, origin, deadline: underway.deadline }, answer);
-  } catch (failure) {
-    // Whoever asks again for the end of a session has it.
-    if (failure instanceof RevokedToken && isRepeat(incoming) && procedure.whenRevoked !== undefined)
-      return successEnvelope(200, procedure.output.parse(procedure.whenRevoked(failure.username)));
-    throw failure;
-  }
+  const identity = await authorize(services, procedure, { request, input, notes });
+  const about = procedure.remembersAnswer === true ? identify(identity) : undefined;
+  const answer = (): Promise<Envelope> =>
+    about === undefined
+      ? run(services, procedure, underway, { identity, about, input })
+      : once(services, procedure, underway, { identity, about, input });
+  const account = procedure.guesses?.(input);
+  if (account === undefined) return answer();
+  const origin = { userId: incoming?.userId ?? "", ip: addressIn(input) };
+  return throttled(services.throttle, { account, origin, deadline: underway.deadline }, answer);
 }
 
 interface Authorised<About> {
@@ -170,10 +163,6 @@ async function run(
 /** Refusals that what is in the database decides; who may do what is looked at anew each time. */
 function isAnswer({ respCode }: AppError): boolean {
   return [400, 404, 409].includes(respCode);
-}
-
-function isRepeat(incoming: Incoming | undefined): boolean {
-  return incoming !== undefined && (incoming.redelivered || incoming.idempotencyKey !== undefined);
 }
 
 function callerOf({ caller, session }: Identity): string {

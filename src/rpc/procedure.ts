@@ -31,8 +31,6 @@ export interface Procedure<
   ): Promise<z.output<Output>>;
   /** What its handler may fail with, beside what `errorsOf` knows of every procedure. */
   readonly errors?: readonly ErrorCode[];
-  /** What a repeated request gets whose ID token is ours, but revoked: for the one that revokes it. */
-  whenRevoked?(username: string): z.output<Output>;
   /** The request without its token, by the rules of this installation. */
   input(app: AppConfig): Input;
   readonly output: Output;
@@ -54,7 +52,7 @@ export type ReplyOf<P extends Procedure> = z.output<P["output"]>;
 
 type TokenOf<A extends Access> = A extends "public"
   ? unknown
-  : A extends "id_token"
+  : A extends "id_token" | "any_id_token"
     ? { id_token: string }
     : A extends "optional"
       ? { access_token?: string }
@@ -82,7 +80,7 @@ export function defineProcedure<
 /** The field that carries the token of an access level; undefined where there is none. */
 export function tokenField(access: Access): "id_token" | "access_token" | undefined {
   if (access === "public") return undefined;
-  return access === "id_token" ? "id_token" : "access_token";
+  return access === "id_token" || access === "any_id_token" ? "id_token" : "access_token";
 }
 
 /** Every code that a failure of a procedure may have, in the order of the table. */

@@ -12,6 +12,7 @@ const CALLERS = {
   public: "anyone",
   optional: "anyone; a token that is given must be good",
   id_token: "the holder of the ID token",
+  any_id_token: "the holder of an unexpired ID token, even if its session has ended",
   user: "any user, with an access token",
   self: "an admin, or the user that `username` names, with an access token",
   admin: "an admin, with an access token",

@@ -20,6 +20,8 @@ export interface IdTokenClaims {
   readonly username: string;
   readonly method: string;
   readonly ip: string;
+  /** Its `exp`. */
+  readonly validUntil: Date;
 }
 
 /** Checks tokens; a token that is not in order gives undefined, whatever is wrong with it. */
@@ -112,7 +114,8 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     if (tokenId > MAX_TOKEN_ID) return undefined;
     const { sub: username, ip } = token.claims;
     const { claims, key, alg: method } = token;
-    return { times: timesOf(claims), key, token: { tokenId, username, method, ip } };
+    const validUntil = new Date(claims.exp * 1000);
+    return { times: timesOf(claims), key, token: { tokenId, username, method, ip, validUntil } };
   };
   return {
     verifyAccessToken: remembering(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),

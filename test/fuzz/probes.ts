@@ -16,7 +16,7 @@ const NOBODY = "nobody-at-all";
 const PROBES: Readonly<Partial<Record<string, Probe>>> = {
   // Where failed logins have to wait, this one waits with them.
   login: { request: { username: "alice", password: "no such password" }, codes: [401, 429] },
-  logout: { request: {}, tokens: { id_token: "revoked" }, codes: [401] },
+  logout: { request: {}, tokens: { id_token: "revoked" }, codes: [200] },
   token: { request: {}, tokens: { id_token: "session" }, codes: [200] },
   session_revoke: { request: { username: NOBODY }, tokens: BY_ADMIN, codes: [404] },
   introspect: { request: {}, tokens: { token: "session" }, codes: [200] },

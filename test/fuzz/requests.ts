@@ -238,13 +238,14 @@ function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member
 /** Tokens that are good where this access is asked for, of some users, or of administrators only. */
 const GOOD_FOR = {
   id_token: ["session", "session", "bound-session"],
+  any_id_token: ["session", "revoked", "bound-session"],
   admin: ["admin"],
   others: ["admin", "alice", "carol"],
 } as const satisfies Record<string, readonly TokenName[]>;
 
 /** Mostly a token that could be good here. */
 function tokenNode({ access }: Procedure): fc.Arbitrary<Node> {
-  const names = GOOD_FOR[access === "id_token" || access === "admin" ? access : "others"];
+  const names = access in GOOD_FOR ? GOOD_FOR[access as keyof typeof GOOD_FOR] : GOOD_FOR.others;
   return fc.record({
     token: fc.oneof(
       { weight: 6, arbitrary: fc.record({ of: fc.constantFrom<TokenName[]>(...names) }) },

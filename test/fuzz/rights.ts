@@ -13,11 +13,7 @@ export interface Rules {
  * Whether a success would be right, as far as that can be told from outside: it never is without a token that this
  * installation has given out for this use, or a password that fits. Who may is not asked to succeed.
  */
-export function mayOnceSucceed(
-  procedure: Procedure,
-  { reading, properties }: Rendered,
-  rules: Rules,
-): boolean {
+export function mayOnceSucceed(procedure: Procedure, { reading }: Rendered, rules: Rules): boolean {
   if ("error" in reading) return false;
   const { object } = reading;
   const field = tokenField(procedure.access);
@@ -28,16 +24,15 @@ export function mayOnceSucceed(
   if (holder === undefined || holder.kind !== (field === "id_token" ? "id" : "access")) return false;
   if (procedure.access === "admin") return holder.isAdmin;
   if (procedure.access === "self") return holder.isAdmin || isSame(object["username"], holder.username);
-  if (procedure.access !== "id_token") return true;
-  const isKeyed = properties.messageId !== undefined || properties.headers !== undefined;
-  if (holder.isRevoked) return isKeyed && procedure.whenRevoked !== undefined;
+  if (field !== "id_token") return true;
+  if (holder.isRevoked && procedure.access !== "any_id_token") return false;
   // Which spellings name the address it is bound to is not this one's to say.
   return holder.ip === "*" || typeof object["ip"] === "string";
 }
 
 /** Whether a success of it leaves something behind. */
 export function hasEffect(procedure: Procedure): boolean {
-  return procedure.remembersAnswer === true || procedure.whenRevoked !== undefined;
+  return procedure.remembersAnswer === true || procedure.access === "any_id_token";
 }
 
 /** A database may find a name by a spelling that only it takes for the same: the password is what counts. */

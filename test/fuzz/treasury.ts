@@ -12,7 +12,7 @@ export interface Holder {
   readonly isAdmin: boolean;
   /** What an ID token is bound to. */
   readonly ip: string;
-  /** An ID token of a session that has ended: good for a repeated logout only. */
+  /** An ID token of a session that has ended: good for logout only. */
   readonly isRevoked: boolean;
 }
 

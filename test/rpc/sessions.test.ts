@@ -140,7 +140,7 @@ for (const database of DATABASES) {
       assert.ok(!(await isAlive(token)));
     });
 
-    test("logout with a key may come twice, also when the session has ended otherwise", async () => {
+    test("logout may come twice, with a key or without one, and needs no second session", async () => {
       const username = await newUser();
       const id_token = await login(undefined, { username, password: PASSWORD });
       const key = newKey();
@@ -148,7 +148,7 @@ for (const database of DATABASES) {
       assert.equal(first.resp_code, 200);
       assert.deepEqual(await caller.call(key, "logout", { id_token }), first);
       assert.deepEqual(await caller.call(newKey(), "logout", { id_token }), first);
-      assert.equal((await caller.call(undefined, "logout", { id_token })).resp_code, 401);
+      assert.deepEqual(await caller.call(undefined, "logout", { id_token }), first);
       assert.equal((await caller.call(newKey(), "token", { id_token })).resp_code, 401);
     });
 

@@ -3,7 +3,7 @@ import type { QueueName } from "../../../src/config/queues.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
-import { FORBIDDEN, INVALID_TOKEN, invalid, NO_IP, NO_TEXT, NOT_ACTIVATED } from "../envelopes.ts";
+import { FORBIDDEN, INVALID_TOKEN, invalid, NO_IP, NO_TEXT, NOT_ACTIVATED, ok } from "../envelopes.ts";
 import { PASSWORD, type World } from "../world.ts";
 
 interface Holder {
@@ -67,9 +67,31 @@ const endedFor = (end: (typeof ENDS)[string], world: World): Promise<Scene> =>
     return { request: { id_token: held.id_token }, reply: INVALID_TOKEN };
   });
 
+const sessionsIn = ({ db }: World) => db.selectFrom("token").selectAll().orderBy("token_id").execute();
+
 const ended = [
   ...attacks("an ID token on token after", "token", ENDS, endedFor),
-  ...attacks("an ID token on logout after", "logout", pick(ENDS, "a logout", "another login"), endedFor),
+  ...attacks(
+    "an ID token on logout, which ends nothing else, after",
+    "logout",
+    pick(ENDS, "a logout", "another login", "the deletion of the user, whose name somebody else has now"),
+    async (end, world) => {
+      const held = await holder(world);
+      await end(world, held);
+      const sessions = await sessionsIn(world);
+      return {
+        request: { id_token: held.id_token },
+        reply: ok({ msg: `logged out ${held.username}` }),
+        after: async () => assert.deepEqual(await sessionsIn(world), sessions),
+      };
+    },
+  ),
+  ...attacks(
+    "an ID token on logout after",
+    "logout",
+    pick(ENDS, "a change of its row's algorithm", "the transfer of its row to another user"),
+    endedFor,
+  ),
 ];
 
 const deactivated = [
