@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { InvalidCredentialsError } from "ldapts";
+import { InvalidCredentialsError, UnwillingToPerformError } from "ldapts";
 import { type Editor, missingFor, withClient } from "./directories.ts";
+import { startDs389 } from "./ds389.ts";
 import { startOpenLdap } from "./openldap.ts";
 import { startSamba } from "./samba.ts";
 import { Scratch } from "./scratch.ts";
@@ -46,6 +47,35 @@ test("Samba tells users their groups, refuses those who are locked out, and leav
   await assert.rejects(readEntry(user), (error) => {
     return error instanceof InvalidCredentialsError && error.message.includes("data 775");
   });
+  await assertEnds(server);
+});
+
+test("389 Directory Server tells users their groups, refuses what its policy refuses, and leaves no process", {
+  skip: missingFor("ds389") ?? false,
+}, async () => {
+  await using scratch = new Scratch();
+  const server = await startDs389(scratch);
+  const dn = await server.addPerson(NAME, "sesame", { groups: ["dev", "x, y"] });
+  await server.addGroup("all", [`cn=dev,${server.groupsDn}`]);
+  await server.restart();
+  const user = { url: server.url, dn, password: "sesame" };
+  const attributes = ["uid", "memberOf", "userPassword"];
+  const { searchEntries } = await withClient(user, (client) =>
+    client.search(dn, { scope: "base", attributes }),
+  );
+  const [entry] = searchEntries;
+  assert.deepEqual(
+    { ...entry, memberOf: [entry?.["memberOf"]].flat().sort() },
+    {
+      dn: `uid=\\23o\\22b\\2C \\5C,${server.baseDn}`,
+      uid: NAME,
+      memberOf: [`cn=all,${server.groupsDn}`, `cn=dev,${server.groupsDn}`, `cn=x\\2C y,${server.groupsDn}`],
+      userPassword: [],
+    },
+  );
+  await server.setPolicy({ passwordMustChange: "on" });
+  await server.setAttributes(dn, { userPassword: "opened" });
+  await assert.rejects(readEntry({ ...user, password: "opened" }), UnwillingToPerformError);
   await assertEnds(server);
 });
 

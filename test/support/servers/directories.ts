@@ -14,6 +14,11 @@ const NEEDS = {
     programs: ["samba", "samba-tool", "openssl"],
     files: ["/usr/share/samba/setup/provision.ldif"],
   },
+  ds389: {
+    packages: "389-ds-base",
+    programs: ["ns-slapd"],
+    files: ["/usr/share/dirsrv/data/template-dse.ldif", "/usr/share/dirsrv/data/60kerberos.ldif"],
+  },
 } as const;
 
 /** What a test needs for a directory and this machine lacks, for its `skip`; undefined when it can be started. */

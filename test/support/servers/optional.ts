@@ -30,6 +30,7 @@ const SUITES: readonly Suite[] = [
     ],
     missing: () => missingFor("samba"),
   },
+  { name: "389 Directory Server", packages: ["389-ds-base"], missing: () => missingFor("ds389") },
   {
     name: "Kerberos",
     packages: [
