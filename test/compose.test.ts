@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { Faults } from "../src/config/fault.ts";
 import { overlayEnvironment } from "../src/config/environment.ts";
 
 interface Service {
@@ -70,6 +71,7 @@ test("the variables of the workers name keys of the configuration", () => {
   const variables = Object.entries(services["worker"]?.environment ?? {})
     .filter(([name]) => name !== "AUTHMQ_CONFIG")
     .map(([name, value]) => [name.replace(/_FILE$/, ""), value]);
-  const { faults } = overlayEnvironment({}, Object.fromEntries(variables) as Record<string, string>);
-  assert.deepEqual(faults, []);
+  const faults = new Faults();
+  overlayEnvironment({}, Object.fromEntries(variables) as Record<string, string>, faults);
+  assert.deepEqual(faults.list(), []);
 });

@@ -12,7 +12,7 @@ export async function connectBroker(
 ): Promise<ChannelModel> {
   const model = await connect(
     {
-      protocol: amqp.ca === undefined ? "amqp" : "amqps",
+      protocol: amqp.tls ? "amqps" : "amqp",
       hostname: host,
       port,
       username: amqp.username,

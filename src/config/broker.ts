@@ -1,23 +1,31 @@
 import { readCa } from "./ca.ts";
-import type { ConfigFault } from "./fault.ts";
 import { type BrokerNode, parseNode } from "./broker-node.ts";
+import type { Faults } from "./fault.ts";
 import type { AmqpConfig } from "./schema.ts";
+import { omit, type Section } from "./section.ts";
 
 /** The broker, checked: its nodes in the order to try them, and the CA is read. */
-export interface BrokerConfig extends Omit<AmqpConfig, "host" | "port"> {
+export interface BrokerConfig extends Omit<AmqpConfig, "url" | "host" | "port" | "tls"> {
   readonly nodes: readonly [BrokerNode, ...BrokerNode[]];
+  /** Whether connections are TLS; the broker's certificate is checked then. */
+  readonly tls: boolean;
+  /** Undefined: the CAs that Node knows. */
   readonly ca: Buffer | undefined;
 }
 
+const SECTION = "amqp_settings";
+
 /** Checks the section as a whole; what is wrong goes into `faults`. */
 export function readBroker(
-  settings: AmqpConfig | undefined,
+  { parts = {}, whole }: Section<"amqp_settings">,
   folder: string,
-  faults: ConfigFault[],
+  faults: Faults,
 ): BrokerConfig | undefined {
-  if (settings === undefined) return undefined;
-  const { host, port, ...rest } = settings;
+  const ca = readCa(parts.ca_file, SECTION, folder, faults);
+  if (parts.tls === false && parts.ca_file !== undefined)
+    faults.push({ path: `${SECTION}.tls`, msg: "is false, and ca_file is given: remove one of them" });
+  if (whole === undefined) return undefined;
+  const { host, port, tls, ...rest } = omit(whole, ["url"]);
   const [first, ...others] = [host].flat().flatMap((text) => parseNode(text, port) ?? []);
-  const ca = readCa(settings.ca_file, "amqp_settings", folder, faults);
-  return first && { ...rest, nodes: [first, ...others], ca };
+  return first && { ...rest, nodes: [first, ...others], tls: tls ?? ca !== undefined, ca };
 }

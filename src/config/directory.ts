@@ -1,7 +1,8 @@
 import { readCa } from "./ca.ts";
 import { type DistinguishedName, domainOf, formatDn, parseDn } from "./dn.ts";
-import { BadSetting, collectFault, type ConfigFault } from "./fault.ts";
+import { BadSetting, collectFault, type Faults } from "./fault.ts";
 import type { LdapSettings } from "./schema.ts";
+import { omit, type Section } from "./section.ts";
 import { parseUserFilter, PLACEHOLDER, type UserFilter } from "./user-filter.ts";
 
 /** One directory server: where it is, and whether TLS begins with the connection, on it, or not at all. */
@@ -17,19 +18,14 @@ export type BindMode =
   | { readonly kind: "search" }
   | { readonly kind: "template"; readonly template: string; readonly isDn: boolean };
 
+/** Keys that are read into something else. */
+const RAW_KEYS = [
+  ...(["address", "user_filter", "bind", "bind_dn", "bind_password"] as const),
+  ...(["start_tls", "ca_file", "groups_base_dn"] as const),
+] as const;
+
 /** The directory, checked: addresses are taken apart, the filter is parsed, the CA is read. */
-export interface DirectoryConfig
-  extends Omit<
-    LdapSettings,
-    | "address"
-    | "user_filter"
-    | "bind"
-    | "bind_dn"
-    | "bind_password"
-    | "start_tls"
-    | "ca_file"
-    | "groups_base_dn"
-  > {
+export interface DirectoryConfig extends Omit<LdapSettings, (typeof RAW_KEYS)[number]> {
   readonly servers: readonly DirectoryServer[];
   readonly ca: Buffer | undefined;
   readonly userFilter: UserFilter;
@@ -49,16 +45,17 @@ const DEFAULT_BIND = String.raw`{domain}\{username}`;
 
 /** Checks the section as a whole; what is wrong goes into `faults`. */
 export function readDirectory(
-  settings: LdapSettings | undefined,
+  { parts, whole }: Section<"ldap_settings">,
   folder: string,
-  faults: ConfigFault[],
+  faults: Faults,
 ): DirectoryConfig | undefined {
-  if (settings === undefined) return undefined;
-  const { address, user_filter, bind, bind_dn, bind_password, start_tls, ca_file, groups_base_dn, ...rest } =
-    settings;
-  const fault = (key: string, msg: string): void => void faults.push({ path: `${SECTION}.${key}`, msg });
+  if (parts === undefined) return undefined;
+  const { address, user_filter, bind, bind_dn, bind_password, start_tls, ca_file, groups_base_dn } = parts;
+  const fault = (key: string, msg: string): void => faults.push({ path: `${SECTION}.${key}`, msg });
+  const has = (key: keyof LdapSettings): boolean => faults.has(`${SECTION}.${key}`);
   const addresses = [address].flat();
   const servers = addresses.flatMap((url, index) => {
+    if (url === undefined) return [];
     const path = Array.isArray(address) ? `${SECTION}.address.${index}` : `${SECTION}.address`;
     return collectFault(faults, path, () => readServer(url, start_tls ?? ca_file !== undefined)) ?? [];
   });
@@ -67,26 +64,37 @@ export function readDirectory(
   if (ca_file !== undefined && servers.some(({ tls }) => tls === "none"))
     fault("ca_file", "is given, so the connection must be TLS: use ldaps://, or leave start_tls out");
   const ca = readCa(ca_file, SECTION, folder, faults);
-  const userFilter = collectFault(faults, `${SECTION}.user_filter`, () => parseUserFilter(user_filter));
-  const mode = collectFault(faults, `${SECTION}.bind`, () => {
-    return readBind(bind ?? (bind_dn === undefined ? DEFAULT_BIND : SEARCH), rest.domain);
-  });
-  if ((bind_dn === undefined) !== (bind_password === undefined))
-    fault(bind_dn === undefined ? "bind_dn" : "bind_password", "bind_dn and bind_password go together");
-  if (mode?.kind === "search" && bind_dn === undefined)
-    fault("bind_dn", "is required for bind search: the account that searches");
-  const base = collectFault(faults, `${SECTION}.base_dn`, () => readDn(rest.base_dn));
-  const groupsBase =
-    groups_base_dn === undefined
+  const userFilter =
+    user_filter === undefined
       ? undefined
-      : collectFault(faults, `${SECTION}.groups_base_dn`, () => readDn(groups_base_dn));
-  if (userFilter === undefined || mode === undefined || base === undefined) return undefined;
+      : collectFault(faults, `${SECTION}.user_filter`, () => parseUserFilter(user_filter));
+  const mode = has("bind")
+    ? undefined
+    : collectFault(faults, `${SECTION}.bind`, () =>
+        readBind(bind ?? (bind_dn === undefined ? DEFAULT_BIND : SEARCH), parts.domain ?? ""),
+      );
+  if ((bind_dn === undefined) !== (bind_password === undefined) && !has("bind_dn") && !has("bind_password"))
+    fault(bind_dn === undefined ? "bind_dn" : "bind_password", "bind_dn and bind_password go together");
+  else if (mode?.kind === "search" && bind_dn === undefined && !has("bind_dn"))
+    fault("bind_dn", "is required for bind search: the account that searches");
+  const base = collectDn(faults, "base_dn", parts.base_dn);
+  const groupsBase = collectDn(faults, "groups_base_dn", groups_base_dn);
+  if (whole === undefined || userFilter === undefined || mode === undefined || base === undefined)
+    return undefined;
   const service =
     bind_dn === undefined || bind_password === undefined
       ? undefined
       : { dn: bind_dn, password: bind_password };
   const groupsBaseDn = groups_base_dn ?? formatDn(domainOf(base));
-  return { ...rest, servers, ca, userFilter, bind: mode, groupsBase, groupsBaseDn, service };
+  return { ...omit(whole, RAW_KEYS), servers, ca, userFilter, bind: mode, groupsBase, groupsBaseDn, service };
+}
+
+function collectDn(
+  faults: Faults,
+  key: "base_dn" | "groups_base_dn",
+  text: string | undefined,
+): DistinguishedName | undefined {
+  return text === undefined ? undefined : collectFault(faults, `${SECTION}.${key}`, () => readDn(text));
 }
 
 function readDn(text: string): DistinguishedName {

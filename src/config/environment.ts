@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { BadSetting, collectFault, type ConfigFault, reasonOf } from "./fault.ts";
+import { BadSetting, type Faults, reasonOf } from "./fault.ts";
+import { parseJson } from "./json.ts";
 import { configSchema } from "./schema.ts";
 
 const PREFIX = "AUTHMQ__";
@@ -8,6 +9,15 @@ const FILE_SUFFIX = "_file";
 
 /** How a list begins that may be a text instead: [::1] is a text. */
 const LIST = /^\s*\[\s*["\]]/;
+
+/** How a value that is no text is written. */
+const JSON_TYPES: Readonly<Record<string, string>> = {
+  integer: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list in JSON",
+  object: "an object in JSON",
+};
 
 /** The part of JSON Schema that says how a text from the environment is read. */
 interface Shape {
@@ -29,32 +39,47 @@ const ROOT: Shape = z
 
 /**
  * Lays `AUTHMQ__SECTION__KEY=value` over the raw configuration; `..._FILE` takes the value from a file.
- * A list or object is given as JSON, a list's member by its index. Faults carry the variable's name.
+ * A list or object is given as JSON, a list's member by its index. Faults carry the variable's name, and `sources` has
+ * the variable of each path that one sets.
  */
 export function overlayEnvironment(
   raw: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string | undefined>>,
-): { raw: Record<string, unknown>; faults: ConfigFault[] } {
-  const faults: ConfigFault[] = [];
+  faults: Faults,
+): { raw: Record<string, unknown>; sources: Map<string, string> } {
   const result = structuredClone(raw) as Record<string, unknown>; // a clone of a JSON object is one
-  const seen = new Map<string, string>();
+  const sources = new Map<string, string>();
   // A whole section first, then its keys: the order of the environment must not matter.
   const variables = Object.entries(env).sort(([a], [b]) => a.split("__").length - b.split("__").length);
   for (const [name, text] of variables) {
     if (!name.startsWith(PREFIX) || text === undefined) continue;
-    collectFault(faults, name, () => {
-      const { path, shape, fromFile } = findKey(name);
-      const key = path.join(".");
-      const other = seen.get(key);
-      if (other !== undefined) throw new BadSetting(`sets the same key as ${other}: give one of them`);
-      seen.set(key, name);
-      assign(result, path, parse(fromFile ? readSecretFile(text) : text, shape));
-    });
+    const target = findKey(name);
+    if (target === undefined) {
+      faults.pushFrom(name, "names no key of the configuration: docs/configuration.md lists them");
+      continue;
+    }
+    const { path, shape, fromFile } = target;
+    const key = path.join(".");
+    const other = sources.get(key);
+    if (other !== undefined) {
+      faults.pushFrom(name, `sets the same key as ${other}: give one of them`, [key]);
+      continue;
+    }
+    sources.set(key, name);
+    let value: unknown;
+    try {
+      value = parse(fromFile ? readSecretFile(text) : text, shape);
+    } catch (error) {
+      if (!(error instanceof BadSetting)) throw error;
+      faults.pushFrom(name, error.message, [key]);
+    }
+    // Also what has no value makes the objects around it, so that what else is missing in them is found.
+    assign(result, path, value, faults);
   }
-  return { raw: result, faults };
+  return { raw: result, sources };
 }
 
-function findKey(name: string): { path: string[]; shape: Shape; fromFile: boolean } {
+function findKey(name: string): { path: string[]; shape: Shape; fromFile: boolean } | undefined {
   const path = name.slice(PREFIX.length).toLowerCase().split("__");
   const shape = shapeAt(path);
   if (shape !== undefined) return { path, shape, fromFile: false };
@@ -64,7 +89,7 @@ function findKey(name: string): { path: string[]; shape: Shape; fromFile: boolea
     const targetShape = shapeAt(target);
     if (targetShape !== undefined) return { path: target, shape: targetShape, fromFile: true };
   }
-  throw new BadSetting("names no key of the configuration");
+  return undefined;
 }
 
 function shapeAt(path: readonly string[]): Shape | undefined {
@@ -97,13 +122,21 @@ function parse(text: string, shape: Shape): unknown {
   const mayBeText = shape.anyOf?.some(({ type }) => type === "string") === true;
   if (shape.type === "string" || (mayBeText && !LIST.test(text))) return text;
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
-    throw new BadSetting(`must be ${shape.type === undefined ? "JSON" : `a JSON ${shape.type}`}`);
+    throw new BadSetting(
+      `must be ${shape.type === undefined ? "JSON" : (JSON_TYPES[shape.type] ?? shape.type)}`,
+    );
   }
 }
 
-function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+function assign(
+  target: Record<string, unknown>,
+  path: readonly string[],
+  value: unknown,
+  faults: Faults,
+  parents: readonly string[] = [],
+): void {
   const [key, ...rest] = path;
   if (key === undefined) return;
   if (rest.length === 0) {
@@ -111,6 +144,12 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
     return;
   }
   const inner = target[key];
-  if (typeof inner !== "object" || inner === null) target[key] = /^\d+$/.test(rest[0] ?? "") ? [] : {};
-  assign(target[key] as Record<string, unknown>, rest, value); // made or seen to be an object one line above
+  const isList = /^\d+$/.test(rest[0] ?? "");
+  const place = [...parents, key];
+  if (typeof inner !== "object" || inner === null || Array.isArray(inner) !== isList) {
+    if (inner !== undefined)
+      faults.push({ path: place.join("."), msg: `must be ${isList ? "a list" : "an object"}` });
+    target[key] = isList ? [] : {};
+  }
+  assign(target[key] as Record<string, unknown>, rest, value, faults, place); // made or seen to be an object above
 }

@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
-import { collectFault, type ConfigFault } from "./fault.ts";
+import { collectFault, type Faults } from "./fault.ts";
 import {
+  checkReadable,
   isSameKey,
   isSymmetric,
   readFingerprintKey,
@@ -8,8 +9,9 @@ import {
   readVerificationKey,
   verificationKeyOf,
 } from "./keys.ts";
-import type { Settings } from "./schema.ts";
-import type { RingKeySetting, SignMethod } from "./sections/jwt.ts";
+import type { Parts } from "./parts.ts";
+import type { Section } from "./section.ts";
+import type { RingKeySetting, SecretSetting, SignMethod } from "./sections/jwt.ts";
 
 /** One key of this installation, and the algorithm that it is for. */
 export interface SigningKey {
@@ -51,26 +53,37 @@ export interface IssuerConfig {
 
 /** The signing key and the issuers to trust, the own one among them; what is wrong goes into `faults`. */
 export function readIssuers(
-  creation: Settings["jwt_creation"],
-  absent: boolean,
-  validation: Settings["jwt_validation"] | undefined,
+  creation: Section<"jwt_creation">,
+  { parts: validation = [] }: Section<"jwt_validation">,
   folder: string,
-  faults: ConfigFault[],
+  faults: Faults,
 ): { signing: SigningConfig | undefined; issuers: IssuerConfig[] } {
-  if (absent) {
+  if (creation.parts === undefined && !faults.has("jwt_creation")) {
     const msg = 'is missing: "authmq init" writes a configuration with a signing key';
     faults.push({ path: "jwt_creation", msg });
   }
-  const signing = creation && readSigning(creation, folder, faults);
+  const signing = readSigning(creation, folder, faults);
+  const own = creation.parts?.issuer;
+  const names = new Set<string>();
   const issuers: IssuerConfig[] = [];
-  for (const [index, { name, secret, methods, audience }] of (validation ?? []).entries()) {
+  for (const [index, entry] of validation.entries()) {
     const path = `jwt_validation.${index}`;
-    if (issuers.some((issuer) => issuer.name === name))
-      faults.push({ path: `${path}.name`, msg: "is listed twice" });
-    const key = collectFault(faults, `${path}.secret`, () => readVerificationKey(secret, methods, folder));
-    if (key === undefined) continue;
+    const { name, audience } = entry ?? {};
+    if (name !== undefined && names.has(name))
+      faults.push({ path: `${path}.name`, msg: "is listed twice: leave one entry" });
+    if (name !== undefined) names.add(name);
+    const methods = faults.has(`${path}.methods`)
+      ? undefined
+      : entry?.methods?.filter((one) => one !== undefined);
+    const secret = secretOf(entry?.secret);
+    const key =
+      secret &&
+      collectFault(faults, `${path}.secret`, () =>
+        methods === undefined ? checkReadable(secret, folder) : readVerificationKey(secret, methods, folder),
+      );
+    if (key === undefined || methods === undefined || name === undefined) continue;
     const listed = { key, methods, until: undefined };
-    if (name !== creation?.issuer || signing === undefined) {
+    if (name !== own || signing === undefined) {
       issuers.push({ name, keys: [listed], audience });
       continue;
     }
@@ -82,12 +95,12 @@ export function readIssuers(
     } else if (!methods.includes(signing.method)) {
       faults.push({
         path: `${path}.methods`,
-        msg: `lacks ${signing.method}, which jwt_creation signs with`,
+        msg: `lacks ${signing.method}, which jwt_creation signs with: add it, or leave this issuer out`,
       });
     }
     issuers.push({ name, keys: [listed, ...signing.reserve.map(verifying)], audience });
   }
-  if (signing && !validation?.some(({ name }) => name === signing.issuer)) {
+  if (signing && !names.has(signing.issuer)) {
     const { issuer: name, audience } = signing;
     const keys = [{ ...signing, until: undefined }, ...signing.reserve].map(verifying);
     issuers.push({ name, keys, audience });
@@ -99,40 +112,63 @@ function verifying({ key, method, until }: ReserveKey): VerificationKey {
   return { key: verificationKeyOf(key), methods: [method], until };
 }
 
+/** A secret whose form and value are valid. */
+function secretOf(parts: Parts<SecretSetting> | undefined): SecretSetting | undefined {
+  const { type, value, secret } = parts ?? {};
+  if (type === undefined || value === undefined) return undefined;
+  return { type, value, ...(secret === undefined ? {} : { secret }) };
+}
+
 function readSigning(
-  creation: NonNullable<Settings["jwt_creation"]>,
+  { parts, whole }: Section<"jwt_creation">,
   folder: string,
-  faults: ConfigFault[],
+  faults: Faults,
 ): SigningConfig | undefined {
-  const { issuer, signmethod, audience, secret, keys, fingerprint_key: fingerprint } = creation;
-  const active = keys?.active ?? secret;
-  if (active === undefined)
+  if (parts === undefined) return undefined;
+  const { secret, keys, fingerprint_key: fingerprint } = parts;
+  const given = (path: string): boolean => faults.has(`jwt_creation.${path}`);
+  if (secret === undefined && keys === undefined && !given("secret") && !given("keys"))
     faults.push({ path: "jwt_creation.secret", msg: "is missing: give the key that signs, or keys" });
-  if (keys !== undefined && secret !== undefined)
+  if (secret !== undefined && keys !== undefined)
     faults.push({ path: "jwt_creation.secret", msg: "goes into keys.active where there are keys" });
-  const read = (setting: RingKeySetting | undefined, path: string): SigningKey | undefined => {
-    if (setting === undefined) return undefined;
-    const method = setting.signmethod ?? signmethod;
+  const read = (setting: Parts<RingKeySetting> | undefined, path: string): SigningKey | undefined => {
     const where = `jwt_creation.${path}`;
-    if (isSymmetric(method) && setting.secret !== undefined) {
-      const msg = `is the passphrase of a private key, and ${method} has none`;
+    // Without its algorithm or passphrase a key can only be read, not checked.
+    const isUnclear = faults.has(`${where}.signmethod`) || faults.has(`${where}.secret`);
+    const own = isUnclear ? undefined : (setting?.signmethod ?? parts.signmethod);
+    if (own !== undefined && isSymmetric(own) && setting?.secret !== undefined) {
+      const msg = `is the passphrase of a private key, and ${own} has none: remove it`;
       faults.push({ path: `${where}.secret`, msg });
     }
-    const key = collectFault(faults, where, () => readSigningKey(setting, method, folder));
-    return key && { method, key };
+    const material = secretOf(setting);
+    const key =
+      material &&
+      collectFault(faults, where, () =>
+        own === undefined ? checkReadable(material, folder) : readSigningKey(material, own, folder),
+      );
+    return key && own && { method: own, key };
   };
-  const signing = read(active, keys === undefined ? "secret" : "keys.active");
+  // Both where both are given: one of them is too much, and either may be unreadable.
+  const single = read(secret, "secret");
+  const active = read(keys?.active, "keys.active");
   const next = read(keys?.next, "keys.next");
   const retiring = (keys?.retiring ?? []).map((setting, index) => {
     const key = read(setting, `keys.retiring.${index}`);
-    return key && { ...key, until: new Date(setting.until) };
+    return key && { ...key, until: new Date(setting?.until ?? 0) };
   });
+  const signing = keys === undefined ? single : active;
   const reserve = [next && { ...next, until: undefined }, ...retiring].filter((key) => key !== undefined);
   const all = [signing, ...reserve].filter((key) => key !== undefined);
   if (all.some(({ key }, index) => all.slice(0, index).some((other) => isSameKey(key, other.key))))
-    faults.push({ path: "jwt_creation.keys", msg: "has the same key twice" });
+    faults.push({ path: "jwt_creation.keys", msg: "has the same key twice: each key stands once" });
+  const material = secretOf(fingerprint);
   const fingerprintKey =
-    fingerprint &&
-    collectFault(faults, "jwt_creation.fingerprint_key", () => readFingerprintKey(fingerprint, folder));
-  return signing && { ...signing, issuer, audience, reserve, fingerprintKey };
+    material &&
+    collectFault(faults, "jwt_creation.fingerprint_key", () =>
+      given("fingerprint_key.secret")
+        ? checkReadable(material, folder)
+        : readFingerprintKey(material, folder),
+    );
+  if (signing === undefined || whole === undefined) return undefined;
+  return { ...signing, issuer: whole.issuer, audience: whole.audience, reserve, fingerprintKey };
 }

@@ -2,35 +2,39 @@ import { accessSync, constants } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { messageOf } from "../errors.ts";
-import { BadSetting, collectFault, type ConfigFault } from "./fault.ts";
+import { BadSetting, collectFault, type Faults } from "./fault.ts";
 import type { KerberosSettings } from "./schema.ts";
+import type { Section } from "./section.ts";
 
 /** The Kerberos realm, checked: paths are absolute, and the files can be read. */
 export type KerberosConfig = KerberosSettings;
 
 /** Checks the section's files; what is wrong goes into `faults`. */
 export function readKerberos(
-  settings: KerberosSettings | undefined,
+  { parts, whole }: Section<"kerberos_settings">,
   folder: string,
-  faults: ConfigFault[],
+  faults: Faults,
 ): KerberosConfig | undefined {
-  if (settings === undefined) return undefined;
-  const file = (key: string, path: string): string => {
-    const absolute = resolve(folder, path);
-    collectFault(faults, `kerberos_settings.${key}`, () => checkReadable(absolute));
-    return absolute;
+  if (parts === undefined) return undefined;
+  const check = (key: "keytab" | "config_file"): void => {
+    const path = parts[key];
+    if (path !== undefined)
+      collectFault(faults, `kerberos_settings.${key}`, () => checkReadable(resolve(folder, path)));
   };
-  const { keytab, config_file } = settings;
+  check("keytab");
+  check("config_file");
   if (!isInstalled()) {
     faults.push({
       path: "kerberos_settings",
       msg: 'needs the optional package "kerberos": npm install kerberos (built from source it needs libkrb5-dev)',
     });
   }
+  if (whole === undefined) return undefined;
+  const { keytab, config_file } = whole;
   return {
-    ...settings,
-    keytab: file("keytab", keytab),
-    ...(config_file === undefined ? {} : { config_file: file("config_file", config_file) }),
+    ...whole,
+    keytab: resolve(folder, keytab),
+    ...(config_file === undefined ? {} : { config_file: resolve(folder, config_file) }),
   };
 }
 

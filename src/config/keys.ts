@@ -53,6 +53,11 @@ export function readFingerprintKey(secret: SecretSetting, folder: string): KeyOb
   return bytes.includes("-----BEGIN") ? readPrivateKey(bytes, secret) : readSharedSecret(bytes, ["HS256"]);
 }
 
+/** Throws BadSetting where a secret cannot be read, whatever it is for. */
+export function checkReadable(secret: SecretSetting, folder: string): undefined {
+  readBytes(secret, folder);
+}
+
 /** Whether signer and verifier share the key of this algorithm. */
 export function isSymmetric(method: SignMethod): boolean {
   return method.startsWith("HS");

@@ -1,35 +1,23 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
-import { readBlocklist } from "./blocklist.ts";
+import { readApp } from "./app.ts";
 import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readBrokerTokens } from "./broker-scopes.ts";
-import { readCa } from "./ca.ts";
+import { type DbConfig, readDatabase } from "./database.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
-import { overlayEnvironment } from "./environment.ts";
-import { collectFault, ConfigError, type ConfigFault } from "./fault.ts";
+import { ConfigError, Faults } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { parseJson } from "./json.ts";
-import { nameQueues, type QueueName } from "./queues.ts";
+import { type Layers, joinLayers, namePath } from "./layers.ts";
+import { unknownKey } from "./parts.ts";
+import { type QueueName, readQueues } from "./queues.ts";
 import { SECTIONS, type AppConfig, type EventConfig, type LogConfig, type Settings } from "./schema.ts";
-import { fullMatch } from "./patterns.ts";
+import { readSections, type Section } from "./section.ts";
 
-/** The database: one file, or a server. */
-export type DbConfig =
-  | { readonly dialect: "sqlite"; readonly file: string }
-  | {
-      readonly dialect: "mysql";
-      readonly database: string;
-      readonly user: string;
-      readonly password: string;
-      readonly host: string;
-      readonly port: number;
-      readonly ca: Buffer | undefined;
-      readonly pool_size: number;
-      readonly timeout_ms: number;
-    };
+export type { DbConfig } from "./database.ts";
 
 /** Where the HTTP endpoints for health and metrics listen. */
 export interface HealthConfig {
@@ -52,6 +40,13 @@ export interface Config {
   readonly events: EventConfig;
   /** Undefined where no port is to be opened. */
   readonly health: HealthConfig | undefined;
+  /** Where the values come from. */
+  readonly origins: Origins;
+}
+
+/** What was given before defaults, and by what. It holds secrets: show its names only. */
+export interface Origins extends Pick<Layers, "sources" | "unused"> {
+  readonly given: Layers["raw"];
 }
 
 interface LoadOptions {
@@ -63,10 +58,10 @@ interface LoadOptions {
 
 /** Reads a configuration file (none: the built-in defaults) and its environment, or throws one ConfigError. */
 export function loadConfig(file: string | undefined, options: LoadOptions): Config {
-  return parseConfig(file === undefined ? {} : readConfigFile(file), {
-    ...options,
-    folder: file === undefined ? process.cwd() : dirname(resolve(file)),
-  });
+  const faults = new Faults();
+  const raw = file === undefined ? {} : readConfigFile(file, faults);
+  const folder = file === undefined ? process.cwd() : dirname(resolve(file));
+  return readConfig(raw, { ...options, folder }, faults);
 }
 
 /** Checks a configuration object; relative paths in it start at `folder`. Throws one ConfigError with every fault. */
@@ -74,50 +69,35 @@ export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
   options: LoadOptions & { folder: string },
 ): Config {
-  const overlay = overlayEnvironment(raw, options.env ?? process.env);
-  const faults = overlay.faults;
-  for (const key of Object.keys(overlay.raw)) {
-    if (!Object.hasOwn(SECTIONS, key)) faults.push({ path: key, msg: "unknown section" });
-  }
-  const section = <K extends keyof Settings>(name: K): Settings[K] | undefined => {
-    const given: unknown = overlay.raw[name];
-    const result = SECTIONS[name].safeParse(given);
-    if (result.success) return result.data as Settings[K]; // TypeScript does not correlate the key with its schema
-    const unknown: string[] = [];
-    for (const issue of result.error.issues) {
-      const path = [name, ...issue.path].join(".");
-      if (issue.code !== "unrecognized_keys") faults.push({ path, msg: issue.message });
-      else {
-        faults.push(...issue.keys.map((key) => ({ path: `${path}.${key}`, msg: "unknown key" })));
-        if (issue.path.length === 0) unknown.push(...issue.keys);
-      }
-    }
-    // What else is wrong with the section is told as well, so it is looked at without its unknown keys.
-    return SECTIONS[name].safeParse(without(given, unknown)).data as Settings[K] | undefined;
-  };
-  const { folder } = options;
+  return readConfig(raw, options, new Faults());
+}
+
+function readConfig(
+  file: Readonly<Record<string, unknown>>,
+  { env = process.env, keys, folder }: LoadOptions & { folder: string },
+  faults: Faults,
+): Config {
+  const { raw, sources, unused } = joinLayers(file, env, faults);
+  const known = Object.keys(SECTIONS);
+  for (const key of Object.keys(raw))
+    if (!known.includes(key)) faults.push({ path: key, msg: unknownKey("section", key, known) });
+  // All sections before the checks across keys, which are left out where they need a value that has a fault.
+  const section = readSections(raw, faults);
   const directory = readDirectory(section("ldap_settings"), folder, faults);
-  const realm = section("kerberos_settings");
-  const kerberos = options.keys ? readKerberos(realm, folder, faults) : undefined;
-  const app = checkApp(section("app_config"), folder, faults);
-  const { signing, issuers } = options.keys
-    ? readIssuers(
-        section("jwt_creation"),
-        overlay.raw["jwt_creation"] === undefined,
-        section("jwt_validation"),
-        folder,
-        faults,
-      )
+  const kerberos = keys ? readKerberos(section("kerberos_settings"), folder, faults) : undefined;
+  const app = readApp(section("app_config"), folder, faults);
+  const { signing, issuers } = keys
+    ? readIssuers(section("jwt_creation"), section("jwt_validation"), folder, faults)
     : { signing: undefined, issuers: [] };
-  const brokerTokens = readBrokerTokens(section("broker_settings"), app, signing, faults);
+  const brokerTokens = readBrokerTokens(section("broker_settings"), section("app_config"), signing, faults);
   const db = readDatabase(section("db_settings"), folder, faults);
   const amqp = readBroker(section("amqp_settings"), folder, faults);
-  const named = nameQueues(section("queue_settings") ?? {});
-  faults.push(...named.faults.map(({ path, msg }) => ({ path: `queue_settings.${path}`, msg })));
-  const log = checkLog(section("log_settings"), folder, faults);
-  const events = section("event_settings");
-  const health = readHealth(section("health_settings"));
-  if (faults.length > 0 || !app || !db || !amqp || !log || !events) throw new ConfigError(faults);
+  const queues = readQueues(section("queue_settings"), faults);
+  const log = readLog(section("log_settings"), folder, faults);
+  const events = section("event_settings").whole;
+  const health = readHealth(section("health_settings").whole);
+  const list = faults.list((path) => namePath(sources, path));
+  if (list.length > 0 || !app || !db || !amqp || !log || !events) throw new ConfigError(list);
   return freezeDeep({
     signing,
     issuers,
@@ -126,19 +106,25 @@ export function parseConfig(
     app: brokerTokens === undefined ? app : { ...app, brokerTokens },
     directory,
     kerberos,
-    queues: named.queues,
+    queues,
     log,
     events,
     health,
+    origins: { given: raw, sources, unused },
   });
 }
 
-function readConfigFile(file: string): Record<string, unknown> {
+/** The text of a configuration file as an object; what is wrong goes into `faults`, and then every value is unknown. */
+function readConfigFile(file: string, faults: Faults): Record<string, unknown> {
+  const refuse = (msg: string): Record<string, unknown> => {
+    faults.pushFrom("", msg, [""]);
+    return {};
+  };
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readFileSync(file, "utf8").replace(/^\ufeff/, "");
   } catch (error) {
-    throw new ConfigError([{ path: "", msg: `cannot read the configuration: ${messageOf(error)}` }]);
+    return refuse(`cannot read the configuration: ${messageOf(error)}`);
   }
   let value: unknown;
   try {
@@ -148,54 +134,10 @@ function readConfigFile(file: string): Record<string, unknown> {
     const told =
       /(?: at position \d+ \(line \d+ column \d+\)|^an object has two members with the same name)$/;
     const [what = ""] = told.exec(messageOf(error)) ?? [];
-    throw new ConfigError([{ path: "", msg: `${file} is not JSON${what.replace(/^an/, ": an")}` }]);
+    return refuse(`${file} is not JSON${what.replace(/^an/, ": an")}`);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  throw new ConfigError([{ path: "", msg: `${file} must hold one JSON object` }]);
-}
-
-function without(value: unknown, keys: readonly string[]): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key)));
-}
-
-function checkApp(
-  app: Settings["app_config"] | undefined,
-  folder: string,
-  faults: ConfigFault[],
-): AppConfig | undefined {
-  if (app === undefined) return undefined;
-  for (const key of ["group_regex", "username_regex", "password_regex", "email_regex"] as const) {
-    collectFault(faults, `app_config.${key}`, () => fullMatch(app[key]));
-  }
-  if (app.vhosts?.includes(app.default_vhost) === false) {
-    faults.push({ path: "app_config.default_vhost", msg: "is not one of app_config.vhosts" });
-  }
-  const { password_blocklist: file } = app;
-  if (file === undefined) return app;
-  const blockedPasswords = collectFault(faults, "app_config.password_blocklist", () =>
-    readBlocklist(resolve(folder, file)),
-  );
-  return blockedPasswords && { ...app, blockedPasswords };
-}
-
-function readDatabase(
-  settings: Settings["db_settings"] | undefined,
-  folder: string,
-  faults: ConfigFault[],
-): DbConfig | undefined {
-  if (settings === undefined) return undefined;
-  const { file, database, user, password, host, port, pool_size, timeout_ms } = settings;
-  const nothing = database === undefined && user === undefined && password === undefined;
-  const dialect = settings.dialect ?? (nothing ? "sqlite" : "mysql");
-  if (dialect === "sqlite") return { dialect, file: resolve(folder, file ?? "authmq.db") };
-  if (file !== undefined) faults.push({ path: "db_settings.file", msg: "goes with the dialect sqlite" });
-  for (const [key, value] of Object.entries({ database, user, password })) {
-    if (value === undefined) faults.push({ path: `db_settings.${key}`, msg: "is required for mysql" });
-  }
-  const ca = readCa(settings.ca_file, "db_settings", folder, faults);
-  if (database === undefined || user === undefined || password === undefined) return undefined;
-  return { dialect, database, user, password, host, port, ca, pool_size, timeout_ms };
+  return refuse(`${file} must hold one JSON object`);
 }
 
 function readHealth(settings: Settings["health_settings"] | undefined): HealthConfig | undefined {
@@ -203,11 +145,15 @@ function readHealth(settings: Settings["health_settings"] | undefined): HealthCo
   return host === undefined || port === undefined ? undefined : { host, port };
 }
 
-function checkLog(log: LogConfig | undefined, folder: string, faults: ConfigFault[]): LogConfig | undefined {
-  const path = log?.handler_settings.path;
-  if (log?.handler === "file" && path === undefined) {
-    faults.push({ path: "log_settings.handler_settings.path", msg: "is required for the handler file" });
-  }
-  if (log === undefined || path === undefined) return log;
-  return { ...log, handler_settings: { ...log.handler_settings, path: resolve(folder, path) } };
+function readLog(
+  { parts, whole }: Section<"log_settings">,
+  folder: string,
+  faults: Faults,
+): LogConfig | undefined {
+  const path = parts?.handler_settings?.path;
+  const key = "log_settings.handler_settings.path";
+  if (parts?.handler === "file" && path === undefined && !faults.has(key))
+    faults.push({ path: key, msg: "is required for the handler file" });
+  if (whole === undefined || path === undefined) return whole;
+  return { ...whole, handler_settings: { ...whole.handler_settings, path: resolve(folder, path) } };
 }

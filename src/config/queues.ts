@@ -1,3 +1,5 @@
+import type { Faults } from "./fault.ts";
+
 /** The key in `queue_settings` of each workflow, by the default name of its queue. */
 export const QUEUE_SETTINGS = {
   login: "session_workflow_login",
@@ -47,27 +49,36 @@ export function isQueueName(name: string): name is QueueName {
   return Object.hasOwn(QUEUE_SETTINGS, name);
 }
 
-/** The queue on the broker for each workflow, and the faults: two workflows on one queue, a key given twice. */
-export function nameQueues(settings: Readonly<Record<string, string | undefined>>): {
-  queues: ReadonlyMap<QueueName, string>;
-  faults: { path: string; msg: string }[];
-} {
-  const faults: { path: string; msg: string }[] = [];
-  const given = { ...settings };
+/** The queue on the broker for each workflow; two workflows on one queue, or a key given twice, go into `faults`. */
+export function readQueues(
+  { parts }: { readonly parts: Readonly<Record<string, string | undefined>> | undefined },
+  faults: Faults,
+): ReadonlyMap<QueueName, string> {
+  const given = { ...parts };
+  const isUnknown = (key: string): boolean => faults.has(`queue_settings.${key}`);
+  const unknown = new Set([...QUEUE_KEYS].filter(([key]) => isUnknown(key)).map(([, name]) => name));
   for (const [alias, name] of Object.entries(ALIASES)) {
     const key = QUEUE_SETTINGS[name];
     if (given[alias] === undefined) continue;
     if (given[key] !== undefined)
-      faults.push({ path: alias, msg: `means the same as ${key}: give one of them` });
+      faults.push({
+        path: `queue_settings.${alias}`,
+        msg: `means the same as ${key}: give one of them`,
+      });
     given[key] = given[alias];
   }
   const queues = new Map<QueueName, string>();
   for (const workflow of queueNames()) {
     const key = QUEUE_SETTINGS[workflow];
+    if (unknown.has(workflow)) continue;
     const queue = given[key] ?? workflow;
     const other = queues.entries().find(([, name]) => name === queue)?.[0];
-    if (other !== undefined) faults.push({ path: key, msg: `the queue ${queue} already serves ${other}` });
+    if (other !== undefined)
+      faults.push({
+        path: `queue_settings.${key}`,
+        msg: `the queue ${queue} already serves ${other}: name another one`,
+      });
     queues.set(workflow, queue);
   }
-  return { queues, faults };
+  return queues;
 }

@@ -71,7 +71,7 @@ export class ServerConnection {
       database: config.database,
       user: config.user,
       password: config.password,
-      ...(config.ca === undefined ? {} : { ssl: { ca: config.ca, verifyIdentity: true } }),
+      ...(config.tls ? { ssl: { ...(config.ca && { ca: config.ca }), verifyIdentity: true } } : {}),
       charset: "utf8mb4_unicode_520_ci",
       timezone: "Z",
       dateStrings: true,

@@ -59,7 +59,7 @@ describe("the broker's host", () => {
       /\[IPv6 address\]/,
     );
     assert.deepEqual(faultyPaths({ amqp_settings: { host: [] } }), ["amqp_settings.host"]);
-    assert.deepEqual(faultyPaths({ amqp_settings: { host: ["a", 1] } }), ["amqp_settings.host"]);
+    assert.deepEqual(faultyPaths({ amqp_settings: { host: ["a", 1] } }), ["amqp_settings.host.1"]);
   });
 });
 

@@ -42,7 +42,7 @@ describe("a variable of the environment", () => {
     const env = { AUTHMQ__AMQP_SETTINGS__PORT: "many", AUTHMQ__APP_CONFIG__ALLOW_REGISTRATION: "yes" };
     assert.deepEqual(faultyPaths({}, { env }), Object.keys(env));
     assert.deepEqual(faultyPaths({}, { env: { AUTHMQ__AMQP_SETTINGS__PORT: '"5672"' } }), [
-      "amqp_settings.port",
+      "AUTHMQ__AMQP_SETTINGS__PORT",
     ]);
   });
 

@@ -83,7 +83,7 @@ describe("a key ring", () => {
       "without an active key",
       { jwt_creation: { issuer: "a", signmethod: "EdDSA", keys: { next } } },
       "jwt_creation.keys.active",
-      /expected object/,
+      /is missing/,
     ],
     [
       "with the same key as active and next",

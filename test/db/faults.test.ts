@@ -61,7 +61,14 @@ describe("an error of the server", () => {
   before(async () => {
     const address = await createDatabase();
     ({ database } = address);
-    db = openDatabase({ dialect: "mysql", ...address, ca: undefined, pool_size: 2, timeout_ms: 1500 });
+    db = openDatabase({
+      dialect: "mysql",
+      ...address,
+      tls: false,
+      ca: undefined,
+      pool_size: 2,
+      timeout_ms: 1500,
+    });
   });
   after(async () => {
     await db.destroy();

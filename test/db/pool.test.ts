@@ -16,12 +16,19 @@ describe("the pool of connections to a server", () => {
   let address: Address;
   before(async () => {
     address = await createDatabase();
-    await migrate({ dialect: "mysql", ...address, ca: undefined, pool_size: 1, timeout_ms: 1500 });
+    await migrate({
+      dialect: "mysql",
+      ...address,
+      tls: false,
+      ca: undefined,
+      pool_size: 1,
+      timeout_ms: 1500,
+    });
   });
   after(() => dropDatabase(address.database));
 
   const open = (timeout_ms: number, port = address.port): Database =>
-    openDatabase({ dialect: "mysql", ...address, port, ca: undefined, pool_size: 1, timeout_ms });
+    openDatabase({ dialect: "mysql", ...address, port, tls: false, ca: undefined, pool_size: 1, timeout_ms });
   const run = (db: Database, seconds: number) => sql`select sleep(${sql.lit(seconds)})`.execute(db);
 
   test("counts the wait for a connection as part of the first statement's time", async () => {

@@ -16,11 +16,11 @@ export async function brokerFindings({ amqp, queues }: Config): Promise<Finding[
     // Its place is taken by the next one.
     return "facts" in one ? one.finding : { ...one.finding, status: "warn" };
   });
-  if (amqp.nodes.some(({ host }) => isExposed(host, amqp.ca !== undefined))) {
+  if (amqp.nodes.some(({ host }) => isExposed(host, amqp.tls))) {
     findings.push(
       on.warn(
         "passwords and tokens go to the broker in clear text",
-        "Set amqp_settings.ca_file, and the TLS port.",
+        "Set amqp_settings.tls or ca_file, and the TLS port; or give an amqps:// URL.",
       ),
     );
   }
@@ -41,7 +41,7 @@ async function examineNode(amqp: Config["amqp"], node: BrokerNode): Promise<Exam
   try {
     const facts = await inTime(probeNode(amqp, node, DEADLINE));
     const { product, version } = facts;
-    const tls = amqp.ca === undefined ? "no TLS" : "TLS";
+    const tls = amqp.tls ? "TLS" : "no TLS";
     const finding = on.ok(
       `${product} ${version} at ${address}, vhost ${amqp.vhost}, as ${amqp.username}, ${tls}`,
     );

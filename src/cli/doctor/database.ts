@@ -24,9 +24,9 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   }
   const { product, version, ahead, migrations, hasAdmin, parked, eventsWaitSince } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
-  if (db.dialect === "mysql" && isExposed(db.host, db.ca !== undefined)) {
+  if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
     findings.push(
-      on.warn("the database is asked in clear text", "Set db_settings.ca_file: it turns TLS on."),
+      on.warn("the database is asked in clear text", "Set db_settings.tls or ca_file: either turns TLS on."),
     );
   }
   if (ahead !== undefined) findings.push(clockFinding(on, "the database's clock", ahead));
@@ -63,7 +63,7 @@ function parkedFinding({ queue, caller, bodyHash, parkedAt }: DatabaseFacts["par
 
 function place(db: DbConfig): string {
   if (db.dialect === "sqlite") return `in ${db.file}`;
-  const tls = db.ca === undefined ? "no TLS" : "TLS";
+  const tls = db.tls ? "TLS" : "no TLS";
   return `at ${db.host}:${db.port}, database ${db.database}, as ${db.user}, ${tls}`;
 }
 

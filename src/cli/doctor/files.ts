@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { overlayEnvironment } from "../../config/environment.ts";
+import { Faults } from "../../config/fault.ts";
 import { isSymmetric } from "../../config/keys.ts";
 import { configSchema } from "../../config/schema.ts";
 import type { Finding, findingsOn } from "./finding.ts";
@@ -35,7 +36,7 @@ export function fileFindings(on: ReturnType<typeof findingsOn>, files: readonly 
 /** The files that hold private keys and shared secrets; the configuration was found to be in order before. */
 export function keyFiles(file: string | undefined): string[] {
   const raw: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"));
-  const overlay = overlayEnvironment(z.record(z.string(), z.unknown()).parse(raw), process.env);
+  const overlay = overlayEnvironment(z.record(z.string(), z.unknown()).parse(raw), process.env, new Faults());
   const { jwt_creation: own, jwt_validation: issuers } = configSchema.parse(overlay.raw);
   const shared = issuers.filter(({ methods }) => methods.some(isSymmetric));
   const folder = file === undefined ? "." : dirname(file);

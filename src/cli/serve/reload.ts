@@ -7,7 +7,7 @@ import type { Log } from "../../observability/log.ts";
 import { keyIdOf } from "../../tokens/jwks.ts";
 
 /** What is not taken over while the worker runs, and the section that it comes from. */
-const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers">, keyof Settings>> = {
+const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers" | "origins">, keyof Settings>> = {
   db: "db_settings",
   amqp: "amqp_settings",
   app: "app_config",

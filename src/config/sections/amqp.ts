@@ -20,6 +20,13 @@ const prefetch = z.int().min(1).max(65_535);
 
 /** `amqp_settings`: the broker. */
 export const amqpSettings = z.strictObject({
+  url: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "`amqp://user:password@host:port/vhost`, or `amqps://` for TLS; the keys below win over its parts, and it wins over `AMQP_URL`",
+    ),
   host: z
     .union([brokerNode, z.array(brokerNode).min(1)])
     .default("127.0.0.1")
@@ -40,9 +47,17 @@ export const amqpSettings = z.strictObject({
     .positive()
     .optional()
     .describe("seconds that a reply may wait in its queue; without it, for ever"),
+  tls: z
+    .boolean()
+    .optional()
+    .describe(
+      "whether the connection is TLS; without it, true where `ca_file` or an `amqps://` URL is given",
+    ),
   ca_file: filePath
     .optional()
-    .describe("PEM file of the CA that signed the broker's certificate; given, the connection is TLS"),
+    .describe(
+      "PEM file of the CA that signed the broker's certificate; given, the connection is TLS; without it, the CAs that Node knows",
+    ),
   heartbeat: z.int().min(1).max(3600).default(10).describe("seconds between heartbeats"),
   prefetch: prefetch
     .default(64)

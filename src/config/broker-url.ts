@@ -1,0 +1,48 @@
+import { type Option, readServerUrl, type ReadUrl } from "./connection-url.ts";
+
+/** The variable with the address of a broker that other programs read, too. */
+export const BROKER_VARIABLE = "AMQP_URL";
+
+/** The keys of `amqp_settings` that a URL can give. */
+export const BROKER_URL_KEYS = ["host", "port", "username", "password", "vhost", "tls"] as const;
+
+const TLS_PORT = 5671;
+
+/** Names as in RabbitMQ's URI query parameters. */
+const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
+  [
+    "heartbeat",
+    (value) => (/^\d{1,9}$/.test(value) ? { heartbeat: Number(value) } : "must be a whole number of seconds"),
+  ],
+  ["cacertfile", (value) => (value === "" ? "must name a file" : { ca_file: value })],
+  [
+    "verify",
+    (value) => (value === "verify_peer" ? {} : "must be verify_peer: a certificate cannot be left unchecked"),
+  ],
+]);
+
+/** The keys of `amqp_settings` in amqp://user:password@host:port/vhost, or amqps://, which is TLS. */
+export function readBrokerUrl(text: string): ReadUrl {
+  const { address, keys, faults } = readServerUrl(text, {
+    schemes: ["amqp", "amqps"],
+    example: "amqp://user:password@host:5672/vhost or amqps://",
+    place: "vhost",
+    options: OPTIONS,
+  });
+  if (address === undefined) return { keys, faults };
+  const { scheme, host, port, username, password, place } = address;
+  const tls = scheme === "amqps";
+  const stated = {
+    host,
+    port: port ?? (tls ? TLS_PORT : undefined),
+    username: username || undefined,
+    password,
+    vhost: place || undefined,
+    ...(tls ? { tls } : {}),
+    ...keys,
+  };
+  return {
+    keys: Object.fromEntries(Object.entries(stated).filter(([, value]) => value !== undefined)),
+    faults,
+  };
+}

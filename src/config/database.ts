@@ -1,0 +1,54 @@
+import { resolve } from "node:path";
+import { readCa } from "./ca.ts";
+import type { Faults } from "./fault.ts";
+import type { Section } from "./section.ts";
+
+/** The database: one file, or a server. */
+export type DbConfig =
+  | { readonly dialect: "sqlite"; readonly file: string }
+  | {
+      readonly dialect: "mysql";
+      readonly database: string;
+      readonly user: string;
+      readonly password: string;
+      readonly host: string;
+      readonly port: number;
+      /** Whether the connection is TLS; the server's certificate is checked then. */
+      readonly tls: boolean;
+      /** Undefined: the CAs that Node knows. */
+      readonly ca: Buffer | undefined;
+      readonly pool_size: number;
+      readonly timeout_ms: number;
+    };
+
+const SECTION = "db_settings";
+const NEEDED = ["database", "user", "password"] as const;
+
+/** Checks the section as a whole; what is wrong goes into `faults`. */
+export function readDatabase(
+  { parts = {}, whole }: Section<"db_settings">,
+  folder: string,
+  faults: Faults,
+): DbConfig | undefined {
+  const has = (key: keyof typeof parts): boolean => faults.has(`${SECTION}.${key}`);
+  const add = (key: keyof typeof parts, msg: string): void => faults.push({ path: `${SECTION}.${key}`, msg });
+  const ca = readCa(parts.ca_file, SECTION, folder, faults);
+  if (parts.tls === false && parts.ca_file !== undefined)
+    add("tls", "is false, and ca_file is given: remove one of them");
+  if (has("dialect")) return undefined;
+  const isServer = NEEDED.some((key) => parts[key] !== undefined || has(key));
+  const dialect = parts.dialect ?? (isServer ? "mysql" : "sqlite");
+  if (dialect === "sqlite") return whole && { dialect, file: resolve(folder, whole.file ?? "authmq.db") };
+  if (parts.file !== undefined)
+    add("file", "goes with the dialect sqlite: remove it, or the address of the server");
+  for (const key of NEEDED)
+    if (parts[key] === undefined && !has(key)) add(key, "is required for mysql: give it here, or in url");
+  if (whole === undefined) return undefined;
+  const { database, user, password, host, port, tls, pool_size, timeout_ms } = whole;
+  if (database === undefined || user === undefined || password === undefined) return undefined;
+  return {
+    ...{ dialect, database, user, password, host, port, pool_size, timeout_ms },
+    tls: tls ?? ca !== undefined,
+    ca,
+  };
+}
