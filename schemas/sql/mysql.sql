@@ -125,3 +125,52 @@ create index one_time_token_by_account on one_time_token (account_key);
 
 -- 0020-user-email-verified-at
 alter table `user` add column email_verified_at datetime(3) null;
+
+-- 0021-names-by-key
+lock tables `user` write, token write, usergroup write, `group` write, one_time_token write;
+update token join `user` on `user`.username = token.user_id
+  set token.user_id = `user`.username
+  where cast(token.user_id as binary) <> cast(`user`.username as binary);
+update usergroup join `user` on `user`.username = usergroup.username
+  set usergroup.username = `user`.username
+  where cast(usergroup.username as binary) <> cast(`user`.username as binary);
+update one_time_token join `user` on `user`.username = one_time_token.username
+  set one_time_token.username = `user`.username
+  where cast(one_time_token.username as binary) <> cast(`user`.username as binary);
+alter table token
+  drop foreign key token_user,
+  modify user_id varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null;
+alter table usergroup
+  drop foreign key usergroup_user,
+  modify username varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  add column username_key varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ generated always as (replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(username, 'A', 'a'), 'B', 'b'), 'C', 'c'), 'D', 'd'), 'E', 'e'), 'F', 'f'), 'G', 'g'), 'H', 'h'), 'I', 'i'), 'J', 'j'), 'K', 'k'), 'L', 'l'), 'M', 'm'), 'N', 'n'), 'O', 'o'), 'P', 'p'), 'Q', 'q'), 'R', 'r'), 'S', 's'), 'T', 't'), 'U', 'u'), 'V', 'v'), 'W', 'w'), 'X', 'x'), 'Y', 'y'), 'Z', 'z')) virtual,
+  drop index usergroup_by_group,
+  add index usergroup_by_group (groupname, username_key);
+alter table one_time_token
+  drop foreign key one_time_token_user,
+  modify username varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null,
+  modify email varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null;
+alter table `user`
+  modify username varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  modify email varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null,
+  add column username_key varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ generated always as (replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(username, 'A', 'a'), 'B', 'b'), 'C', 'c'), 'D', 'd'), 'E', 'e'), 'F', 'f'), 'G', 'g'), 'H', 'h'), 'I', 'i'), 'J', 'j'), 'K', 'k'), 'L', 'l'), 'M', 'm'), 'N', 'n'), 'O', 'o'), 'P', 'p'), 'Q', 'q'), 'R', 'r'), 'S', 's'), 'T', 't'), 'U', 'u'), 'V', 'v'), 'W', 'w'), 'X', 'x'), 'Y', 'y'), 'Z', 'z')) stored,
+  add column email_key varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ generated always as (replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(email, 'A', 'a'), 'B', 'b'), 'C', 'c'), 'D', 'd'), 'E', 'e'), 'F', 'f'), 'G', 'g'), 'H', 'h'), 'I', 'i'), 'J', 'j'), 'K', 'k'), 'L', 'l'), 'M', 'm'), 'N', 'n'), 'O', 'o'), 'P', 'p'), 'Q', 'q'), 'R', 'r'), 'S', 's'), 'T', 't'), 'U', 'u'), 'V', 'v'), 'W', 'w'), 'X', 'x'), 'Y', 'y'), 'Z', 'z')) stored,
+  add column external_id varchar(255) character set ascii collate ascii_bin null,
+  drop index email,
+  add unique index user_by_username_key (username_key),
+  add unique index user_by_email_key (email_key),
+  add index user_by_external_id (external_id);
+delete from token where user_id is not null and user_id not in (select username from `user`);
+alter table token add constraint token_user foreign key (user_id) references `user` (username) on delete cascade on update cascade;
+delete from usergroup where username is not null and username not in (select username from `user`);
+alter table usergroup add constraint usergroup_user foreign key (username) references `user` (username) on delete cascade on update cascade;
+delete from one_time_token where username is not null and username not in (select username from `user`);
+alter table one_time_token add constraint one_time_token_user foreign key (username) references `user` (username) on delete cascade on update cascade;
+unlock tables;
+
+-- 0022-event-username-key
+alter table event
+  modify username varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null,
+  add column username_key varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ generated always as (replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(username, 'A', 'a'), 'B', 'b'), 'C', 'c'), 'D', 'd'), 'E', 'e'), 'F', 'f'), 'G', 'g'), 'H', 'h'), 'I', 'i'), 'J', 'j'), 'K', 'k'), 'L', 'l'), 'M', 'm'), 'N', 'n'), 'O', 'o'), 'P', 'p'), 'Q', 'q'), 'R', 'r'), 'S', 's'), 'T', 't'), 'U', 'u'), 'V', 'v'), 'W', 'w'), 'X', 'x'), 'Y', 'y'), 'Z', 'z')) stored,
+  drop index event_by_user,
+  add index event_by_user (username_key);

@@ -121,3 +121,72 @@ create index one_time_token_by_account on one_time_token (account_key);
 
 -- 0020-user-email-verified-at
 alter table "user" add column email_verified_at text null;
+
+-- 0021-names-by-key
+create table user_by_key (
+  username text not null primary key,
+  username_key text generated always as (lower(username)) stored,
+  password_hash blob null,
+  auth_type text not null check (auth_type in ('LOCAL', 'LDAP', 'KERBEROS')),
+  email text null,
+  email_key text generated always as (lower(email)) stored,
+  activated integer not null default 1,
+  created_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  modified_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  email_verified_at text null,
+  external_id text null
+);
+insert into user_by_key (username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at)
+  select username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at from "user";
+create table token_by_key (
+  token_id integer not null primary key,
+  user_id text not null unique references user_by_key (username) on delete cascade on update cascade,
+  ip text not null,
+  valid_until text not null,
+  last_use text null,
+  sign_method text not null,
+  vhost text not null,
+  validated_at text null
+);
+insert into token_by_key (token_id, user_id, ip, valid_until, last_use, sign_method, vhost, validated_at)
+  select token_id, username, ip, valid_until, last_use, sign_method, vhost, validated_at
+  from token join "user" on username = user_id;
+drop table token;
+alter table token_by_key rename to token;
+create table usergroup_by_key (
+  username text not null references user_by_key (username) on delete cascade on update cascade,
+  username_key text generated always as (lower(username)) virtual,
+  groupname text not null references "group" (name) on delete cascade on update cascade,
+  primary key (username, groupname)
+);
+insert into usergroup_by_key (username, groupname)
+  select "user".username, groupname from usergroup join "user" on "user".username = usergroup.username;
+drop table usergroup;
+alter table usergroup_by_key rename to usergroup;
+create index usergroup_by_group on usergroup (groupname, username_key, username);
+create table one_time_token_by_key (
+  token_hash blob not null primary key,
+  purpose text not null,
+  account_key blob not null,
+  username text null references user_by_key (username) on delete cascade on update cascade,
+  email text null,
+  expires_at text not null
+);
+insert into one_time_token_by_key (token_hash, purpose, account_key, username, email, expires_at)
+  select token_hash, purpose, account_key, "user".username, one_time_token.email, expires_at
+  from one_time_token left join "user" on "user".username = one_time_token.username;
+drop table one_time_token;
+alter table one_time_token_by_key rename to one_time_token;
+create index one_time_token_by_expiry on one_time_token (expires_at);
+create index one_time_token_by_user on one_time_token (username);
+create index one_time_token_by_account on one_time_token (account_key);
+drop table "user";
+alter table user_by_key rename to "user";
+create unique index user_by_username_key on "user" (username_key);
+create unique index user_by_email_key on "user" (email_key);
+create index user_by_external_id on "user" (external_id);
+
+-- 0022-event-username-key
+alter table event add column username_key text generated always as (lower(username)) virtual;
+drop index event_by_user;
+create index event_by_user on event (username_key);

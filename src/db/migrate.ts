@@ -1,10 +1,11 @@
-import { sql } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { Migrator } from "kysely/migration";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
 import { type Database, dialectOf, openDatabase } from "./database.ts";
 import { isOperatorFault } from "./faults.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
+import type { Ddl } from "./migrations/migration.ts";
 import { repeated } from "./transaction.ts";
 
 /** One migration: its name, and since when it is applied. */
@@ -45,8 +46,13 @@ export async function pendingMigrations(db: Database): Promise<string[]> {
 /** The statements that make the schema from nothing, for reading and for review. */
 export function schemaSql(dialect: "mysql" | "sqlite"): string {
   return Object.entries(MIGRATIONS)
-    .map(([name, ddl]) => `-- ${name}\n${ddl[dialect]};\n`)
+    .map(([name, ddl]) => `-- ${name}\n${textsOf(ddl[dialect]).join(";\n")};\n`)
     .join("\n");
+}
+
+function textsOf(statements: Ddl["mysql" | "sqlite"]): readonly string[] {
+  if (typeof statements === "string") return [statements];
+  return statements.map((step) => (typeof step === "string" ? step : step.run));
 }
 
 function migratorOf(db: Database): Migrator {
@@ -61,12 +67,44 @@ function migratorOf(db: Database): Migrator {
           Object.entries(MIGRATIONS).map(([name, ddl]) => [
             name,
             {
-              up: async (kysely) => {
-                await sql.raw(ddl[dialect]).execute(kysely);
-              },
+              up: (kysely) =>
+                dialect === "mysql" ? applySteps(kysely, ddl.mysql) : applyTogether(kysely, ddl.sqlite),
             },
           ]),
         ),
     },
   });
+}
+
+/** Runs the steps that were not done by an earlier run; what they lock is free on return. */
+async function applySteps(db: Kysely<unknown>, steps: Ddl["mysql"]): Promise<void> {
+  if (typeof steps === "string") {
+    await sql.raw(steps).execute(db);
+    return;
+  }
+  try {
+    for (const { unless, run } of steps) {
+      const isDone = unless !== undefined && (await sql.raw(unless).execute(db)).rows.length > 0;
+      if (!isDone) await sql.raw(run).execute(db);
+    }
+  } catch (error) {
+    await sql
+      .raw("unlock tables")
+      .execute(db)
+      .catch(() => undefined); // the connection may be lost: then they are free
+    throw error;
+  }
+}
+
+/** Runs all statements or none: the transaction that holds the file's lock commits what earlier migrations did. */
+async function applyTogether(db: Kysely<unknown>, statements: Ddl["sqlite"]): Promise<void> {
+  await sql`savepoint migration`.execute(db);
+  try {
+    for (const text of textsOf(statements)) await sql.raw(text).execute(db);
+    await sql`release migration`.execute(db);
+  } catch (error) {
+    await sql`rollback to migration`.execute(db);
+    await sql`release migration`.execute(db);
+    throw error;
+  }
 }

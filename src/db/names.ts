@@ -1,6 +1,7 @@
 /**
- * A username in the form that tells it from others: case does not matter, of ASCII letters. Databases differ about the
- * rest (MySQL takes é for e, SQLite É for another letter than é), and so would the answer to who somebody is.
+ * The key of a username or an email address: ASCII letters in lower case, and nothing else changed. Two names are the
+ * same if their keys are. The databases make the same key of the columns `username` and `email` (`username_key`,
+ * `email_key`), and look-ups go by it.
  */
 export function foldName(name: string): string {
   return name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
@@ -11,7 +12,7 @@ export function isDistinct(groupname: string): boolean {
   return !groupname.endsWith(" ");
 }
 
-/** Whether two spellings are one user's name, on every database. */
+/** Whether two spellings are one name. */
 export function isSameName(a: string, b: string): boolean {
   return foldName(a) === foldName(b);
 }

@@ -1,4 +1,4 @@
-import type { ColumnType } from "kysely";
+import type { ColumnType, Selectable } from "kysely";
 
 /** How a user is authenticated. */
 export type AuthType = "LOCAL" | "LDAP" | "KERBEROS";
@@ -30,17 +30,25 @@ export type Purpose = "password_reset" | "email_verification";
 /** A moment in UTC as both databases store it: `2026-01-31 23:59:59.123`. */
 export type SqlTime = string;
 
+/** A name in the form of `foldName`, made by the database of the column beside it. */
+type FoldedKey = ColumnType<string, never, never>;
+
 interface UserTable {
   username: string;
+  username_key: FoldedKey;
   password_hash: Uint8Array | null;
   auth_type: AuthType;
-  email: string;
+  /** Null for a user of a directory whose address another account holds. */
+  email: string | null;
+  email_key: ColumnType<string | null, never, never>;
   /** 0 or 1. */
   activated: number;
   created_at: SqlTime;
   modified_at: SqlTime;
   /** When somebody proved to read what is sent to the address; null where nobody did. */
   email_verified_at: SqlTime | null;
+  /** What a directory calls the person, whatever the name; null where it was not read. */
+  external_id: string | null;
 }
 
 interface TokenTable {
@@ -62,6 +70,7 @@ interface GroupTable {
 
 interface UserGroupTable {
   username: string;
+  username_key: FoldedKey;
   groupname: string;
 }
 
@@ -115,6 +124,7 @@ export interface EventTable {
   id: string;
   type: EventType;
   username: string | null;
+  username_key: ColumnType<string | null, never, never>;
   actor: string | null;
   /** JSON. */
   data: string;
@@ -147,5 +157,5 @@ export interface Tables {
   one_time_token: OneTimeTokenTable;
 }
 
-/** A user's row. */
-export type UserRow = UserTable;
+/** A user's row as the project writes it: the keys are the database's own. */
+export type UserRow = Omit<Selectable<UserTable>, "username_key" | "email_key">;

@@ -38,7 +38,7 @@ async function compiled(auth: AuthClient): Promise<void> {
   const text: string = id_token;
   const { users }: ReplyFrom<"user_all"> = await auth.call("user_all", { access_token: "a" });
   const list: string[] = users;
-  const email: string | undefined = (await auth.user.get({ username: "alice" })).email;
+  const email: string | null | undefined = (await auth.user.get({ username: "alice" })).email;
   await auth.user.get({ username: "a" }, { signal: AbortSignal.timeout(1), timeout: 5, idempotencyKey: "k" });
   // @ts-expect-error a field is of its type
   await auth.session.login({ username: 1 });

@@ -109,7 +109,7 @@ test("requests of two replicas that lock the same rows in every order all succee
   assert.deepEqual([...new Set(codes)], [200]);
 });
 
-async function emailOf({ db }: TestWorker): Promise<string | undefined> {
+async function emailOf({ db }: TestWorker): Promise<string | null | undefined> {
   const row = await db.selectFrom("user").select("email").where("username", "=", "alice").executeTakeFirst();
   return row?.email;
 }

@@ -36,7 +36,9 @@ export async function exportUsersTo({ config, format, withHashes }: ExportOption
   if (isCsv) await write(csvRow(fields));
   for await (const users of exportUsers(database, { withHashes: withHashes === true })) {
     count += users.length;
-    formulas += users.filter(({ username, email }) => FORMULA.test(username) || FORMULA.test(email)).length;
+    formulas += users.filter(
+      ({ username, email }) => FORMULA.test(username) || FORMULA.test(email ?? ""),
+    ).length;
     await write(users.map((user) => (isCsv ? toCsv(user, fields) : toJson(user, fields))).join(""));
   }
   process.stderr.write(`users: ${count}\n`);

@@ -59,8 +59,6 @@ export function reasonOf({ reason, detail }: ImportRefusal): string {
       return `the user is there already, with another ${detail.join(", ")}: see --on-conflict`;
     case "source differs":
       return "the user is there already, with another auth_type, which stays as it is";
-    case "username taken":
-      return "username is taken by a user whose name the database takes for the same";
     case "email taken":
       return "email is another user's";
     case "no such group":

@@ -18,6 +18,8 @@ import { oneTimeTokenByExpiry } from "./0017-one-time-token-by-expiry.ts";
 import { oneTimeTokenByUser } from "./0018-one-time-token-by-user.ts";
 import { oneTimeTokenByAccount } from "./0019-one-time-token-by-account.ts";
 import { userEmailVerifiedAt } from "./0020-user-email-verified-at.ts";
+import { namesByKey } from "./0021-names-by-key.ts";
+import { eventUsernameKey } from "./0022-event-username-key.ts";
 import type { Ddl } from "./migration.ts";
 
 /** Every migration by its name, in order; append only. */
@@ -42,4 +44,6 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0018-one-time-token-by-user": oneTimeTokenByUser,
   "0019-one-time-token-by-account": oneTimeTokenByAccount,
   "0020-user-email-verified-at": userEmailVerifiedAt,
+  "0021-names-by-key": namesByKey,
+  "0022-event-username-key": eventUsernameKey,
 };

@@ -1,5 +1,4 @@
 import type { Db } from "../database.ts";
-import { foldName } from "../names.ts";
 import { padded } from "../padded.ts";
 import type { UserRow } from "../tables.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
@@ -12,10 +11,10 @@ export interface AccountRow extends UserRow {
   readonly token: IdTokenRow | undefined;
 }
 
-/** The accounts of some users by their folded names; a user that is not there has none. */
+/** The accounts of some users by their folded names, which are asked for; a user that is not there has none. */
 export async function findAccounts(
   db: Db,
-  usernames: readonly string[],
+  keys: readonly string[],
 ): Promise<ReadonlyMap<string, AccountRow>> {
   const rows = await db
     .selectFrom("user")
@@ -23,16 +22,16 @@ export async function findAccounts(
     .selectAll("user")
     .select(["token_id", "ip", "valid_until", "last_use", "sign_method", "vhost"])
     .select(groupsOfUser(db))
-    .where("user.username", "in", padded(usernames))
+    .where("user.username_key", "in", padded(keys))
     .execute();
-  const accounts = rows.map((row) => {
+  const accounts = rows.map((row): readonly [string, AccountRow] => {
     const { token_id, ip, valid_until, last_use, sign_method, vhost, groups, ...user } = row;
     const hasToken =
       token_id !== null && ip !== null && valid_until !== null && sign_method !== null && vhost !== null;
     const token = hasToken
       ? toIdToken({ token_id, ip, valid_until, last_use, sign_method, vhost })
       : undefined;
-    return { ...user, groups: readGroups(groups), token };
+    return [user.username_key, { ...user, groups: readGroups(groups), token }];
   });
-  return new Map(accounts.map((account) => [foldName(account.username), account]));
+  return new Map(accounts);
 }

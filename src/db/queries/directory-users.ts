@@ -1,12 +1,11 @@
 import type { Database, Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
-import { isSameName } from "../names.ts";
 import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { recordEvent } from "./events.ts";
 import { createGroup, ensureMember, listGroupsOf } from "./groups.ts";
-import { findUser, isNameTaken, lockUser } from "./users.ts";
+import { findUser, lockUser } from "./users.ts";
 
 /** A user as the directory describes it. */
 export interface DirectoryUser {
@@ -53,8 +52,7 @@ export async function syncDirectoryUser(
 ): Promise<SyncOutcome> {
   const row = known ?? (await findUser(db, user.username));
   if (row === undefined) return makeUser(db, user, rules);
-  if (row.auth_type !== "LDAP" || !isSameName(row.username, user.username))
-    return { outcome: "not a directory user" };
+  if (row.auth_type !== "LDAP") return { outcome: "not a directory user" };
   const plan = planOf(user.groups, await listGroupsOf(db, row.username), rules);
   const email = row.email === user.email ? undefined : user.email;
   if (email === undefined && plan.joins.length === 0 && plan.leaves.length === 0)
@@ -109,6 +107,7 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
     created_at: now,
     modified_at: now,
     email_verified_at: null,
+    external_id: null,
   };
   const { joins } = planOf(user.groups, [], rules);
   try {
@@ -125,8 +124,7 @@ async function makeUser(db: Database, user: DirectoryUser, rules: SyncRules): Pr
     if (!isDuplicate(error)) throw error;
     // Another login of the same person made the row meanwhile, or somebody else has the address.
     const other = await findUser(db, username);
-    if (other !== undefined) return syncDirectoryUser(db, user, other, rules);
-    return { outcome: (await isNameTaken(db, username)) ? "not a directory user" : "email taken" };
+    return other === undefined ? { outcome: "email taken" } : syncDirectoryUser(db, user, other, rules);
   }
 }
 

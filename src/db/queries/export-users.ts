@@ -6,7 +6,8 @@ import { groupsOfUser, readGroups } from "./groups.ts";
 /** A user as other systems may have it. */
 export interface ExportedUser {
   readonly username: string;
-  readonly email: string;
+  /** Null for a directory user without one. */
+  readonly email: string | null;
   readonly auth_type: AuthType;
   readonly activated: boolean;
   readonly groups: readonly string[];
@@ -28,20 +29,22 @@ export async function* exportUsers(
     const after = last;
     const rows = await db
       .selectFrom("user")
-      .select(["username", "email", "auth_type", "activated", "created_at", groupsOfUser(db)])
+      .select(["username", "username_key", "email", "auth_type", "activated", "created_at", groupsOfUser(db)])
       .$if(withHashes, (query) => query.select("password_hash"))
-      .$if(after !== undefined, (query) => query.where("username", ">", after ?? ""))
-      .orderBy("username")
+      .$if(after !== undefined, (query) => query.where("username_key", ">", after ?? ""))
+      .orderBy("username_key")
       .limit(BigInt(PORTION))
       .execute();
-    yield rows.map(({ activated, groups, created_at, password_hash, ...user }) => ({
-      ...user,
+    yield rows.map(({ username, email, auth_type, activated, groups, created_at, password_hash }) => ({
+      username,
+      email,
+      auth_type,
       activated: activated === 1,
       groups: readGroups(groups),
       created_at: fromSqlTime(created_at),
       password_hash: password_hash == null ? undefined : Buffer.from(password_hash).toString("latin1"),
     }));
-    last = rows.length < PORTION ? undefined : rows.at(-1)?.username;
+    last = rows.length < PORTION ? undefined : rows.at(-1)?.username_key;
   } while (last !== undefined);
 }
 

@@ -47,7 +47,7 @@ export async function listMembers(db: Db, groupname: string): Promise<string[]> 
     .selectFrom("usergroup")
     .select("username")
     .where("groupname", "=", groupname)
-    .orderBy("username")
+    .orderBy("username_key")
     .execute();
   return rows.map(({ username }) => username);
 }

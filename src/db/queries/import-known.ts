@@ -26,25 +26,20 @@ interface Described {
 /** Reads the accounts, addresses and groups that some users name. */
 export async function readKnown(trx: Trx, users: readonly Described[]): Promise<Known> {
   if (users.length === 0) return { accounts: new Map(), owners: new Map(), groups: new Set() };
-  const names = padded(users.map(({ username }) => username));
-  const rows = await trx.selectFrom("user").selectAll().where("username", "in", names).execute();
+  const keys = padded(users.map(({ username }) => foldName(username)));
+  const rows = await trx.selectFrom("user").selectAll().where("username_key", "in", keys).execute();
   const owned = await trx
     .selectFrom("user")
-    .select(["username", "email"])
-    .where("email", "in", padded(users.map(({ email }) => email)))
+    .select(["username", "email_key"])
+    .where("email_key", "in", padded(users.map(({ email }) => foldName(email))))
     .execute();
   const groupsOf = new Map<string, Set<string>>();
-  for (const { username, groupname } of rows.length === 0 ? [] : await membershipsOf(trx, rows)) {
-    const key = foldName(username);
-    groupsOf.set(key, (groupsOf.get(key) ?? new Set()).add(groupname));
-  }
-  const accounts = rows.map((row) => ({
-    ...row,
-    groups: groupsOf.get(foldName(row.username)) ?? new Set<string>(),
-  }));
+  for (const { username, groupname } of rows.length === 0 ? [] : await membershipsOf(trx, rows))
+    groupsOf.set(username, (groupsOf.get(username) ?? new Set()).add(groupname));
+  const accounts = rows.map((row) => ({ ...row, groups: groupsOf.get(row.username) ?? new Set<string>() }));
   return {
-    accounts: new Map(accounts.map((account) => [foldName(account.username), account])),
-    owners: new Map(owned.map(({ username, email }) => [foldName(email), username])),
+    accounts: new Map(accounts.map((account) => [account.username_key, account])),
+    owners: new Map(owned.map(({ username, email_key }) => [email_key ?? "", username])),
     groups: await existing(trx, [...new Set(users.flatMap(({ groups }) => groups))]),
   };
 }

@@ -33,7 +33,6 @@ export interface ImportRefusal {
   readonly outcome: "refused";
   readonly reason:
     | "differs"
-    | "username taken"
     | "email taken"
     | "no such group"
     | "source differs"

@@ -1,6 +1,6 @@
 import type { Database, Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
-import { isSameName } from "../names.ts";
+import { foldName } from "../names.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { type NewEvent, recordEvents } from "./events.ts";
@@ -15,7 +15,7 @@ import {
   planFor,
   refused,
 } from "./import-plan.ts";
-import { changeUser, isNameTaken, type UserChanges } from "./users.ts";
+import { changeUser, type UserChanges } from "./users.ts";
 
 /** What became of each user, and the groups that were made. */
 export interface Imported {
@@ -25,6 +25,9 @@ export interface Imported {
 
 /** So long a batch waits for others that write, in milliseconds: nobody waits for its answer. */
 const PATIENCE = 60_000;
+
+/** So often a batch is tried while others make the same users: each time it sees those that were made before. */
+const ATTEMPTS = 5;
 
 class TakenBack extends Error {
   readonly imported: Imported;
@@ -46,34 +49,25 @@ export async function importBatch(
   rules: ImportRules,
   isKept: (imported: Imported) => boolean,
 ): Promise<Imported> {
-  const attempt = (way: "together" | "one by one"): Promise<Imported> =>
-    inTransaction(
-      db,
-      async (trx) => {
-        const imported = await importUsers(trx, users, rules, way);
-        if (!isKept(imported)) throw new TakenBack(imported);
-        return imported;
-      },
-      PATIENCE,
-    );
-  try {
-    // What somebody else has made meanwhile is seen by the second attempt; what only the database takes for the same is not.
-    return await attempt("together").catch((error: unknown) => {
-      if (isDuplicate(error)) return attempt("one by one");
-      throw error;
-    });
-  } catch (error) {
-    if (error instanceof TakenBack) return error.imported;
-    throw error;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inTransaction(
+        db,
+        async (trx) => {
+          const imported = await importUsers(trx, users, rules);
+          if (!isKept(imported)) throw new TakenBack(imported);
+          return imported;
+        },
+        PATIENCE,
+      );
+    } catch (error) {
+      if (error instanceof TakenBack) return error.imported;
+      if (!isDuplicate(error) || attempt === ATTEMPTS) throw error;
+    }
   }
 }
 
-async function importUsers(
-  trx: Trx,
-  users: readonly ImportedUser[],
-  rules: ImportRules,
-  way: "together" | "one by one",
-): Promise<Imported> {
+async function importUsers(trx: Trx, users: readonly ImportedUser[], rules: ImportRules): Promise<Imported> {
   const known = await readKnown(trx, users);
   const plans = users.map((user) => planFor(user, known, rules));
   const madeGroups = missingGroups(users, plans, known);
@@ -86,11 +80,14 @@ async function importUsers(
     else if (plan.do === "update") verdicts[index] = await update(trx, plan.account, plan.changes, rules);
     else if (user !== undefined) news.push({ index, user, row: toRow(user) });
   }
-  const made =
-    way === "together" ? await createTogether(trx, news) : await createOneByOne(trx, news, verdicts);
-  for (const { index } of made) verdicts[index] = { outcome: "created" };
-  await addMembers(trx, made);
-  await recordEvents(trx, [...madeGroups.map(groupCreated), ...made.flatMap(userCreated)]);
+  if (news.length > 0)
+    await trx
+      .insertInto("user")
+      .values(news.map(({ row }) => row))
+      .execute();
+  for (const { index } of news) verdicts[index] = { outcome: "created" };
+  await addMembers(trx, news);
+  await recordEvents(trx, [...madeGroups.map(groupCreated), ...news.flatMap(userCreated)]);
   return { verdicts, madeGroups };
 }
 
@@ -102,7 +99,7 @@ async function update(
 ): Promise<ImportVerdict> {
   if (Object.keys(fields).length > 0) {
     // That somebody reads what is sent to the address before says nothing of another one.
-    const isOther = fields.email !== undefined && !isSameName(fields.email, account.email);
+    const isOther = fields.email !== undefined && foldName(fields.email) !== foldName(account.email ?? "");
     const changes = isOther ? { ...fields, email_verified_at: null } : fields;
     const outcome = await changeUser(trx, account, changes, adminGroup);
     if (outcome === "no such user") return refused("differs"); // it was made anew at this moment
@@ -151,40 +148,11 @@ interface NewUser {
   readonly row: ReturnType<typeof toRow>;
 }
 
-async function createTogether(trx: Trx, news: readonly NewUser[]): Promise<readonly NewUser[]> {
-  if (news.length === 0) return news;
-  await trx
-    .insertInto("user")
-    .values(news.map(({ row }) => row))
-    .execute();
-  return news;
-}
-
-/** Those that could be made; of the others `verdicts` says why not. */
-async function createOneByOne(
-  trx: Trx,
-  news: readonly NewUser[],
-  verdicts: ImportVerdict[],
-): Promise<readonly NewUser[]> {
-  const made: NewUser[] = [];
-  for (const one of news) {
-    try {
-      await trx.insertInto("user").values(one.row).execute();
-      made.push(one);
-    } catch (error) {
-      if (!isDuplicate(error)) throw error;
-      const isTaken = await isNameTaken(trx, one.row.username);
-      verdicts[one.index] = refused(isTaken ? "username taken" : "email taken");
-    }
-  }
-  return made;
-}
-
 /** Memberships of one statement. */
 const MEMBERS = 1000;
 
-async function addMembers(trx: Trx, made: readonly NewUser[]): Promise<void> {
-  const rows = made.flatMap(({ user: { username, groups } }) =>
+async function addMembers(trx: Trx, news: readonly NewUser[]): Promise<void> {
+  const rows = news.flatMap(({ user: { username, groups } }) =>
     groups.map((groupname) => ({ username, groupname })),
   );
   for (let from = 0; from < rows.length; from += MEMBERS)

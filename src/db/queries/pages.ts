@@ -1,5 +1,6 @@
 import { type Expression, type SqlBool, sql } from "kysely";
 import { type Db, dialectOf } from "../database.ts";
+import { foldName } from "../names.ts";
 
 /** Which part of a list of names is wanted. */
 export interface Page {
@@ -22,8 +23,8 @@ export async function pageOfUsernames(db: Db, page: Page): Promise<PageOfNames> 
   const rows = await db
     .selectFrom("user")
     .select("username as name")
-    .where(within(db, "username", page))
-    .orderBy("username")
+    .where(within(db, "username_key", page))
+    .orderBy("username_key")
     .limit(oneMore(page))
     .execute();
   return cut(rows, page);
@@ -47,8 +48,8 @@ export async function pageOfMembers(db: Db, groupname: string, page: Page): Prom
   const index = dialectOf(db) === "mysql" ? sql.raw("force index (usergroup_by_group)") : sql.raw("");
   const { rows } = await sql<{ name: string }>`
     select username as name from usergroup ${index}
-    where groupname = ${groupname} and ${within(db, "username", page)}
-    order by username limit ${oneMore(page)}`.execute(db);
+    where groupname = ${groupname} and ${within(db, "username_key", page)}
+    order by username_key limit ${oneMore(page)}`.execute(db);
   return cut(rows, page);
 }
 
@@ -56,19 +57,20 @@ export async function pageOfMembers(db: Db, groupname: string, page: Page): Prom
 const LAST = "\u{10ffff}";
 
 /**
- * Order, `>` and the beginning all go by the column's own collation, in which no two names of a list are the same: so
- * each name is on one page, and an index leads to the first of them.
+ * Order, `>` and the prefix all go by one column, in which no two names of a list are the same: so each name is on one
+ * page, and an index leads to the first of them.
  */
-function within(db: Db, column: "username" | "name", { after, prefix }: Page): Expression<SqlBool> {
+function within(db: Db, column: "username_key" | "name", { after, prefix }: Page): Expression<SqlBool> {
   const name = sql.ref(column);
+  const fold = column === "name" ? (text: string): string => text : foldName;
   const conditions = [sql<SqlBool>`1 = 1`];
-  if (after !== undefined) conditions.push(sql<SqlBool>`${name} > ${after}`);
-  if (prefix !== undefined && prefix !== "") conditions.push(begins(db, name, prefix));
+  if (after !== undefined) conditions.push(sql<SqlBool>`${name} > ${fold(after)}`);
+  if (prefix !== undefined && prefix !== "") conditions.push(begins(db, name, fold(prefix)));
   return sql<SqlBool>`${sql.join(conditions, sql` and `)}`;
 }
 
 function begins(db: Db, name: Expression<unknown>, prefix: string) {
-  // SQLite's LIKE ignores case in every column, and MySQL's comparison is blind to blanks at the end.
+  // SQLite's LIKE ignores case in every column, and MySQL ignores spaces at the end when it compares groups.
   return dialectOf(db) === "sqlite"
     ? sql<SqlBool>`${name} >= ${prefix} and ${name} < ${prefix + LAST}`
     : sql<SqlBool>`${name} like ${`${prefix.replaceAll(/[!%_]/g, "!$&")}%`} escape '!'`;

@@ -1,6 +1,6 @@
 import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
-import { isSameName } from "../names.ts";
+import { foldName } from "../names.ts";
 import type { AuthType, SqlTime, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { isLastAdmin } from "./admins.ts";
@@ -26,30 +26,19 @@ export interface UserChanges {
   readonly activated?: boolean;
 }
 
-/** The row of a user, whatever the case of the name; not that of a name which the database alone takes for the same. */
+/** The row of a user, whatever the case of the name. */
 export async function findUser(db: Db, username: string): Promise<UserRow | undefined> {
-  const row = await findAlike(db, username);
-  return row !== undefined && isSameName(row.username, username) ? row : undefined;
+  return db.selectFrom("user").selectAll().where("username_key", "=", foldName(username)).executeTakeFirst();
 }
 
-/** The row of the user with an address, whatever its case; not that of one which the database alone takes for the same. */
+/** The row of the user with an address, whatever its case. */
 export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
-  const row = await db.selectFrom("user").selectAll().where("email", "=", email).executeTakeFirst();
-  return row !== undefined && isSameName(row.email, email) ? row : undefined;
-}
-
-/** Whether no user of this name can be made, because the database takes it for the name of one that is there. */
-export async function isNameTaken(db: Db, username: string): Promise<boolean> {
-  return (await findAlike(db, username)) !== undefined;
-}
-
-async function findAlike(db: Db, username: string): Promise<UserRow | undefined> {
-  return db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
+  return db.selectFrom("user").selectAll().where("email_key", "=", foldName(email)).executeTakeFirst();
 }
 
 /** All usernames in order. */
 export async function listUsernames(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom("user").select("username").orderBy("username").execute();
+  const rows = await db.selectFrom("user").select("username").orderBy("username_key").execute();
   return rows.map(({ username }) => username);
 }
 
@@ -67,7 +56,7 @@ export async function createUser(
     return "created";
   } catch (error) {
     if (!isDuplicate(error)) throw error;
-    return (await isNameTaken(db, user.username)) ? "username taken" : "email taken";
+    return (await findUser(db, user.username)) === undefined ? "email taken" : "username taken";
   }
 }
 
@@ -134,13 +123,16 @@ export async function verifyEmail(
     .updateTable("user")
     .set({ email_verified_at: now, modified_at: now, ...(isActivated ? { activated: 1 } : {}) })
     .where("username", "=", username)
-    .where("email", "=", email)
+    .where("email_key", "=", foldName(email))
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return "changed meanwhile";
   return isActivated ? "activated" : "verified";
 }
 
-/** Locks a user's row until the transaction ends and reads what a login, or a message to the user, depends on. */
+/**
+ * Locks a user's row until the transaction ends and reads what a login, or a message to the user, depends on. `username`
+ * in its stored spelling.
+ */
 export async function lockUser(
   trx: Db,
   username: string,

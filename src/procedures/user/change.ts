@@ -50,7 +50,10 @@ export const changeUser = defineProcedure({
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
     const isProven =
-      address !== undefined && isSameName(address, user.email) && user.email_verified_at !== null;
+      address !== undefined &&
+      user.email !== null &&
+      isSameName(address, user.email) &&
+      user.email_verified_at !== null;
     const changes = {
       ...(password === undefined ? {} : { password_hash: await passwords.hash(password, stillWanted) }),
       ...(address === undefined ? {} : { email: address, ...(isProven ? {} : { email_verified_at: null }) }),

@@ -32,7 +32,7 @@ export const getUser = defineProcedure({
       .nullable()
       .optional()
       .describe("the user itself and admins; null without a session"),
-    email: z.string().optional().describe("admins"),
+    email: z.string().nullable().optional().describe("admins; null for a directory user without one"),
     auth_type: authType().optional().describe("admins"),
   }),
   example: {

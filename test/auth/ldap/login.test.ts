@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
+import { listGroupsOf } from "../../../src/db/queries/groups.ts";
+import { findUser } from "../../../src/db/queries/users.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -21,12 +23,9 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    const rowOf = (username: string) =>
-      worker.db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
-    const membershipsOf = async (username: string) => {
-      const query = worker.db.selectFrom("usergroup").select("groupname").where("username", "=", username);
-      return (await query.orderBy("groupname").execute()).map(({ groupname }) => groupname);
-    };
+    const rowOf = (username: string) => findUser(worker.db, username);
+    const membershipsOf = async (username: string) =>
+      listGroupsOf(worker.db, (await rowOf(username))?.username ?? "");
 
     test("makes the user's row with the directory's spelling, mail and groups", async () => {
       await add("Ada-Lovelace", ["API_PERMdev", "API_PERMOps", "other"], { mail: "ada@example.com" });

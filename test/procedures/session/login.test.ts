@@ -219,7 +219,10 @@ for (const database of DATABASES) {
     after(() => worker[Symbol.asyncDispose]());
 
     const hashOf = async (username: string): Promise<string> => {
-      const query = worker.db.selectFrom("user").select("password_hash").where("username", "=", username);
+      const query = worker.db
+        .selectFrom("user")
+        .select("password_hash")
+        .where("username_key", "=", username.toLowerCase());
       return Buffer.from((await query.executeTakeFirstOrThrow()).password_hash!).toString();
     };
 

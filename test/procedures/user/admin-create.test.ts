@@ -24,7 +24,11 @@ for (const database of DATABASES) {
         ...more,
       });
     const rowOf = (username: string) =>
-      worker.db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
+      worker.db
+        .selectFrom("user")
+        .selectAll()
+        .where("username_key", "=", username.toLowerCase())
+        .executeTakeFirst();
 
     test("makes an activated local account, though registration is closed", async () => {
       const { success, msg, ...rest } = dataOf(await create("Created"));

@@ -18,7 +18,11 @@ for (const database of DATABASES) {
     const change = (username: string, access_token: string, changes: object) =>
       worker.call("user_change", { username, access_token, ...changes });
     const rowOf = (username: string) =>
-      worker.db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirstOrThrow();
+      worker.db
+        .selectFrom("user")
+        .selectAll()
+        .where("username_key", "=", username.toLowerCase())
+        .executeTakeFirstOrThrow();
     const loginCode = async (username: string, password: string): Promise<number> =>
       (await worker.call("login", { username, password })).resp_code;
 

@@ -18,8 +18,13 @@ for (const database of DATABASES) {
     const remove = (username: unknown, access_token: string) =>
       worker.call("user_delete", { username, access_token });
     const exists = async (username: string): Promise<boolean> =>
-      (await worker.db.selectFrom("user").select("username").where("username", "=", username).execute())
-        .length > 0;
+      (
+        await worker.db
+          .selectFrom("user")
+          .select("username")
+          .where("username_key", "=", username.toLowerCase())
+          .execute()
+      ).length > 0;
 
     test("lets an admin delete anybody, whatever the case of the name", async () => {
       await worker.addUser("Victim", "correct horse");

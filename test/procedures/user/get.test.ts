@@ -18,7 +18,10 @@ for (const database of DATABASES) {
     const get = async (username: string, access_token?: string) =>
       dataOf(await worker.call("user_get", { username, access_token }));
     const basicOf = async (username: string) => {
-      const query = worker.db.selectFrom("user").selectAll().where("username", "=", username);
+      const query = worker.db
+        .selectFrom("user")
+        .selectAll()
+        .where("username_key", "=", username.toLowerCase());
       const row = await query.executeTakeFirstOrThrow();
       const created_at = fromSqlTime(row.created_at).toISOString();
       return { username: row.username, activated: row.activated === 1, created_at };

@@ -26,7 +26,11 @@ for (const database of DATABASES) {
     const register = (username: unknown, more?: object) =>
       worker.call("user_register", request(username, more));
     const rowOf = (username: string) =>
-      worker.db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirst();
+      worker.db
+        .selectFrom("user")
+        .selectAll()
+        .where("username_key", "=", username.toLowerCase())
+        .executeTakeFirst();
 
     test("makes an account that is activated at once and can log in", async () => {
       const { success, msg, ...rest } = dataOf(await register("newcomer"));

@@ -47,7 +47,9 @@ for (const database of DATABASES) {
     const verify = (verify_token: unknown) => worker.call("user_verify_email", { verify_token });
     const isVerified = async (username: string): Promise<boolean> => {
       const query = worker.db.selectFrom("user").select("email_verified_at");
-      const { email_verified_at } = await query.where("username", "=", username).executeTakeFirstOrThrow();
+      const { email_verified_at } = await query
+        .where("username_key", "=", username.toLowerCase())
+        .executeTakeFirstOrThrow();
       return email_verified_at !== null;
     };
     const logIn = async (username: string): Promise<number> =>
