@@ -39,15 +39,18 @@ export interface FieldFault {
 }
 
 interface AppErrorOptions extends ErrorOptions {
+  /** Says more than the sentence of the table, and nothing secret. */
+  readonly publicMsg?: string;
   readonly fields?: readonly FieldFault[];
   readonly reference?: string;
   readonly retryAfter?: number;
 }
 
-/** A failure with a code of the table; `message` and `cause` are for the log, never for a caller. */
+/** A failure with a code of the table; `message` and `cause` are for the log, `publicMsg` is for the caller. */
 export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;
+  readonly publicMsg: string;
   readonly fields: readonly FieldFault[] | undefined;
   readonly reference: string | undefined;
   /** Seconds. */
@@ -56,6 +59,7 @@ export class AppError extends Error {
   constructor(code: ErrorCode, detail?: string, options: AppErrorOptions = {}) {
     super(detail ?? ERRORS[code].msg, options);
     this.code = code;
+    this.publicMsg = options.publicMsg ?? ERRORS[code].msg;
     this.fields = options.fields;
     this.reference = options.reference;
     this.retryAfter = options.retryAfter;

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { configSchema, SECTIONS } from "./config/schema.ts";
 import { schemaSql } from "./db/migrate.ts";
 import { PROCEDURES } from "./procedures/index.ts";
-import { requestSchema } from "./rpc/procedure.ts";
 import { answeredQueue } from "./schemas/answered-queue.ts";
 import { asyncApi } from "./schemas/asyncapi.ts";
 import { publishedEvents } from "./schemas/published-events.ts";
 import { replySchema } from "./schemas/replies.ts";
+import { requestJsonSchema } from "./schemas/requests.ts";
 
 /** Every generated file of `schemas/` by its path in it: the API, requests, replies, configuration and tables. */
 export function generateSchemas(): ReadonlyMap<string, string> {
@@ -22,8 +22,8 @@ export function generateSchemas(): ReadonlyMap<string, string> {
   ]);
   for (const procedure of PROCEDURES) {
     const { name, description } = procedure;
-    const request = requestSchema(procedure, app).meta({ title: `${name}: request`, description });
-    files.set(`rpc/${name}.request.json`, json(z.toJSONSchema(request, { io: "input" })));
+    const request = { ...requestJsonSchema(procedure, app), title: `${name}: request`, description };
+    files.set(`rpc/${name}.request.json`, json(request));
     files.set(`rpc/${name}.reply.json`, json(z.toJSONSchema(replySchema(procedure))));
   }
   return files;

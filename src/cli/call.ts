@@ -15,7 +15,7 @@ const EXIT_NO_REPLY = 2;
 /** What nobody else on this host should read. */
 const SECRET_FIELDS = [
   ...["password", "password_confirm", "kerberos_ticket"],
-  ...["id_token", "access_token", "token"],
+  ...["id_token", "access_token", "token", "reset_token", "verify_token"],
 ];
 
 interface CallOptions {
@@ -74,7 +74,8 @@ export function readRequest(argument: string): string {
 /** The process has blanked its command line by now; it stood there for a moment, and stands in the shell's history. */
 function warnOfSecrets(request: unknown): void {
   if (typeof request !== "object" || request === null) return;
-  const field = SECRET_FIELDS.find((name) => Object.hasOwn(request, name));
+  const given = new Map<string, unknown>(Object.entries(request));
+  const field = SECRET_FIELDS.find((name) => (given.get(name) ?? null) !== null);
   if (field === undefined) return;
   process.stderr.write(
     `authmq: others on this host can read command lines, and ${field} is in this one: ` +

@@ -81,6 +81,19 @@ export function newPassword(app: AppConfig): z.ZodString {
   );
 }
 
+/** For a request with a password twice: whether both are the same, where both are text. */
+export function isConfirmed(given: { password?: unknown; password_confirm?: unknown }): boolean {
+  const { password: secret, password_confirm: again } = given;
+  return typeof secret !== "string" || typeof again !== "string" || secret === again;
+}
+
+/** The fault of a confirmation that differs. */
+export const confirmed = {
+  path: ["password_confirm"],
+  error: "must be the same as password",
+  ...together,
+};
+
 /** Shorter names are in many passwords by chance. */
 const MIN_FOUND_NAME = 4;
 
@@ -118,7 +131,7 @@ export function vhost(app: AppConfig) {
   return one.default(app.default_vhost).describe("the broker's vhost that access tokens are for");
 }
 
-/** The address that a session is bound to or used from, in canonical form; `*` for any, null for none given. */
+/** The address that a session is bound to or used from, in canonical form; `*` for any, also where none is given. */
 export function ip() {
   return text()
     .transform((value, context) => {
@@ -127,7 +140,6 @@ export function ip() {
       context.addIssue({ code: "custom", message: "must be *, an IPv4 or an IPv6 address" });
       return z.NEVER;
     })
-    .nullish()
-    .transform((value) => value ?? ANY_IP)
+    .default(ANY_IP)
     .describe("* (any), or the IPv4 or IPv6 address of the person or service that logs in");
 }

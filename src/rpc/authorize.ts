@@ -4,32 +4,26 @@ import { AppError } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
 import type { Authenticated, Context, Services } from "./context.ts";
 import { type Procedure, tokenField } from "./procedure.ts";
+import { missingToken, type Valid } from "./validate.ts";
 
 /** Who calls. */
 export type Identity = Pick<Context, "caller" | "session">;
 
-interface Asking {
-  readonly request: Readonly<Record<string, unknown>>;
-  readonly input: Readonly<Record<string, unknown>>;
+interface Asking extends Valid {
   /** Are told who it is, also where that is not enough. */
   readonly notes: RequestNotes;
 }
 
-/** Who calls, as the procedure's access demands; throws INVALID_TOKEN, FORBIDDEN, or INVALID_INPUT for a non-text. */
+/** Who calls, as the procedure's access demands; throws INVALID_TOKEN or FORBIDDEN. */
 export async function authorize(
   services: Services,
   procedure: Procedure,
-  { request, input, notes }: Asking,
+  { token, input, notes }: Asking,
 ): Promise<Identity> {
   const field = tokenField(procedure.access);
-  if (field === undefined) return { caller: undefined, session: undefined };
-  const token = request[field];
-  if (procedure.access === "optional" && token === undefined)
+  if (field === undefined || (procedure.access === "optional" && token === undefined))
     return { caller: undefined, session: undefined };
-  if (token === undefined || token === null) throw new AppError("INVALID_TOKEN", `${field} is missing`);
-  if (typeof token !== "string") {
-    throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: field, msg: "must be a string" }] });
-  }
+  if (token === undefined) throw missingToken(field);
   if (field === "id_token") {
     const resumed = await resumeSession(services, token, addressIn(input));
     if (resumed.state === "refused") throw new AppError("INVALID_TOKEN");

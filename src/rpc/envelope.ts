@@ -1,4 +1,4 @@
-import { type AppError, ERRORS } from "../errors.ts";
+import type { AppError } from "../errors.ts";
 
 /** What every caller gets back. */
 export interface Envelope {
@@ -36,12 +36,12 @@ export function successEnvelope(respCode: 200 | 204, data: Readonly<Record<strin
   return { resp_code: respCode, resp_data: data };
 }
 
-/** The reply of a request that failed: only what stands in the table of errors, no word of its cause. */
+/** The reply of a request that failed: only what is meant for its caller, no word of its cause. */
 export function failureEnvelope(error: AppError): Envelope {
   return {
     resp_code: error.respCode,
     resp_data: {
-      msg: ERRORS[error.code].msg,
+      msg: error.publicMsg,
       error: error.code,
       ...(error.fields === undefined ? {} : { fields: error.fields }),
       ...(error.reference === undefined ? {} : { reference: error.reference }),

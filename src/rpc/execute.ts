@@ -3,7 +3,7 @@ import type { StillWanted } from "../auth/lane.ts";
 import type { Db, Trx } from "../db/database.ts";
 import { forgetAttempts } from "../db/queries/attempts.ts";
 import { recordEvent } from "../db/queries/events.ts";
-import { AppError, type FieldFault } from "../errors.ts";
+import { AppError } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
 import { addressIn, authorize, type Identity } from "./authorize.ts";
@@ -16,6 +16,7 @@ import { idempotencyKeyOf, identityOf, messageKeyOf, type RequestIdentity } from
 import { AlreadyAnswered } from "./inbox.ts";
 import type { Procedure } from "./procedure.ts";
 import { throttled } from "./throttled.ts";
+import { validate } from "./validate.ts";
 
 /** A procedure with its input's schema by the rules of this installation. */
 export interface Prepared {
@@ -40,11 +41,10 @@ export async function execute(services: Services, prepared: Prepared, underway: 
   const { procedure } = prepared;
   const { request, incoming, notes } = underway;
   if (incoming !== undefined) idempotencyKeyOf(incoming); // a bad one is a fault of the request like any other
-  const { data: input, error } = prepared.input.safeParse(request);
-  if (error !== undefined) throw new AppError("INVALID_INPUT", undefined, { fields: toFields(error) });
+  const { input, token } = validate(procedure, prepared.input, request);
   const identify = (identity: Identity): RequestIdentity | undefined =>
     incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
-  const identity = await authorize(services, procedure, { request, input, notes });
+  const identity = await authorize(services, procedure, { input, token, notes });
   const about = procedure.remembersAnswer === true ? identify(identity) : undefined;
   const answer = (): Promise<Envelope> =>
     about === undefined
@@ -167,8 +167,4 @@ function isAnswer({ respCode }: AppError): boolean {
 
 function callerOf({ caller, session }: Identity): string {
   return caller?.username ?? session?.username ?? "";
-}
-
-function toFields(error: z.ZodError): FieldFault[] {
-  return error.issues.map(({ path, message }) => ({ path: path.join("."), msg: message }));
 }

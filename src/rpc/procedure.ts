@@ -42,7 +42,14 @@ export interface Procedure<
 }
 
 /** The request that a procedure takes, with the token that its access asks for. */
-export type RequestOf<P extends Procedure> = FieldsOf<z.input<ReturnType<P["input"]>>> & TokenOf<P["access"]>;
+export type RequestOf<P extends Procedure> = OrNull<
+  FieldsOf<z.input<ReturnType<P["input"]>>> & TokenOf<P["access"]>
+>;
+
+/** `null` counts as absent, so each field that may be absent may be null. */
+type OrNull<Fields> = {
+  [Name in keyof Fields]: undefined extends Fields[Name] ? Fields[Name] | null : Fields[Name];
+};
 
 /** zod gives an empty object the type of one that may have no key at all, which no token fits into. */
 type FieldsOf<Input> = string extends keyof Input ? unknown : Input;
@@ -55,7 +62,7 @@ type TokenOf<A extends Access> = A extends "public"
   : A extends "id_token" | "any_id_token"
     ? { id_token: string }
     : A extends "optional"
-      ? { access_token?: string }
+      ? { access_token?: string | undefined }
       : { access_token: string };
 
 /** What any request may meet. */

@@ -2,10 +2,11 @@ import { QUEUE_SETTINGS } from "../config/queues.ts";
 import type { AppConfig } from "../config/schema.ts";
 import { ERRORS } from "../errors.ts";
 import type { Access } from "../rpc/context.ts";
-import { errorsOf, type Procedure, requestSchema } from "../rpc/procedure.ts";
+import { errorsOf, type Procedure } from "../rpc/procedure.ts";
 import { exampleReplies, exampleRequest } from "./examples.ts";
 import { type Part, toDraft7 } from "./part.ts";
 import { successSchema } from "./replies.ts";
+import { requestJsonSchema } from "./requests.ts";
 
 /** Who may call, by the access of a procedure. */
 const CALLERS = {
@@ -66,7 +67,7 @@ export function answeredQueue(procedure: Procedure, app: AppConfig): Part {
         name: `${name}.request`,
         title: `Request to ${name}`,
         traits: [{ $ref: "#/components/messageTraits/request" }],
-        payload: toDraft7(requestSchema(procedure, app), "input"),
+        payload: requestPayload(procedure, app),
         examples: [
           {
             name: "request",
@@ -94,6 +95,12 @@ export function answeredQueue(procedure: Procedure, app: AppConfig): Part {
       },
     },
   };
+}
+
+function requestPayload(procedure: Procedure, app: AppConfig): object {
+  const payload = requestJsonSchema(procedure, app, "draft-7");
+  delete payload.$schema; // the document says it for all
+  return payload;
 }
 
 function describe(procedure: Procedure): string {

@@ -165,7 +165,8 @@ function faultsOfFailure(
   const entry = typeof error === "string" && Object.hasOwn(FAILURES, error) ? FAILURES[error] : undefined;
   if (entry === undefined) return [`error ${shorten(String(error))}`];
   const faults: string[] = [];
-  if (entry.resp !== code || entry.msg !== msg)
+  const isNamed = error === "INVALID_TOKEN" && names.some((name) => msg === `${name} is missing`);
+  if (entry.resp !== code || (entry.msg !== msg && !isNamed))
     faults.push(`${code} ${String(error)} ${shorten(String(msg))}`);
   if (!errorsOf(procedure).some((known) => known === error))
     faults.push(`${String(error)}, which ${procedure.name} does not say that it fails with`);

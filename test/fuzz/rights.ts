@@ -19,7 +19,8 @@ export function mayOnceSucceed(procedure: Procedure, { reading }: Rendered, rule
   const field = tokenField(procedure.access);
   if (field === undefined) return procedure.name !== "login" || hasPassword(object);
   const token = object[field];
-  if (procedure.access === "optional" && token === undefined) return rules.anonymousUserGet;
+  if (procedure.access === "optional" && (token === undefined || token === null))
+    return rules.anonymousUserGet;
   const holder = typeof token === "string" ? rules.holders.get(token) : undefined;
   if (holder === undefined || holder.kind !== (field === "id_token" ? "id" : "access")) return false;
   if (procedure.access === "admin") return holder.isAdmin;

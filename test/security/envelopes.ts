@@ -27,6 +27,11 @@ export const INVALID_TOKEN = refusal(
   "INVALID_TOKEN",
   "the token is missing, malformed, expired, revoked or of the wrong kind",
 );
+/** 401 for a request without the token that it needs. */
+export function noToken(field: string): Envelope {
+  return refusal(401, "INVALID_TOKEN", `${field} is missing`);
+}
+
 export const FORBIDDEN = refusal(403, "FORBIDDEN", "the caller may not do this");
 export const REGISTRATION_CLOSED = refusal(403, "REGISTRATION_CLOSED", "registration is closed");
 export const NOT_ACTIVATED = refusal(403, "ACCOUNT_NOT_ACTIVATED", "the account is not activated");
@@ -77,6 +82,7 @@ export function done(msg: string): Envelope {
 }
 
 /** The sentences about fields. */
+export const MISSING = "is missing";
 export const NO_TEXT = "must be a string";
 export const HALF_CHARACTERS = "must be well-formed Unicode";
 export const TOO_LONG = "must have at most 100 characters";

@@ -40,8 +40,8 @@ export const login = defineProcedure({
         vhost: vhost(app),
         ip: ip(),
       })
-      .refine(hasNameOrTicket, { path: ["username"], error: "must be a string", ...together })
-      .refine(hasPasswordOrTicket, { path: ["password"], error: "must be a string", ...together })
+      .refine(hasNameOrTicket, { path: ["username"], error: "is missing", ...together })
+      .refine(hasPasswordOrTicket, { path: ["password"], error: "is missing", ...together })
       .refine(hasNotBoth, {
         path: ["password"],
         error: "must be left out where kerberos_ticket is given",

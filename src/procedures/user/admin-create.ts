@@ -38,7 +38,7 @@ export const adminCreateUser = defineProcedure({
       })
       .refine((given) => !isLocal(given) || given.password !== undefined, {
         path: ["password"],
-        error: "must be a string",
+        error: "is missing",
         ...together,
       })
       .refine((given) => !isRemote(given) || given.password === undefined, {

@@ -3,7 +3,7 @@ import { isSameName } from "../../db/names.ts";
 import { changeUser as changeRow, lockUser } from "../../db/queries/users.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, hidesUsername, newPassword, revealsUsername, username } from "../fields.ts";
+import { email, hidesUsername, newPassword, revealsUsername, together, username } from "../fields.ts";
 import { requestVerification } from "./one-time.ts";
 import { getTargetRow } from "./target.ts";
 
@@ -34,6 +34,7 @@ export const changeUser = defineProcedure({
           [password, address, activated].some((v) => v !== undefined),
         {
           error: "give at least one of password, email and activated",
+          ...together,
         },
       )
       .refine(hidesUsername, revealsUsername),

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { isSameName } from "../../db/names.ts";
 import { fromSqlTime } from "../../db/time.ts";
-import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
+import { missingToken } from "../../rpc/validate.ts";
 import { authType, username } from "../fields.ts";
 import { assertNotOlder, getAccount } from "./target.ts";
 
@@ -50,8 +50,7 @@ export const getUser = defineProcedure({
     },
   },
   async handler({ app, caller, lastUse, lookups }, input) {
-    if (caller === undefined && !app.anonymous_user_get)
-      throw new AppError("INVALID_TOKEN", "access_token is missing");
+    if (caller === undefined && !app.anonymous_user_get) throw missingToken("access_token");
     const user = await getAccount({ lookups }, input.username);
     const basic = {
       username: user.username,

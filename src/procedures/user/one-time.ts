@@ -5,19 +5,12 @@ import { foldName } from "../../db/names.ts";
 import { countEvents } from "../../db/queries/events.ts";
 import { createOneTimeToken } from "../../db/queries/one-time-tokens.ts";
 import type { Purpose } from "../../db/tables.ts";
-import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { digestOfOneTimeToken, oneTimeToken } from "../../tokens/one-time.ts";
 
-/** A token that somebody was sent: missing, it is wrong like any other. */
+/** A token that somebody was sent. */
 export function sentToken() {
-  return z.string("must be a string").nullish().describe("from the message that was sent");
-}
-
-/** The digest of a token that was sent back; throws INVALID_TOKEN where there is none. */
-export function digestOf(token: string | null | undefined): Buffer {
-  if (token === undefined || token === null) throw new AppError("INVALID_TOKEN", "the token is missing");
-  return digestOfOneTimeToken(token);
+  return z.string("must be a string").describe("from the message that was sent");
 }
 
 interface Request {

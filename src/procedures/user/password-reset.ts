@@ -4,8 +4,9 @@ import { changeUser, lockUser } from "../../db/queries/users.ts";
 import { toSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { hidesUsername, newPassword, password, revealsUsername } from "../fields.ts";
-import { digestOf, sentToken } from "./one-time.ts";
+import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
+import { confirmed, hidesUsername, isConfirmed, newPassword, password, revealsUsername } from "../fields.ts";
+import { sentToken } from "./one-time.ts";
 
 export const resetPassword = defineProcedure({
   name: "user_password_reset",
@@ -17,11 +18,7 @@ export const resetPassword = defineProcedure({
   input: (app) =>
     z
       .object({ reset_token: sentToken(), password: newPassword(app), password_confirm: password() })
-      .refine((input) => input.password === input.password_confirm, {
-        path: ["password_confirm"],
-        error: "must be the same as password",
-      })
-      .meta({ required: ["reset_token", "password", "password_confirm"] }),
+      .refine(isConfirmed, confirmed),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: {
     request: {
@@ -33,7 +30,7 @@ export const resetPassword = defineProcedure({
   },
   async handler(context, { reset_token, password: secret }) {
     const { app, commit, db, emit, lookups, notes, passwords, stillWanted, throttle } = context;
-    const digest = digestOf(reset_token);
+    const digest = digestOfOneTimeToken(reset_token);
     const holder = await findHolder(db, "password_reset", digest);
     const user = holder && (await lookups.account(holder.username));
     if (user?.auth_type !== "LOCAL" || user.activated !== 1)

@@ -2,7 +2,16 @@ import { z } from "zod";
 import { createUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, hidesUsername, newPassword, password, revealsUsername, username } from "../fields.ts";
+import {
+  confirmed,
+  email,
+  hidesUsername,
+  isConfirmed,
+  newPassword,
+  password,
+  revealsUsername,
+  username,
+} from "../fields.ts";
 import { requestVerification } from "./one-time.ts";
 
 export const registerUser = defineProcedure({
@@ -20,10 +29,7 @@ export const registerUser = defineProcedure({
         password_confirm: password(),
         email: email(app),
       })
-      .refine((input) => input.password === input.password_confirm, {
-        path: ["password_confirm"],
-        error: "must be the same as password",
-      })
+      .refine(isConfirmed, confirmed)
       .refine(hidesUsername, revealsUsername),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: {

@@ -3,7 +3,8 @@ import { findHolder, useOneTimeToken } from "../../db/queries/one-time-tokens.ts
 import { lockUser, verifyEmail as verifyRow } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { digestOf, sentToken } from "./one-time.ts";
+import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
+import { sentToken } from "./one-time.ts";
 
 export const verifyEmail = defineProcedure({
   name: "user_verify_email",
@@ -11,14 +12,14 @@ export const verifyEmail = defineProcedure({
   access: "public",
   remembersAnswer: true,
   errors: ["INVALID_TOKEN"],
-  input: () => z.object({ verify_token: sentToken() }).meta({ required: ["verify_token"] }),
+  input: () => z.object({ verify_token: sentToken() }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: {
     request: { verify_token: "the token from the message" },
     reply: { success: true, msg: "verified the address of alice" },
   },
   async handler({ app, commit, db, emit, notes }, { verify_token }) {
-    const digest = digestOf(verify_token);
+    const digest = digestOfOneTimeToken(verify_token);
     const holder = await findHolder(db, "email_verification", digest);
     if (holder === undefined) throw new AppError("INVALID_TOKEN", "no such verification token");
     const { username, email } = holder;

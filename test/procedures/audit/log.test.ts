@@ -78,7 +78,7 @@ for (const database of DATABASES) {
 
     test("refuses a cursor that is no event, and limits that are none", async () => {
       assertInvalid(await worker.call("audit_log", { access_token, after: "nothing" }), "after");
-      for (const limit of [0, -1, 1001, 1.5, "5", null])
+      for (const limit of [0, -1, 1001, 1.5, "5", []])
         assertInvalid(await worker.call("audit_log", { access_token, limit }), "limit");
       assertInvalid(await worker.call("audit_log", { access_token, user: 1 }), "user");
     });

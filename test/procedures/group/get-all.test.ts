@@ -47,7 +47,7 @@ for (const database of DATABASES) {
         ["limit", 0],
         ["limit", "x"],
         ["after", 1],
-        ["q", null],
+        ["q", [null]],
       ] as const)
         assertInvalid(await worker.call("group_all", { [field]: value, access_token }), field);
     });

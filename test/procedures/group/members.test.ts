@@ -48,7 +48,7 @@ for (const database of DATABASES) {
         ["limit", 0],
         ["limit", "x"],
         ["after", 1],
-        ["q", null],
+        ["q", [null]],
       ] as const) {
         const request = { groupname: "dev", [field]: value, access_token };
         assertInvalid(await worker.call("group_user", request), field);

@@ -110,7 +110,8 @@ for (const database of DATABASES) {
 
     test("takes no other auth_type than these three", async () => {
       dataOf(await create("said-local", { auth_type: "LOCAL" }));
-      for (const auth_type of ["", "local", "RADIUS", null, 1, ["LDAP"], { $ne: "" }]) {
+      dataOf(await create("said-nothing", { auth_type: null }));
+      for (const auth_type of ["", "local", "RADIUS", 1, ["LDAP"], { $ne: "" }]) {
         assertInvalid(await create("no-such-type", { auth_type }), "auth_type");
       }
       assertInvalid(await create("no-password", { auth_type: "LOCAL", password: undefined }), "password");

@@ -72,9 +72,9 @@ for (const database of DATABASES) {
         for (const value of values)
           assertInvalid(await worker.call("user_all", { [field]: value, access_token }), field);
       };
-      await refused("limit", [0, -1, 1001, 1.5, "10", null, [], true]);
-      await refused("after", [1, null, [], "x".repeat(101), "\ud800"]);
-      await refused("q", [1, null, {}, "x".repeat(101), "\ud800"]);
+      await refused("limit", [0, -1, 1001, 1.5, "10", [], true]);
+      await refused("after", [1, [], "x".repeat(101), "\ud800"]);
+      await refused("q", [1, {}, "x".repeat(101), "\ud800"]);
     });
 
     test("needs an access token", () => assertNeedsAccessToken(worker, "user_all", { limit: 5 }));

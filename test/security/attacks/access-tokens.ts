@@ -13,6 +13,8 @@ import {
   NOT_LOCAL,
   ok,
   USER_NOT_FOUND,
+  MISSING,
+  noToken,
 } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
 import { ACCESS_QUEUES } from "./stolen-id-tokens.ts";
@@ -96,7 +98,7 @@ const names = attacks(
   { "as a list with the own": ["bobby", "alice"], "as an object": { username: "alice" }, "as null": null },
   async (username, { accessToken }) => ({
     request: { username, access_token: await accessToken("bobby") },
-    reply: invalid(["username", NO_TEXT]),
+    reply: invalid(["username", username === null ? MISSING : NO_TEXT]),
   }),
 );
 
@@ -124,19 +126,29 @@ const reads = [
   attack(
     "nobody reads a user where that takes a token",
     "user_get",
-    { request: { username: "alice" }, reply: INVALID_TOKEN },
+    { request: { username: "alice" }, reply: noToken("access_token") },
     "closed",
   ),
   attack(
     "nobody asks for a user that is not there where that takes a token",
     "user_get",
-    { request: { username: "nobody-at-all" }, reply: INVALID_TOKEN },
+    { request: { username: "nobody-at-all" }, reply: noToken("access_token") },
     "closed",
   ),
+  attack(
+    "somebody reads a user with null for a token where that takes one",
+    "user_get",
+    { request: { username: "alice", access_token: null }, reply: noToken("access_token") },
+    "closed",
+  ),
+  attack("somebody reads a user with null for a token: as nobody", "user_get", {
+    request: { username: "alice", access_token: null },
+    reply: ok({ username: "alice", activated: true, created_at: moment }),
+  }),
   ...attacks(
     "somebody reads a user with a token that is",
     "user_get",
-    { null: null, empty: "", "no token": "a.b.c" },
+    { empty: "", "no token": "a.b.c" },
     (access_token) => ({
       request: { username: "alice", access_token },
       reply: INVALID_TOKEN,

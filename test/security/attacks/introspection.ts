@@ -1,6 +1,6 @@
 import { accessClaims, decodePart, secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { INACTIVE, invalid, NO_TEXT } from "../envelopes.ts";
+import { INACTIVE, invalid, NO_TEXT, MISSING } from "../envelopes.ts";
 import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
 import { legacySecret, partner, stranger, type World } from "../world.ts";
 
@@ -89,7 +89,7 @@ const others = [
   })),
   attack("an introspection under the name of another token", "introspect", async ({ adminToken }) => ({
     request: { access_token: await adminToken() },
-    reply: invalid(["token", NO_TEXT]),
+    reply: invalid(["token", MISSING]),
   })),
 ];
 

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { INVALID_JSON, INVALID_TOKEN, invalid, moment, NO_TEXT, ok, TOO_LARGE } from "../envelopes.ts";
+import { INVALID_JSON, invalid, moment, ok, TOO_LARGE, MISSING, noToken } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
 
 const good = '{"username":"alice"}';
@@ -119,11 +119,11 @@ const prototypes = [
       constructor: '{"constructor":{"prototype":{"username":"root"}}}',
       prototype: '{"prototype":{"username":"root"}}',
     },
-    (request) => ({ request, reply: invalid(["username", NO_TEXT]) }),
+    (request) => ({ request, reply: invalid(["username", MISSING]) }),
   ),
   attack("a request for the users from a caller in its prototype", "user_all", {
     request: '{"__proto__":{"access_token":"x","caller":{"isAdmin":true}}}',
-    reply: INVALID_TOKEN,
+    reply: noToken("access_token"),
   }),
 ];
 

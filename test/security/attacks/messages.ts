@@ -8,10 +8,10 @@ import {
   FORBIDDEN,
   GROUP_TAKEN,
   INVALID_JSON,
-  INVALID_TOKEN,
   invalid,
   moment,
   ok,
+  noToken,
 } from "../envelopes.ts";
 import { PASSWORD, type World } from "../world.ts";
 
@@ -147,7 +147,7 @@ const harmless = [
     async (place, { adminToken }) => ({
       request: {},
       properties: place(await adminToken()),
-      reply: INVALID_TOKEN,
+      reply: noToken("access_token"),
     }),
   ),
 ];
@@ -217,7 +217,7 @@ const keys = [
   ),
   attack("an administrator's key and body, without a token", "group_create", async (world) => {
     const { groupname, key } = await created(world);
-    return { request: { groupname }, properties: { messageId: key }, reply: INVALID_TOKEN };
+    return { request: { groupname }, properties: { messageId: key }, reply: noToken("access_token") };
   }),
   attack("the own key with another body", "group_create", async (world) => {
     const { key, access_token } = await created(world);

@@ -3,7 +3,16 @@ import type { QueueName } from "../../../src/config/queues.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
-import { FORBIDDEN, INVALID_TOKEN, invalid, NO_IP, NO_TEXT, NOT_ACTIVATED, ok } from "../envelopes.ts";
+import {
+  FORBIDDEN,
+  INVALID_TOKEN,
+  invalid,
+  NO_IP,
+  NO_TEXT,
+  NOT_ACTIVATED,
+  noToken,
+  ok,
+} from "../envelopes.ts";
 import { PASSWORD, type World } from "../world.ts";
 
 interface Holder {
@@ -218,13 +227,16 @@ const swapped = Object.entries(ACCESS_QUEUES).map(([queue, fields]) =>
 const misplaced = [
   attack("an ID token in the field of the other kind", "token", async (world) => ({
     request: { access_token: (await holder(world)).id_token },
-    reply: INVALID_TOKEN,
+    reply: noToken("id_token"),
   })),
   ...attacks(
     "instead of an ID token",
     "token",
     { nothing: undefined, null: null, "the empty text": "", "its bare id": "4611686018427387904" },
-    (id_token) => ({ request: { id_token }, reply: INVALID_TOKEN }),
+    (id_token) => ({
+      request: { id_token },
+      reply: typeof id_token === "string" ? INVALID_TOKEN : noToken("id_token"),
+    }),
   ),
   attack("an ID token in a list", "token", async (world) => ({
     request: { id_token: [(await holder(world)).id_token] },

@@ -1,6 +1,6 @@
 import type { QueueName } from "../../../src/config/queues.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { invalid, INVALID_TOKEN, HALF_CHARACTERS, NO_TEXT } from "../envelopes.ts";
+import { aToken, invalid, INVALID_TOKEN, HALF_CHARACTERS, MISSING, NO_TEXT, ok } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
 
 const NO_LIMIT = "must be a whole number from 1 to 1000";
@@ -66,9 +66,9 @@ const nulls = [
           ? { username: "alice", kerberos_ticket: null }
           : { ...ALL_OF_LOGIN, [name]: null },
       reply:
-        name === "kerberos_ticket"
-          ? invalid(["kerberos_ticket", "must be base64"])
-          : invalid([name, NO_TEXT]),
+        name === "vhost"
+          ? ok({ id_token: aToken })
+          : invalid([name === "kerberos_ticket" ? "password" : name, MISSING]),
     }),
   ),
   attack("an account that is activated by a word", "user_change", async ({ adminToken }) => ({
@@ -124,7 +124,7 @@ const combined = [
   }),
   attack("a login with nothing", "login", {
     request: {},
-    reply: invalid(["username", NO_TEXT], ["password", NO_TEXT]),
+    reply: invalid(["username", MISSING], ["password", MISSING]),
   }),
   attack("a login with a ticket that is no base64", "login", {
     request: { username: "alice", kerberos_ticket: "not base64!" },

@@ -1,0 +1,60 @@
+import type { z } from "zod";
+import { AppError, type FieldFault } from "../errors.ts";
+import { type Procedure, tokenField } from "./procedure.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A valid request: its fields as the procedure reads them, and its token as it was sent. */
+export interface Valid {
+  readonly input: Fields;
+  /** Undefined where the request has none, or the procedure needs none. */
+  readonly token: string | undefined;
+}
+
+/**
+ * Validates a request; `null` counts as absent for every field. Throws INVALID_INPUT with all violations together, or
+ * INVALID_TOKEN where there is only one: the token from a message is missing.
+ */
+export function validate(procedure: Procedure, schema: z.ZodObject, request: Fields): Valid {
+  const given = withoutNulls(request);
+  const { data: input = {}, error } = schema.safeParse(given);
+  const faults = error === undefined ? [] : error.issues.map((issue) => toFault(issue, given));
+  const field = tokenField(procedure.access);
+  const token = field === undefined ? undefined : given[field];
+  if (field !== undefined && token !== undefined && typeof token !== "string")
+    faults.push({ path: field, msg: "must be a string" });
+  const unproven = faults.find(({ path, msg }) => SENT_TOKENS.has(path) && msg === MISSING);
+  const fields = faults.filter((fault) => fault !== unproven);
+  if (fields.length > 0) throw new AppError("INVALID_INPUT", undefined, { fields });
+  if (unproven !== undefined) throw missingToken(unproven.path);
+  return { input, token: typeof token === "string" ? token : undefined };
+}
+
+/** The error of a request without the token that it needs. */
+export function missingToken(field: string): AppError {
+  const msg = `${field} ${MISSING}`;
+  return new AppError("INVALID_TOKEN", msg, { publicMsg: msg });
+}
+
+const MISSING = "is missing";
+
+/** Tokens from messages: like any other token, a missing one is 401. */
+const SENT_TOKENS: ReadonlySet<string> = new Set(["reset_token", "verify_token"]);
+
+/** Serializers of several languages write null for what is not set. Inside a list or an object null is a value. */
+function withoutNulls(request: Fields): Fields {
+  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
+}
+
+function toFault({ code, path, message }: z.core.$ZodIssue, request: Fields): FieldFault {
+  // A custom rule says itself what it misses; every other issue of an absent value is that it is absent.
+  const isMissing = code !== "custom" && valueAt(request, path) === undefined;
+  return { path: path.join("."), msg: isMissing ? MISSING : message };
+}
+
+function valueAt(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknown {
+  if (key === undefined) return value;
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+  // It has this member of its own.
+  return valueAt((value as Record<PropertyKey, unknown>)[key], rest);
+}

@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Parser } from "@asyncapi/parser";
+import { stringify } from "yaml";
+import { METHODS } from "../../src/client/queues.ts";
+import { SECTIONS } from "../../src/config/schema.ts";
+import { AppError, type Auth, createAuth } from "../../src/index.ts";
+import { PROCEDURES } from "../../src/procedures/index.ts";
+import { type Procedure, tokenField } from "../../src/rpc/procedure.ts";
+import { requestJsonSchema } from "../../src/schemas/requests.ts";
+import { folderWith, runCli } from "../support/cli.ts";
+import { startWorker, type TestWorker } from "../support/worker.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Reply {
+  readonly resp_code: number;
+  readonly resp_data: Fields;
+}
+
+/** Sends a request to a queue, over a broker or without one. */
+type Call = (queue: Procedure["name"], request: Fields) => Promise<Reply>;
+
+const procedures: readonly Procedure[] = PROCEDURES;
+const app = SECTIONS.app_config.parse({});
+const PASSWORD = "nine lanterns at dusk";
+
+let worker: TestWorker;
+let auth: Auth;
+
+before(async () => {
+  worker = await startWorker({ config: { app_config: { allow_registration: true } } });
+  await worker.addUser("root", PASSWORD, { groups: ["admin"] });
+  await worker.addUser("alice", PASSWORD);
+  auth = await createAuth({ config: join(folderWith(worker.raw), "config.json") });
+});
+
+after(async () => {
+  await auth.close();
+  await worker[Symbol.asyncDispose]();
+});
+
+const TRANSPORTS: Readonly<Record<string, Call>> = {
+  "over the broker": (queue, request) => worker.call(queue, request),
+  "without a broker": async (queue, request) => {
+    const [room, name] = METHODS[queue];
+    const methods: Readonly<Record<string, unknown>> = { ...auth[room] };
+    const method = methods[name] as (request: Fields) => Promise<Fields>;
+    try {
+      const resp_data = await method(request);
+      return { resp_code: 200, resp_data };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const { respCode, code, message, fields } = error;
+      return { resp_code: respCode, resp_data: { msg: message, error: code, ...(fields && { fields }) } };
+    }
+  },
+};
+
+for (const procedure of procedures) {
+  const { name } = procedure;
+  const { properties = {}, required = [] } = requestJsonSchema(procedure, app);
+  const optional = Object.keys(properties).filter((field) => !required.includes(field));
+  const credentials = ["id_token", "access_token", "reset_token", "verify_token"];
+
+  for (const [transport, call] of Object.entries(TRANSPORTS)) {
+    describe(`${name} ${transport}`, () => {
+      for (const field of optional)
+        test(`takes null for no ${field}`, async () => {
+          const absent = without(field, await goodRequest(procedure));
+          // An effect of the first request shows in the replies to both others.
+          await call(name, absent);
+          const wanted = await call(name, await renewed(procedure, absent));
+          const got = await call(name, await renewed(procedure, { ...absent, [field]: null }));
+          assert.deepEqual(shapeOf(got), shapeOf(wanted));
+        });
+
+      if (optional.length > 0)
+        test("takes null for every optional field at once", async () => {
+          const wanted = await goodRequest(procedure);
+          const nulls = Object.fromEntries(optional.map((field) => [field, null]));
+          await call(name, wanted);
+          assert.deepEqual(
+            shapeOf(await call(name, await renewed(procedure, { ...nulls, ...wanted }))),
+            shapeOf(await call(name, await renewed(procedure, wanted))),
+          );
+        });
+
+      for (const field of required)
+        test(`says that ${field} is missing where it is absent or null`, async () => {
+          const absent = without(field, await goodRequest(procedure));
+          for (const request of [absent, { ...absent, [field]: null }]) {
+            const { resp_code, resp_data } = await call(name, request);
+            const wanted = credentials.includes(field)
+              ? [401, { msg: `${field} is missing`, error: "INVALID_TOKEN" }]
+              : [400, invalid({ path: field, msg: "is missing" })];
+            assert.deepEqual([resp_code, resp_data], wanted);
+          }
+        });
+
+      test("names all fields that are missing, and all of a wrong type, together", async () => {
+        const missing = required.filter((field) => !credentials.includes(field));
+        const none = await call(name, Object.fromEntries(required.map((field) => [field, null])));
+        const named = pathsOf(none, "is missing");
+        assert.ok(
+          missing.every((field) => named.includes(field)),
+          JSON.stringify(none),
+        );
+        const { resp_data } = await call(
+          name,
+          Object.fromEntries(Object.keys(properties).map((field) => [field, { not: "of its type" }])),
+        );
+        const fields = (resp_data["fields"] ?? []) as readonly { path: string; msg: string }[];
+        assert.deepEqual(
+          new Set(fields.map(({ path }) => path)),
+          new Set(Object.keys(properties)),
+          JSON.stringify(resp_data),
+        );
+        assert.ok(fields.every(({ msg }) => msg !== "is missing"));
+      });
+    });
+  }
+}
+
+test("the published schemas take null for optional fields, and refuse it for required ones", async () => {
+  const cases: [procedure: Procedure, request: Fields, isValid: boolean][] = [];
+  for (const procedure of procedures) {
+    const { properties = {}, required = [] } = requestJsonSchema(procedure, app);
+    const field = tokenField(procedure.access);
+    const request = { ...procedure.example.request, ...(field === undefined ? {} : { [field]: "a token" }) };
+    const nulls = Object.fromEntries(Object.keys(properties).map((name) => [name, null]));
+    const isNeeded = required.length > 0 || procedure.name === "user_password_forgot";
+    cases.push([procedure, { ...nulls, ...request }, true]);
+    cases.push([procedure, nulls, !isNeeded && procedure.name !== "login"]);
+    for (const name of required) cases.push([procedure, { ...request, [name]: null }, false]);
+  }
+  const [forgot, login] = ["user_password_forgot", "login"].map((name) =>
+    procedures.find((procedure) => procedure.name === name),
+  );
+  assert.ok(forgot !== undefined && login !== undefined);
+  cases.push(
+    [forgot, { username: null, email: "alice@example.com" }, true],
+    [forgot, { username: "alice", email: null }, true],
+    [forgot, { username: null, email: null }, false],
+    [forgot, { username: "alice", email: "alice@example.com" }, false],
+    [login, { username: null, password: null, kerberos_ticket: "YII=" }, true],
+    [login, { username: "alice", password: "x", kerberos_ticket: null }, true],
+    [login, { username: "alice", password: null, kerberos_ticket: null }, false],
+  );
+  const refused = await findRefused(cases);
+  for (const [index, [{ name }, request, isValid]] of cases.entries())
+    assert.equal(!refused.has(String(index)), isValid, `${name} ${JSON.stringify(request)}`);
+});
+
+test("null inside a list or an object is a value, and no absent one", async () => {
+  const access_token = await worker.accessToken("root", ["admin"]);
+  const { resp_data } = await worker.call("user_get", { access_token, username: [null] });
+  assert.deepEqual(resp_data, invalid({ path: "username", msg: "must be a string" }));
+});
+
+test("authmq call sends null as it stands, and does not take it for a token on the command line", async () => {
+  const cwd = folderWith(worker.raw);
+  const request = '{"username":"alice","access_token":null}';
+  const { code, stdout, stderr } = await runCli(["call", "user_get", request], { cwd });
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal((JSON.parse(stdout) as Reply).resp_code, 200);
+});
+
+/** A request that passes validation and authorization, with fresh tokens. */
+async function goodRequest(procedure: Procedure): Promise<Fields> {
+  // Bound to no address, so that a request is good with and without `ip`.
+  const token =
+    tokenField(procedure.access) === "id_token"
+      ? { id_token: await worker.login("alice", PASSWORD) }
+      : { access_token: await worker.accessToken("root", ["admin"]) };
+  return { ...procedure.example.request, ...(procedure.access === "public" ? {} : token) };
+}
+
+function without(field: string, request: Fields): Fields {
+  return Object.fromEntries(Object.entries(request).filter(([name]) => name !== field));
+}
+
+/** The same request with a fresh ID token, where it has one: the request before may have ended the session. */
+async function renewed(procedure: Procedure, request: Fields): Promise<Fields> {
+  return tokenField(procedure.access) === "id_token"
+    ? { ...request, id_token: await worker.login("alice", PASSWORD) }
+    : request;
+}
+
+/** What is the same in two replies to the same request: not what tokens and times are made of. */
+function shapeOf({ resp_code, resp_data }: Reply): unknown {
+  assert.ok(resp_code < 500, JSON.stringify(resp_data));
+  return {
+    resp_code,
+    fields: Object.keys(resp_data),
+    error: resp_data["error"],
+    faults: resp_data["fields"],
+  };
+}
+
+function pathsOf({ resp_data }: Reply, msg: string): string[] {
+  const fields = (resp_data["fields"] ?? []) as readonly { path: string; msg: string }[];
+  return fields.filter((fault) => fault.msg === msg).map(({ path }) => path);
+}
+
+function invalid(...fields: readonly { path: string; msg: string }[]): Fields {
+  return { msg: "the request is not valid", error: "INVALID_INPUT", fields };
+}
+
+/** The requests, by index, that AsyncAPI's parser refuses as examples; it looks at those of version 2 only. */
+async function findRefused(
+  cases: readonly (readonly [Procedure, Fields, boolean])[],
+): Promise<ReadonlySet<string>> {
+  const channels = cases.map(([procedure, example], index) => {
+    const message = {
+      payload: requestJsonSchema(procedure, app, "draft-7"),
+      examples: [{ payload: example }],
+    };
+    return [String(index), { publish: { message } }] as const;
+  });
+  const { diagnostics } = await new Parser().parse(
+    stringify(
+      {
+        asyncapi: "2.6.0",
+        info: { title: "requests", version: "1.0.0" },
+        channels: Object.fromEntries(channels),
+      },
+      { aliasDuplicateObjects: false },
+    ),
+  );
+  const remarks = diagnostics.filter(({ code }) => code === "asyncapi2-message-examples");
+  return new Set(remarks.map(({ path }) => String(path[1])));
+}
