@@ -40,8 +40,9 @@ export interface DirectoryConfig extends Omit<LdapSettings, (typeof RAW_KEYS)[nu
 
 const SECTION = "ldap_settings";
 const SEARCH = "search";
-/** What Active Directory calls a down-level logon name. */
-const DEFAULT_BIND = String.raw`{domain}\{username}`;
+/** Active Directory knows users by `user@domain` in its DNS domain, and by `DOMAIN\user` in its NetBIOS domain. */
+const DNS_BIND = "{username}@{domain}";
+const NETBIOS_BIND = String.raw`{domain}\{username}`;
 
 /** Checks the section as a whole; what is wrong goes into `faults`. */
 export function readDirectory(
@@ -71,7 +72,10 @@ export function readDirectory(
   const mode = has("bind")
     ? undefined
     : collectFault(faults, `${SECTION}.bind`, () =>
-        readBind(bind ?? (bind_dn === undefined ? DEFAULT_BIND : SEARCH), parts.domain ?? ""),
+        readBind(
+          bind ?? (bind_dn === undefined ? defaultBind(parts.domain ?? "") : SEARCH),
+          parts.domain ?? "",
+        ),
       );
   if ((bind_dn === undefined) !== (bind_password === undefined) && !has("bind_dn") && !has("bind_password"))
     fault(bind_dn === undefined ? "bind_dn" : "bind_password", "bind_dn and bind_password go together");
@@ -114,6 +118,10 @@ function readServer(text: string, startTls: boolean): DirectoryServer {
   const port = url.port === "" ? (tls === "ldaps" ? 636 : 389) : Number(url.port);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return { url: `${url.protocol}//${url.hostname}:${port}`, host, port, tls };
+}
+
+function defaultBind(domain: string): string {
+  return domain.includes(".") ? DNS_BIND : NETBIOS_BIND;
 }
 
 function readBind(text: string, domain: string): BindMode {

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
+import { rootCertificates } from "node:tls";
 import type { DirectoryConfig } from "../../src/config/directory.ts";
 import { parseConfig } from "../../src/config/load.ts";
-import { newFolder } from "../support/cli.ts";
 import { faultyPaths } from "./faults-of.ts";
 
-const folder = newFolder();
-writeFileSync(join(folder, "ca.pem"), "a certificate");
+const folder = mkdtempSync(join(tmpdir(), "authmq-config-"));
+after(() => rmSync(folder, { recursive: true }));
+writeFileSync(join(folder, "ca.pem"), rootCertificates[0] ?? "");
 
 function parse(ldap_settings: object, env: Record<string, string> = {}): DirectoryConfig {
   const { directory } = parseConfig({ ldap_settings }, { keys: false, env, folder });
@@ -20,10 +22,10 @@ test("without the section there is no directory", () => {
   assert.equal(parseConfig({}, { keys: false, env: {}, folder }).directory, undefined);
 });
 
-test("an empty section is the documented directory, whose users bind as DOMAIN\\user", () => {
+test("an empty section is the documented directory, whose users bind as user@domain", () => {
   const { servers, bind, service, groupsBaseDn, userFilter } = parse({});
   assert.deepEqual(servers, [{ url: "ldap://127.0.0.1:389", host: "127.0.0.1", port: 389, tls: "none" }]);
-  assert.deepEqual(bind, { kind: "template", template: String.raw`ad.local\{username}`, isDn: false });
+  assert.deepEqual(bind, { kind: "template", template: "{username}@ad.local", isDn: false });
   assert.equal(service, undefined);
   assert.equal(groupsBaseDn, "dc=ad,dc=local");
   assert.equal(userFilter.nameAttribute, "sAMAccountName");
@@ -79,6 +81,23 @@ describe("an address", () => {
     }
     assert.deepEqual(faultyPaths({ ldap_settings: { address: [] } }), ["ldap_settings.address"]);
   });
+});
+
+test("users bind by the name that Active Directory knows in a domain of that kind, unless bind says otherwise", () => {
+  const templateOf = (settings: object): string => {
+    const { bind } = parse(settings);
+    return bind.kind === "search" ? "search" : bind.template;
+  };
+  assert.equal(templateOf({}), "{username}@ad.local", "the default of the original");
+  assert.equal(templateOf({ domain: "corp.example.com" }), "{username}@corp.example.com");
+  assert.equal(templateOf({ domain: "CORP" }), String.raw`CORP\{username}`);
+  assert.equal(
+    templateOf({ domain: "ad.local", bind: String.raw`{domain}\{username}` }),
+    String.raw`ad.local\{username}`,
+  );
+  assert.equal(templateOf({ domain: "AD", bind: "{username}@corp.test" }), "{username}@corp.test");
+  // In the replacement of a text "$&" is what was found.
+  assert.equal(templateOf({ domain: "a$&.b" }), "{username}@a$&.b");
 });
 
 test("a service account means search, unless bind says how users bind", () => {

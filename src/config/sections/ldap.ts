@@ -56,7 +56,7 @@ export const ldapSettings = z.strictObject({
     .max(59)
     .default("ad.local")
     .describe(
-      "what `bind` makes names with, and generated email addresses; for the default `bind` the NetBIOS name (`AD`)",
+      "the domain in users' bind names and in generated email addresses: a DNS domain (`ad.local`) or, without a dot, a NetBIOS domain (`AD`)",
     ),
   bind: z
     .string()
@@ -64,7 +64,8 @@ export const ldapSettings = z.strictObject({
     .optional()
     .describe(
       "how a user proves the password: by this name, with `{username}` in it (a DN where it has a `=`), or `search`: as the " +
-        "entry that the service account found; without it `{domain}\\{username}`, or `search` where `bind_dn` is given",
+        "entry that the service account found; without it `search` where `bind_dn` is given, else `{username}@{domain}` " +
+        "for a `domain` with a dot and `{domain}\\{username}` for one without",
     ),
   bind_dn: z
     .string()

@@ -84,6 +84,23 @@ describe("a login by Active Directory", { skip }, () => {
     }
   });
 
+  test("works with the domain that the original has by default, in any case", async () => {
+    await add("everyday", ["API_PERMdev"]);
+    for (const settings of [
+      { domain: undefined },
+      { domain: "AD.LOCAL" },
+      { domain: "ad.local", nested_groups: true },
+    ]) {
+      await using worker = await start(settings);
+      const id_token = await worker.login("everyday", PASSWORD);
+      assert.deepEqual(groupsIn(id_token), ["dev"]);
+      await assertRefusedLogin(worker, { username: "everyday", password: "nope" }, "52e");
+    }
+    // bind overrides what the domain means.
+    await using worker = await start({ domain: "ad.local", bind: "{domain}\\{username}" });
+    await assertRefusedLogin(worker, { username: "everyday", password: PASSWORD }, "52e");
+  });
+
   test("leaves a group out whose name the default group_regex refuses, and logs it", async () => {
     await using worker = await start();
     await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine", "aPi_pErMlower"]);
@@ -113,6 +130,7 @@ describe("a login by Active Directory", { skip }, () => {
     for (const [how, settingsOf, unknown] of [
       ["as DOMAIN\\user", () => ({}), "52e"],
       ["as user@domain", () => ({ bind: "{username}@ad.local" }), "52e"],
+      ["as user@domain, which a domain with a dot means", () => ({ domain: "ad.local" }), "52e"],
       ["by a DN", () => ({ bind: `CN={username},${directory.ad.usersDn}` }), "52e"],
       ["as the entry that a service account found", () => directory.service, "unknown"],
     ] as const) {
