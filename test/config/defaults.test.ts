@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, describe, test } from "node:test";
+import { rootCertificates } from "node:tls";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { QUEUE_SETTINGS, queueNames } from "../../src/config/queues.ts";
@@ -114,7 +115,8 @@ test("relative paths start at the folder of the file, not at the working folder"
   const inner = join(folder, "inner");
   mkdirSync(inner);
   writeFileSync(join(inner, "key.pem"), generateSecret("EdDSA").secret);
-  writeFileSync(join(inner, "ca.pem"), "of the broker");
+  const [ca = ""] = rootCertificates;
+  writeFileSync(join(inner, "ca.pem"), ca);
   const raw = {
     jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "keyfile", value: "key.pem" } },
     db_settings: { file: "data/users.db" },
@@ -124,7 +126,7 @@ test("relative paths start at the folder of the file, not at the working folder"
   writeFileSync(join(inner, "config.json"), JSON.stringify(raw));
   const config = loadConfig(join(inner, "config.json"), { keys: true, env: {} });
   assert.equal(config.db.dialect === "sqlite" && config.db.file, resolve(inner, "data/users.db"));
-  assert.equal(config.amqp.ca?.toString(), "of the broker");
+  assert.equal(config.amqp.ca?.toString(), ca);
   assert.equal(config.log.handler_settings.path, join(inner, "authmq.log"));
   assert.equal(config.signing?.key.type, "private");
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { rootCertificates } from "node:tls";
 import { faultsOf, faultyPaths, parse } from "./faults-of.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "authmq-config-"));
@@ -130,11 +131,12 @@ describe("a variable that ends with _FILE", () => {
   });
 
   test("is a path when it is the key ca_file, which may itself come from a file", () => {
-    const ca = write("ca.pem", "the certificate");
+    const [certificate = ""] = rootCertificates;
+    const ca = write("ca.pem", certificate);
     const direct = parse({}, { env: { AUTHMQ__AMQP_SETTINGS__CA_FILE: ca } });
-    assert.equal(direct.amqp.ca?.toString(), "the certificate");
+    assert.equal(direct.amqp.ca?.toString(), certificate);
     const indirect = parse({}, { env: { AUTHMQ__AMQP_SETTINGS__CA_FILE_FILE: write("path", `${ca}\n`) } });
-    assert.equal(indirect.amqp.ca?.toString(), "the certificate");
+    assert.equal(indirect.amqp.ca?.toString(), certificate);
   });
 
   test("and the variable without it are one too many", () => {
