@@ -1,16 +1,35 @@
 import type { DirectoryEntry } from "./entry.ts";
+import { parseGeneralizedTime } from "./generalized-time.ts";
+import { type Reason, REASONS } from "./reason.ts";
 
-/** What says that an account is off: in Active Directory, in 389 Directory Server and FreeIPA, in OpenLDAP's ppolicy. */
+/** The attributes in which directories keep whether an account may log in. */
 export const STATE_ATTRIBUTES = [
+  // Active Directory
   "userAccountControl",
+  "msDS-User-Account-Control-Computed",
   "accountExpires",
+  "pwdLastSet",
+  // 389 Directory Server
   "nsAccountLock",
+  "accountUnlockTime",
+  "passwordExpirationTime",
+  // FreeIPA
+  "krbPasswordExpiration",
+  "krbPrincipalExpiration",
+  // OpenLDAP's ppolicy
   "pwdAccountLockedTime",
+  "pwdEndTime",
   "pwdReset",
 ] as const;
 
-/** The bit of userAccountControl for a disabled account (MS-ADTS 2.2.16). */
-const ACCOUNTDISABLE = 2;
+/** Bits of userAccountControl (MS-ADTS 2.2.16); LOCKOUT and PASSWORD_EXPIRED are set in the computed attribute alone. */
+const UF = {
+  accountDisable: 0x2,
+  lockout: 0x10,
+  dontExpirePassword: 0x1_0000,
+  smartcardRequired: 0x4_0000,
+  passwordExpired: 0x80_0000,
+} as const;
 
 /** Locked by an administrator, and not for a time (draft-behera-ldap-password-policy 5.3.3). */
 const LOCKED_FOR_GOOD = "000001010000Z";
@@ -19,24 +38,80 @@ const LOCKED_FOR_GOOD = "000001010000Z";
 const FILETIME_EPOCH = 11_644_473_600_000n;
 const NEVER = [0n, 2n ** 63n - 1n];
 
-/** Whether an administrator has turned the account off. */
-export function isDisabled(entry: DirectoryEntry): boolean {
+/**
+ * Why an account may not log in although the directory has just accepted its password. Attributes that count only under
+ * a policy that the directory has applied already (expiry, lockout) are not looked at: they may be out of date.
+ */
+export function refusalAtLogin(entry: DirectoryEntry, now: Date): Reason | undefined {
+  if (isDisabled(entry)) return REASONS.disabled;
+  if (isExpired(entry, now)) return REASONS.expired;
+  if (isTrue(entry, "pwdReset")) return REASONS.mustChange;
+  // FreeIPA lets such a password bind; one that an administrator has set expires at once.
+  return isPast(entry, "krbPasswordExpiration", now) ? REASONS.passwordExpired : undefined;
+}
+
+/** Why an account may not log in any more, where nobody binds with its password. */
+export function refusalAtRevalidation(entry: DirectoryEntry, now: Date): Reason | undefined {
+  const refusal = refusalAtLogin(entry, now);
+  if (refusal !== undefined) return refusal;
+  if (mustChange(entry)) return REASONS.mustChange;
+  if (isPast(entry, "passwordExpirationTime", now) || hasBit(entry, COMPUTED, UF.passwordExpired))
+    return REASONS.passwordExpired;
+  return isLocked(entry, now) ? REASONS.locked : undefined;
+}
+
+const COMPUTED = "msDS-User-Account-Control-Computed";
+
+function isDisabled(entry: DirectoryEntry): boolean {
   return (
-    (Number(entry.first("userAccountControl") ?? 0) & ACCOUNTDISABLE) !== 0 ||
-    entry.first("nsAccountLock")?.toLowerCase() === "true" ||
+    hasBit(entry, "userAccountControl", UF.accountDisable) ||
+    isTrue(entry, "nsAccountLock") ||
     entry.first("pwdAccountLockedTime") === LOCKED_FOR_GOOD
   );
 }
 
-/** Whether the password must be changed before it is good for anything else, where the server leaves that to be seen. */
-export function mustChange(entry: DirectoryEntry): boolean {
-  return entry.first("pwdReset")?.toLowerCase() === "true";
-}
-
-/** Whether the account's time is over. */
-export function isExpired(entry: DirectoryEntry, now: Date): boolean {
+function isExpired(entry: DirectoryEntry, now: Date): boolean {
+  if (isPast(entry, "krbPrincipalExpiration", now) || isPast(entry, "pwdEndTime", now)) return true;
   const text = entry.first("accountExpires");
   if (text === undefined || !/^\d{1,19}$/.test(text)) return false;
   const ticks = BigInt(text);
   return !NEVER.includes(ticks) && ticks / 10_000n - FILETIME_EPOCH <= BigInt(now.getTime());
+}
+
+/** Active Directory and 389 Directory Server both write the beginning of time for a password that was reset. */
+function mustChange(entry: DirectoryEntry): boolean {
+  const lasts = hasBit(entry, "userAccountControl", UF.dontExpirePassword | UF.smartcardRequired);
+  return (
+    (entry.first("pwdLastSet") === "0" && !lasts) || timeOf(entry, "passwordExpirationTime") === BEGINNING
+  );
+}
+
+/** A lock by pwdLockoutDuration stands in the entry until the next bind, and the policy may not be readable. */
+function isLocked(entry: DirectoryEntry, now: Date): boolean {
+  const unlocks = timeOf(entry, "accountUnlockTime");
+  return (
+    hasBit(entry, COMPUTED, UF.lockout) ||
+    entry.first("pwdAccountLockedTime") !== undefined ||
+    (unlocks !== undefined && (unlocks === BEGINNING || unlocks > now.getTime()))
+  );
+}
+
+/** In 389 Directory Server: no time at all, that is until an administrator changes it. */
+const BEGINNING = 0;
+
+function hasBit(entry: DirectoryEntry, attribute: string, bits: number): boolean {
+  return (Number(entry.first(attribute) ?? 0) & bits) !== 0;
+}
+
+function isTrue(entry: DirectoryEntry, attribute: string): boolean {
+  return entry.first(attribute)?.toLowerCase() === "true";
+}
+
+function timeOf(entry: DirectoryEntry, attribute: string): number | undefined {
+  return parseGeneralizedTime(entry.first(attribute) ?? "");
+}
+
+function isPast(entry: DirectoryEntry, attribute: string, now: Date): boolean {
+  const time = timeOf(entry, attribute);
+  return time !== undefined && time <= now.getTime();
 }

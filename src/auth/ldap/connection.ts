@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { Client, type Entry, type Filter, ResultCodeError } from "ldapts";
+import { Client, type Entry, type Filter, PasswordPolicyControl, ResultCodeError } from "ldapts";
 import type { DirectoryServer } from "../../config/directory.ts";
 import { messageOf } from "../../errors.ts";
 import { annotate, type SpanDescription, traced } from "../../observability/tracing.ts";
@@ -23,7 +23,12 @@ export class Unreachable extends Error {
 export interface LdapRefusal {
   readonly code: number;
   readonly text: string;
+  /** What the server's password policy says, where it says something. */
+  readonly policy?: PolicyVerdict;
 }
+
+/** Verdicts of a password policy on a bind (draft-behera-ldap-password-policy 6.2). */
+export type PolicyVerdict = "passwordExpired" | "locked" | "mustChange";
 
 /** What is searched for, and what of it is wanted. */
 export interface SearchRequest {
@@ -37,7 +42,10 @@ export interface SearchRequest {
 
 /** One connection to a directory server, under one deadline for everything that is done on it. */
 export interface LdapConnection {
-  /** Proves a password; undefined is success. The password must not be empty: that would be no proof (RFC 4513 5.1.2). */
+  /**
+   * Proves a password; undefined is success. The password must not be empty: that would be no proof (RFC 4513 5.1.2).
+   * One that is accepted for nothing but its own change is a refusal.
+   */
   bind(name: string, password: string): Promise<LdapRefusal | undefined>;
   /** The entries found, or the server's refusal. Referrals are not followed. */
   search(request: SearchRequest): Promise<readonly Entry[] | LdapRefusal>;
@@ -91,7 +99,7 @@ export async function withConnection<T>(
       return inTime(clientOn(opened, server, ca));
     });
     return await work({
-      bind: (name, password) => ask("bind", () => client.bind(name, password).then(() => undefined)),
+      bind: (name, password) => ask("bind", () => bind(client, name, password)),
       search: (request) => ask("search", () => search(client, request)),
     });
   } finally {
@@ -134,6 +142,19 @@ async function clientOn(socket: Socket, server: DirectoryServer, ca: Buffer | un
 
 function clientOver(socket: Socket): Client {
   return new Client({ url: "ldap://connected", createConnection: () => socket });
+}
+
+/** The words of the password policy control in the order of their numbers; others do not come in answers to a bind. */
+const POLICY_VERDICTS: readonly PolicyVerdict[] = ["passwordExpired", "locked", "mustChange"];
+
+async function bind(client: Client, name: string, password: string): Promise<LdapRefusal | undefined> {
+  const control = new PasswordPolicyControl();
+  const refusal = await answerOf(client.bind(name, password, control).then(() => undefined));
+  const policy = POLICY_VERDICTS[control.value?.error ?? -1];
+  if (refusal !== undefined) return policy === undefined ? refusal : { ...refusal, policy };
+  return policy === "mustChange"
+    ? { code: 53, text: "the password must be changed first", policy }
+    : undefined;
 }
 
 async function search(client: Client, request: SearchRequest): Promise<readonly Entry[]> {

@@ -5,7 +5,7 @@ import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { annotate, traced } from "../../observability/tracing.ts";
 import { createLane, type StillWanted } from "../lane.ts";
-import { isDisabled, isExpired, mustChange, STATE_ATTRIBUTES } from "./account-state.ts";
+import { refusalAtLogin, refusalAtRevalidation, STATE_ATTRIBUTES } from "./account-state.ts";
 import { bindName, namesEntry } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
@@ -142,7 +142,8 @@ async function authenticateNamed(
     const disproof = await asked.connection.bind(entry.dn, password);
     if (disproof !== undefined) return refused(disproof);
   }
-  return mustChange(entry) ? { ok: false, reason: REASONS.mustChange } : accountOf(asked, entry);
+  const reason = refusalAtLogin(entry, new Date());
+  return reason === undefined ? accountOf(asked, entry) : { ok: false, reason };
 }
 
 /** The service account searches the entry, and the user binds as this entry. */
@@ -161,8 +162,9 @@ async function authenticateFound(
   if (refusal !== undefined) return refused(refusal);
   // Some directories accept a password that must be changed first, and then nothing but its change.
   const own = { base: entry.dn, scope: "base", filter: ANY, attributes: ["1.1"], limit: 1 } as const;
-  if (mustChange(entry) || isRestricted(await connection.search(own)))
-    return { ok: false, reason: REASONS.mustChange };
+  if (isRestricted(await connection.search(own))) return { ok: false, reason: REASONS.mustChange };
+  const reason = refusalAtLogin(entry, new Date());
+  if (reason !== undefined) return { ok: false, reason };
   if (config.nested_groups) await bindService(asked);
   return accountOf(asked, entry);
 }
@@ -171,9 +173,8 @@ async function lookUp(asked: Question, username: string): Promise<DirectoryVerdi
   await bindService(asked);
   const entry = chooseEntry(asked.config, await searchEntry(asked, username), username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
-  if (isDisabled(entry)) return { ok: false, reason: REASONS.disabled };
-  if (isExpired(entry, new Date())) return { ok: false, reason: REASONS.expired };
-  return accountOf(asked, entry);
+  const reason = refusalAtRevalidation(entry, new Date());
+  return reason === undefined ? accountOf(asked, entry) : { ok: false, reason };
 }
 
 async function bindService({ config: { service }, connection, account }: Question): Promise<void> {

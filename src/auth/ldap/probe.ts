@@ -6,15 +6,13 @@ import { bindName } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
 import { ANY } from "./filter.ts";
+import { parseGeneralizedTime } from "./generalized-time.ts";
 import { isActiveDirectory } from "./groups.ts";
 
 /** More groups than this are not counted. */
 export const MAX_GROUPS = 100;
 
 const GROUP_CLASSES = ["group", "groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfURLs"];
-
-/** GeneralizedTime in UTC (RFC 4517 section 3.3.13), as Active Directory writes it. */
-const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/;
 
 /** What a directory server says of itself, and what the service account finds on it. */
 export interface ServerFacts {
@@ -62,11 +60,8 @@ async function readRoot(connection: LdapConnection): Promise<Pick<ServerFacts, "
   const now = (before + Date.now()) / 2;
   const root = "code" in found ? undefined : entriesOf(found, "")[0];
   if (root === undefined) return { product: "a directory that does not say which", ahead: undefined };
-  const time = TIME.exec(root.first("currentTime") ?? "")
-    ?.slice(1)
-    .map(Number);
-  const [year = 0, month = 0, ...rest] = time ?? [];
-  const ahead = time === undefined ? undefined : Date.UTC(year, month - 1, ...rest) - now;
+  const time = parseGeneralizedTime(root.first("currentTime") ?? "");
+  const ahead = time === undefined ? undefined : time - now;
   return { product: nameOf(root, await isActiveDirectory(connection)), ahead };
 }
 

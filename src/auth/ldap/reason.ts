@@ -17,6 +17,8 @@ export const REASONS = {
   disabled: { label: "disabled", text: "the account is disabled" },
   expired: { label: "expired", text: "the account has expired" },
   mustChange: { label: "must-change", text: "the password must be changed first" },
+  passwordExpired: { label: "password-expired", text: "the password has expired" },
+  locked: { label: "locked", text: "the account is locked after failed logins" },
   emailTaken: { label: "email-taken", text: "the email address belongs to another account" },
   notDirectory: {
     label: "not-a-directory-user",
@@ -53,7 +55,9 @@ const USER_CODES: Readonly<Record<number, string>> = {
 };
 
 /** Why a user's bind was refused; undefined when the answer speaks of the request or the server instead. */
-export function reasonOf({ code, text }: LdapRefusal): Reason | undefined {
+export function reasonOf({ code, text, policy }: LdapRefusal): Reason | undefined {
+  // 389 Directory Server calls an account locked also where an administrator has inactivated it (53).
+  if (policy !== undefined && !(policy === "locked" && code === 53)) return REASONS[policy];
   const data = /\bdata ([0-9a-f]{3})\b/i.exec(text)?.[1]?.toLowerCase();
   if (data !== undefined && AD_UNDECIDED.includes(data)) return undefined;
   const known = data === undefined ? undefined : AD_CODES[data];
@@ -62,13 +66,16 @@ export function reasonOf({ code, text }: LdapRefusal): Reason | undefined {
   return meaning === undefined ? undefined : { label: `ldap-${code}`, text: meaning };
 }
 
-/** Whether a search was refused because the password must be changed first (draft-behera-ldap-password-policy 8.1.2.2). */
+/**
+ * Whether a search after the user's own bind was refused because the password must be changed first: OpenLDAP says so in
+ * words (draft-behera-ldap-password-policy 8.1.2.2), 389 Directory Server answers with code 53 and no words.
+ */
 export function isRestricted(answer: object): answer is LdapRefusal {
+  if (!("code" in answer && "text" in answer)) return false;
+  const { code, text } = answer;
   return (
-    "code" in answer &&
-    (answer.code === 50 || answer.code === 53) &&
-    "text" in answer &&
-    /restricted to bind|password/i.test(String(answer.text))
+    (code === 53 && text === "") ||
+    ((code === 50 || code === 53) && /restricted to bind|password/i.test(String(text)))
   );
 }
 

@@ -94,18 +94,36 @@ describe("a session of a user of Active Directory", { skip }, () => {
       for (const reply of replies) assertRefused(reply, 401, "INVALID_TOKEN");
     });
 
-    test("goes on when the account is kept from logging in alone", async () => {
-      for (const why of ["locked out", "outside logon hours", "must change password"] as const) {
+    for (const [why, reason] of [
+      ["must change password", "must-change"],
+      ["password expired", "password-expired"],
+      ["locked out", "locked"],
+    ] as const) {
+      test(`ends when the directory says of the account: ${why}`, async () => {
         const username = why.replaceAll(" ", "-");
         const dn = await add(username);
         const id_token = await worker.login(username, PASSWORD);
-        await directory.ad.refuse(dn, why);
         assert.deepEqual(await groupsOf(worker, id_token), []);
-      }
+        await directory.ad.refuse(dn, why);
+        assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+        assert.equal((await lastLine(worker, ENDED))["reason"], reason);
+      });
+    }
+
+    test("goes on outside of the hours in which the user may log in, and when the password never expires", async () => {
+      const dn = await add("night-shift");
+      const id_token = await worker.login("night-shift", PASSWORD);
+      await directory.ad.refuse(dn, "outside logon hours");
+      assert.deepEqual(await groupsOf(worker, id_token), []);
+      // pwdLastSet 0 means nothing to an account whose password does not expire (0x10000 of userAccountControl).
+      await directory.ad.setAttributes(dn, { userAccountControl: "66048" });
+      await directory.ad.refuse(dn, "must change password");
+      assert.deepEqual(await groupsOf(worker, id_token), []);
     });
 
-    test("goes on when the service account is refused, which is 503 until then", async () => {
-      await using other = await start({ ...directory.service, ...ALWAYS, bind: "{domain}\\{username}" });
+    test("is kept while the service account is refused, which is 503 until a worker tries it again", async () => {
+      const settings = { ...directory.service, ...ALWAYS, bind: "{domain}\\{username}" };
+      const other = await start(settings);
       const dn = await add("patient");
       const id_token = await other.login("patient", PASSWORD);
       await directory.ad.setPassword(directory.ad.serviceDn, "another password");
@@ -116,9 +134,12 @@ describe("a session of a user of Active Directory", { skip }, () => {
       } finally {
         await directory.ad.setPassword(directory.ad.serviceDn, directory.ad.servicePassword);
       }
-      assert.deepEqual(await groupsOf(other, id_token), []);
+      assertRefused(await other.call("token", { id_token }), 503, "UNAVAILABLE");
+      assert.equal((await tokensOf(other, "patient")).length, 1);
+      // Users bind by their own names, so they are not affected.
+      await other.login("patient", PASSWORD);
       await directory.ad.refuse(dn, "disabled");
-      assertRefused(await other.call("token", { id_token }), 401, "INVALID_TOKEN");
+      await other[Symbol.asyncDispose]();
     });
   });
 
