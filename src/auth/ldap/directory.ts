@@ -13,6 +13,7 @@ import { ANY, filterFor } from "./filter.ts";
 import { NestedGroups, readMembership } from "./groups.ts";
 import { adviceOn, isRestricted, type Reason, REASONS, reasonOf } from "./reason.ts";
 import { Servers } from "./servers.ts";
+import { ServiceAccount } from "./service-account.ts";
 
 /** When nothing moved on any connection for so many milliseconds, those that wait for one are not kept waiting. */
 const PATIENCE = 1000;
@@ -45,7 +46,7 @@ export interface Directory {
 /** The configured directory; nothing is connected before the first question. */
 export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metrics): Directory {
   const servers = new Servers(config.servers, log);
-  const account: ServiceAccount = { fault: undefined };
+  const account = new ServiceAccount(config.service, log);
   const stopping = new AbortController();
   const nested = new NestedGroups(config);
   const patience = {
@@ -58,19 +59,21 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
   });
   const ask = (
     stillWanted: StillWanted,
+    usesAccount: boolean,
     question: (asked: Question) => Promise<DirectoryVerdict>,
   ): Promise<DirectoryVerdict> =>
     traced({ name: "ask directory" }, () =>
       lane.run(stillWanted, async () => {
         const since = performance.now();
         try {
-          return await servers.first((server) =>
-            withConnection(
+          return await servers.first(async (server) => {
+            if (usesAccount) account.checkPause(server);
+            return withConnection(
               server,
               { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
               (connection) => question({ config, connection, server, nested, account }),
-            ),
-          );
+            );
+          });
         } finally {
           metrics.observe("directory_duration_seconds", (performance.now() - since) / 1000);
         }
@@ -78,7 +81,7 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
     );
   return {
     authenticate: (username, password, stillWanted) =>
-      ask(stillWanted, (asked) => {
+      ask(stillWanted, config.bind.kind === "search", (asked) => {
         const name = bindName(config, username);
         return name === undefined
           ? authenticateFound(asked, username, password)
@@ -87,6 +90,7 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
     lookUp: (username) =>
       ask(
         () => true,
+        true,
         (asked) => lookUp(asked, username),
       ),
     get fault() {
@@ -109,11 +113,6 @@ export function isAskable(username: string, password: string): boolean {
     username.trim() === username &&
     !/["/\\[\]:;|=,+*?<>@]|\p{Cc}/u.test(username)
   );
-}
-
-/** The service account, as far as the servers take it. */
-interface ServiceAccount {
-  fault: string | undefined;
 }
 
 interface Question {
@@ -152,8 +151,8 @@ async function authenticateFound(
   username: string,
   password: string,
 ): Promise<DirectoryVerdict> {
-  const { connection, config } = asked;
-  await bindService(asked);
+  const { connection, config, account, server } = asked;
+  await account.bind(connection, server);
   const entry = chooseEntry(config, await searchEntry(asked, username), username);
   const found = "dn" in entry;
   // The same steps for a name that is not there, so that it is not answered sooner.
@@ -165,23 +164,16 @@ async function authenticateFound(
   if (isRestricted(await connection.search(own))) return { ok: false, reason: REASONS.mustChange };
   const reason = refusalAtLogin(entry, new Date());
   if (reason !== undefined) return { ok: false, reason };
-  if (config.nested_groups) await bindService(asked);
+  if (config.nested_groups) await account.bind(connection, server);
   return accountOf(asked, entry);
 }
 
 async function lookUp(asked: Question, username: string): Promise<DirectoryVerdict> {
-  await bindService(asked);
+  await asked.account.bind(asked.connection, asked.server);
   const entry = chooseEntry(asked.config, await searchEntry(asked, username), username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   const reason = refusalAtRevalidation(entry, new Date());
   return reason === undefined ? accountOf(asked, entry) : { ok: false, reason };
-}
-
-async function bindService({ config: { service }, connection, account }: Question): Promise<void> {
-  if (service === undefined) throw new Error("no service account is configured");
-  const refusal = await connection.bind(service.dn, service.password);
-  account.fault = refusal && `the service account is refused with ${adviceOn(refusal)}`;
-  if (account.fault !== undefined) throw new AppError("UNAVAILABLE", `directory: ${account.fault}`);
 }
 
 function searchEntry(
