@@ -23,6 +23,8 @@ export class Unreachable extends Error {
 export interface LdapRefusal {
   readonly code: number;
   readonly text: string;
+  /** What a search found before it was refused, where it found something: a limit of the server ended it. */
+  readonly partial?: readonly Entry[];
   /** What the server's password policy says, where it says something. */
   readonly policy?: PolicyVerdict;
 }
@@ -157,15 +159,20 @@ async function bind(client: Client, name: string, password: string): Promise<Lda
     : undefined;
 }
 
-async function search(client: Client, request: SearchRequest): Promise<readonly Entry[]> {
-  const { base, scope, filter, attributes, limit } = request;
-  const { searchEntries } = await client.search(base, {
-    scope,
-    filter,
-    attributes: [...attributes],
-    ...(limit === undefined ? { paged: true } : { sizeLimit: limit }),
-  });
-  return searchEntries;
+async function search(
+  client: Client,
+  { base, scope, filter, attributes, limit }: SearchRequest,
+): Promise<readonly Entry[] | LdapRefusal> {
+  const options = { scope, filter, attributes: [...attributes] };
+  if (limit !== undefined) return (await client.search(base, { ...options, sizeLimit: limit })).searchEntries;
+  const entries: Entry[] = [];
+  const refusal = await answerOf(
+    (async () => {
+      for await (const page of client.searchPaginated(base, options)) entries.push(...page.searchEntries);
+    })(),
+  );
+  if (refusal === undefined) return entries;
+  return entries.length === 0 ? refusal : { ...refusal, partial: entries };
 }
 
 /** The server's answer, be it a refusal; a fault of the server stays an error. */

@@ -7,7 +7,7 @@ import { type LdapConnection, type LdapRefusal, withConnection } from "./connect
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
 import { ANY } from "./filter.ts";
 import { parseGeneralizedTime } from "./generalized-time.ts";
-import { isActiveDirectory } from "./groups.ts";
+import { isActiveDirectory } from "./nested-groups.ts";
 
 /** More groups than this are not counted. */
 export const MAX_GROUPS = 100;

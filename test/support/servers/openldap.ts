@@ -30,6 +30,8 @@ export interface OpenLdapOptions {
   hosts?: readonly string[];
   /** More lines for the part of slapd.conf that is about the whole server: "security simple_bind=128" for example. */
   settings?: readonly string[];
+  /** More lines for the end of the part about the database: "overlay ppolicy" for example. */
+  overlays?: readonly string[];
 }
 
 /** A private OpenLDAP with users that look like those of an Active Directory, on loopback only. */
@@ -73,7 +75,7 @@ export interface OpenLdap extends Changes {
 /** Starts OpenLDAP and resolves when it answers. Passwords that a test gives it may be of any kind but empty. */
 export async function startOpenLdap(
   scratch: Scratch,
-  { hosts = [HOST, "localhost"], settings = [] }: OpenLdapOptions = {},
+  { hosts = [HOST, "localhost"], settings = [], overlays = [] }: OpenLdapOptions = {},
 ): Promise<OpenLdap> {
   const [port, tlsPort] = [await scratch.freePort(), await scratch.freePort()];
   const name = `openldap-${port}`;
@@ -86,7 +88,7 @@ export async function startOpenLdap(
   const file = join(folder, "slapd.conf");
   const data = scratch.subfolder(`${name}/data`);
   const root = { dn: ROOT, password: rootPassword };
-  const text = slapdConf({ data, suffix: SUFFIX, root, certificates, settings });
+  const text = slapdConf({ data, suffix: SUFFIX, root, certificates, settings, overlays });
   writeFileSync(file, text, { mode: 0o600 });
 
   // A level of its own keeps it in the foreground, and "none" are the messages that must be said whatever the level.

@@ -19,10 +19,12 @@ export interface SlapdConf {
   certificates: Certificates;
   /** Lines for the part about the whole server. */
   settings: readonly string[];
+  /** Lines at the end of the part about the database. */
+  overlays: readonly string[];
 }
 
 /** The text of a slapd.conf: one small database with memberOf, where who is logged in reads all but passwords. */
-export function slapdConf({ data, suffix, root, certificates, settings }: SlapdConf): string {
+export function slapdConf({ data, suffix, root, certificates, settings, overlays }: SlapdConf): string {
   return [
     ...["core", "cosine", "inetorgperson", "nis"].map((name) => `include ${SCHEMAS}/${name}.schema`),
     ...Object.entries(ATTRIBUTES).map(
@@ -50,6 +52,7 @@ export function slapdConf({ data, suffix, root, certificates, settings }: SlapdC
     "access to * by users read by anonymous auth",
     "overlay memberof",
     "memberof-refint true", // who is deleted is a member no longer
+    ...overlays,
     "",
   ].join("\n");
 }
