@@ -75,6 +75,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
     revalidate: sources.revalidate,
     announceEvents: () => relay?.wake(),
+    showsNames: sources.remotes.length > 0,
   };
   let relay: Relay | undefined;
   let upkeep: ReturnType<typeof startUpkeep> | undefined;

@@ -45,7 +45,7 @@ async function examine(file: string | undefined, config: Config): Promise<Findin
     keyFindings(file, config),
     brokerFindings(config),
     databaseFindings(config),
-    directoryFindings(config.directory),
+    directoryFindings(config.directory, config.app),
     kerberosFindings(config.kerberos),
   ]);
   return [...configurationFindings(file), ...findings.flat()];

@@ -45,6 +45,8 @@ export interface Services {
   readonly metrics: Metrics;
   /** Something was recorded and committed that is to be published. */
   readonly announceEvents: () => void;
+  /** Whether the log may hold usernames that a pattern rejects: as it holds those that a directory refuses. */
+  readonly showsNames: boolean;
 }
 
 /** A caller with an access token. */

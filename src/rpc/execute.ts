@@ -14,9 +14,10 @@ import { asObject } from "./decode.ts";
 import { type Envelope, failureEnvelope, type Incoming, successEnvelope } from "./envelope.ts";
 import { idempotencyKeyOf, identityOf, messageKeyOf, type RequestIdentity } from "./identity.ts";
 import { AlreadyAnswered } from "./inbox.ts";
+import { patternRejects } from "./pattern-rejects.ts";
 import type { Procedure } from "./procedure.ts";
 import { throttled } from "./throttled.ts";
-import { validate } from "./validate.ts";
+import { type Valid, validate } from "./validate.ts";
 
 /** A procedure with its input's schema by the rules of this installation. */
 export interface Prepared {
@@ -39,9 +40,9 @@ type Input = Readonly<Record<string, unknown>>;
 /** Validates, authorises and runs a request, or finds the answer that it has had; throws AppError or Abandoned. */
 export async function execute(services: Services, prepared: Prepared, underway: Underway): Promise<Envelope> {
   const { procedure } = prepared;
-  const { request, incoming, notes } = underway;
+  const { incoming, notes } = underway;
   if (incoming !== undefined) idempotencyKeyOf(incoming); // a bad one is a fault of the request like any other
-  const { input, token } = validate(procedure, prepared.input, request);
+  const { input, token } = validated(services, prepared, underway);
   const identify = (identity: Identity): RequestIdentity | undefined =>
     incoming && identityOf(services.fingerprints, procedure.name, incoming, callerOf(identity), input);
   const identity = await authorize(services, procedure, { input, token, notes });
@@ -54,6 +55,16 @@ export async function execute(services: Services, prepared: Prepared, underway: 
   if (account === undefined) return answer();
   const origin = { userId: incoming?.userId ?? "", ip: addressIn(input) };
   return throttled(services.throttle, { account, origin, deadline: underway.deadline }, answer);
+}
+
+/** A valid request; the log learns which patterns reject a field. */
+function validated(services: Services, { procedure, input }: Prepared, { request, notes }: Underway): Valid {
+  try {
+    return validate(procedure, input, request);
+  } catch (error) {
+    if (error instanceof AppError) notes.reason = patternRejects(error.fields ?? [], request, services);
+    throw error;
+  }
 }
 
 interface Authorised<About> {

@@ -81,7 +81,7 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     assert.equal(code, 1);
     assert.match(
       of("directory"),
-      /^fail: \S+ does not take names like ad\.local\S+ \| .*ldap_settings\.bind/m,
+      /^fail: \S+ does not take names like \S+@ad\.local \| .*ldap_settings\.bind/m,
     );
   });
 

@@ -6,7 +6,7 @@ export const ANY: Filter = new PresenceFilter({ attribute: "objectClass" });
 
 /** The filter that finds one name. The name is a value in it and never text of it, so it cannot change it. */
 export function filterFor({ filter }: UserFilter, username: string): Filter {
-  return fill(filter, username);
+  return replaceName(filter, (attribute) => new EqualityFilter({ attribute, value: username }));
 }
 
 /** Finds the groups that have one of these members (groupOfNames, AD's group, groupOfUniqueNames). */
@@ -18,12 +18,17 @@ export function memberFilter(members: readonly string[]): Filter {
   return new OrFilter({ filters });
 }
 
-function fill(filter: Filter, username: string): Filter {
-  if (filter instanceof AndFilter)
-    return new AndFilter({ filters: filter.filters.map((inner) => fill(inner, username)) });
-  if (filter instanceof OrFilter)
-    return new OrFilter({ filters: filter.filters.map((inner) => fill(inner, username)) });
+/** Finds every entry that the filter finds under some name. */
+export function anyUserFilter({ filter }: UserFilter): Filter {
+  return replaceName(filter, (attribute) => new PresenceFilter({ attribute }));
+}
+
+/** The filter with another comparison in the place of the one with the name. */
+function replaceName(filter: Filter, compare: (attribute: string) => Filter): Filter {
+  const inner = (filters: readonly Filter[]): Filter[] => filters.map((one) => replaceName(one, compare));
+  if (filter instanceof AndFilter) return new AndFilter({ filters: inner(filter.filters) });
+  if (filter instanceof OrFilter) return new OrFilter({ filters: inner(filter.filters) });
   return filter instanceof EqualityFilter && filter.value === PLACEHOLDER
-    ? new EqualityFilter({ attribute: filter.attribute, value: username })
+    ? compare(filter.attribute)
     : filter;
 }

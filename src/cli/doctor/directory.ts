@@ -1,7 +1,9 @@
 import type { LdapRefusal } from "../../auth/ldap/connection.ts";
-import { MAX_GROUPS, probeServer, type ServerFacts } from "../../auth/ldap/probe.ts";
+import { MAX_GROUPS, type Probe, probeServer, type ServerFacts } from "../../auth/ldap/probe.ts";
 import { adviceOn as adviceOnAnswer, reasonOf } from "../../auth/ldap/reason.ts";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
+import { fullMatch } from "../../config/patterns.ts";
+import type { AppConfig } from "../../config/schema.ts";
 import { clockFinding } from "./clock.ts";
 import { adviceOn, isExposed, textOf } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
@@ -9,19 +11,36 @@ import { type Finding, findingsOn } from "./finding.ts";
 const on = findingsOn("directory");
 const TLS = { ldaps: "TLS", starttls: "StartTLS", none: "no TLS" } as const;
 const NAMES_SHOWN = 5;
+/** Longer usernames are rejected whatever the pattern is. */
+const MAX_NAME = 100;
 
 /** Whether each directory server can be used, and whether users and groups are where they are looked for. */
-export async function directoryFindings(config: DirectoryConfig | undefined): Promise<Finding[]> {
+export async function directoryFindings(
+  config: DirectoryConfig | undefined,
+  app: AppConfig,
+): Promise<Finding[]> {
   if (config === undefined) return [on.ok("not configured")];
-  const findings = await Promise.all(config.servers.map((server) => serverFindings(config, server)));
-  return [...findings.flat(), ...(config.service === undefined ? [noService(config)] : [])];
+  const findings: Finding[] = [];
+  let bindService = config.service !== undefined;
+  // One server after the other: they share their accounts, and count a wrong password of the service account together.
+  for (const server of config.servers) {
+    const seen = await serverFindings(config, app, server, { bindService });
+    findings.push(...seen.findings);
+    if (seen.isRefused) bindService = false;
+  }
+  return [...findings, ...(config.service === undefined ? [noService(config)] : [])];
 }
 
-async function serverFindings(config: DirectoryConfig, server: DirectoryServer): Promise<Finding[]> {
+async function serverFindings(
+  config: DirectoryConfig,
+  app: AppConfig,
+  server: DirectoryServer,
+  probe: Probe,
+): Promise<{ findings: Finding[]; isRefused: boolean }> {
   const { url, tls, host } = server;
   let facts: ServerFacts;
   try {
-    facts = await probeServer(config, server);
+    facts = await probeServer(config, server, probe);
   } catch (error) {
     const text = textOf(error, `${host}:${server.port}`).replace(`${url}: `, "");
     const keys = {
@@ -29,7 +48,7 @@ async function serverFindings(config: DirectoryConfig, server: DirectoryServer):
       ca: "ldap_settings.ca_file",
       tls: "an ldaps:// address",
     };
-    return [on.fail(`cannot reach ${url}: ${text}`, adviceOn(text, keys))];
+    return { findings: [on.fail(`cannot reach ${url}: ${text}`, adviceOn(text, keys))], isRefused: false };
   }
   const findings = [on.ok(`${url} is ${facts.product}, ${TLS[tls]}`)];
   if (isExposed(host, tls !== "none")) {
@@ -37,7 +56,17 @@ async function serverFindings(config: DirectoryConfig, server: DirectoryServer):
     findings.push(on.warn(`passwords go to ${url} in clear text`, advice));
   }
   if (facts.ahead !== undefined) findings.push(clockFinding(on, `the clock of ${url}`, facts.ahead));
-  return [...findings, ...nameFindings(config, url, facts), ...serviceFindings(config, url, facts.found)];
+  findings.push(...nameFindings(config, url, facts), ...serviceFindings(config, app, url, facts.found));
+  if (config.service !== undefined && !probe.bindService) {
+    findings.push(
+      on.warn(
+        `the service account was not tried on ${url}, because another server refuses its password`,
+        "Correct ldap_settings.bind_dn and bind_password first.",
+      ),
+    );
+  }
+  const isRefused = facts.found !== undefined && "code" in facts.found && reasonOf(facts.found) !== undefined;
+  return { findings, isRefused };
 }
 
 /** Whether the directory understands the names that users bind by, as far as it says so of a name that nobody has. */
@@ -54,25 +83,31 @@ function nameFindings(
     return [
       on.warn(
         `${url} may not know ${template}: before the \\ stands the NetBIOS name of the domain`,
-        "Set ldap_settings.domain to it, for example AD, or ldap_settings.bind to {username}@{domain}.",
+        "Leave ldap_settings.bind out, or set ldap_settings.domain to the NetBIOS name, for example AD.",
       ),
     ];
   }
   return [on.ok(`${url} takes names like ${template}`)];
 }
 
-function serviceFindings(config: DirectoryConfig, url: string, found: ServerFacts["found"]): Finding[] {
+function serviceFindings(
+  config: DirectoryConfig,
+  app: AppConfig,
+  url: string,
+  found: ServerFacts["found"],
+): Finding[] {
   if (found === undefined) return [];
   if ("code" in found) {
     const why = reasonOf(found)?.text ?? found.text;
     const advice = [8, 13].includes(found.code)
       ? "The directory demands TLS: use ldaps:// or ldap_settings.start_tls."
-      : "Check ldap_settings.bind_dn and bind_password.";
+      : "Check ldap_settings.bind_dn and bind_password; a running worker tries them again after a minute, or at its start.";
     return [on.fail(`${url} refuses the service account: ${why} (result code ${found.code})`, advice)];
   }
   return [
     on.ok(`${url} takes the service account ${config.service?.dn ?? ""}`),
     usersFinding(config, url, found.users),
+    ...rejectedNamesFindings(app, url, found.names),
     loginGroupFinding(config, url, found.loginGroup),
     ...groupsFindings(config, url, found.groups),
   ];
@@ -94,6 +129,20 @@ function usersFinding(
     `${url} cannot search ${base_dn}: ${refusalText(users)}`,
     "Check ldap_settings.base_dn, and what the service account may read.",
   );
+}
+
+/** Users whose names username_regex rejects cannot log in: 400, before the directory is asked. */
+function rejectedNamesFindings(app: AppConfig, url: string, names: readonly string[]): Finding[] {
+  const pattern = fullMatch(app.username_regex);
+  const rejected = names.filter((name) => name.length > MAX_NAME || !pattern.test(name));
+  if (rejected.length === 0) return [];
+  const examples = rejected.slice(0, NAMES_SHOWN).join(", ") + (rejected.length > NAMES_SHOWN ? ", ..." : "");
+  return [
+    on.warn(
+      `app_config.username_regex (${app.username_regex}) rejects ${rejected.length} of the ${names.length} users looked at on ${url}, who cannot log in: ${examples}`,
+      "Set app_config.username_regex so that it matches the names of the directory, for example [a-zA-Z0-9._-]{1,64}.",
+    ),
+  ];
 }
 
 function loginGroupFinding(
