@@ -217,7 +217,8 @@ async function accountOf(
       `directory: ${entry.dn} is in too many groups: set ldap_settings.nested_groups`,
     );
   const direct = entry.all("memberOf");
-  const all = config.nested_groups ? [...direct, ...(await nested.of(entry.dn, connection, server))] : direct;
+  // OpenLDAP keeps the old spelling of a renamed group in memberOf, so the group's own name comes first.
+  const all = config.nested_groups ? [...(await nested.of(entry.dn, connection, server)), ...direct] : direct;
   const { mayLogIn, groups } = readMembership(all, config);
   if (!mayLogIn) return { ok: false, reason: REASONS.notInGroup };
   const username = entry.first(config.userFilter.nameAttribute) ?? "";

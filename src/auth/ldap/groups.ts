@@ -1,5 +1,6 @@
 import type { DirectoryConfig } from "../../config/directory.ts";
 import { isBelow, leadingValue, parseDn } from "../../config/dn.ts";
+import { foldDirectoryName, isSameDirectoryName } from "../../db/directory-names.ts";
 
 /** What of a user's groups counts here. */
 export interface Membership {
@@ -8,20 +9,26 @@ export interface Membership {
   readonly groups: readonly string[];
 }
 
-/** Reads distinguished names of groups. Directories ignore case in names, so the prefix and the login group do, too. */
+/**
+ * Reads distinguished names of groups. Directories ignore case in names, so the prefix and the login group do, too, and of
+ * spellings that differ in case only the first one counts.
+ */
 export function readMembership(dns: Iterable<string>, config: DirectoryConfig): Membership {
-  const { group, groups_prefix: prefix, groupsBase = [] } = config;
+  const { group, groupsBase = [] } = config;
+  const prefix = config.groups_prefix.normalize("NFC");
   const names = [...dns].flatMap((text) => {
     const dn = parseDn(text);
     const name = dn && isBelow(dn, groupsBase) ? leadingValue(dn, "cn") : undefined;
-    return name ?? [];
+    return name?.normalize("NFC") ?? [];
   });
-  const groups = names
-    .filter((name) => name.toLowerCase().startsWith(prefix.toLowerCase()))
-    .map((name) => name.slice(prefix.length))
-    .filter((name) => name !== "");
+  const groups = new Map<string, string>();
+  for (const name of names) {
+    const [start, rest] = [name.slice(0, prefix.length), name.slice(prefix.length)];
+    const key = foldDirectoryName(rest);
+    if (rest !== "" && isSameDirectoryName(start, prefix) && !groups.has(key)) groups.set(key, rest);
+  }
   return {
-    mayLogIn: names.some((name) => name.toLowerCase() === group.toLowerCase()),
-    groups: [...new Set(groups)],
+    mayLogIn: names.some((name) => isSameDirectoryName(name, group)),
+    groups: [...groups.values()],
   };
 }

@@ -3,6 +3,7 @@ import { fullMatch, type Pattern } from "../../config/patterns.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { Database } from "../../db/database.ts";
 import { isDistinct } from "../../db/names.ts";
+import type { GroupRules } from "../../db/queries/directory-groups.ts";
 import { type SyncOutcome, syncDirectoryUser } from "../../db/queries/directory-users.ts";
 import type { UserRow } from "../../db/tables.ts";
 import type { Log } from "../../observability/log.ts";
@@ -24,27 +25,27 @@ export function createSync(
   const groupPattern = fullMatch(app.group_regex);
   const emailPattern = fullMatch(app.email_regex);
   const isName = (name: string, pattern: Pattern): boolean => name.length <= MAX_LENGTH && pattern.test(name);
-  const exempt = admin_from_directory ? undefined : app.admin_group;
+  const rules: GroupRules = {
+    mode,
+    adminGroup: app.admin_group,
+    adminFromDirectory: admin_from_directory,
+    accepts: (group) => isDistinct(group) && isName(group, groupPattern),
+  };
   return async ({ username, mail, groups }, known) => {
-    const refused = groups.filter((group) => !isDistinct(group) || !isName(group, groupPattern));
-    if (refused.length > 0)
-      log.warn(
-        { username, groups: refused },
-        "directory groups are left out: group_regex refuses their names, or they end with a space",
-      );
     const usable = mail !== undefined && isName(mail, emailPattern);
     if (mail !== undefined && !usable)
       log.warn({ username }, "the directory's mail is left out: email_regex refuses it");
     const synced = await syncDirectoryUser(
       db,
-      {
-        username,
-        email: usable ? mail : generatedEmail(username, domain),
-        groups: groups.filter((group) => !refused.includes(group)),
-      },
+      { username, email: usable ? mail : generatedEmail(username, domain), groups },
       known,
-      { mode, exempt },
+      rules,
     );
+    if (synced.outcome === "synced" && synced.leftOut.length > 0)
+      log.warn(
+        { username, groups: synced.leftOut },
+        "directory groups are left out: group_regex refuses their names, or they end with a space",
+      );
     if (synced.outcome === "email taken") {
       log.warn({ username, mail }, "a directory user cannot log in: its mail is another account's email");
     } else if (synced.outcome === "synced" && synced.emailKept) {
