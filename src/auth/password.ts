@@ -3,8 +3,8 @@ import type { AppConfig } from "../config/schema.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { annotate, traced } from "../observability/tracing.ts";
 import { createLane, type StillWanted } from "./lane.ts";
-import { argon2id, isArgon2id } from "./password/argon2id.ts";
-import { bcrypt, isBcrypt } from "./password/bcrypt.ts";
+import { argon2id } from "./password/argon2id.ts";
+import { bcrypt } from "./password/bcrypt.ts";
 
 /** bcrypt reads no further (and stops at a NUL): a longer password would be as good as its beginning. */
 const MAX_BYTES = 72;
@@ -12,12 +12,6 @@ const MAX_BYTES = 72;
 /** Whether bcrypt reads every byte of a password: at most 72 in UTF-8, none of them NUL. */
 export function isHashable(password: string): boolean {
   return Buffer.byteLength(password) <= MAX_BYTES && !password.includes("\0");
-}
-
-/** Whether every worker can compare passwords with a hash that another program made. */
-export function isKnownHash(stored: string): boolean {
-  // $2x$ marks hashes of a faulty bcrypt, which no right one can check beyond ASCII.
-  return isArgon2id(stored) || (isBcrypt(stored) && !stored.startsWith("$2x$"));
 }
 
 /** Hashes and compares passwords, a few at a time. */

@@ -38,7 +38,7 @@ function importCommand(): Command {
       "after",
       `
 Fields of a user: username, email, password_hash (bcrypt or argon2id), auth_type (LOCAL, LDAP or KERBEROS),
-activated (true or false), groups (a list; in CSV one cell, with ; in between), created_at. Only username and
+activated (true or false, 1 or 0), groups (a list; in CSV one cell, with ; in between), created_at. Only username and
 email must be there. Safe to interrupt and to run again: who is in is found unchanged.
 
 Examples:

@@ -1,7 +1,7 @@
 import { parse } from "csv-parse/sync";
 import { toPrintable } from "../../observability/printable.ts";
 import { ExitError } from "../exit.ts";
-import { type Entry, FIELDS, type LineFormat, REFUSED } from "./format.ts";
+import { type Entry, FIELDS, type LineFormat, REFUSED, unreadable } from "./format.ts";
 import type { Line } from "./lines.ts";
 
 /** Between groups of one cell. */
@@ -37,8 +37,11 @@ export function csvFormat(): LineFormat {
       const cells = new Map(parseAll(texts.map(({ text }) => text)).map((row, index) => [texts[index], row]));
       return lines.flatMap((line): Entry[] => {
         if ("text" in line) return toEntry(line, cells.get(line));
-        if (columns === undefined) throw new ExitError(2, `the first line ${line.fault}`);
-        return [{ number: line.number, text: "", fault: line.fault }];
+        if (columns === undefined) {
+          const advice = line.bytes === undefined ? "" : ": save the file in UTF-8";
+          throw new ExitError(2, `the first line ${line.fault}${advice}`);
+        }
+        return [unreadable(line)];
       });
     },
     end() {
@@ -48,6 +51,13 @@ export function csvFormat(): LineFormat {
       const names = (columns ?? []).filter((column) => column !== REFUSED);
       const header = isHeaderWritten ? "" : csvRow([...names, REFUSED]);
       isHeaderWritten = true;
+      const told = `line ${number}: ${reason}`;
+      // Its cells can be taken apart without knowing its encoding, and none of its bytes is changed.
+      const own = "encoding" in entry ? tryParse(text)?.[0] : undefined;
+      const isWhole = own !== undefined && own.length === columns?.length;
+      if (isWhole && names.length === columns?.length) return `${header}${text},${csvRow([told])}`;
+      // It has the reason of an earlier import, in the same place.
+      if (isWhole && columns?.at(-1) === REFUSED) return `${header}${text}\n`;
       const cells = names.map((name, index) => {
         // What cannot be taken apart stands in the first cell, so that nothing is lost.
         if (!("value" in entry)) return index === 0 ? text : "";
@@ -55,7 +65,7 @@ export function csvFormat(): LineFormat {
         if (Array.isArray(value)) return value.join(GROUP_SEPARATOR);
         return typeof value === "string" || typeof value === "boolean" ? String(value) : "";
       });
-      return header + csvRow([...cells, `line ${number}: ${reason}`]);
+      return header + csvRow([...cells, told]);
     },
   };
 }

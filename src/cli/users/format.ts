@@ -9,7 +9,20 @@ export type FormatName = "csv" | "jsonl";
 /** What a line says: fields by their names, or why it says nothing. */
 export type Entry =
   | { readonly number: number; readonly text: string; readonly value: Readonly<Record<string, unknown>> }
-  | { readonly number: number; readonly text: string; readonly fault: string };
+  | {
+      readonly number: number;
+      readonly text: string;
+      readonly fault: string;
+      /** How the text is written to a file of refused lines: latin1 gives back the bytes of a line that is not UTF-8. */
+      readonly encoding?: "latin1";
+    };
+
+/** What a line that cannot be read says. */
+export function unreadable({ number, fault, bytes }: Extract<Line, { fault: string }>): Entry {
+  return bytes === undefined
+    ? { number, text: "", fault }
+    : { number, text: bytes, fault, encoding: "latin1" };
+}
 
 /** A way to read lines, and to write down those that were refused in the same form. */
 export interface LineFormat {

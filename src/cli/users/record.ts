@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isKnownHash } from "../../auth/password.ts";
+import { readSpelling } from "../../auth/password/spellings.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import { DEAREST } from "../../config/sections/app.ts";
 import type { ImportedUser } from "../../db/queries/import-plan.ts";
@@ -17,6 +17,15 @@ const NO_HASH =
   "must be a hash of bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$v=19$...), well-formed, and no dearer than " +
   `cost ${DEAREST.bcrypt_cost}, or m=${DEAREST.argon2_memory_kib}, t=${DEAREST.argon2_passes}`;
 
+/** As people and databases write what is true: MySQL has 1 and 0, PostgreSQL t and f. */
+const FLAGS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  ...([true, 1, "1", "true", "t"] as const).map((text) => [text, true] as const),
+  ...([false, 0, "0", "false", "f"] as const).map((text) => [text, false] as const),
+]);
+
+/** MySQL's DATETIME, which has no zone: UTC. */
+const SQL_TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,6})?)$/;
+
 /** What a line says of a user, or what is wrong with it in one text that repeats nothing secret. */
 export type ReadRecord = (value: Readonly<Record<string, unknown>>) => ImportedUser | string;
 
@@ -28,15 +37,10 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
         username: username(app),
         email: address,
         auth_type: authType().optional(),
-        activated: z.boolean("must be true or false").optional(),
-        password_hash: z.string("must be a string").refine(isKnownHash, NO_HASH).optional(),
+        activated: flag().optional(),
+        password_hash: passwordHash().optional(),
         groups: z.array(groupname(app), "must be a list").default([]),
-        created_at: z.iso
-          .datetime({ offset: true, error: "must be a time like 2026-01-31T23:59:59Z" })
-          .transform((text) => new Date(text))
-          .refine((time) => time.getTime() >= 0, "must not be before 1970")
-          .refine((time) => time.getTime() <= Date.now() + LEEWAY, "must not be in the future")
-          .optional(),
+        created_at: pastTime().optional(),
         [REFUSED]: z.unknown().optional(),
       })
       .refine(
@@ -68,6 +72,42 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
       created_at,
     };
   };
+}
+
+/** A boolean in any of its spellings. */
+function flag(): z.ZodType<boolean> {
+  return z.unknown().transform((value, context) => {
+    const meant = FLAGS.get(typeof value === "string" ? value.toLowerCase() : value);
+    if (meant !== undefined) return meant;
+    context.addIssue("must be true or false");
+    return z.NEVER;
+  });
+}
+
+/** A hash in any spelling; the outcome is the one that is stored. */
+function passwordHash(): z.ZodType<string> {
+  return z.string("must be a string").transform((text, context) => {
+    const spelling = readSpelling(text);
+    if ("hash" in spelling) return spelling.hash;
+    context.addIssue(spelling.kind === undefined ? NO_HASH : `${NO_HASH}; this one is ${spelling.kind}`);
+    return z.NEVER;
+  });
+}
+
+/** A time with a zone, or as MySQL writes it, in UTC; from 1970 until now. */
+function pastTime(): z.ZodType<Date> {
+  return z
+    .string("must be a string")
+    .transform((text) => text.replace(SQL_TIME, "$1T$2Z"))
+    .pipe(
+      z.iso.datetime({
+        offset: true,
+        error: "must be a time like 2026-01-31T23:59:59Z, or 2026-01-31 23:59:59 in UTC",
+      }),
+    )
+    .transform((text) => new Date(text))
+    .refine((time) => time.getTime() >= 0, "must not be before 1970")
+    .refine((time) => time.getTime() <= Date.now() + LEEWAY, "must not be in the future");
 }
 
 function describe(issue: z.core.$ZodIssue, value: Readonly<Record<string, unknown>>): string {

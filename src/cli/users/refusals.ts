@@ -22,11 +22,11 @@ export function createRefusals(format: LineFormat, file: string | undefined): Re
   const named: string[] = [];
   let count = 0;
   let descriptor: number | undefined;
-  const write = (path: string, text: string): void => {
+  const write = (path: string, bytes: Buffer): void => {
     try {
       // There are hashes in it, and it is nobody else's file.
       descriptor ??= openSync(path, "wx", 0o600);
-      writeSync(descriptor, text);
+      writeSync(descriptor, bytes);
     } catch (error) {
       throw new ExitError(2, `cannot write ${path}: ${messageOf(error)}`);
     }
@@ -38,7 +38,8 @@ export function createRefusals(format: LineFormat, file: string | undefined): Re
     add(entry, reason) {
       count++;
       if (named.length < NAMED) named.push(`line ${entry.number}: ${reason}`);
-      if (file !== undefined) write(file, format.refused(entry, reason));
+      const encoding = "encoding" in entry ? entry.encoding : undefined;
+      if (file !== undefined) write(file, Buffer.from(format.refused(entry, reason), encoding ?? "utf8"));
     },
     describe() {
       const more = count - named.length;

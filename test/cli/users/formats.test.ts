@@ -134,6 +134,45 @@ describe("JSON lines", () => {
   });
 });
 
+describe("a refused line that is not UTF-8", () => {
+  const latin1 = (text: string): Line[] => [
+    { number: 2, fault: "is not UTF-8", bytes: Buffer.from(text, "latin1").toString("latin1") },
+  ];
+  const refusedIn = (format: ReturnType<typeof csvFormat>, lines: readonly Line[]): string =>
+    format
+      .read(lines)
+      .map((entry) => {
+        const encoding = "encoding" in entry ? entry.encoding : undefined;
+        return Buffer.from(format.refused(entry, "is not UTF-8"), encoding).toString("latin1");
+      })
+      .join("");
+
+  for (const [header, line, expected] of [
+    ["username,email", "jos\u00e9,j@example.com", "jos\u00e9,j@example.com,line 2: is not UTF-8"],
+    ["username,email", '"jos\u00e9","a,b"', '"jos\u00e9","a,b",line 2: is not UTF-8'],
+    ["username,email", "jos\u00e9", "jos\u00e9,,line 2: is not UTF-8"],
+    ["username,email", '"jos\u00e9,x', '"""jos\u00e9,x",,line 2: is not UTF-8'],
+    ["username,email,refused", "jos\u00e9,x,line 9: why", "jos\u00e9,x,line 9: why"],
+    ["username,refused,email", "jos\u00e9,why,x", '"jos\u00e9,why,x",,line 2: is not UTF-8'],
+  ] as const)
+    test(`keeps its bytes in CSV: ${line}`, () => {
+      const format = csvFormat();
+      format.read(numbered([header]));
+      const [, written = ""] = refusedIn(format, latin1(line)).split("\n");
+      assert.equal(written, expected);
+    });
+
+  for (const [line, expected] of [
+    ['{"username":"jos\u00e9"}', '{"username":"jos\u00e9","refused":"line 2: is not UTF-8"}'],
+    ['{"a\u00e9": {"b": 1} } ', '{"a\u00e9": {"b": 1} ,"refused":"line 2: is not UTF-8"}'],
+    ['{"username":"jos\u00e9","refused":"why"}', '{"username":"jos\u00e9","refused":"why"}'],
+    ['["jos\u00e9"]', '{"text":"[\\"jos\u00e9\\"]","refused":"line 2: is not UTF-8"}'],
+    ["jos\u00e9", '{"text":"jos\u00e9","refused":"line 2: is not UTF-8"}'],
+  ] as const)
+    test(`keeps its bytes in JSON lines: ${line}`, () =>
+      assert.equal(refusedIn(jsonlFormat(), latin1(line)), `${expected}\n`));
+});
+
 test("the format is what is said, else what the file's name ends with", () => {
   assert.deepEqual(
     [formatOf("a.CSV", undefined), formatOf("a.jsonl", undefined), formatOf("a.ndjson", undefined)],

@@ -47,7 +47,7 @@ test("a line that is no UTF-8 or too long is at fault alone, and takes no memory
   const lines = await linesOf(["a\n", new Uint8Array([0xff, 0x0a]), long, long, long, "\nb\n", long, long]);
   assert.deepEqual(lines, [
     { number: 1, text: "a" },
-    { number: 2, fault: "is not UTF-8" },
+    { number: 2, fault: "is not UTF-8", bytes: "\u00ff" },
     { number: 3, fault: "is longer than 65536 bytes" },
     { number: 4, text: "b" },
     { number: 5, fault: "is longer than 65536 bytes" },
