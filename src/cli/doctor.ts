@@ -48,7 +48,7 @@ async function examine(file: string | undefined, config: Config): Promise<Findin
     directoryFindings(config.directory, config.app),
     kerberosFindings(config.kerberos),
   ]);
-  return [...configurationFindings(file), ...findings.flat()];
+  return [...configurationFindings(file, config.origins), ...findings.flat()];
 }
 
 function describe(findings: readonly Finding[]): string {

@@ -32,13 +32,14 @@ export function readDatabase(
 ): DbConfig | undefined {
   const has = (key: keyof typeof parts): boolean => faults.has(`${SECTION}.${key}`);
   const add = (key: keyof typeof parts, msg: string): void => faults.push({ path: `${SECTION}.${key}`, msg });
+  const isServer = NEEDED.some((key) => parts[key] !== undefined || has(key));
+  const dialect = parts.dialect ?? (isServer ? "mysql" : "sqlite");
+  if (dialect === "sqlite" && !has("dialect"))
+    return whole && { dialect, file: resolve(folder, whole.file ?? "authmq.db") };
   const ca = readCa(parts.ca_file, SECTION, folder, faults);
   if (parts.tls === false && parts.ca_file !== undefined)
     add("tls", "is false, and ca_file is given: remove one of them");
   if (has("dialect")) return undefined;
-  const isServer = NEEDED.some((key) => parts[key] !== undefined || has(key));
-  const dialect = parts.dialect ?? (isServer ? "mysql" : "sqlite");
-  if (dialect === "sqlite") return whole && { dialect, file: resolve(folder, whole.file ?? "authmq.db") };
   if (parts.file !== undefined)
     add("file", "goes with the dialect sqlite: remove it, or the address of the server");
   for (const key of NEEDED)
@@ -47,7 +48,8 @@ export function readDatabase(
   const { database, user, password, host, port, tls, pool_size, timeout_ms } = whole;
   if (database === undefined || user === undefined || password === undefined) return undefined;
   return {
-    ...{ dialect, database, user, password, host, port, pool_size, timeout_ms },
+    dialect: "mysql",
+    ...{ database, user, password, host, port, pool_size, timeout_ms },
     tls: tls ?? ca !== undefined,
     ca,
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseConfig } from "../../src/config/load.ts";
@@ -26,6 +26,37 @@ test("init writes a configuration and a key that nobody else can read, and overw
   assert.deepEqual([check.code, check.stdout], [0, "ok\n"]);
   const config = JSON.parse(readFileSync(join(folder, "sub/config.json"), "utf8")) as Record<string, object>;
   assert.equal((config["app_config"] as { anonymous_user_get: boolean }).anonymous_user_get, false);
+});
+
+test("init makes the broker's vhost the default vhost of tokens, and leaves the broker's address open", async () => {
+  for (const [env, vhost] of [
+    [{}, "/"],
+    [{ AMQP_URL: "amqp://guest:guest@rabbit/a%2Fb" }, "a/b"],
+    [{ AMQP_URL: "amqp://rabbit" }, "/"],
+    [{ AMQP_URL: "amqp://rabbit/one", AUTHMQ__AMQP_SETTINGS__VHOST: "two" }, "two"],
+    [{ AUTHMQ__AMQP_SETTINGS__URL: "amqp://rabbit/three", AMQP_URL: "amqp://rabbit/one" }, "three"],
+    [{ AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: "/not/here/yet" }, "/"],
+  ] as const) {
+    const folder = newFolder();
+    const { code, stderr } = await runCli(["init"], { cwd: folder, env });
+    assert.equal(code, 0, stderr);
+    const written = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, object>;
+    assert.deepEqual(
+      [
+        written["app_config"] &&
+          "default_vhost" in written["app_config"] &&
+          written["app_config"].default_vhost,
+      ],
+      [vhost],
+    );
+    assert.deepEqual([written["amqp_settings"], written["db_settings"]], [{}, {}]);
+  }
+  for (const AMQP_URL of ["rabbit", `amqp://rabbit/${"v".repeat(101)}`]) {
+    const folder = newFolder();
+    const { code, stderr } = await runCli(["init"], { cwd: folder, env: { AMQP_URL } });
+    assert.equal(code, 78, stderr);
+    assert.deepEqual(readdirSync(folder), []);
+  }
 });
 
 test("an installation that init made takes no short, common or telling password, not even for an admin", async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "amqplib";
+import { readBrokerUrl } from "../../src/config/broker-url.ts";
 import { dockerComposeAnswers, startComposed } from "./compose.ts";
 import { provideServers } from "../support/servers/install.ts";
 import { startRabbitMq } from "../support/servers/rabbitmq.ts";
@@ -18,8 +19,9 @@ export interface Broker {
 export async function findBroker(): Promise<Broker | undefined> {
   const given = process.env["AMQP_URL"] ?? "";
   const url = given === "" ? USUAL : given;
+  const [fault] = readBrokerUrl(url).faults;
+  if (fault !== undefined) throw new Error(`AMQP_URL ${fault}`);
   try {
-    if (new URL(url).protocol !== "amqp:") throw new Error("the demo speaks amqp:// only");
     await (await connect(url, { timeout: 3_000 })).close();
     return { url: new URL(url), origin: given === "" ? "found on its usual port" : "named by AMQP_URL" };
   } catch (error) {

@@ -77,8 +77,8 @@ async function play(): Promise<number> {
   const broker = await starting;
   installation.configure(settingsFor(broker.url));
   heading("Two workers share the queues. Where the broker is, they learn from the environment.");
-  const { hostname, port } = broker.url;
-  command(`export AUTHMQ__AMQP_SETTINGS__HOST=${hostname} AUTHMQ__AMQP_SETTINGS__PORT=${port || 5672} …`);
+  const { protocol, host, pathname } = broker.url;
+  command(`export AMQP_URL=${protocol}//…@${host}${pathname}`);
   command("authmq serve & authmq serve &");
   const [first, second] = await Promise.all([installation.serve("worker-1"), installation.serve("worker-2")]);
   done(`ready: worker ${first.pid} and worker ${second.pid}`);
@@ -97,16 +97,9 @@ function describe({ url, origin }: Broker): void {
   done(`RabbitMQ on ${url.host}, ${origin}`);
 }
 
-/** The environment that overrides the configuration file. */
-function settingsFor({ hostname, port, username, password, pathname }: URL): Record<string, string> {
-  return {
-    AUTHMQ__AMQP_SETTINGS__HOST: hostname.replace(/^\[(.*)\]$/, "$1"),
-    AUTHMQ__AMQP_SETTINGS__PORT: port || "5672",
-    AUTHMQ__AMQP_SETTINGS__USERNAME: decodeURIComponent(username) || "guest",
-    AUTHMQ__AMQP_SETTINGS__PASSWORD: decodeURIComponent(password) || "guest",
-    AUTHMQ__AMQP_SETTINGS__VHOST: decodeURIComponent(pathname.slice(1)) || "/",
-    AUTHMQ__QUEUE_SETTINGS: JSON.stringify(queues),
-  };
+/** The environment that completes the configuration file. */
+function settingsFor({ href }: URL): Record<string, string> {
+  return { AMQP_URL: href, AUTHMQ__QUEUE_SETTINGS: JSON.stringify(queues) };
 }
 
 /** Stops everything that was started and ends the process. */

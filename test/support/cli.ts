@@ -50,11 +50,17 @@ export function startCli(
   delete inherited["AUTHMQ_CONFIG"];
   for (const [name, value] of Object.entries(env))
     if (/PASSWORD$|SECRET__VALUE$/.test(name)) noteSecret("password", String(value));
+    else if (/URL$/.test(name)) noteUrl(String(value));
   return spawn(process.execPath, [...node, built ? BUILT_CLI : CLI, ...args], {
     cwd,
     env: { ...inherited, ...env },
     detached,
   });
+}
+
+function noteUrl(text: string): void {
+  const password = URL.canParse(text) ? new URL(text).password : "";
+  if (password !== "") noteSecret("password", decodeURIComponent(password));
 }
 
 /** An empty folder that goes with the run. */

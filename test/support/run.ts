@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { passOn } from "../secrets/closing-lines.ts";
 import { judge } from "../secrets/verdict.ts";
+import { neutralEnvironment } from "./neutral-environment.ts";
 import { provideServers } from "./servers/install.ts";
 import { startMariaDb } from "./servers/mariadb.ts";
 import { provideOptional } from "./servers/optional.ts";
@@ -89,7 +90,7 @@ async function runTests(addresses: Record<string, string>, args: readonly string
     {
       detached: true,
       env: {
-        ...process.env,
+        ...neutralEnvironment(process.env),
         ...addresses,
         ...(script === undefined ? { AUTHMQ_TEST_NOTES: notes, ...colours() } : {}),
       },

@@ -20,7 +20,7 @@ export async function brokerFindings({ amqp, queues }: Config): Promise<Finding[
     findings.push(
       on.warn(
         "passwords and tokens go to the broker in clear text",
-        "Set amqp_settings.tls or ca_file, and the TLS port; or give an amqps:// URL.",
+        "Set amqp_settings.ca_file or tls, and the TLS port; or give an amqps:// URL.",
       ),
     );
   }

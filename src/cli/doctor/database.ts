@@ -26,7 +26,7 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
     findings.push(
-      on.warn("the database is asked in clear text", "Set db_settings.tls or ca_file: either turns TLS on."),
+      on.warn("the database is asked in clear text", "Set db_settings.ca_file or tls: either turns TLS on."),
     );
   }
   if (ahead !== undefined) findings.push(clockFinding(on, "the database's clock", ahead));
