@@ -1,26 +1,38 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { once } from "node:events";
-import { createVhost, deleteVhost } from "./support/env.ts";
+import { dockerComposeAnswers } from "./demo/compose.ts";
 import { newFolder } from "./support/cli.ts";
+import { createVhost, deleteVhost } from "./support/env.ts";
 import { missingForPython } from "./support/python.ts";
 
 const checkout = resolve(import.meta.dirname, "..");
 const readme = readFileSync(join(checkout, "README.md"), "utf8");
-const skip = missingForPython() ?? false;
 
-/** The blocks of a language in the section with the first call. */
-function blocks(language: string): string[] {
-  const section = readme.split(/^## /m).find((part) => part.startsWith("Your first call"));
-  assert.ok(section !== undefined);
+const FIRST_CALL = "Your first call, in five minutes";
+const SEE_IT_WORK = "See it work";
+const DOCKER = "With Docker";
+
+/** The blocks of a language in a section. */
+function blocks(heading: string, language: string): string[] {
+  const section = readme.split(/^## /m).find((part) => part.startsWith(`${heading}\n`));
+  assert.ok(section !== undefined, heading);
   return Array.from(
     section.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms")),
     ([, code = ""]) => code,
   );
+}
+
+/** The commands of a block, without what explains them. */
+function commands(block = ""): string[] {
+  return block
+    .split("\n")
+    .map((line) => line.replace(/\s+#.*$/, ""))
+    .filter((line) => line !== "");
 }
 
 /** A copy of the package as `make install build` leaves it beside a reader's folder. */
@@ -30,66 +42,136 @@ async function buildCheckout(folder: string): Promise<void> {
   copyFileSync(join(checkout, "package.json"), join(built, "package.json"));
   symlinkSync(join(checkout, "node_modules"), join(built, "node_modules"));
   const tsc = join(checkout, "node_modules/typescript/bin/tsc");
-  const build = ["-p", join(checkout, "src"), "--outDir", join(built, "dist")];
-  await run(process.execPath, [tsc, ...build], { cwd: folder });
+  const build = [tsc, "-p", join(checkout, "src"), "--outDir", join(built, "dist")];
+  const { code, said } = await run(process.execPath, build, { cwd: folder });
+  assert.equal(code, 0, said);
 }
 
 async function run(
   command: string,
   args: readonly string[],
   options: { cwd: string; env?: NodeJS.ProcessEnv },
-): Promise<string> {
+): Promise<{ code: number | null; said: string }> {
   const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-  assert.equal(child.exitCode, 0, `${command}: ${stdout}${stderr}`);
-  return stdout;
+  return { code: child.exitCode, said: stdout + stderr };
 }
 
-describe("the first call of README.md", { skip }, () => {
-  test("works by copy and paste, in TypeScript and in Python", { timeout: 180_000 }, async () => {
+test("every shell block of README.md is run by a test of this file", () => {
+  const sections = readme.split(/^## /m).flatMap((section) => {
+    const [heading = ""] = section.split("\n", 1);
+    return Array.from(section.matchAll(/^```(?:sh|bash|shell|console)$/gm), () => heading);
+  });
+  assert.deepEqual(sections, [SEE_IT_WORK, FIRST_CALL, FIRST_CALL, DOCKER]);
+});
+
+describe("the first call of README.md", { skip: missingForPython() ?? false }, () => {
+  test("works by copy and paste, and a second time says what is there", { timeout: 300_000 }, async () => {
     const folder = newFolder();
     const vhost = await createVhost();
-    const { hostname, port, username, password } = new URL(vhost.url);
     const env = {
       ...process.env,
       // Node 24 first, as on a reader's machine; Debian's own Python has Debian's pika.
       PATH: `${dirname(process.execPath)}:/usr/bin:${process.env["PATH"] ?? ""}`,
       AMQP_URL: vhost.url,
-      AUTHMQ__AMQP_SETTINGS__HOST: hostname,
-      AUTHMQ__AMQP_SETTINGS__PORT: port,
-      AUTHMQ__AMQP_SETTINGS__USERNAME: username,
-      AUTHMQ__AMQP_SETTINGS__PASSWORD: password,
-      AUTHMQ__AMQP_SETTINGS__VHOST: vhost.name,
       npm_config_update_notifier: "false",
+      CHECKOUT: checkout,
     };
-    const [shell = "", ...moreShell] = blocks("sh");
-    const [typescript = "", ...moreTypescript] = blocks("ts");
-    const [python = "", ...morePython] = blocks("python");
-    assert.deepEqual([moreShell, moreTypescript, morePython], [[], [], []]);
-    try {
-      await buildCheckout(folder);
-      // One shell, as a reader has it: the worker runs in its background, and is ended with it.
-      const script = [
-        "set -eum",
-        shell.replace("npx authmq serve &", "npx authmq serve >serve.out 2>serve.log &\nworker=$!"),
+    const [install = "", call = ""] = blocks(FIRST_CALL, "sh");
+    const [typescript = "", ...moreTypescript] = blocks(FIRST_CALL, "ts");
+    const [python = "", ...morePython] = blocks(FIRST_CALL, "python");
+    assert.deepEqual([moreTypescript, morePython], [[], []]);
+    // One shell, as a reader has it: the worker runs in its background, and is ended with it.
+    const script = (mode: string): string =>
+      [
+        `set ${mode}um`,
+        install.replace("npx authmq serve &", "npx authmq serve >serve.out 2>serve.log &\nworker=$!"),
         // With all that it started, as a shell ends a job.
         "trap 'kill -- -$worker; wait $worker || true' EXIT",
-        "for _ in $(seq 300); do grep -q ready serve.log && break; sleep 0.1; done",
+        "for _ in $(seq 600); do grep -q ready serve.log && break; sleep 0.1; done",
         "cp ../first-call.mts ../first_call.py .",
         'cp "$CHECKOUT/examples/python/authmq_client.py" .',
         "node first-call.mts",
         "python3 first_call.py",
-        `npx authmq call user_get '{"username":"alice"}' || test $? -eq 1`,
+        call,
       ].join("\n");
+    try {
+      await buildCheckout(folder);
       writeFileSync(join(folder, "first-call.mts"), typescript);
       writeFileSync(join(folder, "first_call.py"), python);
-      const said = await run("bash", ["-c", script], { cwd: folder, env: { ...env, CHECKOUT: checkout } });
-      assert.match(said, /^alice is there since 20\S+Z$/m);
-      assert.match(said, /^users: alice, root$/m);
-      // A new installation tells nobody without a token about its users.
-      assert.match(said, /"resp_code":401/);
+      const first = await run("bash", ["-c", script("-e")], { cwd: folder, env });
+      assert.equal(first.code, 0, first.said);
+      assert.match(first.said, /^alice is there since 20\S+Z$/m);
+      assert.match(first.said, /^users: alice, root$/m);
+      assert.match(first.said, /"resp_code":200,"resp_data":\{"id_token":"/);
+
+      const second = await run("bash", ["-c", script("-")], { cwd: folder, env });
+      assert.equal(second.code, 0, second.said);
+      for (const line of [
+        /^authmq: config\.json, .* exists already, and init overwrites nothing: go on with what is there/m,
+        /^up to date$/m,
+        /^authmq: the username root is taken$/m,
+        /^alice was there before$/m,
+        /^alice is there since 20\S+Z$/m,
+        /^users: alice, root$/m,
+        /"resp_code":200/,
+      ])
+        assert.match(second.said, line);
+      assert.doesNotMatch(second.said, /^\s+at .*[:(]|^Traceback|^npm error/m, "a stack trace");
     } finally {
       await deleteVhost(vhost.name);
     }
+  });
+});
+
+test("the demo of README.md works on a broker that AMQP_URL names", { timeout: 300_000 }, async () => {
+  const vhost = await createVhost();
+  const lines = commands(blocks(SEE_IT_WORK, "sh")[0]);
+  assert.deepEqual(lines, ["make demo", "make test"]);
+  try {
+    const env = { ...process.env, AMQP_URL: vhost.url };
+    const demo = await run("make", ["demo"], { cwd: checkout, env });
+    assert.equal(demo.code, 0, demo.said);
+    assert.match(demo.said, /named by AMQP_URL/);
+    assert.match(demo.said, /All \d+ replies were as expected/);
+    assert.ok(!demo.said.includes(new URL(vhost.url).password), "the password");
+    // This is a part of make test, so that it can only be seen that there is such a target.
+    assert.equal((await run("make", ["--dry-run", "test"], { cwd: checkout })).code, 0);
+  } finally {
+    await deleteVhost(vhost.name);
+  }
+});
+
+describe("the commands with Docker in README.md", () => {
+  const [secrets = "", ...docker] = commands(blocks(DOCKER, "sh")[0]);
+
+  test("begin with passwords, which a second run leaves alone", async () => {
+    const folder = newFolder();
+    copyFileSync(join(checkout, "Makefile"), join(folder, "Makefile"));
+    const read = (): string[] =>
+      readdirSync(join(folder, "secrets")).map((name) => readFileSync(join(folder, "secrets", name), "utf8"));
+    for (let turn = 0, before: string[] = []; turn < 2; turn++) {
+      const { code, said } = await run("bash", ["-ec", secrets], { cwd: folder });
+      assert.equal(code, 0, said);
+      const passwords = read();
+      assert.equal(new Set(passwords).size, 3);
+      if (turn > 0) assert.deepEqual(passwords, before);
+      before = passwords;
+    }
+  });
+
+  test("name services and commands that there are", async (context) => {
+    const compose = readFileSync(join(checkout, "docker-compose.yml"), "utf8");
+    assert.equal(docker.length, 4);
+    for (const line of docker) {
+      assert.match(line, /^docker compose (?:up|exec|cp) /);
+      assert.ok(!line.includes("worker") || /^ {2}worker:$/m.test(compose), line);
+    }
+    if (!(await dockerComposeAnswers())) {
+      context.skip("Docker does not run here");
+      return;
+    }
+    const { code, said } = await run("docker", ["compose", "config", "--quiet"], { cwd: checkout });
+    assert.equal(code, 0, said);
   });
 });
