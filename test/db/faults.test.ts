@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
 import { type Database, openDatabase } from "../../src/db/database.ts";
-import { isContention, isCrowded, isDuplicate, isOperatorFault } from "../../src/db/faults.ts";
+import {
+  isContention,
+  isCrowded,
+  isDuplicate,
+  isOperatorFault,
+  translateFault,
+} from "../../src/db/faults.ts";
+import { SERVER_ERRORS } from "../../src/db/server-errors.ts";
 import { AppError } from "../../src/errors.ts";
 import { createDatabase, dropDatabase } from "../support/env.ts";
 
@@ -36,6 +45,12 @@ const UNAVAILABLE = [
   [1045, "28000", "Access denied for user (using password: YES)"],
   [1049, "42000", "Unknown database"],
   [1142, "42000", "SELECT command denied to user for table 'user'"],
+  [1461, "42000", "Can't create more than max_prepared_stmt_count statements (current value: 16382)"],
+  [1104, "42000", "The SELECT would examine more than MAX_JOIN_SIZE rows"],
+  [1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes"],
+  [1419, NO_STATE, "You do not have the SUPER privilege and binary logging is enabled"],
+  [5555, NO_STATE, "Something that a later server says"],
+  [1644, "45000", "An administrator's trigger refuses the row"],
   [1146, "42S02", "Table 'user' doesn't exist"],
 ] as const;
 
@@ -46,6 +61,8 @@ const CONTENTION = [
   [3101, "40000", "Plugin instructed the server to rollback the current transaction."],
   [1180, NO_STATE, "Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT"],
   [1615, NO_STATE, "Prepared statement needs to be re-prepared"],
+  [3572, NO_STATE, "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set."],
+  [1637, NO_STATE, "Too many active concurrent transactions"],
 ] as const;
 
 const REFUSALS = [
@@ -53,6 +70,12 @@ const REFUSALS = [
   [1054, "42S22", "Unknown column 'validated_at' in 'field list'"],
   [1064, "42000", "You have an error in your SQL syntax"],
   [1406, "22001", "Data too long for column 'ip'"],
+  [1048, "23000", "Column 'email' cannot be null"],
+  [1364, NO_STATE, "Field 'email' doesn't have a default value"],
+  [1366, NO_STATE, "Incorrect string value for column 'username'"],
+  [3819, NO_STATE, "Check constraint 'user_chk_1' is violated."],
+  [4025, "23000", "CONSTRAINT `user.auth_type` failed"],
+  [1235, "42000", "This version doesn't yet support this"],
 ] as const;
 
 describe("an error of the server", () => {
@@ -67,7 +90,7 @@ describe("an error of the server", () => {
       tls: false,
       ca: undefined,
       pool_size: 2,
-      timeout_ms: 1500,
+      timeout_ms: 8000,
     });
   });
   after(async () => {
@@ -79,7 +102,7 @@ describe("an error of the server", () => {
   const meet = async ([number, state, text]: readonly [number, string, string]): Promise<unknown> => {
     const signal = `signal sqlstate '${state}' set mysql_errno = ${number}, message_text = "${text}"`;
     return sql
-      .raw(`begin not atomic ${signal}; end`)
+      .raw(signal)
       .execute(db)
       .then(
         () => assert.fail("no error"),
@@ -115,6 +138,22 @@ describe("an error of the server", () => {
     });
   }
 
+  /** Classes that are answers or mistakes of this program. */
+  const isOwn = (kind: string): boolean =>
+    ["duplicate", "missingReference", "existing", "statement"].includes(kind);
+
+  for (const [kind, errors] of Object.entries(SERVER_ERRORS)) {
+    test(`each one of the class ${kind} is ${isOwn(kind) ? "left to the caller" : "UNAVAILABLE"}`, async () => {
+      for (const [number, name] of Object.entries<string>(errors)) {
+        const error = await meet([Number(number), NO_STATE, name]);
+        const isUnavailable = error instanceof AppError && error.code === "UNAVAILABLE";
+        assert.equal(isUnavailable, !isOwn(kind), `${number} ${name}: ${String(error)}`);
+        assert.equal(isContention(error), kind === "conflict", `${number} ${name}`);
+        assert.equal(isDuplicate(error), kind === "duplicate", `${number} ${name}`);
+      }
+    });
+  }
+
   test("that is none leaves the pool as it was", async () => {
     const [{ id } = { id: 0 }] = (await sql<{ id: number }>`select connection_id() as id`.execute(db)).rows;
     await meet([1062, "23000", "Duplicate entry"]);
@@ -123,5 +162,90 @@ describe("an error of the server", () => {
     await meet([1836, NO_STATE, "Running in read-only mode"]);
     const later = await sql<{ id: number }>`select connection_id() as id`.execute(db);
     assert.notEqual(later.rows[0]?.id, id);
+  });
+});
+
+describe("the table of servers' errors", () => {
+  const errors = Object.values(SERVER_ERRORS).flatMap((list) => Object.entries<string>(list));
+
+  test("has each number once", () => {
+    const numbers = errors.map(([number]) => number);
+    assert.deepEqual(numbers, [...new Set(numbers)]);
+  });
+
+  const listed = spawnSync("perror", ["1062"]).stdout?.toString() ?? "";
+  const skip = listed.includes("ER_DUP_ENTRY") ? false : "no perror of MariaDB or MySQL is installed";
+
+  test("has the names of the server's own list", { skip }, () => {
+    const printed = spawnSync("perror", [...errors.map(([number]) => number)]).stdout.toString();
+    const names = new Map(
+      Array.from(printed.matchAll(/code (?:MY-0*)?(\d+) \((?:OBSOLETE_)?(\w+)\)/g), ([, number, name]) => [
+        number,
+        name,
+      ]),
+    );
+    // From 1900 on each of the two products has numbers of its own.
+    const shared = errors.filter(([number]) => Number(number) < 1880);
+    assert.ok(shared.length > 80);
+    for (const [number, name] of shared) assert.equal(names.get(number), name, number);
+  });
+});
+
+describe("an error of SQLite", () => {
+  const meet = (errcode: number, message: string): unknown =>
+    translateFault(Object.assign(new Error(message), { code: "ERR_SQLITE_ERROR", errcode }));
+
+  /** Result code and text, as the library gives them. */
+  const ENVIRONMENT = [
+    [3, "access permission denied"],
+    [7, "out of memory"],
+    [8, "attempt to write a readonly database"],
+    [9, "interrupted"],
+    [10, "disk I/O error"],
+    [778, "disk I/O error"],
+    [11, "database disk image is malformed"],
+    [13, "database or disk is full"],
+    [14, "unable to open database file"],
+    [15, "locking protocol"],
+    [22, "large file support is disabled"],
+    [26, "file is not a database"],
+    [1, "no such table: user"],
+  ] as const;
+
+  for (const [code, text] of ENVIRONMENT) {
+    test(`${code}, ${text}, is UNAVAILABLE and not repeated`, () => {
+      const error = meet(code, text);
+      assert.ok(error instanceof AppError && error.code === "UNAVAILABLE", String(error));
+      assert.equal(isContention(error), false);
+    });
+  }
+
+  for (const [code, text] of [
+    [5, "database is locked"],
+    [517, "database is locked"],
+    [6, "database table is locked"],
+    [17, "database schema has changed"],
+  ] as const) {
+    test(`${code}, ${text}, may be repeated`, () => {
+      assert.equal(isContention(meet(code, text)), true);
+    });
+  }
+
+  for (const [code, text] of [
+    [1, "no such column: nickname"],
+    [1299, "NOT NULL constraint failed: user.email"],
+    [18, "string or blob too big"],
+    [25, "column index out of range"],
+  ] as const) {
+    test(`${code}, ${text}, is the statement's own fault`, () => {
+      assert.ok(!(meet(code, text) instanceof AppError));
+    });
+  }
+
+  test("of Node itself, about a value that cannot be bound, is the program's own fault", () => {
+    using database = new DatabaseSync(":memory:");
+    // @ts-expect-error -- what the types forbid
+    const bind = (): unknown => database.prepare("select ?").get(Symbol("no value"));
+    assert.throws(bind, (error: unknown) => translateFault(error) === error);
   });
 });
