@@ -8,8 +8,9 @@ import type { IssuerConfig, SigningConfig } from "./config/issuers.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
 import { createLookups } from "./db/lookups.ts";
-import { pendingMigrations } from "./db/migrate.ts";
+import { usableSchema } from "./db/migrate.ts";
 import { ping } from "./db/queries/server.ts";
+import type { SchemaState } from "./db/schema-state.ts";
 import { cloudEventSink, type MessageSink } from "./events/cloud-event.ts";
 import { createRelay, type Relay } from "./events/relay.ts";
 import type { Log } from "./observability/log.ts";
@@ -31,8 +32,8 @@ export interface Engine {
   readonly remotes: readonly Remote[];
   /** Rejects when the database cannot be used. */
   ping(): Promise<void>;
-  /** The migrations that the database still lacks; throws UNAVAILABLE when it cannot be asked. */
-  pendingMigrations(): Promise<string[]>;
+  /** The state of the database's schema; throws ConfigError when it cannot be used, UNAVAILABLE when it does not answer. */
+  usableSchema(): Promise<SchemaState>;
   /** Begins what is done beside answering: clearing away what need not be remembered. */
   startUpkeep(): void;
   /** Begins to publish events to where they go. */
@@ -90,7 +91,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     remotes: sources.remotes,
     ping: () => ping(db),
     dispatcher: createDispatcher(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
-    pendingMigrations: () => pendingMigrations(db),
+    usableSchema: () => usableSchema(db, config.db),
     startUpkeep() {
       upkeep = startUpkeep(db, config, log);
     },

@@ -123,7 +123,9 @@ function prefetchOf({ hashes, asksDirectory }: Procedure, { amqp, directory, ker
 async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Promise<void> {
   for (;;) {
     try {
-      const pending = await engine.pendingMigrations();
+      const { pending, newer } = await engine.usableSchema();
+      if (newer.length > 0)
+        log.warn({ newer }, "the database was migrated by a later version, which is fine");
       if (pending.length === 0) return;
       throw new Error(
         `the database lacks ${pending.join(", ")}: run "authmq migrate", or "authmq serve --migrate"`,

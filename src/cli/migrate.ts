@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.ts";
 import { openDatabase } from "../db/database.ts";
-import { migrate, migrationStates } from "../db/migrate.ts";
+import { migrate, migrationStates, usableSchema } from "../db/migrate.ts";
 import { configOption, findConfig } from "./options.ts";
 
 /** `authmq migrate`. */
@@ -12,22 +12,32 @@ export function migrateCommand(): Command {
     .option("--status", "only list the migrations and when they were applied")
     .addHelpText(
       "after",
-      "\nSafe to run twice, and at once from several hosts.\n\nExamples:\n  $ authmq migrate\n  $ authmq migrate --status",
+      `
+Safe to run twice, and at once from several hosts. A database that a later version has migrated is left as it is,
+which is fine unless that version says otherwise. Another application's database is refused.
+
+Examples:
+  $ authmq migrate
+  $ authmq migrate --status`,
     )
     .action(async (options: { config?: string; status?: true }) => {
       const { db } = loadConfig(findConfig(options.config), { keys: false });
       if (options.status !== true) {
         const applied = await migrate(db);
-        process.stdout.write(
-          applied.length === 0 ? "up to date\n" : applied.map((name) => `applied ${name}\n`).join(""),
-        );
+        process.stdout.write(applied.map((name) => `applied ${name}\n`).join(""));
+        await using database = openDatabase(db);
+        const { newer } = await usableSchema(database, db);
+        process.stdout.write(newer.map((name) => `left ${name}, which a later version applied\n`).join(""));
+        if (applied.length === 0) process.stdout.write("up to date\n");
         return;
       }
       await using database = openDatabase(db);
+      const { newer } = await usableSchema(database, db);
       for (const { name, appliedAt } of await migrationStates(database)) {
         process.stdout.write(
           `${name} ${appliedAt === undefined ? "pending" : `applied ${appliedAt.toISOString()}`}\n`,
         );
       }
+      process.stdout.write(newer.map((name) => `${name} applied by a later version\n`).join(""));
     });
 }

@@ -4,8 +4,12 @@ import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
 import { type Database, dialectOf, openDatabase } from "./database.ts";
 import { isOperatorFault } from "./faults.ts";
+import { MIGRATION_TABLE } from "./migration-table.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import type { Ddl } from "./migrations/migration.ts";
+import { resumed } from "./interrupted.ts";
+import { assertUsable, missingTables } from "./schema-fault.ts";
+import { readSchemaState, type SchemaState } from "./schema-state.ts";
 import { repeated } from "./transaction.ts";
 
 /** One migration: its name, and since when it is applied. */
@@ -17,11 +21,20 @@ export interface MigrationState {
 /** A migration waits for another process that migrates, and rebuilds tables: ten minutes, in milliseconds. */
 const PATIENCE = 600_000;
 
-/** Brings the database to the current schema and names what it applied; safe from several processes at once. */
+/**
+ * Brings the database to the current schema and names what it applied; safe from several processes at once. Throws
+ * ConfigError, and writes nothing, where the database is another application's, or a later version's that this one
+ * cannot work with.
+ */
 export async function migrate(config: DbConfig): Promise<string[]> {
   await using db = openDatabase(config.dialect === "mysql" ? { ...config, timeout_ms: PATIENCE } : config);
   return await repeated(async () => {
-    const { error, results } = await migratorOf(db).migrateToLatest();
+    const state = await readSchemaState(db);
+    assertUsable(state, config);
+    if (state.missing.length > 0) throw new Error(missingTables(state));
+    // Nothing to do: so no right to create tables is needed, and Kysely does not meet what it does not know.
+    if (state.pending.length === 0) return [];
+    const { error, results } = await migratorOf(db, state).migrateToLatest();
     if (error !== undefined)
       throw error instanceof Error ? error : new Error("the migration failed", { cause: error });
     return (results ?? []).map(({ migrationName }) => migrationName);
@@ -34,13 +47,17 @@ export async function migrationStates(db: Database): Promise<MigrationState[]> {
   return migrations.map(({ name, executedAt }) => ({ name, appliedAt: executedAt }));
 }
 
-/** The migrations that the database still lacks; rejects with the driver's own error when it refuses user or rights. */
-export async function pendingMigrations(db: Database): Promise<string[]> {
-  const states = await migrationStates(db).catch((error: unknown) => {
+/**
+ * The state of a database that this version may use, once its pending migrations are applied. Throws ConfigError where it
+ * may not, and the driver's own error when the database refuses user or rights.
+ */
+export async function usableSchema(db: Database, config: DbConfig): Promise<SchemaState> {
+  const state = await readSchemaState(db).catch((error: unknown) => {
     // A request that meets this is answered 503; at the start nobody waits for what does not go away by itself.
     throw error instanceof AppError && isOperatorFault(error) ? error.cause : error;
   });
-  return states.filter(({ appliedAt }) => appliedAt === undefined).map(({ name }) => name);
+  assertUsable(state, config);
+  return state;
 }
 
 /** The statements that make the schema from nothing, for reading and for review. */
@@ -55,11 +72,11 @@ function textsOf(statements: Ddl["mysql" | "sqlite"]): readonly string[] {
   return statements.map((step) => (typeof step === "string" ? step : step.run));
 }
 
-function migratorOf(db: Database): Migrator {
+function migratorOf(db: Database, state?: SchemaState): Migrator {
   const dialect = dialectOf(db);
   return new Migrator({
     db,
-    migrationTableName: "authmq_migration",
+    migrationTableName: MIGRATION_TABLE,
     migrationLockTableName: "authmq_migration_lock",
     provider: {
       getMigrations: async () =>
@@ -67,8 +84,12 @@ function migratorOf(db: Database): Migrator {
           Object.entries(MIGRATIONS).map(([name, ddl]) => [
             name,
             {
-              up: (kysely) =>
-                dialect === "mysql" ? applySteps(kysely, ddl.mysql) : applyTogether(kysely, ddl.sqlite),
+              up: (kysely) => {
+                if (dialect === "sqlite") return applyTogether(kysely, ddl.sqlite);
+                // Of several, the first one alone may have been interrupted before.
+                const before = name === state?.pending[0] ? state : undefined;
+                return applySteps(kysely, ddl.mysql, before);
+              },
             },
           ]),
         ),
@@ -77,9 +98,14 @@ function migratorOf(db: Database): Migrator {
 }
 
 /** Runs the steps that were not done by an earlier run; what they lock is free on return. */
-async function applySteps(db: Kysely<unknown>, steps: Ddl["mysql"]): Promise<void> {
+async function applySteps(
+  db: Kysely<unknown>,
+  steps: Ddl["mysql"],
+  before: SchemaState | undefined,
+): Promise<void> {
   if (typeof steps === "string") {
-    await sql.raw(steps).execute(db);
+    const run = () => sql.raw(steps).execute(db);
+    await (before === undefined ? run() : resumed(db, before, run));
     return;
   }
   try {

@@ -1,17 +1,18 @@
 import type { DbConfig } from "../config/load.ts";
 import { openDatabase } from "./database.ts";
-import { type MigrationState, migrationStates } from "./migrate.ts";
 import { hasAdmin } from "./queries/admins.ts";
 import { listParked, type ParkedRequest } from "./queries/attempts.ts";
 import { findUnpublished } from "./queries/events.ts";
 import { readServerFacts, type ServerFacts } from "./queries/server.ts";
+import { refusalOf } from "./schema-fault.ts";
+import { readSchemaState, type SchemaState } from "./schema-state.ts";
 
 /** What a database says of itself and of what is in it. */
 export interface DatabaseFacts extends ServerFacts {
-  readonly migrations: readonly MigrationState[];
-  /** Whether somebody can log in as an administrator; undefined as long as migrations are pending. */
+  readonly schema: SchemaState;
+  /** Whether somebody can log in as an administrator; undefined where the tables are not those of this version. */
   readonly hasAdmin: boolean | undefined;
-  /** The latest requests that were given up, at most ten; none as long as migrations are pending. */
+  /** The latest requests that were given up, at most ten; none where the tables are not those of this version. */
   readonly parked: readonly ParkedRequest[];
   /** Since when the oldest event waits to be published; undefined where none does. */
   readonly eventsWaitSince: Date | undefined;
@@ -22,11 +23,12 @@ export async function probeDatabase(config: DbConfig, adminGroup: string): Promi
   const db = openDatabase(config);
   try {
     const server = await readServerFacts(db);
-    const migrations = await migrationStates(db);
-    const current = migrations.every(({ appliedAt }) => appliedAt !== undefined);
+    const schema = await readSchemaState(db);
+    const current =
+      schema.pending.length === 0 && schema.missing.length === 0 && refusalOf(schema, config) === undefined;
     return {
       ...server,
-      migrations,
+      schema,
       hasAdmin: current ? await hasAdmin(db, adminGroup) : undefined,
       parked: current ? await listParked(db, 10) : [],
       eventsWaitSince: current ? (await findUnpublished(db, 1))[0]?.time : undefined,

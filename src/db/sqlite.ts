@@ -11,6 +11,7 @@ import {
 import { AppError } from "../errors.ts";
 import { tracedSync } from "../observability/tracing.ts";
 import { isContention, translateFault } from "./faults.ts";
+import { MIGRATION_TABLE } from "./migration-table.ts";
 import { statementSpan } from "./statement-span.ts";
 
 /** Statements that stay prepared: more than the project has, so that only generated ones could push one out. */
@@ -52,16 +53,27 @@ function openFile(file: string): SqliteDatabase {
   return translating(() => {
     const database = new DatabaseSync(file, { timeout: 0, readBigInts: true });
     try {
-      // WAL lets readers go on while one writes; FULL makes a commit survive a power cut.
-      for (const pragma of ["journal_mode = wal", "synchronous = full", "foreign_keys = on"]) {
-        database.exec(`pragma ${pragma}`);
-      }
+      // WAL lets readers go on while one writes; FULL makes a commit survive a power cut. The journal mode is kept in the
+      // file, so it is not set before it is clear that the file is not another application's.
+      const pragmas = ["synchronous = full", "foreign_keys = on"];
+      if (isOwn(database)) pragmas.unshift("journal_mode = wal");
+      for (const pragma of pragmas) database.exec(`pragma ${pragma}`);
     } catch (error) {
       database.close(); // it is opened again at the next statement
       throw error;
     }
     return new StatementCache(database, file);
   });
+}
+
+/** Whether a file is empty, or was migrated by this application. */
+function isOwn(database: DatabaseSync): boolean {
+  const has = (query: string): boolean => database.prepare(query).get() !== undefined;
+  if (!has("select 1 from sqlite_master")) return true;
+  return (
+    has(`select 1 from sqlite_master where name = '${MIGRATION_TABLE}'`) &&
+    has(`select 1 from ${MIGRATION_TABLE} limit 1`)
+  );
 }
 
 /**

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -11,21 +10,10 @@ import { migrate, migrationStates } from "../../src/db/migrate.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
 import { scratchFolder } from "../support/env.ts";
 import { DATABASES, provision } from "../support/worker.ts";
+import { untilReady } from "./serving.ts";
 
 /** The lock that a migration holds on MySQL and MariaDB. */
 const LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
-
-/** Collects the log of a worker; resolves when it is ready, rejects when it ends before. */
-async function untilReady(child: ChildProcessWithoutNullStreams): Promise<string> {
-  let log = "";
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  child.stderr.on("data", (chunk: Buffer) => {
-    log += chunk.toString();
-    if (log.includes('"msg":"ready"')) resolve(log);
-  });
-  child.once("exit", (code) => reject(new Error(`it ended with ${code}\n${log}`)));
-  return promise;
-}
 
 /** The migrations that a worker with this log has applied. */
 function appliedIn(log: string): string[] {

@@ -5,12 +5,11 @@ import { type DatabaseFacts, probeDatabase } from "../../db/probe.ts";
 import { clockFinding } from "./clock.ts";
 import { adviceOn, DEADLINE, inTime, isExposed, rootOf, textOf } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
+import { MIGRATE, schemaFindings } from "./schema.ts";
 
 const on = findingsOn("database");
 /** An event that is older than this should have been published, in milliseconds. */
 const LATE = 60_000;
-
-const MIGRATE = 'Run "authmq migrate".';
 
 /** Whether the database can be used, is at the current schema, and knows an administrator. */
 export async function databaseFindings({ db, app, events }: Config): Promise<Finding[]> {
@@ -22,7 +21,7 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   } catch (error) {
     return [refused(db, error)];
   }
-  const { product, version, ahead, migrations, hasAdmin, parked, eventsWaitSince } = facts;
+  const { product, version, ahead, schema, hasAdmin, parked, eventsWaitSince } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
     findings.push(
@@ -30,12 +29,7 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
     );
   }
   if (ahead !== undefined) findings.push(clockFinding(on, "the database's clock", ahead));
-  const pending = migrations.filter(({ appliedAt }) => appliedAt === undefined).map(({ name }) => name);
-  findings.push(
-    pending.length === 0
-      ? on.ok(`all ${migrations.length} migrations are applied`)
-      : on.fail(`migrations are pending: ${pending.join(", ")}`, MIGRATE),
-  );
+  findings.push(...schemaFindings(schema, db));
   if (hasAdmin === true) findings.push(on.ok(`the group ${app.admin_group} has an administrator`));
   if (hasAdmin === false) {
     const advice = "Make one: authmq admin create USERNAME --email ADDRESS";

@@ -1,0 +1,59 @@
+import { type QueryExecutorProvider, sql } from "kysely";
+import { type Db, dialectOf } from "../database.ts";
+import { groupColumns, SQLITE_COLUMNS, type TableColumns } from "../expected-tables.ts";
+
+/** A foreign key: the table that has it, and the table that it refers to. */
+export interface Reference {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Every table and view that this user can see, with its columns. */
+export async function readTables(db: Db): Promise<TableColumns> {
+  if (dialectOf(db) === "sqlite") {
+    const { rows } = await sql.raw<{ table: string; column: string }>(SQLITE_COLUMNS).execute(db);
+    return groupColumns(rows.map(({ table, column }) => ({ table: table.toLowerCase(), column })));
+  }
+  const { rows } = await sql<{ table: string; column: string; folds: number }>`
+    select table_name as ${sql.ref("table")}, lower(column_name) as ${sql.ref("column")},
+      @@lower_case_table_names as folds
+    from information_schema.columns where table_schema = database()`.execute(db);
+  return groupColumns(
+    rows.map(({ table, column, folds }) => ({ table: folds === 0 ? table : table.toLowerCase(), column })),
+  );
+}
+
+/** Whether there is a table of this name. */
+export async function hasTable(db: Db, table: string): Promise<boolean> {
+  const { rows } = await (dialectOf(db) === "sqlite"
+    ? sql`select 1 from sqlite_master where type = 'table' and name = ${table}`
+    : sql`select 1 from information_schema.tables where table_schema = database() and table_name = ${table}`
+  ).execute(db);
+  return rows.length > 0;
+}
+
+/** The foreign keys between the tables of the database. */
+export async function readReferences(db: Db): Promise<Reference[]> {
+  const { rows } = await (dialectOf(db) === "sqlite"
+    ? sql<Reference>`select lower(m.name) as "from", lower(k."table") as "to"
+        from sqlite_master as m join pragma_foreign_key_list(m.name) as k where m.type = 'table'`
+    : sql<Reference>`select lower(table_name) as ${sql.ref("from")}, lower(referenced_table_name) as ${sql.ref("to")}
+        from information_schema.key_column_usage
+        where table_schema = database() and referenced_table_name is not null`
+  ).execute(db);
+  return rows;
+}
+
+/** The names of the applied migrations in their order, those of other versions included. */
+export async function readApplied(db: Db): Promise<string[]> {
+  const { rows } = await sql<{
+    name: string;
+  }>`select name from authmq_migration order by name`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+/** Whether a table has no rows. */
+export async function isEmpty(db: QueryExecutorProvider, table: string): Promise<boolean> {
+  const { rows } = await sql`select 1 from ${sql.table(table)} limit 1`.execute(db);
+  return rows.length === 0;
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { databaseFindings } from "../../src/cli/doctor/database.ts";
+import { ConfigError } from "../../src/config/fault.ts";
+import { type DbConfig, parseConfig } from "../../src/config/load.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { MIGRATIONS } from "../../src/db/migrations/index.ts";
+import { folderWith, runCli } from "../support/cli.ts";
+import { diagnose } from "../support/doctor.ts";
+import { scratchFolder } from "../support/env.ts";
+import { DATABASES, type DatabaseKind } from "../support/worker.ts";
+import { emptyDatabase, type RawDatabase } from "./raw-database.ts";
+
+const quoted = { mysql: { user: "`user`", group: "`group`" }, sqlite: { user: '"user"', group: '"group"' } };
+
+/** The tables of py_auth_micro, with a user in them. */
+function originalTables(database: DatabaseKind): string[] {
+  const { user, group } = quoted[database];
+  return [
+    `create table ${user} (username varchar(30) not null primary key, password_hash longblob, auth_type varchar(8) not null,
+      email varchar(100) not null unique, activated tinyint(1) not null default 1,
+      created_at datetime(6) not null, modified_at datetime(6) not null)`,
+    `create table ${group} (name varchar(50) not null primary key)`,
+    `create table token (token_id bigint not null primary key, ip varchar(39) not null, valid_until datetime(6) not null,
+      last_use datetime(6), sign_method varchar(10) not null, vhost varchar(100) not null default 'test',
+      user_id varchar(30) not null unique, foreign key (user_id) references ${user} (username) on delete cascade)`,
+    `create table usergroup (name varchar(30) not null, username varchar(50) not null,
+      foreign key (name) references ${user} (username) on delete cascade,
+      foreign key (username) references ${group} (name) on delete cascade)`,
+    `insert into ${user} values ('alice', null, 'LDAP', 'alice@example.com', 1, '2024-01-01', '2024-01-01')`,
+  ];
+}
+
+/** Another application's users. */
+function otherTable(database: DatabaseKind): string {
+  return `create table ${quoted[database].user} (id integer not null primary key, name varchar(50))`;
+}
+
+/** The list of migrations that a version before this one left in every database that it could not migrate. */
+const LEFT_BEHIND = [
+  "create table authmq_migration (name varchar(255) not null primary key, timestamp varchar(255) not null)",
+  "create table authmq_migration_lock (id varchar(255) not null primary key, is_locked integer default 0 not null)",
+  "insert into authmq_migration_lock values ('migration_lock', 0)",
+];
+
+const COMMANDS = [
+  ["migrate"],
+  ["serve"],
+  ["serve", "--migrate"],
+  ["users", "import", "users.csv"],
+  ["admin", "create", "root", "--email", "root@example.com"],
+] as const;
+
+/** Asserts that migrate and doctor refuse the tables, with what to do, and that neither writes anything. */
+async function assertRefused({ raw, snapshot }: RawDatabase, report: RegExp, advice = OWN): Promise<void> {
+  const before = await snapshot();
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  const error = await migrate(config.db).then(
+    () => assert.fail("it was migrated"),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ConfigError, String(error));
+  assert.match(error.message, report);
+  assert.match(error.message, advice);
+  const findings = await databaseFindings(config);
+  const failed = findings.filter(({ status }) => status === "fail");
+  assert.equal(failed.length, 1);
+  assert.match(failed[0]?.msg ?? "", report);
+  assert.match(failed[0]?.advice ?? "", advice);
+  assert.equal(await snapshot(), before);
+}
+
+const OWN = /a (?:file|database) of its own: (?:create one and )?set db_settings\.(?:file|database) to/;
+
+for (const database of DATABASES) {
+  test(`every command recognizes the tables of py_auth_micro on ${database} and leaves them alone`, async () => {
+    await using foreign = await emptyDatabase(database);
+    await foreign.execute(...originalTables(database));
+    const before = await foreign.snapshot();
+    const report = /tables user, token, group, usergroup that are py_auth_micro's/;
+    const cwd = folderWith(foreign.raw);
+    writeFileSync(join(cwd, "users.csv"), "username,email\nbobby,bobby@example.com\n");
+    const ended = COMMANDS.map(async (command) => ({
+      command,
+      ...(await runCli(command, { cwd, stdin: "correct horse battery\n" })),
+    }));
+    for (const { command, code, stderr } of await Promise.all(ended)) {
+      const which = `${command.join(" ")}: ${stderr}`;
+      assert.equal(code, 78, which);
+      assert.match(stderr, report, which);
+      assert.match(stderr, /^authmq: db_settings\.(?:file|database): .*nothing was written/m, which);
+    }
+    assert.equal(await foreign.snapshot(), before);
+    await assertRefused(foreign, report);
+  });
+
+  test(`another application's table user on ${database} is named, also where an earlier attempt left its list`, async () => {
+    await using foreign = await emptyDatabase(database);
+    await foreign.execute(otherTable(database), ...LEFT_BEHIND);
+    await assertRefused(foreign, /has a table user that is not authmq's/);
+  });
+
+  test(`py_auth_micro's tables are recognized on ${database} beside what an earlier attempt left, and without users`, async () => {
+    await using foreign = await emptyDatabase(database);
+    await foreign.execute(...originalTables(database).slice(0, -1), ...LEFT_BEHIND);
+    await assertRefused(foreign, /user, token, group, usergroup that are py_auth_micro's/);
+  });
+
+  test(`a table that a later migration would have to make on ${database} stops all of them`, async () => {
+    await using foreign = await emptyDatabase(database);
+    await foreign.execute("create table event (id integer not null primary key, title varchar(50))");
+    await assertRefused(foreign, /has a table event that is not authmq's/);
+  });
+
+  test(`tables of which only the list of migrations was lost on ${database} are not migrated over`, async () => {
+    await using lost = await emptyDatabase(database);
+    await migrate(dbOf(lost));
+    await lost.execute("drop table authmq_migration");
+    await assertRefused(
+      lost,
+      /has tables of authmq .* not in its list of migrations/,
+      /Restore the database/,
+    );
+  });
+
+  test(`a foreign dump that was loaded over the tables on ${database} is found by its columns`, async () => {
+    await using mixed = await emptyDatabase(database);
+    await migrate(dbOf(mixed));
+    const { user, group } = quoted[database];
+    await mixed.execute(
+      ...["one_time_token", "usergroup", "token", group, user].map((table) => `drop table ${table}`),
+      ...originalTables(database),
+    );
+    await assertRefused(mixed, /that are py_auth_micro's/);
+  });
+
+  test(`tables that collide with none of authmq's on ${database} stay beside them`, async () => {
+    await using shared = await emptyDatabase(database);
+    await shared.execute(
+      "create table users (id integer not null primary key)",
+      "create table orders (id integer not null primary key)",
+      "insert into orders values (7)",
+    );
+    const applied = await migrate(dbOf(shared));
+    assert.equal(applied.length, Object.keys(MIGRATIONS).length);
+    assert.deepEqual(await migrate(dbOf(shared)), []);
+    await shared.execute("insert into orders values (8)");
+  });
+
+  test(`tables that were lost on ${database} are named by migrate and doctor, and not recreated empty`, async () => {
+    await using lost = await emptyDatabase(database);
+    await migrate(dbOf(lost));
+    await lost.execute("drop table lease");
+    const before = await lost.snapshot();
+    await assert.rejects(migrate(dbOf(lost)), /^Error: tables of authmq are missing: lease\. .*restore/);
+    assert.equal(await lost.snapshot(), before);
+    const { code, of } = await diagnose(lost.raw);
+    assert.equal(code, 1);
+    assert.match(of("database"), /^fail: tables of authmq are missing: lease \| /m);
+  });
+}
+
+function dbOf({ raw }: RawDatabase): DbConfig {
+  return parseConfig(raw, { keys: true, env: {}, folder: scratchFolder }).db;
+}
