@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync, existsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { clockFinding } from "../../src/cli/doctor/clock.ts";
+import { textOf } from "../../src/cli/doctor/connection.ts";
 import { type Finding, findingsOn } from "../../src/cli/doctor/finding.ts";
 import { toSqlTime } from "../../src/db/time.ts";
 import { queueNames } from "../../src/config/queues.ts";
@@ -196,6 +197,23 @@ test("a database file that is not there is said so, and is not made", async () =
   assert.match(missing.of("database"), /^fail: there is no file \/.* \| Run "authmq migrate"\./);
   assert.equal(existsSync(String(raw["db_settings"]?.["file"])), false);
   await cleanUp();
+});
+
+test("what SQLite says about a file is printed as it is, with advice on that", async () => {
+  assert.equal(textOf(new Error("disk I/O error")), "disk I/O error");
+  assert.equal(textOf(new Error("connect ECONNREFUSED 127.0.0.1:1"), "127.0.0.1:1"), "connect ECONNREFUSED");
+  await using installed = await install();
+  const file = String(installed.raw["db_settings"]?.["file"]);
+  truncateSync(file, 20_000);
+  assert.match(
+    (await installed.diagnose()).of("database"),
+    /^fail: cannot use \/.*: database disk image is malformed \| .* restore it from a backup\.$/,
+  );
+  writeFileSync(file, "this is no database ".repeat(100));
+  assert.match(
+    (await installed.diagnose()).of("database"),
+    /^fail: cannot use \/.*: file is not a database \| Check db_settings\.file: /,
+  );
 });
 
 test("a shared secret is warned of, one that looks typed more, and one of few different bytes fails", async () => {

@@ -39,11 +39,10 @@ export function adviceOn(text: string, keys: Keys): string {
   return advice?.(keys) ?? `Check ${keys.address}, and that the server runs.`;
 }
 
-/** What the network or the server said in the first place, for a line that begins with the address. */
-export function textOf(error: unknown, address: string): string {
-  return messageOf(rootOf(error))
-    .replace(/^(?:database|directory): /, "")
-    .replace(` ${address}`, "")
+/** What the network, the server or the library said in the first place, for a line that names the address, if any. */
+export function textOf(error: unknown, address?: string): string {
+  const text = messageOf(rootOf(error)).replace(/^(?:database|directory): /, "");
+  return (address === undefined ? text : text.replace(` ${address}`, ""))
     .replace(/^[0-9A-F]+:error:[^:]*:[^:]*:[^:]*:([^:]+):.*$/s, "$1") // OpenSSL's reason, without its source lines
     .replace(/; if the root CA is installed locally.*$/s, ""); // advice of Node's that fits no service
 }

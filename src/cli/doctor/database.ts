@@ -72,10 +72,7 @@ function refused(db: DbConfig, error: unknown): Finding {
   if (db.dialect === "sqlite") {
     if (root instanceof Error && "code" in root && root.code === "ENOENT")
       return on.fail(`there is no file ${db.file}`, `${MIGRATE} Where it has run: check db_settings.file.`);
-    return on.fail(
-      `cannot use ${db.file}: ${textOf(error, "")}`,
-      "The worker's user must be able to write this file, and beside it in its folder.",
-    );
+    return on.fail(`cannot use ${db.file}: ${textOf(error)}`, adviceOnFile(root));
   }
   const address = `${db.host}:${db.port}`;
   const text = textOf(error, address);
@@ -87,6 +84,17 @@ function refused(db: DbConfig, error: unknown): Finding {
     `cannot reach ${address}: ${text}`,
     adviceOn(text, { address: "db_settings.host and port", ca, tls: ca }),
   );
+}
+
+/** By SQLite's primary result codes: I/O, corrupt, full, not a database. */
+function adviceOnFile(error: unknown): string {
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
+  if (code === 10) return "Check the disk, and what the system's log says about it.";
+  if (code === 11) return "The file is damaged: restore it from a backup.";
+  if (code === 13) return "Free space on its file system.";
+  if (code === 26)
+    return "Check db_settings.file: it names a file that SQLite did not make, or a damaged one.";
+  return "The worker's user must be able to write this file, and beside it in its folder.";
 }
 
 /** By the error numbers that MySQL and MariaDB share. */
