@@ -4,6 +4,7 @@ import type { MysqlQueryResult } from "kysely";
 import mysql, { type Connection, type TypedParameterValue } from "mysql2";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
+import type { AbandonedStatement } from "./abandoned.ts";
 import { isAnswer, isContention, isMisdirected, translateFault } from "./faults.ts";
 
 /** The database as a server. */
@@ -17,6 +18,8 @@ export interface ConnectionWatcher {
   silent(since: number): void;
   /** Another server may stand behind this address by now. */
   misdirected(): void;
+  /** Nobody waits any more for a statement that the server may still execute. */
+  abandoned(statement: AbandonedStatement): void;
   /** The connection cannot be used any more. */
   closed(connection: ServerConnection): void;
 }
@@ -48,6 +51,8 @@ export class ServerConnection {
   readonly #watcher: ConnectionWatcher;
   readonly #closed: Promise<void>;
   #isUsable = true;
+  #server = "";
+  #connectionId = 0;
   /** Rejects what waits for an answer: mysql2 tells nobody of a connection that is closed from here. */
   #abandon: ((why: string) => void) | undefined;
 
@@ -95,6 +100,7 @@ export class ServerConnection {
     try {
       await this.#exchange(deadline, (done) => this.#connection.connect(done));
       for (const statement of this.#session) await this.run(statement, [], deadline);
+      await this.#identify(deadline);
     } catch (error) {
       this.destroy();
       throw error;
@@ -111,14 +117,25 @@ export class ServerConnection {
     return this.#connection.threadId;
   }
 
+  /** Which server it leads to: one address may belong to several, one after the other. */
+  get server(): string {
+    return this.#server;
+  }
+
   /** Rows, or what a statement changed. */
   async run(sql: string, parameters: readonly unknown[], deadline: number): Promise<MysqlQueryResult> {
     const inputs = parameters.map(toInput);
-    const result = await this.#exchange(deadline, (done) => {
+    const sentAt = performance.now();
+    const abandon = (): void => {
+      if (this.#connectionId > 0)
+        this.#watcher.abandoned({ server: this.#server, connectionId: this.#connectionId, sentAt });
+    };
+    const send = (done: Done): void => {
       // BEGIN and most DDL cannot be prepared on MySQL; they are the statements without parameters.
       if (inputs.length === 0) this.#connection.query(sql, done);
       else this.#connection.execute(sql, inputs, done);
-    });
+    };
+    const result = await this.#exchange(deadline, send, abandon);
     return result as MysqlQueryResult; // rows or an OK packet, which Kysely tells apart
   }
 
@@ -149,7 +166,23 @@ export class ServerConnection {
     this.#watcher.closed(this);
   }
 
-  #exchange(deadline: number, send: (done: Done) => void): Promise<unknown> {
+  /** A proxy has numbers of its own for connections, so the server itself is asked. */
+  async #identify(deadline: number): Promise<void> {
+    const statement =
+      "select concat_ws(':', @@hostname, @@port, @@server_id) as server, connection_id() as id";
+    const rows = (await this.run(statement, [], deadline)) as unknown as readonly {
+      server: string;
+      id: number;
+    }[];
+    this.#server = rows[0]?.server ?? "";
+    this.#connectionId = Number(rows[0]?.id ?? 0);
+  }
+
+  #exchange(
+    deadline: number,
+    send: (done: Done) => void,
+    onAbandoned: () => void = () => undefined,
+  ): Promise<unknown> {
     const sentAt = performance.now();
     const limit = Math.max(0, deadline - sentAt);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -163,13 +196,16 @@ export class ServerConnection {
       return true;
     };
     this.#abandon = (why) => {
-      if (settle()) reject(new AppError("UNAVAILABLE", `database: ${why}`));
+      if (!settle()) return;
+      onAbandoned();
+      reject(new AppError("UNAVAILABLE", `database: ${why}`));
     };
     const expire = (): void => {
       if (!settle()) return;
       // The answer to a late statement would be taken for that of the next one: the connection goes.
       this.destroy();
       this.#watcher.silent(sentAt);
+      onAbandoned();
       reject(new AppError("UNAVAILABLE", `database: no answer within ${Math.round(limit)} ms`));
     };
     // An answer that has arrived while this process was busy is read before it is taken for missing.
@@ -196,8 +232,8 @@ export class ServerConnection {
 /**
  * What every connection says first: UTC, no silent truncation, and a snapshot per statement instead of per transaction. A
  * wait for a lock ends before the statement's deadline, so that it can be repeated; and a statement that was given up
- * must not become real later (MySQL has such a limit for SELECT alone, and takes what MariaDB reads for a comment). A
- * worker that is frozen in the middle of a transaction must not keep its locks.
+ * must not become real later. MySQL has such a limit for SELECT alone: see Cancellation for the others. Each of the two
+ * takes for a comment what only the other one knows. A worker that is frozen in the middle of a transaction must not keep its locks.
  */
 function sessionOf(timeout: number): readonly string[] {
   const lockWait = Math.max(1, Math.ceil(timeout / 1000) - 1);
@@ -207,6 +243,7 @@ function sessionOf(timeout: number): readonly string[] {
       "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', " +
       `innodb_lock_wait_timeout = ${lockWait}, lock_wait_timeout = ${lockWait}, ` +
       `group_concat_max_len = ${LONGEST_LIST}` +
+      `/*!80000 , max_execution_time = ${timeout} */` +
       `/*M!100101 , max_statement_time = ${timeout / 1000} */` +
       `/*M!100309 , idle_write_transaction_timeout = ${FROZEN} */`,
   ];

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../errors.ts";
+import { Cancellation } from "./abandoned.ts";
 import { type ConnectionWatcher, ServerConnection, type ServerConfig } from "./connection.ts";
 import { isCrowded, isOperatorFault } from "./faults.ts";
 
@@ -21,6 +22,9 @@ const PING_LIMIT = 500;
 
 /** So long statements wait for a server that fell silent to prove that it lives; and it is asked so often, in ms. */
 const PROOF = 150;
+
+/** So long the end waits until the server has ended what still runs, in milliseconds. */
+const CANCELLATION = 500;
 
 /** A connection, and the deadline of the first exchange on it, by `performance.now()`. */
 export interface Taken {
@@ -51,10 +55,15 @@ export class ConnectionPool {
   #silence: PromiseWithResolvers<void> | undefined;
   /** Connections from before this moment lead to a server that is not the right one any more. */
   #validFrom = 0;
+  readonly #cancellation: Cancellation;
   #isClosed = false;
 
   constructor(config: ServerConfig) {
     this.#config = config;
+    this.#cancellation = new Cancellation({
+      take: () => this.#take(),
+      give: (connection) => this.give(connection),
+    });
     this.#watcher = {
       answered: () => {
         this.#answeredAt = performance.now();
@@ -62,6 +71,7 @@ export class ConnectionPool {
       },
       silent: (since) => this.#fallSilent(since),
       misdirected: () => this.#retire(),
+      abandoned: (statement) => this.#cancellation.cancel(statement),
       closed: (connection) => {
         this.#open.delete(connection);
         const index = this.#idle.indexOf(connection);
@@ -79,10 +89,14 @@ export class ConnectionPool {
 
   /** A connection for one use; rejects with UNAVAILABLE within the budget. To be given back. */
   async take(): Promise<Taken> {
+    if (this.#isClosed) throw unavailable("it is closed");
+    return this.#take();
+  }
+
+  async #take(): Promise<Taken> {
     const deadline = performance.now() + this.#config.timeout_ms;
     await this.#silence?.promise;
     if (this.#silence !== undefined) throw unavailable("it does not answer");
-    if (this.#isClosed) throw unavailable("it is closed");
     return { connection: await this.#find(deadline), deadline };
   }
 
@@ -102,10 +116,12 @@ export class ConnectionPool {
   /** Closes every connection; a statement that runs fails. Complete on return. */
   async end(): Promise<void> {
     this.#isClosed = true;
+    this.#refuseAll("it is closed");
+    for (const connection of this.#open) if (!this.#idle.includes(connection)) connection.destroy();
+    await this.#cancellation.settle(CANCELLATION);
     this.#endSilence();
     const idle = [...this.#idle];
     for (const connection of this.#open) if (!idle.includes(connection)) connection.destroy();
-    this.#refuseAll("it is closed");
     await Promise.all(idle.map((connection) => connection.quit()));
   }
 
