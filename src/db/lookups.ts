@@ -6,6 +6,7 @@ import { type AccountRow, findAccounts } from "./queries/accounts.ts";
 import { listGroups } from "./queries/groups.ts";
 import { findSessions, type SessionRow } from "./queries/id-tokens.ts";
 import { listUsernames } from "./queries/users.ts";
+import { readDeadline, readingUntil } from "./reads.ts";
 
 /** Keys of one statement. */
 const MAX_BATCH = 128;
@@ -27,6 +28,14 @@ export interface Lookups {
 
 /** Shared reads of a database. */
 export function createLookups(db: Database): Lookups {
+  /** Until when the latest who asked waits, so that a lock that keeps one waiting loses nobody behind it. */
+  let deadline = 0;
+  const sharing = <K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> =>
+    createSharing((keys) => readingUntil(deadline, () => read(keys)));
+  const ask = <V>(what: string, load: () => Promise<V>): Promise<V> => {
+    deadline = Math.max(deadline, readDeadline());
+    return traced(spanOf(what), load);
+  };
   const sessions = sharing<bigint, SessionRow | undefined>(async (ids) => {
     const found = await findSessions(db, distinct(ids));
     return ids.map((id) => found.get(id));
@@ -43,10 +52,10 @@ export function createLookups(db: Database): Lookups {
   const groups = list(listGroups);
   const usernames = list(listUsernames);
   return {
-    session: (tokenId) => traced(spanOf("session"), () => sessions.load(tokenId)),
-    account: (username) => traced(spanOf("account"), () => accounts.load(foldName(username))),
-    groups: () => traced(spanOf("groups"), () => groups.load("all")),
-    usernames: () => traced(spanOf("usernames"), () => usernames.load("all")),
+    session: (tokenId) => ask("session", () => sessions.load(tokenId)),
+    account: (username) => ask("account", () => accounts.load(foldName(username))),
+    groups: () => ask("groups", () => groups.load("all")),
+    usernames: () => ask("usernames", () => usernames.load("all")),
   };
 }
 
@@ -54,7 +63,7 @@ export function createLookups(db: Database): Lookups {
  * One statement at a time: what is asked for meanwhile goes with the next one. What was read is not kept, because somebody
  * who asks later must see what has changed.
  */
-function sharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
+function createSharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
   /** Batches that are complete, or still grow. */
   const waiting: (() => void)[] = [];
   let isBusy = false;

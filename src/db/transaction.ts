@@ -4,7 +4,7 @@ import type { Database, Trx } from "./database.ts";
 import { isContention } from "./faults.ts";
 
 /** So long a statement is tried again while others are in the way, unless more is given, in milliseconds. */
-const PATIENCE = 2000;
+export const PATIENCE = 2000;
 
 /**
  * Runs `work` in one transaction and repeats it when another transaction was in the way (deadlock, lock wait, busy

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { QueueName } from "../config/queues.ts";
+import { readingUntil } from "../db/reads.ts";
 import { Abandoned, AppError, ERRORS } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { emptyNotes, logRequest, type RequestEnd, type RequestNotes } from "../observability/request-line.ts";
@@ -52,7 +53,9 @@ export function createDispatcher(
     try {
       const known = prepared.get(queue);
       if (known === undefined) throw new Error(`no procedure for the queue ${queue}`);
-      return await deadlines.run((deadline) => work(known, deadline));
+      return await deadlines.run((deadline) =>
+        readingUntil(performance.now() + deadline.left, () => work(known, deadline)),
+      );
     } catch (error) {
       throw toKnown(error, queue, notes, log);
     }

@@ -67,6 +67,35 @@ test("a request waits for a backup that locks all tables for two seconds, and su
   assert.equal((await creation).resp_code, 200);
 });
 
+test("requests that only read wait for tables that another session has locked for three seconds, and succeed", async () => {
+  await using worker = await startWorker({ database: "mysql" });
+  await worker.addUser("alice", "correct horse");
+  const access_token = await worker.accessToken("root", ["admin"]);
+  await using session = await openSession(worker);
+  await session.query("lock tables `group` write, usergroup write, user write, token write");
+  const reads = [
+    worker.call("user_get", { username: "alice" }),
+    worker.call("user_all", { access_token }),
+    worker.call("group_members", { groupname: "admin", access_token }),
+  ];
+  await sleep(3000);
+  await session.query("unlock tables");
+  const codes = (await Promise.all(reads)).map(({ resp_code }) => resp_code);
+  assert.deepEqual(codes, [200, 200, 404]);
+});
+
+test("a read that a lock keeps waiting for longer than a request may take is 503 at its deadline", async () => {
+  await using worker = await startWorker({ database: "mysql" });
+  await worker.addUser("alice", "correct horse");
+  await using session = await openSession(worker);
+  await session.query("lock tables user write, token write, usergroup write");
+  const sentAt = performance.now();
+  assertRefused(await worker.call("user_get", { username: "alice" }), 503, "UNAVAILABLE");
+  assert.ok(performance.now() - sentAt > 5000, "it was tried again for as long as a request may take");
+  await session.query("unlock tables");
+  assert.equal((await worker.call("user_get", { username: "alice" })).resp_code, 200);
+});
+
 test("a request that loses a deadlock is done again, and both sides succeed", async () => {
   await using worker = await startWorker({ database: "mysql" });
   await worker.addUser("alice", "correct horse", { groups: ["admin"] });
