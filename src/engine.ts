@@ -11,6 +11,7 @@ import { createLookups } from "./db/lookups.ts";
 import { usableSchema } from "./db/migrate.ts";
 import { ping } from "./db/queries/server.ts";
 import type { SchemaState } from "./db/schema-state.ts";
+import { assertWritable } from "./db/writes.ts";
 import { cloudEventSink, type MessageSink } from "./events/cloud-event.ts";
 import { createRelay, type Relay } from "./events/relay.ts";
 import type { Log } from "./observability/log.ts";
@@ -32,6 +33,8 @@ export interface Engine {
   readonly remotes: readonly Remote[];
   /** Rejects when the database cannot be used. */
   ping(): Promise<void>;
+  /** Rejects when the database takes no writes. */
+  assertWritable(): Promise<void>;
   /** The state of the database's schema; throws ConfigError when it cannot be used, UNAVAILABLE when it does not answer. */
   usableSchema(): Promise<SchemaState>;
   /** Begins what is done beside answering: clearing away what need not be remembered. */
@@ -90,6 +93,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     registry,
     remotes: sources.remotes,
     ping: () => ping(db),
+    assertWritable: () => assertWritable(db, config.db),
     dispatcher: createDispatcher(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     usableSchema: () => usableSchema(db, config.db),
     startUpkeep() {

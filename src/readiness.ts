@@ -10,6 +10,8 @@ const LIMIT = 1000;
 interface ReadinessParts {
   /** Rejects when the database cannot be used. */
   readonly ping: () => Promise<void>;
+  /** Rejects when the database takes no writes. */
+  readonly assertWritable: () => Promise<void>;
   readonly requests: { readonly fault: string | undefined };
   readonly replies: { readonly fault: string | undefined };
   /** Where events are published. */
@@ -25,10 +27,13 @@ export type Phase = "starting" | "serving" | "stopping";
 /** Tells whether a worker in a phase takes requests, and what it depends on; within little more than a second. */
 export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promise<Readiness> {
   const findDatabaseFault = createProbe(parts.ping);
+  const findWriteFault = createProbe(parts.assertWritable);
   return async (phase) => {
     // Its connections are being closed: that they are away is no news.
     if (phase === "stopping") return { status: "stopping", reason: "the worker stops", dependencies: {} };
-    const dependencies = dependenciesOf(parts, await findDatabaseFault());
+    const database = await findDatabaseFault();
+    const writes = database ?? (await findWriteFault());
+    const dependencies = dependenciesOf(parts, { database, writes });
     const missing = Object.entries(dependencies)
       .filter(([, { state, required }]) => required && state !== "ok")
       .map(([name]) => name)
@@ -46,10 +51,14 @@ export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promis
 
 function dependenciesOf(
   { requests, replies, events, consumers, remotes }: ReadinessParts,
-  databaseFault: string | undefined,
+  faults: { readonly database: string | undefined; readonly writes: string | undefined },
 ): Record<string, Dependency> {
   return {
-    database: required(databaseFault, "requests are answered 503; check the database and db_settings"),
+    database: required(faults.database, "requests are answered 503; check the database and db_settings"),
+    writes: {
+      ...required(faults.writes, "requests that change something are answered 503; authmq doctor tells more"),
+      required: false,
+    },
     "broker requests": required(requests.fault, "no request comes in; check the broker and amqp_settings"),
     "broker replies": required(replies.fault, "no reply goes out; check the broker and amqp_settings"),
     ...Object.fromEntries(

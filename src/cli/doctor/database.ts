@@ -11,6 +11,9 @@ const on = findingsOn("database");
 /** An event that is older than this should have been published, in milliseconds. */
 const LATE = 60_000;
 
+/** A file system with less than this part of it free is nearly full. */
+const SCARCE = 0.01;
+
 /** Whether the database can be used, is at the current schema, and knows an administrator. */
 export async function databaseFindings({ db, app, events }: Config): Promise<Finding[]> {
   let facts: DatabaseFacts;
@@ -21,7 +24,7 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   } catch (error) {
     return [refused(db, error)];
   }
-  const { product, version, ahead, schema, hasAdmin, parked, eventsWaitSince } = facts;
+  const { product, version, ahead, schema, writeError, room, hasAdmin, parked, eventsWaitSince } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
     findings.push(
@@ -30,6 +33,13 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   }
   if (ahead !== undefined) findings.push(clockFinding(on, "the database's clock", ahead));
   findings.push(...schemaFindings(schema, db));
+  if (writeError !== undefined) findings.push(notWritable(db, writeError));
+  if (room !== undefined && room.free < room.size * SCARCE) {
+    const left = `${Math.floor(room.free / 2 ** 20)} MiB of ${Math.floor(room.size / 2 ** 20)} MiB`;
+    findings.push(
+      on.warn(`the file system of the database is nearly full: ${left} are free`, "Free space on it."),
+    );
+  }
   if (hasAdmin === true) findings.push(on.ok(`the group ${app.admin_group} has an administrator`));
   if (hasAdmin === false) {
     const advice = "Make one: authmq admin create USERNAME --email ADDRESS";
@@ -67,6 +77,17 @@ function checkFile(file: string): void {
   accessSync(dirname(file), constants.W_OK);
 }
 
+/** Nothing but a write shows that a server is read-only, a disk full, or a right missing. */
+function notWritable(db: DbConfig, error: unknown): Finding {
+  const root = rootOf(error);
+  const number = root instanceof Error && "errno" in root ? Number(root.errno) : 0;
+  const advice =
+    db.dialect === "sqlite"
+      ? adviceOnFile(root)
+      : (adviceOnRefusal(db)[number] ?? "Look into the server's own log.");
+  return on.fail(`the database takes no writes: ${textOf(error)}`, advice);
+}
+
 function refused(db: DbConfig, error: unknown): Finding {
   const root = rootOf(error);
   if (db.dialect === "sqlite") {
@@ -91,7 +112,7 @@ function adviceOnFile(error: unknown): string {
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   if (code === 10) return "Check the disk, and what the system's log says about it.";
   if (code === 11) return "The file is damaged: restore it from a backup.";
-  if (code === 13) return "Free space on its file system.";
+  if (code === 13 || /is full/.test(textOf(error))) return "Free space on its file system.";
   if (code === 26)
     return "Check db_settings.file: it names a file that SQLite did not make, or a damaged one.";
   return "The worker's user must be able to write this file, and beside it in its folder.";
@@ -103,12 +124,18 @@ function adviceOnRefusal({
   database,
 }: Extract<DbConfig, { dialect: "mysql" }>): Record<number, string> {
   const grant = `Give it rights: GRANT ALL ON \`${database}\`.* TO '${user}'@'...'`;
+  const readOnly =
+    "It is set read_only or super_read_only, as a replica is: db_settings.host must lead to the server that takes writes.";
+  const full = "Free space on the database server.";
   return {
+    ...Object.fromEntries([1290, 1792, 1836].map((number) => [number, readOnly])),
+    ...Object.fromEntries([1021, 1026, 1114].map((number) => [number, full])),
     1045: "Check db_settings.user and password, and that this user may come from this host.",
     1698: "Check db_settings.user and password, and that this user may come from this host.",
     1040: "The server has too many connections: raise its max_connections, or lower db_settings.pool_size.",
     1044: grant,
     1142: grant,
+    1143: grant,
     1049: `Check db_settings.database, or make it: CREATE DATABASE \`${database}\``,
   };
 }
