@@ -57,7 +57,7 @@ export async function readSchemaState(db: Db): Promise<SchemaState> {
   const foreign = [
     ...[...expected].filter(([table, columns]) => lacks(tables.get(table), columns)).map(([table]) => table),
     ...planned.filter((table) => table !== unrecorded),
-  ];
+  ].toSorted();
   return {
     applied,
     pending,

@@ -78,7 +78,7 @@ for (const database of DATABASES) {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(...originalTables(database));
     const before = await foreign.snapshot();
-    const report = /tables user, token, group, usergroup that are py_auth_micro's/;
+    const report = /tables group, token, user, usergroup that are py_auth_micro's/;
     const cwd = folderWith(foreign.raw);
     writeFileSync(join(cwd, "users.csv"), "username,email\nbobby,bobby@example.com\n");
     const ended = COMMANDS.map(async (command) => ({
@@ -104,7 +104,7 @@ for (const database of DATABASES) {
   test(`py_auth_micro's tables are recognized on ${database} beside what an earlier attempt left, and without users`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(...originalTables(database).slice(0, -1), ...LEFT_BEHIND);
-    await assertRefused(foreign, /user, token, group, usergroup that are py_auth_micro's/);
+    await assertRefused(foreign, /group, token, user, usergroup that are py_auth_micro's/);
   });
 
   test(`a table that a later migration would have to make on ${database} stops all of them`, async () => {
