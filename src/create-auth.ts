@@ -2,7 +2,8 @@ import { type Config, loadConfig, parseConfig } from "./config/load.ts";
 import type { LogConfig } from "./config/schema.ts";
 import { migrate } from "./db/migrate.ts";
 import { type Engine, openEngine } from "./engine.ts";
-import { createLog, type Log } from "./observability/log.ts";
+import { openLines } from "./observability/line-writer.ts";
+import { createLogOn, createLogTo } from "./observability/log.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { auditLog } from "./procedures/audit/log.ts";
 import { addUserToGroup } from "./procedures/group/add-user.ts";
@@ -82,8 +83,16 @@ export interface Auth extends AsyncDisposable {
 /** The workflows on the configured database; throws ConfigError with every fault of the configuration. */
 export async function createAuth(options: AuthOptions): Promise<Auth> {
   const config = readConfig(options.config);
-  const log: Log = createLog({ ...config.log, level: options.logLevel ?? "silent" });
-  const engine = await openEngine(config, log, createMetrics());
+  const metrics = createMetrics();
+  const level = options.logLevel ?? "silent";
+  const count = (): void => metrics.count("log_lines_dropped_total");
+  const lines = level === "silent" ? undefined : await openLines(config.log, count, { pretty: false });
+  const log = lines === undefined ? createLogTo(NOWHERE, level) : createLogOn(lines, level);
+  const engine = await openEngine(config, log, metrics);
+  const close = async (): Promise<void> => {
+    await engine.close();
+    lines?.close();
+  };
   engine.startUpkeep(); // there may be no worker that would ever do it
   const workflow = workflowsOf(engine);
   return {
@@ -117,10 +126,12 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     },
     audit: { log: workflow(auditLog) },
     migrate: () => migrate(config.db),
-    close: () => engine.close(),
-    [Symbol.asyncDispose]: () => engine.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
+
+const NOWHERE = { write: () => undefined };
 
 function readConfig(config: AuthOptions["config"]): Config {
   if (typeof config === "string") return loadConfig(config, { keys: true });

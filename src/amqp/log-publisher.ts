@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel, ConfirmChannel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
-import type { LineSink } from "../observability/line-writer.ts";
+import type { LineSink } from "../observability/line-sink.ts";
 import { createLogOn, type Log, nameOfLevel } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SupervisedConnection } from "./connection.ts";

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { migrate } from "../db/migrate.ts";
+import { URGENT } from "../observability/line-sink.ts";
 import { openLines } from "../observability/line-writer.ts";
 import type { Log } from "../observability/log.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
@@ -10,6 +11,7 @@ import { createJwks, type JwkSet } from "../tokens/jwks.ts";
 import { createWorker, type Worker } from "../worker.ts";
 import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { configOption, findConfig, positiveInteger } from "./options.ts";
+import { endNow } from "./serve/end-now.ts";
 import { openOutlet } from "./serve/outlet.ts";
 import { type HangUps, holdHangUps, reloadOnHangUp } from "./serve/reload.ts";
 import { awaitSignal, type StopWish } from "./serve/signals.ts";
@@ -40,8 +42,8 @@ export function serveCommand(): Command {
       "after",
       `
 Prints "ready" on stderr when all queues are consumed. On SIGTERM or SIGINT it takes no more requests, finishes
-what it has, and exits with 0; a second signal ends it at once. On SIGHUP it takes over the token keys that are in the
-configuration by then ("authmq keys rotate"). With --processes the same holds for all of them
+what it has, and exits with 0; a second signal ends it at once. On SIGHUP it takes over the token keys and the log level
+that are in the configuration by then ("authmq keys rotate"). With --processes the same holds for all of them
 together, and one that ends unexpectedly is replaced: one for each processor makes use of the whole host.
 
 Examples:
@@ -64,13 +66,23 @@ async function serve(options: ServeOptions): Promise<void> {
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
   const metrics = createMetrics();
-  const outlet = openOutlet(config, await openLines(config.log), metrics);
+  const lines = await openLines(config.log, () => metrics.count("log_lines_dropped_total"));
+  const outlet = openOutlet(config, lines, metrics);
+  process.on("exit", (code) => {
+    if (lines.isHanging) endNow(code);
+  });
   process.on("uncaughtException", (error) => {
     outlet.log.fatal({ err: error }, "a fault nobody caught");
     process.exit(1);
   });
+  // Whoever waits for this line finds it on stderr also when the log goes elsewhere or its level is above info.
+  const isSeen = config.log.handler === "stderr" && outlet.log.isLevelEnabled("info");
+  const announce = (): void => {
+    outlet.log.info("ready");
+    if (!isSeen) lines.stderr.write("ready\n", URGENT);
+  };
   try {
-    await serveLogging({ hangUps, file, config, options, metrics, log: outlet.log });
+    await serveLogging({ hangUps, file, config, options, metrics, log: outlet.log, announce });
   } finally {
     await Promise.all([outlet.close(), flushSpans()]);
   }
@@ -83,9 +95,19 @@ interface Serving {
   readonly options: ServeOptions;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Says that the worker is ready. */
+  readonly announce: () => void;
 }
 
-async function serveLogging({ hangUps, file, config, options, metrics, log }: Serving): Promise<void> {
+async function serveLogging({
+  hangUps,
+  file,
+  config,
+  options,
+  metrics,
+  log,
+  announce,
+}: Serving): Promise<void> {
   const reloading = { hangUps, file, config, log };
   const supervisor = findSupervisor();
   if (supervisor !== undefined) return serveUnder(supervisor, reloading, metrics);
@@ -99,7 +121,7 @@ async function serveLogging({ hangUps, file, config, options, metrics, log }: Se
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
     reloadOnHangUp({ ...reloading, useKeys: worker.useKeys, onTerminalClosed: signalled.raise });
-    return untilSignalled(worker, signalled, () => announce(log, config.log.handler));
+    return untilSignalled(worker, signalled, announce);
   }
   warnOfOpenFiles(file, config, log);
   const args = ["serve", ...(file === undefined ? [] : ["--config", file])];
@@ -110,7 +132,7 @@ async function serveLogging({ hangUps, file, config, options, metrics, log }: Se
   });
   const useKeys = async (next: Config): Promise<void> => group.useKeys(await jwksOf(next));
   reloadOnHangUp({ ...reloading, useKeys, onTerminalClosed: signalled.raise });
-  return untilSignalled(group, signalled, () => announce(log, config.log.handler));
+  return untilSignalled(group, signalled, announce);
 }
 
 /** As one process of several: the supervisor has the port, says when all are ready, and ends what does not stop. */
@@ -158,10 +180,4 @@ function warnOfOpenFiles(file: string | undefined, { kerberos }: Config, log: Lo
   if (kerberos !== undefined) files.push(kerberos.keytab);
   for (const open of findOpenFiles(files))
     log.warn(open, "a file with secrets is open to others than its owner");
-}
-
-function announce(log: Log, handler: string): void {
-  log.info("ready");
-  // Whoever waits for the line finds it on stderr also when the log goes elsewhere or tells less.
-  if (handler !== "stderr" || !log.isLevelEnabled("info")) process.stderr.write("ready\n");
 }

@@ -1,106 +1,113 @@
-import { closeSync, fstatSync, openSync, statSync, writeSync } from "node:fs";
+import { constants, fstatSync, openSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import type { LogConfig } from "../config/schema.ts";
+import { FileSink, openForAppending } from "./file-sink.ts";
+import { divertLines, dropLines } from "./line-overflow.ts";
+import type { LineSink } from "./line-sink.ts";
+import { createLogOn } from "./log.ts";
+import { StreamSink } from "./stream-sink.ts";
 
-/** Where lines go. */
-export interface LineSink {
-  /** Takes a line with its end; `level` as pino numbers it. */
-  write(line: string, level: number): void;
-  /** Has on its way whatever is still here: the process may be about to end. */
-  flushSync(): void;
+/** The log lines of a process. */
+export interface Lines extends LineSink {
+  /** Stderr as it is: for what must be seen there, wherever the log goes. */
+  readonly stderr: LineSink;
+  /** Whether an operation on a file hangs, so that the process cannot end by itself. */
+  readonly isHanging: boolean;
+  /** Writes what waits and closes what was opened; later lines are dropped. */
+  close(): void;
 }
 
-/** So long a line may wait for others, in milliseconds, and so much of them: a system call for each costs more than itself. */
-const DELAY = 20;
-const MAX_WAITING = 64 * 1024;
-
-/** From warnings on nothing waits: they may be the last that is heard of a process. */
-const URGENT = 40;
-
-/** Between two attempts at a pipe that is full and does not block, in milliseconds. */
-const PAUSE = 5;
-
-/** Between two looks whether the file still has its name, in milliseconds. */
-const LOOK = 1000;
+type Sink = StreamSink | FileSink;
 
 const STDERR = 2;
 
+/** Opening a file may take so long, in milliseconds. Then the start goes on, and lines go to stderr until it is open. */
+const OPEN_LIMIT = 2000;
+
+const { O_WRONLY, O_RDWR, O_APPEND, O_NONBLOCK, O_NOCTTY } = constants;
+
 /**
- * Where the lines of a process go that serves, for as long as it lives: the configured file, or stderr, made for people
- * where that is a terminal. Throws when the file cannot be opened.
+ * Opens where the log lines of this process go: the configured file, or stderr, pretty where that is a terminal unless
+ * `pretty` is false. Nobody who logs waits for a reader or a disk; `count` is called for each line that is dropped.
+ * Rejects when the file cannot be opened. Lines are flushed when the process exits.
  */
-export async function openLines({ handler, handler_settings: { path } }: LogConfig): Promise<LineSink> {
-  const file = handler === "file" ? path : undefined;
-  const writer = new LineWriter(file);
-  process.on("exit", () => writer.flushSync());
-  if (file !== undefined || !isatty(STDERR)) return writer;
-  // Nobody else waits until it is loaded.
-  const { createPretty } = await import("./pretty.ts");
-  const pretty = createPretty({ colours: process.stderr.hasColors() });
+export async function openLines(
+  { handler, handler_settings: { path } }: LogConfig,
+  count: () => void,
+  { pretty = true } = {},
+): Promise<Lines> {
+  const stderr = openStderr(count);
+  const isFile = handler === "file" && path !== undefined;
+  const format = pretty && !isFile && isatty(STDERR) ? await prettyFormat() : undefined;
+  let target: Sink | undefined = isFile ? undefined : stderr;
+  if (isFile) {
+    const opening = openFile(path, stderr).then((sink) => (target = sink));
+    const opened = await Promise.race([opening, sleep(OPEN_LIMIT, undefined, { ref: false })]);
+    if (opened === undefined) {
+      createLogOn(stderr, "warn").warn({ path }, "the log file does not open: log lines are written here");
+      opening.catch((error: unknown) =>
+        createLogOn(stderr, "error").error({ path, err: error }, "no log file"),
+      );
+    }
+  }
+  const flushSync = (): void => {
+    target?.flushSync();
+    if (target !== stderr) stderr.flushSync();
+  };
+  process.on("exit", flushSync);
+  let isClosed = false;
   return {
-    write: (line, level) => writer.write(pretty(line), level),
-    flushSync: () => writer.flushSync(),
+    stderr,
+    get isHanging() {
+      return (
+        target === undefined || [target, stderr].some((sink) => sink instanceof FileSink && sink.isHanging)
+      );
+    },
+    write(line, level) {
+      if (!isClosed) (target ?? stderr).write(format === undefined ? line : format(line), level);
+    },
+    flushSync,
+    close() {
+      if (isClosed) return;
+      flushSync();
+      isClosed = true;
+      process.off("exit", flushSync);
+      for (const sink of new Set([target, stderr])) sink?.close();
+    },
   };
 }
 
-/** Gathers lines for a file, or stderr. What stands in a file's way is no reason to end: then lines go to stderr, or nowhere. */
-class LineWriter implements LineSink {
-  static readonly #clock = new Int32Array(new SharedArrayBuffer(4));
-  readonly #path: string | undefined;
-  #descriptor: number;
-  #waiting = "";
-  #timer: NodeJS.Timeout | undefined;
-  /** By `performance.now()`. */
-  #looked = performance.now();
+function openStderr(count: () => void): Sink {
+  const overflow = dropLines(count);
+  return fstatSync(STDERR).isFile()
+    ? new FileSink(STDERR, undefined, overflow)
+    : new StreamSink(openNonBlocking(), overflow);
+}
 
-  constructor(path: string | undefined) {
-    this.#path = path;
-    this.#descriptor = path === undefined ? STDERR : openSync(path, "a");
+/** A descriptor of stderr's pipe or terminal that does not block, and leaves that of other processes as it is. */
+function openNonBlocking(): number {
+  try {
+    return openSync(`/proc/self/fd/${STDERR}`, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
+  } catch {
+    // A socket (journald), another user's pipe, or no /proc. Node's own stream makes the shared descriptor non-blocking.
+    void process.stderr.writable;
+    return STDERR;
   }
+}
 
-  write(line: string, level: number): void {
-    this.#waiting += line;
-    if (level >= URGENT || this.#waiting.length >= MAX_WAITING) this.flushSync();
-    // It keeps no process running: whatever ends one writes what is left.
-    else this.#timer ??= setTimeout(() => this.flushSync(), DELAY).unref();
-  }
+async function openFile(path: string, stderr: LineSink): Promise<Sink> {
+  const overflow = divertLines(path, stderr);
+  const kind = await stat(path).catch(() => undefined);
+  if (kind === undefined || kind.isFile()) return new FileSink(await openForAppending(path), path, overflow);
+  // To read as well: a FIFO without a reader could not be opened otherwise, and one that comes later gets what waits.
+  const flags = kind.isFIFO() ? O_RDWR : O_WRONLY | O_APPEND | O_NOCTTY;
+  return new StreamSink(openSync(path, flags | O_NONBLOCK), overflow);
+}
 
-  flushSync(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const bytes = Buffer.from(this.#waiting);
-    this.#waiting = "";
-    if (this.#path !== undefined) this.#follow(this.#path);
-    if (this.#put(this.#descriptor, bytes) || this.#descriptor === STDERR) return;
-    this.#put(STDERR, bytes);
-  }
-
-  /** Opens the file anew where something else has its name by now, or nothing: it was turned over by renaming it. */
-  #follow(path: string): void {
-    if (performance.now() - this.#looked < LOOK) return;
-    this.#looked = performance.now();
-    try {
-      const held = fstatSync(this.#descriptor);
-      const named = statSync(path, { throwIfNoEntry: false });
-      if (named?.ino === held.ino && named.dev === held.dev) return;
-      const opened = openSync(path, "a");
-      closeSync(this.#descriptor);
-      this.#descriptor = opened;
-    } catch {
-      // The old one is still there.
-    }
-  }
-
-  /** False where it cannot be written. */
-  #put(descriptor: number, bytes: Buffer): boolean {
-    for (let written = 0; written < bytes.length; ) {
-      try {
-        written += writeSync(descriptor, bytes, written);
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) return false;
-        Atomics.wait(LineWriter.#clock, 0, 0, PAUSE);
-      }
-    }
-    return true;
-  }
+async function prettyFormat(): Promise<(line: string) => string> {
+  // Nobody else waits until it is loaded.
+  const { createPretty } = await import("./pretty.ts");
+  return createPretty({ colours: process.stderr.hasColors() });
 }

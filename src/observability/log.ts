@@ -1,6 +1,6 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { LogConfig } from "../config/schema.ts";
-import type { LineSink } from "./line-writer.ts";
+import type { LineSink } from "./line-sink.ts";
 import { toPrintable } from "./printable.ts";
 import { activeTraceId } from "./tracing.ts";
 
@@ -9,13 +9,6 @@ import { activeTraceId } from "./tracing.ts";
  * request body.
  */
 export type Log = Logger;
-
-/** A log that writes each line at once, on stderr or in the configured file; throws when that cannot be opened. */
-export function createLog(config: LogConfig): Log {
-  const { path } = config.handler_settings;
-  const destination = pino.destination(config.handler === "file" && path !== undefined ? path : 2);
-  return createLogTo(destination, config.level);
-}
 
 /** A log that writes to a stream of the caller's choice. */
 export function createLogTo(destination: DestinationStream, level: LogConfig["level"]): Log {

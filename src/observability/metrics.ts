@@ -23,6 +23,10 @@ interface LabelValues {
   /** A reason's label, not its text. */
   readonly reason: string;
   readonly state: (typeof VALUES.state)[number];
+  /** Of this package. */
+  readonly version: string;
+  /** The version of Node. */
+  readonly node: string;
 }
 
 /** What a connection to the broker is for. */
@@ -36,8 +40,17 @@ interface Definition {
   readonly together?: "max";
 }
 
+/** Gauges of prom-client whose names end like a counter's; each is the sum of another one that stays. */
+const MISNAMED = ["handles", "requests", "resources"].map((what) => `nodejs_active_${what}_total`);
+
 /** Every metric of this project, by its name without the prefix. */
 const METRICS = {
+  build_info: {
+    type: "gauge",
+    labels: ["version", "node"],
+    help: "Always 1, with the version of authmq and of Node.",
+    together: "max",
+  },
   requests_total: {
     type: "counter",
     labels: ["queue", "code"],
@@ -109,6 +122,11 @@ const METRICS = {
     type: "counter",
     labels: [],
     help: "Replies that the broker did not confirm in time.",
+  },
+  log_lines_dropped_total: {
+    type: "counter",
+    labels: [],
+    help: "Log lines that are lost because nobody read them in time, or could not be written.",
   },
   log_records_dropped_total: {
     type: "counter",
@@ -240,7 +258,10 @@ export function createMetrics(): Metrics {
     observe: (name: string, seconds: number, labels: AnyLabels = {}) =>
       histograms.get(name)?.observe(labels, seconds),
     gauge: (name: string, labels: AnyLabels, read: () => number) => readers.get(name)?.push({ labels, read }),
-    includeProcess: () => collectDefaultMetrics({ register: registry }),
+    includeProcess() {
+      collectDefaultMetrics({ register: registry });
+      for (const name of MISNAMED) registry.removeSingleMetric(name);
+    },
     render: () => registry.metrics(),
     contentType: registry.contentType,
     export: () => registry.getMetricsAsJSON(),

@@ -152,7 +152,10 @@ test("a log file that cannot be written any more does not end the worker", {
 
 test("a log file that is renamed is begun anew under its name", async () => {
   const path = join(scratchFolder, `${randomUUID()}.log`);
-  const sink = await openLines(SECTIONS.log_settings.parse({ handler: "file", handler_settings: { path } }));
+  const sink = await openLines(
+    SECTIONS.log_settings.parse({ handler: "file", handler_settings: { path } }),
+    () => undefined,
+  );
   sink.write("before\n", 50);
   renameSync(path, `${path}.1`);
   await waitUntil("a line in the new file", () => {

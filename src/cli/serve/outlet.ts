@@ -1,6 +1,6 @@
 import { LogPublisher } from "../../amqp/log-publisher.ts";
 import type { Config } from "../../config/load.ts";
-import type { LineSink } from "../../observability/line-writer.ts";
+import type { LineSink } from "../../observability/line-sink.ts";
 import { createLogOn, type Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 

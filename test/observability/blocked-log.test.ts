@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type BlockedWorker, childOf, createPipe, startBlockedWorker } from "../support/blocked-worker.ts";
+import { mountHanging, mountSmall } from "../support/mounts.ts";
+import type { LogLine } from "../support/log-lines.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { ask, scrape } from "./endpoints.ts";
+
+const DROPPED = "log lines were dropped: nobody read them in time";
+
+/** Enough requests to fill a pipe and the buffer behind it. */
+const MANY = 12_000;
+
+/** On a busy machine. */
+const BUSY = { seconds: 60 };
+
+const parse = (text: string): LogLine[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as LogLine);
+
+describe("a pipe that nobody reads", { skip: process.platform === "win32" }, () => {
+  test("stops no request, no probe and no SIGTERM, and once it is read one line says how many were dropped", async () => {
+    using pipe = createPipe();
+    await using worker = await startBlockedWorker({ stderr: pipe.writer });
+    await worker.flood(MANY);
+    assert.equal((await ask(worker.port, "/livez")).status, 200);
+    const dropped = (await scrape(worker.port)).value("authmq_log_lines_dropped_total");
+    assert.ok(dropped > 1000, String(dropped));
+    let text = "";
+    await waitUntil(
+      "the line with the number",
+      () => {
+        text += pipe.read();
+        return text.includes(DROPPED) ? true : undefined;
+      },
+      BUSY,
+    );
+    const before = await scrape(worker.port);
+    assert.equal(before.value("authmq_log_lines_dropped_total"), dropped);
+    await worker.flood(10);
+    const { code } = await worker.terminate();
+    assert.equal(code, 0);
+    const lines = parse(text + pipe.read());
+    const told = lines.filter(({ msg }) => msg === DROPPED);
+    assert.deepEqual(
+      told.map(({ level, dropped: count }) => [level, count]),
+      [[40, dropped]],
+    );
+    const answered = lines.filter(({ msg }) => msg === "a request was answered").length;
+    assert.equal(answered, MANY + 10 - dropped, "each line is written or counted");
+    assert.equal(lines.at(-1)?.msg, "stopped");
+  });
+
+  test("lets SIGTERM end the worker within seconds, with its first lines in whole", async () => {
+    using pipe = createPipe();
+    await using worker = await startBlockedWorker({ stderr: pipe.writer });
+    await worker.flood(500);
+    const { code, ms } = await worker.terminate();
+    assert.equal(code, 0);
+    assert.ok(ms < 5000, `${ms} ms`);
+    const lines = parse(pipe.read());
+    assert.equal(
+      lines.some(({ msg }) => msg === "ready"),
+      true,
+    );
+  });
+});
+
+test("a socket that nobody reads, as a supervisor may give it, stops neither requests nor SIGTERM", async () => {
+  await using worker = await startBlockedWorker({ stderr: "pipe" });
+  worker.child.stderr?.pause();
+  await worker.flood(3000);
+  assert.equal((await ask(worker.port, "/livez")).status, 200);
+  const { code, ms } = await worker.terminate();
+  assert.equal(code, 0);
+  assert.ok(ms < 5000, `${ms} ms`);
+});
+
+test("a terminal that is stopped stops neither requests nor SIGTERM", {
+  skip: process.platform !== "linux",
+}, async () => {
+  // The terminal of script fills as soon as script itself cannot write.
+  using pipe = createPipe();
+  await using worker = await startBlockedWorker({
+    stderr: pipe.writer,
+    wrap: (command) => [
+      "script",
+      "--quiet",
+      "--return",
+      "--command",
+      `exec ${command.join(" ")}`,
+      "/dev/null",
+    ],
+  });
+  await worker.flood(2000);
+  assert.equal((await ask(worker.port, "/livez")).status, 200);
+  const worked = worker.terminate(childOf(worker.child.pid));
+  await waitUntil(
+    "the end of the worker",
+    () => (childOf(worker.child.pid) === undefined ? true : undefined),
+    { seconds: 10 },
+  );
+  pipe.read();
+  assert.equal((await worked).code, 0);
+});
+
+test("a pipe whose reader has gone stops nothing: its lines are counted", async () => {
+  const pipe = createPipe();
+  await using worker = await startBlockedWorker({ stderr: pipe.writer });
+  pipe[Symbol.dispose]();
+  await worker.flood(20);
+  await waitUntil("the lines that are counted", async () =>
+    (await scrape(worker.port)).value("authmq_log_lines_dropped_total") >= 20 ? true : undefined,
+  );
+  assert.equal((await worker.terminate()).code, 0);
+});
+
+test("several processes go on, and all end by one SIGTERM, when nobody reads their common pipe", async () => {
+  using pipe = createPipe();
+  await using worker = await startBlockedWorker({ stderr: pipe.writer, args: ["--processes", "2"] });
+  await worker.flood(1000);
+  assert.equal((await ask(worker.port, "/livez")).status, 200);
+  const { code, ms } = await worker.terminate();
+  assert.equal(code, 0);
+  assert.ok(ms < 10_000, `${ms} ms`);
+  for (const line of parse(pipe.read())) assert.ok(line.msg, "no line has another one in it");
+});
+
+describe("a log file", { skip: process.platform !== "linux" }, () => {
+  const fileLog = (path: string) => ({ handler: "file", handler_settings: { path } });
+
+  test("that is a FIFO without a reader stops nothing, and its lines go to stderr when it is full", async () => {
+    using fifo = createPipe();
+    using stderr = createPipe();
+    await using worker = await startBlockedWorker({ stderr: stderr.writer, log: fileLog(fifo.path) });
+    let said = "";
+    await worker.flood(MANY);
+    await waitUntil(
+      "the lines on stderr",
+      () => {
+        said += stderr.read();
+        return said.includes("a request was answered") ? true : undefined;
+      },
+      BUSY,
+    );
+    const [why] = parse(said.slice(said.indexOf("{"))).filter(({ msg }) =>
+      msg.startsWith("the log file takes no"),
+    );
+    assert.deepEqual([why?.["path"], why?.["reason"]], [fifo.path, "nobody reads it"]);
+    const { code, ms } = await worker.terminate();
+    assert.equal(code, 0);
+    assert.ok(ms < 5000, `${ms} ms`);
+    assert.match(fifo.read(), /"msg":"ready"/);
+  });
+
+  test("on a full disk loses no line: they go to stderr, and to the file again when there is room", async (t) => {
+    using disk = mountSmall();
+    if (disk === undefined) return t.skip("needs the right to mount");
+    const path = join(disk.folder, "authmq.log");
+    using stderr = createPipe();
+    await using worker = await startBlockedWorker({ stderr: stderr.writer, log: fileLog(path) });
+    writeFileSync(join(disk.folder, "filling"), "");
+    let said = "";
+    let requests = 0;
+    await waitUntil(
+      "the lines on stderr",
+      async () => {
+        await worker.flood(20);
+        requests += 20;
+        said += stderr.read();
+        return said.includes("a request was answered") ? true : undefined;
+      },
+      BUSY,
+    );
+    const before = readFileSync(path, "utf8");
+    disk.enlarge();
+    await worker.flood(5);
+    assert.equal((await worker.terminate()).code, 0);
+    said += stderr.read();
+    const text = readFileSync(path, "utf8");
+    assert.ok(text.startsWith(before));
+    // A line that the disk took in part is in whole on stderr; what follows begins a line of its own.
+    const inFile = text
+      .trimEnd()
+      .split("\n")
+      .filter((line) => line.endsWith("}"))
+      .map((line) => parse(line)[0]?.msg);
+    const answered = (messages: readonly unknown[]) =>
+      messages.filter((msg) => msg === "a request was answered").length;
+    assert.ok(inFile.includes("the log file takes lines again: those in between are on stderr"));
+    const onStderr = parse(said.slice(said.indexOf("{"))).map(({ msg }) => msg);
+    assert.equal(answered(inFile) + answered(onStderr), requests + 5);
+    assert.equal(onStderr.filter((msg) => msg.startsWith("the log file takes no lines")).length, 1);
+    return undefined;
+  });
+
+  test("on a mount that hangs stops neither the start, nor requests, nor SIGTERM", async (t) => {
+    await using mount = await mountHanging();
+    if (mount === undefined) return t.skip("needs the right to mount, and /dev/fuse");
+    using stderr = createPipe();
+    await using worker: BlockedWorker = await startBlockedWorker({
+      stderr: stderr.writer,
+      log: fileLog(join(mount.folder, "authmq.log")),
+    });
+    await worker.flood(200);
+    assert.equal((await ask(worker.port, "/livez")).status, 200);
+    const { code, ms } = await worker.terminate();
+    assert.equal(code, 0);
+    assert.ok(ms < 8000, `${ms} ms`);
+    assert.match(stderr.read(), /the log file does not open/);
+    return undefined;
+  });
+
+  test("that hangs while it is written stops neither requests nor SIGTERM, and stderr has what it did not take", async (t) => {
+    await using mount = await mountHanging({ opens: true });
+    if (mount === undefined) return t.skip("needs the right to mount, and /dev/fuse");
+    using stderr = createPipe();
+    await using worker: BlockedWorker = await startBlockedWorker({
+      stderr: stderr.writer,
+      log: fileLog(join(mount.folder, "authmq.log")),
+    });
+    await worker.flood(50);
+    assert.equal((await ask(worker.port, "/livez")).status, 200);
+    const { code, ms } = await worker.terminate();
+    assert.equal(code, 0);
+    assert.ok(ms < 8000, `${ms} ms`);
+    assert.match(stderr.read(), /a request was answered/);
+    return undefined;
+  });
+});
+
+test("the handler amqp stops nothing when nobody reads stderr, where errors go as well", async () => {
+  using pipe = createPipe();
+  await using worker = await startBlockedWorker({
+    stderr: pipe.writer,
+    log: { handler: "amqp", handler_settings: { exchange: "missing" } },
+  });
+  await worker.flood(2000);
+  assert.equal((await ask(worker.port, "/livez")).status, 200);
+  const { code, ms } = await worker.terminate();
+  assert.equal(code, 0);
+  assert.ok(ms < 10_000, `${ms} ms`);
+});
