@@ -3,6 +3,7 @@ import { ConfigError } from "../config/fault.ts";
 import { messageOf } from "../errors.ts";
 import { readPackage } from "../schemas/package.ts";
 import { ExitError } from "./exit.ts";
+import { guardOutput } from "./output.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -46,10 +47,12 @@ Examples:
     if (load !== undefined) program.addCommand(await load());
   }
   prepare(program, "authmq");
+  const output = guardOutput();
   try {
     await program.parseAsync(args, { from: "user" });
-    return 0;
+    return await output.finish();
   } catch (error) {
+    await output.finish();
     return report(error);
   }
 }

@@ -67,9 +67,8 @@ function toJson(user: ExportedUser, fields: readonly Field[]): string {
   return `${JSON.stringify(Object.fromEntries(fields.map((field) => [field, user[field]])))}\n`;
 }
 
-/** Writes to stdout and waits until it is taken; ends the command without a word where nobody reads any more. */
+/** Writes to stdout and waits until it is taken; ends the command where it is not, in silence where nobody reads. */
 function createWriter(): (text: string) => Promise<void> {
-  process.stdout.on("error", () => undefined); // each write learns of it by itself
   return (text) =>
     new Promise((resolve, reject) => {
       process.stdout.write(text, (error) => (error ? reject(new ExitError(1)) : resolve()));
