@@ -177,7 +177,7 @@ for (const [name, args, workers] of [
       edit(file, ({ app_config, log_settings, ...config }) => ({
         ...config,
         app_config: { ...(app_config as object), admin_group: "others" },
-        log_settings: { ...(log_settings as object), level: "info" },
+        log_settings: { ...(log_settings as object), level: "info", handler: "amqp" },
         broker_settings: { scopes: { "*": ["read:*"] } },
       }));
       await rotate(group, workers, "--now");
@@ -203,6 +203,51 @@ test("a signal to reload does not end a worker that is still starting, and is no
   await waitUntil("the reload", () => group.lines(TAKEN_OVER).length > 0, { seconds: 20 });
   supervisor.kill("SIGTERM");
   assert.deepEqual(await group.ended, [0, null]);
+});
+
+describe("the log level", () => {
+  const LEVEL = "took over the log level of the configuration";
+  const setLevel = (group: Supervised, level: string): void =>
+    edit(join(group.cwd, "config.json"), ({ log_settings, ...config }) => ({
+      ...config,
+      log_settings: { ...(log_settings as object), level },
+    }));
+
+  for (const [name, args, workers] of [
+    ["one process", ["--migrate"], 1],
+    ["two processes", ["--migrate", "--processes", "2"], 3],
+  ] as const)
+    test(`is reloaded by SIGHUP in ${name}, up and down, and a faulty file changes nothing`, async () => {
+      await using group = await startSupervised({ args, config: { log_settings: { level: "info" } } });
+      await ready(group, args);
+      await using caller = await enter(group);
+      const answered = (): number => group.lines("a request was answered").length;
+      setLevel(group, "error");
+      group.supervisor.kill("SIGHUP");
+      await waitUntil("the new level", () => group.lines(LEVEL).length === workers, { seconds: 20 });
+      const [line] = group.lines(LEVEL);
+      assert.deepEqual([line?.["level"], line?.["log_level"], line?.["previous"]], [30, "error", "info"]);
+      const before = answered();
+      for (let index = 0; index < 20; index++) await caller.call("user_get", { username: "root" });
+
+      setLevel(group, "loud");
+      group.supervisor.kill("SIGHUP");
+      await waitUntil("the fault", () => group.lines(NOT_READ).length === workers, { seconds: 20 });
+      const [{ faults = [] } = {}] = group.lines(NOT_READ) as { faults?: { path: string }[] }[];
+      assert.deepEqual(
+        faults.map(({ path }) => path),
+        ["log_settings.level"],
+      );
+      await caller.call("user_get", { username: "root" });
+
+      setLevel(group, "info");
+      group.supervisor.kill("SIGHUP");
+      await waitUntil("the old level", () => group.lines(LEVEL).length === 2 * workers, { seconds: 20 });
+      assert.equal(answered(), before, "no request was logged at the level error");
+      await caller.call("user_get", { username: "root" });
+      await waitUntil("a line of a request", () => answered() > before);
+      assert.equal(group.lines(NEEDS_RESTART).length, 0, "the level needs no restart");
+    });
 });
 
 test("a worker whose terminal is closed stops, and says why", {

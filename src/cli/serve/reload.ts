@@ -49,8 +49,8 @@ export function holdHangUps(): HangUps {
 }
 
 /**
- * On each SIGHUP reads the configuration again and takes over its token keys. A configuration with a fault changes nothing;
- * what else has changed in it is named, because it needs a restart.
+ * On each SIGHUP reads the configuration again and takes over its token keys and its log level. A configuration with a
+ * fault changes nothing; what else has changed in it is named, because it needs a restart.
  */
 export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminalClosed }: Reload): void {
   const hadTerminal = isTerminalOpen();
@@ -61,6 +61,7 @@ export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminal
       const { key, method } = next.signing ?? {};
       const key_id = key && (await keyIdOf(key));
       log.info({ algorithm: method, key_id }, "took over the token keys of the configuration");
+      takeLevel(log, next.log.level);
       const changed = changedSections(config, next);
       if (changed.length > 0)
         log.warn({ changed }, "what else has changed in the configuration needs a restart");
@@ -80,13 +81,23 @@ export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminal
   });
 }
 
+function takeLevel(log: Log, level: Config["log"]["level"]): void {
+  if (log.level === level) return;
+  const previous = log.level;
+  // The line is seen where either level lets it be.
+  if (!log.isLevelEnabled("info")) log.level = level;
+  log.info({ log_level: level, previous }, "took over the log level of the configuration");
+  log.level = level;
+}
+
 function changedSections(before: Config, after: Config): string[] {
   const [{ brokerTokens: scopes, ...app }, { brokerTokens: newScopes, ...newApp }] = [before.app, after.app];
+  const { level } = after.log;
+  const compared = { ...before, app, log: { ...before.log, level } };
+  const newCompared = { ...after, app: newApp };
   const changed = Object.entries(OTHERS).flatMap(([part, section]) => {
     const name = part as keyof typeof OTHERS; // whose keys these are
-    const isSame =
-      name === "app" ? isDeepStrictEqual(app, newApp) : isDeepStrictEqual(before[name], after[name]);
-    return isSame ? [] : section;
+    return isDeepStrictEqual(compared[name], newCompared[name]) ? [] : section;
   });
   return isDeepStrictEqual(scopes, newScopes) ? changed : [...changed, "broker_settings"];
 }
