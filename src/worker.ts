@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SupervisedConnection } from "./amqp/connection.ts";
+import { ConsumerFaults } from "./amqp/consumer-faults.ts";
 import { QueueConsumer } from "./amqp/consumer.ts";
 import { EventPublisher } from "./amqp/event-publisher.ts";
 import { Replies } from "./amqp/reply.ts";
@@ -12,6 +13,7 @@ import type { Log } from "./observability/log.ts";
 import { createMetrics, type Metrics } from "./observability/metrics.ts";
 import { createReadiness, type Phase } from "./readiness.ts";
 import type { Procedure } from "./rpc/procedure.ts";
+import { readPackage } from "./schemas/package.ts";
 
 /** So long a stop waits for requests that run, in milliseconds. */
 const GRACE = 10_000;
@@ -32,8 +34,11 @@ export interface Worker {
 
 /** A worker for a configuration with a signing key. */
 export async function createWorker(config: Config, log: Log, metrics = createMetrics()): Promise<Worker> {
+  const { version } = readPackage();
+  metrics.gauge("build_info", { version, node: process.versions.node }, () => 1);
   const engine = await openEngine(config, log, metrics);
   const replies = new Replies({ amqp: config.amqp, metrics, log });
+  const faults = new ConsumerFaults({ amqp: config.amqp, log });
   const byWorkflow = [...engine.registry].map(([name, procedure]) => {
     const consumer = new QueueConsumer({
       queue: config.queues.get(name) ?? name,
@@ -43,6 +48,7 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
       heartbeat: config.amqp.heartbeat,
       handle: (incoming, notes) => engine.dispatcher.handle(name, incoming, notes),
       replies,
+      faults,
       metrics,
       log,
     });

@@ -1,6 +1,7 @@
 import { type ChannelModel, connect } from "amqplib";
 import type { BrokerNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
+import { keepCloseReasons } from "./close-reason.ts";
 import { gatherWrites } from "./gathered-writes.ts";
 import { tolerateHeaders } from "./tolerant-frames.ts";
 
@@ -10,6 +11,7 @@ export async function connectBroker(
   { host, port }: BrokerNode,
   { purpose, timeout }: { purpose: string; timeout: number },
 ): Promise<ChannelModel> {
+  keepCloseReasons();
   const model = await connect(
     {
       protocol: amqp.tls ? "amqps" : "amqp",

@@ -6,7 +6,9 @@ import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics, Purpose } from "../observability/metrics.ts";
+import { readReason } from "./broker-reason.ts";
 import { connectBroker } from "./connect.ts";
+import { RepeatedCauses } from "./repeated-causes.ts";
 
 const CONNECT_TIMEOUT = 5000;
 const CLOSE_TIMEOUT = 2000;
@@ -15,9 +17,6 @@ const MAX_DELAY = 2000;
 
 /** A connection that lives shorter was as good as none, in milliseconds: it does not end the growth of the delays. */
 const SETTLED = 5000;
-
-/** What amqplib says when the broker refuses the user, or the vhost (there without the reason). */
-const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
 
 interface ConnectionOptions {
   readonly amqp: Config["amqp"];
@@ -40,6 +39,9 @@ export class SupervisedConnection {
   #model: ChannelModel | undefined;
   #loop: Promise<void> | undefined;
   #fault: string | undefined = "it is not connected yet";
+  readonly #causes = new RepeatedCauses();
+  /** Why a part of this process closes the connection. */
+  #resetReason: Error | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -70,6 +72,13 @@ export class SupervisedConnection {
     await this.#loop;
   }
 
+  /** Closes the connection if this is the present one, and it comes back; `reason` is why, as far as it is known. */
+  reset(model: ChannelModel, reason: Error | undefined): void {
+    if (this.#model !== model) return;
+    this.#resetReason = reason;
+    model.close().catch(() => undefined);
+  }
+
   #isStopped(): boolean {
     return this.#stopped.signal.aborted;
   }
@@ -79,6 +88,7 @@ export class SupervisedConnection {
     const { nodes } = this.#options.amqp;
     let ready = false;
     let failures = 0;
+    let isLossLogged = false;
     for (let turn = 0; !this.#isStopped(); turn++) {
       const node = nodes[turn % nodes.length] ?? nodes[0];
       const where = { purpose, node: formatNode(node) };
@@ -86,21 +96,26 @@ export class SupervisedConnection {
       try {
         const { closed } = await this.#open(node);
         const since = performance.now();
-        if (ready) log.info(where, "connected to the broker again");
+        if (ready && isLossLogged) log.info(where, "connected to the broker again");
         ready = true;
+        isLossLogged = false;
         this.#fault = undefined;
         this.#options.metrics.count("broker_connects_total", { purpose });
         onReady();
-        const reason = await closed;
-        this.#fault = `it was lost: ${messageOf(reason ?? "the connection was closed")}`;
-        if (performance.now() - since > SETTLED) failures = 0;
-        if (!this.#isStopped()) log.warn({ ...where, err: reason }, "lost the broker");
-      } catch (error) {
-        this.#fault = `${where.node}: ${messageOf(error)}`;
-        if (!ready && !outlastsRefusals && REFUSALS.test(messageOf(error))) {
-          return onRefused(refusal(this.#options.amqp, node, error));
+        const reason = (await closed) ?? this.#resetReason ?? new Error("the connection was closed");
+        this.#fault = `it was lost: ${messageOf(reason)}`;
+        if (performance.now() - since > SETTLED) {
+          failures = 0;
+          this.#causes.clear();
         }
-        if (!this.#isStopped()) log.warn({ ...where, err: error }, "cannot reach the broker, trying again");
+        isLossLogged = this.#logFailure(node, reason, "lost the broker") || isLossLogged;
+      } catch (error) {
+        const refused = readReason(error, this.#options.amqp);
+        this.#fault = `${where.node}: ${refused?.reason ?? messageOf(error)}`;
+        if (!ready && !outlastsRefusals && refused?.isPassing === false)
+          return onRefused(refusal(this.#options.amqp, node, error));
+        const text = refused === undefined ? "cannot reach the broker" : "the broker refuses the connection";
+        isLossLogged = this.#logFailure(node, error, `${text}, trying again`) || isLossLogged;
       }
       // The next node may be well: there is no pause before every one has had its turn.
       if (failures % nodes.length > 0) continue;
@@ -109,6 +124,20 @@ export class SupervisedConnection {
       await sleep(delay, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
     }
     if (!ready) onRefused(new Error("stopped before the broker was there"));
+  }
+
+  /** Logs a failure with the broker's reason, or the error; says whether it did. A cause that goes on is logged rarely. */
+  #logFailure(node: BrokerNode, error: unknown, text: string): boolean {
+    if (this.#isStopped()) return false;
+    const { log, purpose, amqp } = this.#options;
+    const where = { purpose, node: formatNode(node) };
+    const known = readReason(error, amqp);
+    const { isNews, repeated } = this.#causes.note(`${where.node} ${known?.reason ?? messageOf(error)}`);
+    if (!isNews) return false;
+    const why =
+      known === undefined ? { err: error } : { code: known.code, reason: known.reason, advice: known.advice };
+    log.warn({ ...where, repeated, ...why }, text);
+    return true;
   }
 
   /** Connects and sets up; `closed` resolves when the connection is gone, with the reason where there is one. */
@@ -121,6 +150,7 @@ export class SupervisedConnection {
       throw error;
     });
     this.#model = model;
+    this.#resetReason = undefined;
     const closed = new Promise<Error | undefined>((resolve) =>
       model.once("close", (reason?: Error) => {
         this.#options.onClosed?.();

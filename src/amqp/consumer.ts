@@ -10,12 +10,16 @@ import { type RequestSpan, tracedRequest } from "../observability/request-span.t
 import { announceStage } from "../observability/stages.ts";
 import { traced } from "../observability/tracing.ts";
 import type { Envelope, Incoming } from "../rpc/envelope.ts";
+import type { ConsumerFaults } from "./consumer-faults.ts";
 import { Delivery, type Subscription } from "./delivery.ts";
 import type { ReplySender } from "./reply.ts";
-import { declareQueue, QueueMisfitError } from "./topology.ts";
+import { declareQueue } from "./topology.ts";
 
 const FIRST_DELAY = 500;
 const MAX_DELAY = 3000;
+
+/** A channel that lives shorter was as good as none, in milliseconds. */
+const SETTLED = 5000;
 
 /** So long the broker may take to answer on a channel, in milliseconds. */
 const ANSWER_LIMIT = 2000;
@@ -44,6 +48,8 @@ interface ConsumerOptions {
   readonly heartbeat: number;
   readonly handle: Handle;
   readonly replies: ReplySender;
+  /** Where it reports why it does not consume. */
+  readonly faults: ConsumerFaults;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -59,6 +65,8 @@ export class QueueConsumer {
   #model: ChannelModel | undefined;
   #subscription: Subscription | undefined;
   #consumerTag: string | undefined;
+  /** By `performance.now()`. */
+  #consumedSince: number | undefined;
   #fault = "it is not consumed yet";
 
   constructor(options: ConsumerOptions) {
@@ -81,7 +89,7 @@ export class QueueConsumer {
 
   /** Consumes the queue on this connection, again whenever its channel goes, until another connection is given. */
   async open(model: ChannelModel): Promise<void> {
-    const { queue, log } = this.#options;
+    const { queue, faults } = this.#options;
     this.#model = model;
     for (let attempt = 0; this.#model === model && !this.#stopping.signal.aborted; attempt++) {
       try {
@@ -89,9 +97,10 @@ export class QueueConsumer {
         this.#ready.resolve();
         return;
       } catch (error) {
+        // Where the connection is gone, it says why.
+        if (this.#model !== model) return;
         this.#fault = messageOf(error);
-        const difference = error instanceof QueueMisfitError ? error.difference : {};
-        log.error({ queue, ...difference, err: error }, "cannot consume the queue, trying again");
+        faults.report({ queue, error, wasOpen: false }, { isNew: this.#takeSettled() });
       }
       const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** attempt);
       await sleep(delay, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
@@ -117,7 +126,7 @@ export class QueueConsumer {
   }
 
   async #consume(model: ChannelModel): Promise<void> {
-    const { queue, profile, prefetch, heartbeat, log } = this.#options;
+    const { queue, profile, prefetch, heartbeat, faults, log } = this.#options;
     const channel = await model.createChannel();
     const subscription: Subscription = {
       channel,
@@ -126,19 +135,22 @@ export class QueueConsumer {
       trustedFor: heartbeat * 1000,
       isAlive: () => Promise.race([answers(channel, prefetch), sleep(ANSWER_LIMIT, false, { ref: false })]),
     };
-    channel.on("error", (error) => {
+    let closedBy = "its channel was closed";
+    channel.on("error", (error: Error) => {
       // Until it is in service, whoever sets it up hears of the fault.
-      if (this.#subscription === subscription)
-        log.warn({ queue, err: error }, "the broker closed the channel");
+      if (this.#subscription !== subscription) return;
+      closedBy = `the broker closed its channel: ${messageOf(error)}`;
+      faults.report({ queue, error, wasOpen: true }, { isNew: this.#hasSettled() });
     });
     channel.on("close", () => {
       subscription.isOpen = false;
       for (const tell of subscription.onClosed) tell();
       if (this.#subscription !== subscription) return;
       this.#subscription = undefined;
-      this.#fault = "the broker closed its channel";
+      this.#fault = closedBy;
+      const isShort = !this.#takeSettled();
       // When it is the connection that closes, its channels close first.
-      setImmediate(() => this.#reopen(model));
+      setTimeout(() => this.#reopen(model), isShort ? FIRST_DELAY : 0).unref();
     });
     await declareQueue(channel, queue, profile);
     await channel.prefetch(prefetch);
@@ -153,6 +165,19 @@ export class QueueConsumer {
     });
     this.#consumerTag = consumerTag;
     this.#subscription = subscription;
+    this.#consumedSince = performance.now();
+  }
+
+  /** Whether it was in service for a while, so that a fault is a new one. */
+  #hasSettled(): boolean {
+    return this.#consumedSince !== undefined && performance.now() - this.#consumedSince > SETTLED;
+  }
+
+  /** The same, once: a fault that follows is the same one. */
+  #takeSettled(): boolean {
+    const hasSettled = this.#hasSettled();
+    this.#consumedSince = undefined;
+    return hasSettled;
   }
 
   #reopen(model: ChannelModel): void {

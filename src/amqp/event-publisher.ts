@@ -5,9 +5,14 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { SupervisedConnection } from "./connection.ts";
+import { RepeatedCauses } from "./repeated-causes.ts";
+import { checkWritePermission } from "./write-permission.ts";
 
 /** So long the broker may take to confirm an event, in milliseconds; then it is published again later. */
 const PATIENCE = 2000;
+
+/** The routing key of an event: topic permissions may depend on it. */
+const SOME_EVENT = "user.created";
 
 interface EventPublisherOptions {
   readonly amqp: Config["amqp"];
@@ -31,6 +36,9 @@ export class EventPublisher {
   readonly #givingUp = new Set<() => void>();
   #channel: ConfirmChannel | undefined;
   #isBlocked = false;
+  /** Why the channel was closed. */
+  #fault: string | undefined;
+  readonly #causes = new RepeatedCauses();
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
@@ -44,7 +52,7 @@ export class EventPublisher {
 
   /** Why no event can be published now; undefined when one can. */
   get fault(): string | undefined {
-    if (this.#channel === undefined) return this.#connection.fault ?? "its channel is closed";
+    if (this.#channel === undefined) return this.#connection.fault ?? this.#fault ?? "its channel is closed";
     return this.#isBlocked ? "the broker blocks publishers: it is short of memory or disk" : undefined;
   }
 
@@ -88,18 +96,23 @@ export class EventPublisher {
   }
 
   async #open(model: ChannelModel): Promise<void> {
-    const { log } = this.#options;
+    this.#isBlocked = false;
+    model.on("blocked", () => (this.#isBlocked = true));
+    model.on("unblocked", () => (this.#isBlocked = false));
     const channel = await this.#openOnExchange(model);
-    channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for events"));
+    await checkWritePermission(model, this.#options.exchange, SOME_EVENT);
+    let reason: Error | undefined;
+    channel.on("error", (error: Error) => {
+      reason = error;
+      this.#fault = messageOf(error);
+    });
     channel.on("close", () => {
       this.#channel = undefined;
       this.#giveUp();
       // The exchange was deleted, say. The connection comes back with a new channel, after a while.
-      void sleep(PATIENCE, undefined, { ref: false }).then(() => model.close().catch(() => undefined));
+      void sleep(PATIENCE, undefined, { ref: false }).then(() => this.#connection.reset(model, reason));
     });
-    model.on("blocked", () => (this.#isBlocked = true));
-    model.on("unblocked", () => (this.#isBlocked = false));
-    this.#isBlocked = false;
+    this.#fault = undefined;
     this.#channel = channel;
   }
 
@@ -112,7 +125,9 @@ export class EventPublisher {
       await declaring.assertExchange(exchange, "topic", { durable: true });
       return declaring;
     } catch (error) {
-      log.warn({ exchange, reason: messageOf(error) }, "the exchange for events cannot be declared");
+      const reason = messageOf(error);
+      if (this.#causes.note(reason).isNews)
+        log.warn({ exchange, reason }, "the exchange for events cannot be declared");
       const channel = await model.createConfirmChannel();
       channel.on("error", () => undefined);
       await channel.checkExchange(exchange);

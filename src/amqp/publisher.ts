@@ -3,7 +3,9 @@ import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics, Purpose } from "../observability/metrics.ts";
+import { explain } from "./broker-reason.ts";
 import { SupervisedConnection } from "./connection.ts";
+import { checkWritePermission } from "./write-permission.ts";
 
 /** So long a reply may wait for the broker, in milliseconds; then it is forgotten. */
 const PATIENCE = 2000;
@@ -97,28 +99,31 @@ export class Publisher {
   }
 
   async #open(model: ChannelModel): Promise<void> {
-    const { metrics, log, resend } = this.#options;
+    const { amqp, metrics, log, resend } = this.#options;
+    this.#blocked = false;
+    model.on("blocked", (text: string) => {
+      this.#blocked = true;
+      const { reason, advice } = explain(text, undefined, amqp);
+      log.warn({ reason, advice }, "the broker takes no replies now");
+    });
+    model.on("unblocked", () => {
+      this.#blocked = false;
+      this.#flush();
+    });
+    await checkWritePermission(model, "", "authmq");
     const channel = await model.createConfirmChannel();
+    let reason: Error | undefined;
     channel.on("return", () => metrics.count("replies_unroutable_total"));
-    channel.on("error", (error) => log.warn({ err: error }, "the broker closed the channel for replies"));
+    channel.on("error", (error: Error) => (reason = error));
     channel.on("close", () => {
       this.#channel = undefined;
       for (const message of this.#underway) {
         if (message.written && !resend) message.finish("lost");
         message.written = false;
       }
-      model.close().catch(() => undefined); // the connection comes back with a new channel
-    });
-    model.on("blocked", (reason) => {
-      this.#blocked = true;
-      log.warn({ reason }, "the broker takes no replies now");
-    });
-    model.on("unblocked", () => {
-      this.#blocked = false;
-      this.#flush();
+      this.#connection.reset(model, reason); // it comes back with a new channel
     });
     this.#model = model;
-    this.#blocked = false;
     this.#channel = channel;
     this.#flush();
   }

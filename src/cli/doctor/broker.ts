@@ -1,14 +1,17 @@
-import { type NodeFacts, probeNode, probeQueues } from "../../amqp/probe.ts";
+import { channelsNeeded, readReason } from "../../amqp/broker-reason.ts";
+import { type NodeFacts, probeCapacity, probeNode, probeQueues } from "../../amqp/probe.ts";
 import { type BrokerNode, formatNode } from "../../config/broker-node.ts";
 import type { Config } from "../../config/load.ts";
 import { adviceOn, DEADLINE, inTime, isExposed, textOf } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
+import { permissionFindings } from "./permissions.ts";
 import { queueFindings } from "./queues.ts";
 
 const on = findingsOn("broker");
 
 /** Whether the broker's nodes take this installation's user, its queues fit, and somebody works on them. */
-export async function brokerFindings({ amqp, queues }: Config): Promise<Finding[]> {
+export async function brokerFindings(config: Config): Promise<Finding[]> {
+  const { amqp, queues } = config;
   const nodes = await Promise.all(amqp.nodes.map((node) => examineNode(amqp, node)));
   const first = nodes.find((one) => "facts" in one);
   if (first === undefined) return nodes.map(({ finding }) => finding);
@@ -24,12 +27,38 @@ export async function brokerFindings({ amqp, queues }: Config): Promise<Finding[
       ),
     );
   }
+  const { node, facts } = first;
   try {
-    const found = await inTime(probeQueues(amqp, first.node, [...queues.values()], DEADLINE));
-    return [...findings, ...queueFindings(amqp.queues, first.facts, found)];
+    const found = await inTime(probeQueues(amqp, node, [...queues.values()], DEADLINE));
+    findings.push(...queueFindings(amqp.queues, facts, found));
+    findings.push(...(await inTime(permissionFindings(config, node, found))));
+    const isServed = [...found.values()].every(({ consumers }) => consumers > 0);
+    findings.push(...(await inTime(capacityFindings(amqp, node, queues.size, isServed))));
+    return findings;
   } catch (error) {
-    return [...findings, refused(amqp, formatNode(first.node), error)];
+    return [...findings, refused(amqp, formatNode(node), error)];
   }
+}
+
+/** Whether the broker lets a worker have its connections and channels; one that runs already may have the last ones. */
+async function capacityFindings(
+  amqp: Config["amqp"],
+  node: BrokerNode,
+  queues: number,
+  isServed: boolean,
+): Promise<Finding[]> {
+  const channels = channelsNeeded(queues);
+  const error = await probeCapacity(amqp, node, channels, DEADLINE);
+  if (error === undefined) return [];
+  const reason = readReason(error, amqp);
+  if (reason === undefined) throw error;
+  const sum = channels.reduce((all, count) => all + count, 0);
+  const what = `${formatNode(node)} does not let a worker have its ${channels.length} connections and ${sum} channels`;
+  return [
+    isServed
+      ? on.warn(`${what}, beside the workers that run: ${reason.reason}`, reason.advice)
+      : on.fail(`${what}: ${reason.reason}`, reason.advice),
+  ];
 }
 
 type ExaminedNode =
@@ -52,28 +81,12 @@ async function examineNode(amqp: Config["amqp"], node: BrokerNode): Promise<Exam
 }
 
 function refused(amqp: Config["amqp"], address: string, error: unknown): Finding {
+  const reason = readReason(error, amqp);
+  if (reason !== undefined) {
+    const who = /Login was refused/.test(reason.reason) ? `the user ${amqp.username} with this password` : "";
+    return on.fail(`${address} refuses ${who || amqp.username}: ${reason.reason}`, reason.advice);
+  }
   const text = textOf(error, address);
-  // The broker gives its reason for refusing a vhost, and amqplib drops it.
-  if (/ConnectionOpenOk|NOT[-_]ALLOWED/.test(text)) {
-    return on.fail(
-      `${address} has no vhost ${amqp.vhost}, or keeps ${amqp.username} out of it`,
-      `Check amqp_settings.vhost; on the broker: rabbitmqctl list_permissions -p ${amqp.vhost}`,
-    );
-  }
-  if (/Handshake terminated.*ACCESS[-_]REFUSED/.test(text)) {
-    const guest =
-      amqp.username === "guest" ? " The user guest may come only from the broker's own host." : "";
-    return on.fail(
-      `${address} refuses the user ${amqp.username} with this password`,
-      `Check amqp_settings.username and password.${guest}`,
-    );
-  }
-  if (/ACCESS[-_]REFUSED/.test(text)) {
-    return on.fail(
-      `${address} keeps ${amqp.username} from the queues: ${text}`,
-      `Give it rights: rabbitmqctl set_permissions -p ${amqp.vhost} ${amqp.username} ".*" ".*" ".*"`,
-    );
-  }
   return on.fail(
     `cannot reach ${address}: ${text}`,
     adviceOn(text, {

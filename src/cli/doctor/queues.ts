@@ -6,11 +6,11 @@ import { profileFindings } from "./profile.ts";
 
 const on = findingsOn("broker");
 
-type FoundQueues = ReadonlyMap<string, QueueFacts | undefined>;
+type FoundQueues = ReadonlyMap<string, QueueFacts>;
 
 /** Whether the broker has the profile, the queues that are there fit it, and somebody works on them. */
 export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: FoundQueues): Finding[] {
-  const there = [...queues].flatMap(([name, facts]) => (facts === undefined ? [] : { name, ...facts }));
+  const there = [...queues].flatMap(([name, facts]) => (facts.isThere ? { name, ...facts } : []));
   const fitting = there.some(({ misfit }) => misfit === undefined);
   const misfits = there.flatMap(({ name, misfit }) => (misfit === undefined ? [] : { name, misfit }));
   const alike = Map.groupBy(misfits, ({ misfit }) => JSON.stringify(misfit.difference));
@@ -37,9 +37,9 @@ function misfitFinding(
 
 /** A queue that does not fit has no worker, and that has been said. */
 function workerFindings(queues: FoundQueues): Finding[] {
-  const others = [...queues].filter(([, facts]) => facts?.misfit === undefined);
+  const others = [...queues].filter(([, facts]) => facts.misfit === undefined);
   if (others.length === 0) return [];
-  const counts = others.map(([, facts]) => facts?.consumers ?? 0);
+  const counts = others.map(([, facts]) => facts.consumers);
   const idle = others.filter((_, index) => counts[index] === 0).map(([name]) => name);
   if (idle.length === 0) {
     const least = Math.min(...counts);

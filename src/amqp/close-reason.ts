@@ -1,0 +1,64 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+type OpenCallback = (error: Error | null, ok?: unknown) => void;
+type StepCallback = (error: Error | null, frame?: unknown) => void;
+
+/** What amqplib's connection has for its handshake; not in its types. */
+interface Handshake {
+  step(callback: StepCallback): void;
+  open(fields: unknown, callback: OpenCallback): void;
+}
+
+/**
+ * Has amqplib tell why the broker refused a connection. It drops the reason of a `connection.close` that answers
+ * `connection.open` (no such vhost, no permission, a limit): its error says "Expected ConnectionOpenOk" and no more.
+ */
+export function keepCloseReasons(): void {
+  const prototype = connectionPrototype();
+  if (prototype === undefined || PATCHED in prototype) return;
+  const { open } = prototype;
+  Object.assign(prototype, {
+    [PATCHED]: true,
+    open(this: Handshake, fields: unknown, callback: OpenCallback) {
+      let last: unknown;
+      const { step } = this;
+      this.step = (next) =>
+        step.call(this, (error, frame) => {
+          last = frame;
+          next(error, frame);
+        });
+      open.call(this, fields, (error, ok) => callback(error === null ? null : withReason(error, last), ok));
+    },
+  });
+}
+
+const PATCHED = Symbol.for("authmq.keepCloseReasons");
+
+/** Undefined where amqplib is built otherwise by now: then errors are as it makes them. */
+function connectionPrototype(): Handshake | undefined {
+  const load = createRequire(import.meta.url);
+  try {
+    // By its path: the package exports only its own entry points.
+    const file = join(dirname(load.resolve("amqplib")), "lib/connection.js");
+    const { Connection } = load(file) as { Connection?: { prototype: Handshake } }; // checked below
+    const prototype = Connection?.prototype;
+    return typeof prototype?.open === "function" && typeof prototype.step === "function"
+      ? prototype
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function withReason(error: Error, frame: unknown): Error {
+  const { replyCode, replyText } = fieldsOf(frame);
+  if (typeof replyCode !== "number" || typeof replyText !== "string") return error;
+  const message = `Connection refused: ${replyCode} with message "${replyText}"`;
+  return Object.assign(new Error(message, { cause: error }), { code: replyCode });
+}
+
+function fieldsOf(frame: unknown): { readonly replyCode?: unknown; readonly replyText?: unknown } {
+  if (typeof frame !== "object" || frame === null || !("fields" in frame)) return {};
+  return typeof frame.fields === "object" && frame.fields !== null ? frame.fields : {};
+}

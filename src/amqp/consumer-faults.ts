@@ -1,0 +1,63 @@
+import type { Config } from "../config/load.ts";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../observability/log.ts";
+import { readReason } from "./broker-reason.ts";
+import { RepeatedCauses } from "./repeated-causes.ts";
+import { QueueMisfitError } from "./topology.ts";
+
+/** Queues that fail for one cause within so many milliseconds share a line. */
+const GATHERING = 200;
+
+/** Why a queue is not consumed. */
+interface Fault {
+  readonly queue: string;
+  readonly error: unknown;
+  /** Whether its channel was in service, and the broker closed it. */
+  readonly wasOpen: boolean;
+}
+
+/** Logs why queues are not consumed: each cause once, with all queues that it stops. */
+export class ConsumerFaults {
+  readonly #amqp: Config["amqp"];
+  readonly #log: Log;
+  readonly #byQueue = new Map<string, RepeatedCauses>();
+  #gathered = new Map<string, (Fault & { readonly repeated: number | undefined })[]>();
+
+  constructor({ amqp, log }: { readonly amqp: Config["amqp"]; readonly log: Log }) {
+    this.#amqp = amqp;
+    this.#log = log;
+  }
+
+  /** Notes a fault of a queue; `isNew` says that the queue was consumed for a while before. */
+  report(fault: Fault, { isNew }: { readonly isNew: boolean }): void {
+    const { queue, error, wasOpen } = fault;
+    const known = this.#byQueue.get(queue) ?? new RepeatedCauses();
+    this.#byQueue.set(queue, known);
+    if (isNew) known.clear();
+    // What differs from one queue to the next in one cause is the queue's name.
+    const cause = `${wasOpen}: ${messageOf(error).replaceAll(`'${queue}'`, "''")}`;
+    const { isNews, repeated } = known.note(cause);
+    if (!isNews) return;
+    if (this.#gathered.size === 0) setTimeout(() => this.#flush(), GATHERING).unref();
+    this.#gathered.set(cause, [...(this.#gathered.get(cause) ?? []), { ...fault, repeated }]);
+  }
+
+  #flush(): void {
+    const gathered = this.#gathered;
+    this.#gathered = new Map();
+    for (const faults of gathered.values()) this.#write(faults);
+  }
+
+  #write(faults: readonly (Fault & { readonly repeated: number | undefined })[]): void {
+    const [first] = faults;
+    if (first === undefined) return;
+    const { queue, error, wasOpen, repeated } = first;
+    const queues = faults.length === 1 ? undefined : faults.map((fault) => fault.queue);
+    const { code, reason, advice } = readReason(error, this.#amqp) ?? {};
+    const why =
+      error instanceof QueueMisfitError ? error.difference : reason === undefined ? { err: error } : {};
+    const fields = { queue, queues, repeated, code, reason, advice, ...why };
+    if (wasOpen) this.#log.warn(fields, "the broker closed the channel");
+    else this.#log.error(fields, "cannot consume the queue, trying again");
+  }
+}
