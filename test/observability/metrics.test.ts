@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { queueNames } from "../../src/config/queues.ts";
 import { ERRORS } from "../../src/errors.ts";
@@ -177,6 +178,16 @@ test("the process's own metrics are there, the event loop's lag among them", asy
     assert.ok(names.includes(name), name);
 });
 
+test("the versions of authmq and Node are the labels of a gauge that is 1", async () => {
+  await using worker = await start();
+  const { value } = await scrape(worker.port);
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const node = process.versions.node;
+  assert.equal(value(`authmq_build_info{version="${version}",node="${node}"}`), 1);
+});
+
 test("every metric has a help text and a type, and no other begins with authmq_", async () => {
   await using worker = await start();
   const { port } = worker;
@@ -195,8 +206,11 @@ test("every metric has a help text and a type, and no other begins with authmq_"
     const name = key.replace(/\{.*/, "");
     assert.ok(types.has(name) || types.get(name.replace(/_(bucket|sum|count)$/, "")) === "histogram", key);
   }
-  for (const [name, type] of types)
-    if (name.startsWith("authmq_")) assert.equal(name.endsWith("_total"), type === "counter", name);
+  // OpenMetrics: this suffix is a counter's; those of histograms are for histograms alone.
+  for (const [name, type] of types) {
+    assert.equal(name.endsWith("_total"), type === "counter", name);
+    assert.doesNotMatch(name, /_(?:count|sum|bucket)$/);
+  }
 });
 
 test("workers of one process count each for itself", async () => {

@@ -94,7 +94,9 @@ export function noteFile(place: string, descriptor: number): void {
   if (folder === undefined || process.platform !== "linux") return; // only there a descriptor leads to its file
   const path = readlinkSync(`/proc/self/fd/${descriptor}`);
   try {
-    linkSync(path, pathOf(`${place} ${statSync(path).ino}`));
+    const file = statSync(path);
+    // A FIFO keeps nothing to search, and whoever opens it to read waits for a writer.
+    if (file.isFile()) linkSync(path, pathOf(`${place} ${file.ino}`));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
