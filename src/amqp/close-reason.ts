@@ -6,8 +6,8 @@ type StepCallback = (error: Error | null, frame?: unknown) => void;
 
 /** What amqplib's connection has for its handshake; not in its types. */
 interface Handshake {
-  step(callback: StepCallback): void;
-  open(fields: unknown, callback: OpenCallback): void;
+  step: (this: Handshake, callback: StepCallback) => void;
+  open: (this: Handshake, fields: unknown, callback: OpenCallback) => void;
 }
 
 /**

@@ -96,7 +96,7 @@ export async function probeCapacity(
   node: BrokerNode,
   channels: readonly number[],
   timeout: number,
-): Promise<unknown> {
+): Promise<Error | undefined> {
   const models: ChannelModel[] = [];
   let closed: Error | undefined;
   try {
@@ -108,7 +108,7 @@ export async function probeCapacity(
     }
     return undefined;
   } catch (error) {
-    return closed ?? error;
+    return closed ?? (error instanceof Error ? error : new Error(String(error)));
   } finally {
     await Promise.all(models.map((model) => model.close().catch(() => undefined)));
   }

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { type Config, loadConfig } from "../config/load.ts";
 import { brokerFindings } from "./doctor/broker.ts";
+import { certificateFindings } from "./doctor/certificates.ts";
 import { configurationFindings } from "./doctor/configuration.ts";
 import { databaseFindings } from "./doctor/database.ts";
 import { directoryFindings } from "./doctor/directory.ts";
@@ -47,6 +48,7 @@ async function examine(file: string | undefined, config: Config): Promise<Findin
     databaseFindings(config),
     directoryFindings(config.directory, config.app),
     kerberosFindings(config.kerberos),
+    certificateFindings(file, config),
   ]);
   return [...configurationFindings(file, config.origins), ...findings.flat()];
 }

@@ -14,7 +14,7 @@ interface GuardedOutput {
  */
 export function guardOutput(): GuardedOutput {
   let failure: Error | undefined;
-  process.stdout.on("error", (error) => (failure ??= error));
+  process.stdout.on("error", (error: Error) => (failure ??= error));
   process.stderr.on("error", () => undefined);
   return {
     async finish() {

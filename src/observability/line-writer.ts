@@ -92,7 +92,7 @@ function openNonBlocking(): number {
     return openSync(`/proc/self/fd/${STDERR}`, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
   } catch {
     // A socket (journald), another user's pipe, or no /proc. Node's own stream makes the shared descriptor non-blocking.
-    void process.stderr.writable;
+    process.stderr.write("");
     return STDERR;
   }
 }

@@ -232,7 +232,7 @@ describe("the log level", () => {
 
       setLevel(group, "loud");
       group.supervisor.kill("SIGHUP");
-      await waitUntil("the fault", () => group.lines(NOT_READ).length === workers, { seconds: 20 });
+      await waitUntil("the fault", () => group.lines(NOT_READ).length > 0, { seconds: 20 });
       const [{ faults = [] } = {}] = group.lines(NOT_READ) as { faults?: { path: string }[] }[];
       assert.deepEqual(
         faults.map(({ path }) => path),

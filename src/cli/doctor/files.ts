@@ -35,18 +35,33 @@ export function fileFindings(on: ReturnType<typeof findingsOn>, files: readonly 
 
 /** The files that hold private keys and shared secrets; the configuration was found to be in order before. */
 export function keyFiles(file: string | undefined): string[] {
+  const { own, issuers, folder } = readKeySettings(file);
+  const shared = issuers.filter(({ methods }) => methods.some(isSymmetric)).map(({ secret }) => secret);
+  return [...own, ...shared].flatMap((secret) =>
+    secret.type === "keyfile" ? resolve(folder, secret.value) : [],
+  );
+}
+
+/** The PEM texts of keys, each with where it stands in the configuration. A key may be given as a certificate. */
+export function readKeyTexts(file: string | undefined): (readonly [name: string, text: string])[] {
+  const { own, issuers, folder } = readKeySettings(file);
+  const named = [
+    ...own.map((secret) => ["jwt_creation", secret] as const),
+    ...issuers.map(({ name, secret }) => [`jwt_validation (${name})`, secret] as const),
+  ];
+  return named.flatMap(([name, secret]) => {
+    const { type, value } = secret;
+    if (type === "keyfile") return [[name, readFileSync(resolve(folder, value), "latin1")] as const];
+    return [[name, type === "plain" ? value : Buffer.from(value, "base64").toString("latin1")] as const];
+  });
+}
+
+function readKeySettings(file: string | undefined) {
   const raw: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"));
   const overlay = overlayEnvironment(z.record(z.string(), z.unknown()).parse(raw), process.env, new Faults());
-  const { jwt_creation: own, jwt_validation: issuers } = configSchema.parse(overlay.raw);
-  const shared = issuers.filter(({ methods }) => methods.some(isSymmetric));
-  const folder = file === undefined ? "." : dirname(file);
-  const secrets = [
-    own?.secret,
-    own?.fingerprint_key,
-    own?.keys?.active,
-    own?.keys?.next,
-    ...(own?.keys?.retiring ?? []),
-    ...shared.map(({ secret }) => secret),
-  ];
-  return secrets.flatMap((secret) => (secret?.type === "keyfile" ? resolve(folder, secret.value) : []));
+  const { jwt_creation, jwt_validation: issuers } = configSchema.parse(overlay.raw);
+  const { secret, fingerprint_key, keys } = jwt_creation ?? {};
+  const secrets = [secret, fingerprint_key, keys?.active, keys?.next, ...(keys?.retiring ?? [])];
+  const own = secrets.filter((one) => one !== undefined);
+  return { own, issuers, folder: file === undefined ? "." : dirname(file) };
 }
