@@ -76,6 +76,45 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     );
   });
 
+  test("users whose names username_regex rejects are counted and named", async () => {
+    for (const name of ["j.doe", "bo", "PC1$"]) await openldap.addUser(name, "correct horse");
+    try {
+      const { code, of } = await look();
+      assert.equal(code, 0);
+      const line = of("directory")
+        .split("\n")
+        .find((one) => one.includes("username_regex"));
+      assert.match(
+        line ?? "",
+        /^warn: .* rejects 2 of the 3 users looked at on \S+, .*: (j\.doe, bo|bo, j\.doe) \| Set app_/,
+      );
+      const fitting = await installed.diagnose({
+        app_config: { username_regex: "[a-zA-Z0-9._-]{1,64}" },
+        ldap_settings: {
+          address: openldap.url,
+          base_dn: openldap.baseDn,
+          bind_dn: openldap.serviceDn,
+          bind_password: openldap.servicePassword,
+        },
+      });
+      assert.doesNotMatch(fitting.of("directory"), /username_regex/);
+    } finally {
+      for (const name of ["j.doe", "bo", "PC1$"]) await openldap.deleteEntry(openldap.dnOf(name));
+    }
+  });
+
+  test("a refused password of the service account is not sent to the next server", async () => {
+    // Two addresses of one server.
+    const other = openldap.url.replace("127.0.0.1", "localhost");
+    const { code, of } = await look({ address: [openldap.url, other], bind_password: "a wrong password" });
+    assert.equal(code, 1);
+    assert.equal(of("directory").match(/refuses the service account/g)?.length, 1);
+    assert.match(
+      of("directory"),
+      /^warn: the service account was not tried on ldap:\/\/localhost:\d+, .* \| Correct/m,
+    );
+  });
+
   test("names that the directory does not understand fail with the key to check", async () => {
     const { code, of } = await installed.diagnose({ ldap_settings: { address: openldap.url } });
     assert.equal(code, 1);

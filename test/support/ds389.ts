@@ -1,0 +1,61 @@
+import { after, before } from "node:test";
+import type { Entry } from "ldapts";
+import { LOGIN_GROUP, PASSWORD } from "./directory.ts";
+import { type AccountOptions, withClient } from "./servers/directories.ts";
+import { type Ds389, startDs389 } from "./servers/ds389.ts";
+import { Scratch } from "./servers/scratch.ts";
+import { UNTHROTTLED } from "./unthrottled.ts";
+import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
+
+export { PASSWORD };
+
+/** A 389 Directory Server for the tests of one suite, and workers on it. */
+export interface TestDs389 {
+  readonly ds: Ds389;
+  /** A worker with a service account that searches, unless the settings say otherwise. */
+  readonly start: (ldapSettings?: object, database?: DatabaseKind) => Promise<TestWorker>;
+  /** Adds a user who may log in; gives the DN. */
+  readonly add: (name: string, groups?: readonly string[], options?: AccountOptions) => Promise<string>;
+  /** The attributes of an entry, as the directory's administrator sees them. */
+  readonly readAsRoot: (dn: string, attributes: string[]) => Promise<Entry>;
+}
+
+/** A directory of its own for the suite in which it is called. */
+export function useDs389(): TestDs389 {
+  const scratch = new Scratch();
+  let server: Ds389 | undefined;
+  before(async () => {
+    server = await startDs389(scratch);
+  });
+  after(() => scratch.close());
+  return {
+    get ds() {
+      return server!;
+    },
+    start: (ldapSettings = {}, database = "sqlite") =>
+      startWorker({
+        database,
+        config: {
+          ldap_settings: {
+            address: server!.url,
+            base_dn: server!.baseDn,
+            user_filter: "(&(objectClass=inetOrgPerson)(uid={username}))",
+            domain: "example.com",
+            bind_dn: server!.serviceDn,
+            bind_password: server!.servicePassword,
+            ...ldapSettings,
+          },
+          app_config: { bcrypt_cost: 4, login_throttle: UNTHROTTLED },
+        },
+      }),
+    add: (name, groups = [], more = {}) =>
+      server!.addPerson(name, PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
+    async readAsRoot(dn, attributes) {
+      const { url, rootDn, rootPassword } = server!;
+      const { searchEntries } = await withClient({ url, dn: rootDn, password: rootPassword }, (client) =>
+        client.search(dn, { scope: "base", attributes }),
+      );
+      return searchEntries[0]!;
+    },
+  };
+}
