@@ -53,10 +53,13 @@ export class ConsumerFaults {
     if (first === undefined) return;
     const { queue, error, wasOpen, repeated } = first;
     const queues = faults.length === 1 ? undefined : faults.map((fault) => fault.queue);
-    const { code, reason, advice } = readReason(error, this.#amqp) ?? {};
+    const known = readReason(error, this.#amqp);
+    const difference = error instanceof QueueMisfitError ? error.difference : {};
     const why =
-      error instanceof QueueMisfitError ? error.difference : reason === undefined ? { err: error } : {};
-    const fields = { queue, queues, repeated, code, reason, advice, ...why };
+      known === undefined
+        ? { ...difference, err: error }
+        : { code: known.code, reason: known.reason, advice: known.advice };
+    const fields = { queue, queues, repeated, ...why };
     if (wasOpen) this.#log.warn(fields, "the broker closed the channel");
     else this.#log.error(fields, "cannot consume the queue, trying again");
   }

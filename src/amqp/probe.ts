@@ -188,7 +188,7 @@ async function withChannel(
     await channel.close();
     return undefined;
   } catch (error) {
-    if (readCode(error) === undefined) throw error;
+    if (readCode(error) === undefined && !(error instanceof QueueMisfitError)) throw error;
     return error;
   }
 }

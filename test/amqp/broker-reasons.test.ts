@@ -97,9 +97,9 @@ describe("why the broker closes a connection", () => {
   });
 
   test("is logged once for each connection when the vhost or the user has too few of them", async () => {
-    for (const of of ["vhost", "user"] as const) {
+    for (const scope of ["vhost", "user"] as const) {
       await using limited = await startLimited();
-      await limited.user.limit(of, "max-connections", 1);
+      await limited.user.limit(scope, "max-connections", 1);
       const { worker, started } = await limited.begin();
       await waitUntil("the refusal", () => (faults(limited).length > 0 ? true : undefined), BUSY);
       await waitUntil("readiness that says so", async () =>
@@ -108,8 +108,8 @@ describe("why the broker closes a connection", () => {
       const [line] = faults(limited);
       assert.equal(line?.msg, "the broker refuses the connection, trying again");
       assert.match(String(line?.["reason"]), /connection limit \(1\) is reached/);
-      assert.match(String(line?.["advice"]), new RegExp(`rabbitmqctl set_${of}_limits .*max-connections`));
-      await limited.user.limit(of, "max-connections");
+      assert.match(String(line?.["advice"]), new RegExp(`rabbitmqctl set_${scope}_limits .*max-connections`));
+      await limited.user.limit(scope, "max-connections");
       await started;
       const purposes = faults(limited).map(({ purpose }) => purpose);
       assert.equal(new Set(purposes).size, purposes.length, "once for each connection");
