@@ -9,7 +9,7 @@ export function assertUsable(state: SchemaState, config: DbConfig): void {
 }
 
 /** Why this version must not touch the database that is configured, and what to do; undefined where it may. */
-export function schemaFault(state: SchemaState, config: DbConfig): ConfigFault | undefined {
+function schemaFault(state: SchemaState, config: DbConfig): ConfigFault | undefined {
   const path = config.dialect === "sqlite" ? "db_settings.file" : "db_settings.database";
   const { what, advice } = refusalOf(state, config) ?? {};
   return what === undefined ? undefined : { path, msg: `${what}; nothing was written. ${advice}` };

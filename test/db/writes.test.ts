@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { sql } from "kysely";
+import { databaseFindings } from "../../src/cli/doctor/database.ts";
+import { type Config, parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { MIGRATIONS } from "../../src/db/migrations/index.ts";
+import { assertWritable } from "../../src/db/writes.ts";
+import { newFolder } from "../support/cli.ts";
+import { scratchFolder } from "../support/env.ts";
+import { DATABASES } from "../support/worker.ts";
+import { useOwnServer } from "./own-server.ts";
+import { emptyDatabase } from "./raw-database.ts";
+
+const server = useOwnServer();
+after(() => server.restoreSettings());
+
+const configOf = (raw: object): Config =>
+  parseConfig({ ...raw }, { keys: true, env: {}, folder: scratchFolder });
+
+/** What doctor says fails, as `message | advice`. */
+async function failures(config: Config): Promise<string[]> {
+  const findings = await databaseFindings(config);
+  return findings
+    .filter(({ status }) => status === "fail")
+    .map(({ msg, advice }) => `${msg} | ${advice ?? ""}`);
+}
+
+for (const database of DATABASES) {
+  test(`the probe of writes on ${database} leaves no row, and may run beside another one`, async () => {
+    await using empty = await emptyDatabase(database);
+    const config = configOf(empty.raw);
+    await migrate(config.db);
+    await using db = openDatabase(config.db);
+    // On MySQL a deadlock would show here, and end a request elsewhere.
+    const deadlocks = new Set<unknown>();
+    const probes = Array.from({ length: 20 }, () =>
+      assertWritable(db, config.db).catch((error: unknown) => deadlocks.add(error)),
+    );
+    await Promise.all(probes);
+    assert.deepEqual([...deadlocks], []);
+    assert.deepEqual(await db.selectFrom("event").selectAll().execute(), []);
+    assert.deepEqual(await failures(config), []);
+  });
+}
+
+test("a user who lacks a right, and a server that is read-only, are found by the probe and by doctor", async () => {
+  const own = await server.createDatabase();
+  await using empty = await emptyDatabase("sqlite");
+  const config = configOf({ ...empty.raw, db_settings: { ...own, timeout_ms: 30_000 } });
+  await migrate(config.db);
+  assert.deepEqual(await failures(config), []);
+  await server.set("read_only", 1);
+  assert.match(
+    (await failures(config)).join(),
+    /^the database takes no writes: .*read-only.* \| It is set read_only/,
+  );
+  await server.set("read_only", 0);
+  await server.execute(`revoke all on ${own.database}.* from ${own.user}@'%'`);
+  for (const rights of ["select", "select, insert, update"]) {
+    await server.execute(`grant ${rights} on ${own.database}.* to ${own.user}@'%'`);
+    assert.match(
+      (await failures(config)).join(),
+      /^the database takes no writes: (?:INSERT|DELETE) command denied .* \| Give it rights: GRANT/,
+      rights,
+    );
+  }
+});
+
+test("an account without the right to create tables may run migrate where nothing is to be done", async () => {
+  const own = await server.createDatabase();
+  await using empty = await emptyDatabase("sqlite");
+  const config = configOf({ ...empty.raw, db_settings: { ...own, timeout_ms: 30_000 } });
+  await migrate(config.db);
+  await server.execute(`revoke all on ${own.database}.* from ${own.user}@'%'`);
+  await server.execute(`grant select on ${own.database}.* to ${own.user}@'%'`);
+  assert.deepEqual(await migrate(config.db), []);
+});
+
+test("a server without room for prepared statements is UNAVAILABLE, with what to raise, and used again", async () => {
+  const own = await server.createDatabase();
+  const db_settings = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
+  await migrate(db_settings);
+  await using db = openDatabase(db_settings);
+  const look = (): Promise<unknown> => sql`select ${"x"} as x`.execute(db);
+  await server.set("max_prepared_stmt_count", 0);
+  await assert.rejects(look(), {
+    code: "UNAVAILABLE",
+    message: /max_prepared_stmt_count.*: raise the server's/,
+  });
+  await server.restoreSettings();
+  await look();
+});
+
+test("a migration that was killed before it was written down goes on", async () => {
+  const own = await server.createDatabase();
+  const config = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
+  const all = Object.entries(MIGRATIONS);
+  for (const killed of ["0010-lease", "0008-rpc-inbox-by-age", "0006-token-validated-at"]) {
+    const made = all.filter(([name]) => name <= killed);
+    await server.execute(`drop database ${own.database}`);
+    await server.execute(`create database ${own.database}`);
+    await using db = openDatabase(config);
+    const run = (statement: string) => sql.raw(statement).execute(db);
+    await run(
+      "create table authmq_migration (name varchar(255) primary key, timestamp varchar(255) not null)",
+    );
+    for (const [name, { mysql }] of made) {
+      assert.ok(typeof mysql === "string");
+      await run(mysql);
+      if (name !== killed)
+        await run(`insert into authmq_migration values ('${name}', '2026-01-01T00:00:00.000Z')`);
+    }
+    assert.deepEqual(
+      await migrate(config),
+      all.map(([name]) => name).filter((name) => name >= killed),
+    );
+  }
+});
+
+const folder = join(newFolder(), "small");
+mkdirSync(folder);
+const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]).status === 0;
+after(() => mounted && spawnSync("umount", ["-l", folder]));
+
+test("a full disk under SQLite is found by the probe and by doctor, and so is room again", {
+  skip: mounted ? false : "this user may not mount a file system of two megabytes",
+}, async () => {
+  await using empty = await emptyDatabase("sqlite");
+  const file = join(folder, "authmq.db");
+  const config = configOf({ ...empty.raw, db_settings: { dialect: "sqlite", file } });
+  await migrate(config.db);
+  await using db = openDatabase(config.db);
+  await assertWritable(db, config.db);
+  const ballast = join(folder, "ballast");
+  assert.throws(() => {
+    for (;;) writeFileSync(ballast, Buffer.alloc(4096), { flag: "a" });
+  }, /ENOSPC/);
+  await assert.rejects(assertWritable(db, config.db), { code: "UNAVAILABLE", message: /full/ });
+  assert.match(
+    (await failures(config)).join(),
+    /takes no writes: .*full.* \| Free space on its file system\./,
+  );
+  rmSync(ballast);
+  await assertWritable(db, config.db);
+  assert.deepEqual(await failures(config), []);
+});
