@@ -4,7 +4,7 @@ import tseslint from "typescript-eslint";
 
 /** The rooms of src from left to right: a file imports from its own room and from the rooms to its left. */
 const ROOMS = [
-  ["./src/errors.ts"],
+  ["./src/errors.ts", "./src/wire"],
   ["./src/config"],
   ["./src/observability"],
   ["./src/db"],
@@ -33,7 +33,7 @@ const zones = ROOMS.slice(0, -1).flatMap((room, step) =>
     target,
     from: [...ROOMS.slice(step + 1).flat(), ...(step < ROOMS.length - 2 ? TRANSPORT : [])],
     message:
-      "imports point one way: errors < config, observability < db, tokens < events < auth < rpc < procedures < worker < cli",
+      "imports point one way: errors, wire < config, observability < db, tokens < events < auth < rpc < procedures < worker < cli",
   })),
 );
 
@@ -127,16 +127,22 @@ export default tseslint.config(
           zones: [
             ...zones,
             {
+              target: "./src/wire",
+              from: "./src",
+              except: ["./wire"],
+              message: "wire imports nothing: worker and client share it",
+            },
+            {
               target: "./src/amqp",
               from: "./src",
-              except: ["./amqp", "./rpc/envelope.ts", "./config", "./errors.ts", "./observability"],
-              message: "amqp sees only rpc/envelope, config, errors and observability",
+              except: ["./amqp", "./wire", "./rpc/envelope.ts", "./config", "./errors.ts", "./observability"],
+              message: "amqp sees only rpc/envelope, wire, config, errors and observability",
             },
             {
               target: "./src/client",
               from: "./src",
-              except: ["./client", "./procedures", "./rpc/procedure.ts", "./errors.ts"],
-              message: "the client takes types from the procedures and nothing else",
+              except: ["./client", "./wire", "./procedures", "./rpc/procedure.ts", "./errors.ts"],
+              message: "the client takes values from wire, types from the procedures, and nothing else",
             },
           ],
         },
@@ -154,8 +160,8 @@ export default tseslint.config(
       "no-restricted-syntax": [
         "error",
         {
-          selector: "ImportDeclaration[importKind!='type'][source.value=/^\\.\\.\\u002f/]",
-          message: "of the other rooms the client takes types alone: it runs in other people's processes",
+          selector: "ImportDeclaration[importKind!='type'][source.value=/^\\.\\.\\u002f(?!wire\\u002f)/]",
+          message: "the client takes values from wire alone: it runs in other people's processes",
         },
       ],
     },

@@ -24,6 +24,7 @@ import { startUpkeep } from "./rpc/upkeep.ts";
 import type { Fingerprints } from "./tokens/fingerprint.ts";
 import type { JwkSet } from "./tokens/jwks.ts";
 import { createTokens } from "./tokens/tokens.ts";
+import { MAX_TOKEN_LENGTH } from "./wire/token-length.ts";
 
 /** Everything that answers requests, without a way for them to come in. */
 export interface Engine {
@@ -53,7 +54,9 @@ export interface Engine {
 export async function openEngine(config: Config, log: Log, metrics: Metrics): Promise<Engine> {
   const { app, signing } = config;
   if (signing === undefined) throw new ConfigError([{ path: "jwt_creation", msg: "is missing" }]);
-  let tokens = await createTokens(signing, config.issuers);
+  // No token is issued that no request has room for; a quarter of a request is left to its other fields.
+  const maxLength = Math.min(MAX_TOKEN_LENGTH, Math.floor(config.amqp.max_request_bytes * 0.75));
+  let tokens = await createTokens(signing, config.issuers, maxLength);
   const registry = createRegistry(PROCEDURES);
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app, metrics);
@@ -101,7 +104,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     },
     jwks: () => tokens.jwks(),
     async useKeys(next, issuers) {
-      tokens = await createTokens(next, issuers);
+      tokens = await createTokens(next, issuers, maxLength);
       const { issuer, validator, jwks } = tokens;
       Object.assign(services, { issuer, validator, jwks });
     },

@@ -19,6 +19,10 @@ export const ERRORS = {
     resp: 409,
     msg: "the user's groups may do more on the broker than a token can say",
   },
+  TOKEN_TOO_LARGE: {
+    resp: 409,
+    msg: "the token would be too long to be accepted; for an access token name the groups that it needs in groups",
+  },
   LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
   REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
   TOO_MANY_ATTEMPTS: { resp: 429, msg: "too many failed logins; try again in retry_after seconds" },
@@ -63,6 +67,11 @@ export class AppError extends Error {
     this.fields = options.fields;
     this.reference = options.reference;
     this.retryAfter = options.retryAfter;
+  }
+
+  /** What the log says beyond the sentence of the table, if anything. */
+  get detail(): string | undefined {
+    return this.message === ERRORS[this.code].msg ? undefined : this.message;
   }
 
   /** The code that goes into `resp_code`. */

@@ -13,8 +13,8 @@ const MAX_NAME = 100;
 export const together = { when: (): boolean => true };
 
 /** Text as JSON may carry it, but no half characters: written as UTF-8, two of them would become the same. */
-function text(): z.ZodString {
-  return z.string("must be a string").refine((value) => value.isWellFormed(), {
+export function text(error = "must be a string"): z.ZodString {
+  return z.string(error).refine((value) => value.isWellFormed(), {
     error: "must be well-formed Unicode",
     abort: true,
   });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { QueueName } from "../config/queues.ts";
 import { readingUntil } from "../db/reads.ts";
-import { Abandoned, AppError, ERRORS } from "../errors.ts";
+import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { emptyNotes, logRequest, type RequestEnd, type RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
@@ -111,7 +111,7 @@ function toKnown(error: unknown, queue: QueueName, notes: RequestNotes, log: Log
   if (error instanceof Abandoned) return error;
   if (error instanceof AppError) {
     // While a dependency is away every request says so: where it happened tells nothing.
-    if (error.message !== ERRORS[error.code].msg) notes.reason = error.message;
+    if (error.detail !== undefined) notes.reason = error.detail;
     return error;
   }
   const reference = randomUUID();

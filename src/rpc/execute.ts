@@ -99,6 +99,7 @@ async function once(
       throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
     }
     if (error instanceof AppError && isAnswer(error)) {
+      if (error.detail !== undefined) underway.notes.reason = error.detail;
       const earlier = await inbox.refuse(about, error, underway.deadline.left);
       return earlier === undefined
         ? failureEnvelope(error)

@@ -11,6 +11,7 @@ const OUTCOMES: Partial<Record<ErrorCode, Outcome>> = {
   INVALID_CREDENTIALS: "failed",
   IDEMPOTENCY_CONFLICT: "failed",
   ACCOUNT_NOT_ACTIVATED: "succeeded",
+  TOKEN_TOO_LARGE: "succeeded",
 };
 
 interface Guess {

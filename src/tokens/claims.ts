@@ -18,14 +18,15 @@ const registered = z.object({
   exp: numericDate,
 });
 
-/** The claims of an ID token that is checked here; its groups and ip are there for the holder. */
-export const idClaims = registered.extend({ groups: z.array(z.string()), ip: z.string() });
+/** The claims of an ID token that is checked here; a long list of groups is left out. */
+export const idClaims = registered.extend({ groups: z.array(z.string()).optional(), ip: z.string() });
 
 /** The claims of an access token (RFC 9068); `user` says the same as `sub`. */
 export const accessClaims = registered
   .extend({
     user: z.string().optional(),
     groups: z.array(z.string()),
+    limited: z.boolean().optional().catch(undefined),
     vhost: z.string().optional(),
     aud: z.union([z.string(), z.array(z.string())]).optional(),
     jti: z.string().optional().catch(undefined),

@@ -1,7 +1,5 @@
 import { parseJson } from "../config/json.ts";
-
-/** The longest token that is looked at, in characters. */
-const MAX_LENGTH = 16_384;
+import { MAX_TOKEN_LENGTH } from "../wire/token-length.ts";
 
 /** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */
 const REFUSED_MEMBERS = ["crit", "jwk", "jku", "x5u", "x5c", "b64"];
@@ -19,7 +17,7 @@ export interface UnverifiedToken {
 
 /** Reads a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when anything about it is unusual. */
 export function readCompact(text: string): UnverifiedToken | undefined {
-  if (text.length > MAX_LENGTH) return undefined;
+  if (text.length > MAX_TOKEN_LENGTH) return undefined;
   const parts = text.split(".");
   if (parts.length !== 3 || !parts.every(isCanonicalBase64url)) return undefined;
   try {

@@ -1,8 +1,13 @@
 import { createHmac, type KeyObject, randomUUID } from "node:crypto";
 import type { SigningConfig, SigningKey } from "../config/issuers.ts";
 import type { SignMethod } from "../config/sections/jwt.ts";
+import { AppError } from "../errors.ts";
+import { MAX_TOKEN_LENGTH } from "../wire/token-length.ts";
 import { keyIdOf } from "./jwks.ts";
 import { encodePart, signCompact } from "./jws.ts";
+
+/** An ID token lists groups only as long as it is not longer than this, in characters: no reader needs them from it. */
+const MAX_ID_TOKEN_WITH_GROUPS = 8192;
 
 /** The user that a token speaks of. */
 export interface Subject {
@@ -10,7 +15,14 @@ export interface Subject {
   readonly groups: readonly string[];
 }
 
-/** Signs this installation's tokens. */
+/** An ID token as it was issued. */
+export interface IssuedIdToken {
+  readonly text: string;
+  /** Whether it lists the groups. */
+  readonly listsGroups: boolean;
+}
+
+/** Signs this installation's tokens; throws TOKEN_TOO_LARGE for one that its readers would refuse. */
 export interface TokenIssuer {
   /** The `iss` claim of every token that it signs. */
   readonly name: string;
@@ -19,26 +31,38 @@ export interface TokenIssuer {
   /** Tells the key that signs from all others: its thumbprint (RFC 7638), or a digest under a shared secret. */
   readonly signerId: string;
   /**
-   * A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. Signed by
-   * the key with this `signerId` where there still is one: then it is the same text each time, where the algorithm has no
-   * chance in it.
+   * A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. It lists
+   * the groups unless they would make it longer than 8 KiB. Signed by the key with this `signerId` where there still is
+   * one: then it is the same text each time, where the algorithm has no chance in it.
    */
   signIdToken(
-    subject: Subject,
+    subject: Partial<Subject> & Pick<Subject, "username">,
     token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date },
     signerId?: string,
+  ): IssuedIdToken;
+  /**
+   * A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds from `issuedAt` (now) on; `isLimited` says
+   * that the user has more groups than those.
+   */
+  signAccessToken(
+    subject: Subject,
+    token: { vhost: string; lifetime: number; issuedAt?: Date; isLimited?: boolean },
   ): string;
-  /** A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds. */
-  signAccessToken(subject: Subject, token: { vhost: string; lifetime: number }): string;
-  /** A signed token that RabbitMQ takes as a password, valid for `lifetime` seconds; nobody else takes it for anything. */
+  /**
+   * A signed token that RabbitMQ takes as a password, valid for `lifetime` seconds from `issuedAt` (now) on; nobody else
+   * accepts it. It may have any length.
+   */
   signBrokerToken(
     username: string,
-    token: { audience: string; scopes: readonly string[]; lifetime: number },
+    token: { audience: string; scopes: readonly string[]; lifetime: number; issuedAt?: Date },
   ): string;
 }
 
-/** An issuer for the configured key. */
-export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer> {
+/** An issuer for the configured key, of tokens up to so many characters. */
+export async function createIssuer(
+  signing: SigningConfig,
+  maxLength = MAX_TOKEN_LENGTH,
+): Promise<TokenIssuer> {
   const { issuer, method, key, audience } = signing;
   const keyId = await keyIdOf(key);
   const ring = new Map<string, SigningKey>();
@@ -48,7 +72,7 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
   const [accessHeader, brokerHeader] = [headerOf("at+jwt"), headerOf("rabbitmq+jwt")];
   const aud = audience === undefined ? {} : { aud: audience };
   const encodeClaims = (
-    { username, groups }: Subject,
+    { username, groups }: Partial<Subject> & Pick<Subject, "username">,
     claims: Readonly<Record<string, unknown>>,
     issuedAt: number,
     expires: number,
@@ -56,7 +80,7 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
     encodePart({
       iss: issuer,
       sub: username,
-      groups,
+      groups, // no claim where it is undefined
       ...claims,
       iat: issuedAt,
       nbf: issuedAt,
@@ -69,23 +93,43 @@ export async function createIssuer(signing: SigningConfig): Promise<TokenIssuer>
     signIdToken(subject, { tokenId, ip, issuedAt, validUntil }, signer) {
       const by = (signer === undefined ? undefined : ring.get(signer)) ?? signing;
       const header = encodePart({ alg: by.method, typ: "id+jwt", kid: tokenId.toString() });
-      const claims = encodeClaims(subject, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
-      return signCompact(header, claims, by.method, by.key);
+      const { username, groups } = subject;
+      const sign = (about: typeof subject, limit: number): string | undefined => {
+        const claims = encodeClaims(about, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
+        if (header.length + claims.length > limit) return undefined; // saves the signature
+        const text = signCompact(header, claims, by.method, by.key);
+        return text.length > limit ? undefined : text;
+      };
+      const full = groups && sign(subject, Math.min(MAX_ID_TOKEN_WITH_GROUPS, maxLength));
+      if (full !== undefined) return { text: full, listsGroups: true };
+      const text = sign({ username }, maxLength);
+      if (text === undefined) throw tooLarge(0, maxLength);
+      return { text, listsGroups: false };
     },
-    signAccessToken(subject, { vhost, lifetime }) {
-      const now = inSeconds(new Date());
-      const more = { user: subject.username, vhost, jti: randomUUID(), ...aud };
+    signAccessToken(subject, { vhost, lifetime, issuedAt = new Date(), isLimited = false }) {
+      const now = inSeconds(issuedAt);
+      const limited = isLimited ? { limited: true } : {};
+      const more = { user: subject.username, ...limited, vhost, jti: randomUUID(), ...aud };
       const claims = encodeClaims(subject, more, now, endOf(now, lifetime));
-      return signCompact(accessHeader, claims, method, key);
+      const text = signCompact(accessHeader, claims, method, key);
+      if (text.length > maxLength) throw tooLarge(subject.groups.length, maxLength);
+      return text;
     },
-    signBrokerToken(username, { audience: broker, scopes, lifetime }) {
-      const now = inSeconds(new Date());
+    signBrokerToken(username, { audience: broker, scopes, lifetime, issuedAt = new Date() }) {
+      const now = inSeconds(issuedAt);
       const times = { iat: now, nbf: now, exp: endOf(now, lifetime) };
       const scope = scopes.join(" "); // RFC 8693 section 4.2
       const claims = { iss: issuer, sub: username, aud: broker, ...times, jti: randomUUID(), scope };
       return signCompact(brokerHeader, encodePart(claims), method, key);
     },
   };
+}
+
+function tooLarge(groups: number, maxLength: number): AppError {
+  return new AppError(
+    "TOKEN_TOO_LARGE",
+    `a token with ${groups} groups is longer than ${maxLength} characters`,
+  );
 }
 
 function endOf(now: number, lifetime: number): number {

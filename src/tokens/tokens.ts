@@ -12,13 +12,14 @@ export interface Tokens {
   readonly fingerprints: Fingerprints;
 }
 
-/** Signs and verifies with these keys. */
+/** Signs and verifies with these keys; what it signs has at most so many characters. */
 export async function createTokens(
   signing: SigningConfig,
   issuers: readonly IssuerConfig[],
+  maxLength?: number,
 ): Promise<Tokens> {
   return {
-    issuer: await createIssuer(signing),
+    issuer: await createIssuer(signing, maxLength),
     validator: createValidator(signing, issuers),
     jwks: await createJwks(signing),
     fingerprints: createFingerprints(signing.fingerprintKey ?? signing.key),

@@ -36,7 +36,7 @@ export interface TokenValidator {
 export interface VerifiedToken {
   readonly typ: "at+jwt" | "id+jwt";
   readonly claims: Pick<z.output<typeof idClaims>, keyof Times | "iss" | "sub" | "groups"> &
-    Partial<Pick<z.output<typeof accessClaims>, "vhost" | "aud" | "jti">>;
+    Partial<Pick<z.output<typeof accessClaims>, "limited" | "vhost" | "aud" | "jti">>;
 }
 
 const TOKEN_ID = /^(?:0|[1-9]\d{0,18})$/;

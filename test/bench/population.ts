@@ -63,7 +63,7 @@ export async function idTokenOf({ signing }: Config, username: string, groupsEac
   if (signing === undefined) throw new Error("a configuration without a signing key");
   const issuer = await createIssuer(signing);
   const groups = Array.from({ length: groupsEach }, (_, index) => groupName(index));
-  return issuer.signIdToken(
+  const { text } = issuer.signIdToken(
     { username, groups },
     {
       tokenId: tokenIdOf(username),
@@ -72,6 +72,7 @@ export async function idTokenOf({ signing }: Config, username: string, groupsEac
       validUntil: new Date(Date.now() + 86_400_000),
     },
   );
+  return text;
 }
 
 /** The id of a populated user's session. */

@@ -107,5 +107,5 @@ test("the client is typed by the procedures, and takes nothing of them along", (
     encoding: "utf8",
   });
   assert.equal(stderr, "");
-  assert.deepEqual(JSON.parse(stdout), ["amqplib", "client", "jose"]);
+  assert.deepEqual(JSON.parse(stdout), ["amqplib", "client", "jose", "wire"]);
 });

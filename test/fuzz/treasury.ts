@@ -104,7 +104,7 @@ async function forgeries(
     critical: await craft({ ...header, crit: ["x-odd"], "x-odd": true }, claims(), key),
     "no-type": await craft({ alg: method }, claims(), key),
     endless: await craft(header, asText(`"exp":${String(claims()["exp"])}`, '"exp":1e999'), key),
-    huge: await craft(header, claims({ filler: "x".repeat(16_400) }), key),
+    huge: await craft(header, claims({ filler: "x".repeat(32_800) }), key),
     deep: await craft(header, asText('"HERE"', "[".repeat(5000) + "]".repeat(5000)), key),
     list: await craft(header, "[]", key),
     "other-kid": await craft({ alg: method, typ: "id+jwt", kid: "1" }, claims({ ip: "*" }), key),

@@ -100,7 +100,18 @@ export const moment = new Matcher(
 );
 
 /** A JWS in compact form. */
-export const aToken = new Matcher(
+const aToken = new Matcher(
   "a token",
   (value) => typeof value === "string" && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value),
 );
+
+const ends = {
+  expires_at: moment,
+  expires_in: new Matcher("a whole number of seconds", Number.isSafeInteger),
+};
+
+/** 200 of a login. */
+export const LOGGED_IN = ok({ id_token: aToken, ...ends });
+
+/** 200 of an exchange for an access token. */
+export const EXCHANGED = ok({ access_token: aToken, ...ends });

@@ -36,7 +36,7 @@ async function signedBy(key: RingKey): Promise<{ access: string; id: string }> {
   const validUntil = new Date(Date.now() + HOUR);
   return {
     access: issuer.signAccessToken(subject, { vhost: "prod", lifetime: 3600 }),
-    id: issuer.signIdToken(subject, { tokenId: 1n, ip: "*", issuedAt: new Date(), validUntil }),
+    id: issuer.signIdToken(subject, { tokenId: 1n, ip: "*", issuedAt: new Date(), validUntil }).text,
   };
 }
 

@@ -72,5 +72,11 @@ export const amqpSettings = z.strictObject({
     .enum(QUEUE_PROFILES)
     .default("durable")
     .describe("how the queues are declared; `transient` is as py_auth_micro does"),
-  max_request_bytes: z.int().min(1024).default(65_536).describe("a longer request is answered 413"),
+  max_request_bytes: z
+    .int()
+    .min(1024)
+    .default(65_536)
+    .describe(
+      "a longer request is answered 413; a token has at most three quarters of it, and 32768 characters",
+    ),
 });

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { brokerScopes, type BrokerTokenConfig } from "../../config/broker-scopes.ts";
 import type { AppConfig } from "../../config/schema.ts";
+import type { SessionRow } from "../../db/queries/id-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import type { Subject, TokenIssuer } from "../../tokens/issuer.ts";
-import { ip } from "../fields.ts";
+import type { TokenIssuer } from "../../tokens/issuer.ts";
+import { ip, text } from "../fields.ts";
+import { endAfter, expiry, expiryOf } from "./expiry.ts";
 
 /** The broker reads a password within one frame of 4096 bytes, in which a client says much of itself as well. */
 const MAX_BROKER_TOKEN = 2048;
@@ -18,40 +20,83 @@ const broker = ({ brokerTokens }: AppConfig) =>
     })
     .describe("whether to give a broker_token as well");
 
+const groups = () =>
+  z
+    .array(text("must be a group's name"), "must be a list of group names")
+    .optional()
+    .describe(
+      "the account's groups that go into the tokens, all unless given; then the access token is limited",
+    );
+
 export const getAccessToken = defineProcedure({
   name: "token",
   description: "Exchanges an ID token for a short-lived access token with the user's groups and vhost.",
   access: "id_token",
-  errors: ["ACCOUNT_NOT_ACTIVATED", "NO_BROKER_ACCESS", "BROKER_TOKEN_TOO_LARGE"],
-  input: (app) => z.object({ ip: ip(), broker: broker(app) }),
+  errors: ["ACCOUNT_NOT_ACTIVATED", "NO_BROKER_ACCESS", "BROKER_TOKEN_TOO_LARGE", "TOKEN_TOO_LARGE"],
+  input: (app) => z.object({ ip: ip(), groups: groups(), broker: broker(app) }),
   output: z.object({
     access_token: z.string(),
+    ...expiry,
     broker_token: z.string().optional().describe("a password for the broker, where one was asked for"),
   }),
-  example: { request: { ip: "192.0.2.17" }, reply: { access_token: "<access token>" } },
-  async handler({ app, issuer, lastUse, revalidate, session: presented }, { broker: wantsBroker }) {
+  example: {
+    request: { ip: "192.0.2.17", groups: ["billing"] },
+    reply: {
+      access_token: "<access token>",
+      expires_at: "2026-11-29T10:05:00.000Z",
+      expires_in: 300,
+    },
+  },
+  async handler(context, { broker: wantsBroker, groups: wanted }) {
+    const { app, issuer, lastUse, revalidate, session: presented } = context;
     if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
     const session = await revalidate(presented);
     if (session === undefined)
       throw new AppError("INVALID_TOKEN", "the session ended while the directory was asked");
+    const isLimited = wanted !== undefined;
+    const subject = isLimited ? { ...session, groups: pickGroups(session.groups, wanted) } : session;
+    const issuedAt = new Date();
+    const expires = expiryOf(
+      endAfter(issuedAt, app.access_token_valid_time * 60, session.valid_until),
+      issuedAt,
+    );
+    const lifetime = expires.expires_in;
+    if (lifetime < 1) throw new AppError("INVALID_TOKEN", "the session ends within a second");
+    const { vhost } = session;
+    const access_token = issuer.signAccessToken(subject, { vhost, lifetime, issuedAt, isLimited });
+    const more =
+      wantsBroker === true && app.brokerTokens !== undefined
+        ? { broker_token: signBrokerToken(issuer, app.brokerTokens, subject, issuedAt) }
+        : {};
     if (!(await lastUse.note(session))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
-    const lifetime = app.access_token_valid_time * 60;
-    const access_token = issuer.signAccessToken(session, { vhost: session.vhost, lifetime });
-    if (wantsBroker !== true || app.brokerTokens === undefined) return { access_token };
-    return { access_token, broker_token: signBrokerToken(issuer, app.brokerTokens, session) };
+    return { access_token, ...expires, ...more };
   },
 });
+
+/** Those of the account's groups that are wanted; throws INVALID_INPUT for any other. */
+function pickGroups(all: readonly string[], wanted: readonly string[]): string[] {
+  const known = new Set(all);
+  const other = wanted.findIndex((name) => !known.has(name));
+  if (other >= 0) {
+    const msg = `must be groups of the account, and number ${other + 1} is not`;
+    throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: "groups", msg }] });
+  }
+  const picked = new Set(wanted);
+  return all.filter((name) => picked.has(name));
+}
 
 /** Throws NO_BROKER_ACCESS or BROKER_TOKEN_TOO_LARGE. */
 function signBrokerToken(
   issuer: TokenIssuer,
   config: BrokerTokenConfig,
-  { username, groups, vhost }: Subject & { readonly vhost: string },
+  { username, groups, vhost, valid_until }: SessionRow,
+  issuedAt: Date,
 ): string {
   const scopes = brokerScopes(config, groups, vhost);
   if (scopes.length === 0) throw new AppError("NO_BROKER_ACCESS");
-  const { resourceServerId: audience, lifetime } = config;
-  const token = issuer.signBrokerToken(username, { audience, scopes, lifetime });
+  const { resourceServerId: audience } = config;
+  const { expires_in: lifetime } = expiryOf(endAfter(issuedAt, config.lifetime, valid_until), issuedAt);
+  const token = issuer.signBrokerToken(username, { audience, scopes, lifetime, issuedAt });
   if (token.length > MAX_BROKER_TOKEN)
     throw new AppError("BROKER_TOKEN_TOO_LARGE", `${scopes.length} scopes make ${token.length} characters`);
   return token;

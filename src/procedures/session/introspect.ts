@@ -16,6 +16,7 @@ const output = z.object({
   sub: z.string().optional(),
   username: z.string().optional(),
   groups: z.array(z.string()).optional(),
+  limited: z.literal(true).optional().describe("the user has more groups than those that the token lists"),
   vhost: z.string().optional(),
   aud: z.union([z.string(), z.array(z.string())]).optional(),
   jti: z.string().optional(),
@@ -77,7 +78,7 @@ async function describeAccessToken(
   { issuer, lookups }: Context,
   { typ, claims }: VerifiedToken,
 ): Promise<Described> {
-  const { iss, sub, iat, groups, vhost, aud, jti, nbf, exp } = claims;
+  const { iss, sub, iat, groups = [], limited, vhost, aud, jti, nbf, exp } = claims;
   if (iss === issuer.name) {
     const user = await lookups.account(sub);
     if (user?.activated !== 1 || isOlderThan({ issuedAt: new Date(iat * 1000) }, user))
@@ -94,6 +95,7 @@ async function describeAccessToken(
     iat,
     nbf,
     exp,
+    ...(limited === true ? { limited } : {}),
     ...(vhost === undefined ? {} : { vhost }),
     ...(aud === undefined ? {} : { aud }),
     ...(jti === undefined ? {} : { jti }),

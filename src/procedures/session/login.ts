@@ -6,8 +6,9 @@ import { repeated } from "../../db/transaction.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import type { TokenIssuer } from "../../tokens/issuer.ts";
+import type { IssuedIdToken, TokenIssuer } from "../../tokens/issuer.ts";
 import { ip, kerberosTicket, password, together, username, vhost } from "../fields.ts";
+import { endAfter, expiry, expiryOf } from "./expiry.ts";
 
 interface Given {
   readonly username?: unknown;
@@ -30,7 +31,7 @@ export const login = defineProcedure({
   remembersAnswer: true,
   hashes: true,
   asksDirectory: true,
-  errors: ["INVALID_CREDENTIALS", "ACCOUNT_NOT_ACTIVATED"],
+  errors: ["INVALID_CREDENTIALS", "ACCOUNT_NOT_ACTIVATED", "TOKEN_TOO_LARGE"],
   input: (app) =>
     z
       .object({
@@ -51,11 +52,12 @@ export const login = defineProcedure({
       .meta({ anyOf: [{ required: ["username", "password"] }, { required: ["kerberos_ticket"] }] }),
   output: z.object({
     id_token: z.string(),
+    ...expiry,
     kerberos_ticket: z.string().optional().describe("proves this service to the client, in base64"),
   }),
   example: {
     request: { username: "alice", password: "nine lanterns at dusk", vhost: "prod", ip: "192.0.2.17" },
-    reply: { id_token: "<ID token>" },
+    reply: { id_token: "<ID token>", expires_at: "2026-11-30T10:00:00.000Z", expires_in: 86_400 },
   },
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
@@ -83,7 +85,7 @@ export const login = defineProcedure({
   async recall({ issuer, notes }, stored) {
     const issued = issuedToken.parse(stored);
     notes.user = issued.username;
-    return { id_token: sign(issuer, issued) };
+    return { id_token: sign(issuer, issued).text, ...expiryOf(new Date(issued.valid_until), new Date()) };
   },
 });
 
@@ -91,7 +93,7 @@ export const login = defineProcedure({
 const issuedToken = z.object({
   token_id: z.string(),
   username: z.string(),
-  groups: z.array(z.string()),
+  groups: z.array(z.string()).optional(),
   ip: z.string(),
   issued_at: z.iso.datetime(),
   valid_until: z.iso.datetime(),
@@ -102,6 +104,8 @@ type Success = Extract<LoginResult, { ok: true }>;
 
 interface Reply {
   readonly id_token: string;
+  readonly expires_at: string;
+  readonly expires_in: number;
   readonly kerberos_ticket?: string;
 }
 
@@ -123,11 +127,12 @@ async function open(
   const token = {
     ip: address,
     vhost: host,
-    valid_until: new Date(now.getTime() + app.id_token_valid_time * 60_000),
+    valid_until: endAfter(now, app.id_token_valid_time * 60),
     sign_method: issuer.method,
     validated_at: auth_type === "LDAP" ? now : null,
   };
-  const issued = await commit(async (trx) => {
+  let id_token = "";
+  await commit(async (trx) => {
     // All that the answer needs is read before the commit: once it is done nothing may fail any more.
     const groups = known ?? (await listGroupsOf(trx, name));
     const id = await replaceIdToken(trx, { username: name, auth_type, hash, rehashed }, token);
@@ -138,19 +143,23 @@ async function open(
       actor: name,
       data: { ip: address, vhost: host, auth_type, valid_until: token.valid_until.toISOString() },
     });
-    return {
+    const content = {
       token_id: id.toString(),
       username: name,
-      groups: [...groups],
       ip: address,
       issued_at: now.toISOString(),
       valid_until: token.valid_until.toISOString(),
       signer_id: issuer.signerId,
     };
+    // Before the commit: a session whose token is too long must not begin.
+    const { text, listsGroups } = sign(issuer, { ...content, groups: [...groups] });
+    id_token = text;
+    return listsGroups ? { ...content, groups: [...groups] } : content;
   });
   notes.user = name;
   return {
-    id_token: sign(issuer, issued),
+    id_token,
+    ...expiryOf(token.valid_until, now),
     ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
   };
 }
@@ -167,9 +176,9 @@ function sign(
     valid_until,
     signer_id,
   }: z.output<typeof issuedToken>,
-): string {
+): IssuedIdToken {
   return issuer.signIdToken(
-    { username: name, groups },
+    { username: name, ...(groups === undefined ? {} : { groups }) },
     {
       tokenId: BigInt(token_id),
       ip: address,

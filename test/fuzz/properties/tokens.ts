@@ -120,7 +120,7 @@ async function sign(method: SignMethod): Promise<Signed> {
       ip: "*",
       issuedAt,
       validUntil: new Date(issuedAt.getTime() + 3_600_000),
-    }),
+    }).text,
   };
 }
 

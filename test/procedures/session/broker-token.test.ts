@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createLocalJWKSet, jwtVerify } from "jose";
+import { toSqlTime } from "../../../src/db/time.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 import { decodePart } from "../../tokens/craft.ts";
@@ -35,8 +36,9 @@ for (const database of DATABASES) {
 
     test("gives a token for the broker beside the usual one", async () => {
       const id_token = await session("Shopper", ["shop", "admin"], "a/b*");
-      const { access_token, broker_token, ...rest } = dataOf(await ask(id_token));
+      const { access_token, broker_token, expires_at, expires_in, ...rest } = dataOf(await ask(id_token));
       assert.deepEqual(rest, {});
+      assert.deepEqual([typeof expires_at, expires_in], ["string", 120]);
       assert.equal(decodePart(String(access_token), 1)["vhost"], "a/b*");
       const { keys } = dataOf(await worker.call("jwks", {}));
       const { payload, protectedHeader } = await jwtVerify(
@@ -59,7 +61,7 @@ for (const database of DATABASES) {
     test("gives the usual token alone to who does not ask for more", async () => {
       const id_token = await session("modest", ["shop"]);
       for (const request of [{ id_token }, { id_token, broker: false }, { id_token, broker: null }])
-        assert.deepEqual(Object.keys(dataOf(await worker.call("token", request))), ["access_token"]);
+        assert.equal(dataOf(await worker.call("token", request))["broker_token"], undefined);
       for (const broker of ["true", 1, [true]]) assertInvalid(await ask(id_token, broker), "broker");
     });
 
@@ -78,6 +80,29 @@ for (const database of DATABASES) {
       assert.match(String(dataOf(await ask(id_token))["broker_token"]), /^ey/);
       await worker.db.deleteFrom("usergroup").where("username", "=", "joiner").execute();
       assertRefused(await ask(id_token), 403, "NO_BROKER_ACCESS");
+    });
+
+    test("lets nobody do more on the broker than the groups that were asked for", async () => {
+      const id_token = await session("modest-2", ["shop", "admin", "huge"]);
+      const { broker_token } = dataOf(
+        await worker.call("token", { id_token, broker: true, groups: ["admin"] }),
+      );
+      assert.equal(decodePart(String(broker_token), 1)["scope"], "rabbitmq.tag:administrator");
+      const none = await worker.call("token", { id_token, broker: true, groups: [] });
+      assertRefused(none, 403, "NO_BROKER_ACCESS");
+    });
+
+    test("gives no token that outlives the session", async () => {
+      const id_token = await session("leaving", ["shop"]);
+      const end = new Date(Date.now() + 30_000);
+      await worker.db
+        .updateTable("token")
+        .set({ valid_until: toSqlTime(end) })
+        .where("user_id", "=", "leaving")
+        .execute();
+      const data = dataOf(await ask(id_token));
+      for (const name of ["access_token", "broker_token"])
+        assert.equal(decodePart(String(data[name]), 1)["exp"], Math.floor(end.getTime() / 1000), name);
     });
 
     test("refuses what does not fit into a token", async () => {

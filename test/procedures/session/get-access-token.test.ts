@@ -22,9 +22,13 @@ for (const database of DATABASES) {
 
     test("gives an access token with the user, the groups and the vhost of the login", async () => {
       const id_token = await session("Carrier", { vhost: "test" }, ["ops", "dev"]);
-      const { access_token, ...rest } = dataOf(await worker.call("token", { id_token }));
+      const { access_token, expires_at, expires_in, ...rest } = dataOf(
+        await worker.call("token", { id_token }),
+      );
       assert.deepEqual(rest, {});
       const { iat, nbf, exp, jti, ...claims } = decodeJwt(access_token as string);
+      assert.equal(expires_at, new Date(exp! * 1000).toISOString());
+      assert.equal(expires_in, 300);
       assert.deepEqual(claims, {
         iss: "authmq",
         sub: "Carrier",
@@ -89,7 +93,7 @@ for (const database of DATABASES) {
 
     test("ignores unknown fields, so nobody widens the token by asking", async () => {
       const id_token = await session("asker");
-      const more = { vhost: "other", groups: ["admin"], username: "root" };
+      const more = { vhost: "other", group: ["admin"], username: "root", limited: false };
       const { access_token } = dataOf(await worker.call("token", { id_token, ...more }));
       const { sub, groups, vhost } = decodeJwt(access_token as string);
       assert.deepEqual([sub, groups, vhost], ["asker", [], "prod"]);

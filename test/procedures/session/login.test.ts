@@ -21,9 +21,10 @@ for (const database of DATABASES) {
 
     test("gives an ID token for the right password, whatever the case of the name", async () => {
       const reply = await worker.call("login", { username: "aLICE", password: "correct horse" });
-      const { id_token, ...rest } = dataOf(reply);
+      const { id_token, expires_at, expires_in, ...rest } = dataOf(reply);
       assert.deepEqual(rest, {});
       const { iat, nbf, exp, ...claims } = decodeJwt(id_token as string);
+      assert.deepEqual([expires_at, expires_in], [new Date(exp! * 1000).toISOString(), 24 * 3600]);
       assert.deepEqual(claims, { iss: "authmq", sub: "Alice", groups: ["dev", "ops"], ip: "*" });
       assert.equal(nbf, iat);
       const row = await rowOf("Alice");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { aToken, invalid, NO_IP, NO_TEXT, ok, TOO_LONG } from "../envelopes.ts";
+import { invalid, NO_IP, NO_TEXT, TOO_LONG, LOGGED_IN } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
 
 /** What is no address, though some readers take it for one. */
@@ -81,7 +81,7 @@ const vhosts = [
     const vhost = "x' || (SELECT email FROM user) || '";
     return {
       request: { username, password, vhost },
-      reply: ok({ id_token: aToken }),
+      reply: LOGGED_IN,
       after: async () => {
         const { resp_data } = await world.ask("user_get", {
           username,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { noteName } from "../../secrets/notes.ts";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { aToken, INVALID_CREDENTIALS, INVALID_TOKEN, NOT_ACTIVATED, ok } from "../envelopes.ts";
+import { INVALID_CREDENTIALS, INVALID_TOKEN, NOT_ACTIVATED, LOGGED_IN } from "../envelopes.ts";
 import { assemble, idClaims, unsigned } from "../forge.ts";
 import { PASSWORD, stranger, type World } from "../world.ts";
 
@@ -192,7 +192,7 @@ const counts = [
         .set({ sources })
         .where("account_key", "=", own[0]!.account_key)
         .execute();
-      return { request: { username, password }, reply: ok({ id_token: aToken }) };
+      return { request: { username, password }, reply: LOGGED_IN };
     },
   ),
 ];

@@ -122,9 +122,9 @@ const ambiguous = [
 ];
 
 const sizes = [
-  attack("a token of just over 16 KiB", "user_all", ({ signedAccess }) => {
-    let filler = 11_000;
-    while (signedAccess({ filler: "x".repeat(filler) }).length <= 16_384) filler++;
+  attack("a token of just over 32 KiB", "user_all", ({ signedAccess }) => {
+    let filler = 23_000;
+    while (signedAccess({ filler: "x".repeat(filler) }).length <= 32_768) filler++;
     return { request: { access_token: signedAccess({ filler: "x".repeat(filler) }) }, reply: INVALID_TOKEN };
   }),
   attack("a token that fills the request to its limit", "user_all", ({ signedAccess }) => {

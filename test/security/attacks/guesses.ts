@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { attack, type Attack, attacks } from "../attack.ts";
 import {
-  aToken,
   CONFLICT,
   FORBIDDEN,
   INVALID_CREDENTIALS,
@@ -10,6 +9,7 @@ import {
   ok,
   tooMany,
   USER_NOT_FOUND,
+  LOGGED_IN,
 } from "../envelopes.ts";
 import { BUSY_FOR, exhaust, failures } from "../guessing.ts";
 import { PASSWORD, type World } from "../world.ts";
@@ -156,7 +156,7 @@ const sources = [
   attack("the user itself, from another address than the guesses", "login", async (world) => {
     const { username, password } = await world.newUser();
     await exhaust(world, { username, ip: "192.0.2.60" });
-    return { request: { username, password, ip: "192.0.2.61" }, reply: ok({ id_token: aToken }) };
+    return { request: { username, password, ip: "192.0.2.61" }, reply: LOGGED_IN };
   }),
   attack("a guess from another network than the guesses too many", "login", async (world) => {
     const { username } = await world.newUser();
@@ -166,7 +166,7 @@ const sources = [
   attack("another user from the address of too many guesses", "login", async (world) => {
     const [victim, bystander] = [await world.newUser(), await world.newUser()];
     await exhaust(world, { username: victim.username, ip: "192.0.2.62" });
-    return { request: { ...bystander, ip: "192.0.2.62" }, reply: ok({ id_token: aToken }) };
+    return { request: { ...bystander, ip: "192.0.2.62" }, reply: LOGGED_IN };
   }),
 ];
 

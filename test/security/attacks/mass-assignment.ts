@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { aToken, done, invalid, ok, REGISTRATION_CLOSED, noToken } from "../envelopes.ts";
+import { done, EXCHANGED, invalid, LOGGED_IN, noToken, REGISTRATION_CLOSED } from "../envelopes.ts";
 import { PASSWORD, type World } from "../world.ts";
 
 /** An account of a kind, with a password. */
@@ -113,7 +113,7 @@ const sessions = [
     const { username, password } = await world.newUser();
     return {
       request: withExtras({ username, password }),
-      reply: ok({ id_token: aToken }),
+      reply: LOGGED_IN,
       after: async ({ resp_data }) => {
         const { groups, sub } = decodePart(String(resp_data["id_token"]), 1);
         assert.deepEqual([groups, sub], [[], username]);
@@ -132,8 +132,9 @@ const sessions = [
       user: "root",
     };
     return {
-      request: withExtras({ id_token, ...wishes }),
-      reply: ok({ access_token: aToken }),
+      // Of the extras only `groups` is a field: none of the groups that the user does not have.
+      request: withExtras({ id_token, ...wishes }).replace('"groups":["admin"],', '"groups":[],'),
+      reply: EXCHANGED,
       after: async ({ resp_data }) => {
         const { groups, sub, user, vhost, iat, exp, aud } = decodePart(String(resp_data["access_token"]), 1);
         const { username } = person;
@@ -142,6 +143,10 @@ const sessions = [
       },
     };
   }),
+  attack("an exchange for a group that the user is not in", "token", async (world) => ({
+    request: withExtras({ id_token: await world.idToken(await world.newUser({ groups: ["dev"] })) }),
+    reply: invalid(["groups", "must be groups of the account, and number 1 is not"]),
+  })),
   attack("a request for users that brings its caller along", "user_all", {
     request: withExtras({ username: "root" }),
     reply: noToken("access_token"),

@@ -48,7 +48,7 @@ const logins = attacks<(world: World, id_token: string, username: string) => Pro
     await end(world, String(reply.resp_data["id_token"]), username);
     const id = world.wire.send("login", Buffer.from(JSON.stringify(request)), { messageId: key });
     const again = bodyOf(await world.wire.firstReply(id));
-    assert.deepEqual(again, reply);
+    assert.equal(again.resp_data["id_token"], reply.resp_data["id_token"]);
     return { request: { id_token: again.resp_data["id_token"] }, reply: INVALID_TOKEN };
   },
 );

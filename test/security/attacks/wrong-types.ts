@@ -1,6 +1,6 @@
 import type { QueueName } from "../../../src/config/queues.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { aToken, invalid, INVALID_TOKEN, HALF_CHARACTERS, MISSING, NO_TEXT, ok } from "../envelopes.ts";
+import { HALF_CHARACTERS, invalid, INVALID_TOKEN, LOGGED_IN, MISSING, NO_TEXT } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
 
 const NO_LIMIT = "must be a whole number from 1 to 1000";
@@ -67,7 +67,7 @@ const nulls = [
           : { ...ALL_OF_LOGIN, [name]: null },
       reply:
         name === "vhost"
-          ? ok({ id_token: aToken })
+          ? LOGGED_IN
           : invalid([name === "kerberos_ticket" ? "password" : name, MISSING]),
     }),
   ),
