@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { a, check, number, object, optionsOf, text } from "./check.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 import type { Outgoing } from "./link.ts";
-import { addressOf, type ConnectOptions } from "./options.ts";
+import { addressOf, checkConnectOptions, type ConnectOptions } from "./options.ts";
 import {
   type CallOptions,
   METHODS,
@@ -13,6 +14,17 @@ import {
 } from "./queues.ts";
 import { errorOf, isSuccess, type RpcReply } from "./reply.ts";
 import { SupervisedLink } from "./supervised-link.ts";
+
+const callKinds = optionsOf({
+  signal: a("an AbortSignal", (value) => value instanceof AbortSignal),
+  timeout: number,
+  idempotencyKey: a("a string of 1 to 255 bytes", isKey),
+});
+
+/** AMQP has no room for a longer message_id. */
+function isKey(value: unknown): boolean {
+  return typeof value === "string" && value !== "" && Buffer.byteLength(value) <= 255;
+}
 
 /** In milliseconds: a worker answers within nine seconds, whatever happens. */
 const DEFAULT_TIMEOUT = 10_000;
@@ -30,9 +42,10 @@ export interface AuthClient extends Methods, AsyncDisposable {
 
 /**
  * A client that keeps one connection, and makes it anew when it is lost. Rejects with a NoReplyError when the broker is not
- * there within the timeout, and at once when it refuses the user.
+ * there within the timeout, and at once when it refuses the user; with a TypeError when an option is not what it must be.
  */
-export async function connect(options: ConnectOptions): Promise<AuthClient> {
+export async function connect(given: ConnectOptions): Promise<AuthClient> {
+  const options = checkConnectOptions(given);
   const { timeout = DEFAULT_TIMEOUT } = options;
   const link = new SupervisedLink(addressOf(options));
   try {
@@ -52,8 +65,17 @@ function createClient(link: SupervisedLink, options: ConnectOptions): AuthClient
   async function call<Q extends QueueName>(
     queue: Q,
     request: RequestTo<Q>,
-    { signal, timeout = options.timeout ?? DEFAULT_TIMEOUT, idempotencyKey = randomUUID() }: CallOptions = {},
+    callOptions: CallOptions = {},
   ): Promise<ReplyFrom<Q>> {
+    check("call", queue, text, "queue");
+    const caller = Object.hasOwn(METHODS, queue) ? METHODS[queue].join(".") : queue;
+    check(caller, request, object, "request");
+    check(caller, callOptions, callKinds);
+    const {
+      signal,
+      timeout = options.timeout ?? DEFAULT_TIMEOUT,
+      idempotencyKey = randomUUID(),
+    } = callOptions;
     using limit = new Limit(timeout, () => noReply(link, timeout), signal);
     underway.add(limit);
     try {

@@ -8,6 +8,7 @@ import {
   type JSONWebKeySet,
   type JWK,
 } from "jose";
+import { a, type Kind, listOf } from "./check.ts";
 import { TokenError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 
@@ -41,6 +42,28 @@ export type KeySource =
   | { readonly jwks: JSONWebKeySet | string | URL | FetchSet }
   /** A shared secret for HS*, and then the algorithms must be named: whoever has it can also make tokens. */
   | { readonly secret: string | Uint8Array };
+
+const publicKey = a(
+  "PEM, a KeyObject or a JWK",
+  (value) => typeof value === "string" || (typeof value === "object" && value !== null),
+);
+
+/** What `keys` may be. */
+export const publicKeys: Kind = (value, name) =>
+  Array.isArray(value) ? listOf(publicKey)(value, name) : publicKey(value, name);
+
+/** What `jwks` may be. */
+export const keySet = a("a JWK Set, the address of one, or a function that fetches one", (value) => {
+  if (typeof value === "string") return URL.canParse(value);
+  if (typeof value === "function" || value instanceof URL) return true;
+  return typeof value === "object" && value !== null && "keys" in value && Array.isArray(value.keys);
+});
+
+/** What `secret` may be. */
+export const secretBytes = a(
+  "a string or bytes",
+  (value) => typeof value === "string" || value instanceof Uint8Array,
+);
 
 const NO_PRIVATE_KEYS = "a service that verifies needs public keys, and no others";
 

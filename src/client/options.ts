@@ -1,5 +1,6 @@
 import { type BrokerAddress, parseUrl, PORT, TLS_PORT } from "./address.ts";
-import type { QueueName } from "./queues.ts";
+import { a, checked, flag, func, listOf, number, oneOf, optionsOf, string, text } from "./check.ts";
+import { METHODS, type QueueName } from "./queues.ts";
 
 /** The broker by its URL: `amqp://user:password@host:5672/vhost`, or `amqps://`. */
 export interface UrlOptions {
@@ -32,6 +33,31 @@ export type ConnectOptions = (UrlOptions | NodesOptions) & {
   /** Asked once for each call: headers to send along, those of a trace for example. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
 };
+
+const common = {
+  ca: a("a PEM", (value) => (typeof value === "string" && value !== "") || value instanceof Uint8Array),
+  queues: optionsOf(Object.fromEntries(Object.keys(METHODS).map((queue) => [queue, text]))),
+  timeout: number,
+  connectionName: string,
+  appId: string,
+  headers: func,
+};
+
+const port = a("a port", (value) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536);
+const node = optionsOf({ host: text, port }, ["host"]);
+
+const kinds = oneOf({
+  url: optionsOf({ url: text, ...common }),
+  nodes: optionsOf(
+    { nodes: listOf(node), username: text, password: string, vhost: text, tls: flag, ...common },
+    ["username", "password"],
+  ),
+});
+
+/** The options without those that are undefined; throws a TypeError that names the one at fault. */
+export function checkConnectOptions(options: ConnectOptions): ConnectOptions {
+  return checked("connect", options, kinds);
+}
 
 /** Seconds: a connection that says nothing is given up after ten to fifteen. */
 const HEARTBEAT = 5;

@@ -50,7 +50,7 @@ export interface CallOptions {
   readonly idempotencyKey?: string | undefined;
 }
 
-/** One workflow as a method: the request in, `resp_data` out; rejects with an AuthError or a NoReplyError. */
+/** One workflow as a method: the request in, `resp_data` out; rejects with an AuthError or a NoReplyError, or a TypeError. */
 export type Method<Q extends QueueName> = (
   request: RequestTo<Q>,
   options?: CallOptions,

@@ -1,4 +1,16 @@
-import { decodeJwt } from "jose";
+import {
+  a,
+  check,
+  checked,
+  func,
+  listOf,
+  number,
+  oneOf,
+  optionsOf,
+  string,
+  text,
+  textOrFunc,
+} from "./check.ts";
 import type { ReplyFrom, RequestTo } from "./queues.ts";
 
 /** What a session needs of a client: one that `connect` gives, or of `createAuth`. */
@@ -24,6 +36,8 @@ export type SessionOptions = Credentials & {
   readonly vhost?: string | undefined;
   /** The address that the session is bound to: none unless given. */
   readonly ip?: string | undefined;
+  /** The user's groups that access tokens list, the fewer the shorter: all unless given. */
+  readonly groups?: readonly string[] | undefined;
 };
 
 /** A login that is kept alive, and its access tokens. */
@@ -48,26 +62,48 @@ const PAUSE = 1000;
 /** How often another login of the same user may end the session just when its token was to be fetched. */
 const MAX_ENDED = 2;
 
-interface AccessToken {
+interface HeldToken {
   readonly text: string;
-  /** Seconds. */
+  /** Seconds; by this, and not by its end, because this host's clock may be another one than the worker's. */
   readonly lifetime: number;
   /** When it was asked for, in milliseconds: a clock can be set back, and the steady one stands still in a suspended host. */
   readonly asked: { readonly clock: number; readonly steady: number };
 }
 
-/** A session that logs in when an access token is first asked for, and again when it has ended and there is a way to. */
+const common = { vhost: text, ip: text, groups: listOf(text) };
+
+const kinds = oneOf({
+  password: optionsOf({ username: text, password: textOrFunc, ...common }, ["username"]),
+  kerberosTicket: optionsOf({ kerberosTicket: func, username: text, ...common }),
+  idToken: optionsOf({ idToken: text, ...common }),
+});
+
+const workflows = a("a client of connect or createAuth", (value) => {
+  // Object() makes an object of whatever it is given, so that members can be looked for.
+  const { session } = Object(value) as { session?: unknown };
+  const methods = Object(session) as Record<string, unknown>;
+  return ["login", "getAccessToken", "logout"].every((name) => typeof methods[name] === "function");
+});
+
+const tokenKinds = optionsOf({ minimumValidity: number });
+
+/**
+ * A session that logs in when an access token is first asked for, and again when it has ended and there is a way to; throws
+ * a TypeError when an option is not what it must be.
+ */
 export function createSession(client: SessionWorkflows, options: SessionOptions): Session {
-  return new KeptSession(client, options);
+  check("createSession", client, workflows, "client");
+  return new KeptSession(client, checked("createSession", options, kinds));
 }
 
 class KeptSession implements Session {
   readonly #workflows: SessionWorkflows["session"];
   readonly #options: SessionOptions;
   readonly #place: { readonly ip?: string };
-  #idToken: string | undefined;
-  #access: AccessToken | undefined;
-  #renewal: Promise<AccessToken> | undefined;
+  readonly #groups: { readonly groups?: string[] };
+  #idToken: HeldToken | undefined;
+  #access: HeldToken | undefined;
+  #renewal: Promise<HeldToken> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #closing: Promise<void> | undefined;
 
@@ -75,16 +111,21 @@ class KeptSession implements Session {
     this.#workflows = session;
     this.#options = options;
     this.#place = options.ip === undefined ? {} : { ip: options.ip };
-    if ("idToken" in options) this.#idToken = options.idToken;
+    this.#groups = options.groups === undefined ? {} : { groups: [...options.groups] };
+    if ("idToken" in options)
+      this.#idToken = { text: options.idToken, lifetime: Number.POSITIVE_INFINITY, asked: now() };
   }
 
-  async accessToken({ minimumValidity = MINIMUM_VALIDITY }: { minimumValidity?: number | undefined } = {}) {
+  async accessToken(options: { readonly minimumValidity?: number | undefined } = {}): Promise<string> {
+    check("accessToken", options, tokenKinds);
+    const { minimumValidity = MINIMUM_VALIDITY } = options;
     if (this.#closing !== undefined) throw new Error("the session is closed");
     const known = this.#access;
-    if (known === undefined || secondsLeft(known) < Math.min(minimumValidity, known.lifetime * 0.9))
-      return (await this.#renew()).text;
+    const isGood =
+      known !== undefined && secondsLeft(known) >= Math.min(minimumValidity, known.lifetime * 0.9);
+    if (!isGood) return (await this.#renew()).text;
     // Who finds out that it has failed is the one who can no longer use this one.
-    if (secondsLeft(known) < Math.min(RENEW_BEFORE, known.lifetime / 2)) this.#renew().catch(() => undefined);
+    if (endsSoon(known)) this.#renew().catch(() => undefined);
     return known.text;
   }
 
@@ -97,11 +138,11 @@ class KeptSession implements Session {
   }
 
   /** One renewal for all who ask meanwhile. */
-  #renew(): Promise<AccessToken> {
+  #renew(): Promise<HeldToken> {
     return (this.#renewal ??= this.#fetch().finally(() => (this.#renewal = undefined)));
   }
 
-  async #fetch(): Promise<AccessToken> {
+  async #fetch(): Promise<HeldToken> {
     if (this.#refusal !== undefined && performance.now() < this.#refusal.until) throw this.#refusal.error;
     try {
       return (this.#access = await this.#exchange());
@@ -113,15 +154,15 @@ class KeptSession implements Session {
     }
   }
 
-  async #exchange(): Promise<AccessToken> {
+  async #exchange(): Promise<HeldToken> {
     for (let ended = 0; ; ended++) {
-      const id_token = (this.#idToken ??= await this.#logIn());
-      const asked = { clock: Date.now(), steady: performance.now() };
+      // An access token does not outlive its session, so the next session begins before the end of this one.
+      if (this.#idToken === undefined || endsSoon(this.#idToken)) this.#idToken = await this.#logIn();
+      const asked = now();
       try {
-        const { access_token: text } = await this.#workflows.getAccessToken({ id_token, ...this.#place });
-        const { iat = 0, exp = 0 } = decodeJwt(text);
-        // By the lifetime, and not by `exp`: this host's clock may be another one than the worker's.
-        return { text, lifetime: exp - iat, asked };
+        const request = { id_token: this.#idToken.text, ...this.#place, ...this.#groups };
+        const { access_token: text, expires_in: lifetime } = await this.#workflows.getAccessToken(request);
+        return { text, lifetime, asked };
       } catch (error) {
         if (refusalIn(error).respCode !== 401 || "idToken" in this.#options || ended === MAX_ENDED)
           throw error;
@@ -130,20 +171,22 @@ class KeptSession implements Session {
     }
   }
 
-  async #logIn(): Promise<string> {
+  async #logIn(): Promise<HeldToken> {
     const { vhost } = this.#options;
     const more = { ...this.#place, ...(vhost === undefined ? {} : { vhost }) };
-    const { id_token } = await this.#workflows.login({ ...(await credentialsIn(this.#options)), ...more });
-    return id_token;
+    const credentials = await credentialsIn(this.#options);
+    const asked = now();
+    const { id_token: text, expires_in: lifetime } = await this.#workflows.login({ ...credentials, ...more });
+    return { text, lifetime, asked };
   }
 
   async #end(): Promise<void> {
     await this.#renewal?.catch(() => undefined);
     if (this.#idToken === undefined) return;
     try {
-      await this.#workflows.logout({ id_token: this.#idToken, ...this.#place });
+      await this.#workflows.logout({ id_token: this.#idToken.text, ...this.#place });
     } catch (error) {
-      // It had ended before.
+      // It has expired.
       if (refusalIn(error).respCode !== 401) throw error;
     }
   }
@@ -152,18 +195,32 @@ class KeptSession implements Session {
 async function credentialsIn(options: Credentials): Promise<RequestTo<"login">> {
   if ("password" in options) {
     const { username, password } = options;
-    return { username, password: typeof password === "string" ? password : await password() };
+    return { username, password: await giveText("password", password) };
   }
   if ("idToken" in options) throw new Error("a session of an ID token has no credentials to log in with");
   const { username, kerberosTicket } = options;
   return {
-    kerberos_ticket: await kerberosTicket(),
+    kerberos_ticket: await giveText("kerberosTicket", kerberosTicket),
     ...(username === undefined ? {} : { username }),
   };
 }
 
-function secondsLeft({ lifetime, asked: { clock, steady } }: AccessToken): number {
+async function giveText(name: string, given: string | Giver): Promise<string> {
+  const value = typeof given === "string" ? given : await given();
+  check("createSession", value, string, `what the function ${name} gives`);
+  return value;
+}
+
+function now(): HeldToken["asked"] {
+  return { clock: Date.now(), steady: performance.now() };
+}
+
+function secondsLeft({ lifetime, asked: { clock, steady } }: HeldToken): number {
   return lifetime - Math.max(Date.now() - clock, performance.now() - steady) / 1000;
+}
+
+function endsSoon(token: HeldToken): boolean {
+  return secondsLeft(token) < Math.min(RENEW_BEFORE, token.lifetime / 2);
 }
 
 /** What an AuthError, or an AppError of `createAuth`, says. */

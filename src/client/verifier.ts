@@ -2,8 +2,17 @@ import { compactVerify, type CryptoKey } from "jose";
 import type { KeyObject } from "node:crypto";
 import { type AccessClaims, isCurrent, readClaims } from "./claims.ts";
 import { readCompact } from "./compact.ts";
+import { a, check, checked, listOf, oneOf, optionsOf, text } from "./check.ts";
 import { TokenError } from "./errors.ts";
-import { asymmetricAlgorithms, isSymmetric, type KeySource, openKeys } from "./keys.ts";
+import {
+  asymmetricAlgorithms,
+  isSymmetric,
+  keySet,
+  type KeySource,
+  openKeys,
+  publicKeys,
+  secretBytes,
+} from "./keys.ts";
 
 /** How a verifier is set up. */
 export type VerifierOptions = KeySource & {
@@ -46,14 +55,38 @@ export interface Verifier {
 
 const CLOCK_TOLERANCE = 30;
 
-/** A verifier of one issuer's access tokens; throws a TypeError for keys or algorithms that cannot be used. */
-export function createVerifier(options: VerifierOptions): Verifier {
+const common = {
+  issuer: text,
+  audience: text,
+  algorithms: listOf(text),
+  vhost: text,
+  clockTolerance: a(
+    "a number of seconds, 0 or more",
+    (value) => Number.isFinite(value) && Number(value) >= 0,
+  ),
+};
+
+const kinds = oneOf({
+  keys: optionsOf({ keys: publicKeys, ...common }, ["issuer"]),
+  jwks: optionsOf({ jwks: keySet, ...common }, ["issuer"]),
+  secret: optionsOf({ secret: secretBytes, ...common }, ["issuer", "algorithms"]),
+});
+
+// One that is misspelt, or a mere list of groups, would let everybody in.
+const demandKinds = optionsOf({
+  groups: optionsOf({ anyOf: listOf(text), allOf: listOf(text) }),
+  vhost: text,
+});
+
+/** A verifier of one issuer's access tokens; throws a TypeError for options, keys or algorithms that cannot be used. */
+export function createVerifier(given: VerifierOptions): Verifier {
+  const options = checked("createVerifier", given, kinds);
   const { issuer, audience, vhost, clockTolerance = CLOCK_TOLERANCE } = options;
   const algorithms = algorithmsOf(options);
   const findKeys = openKeys(options, algorithms);
 
   async function verify(text: string | undefined, demands: Demands = {}): Promise<VerifiedToken> {
-    refuseUnknownDemands(demands);
+    check("verify", demands, demandKinds);
     if (typeof text !== "string" || text === "") throw invalid("there is none");
     const token = readCompact(text);
     if (token === undefined) throw invalid("it is not one");
@@ -111,15 +144,6 @@ async function isSignedByOneOf(
     if (isSigned) return true;
   }
   return false;
-}
-
-/** One that is misspelt, or a mere list of groups, would let everybody in; JavaScript has no compiler to say so. */
-function refuseUnknownDemands(demands: Demands): void {
-  const { groups = {} } = demands;
-  const hasOnly = (value: object, names: readonly string[]): boolean =>
-    !Array.isArray(value) && Object.keys(value).every((name) => names.includes(name));
-  if (!hasOnly(demands, ["groups", "vhost"]) || !hasOnly(groups, ["anyOf", "allOf"]))
-    throw new TypeError("demands are { groups: { anyOf, allOf }, vhost }, and nothing else");
 }
 
 function isInGroups(

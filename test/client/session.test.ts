@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { decodeJwt, UnsecuredJWT } from "jose";
+import { decodeJwt } from "jose";
 import {
   type AuthClient,
   AuthError,
@@ -92,6 +92,39 @@ test("a token is renewed before it expires: at once for who needs more of it, el
   assert.deepEqual(client.calls, { login: 1, getAccessToken: 3, logout: 0 });
 });
 
+test("a session logs in again before its ID token expires: no access token outlives that", async () => {
+  await using world = await startWith({ id_token_valid_time: 6 / 60, access_token_valid_time: 5 });
+  const client = counting(world.auth);
+  await using session = createSession(client, alice);
+  const first = decodeJwt(await session.accessToken());
+  assert.ok(first.exp! - first.iat! <= 6, "it ends with its session");
+  await sleep(3200);
+  const second = decodeJwt(await session.accessToken({ minimumValidity: 4 }));
+  assert.ok(second.exp! > first.exp!);
+  assert.deepEqual(client.calls, { login: 2, getAccessToken: 2, logout: 0 });
+});
+
+test("a session asks for the groups that it was given, and for all without any", async () => {
+  await using world = await startWith();
+  const groupsOf = async (options: object): Promise<unknown> => {
+    await using session = createSession(world.auth, { ...alice, ...options });
+    return decodeJwt(await session.accessToken())["groups"];
+  };
+  assert.deepEqual([await groupsOf({}), await groupsOf({ groups: [] })], [["dev"], []]);
+  await assert.rejects(groupsOf({ groups: ["ops"] }), { code: "INVALID_INPUT", respCode: 400 });
+});
+
+test("a worker of an earlier version, whose replies lack expires_in, is asked for each token", async () => {
+  let count = 0;
+  const workflows = {
+    login: async () => ({ id_token: "i" }),
+    getAccessToken: async () => ({ access_token: String(count++) }),
+    logout: async () => ({ msg: "logged out" }),
+  };
+  await using session = createSession({ session: workflows } as unknown as SessionWorkflows, alice);
+  assert.deepEqual([await session.accessToken(), await session.accessToken()], ["0", "1"]);
+});
+
 test("a session that was ended elsewhere logs in again, and one of a mere ID token cannot", async () => {
   await using world = await startWith({ access_token_valid_time: 1 / 60 });
   const client = counting(world.auth);
@@ -162,11 +195,13 @@ test("a clock that is set back makes no token live longer, and no refusal", asyn
   let count = 0;
   const workflows: SessionWorkflows["session"] = {
     login: async () => {
-      if (isRight) return { id_token: "i" };
+      if (isRight) return { id_token: "i", expires_at: "2026-11-30T10:00:00.000Z", expires_in: 86_400 };
       throw new AuthError(401, "wrong", { code: "INVALID_CREDENTIALS" });
     },
     getAccessToken: async () => ({
-      access_token: new UnsecuredJWT({ jti: String(count++) }).setIssuedAt(0).setExpirationTime(5).encode(),
+      access_token: String(count++),
+      expires_at: "2001-01-01T00:00:00.000Z",
+      expires_in: 5,
     }),
     logout: async () => ({ msg: "logged out" }),
   };
