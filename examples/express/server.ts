@@ -1,5 +1,6 @@
 /** A service with Express whose routes want an access token: npm install authmq express; node server.ts */
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
 import express, { type NextFunction, type Request, type Response } from "express";
 
@@ -43,7 +44,9 @@ app.get("/reports", wantToken({ groups: { anyOf: ["reporters", "admin"] } }), (_
   response.json({ reports: [], for: response.locals.token.user });
 });
 
-const server = app.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
+// A token has up to 32 KiB; Node takes headers of 16 KiB, and a proxy in front of it often less.
+const server = createServer({ maxHeaderSize: 65_536 }, app);
+server.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
   const address = server.address();
   if (typeof address === "object" && address !== null)
     console.log(`listening on http://${address.address}:${address.port}`);

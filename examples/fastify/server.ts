@@ -33,7 +33,8 @@ function wantToken(demands: Demands = {}) {
   };
 }
 
-const app = Fastify({ logger: { level: "warn" } });
+// A token has up to 32 KiB; Node takes headers of 16 KiB, and a proxy in front of it often less.
+const app = Fastify({ logger: { level: "warn" }, http: { maxHeaderSize: 65_536 } });
 app.decorateRequest("token");
 
 app.get("/me", { preHandler: wantToken() }, ({ token }) => ({ user: token?.user, groups: token?.groups }));

@@ -15,8 +15,13 @@ test("the example that consumes a queue works for whose token is right, and refu
   await using bobby = createSession(auth, { username: "bobby", password: "correct horse" });
   await using example = await startExample(worker, "amqp-consumer/consumer.ts", { AMQP_URL: worker.url });
   await using caller = await connectRaw(worker.url);
+  const longList = [
+    "reporters",
+    ...Array.from({ length: 400 }, (_, index) => `a-long-name-of-a-group-${index}`.padEnd(50, "x")),
+  ];
   const messages = [
     [{ access_token: await alice.accessToken() }, "a report for alice: sales"],
+    [{ access_token: await worker.accessToken("longest", longList) }, "a report for longest: sales"],
     [{ access_token: await bobby.accessToken() }, "refused: the user is not in the groups that may"],
     [{ access_token: "nonsense" }, "refused: no valid access token: it is not one"],
     [{ access_token: { nested: true } }, "refused: no valid access token: there is none"],

@@ -39,6 +39,13 @@ for (const framework of ["fastify", "express"]) {
       challenge: 'Bearer error="insufficient_scope"',
       body: { error: "FORBIDDEN", msg: "the user is not in the groups that may" },
     });
+    const groups = [
+      "reporters",
+      ...Array.from({ length: 400 }, (_, index) => `a-long-name-of-a-group-with-the-number-${index}`),
+    ];
+    const longest = await worker.accessToken("alice", groups);
+    assert.ok(longest.length > 24_000);
+    assert.equal((await ask("/reports", `Bearer ${longest}`)).status, 200);
     const { id_token } = await auth.session.login({ username: "bobby", password: "correct horse" });
     const { key } = worker.config.signing!;
     const expired = await craft({ alg: "EdDSA", typ: "at+jwt" }, accessClaims({ exp: 1 }), key);
