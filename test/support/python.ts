@@ -6,9 +6,9 @@ export const PYTHON = "/usr/bin/python3";
 /** Why no Python example can run here, for a test's `skip`; undefined when they can. */
 export function missingForPython(): string | undefined {
   try {
-    execFileSync(PYTHON, ["-c", "import pika"], { stdio: "ignore" });
+    execFileSync(PYTHON, ["-c", "import pika, jwt, cryptography"], { stdio: "ignore" });
     return undefined;
   } catch {
-    return `${PYTHON} has no pika: apt-get install python3-pika`;
+    return `${PYTHON} lacks a package: apt-get install python3-pika python3-jwt python3-cryptography`;
   }
 }

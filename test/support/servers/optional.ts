@@ -41,7 +41,7 @@ const SUITES: readonly Suite[] = [
   },
   {
     name: "the examples in Python",
-    packages: ["python3", "python3-pika"],
+    packages: ["python3", "python3-pika", "python3-jwt", "python3-cryptography"],
     missing: missingForPython,
   },
   { name: "the documentation in a browser", packages: ["chromium"], missing: missingForBrowser },
