@@ -51,9 +51,10 @@ export function optionsOf(kinds: Readonly<Record<string, Kind>>, required: reado
     if (!isObject(value)) return `${name || "options"} must be an object, not ${typeOf(value)}`;
     const nameOf = (key: string): string => (name === "" ? key : `${name}.${key}`);
     for (const [key, given] of Object.entries(value)) {
+      if (given === undefined) continue;
       if (!Object.hasOwn(kinds, key))
         return `${nameOf(key)} is unknown here: there are ${Object.keys(kinds).join(", ")}`;
-      const fault = given === undefined ? undefined : kinds[key]?.(given, nameOf(key));
+      const fault = kinds[key]?.(given, nameOf(key));
       if (fault !== undefined) return fault;
     }
     const missing = required.find((key) => value[key] === undefined);
