@@ -162,7 +162,7 @@ for (const database of DATABASES) {
     test("keeps any vhost of at most 100 characters in the session", async () => {
       for (const vhost of ["/", "a b", "v".repeat(100), "übung"]) {
         await worker.login("alice", "correct horse", { vhost });
-        assert.equal((await rowOf("alice")).vhost, vhost);
+        assert.equal((await rowOf("Alice")).vhost, vhost);
       }
       for (const vhost of ["", "v".repeat(101), "a\nb"]) {
         const reply = await worker.call("login", { username: "alice", password: "correct horse", vhost });
@@ -182,7 +182,7 @@ for (const database of DATABASES) {
       for (const [ip, canonical] of spellings) {
         const id_token = await worker.login("alice", "correct horse", { ip });
         assert.equal(decodeJwt(id_token)["ip"], canonical);
-        assert.equal((await rowOf("alice")).ip, canonical);
+        assert.equal((await rowOf("Alice")).ip, canonical);
       }
       for (const ip of [
         "",

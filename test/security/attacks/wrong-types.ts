@@ -66,9 +66,7 @@ const nulls = [
           ? { username: "alice", kerberos_ticket: null }
           : { ...ALL_OF_LOGIN, [name]: null },
       reply:
-        name === "vhost"
-          ? LOGGED_IN
-          : invalid([name === "kerberos_ticket" ? "password" : name, MISSING]),
+        name === "vhost" ? LOGGED_IN : invalid([name === "kerberos_ticket" ? "password" : name, MISSING]),
     }),
   ),
   attack("an account that is activated by a word", "user_change", async ({ adminToken }) => ({
