@@ -29,8 +29,9 @@ export function ldapLogin({ directory, sync, passwords, metrics, log }: LdapLogi
     const since = performance.now();
     const verdict = await directory.authenticate(username, password, stillWanted);
     if (!verdict.ok) return refuse(verdict.reason, performance.now() - since);
-    const synced = await sync(verdict.account, user);
+    const synced = await sync.login(verdict.account);
     if (synced.outcome === "synced") return { ok: true, user: synced.user, groups: synced.groups };
-    return refuse(synced.outcome === "email taken" ? REASONS.emailTaken : REASONS.notDirectory);
+    const took = performance.now() - since;
+    return refuse(synced.outcome === "another person" ? REASONS.anotherPerson : REASONS.notDirectory, took);
   };
 }

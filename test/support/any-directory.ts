@@ -12,6 +12,7 @@ import {
 } from "./servers/directories.ts";
 import { type Ds389, startDs389 } from "./servers/ds389.ts";
 import { Scratch } from "./servers/scratch.ts";
+import { UNTHROTTLED } from "./unthrottled.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
 /** What tests need that are the same for every directory. */
@@ -60,7 +61,8 @@ export function useOpenLdap(): AnyDirectory {
     get service() {
       return { bind: "search", ...directory.service };
     },
-    start: directory.start,
+    start: (settings, database, app) =>
+      directory.start(settings, database, { login_throttle: UNTHROTTLED, ...app }),
     add: directory.add,
     addGroup: (cn, member, dn = `cn=${cn},${directory.ldap.groupsDn}`) =>
       directory.ldap.addEntry(dn, { objectClass: "groupOfNames", cn, member }),
@@ -143,7 +145,7 @@ export function use389(): AnyDirectory {
             bind: `uid={username},${server!.baseDn}`,
             ...settings,
           },
-          app_config: { bcrypt_cost: 4, ...app },
+          app_config: { bcrypt_cost: 4, login_throttle: UNTHROTTLED, ...app },
         },
       }),
     add: (name, groups = [], options = {}) =>

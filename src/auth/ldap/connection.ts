@@ -38,6 +38,8 @@ export interface SearchRequest {
   readonly scope: "base" | "sub";
   readonly filter: Filter;
   readonly attributes: readonly string[];
+  /** Those of them whose values are bytes, in the server's spelling. */
+  readonly binary?: readonly string[];
   /** How many entries at most; without it all of them, in pages. */
   readonly limit?: number;
 }
@@ -161,9 +163,9 @@ async function bind(client: Client, name: string, password: string): Promise<Lda
 
 async function search(
   client: Client,
-  { base, scope, filter, attributes, limit }: SearchRequest,
+  { base, scope, filter, attributes, binary = [], limit }: SearchRequest,
 ): Promise<readonly Entry[] | LdapRefusal> {
-  const options = { scope, filter, attributes: [...attributes] };
+  const options = { scope, filter, attributes: [...attributes], explicitBufferAttributes: [...binary] };
   if (limit !== undefined) return (await client.search(base, { ...options, sizeLimit: limit })).searchEntries;
   const entries: Entry[] = [];
   const refusal = await answerOf(

@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
+import { leadingValue, parseDn } from "../../config/dn.ts";
+import { isSameDirectoryName } from "../../db/directory-names.ts";
 import { AppError } from "../../errors.ts";
+import { OrFilter } from "ldapts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { annotate, traced } from "../../observability/tracing.ts";
@@ -11,6 +14,7 @@ import { type LdapConnection, type LdapRefusal, withConnection } from "./connect
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
 import { ANY, filterFor } from "./filter.ts";
 import { readMembership } from "./groups.ts";
+import { idAttributes, idsOf } from "./identity.ts";
 import { NestedGroups } from "./nested-groups.ts";
 import { adviceOn, isRestricted, type Reason, REASONS, reasonOf } from "./reason.ts";
 import { Servers } from "./servers.ts";
@@ -21,9 +25,13 @@ const PATIENCE = 1000;
 
 /** A user as the directory describes it; groups without their prefix. */
 export interface DirectoryAccount {
-  /** In the directory's spelling. */
-  readonly username: string;
-  readonly mail: string | undefined;
+  /** The login name that was asked for, in the directory's spelling. */
+  readonly name: string;
+  /** All login names that this person alone has, the most lasting one first. */
+  readonly names: readonly string[];
+  /** What the directory calls the entry whatever its name, the preferred one first; none where it shows none. */
+  readonly ids: readonly string[];
+  readonly mails: readonly string[];
   readonly groups: readonly string[];
 }
 
@@ -143,7 +151,8 @@ async function authenticateNamed(
     if (disproof !== undefined) return refused(disproof);
   }
   const reason = refusalAtLogin(entry, new Date());
-  return reason === undefined ? accountOf(asked, entry) : { ok: false, reason };
+  if (reason !== undefined) return { ok: false, reason };
+  return accountOf(asked, entry, username, await namesOf(asked, entry, username));
 }
 
 /** The service account searches the entry, and the user binds as this entry. */
@@ -165,27 +174,33 @@ async function authenticateFound(
   if (isRestricted(await connection.search(own))) return { ok: false, reason: REASONS.mustChange };
   const reason = refusalAtLogin(entry, new Date());
   if (reason !== undefined) return { ok: false, reason };
-  if (config.nested_groups) await account.bind(connection, server);
-  return accountOf(asked, entry);
+  const hasOtherNames = entry.all(config.userFilter.nameAttribute).length > 1;
+  if (config.nested_groups || hasOtherNames) await account.bind(connection, server);
+  return accountOf(asked, entry, username, await namesOf(asked, entry, username));
 }
 
 async function lookUp(asked: Question, username: string): Promise<DirectoryVerdict> {
+  const { config } = asked;
   await asked.account.bind(asked.connection, asked.server);
-  const entry = chooseEntry(asked.config, await searchEntry(asked, username), username);
+  const entry = chooseEntry(config, await searchEntry(asked, username), username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   const reason = refusalAtRevalidation(entry, new Date());
-  return reason === undefined ? accountOf(asked, entry) : { ok: false, reason };
+  if (reason !== undefined) return { ok: false, reason };
+  return accountOf(asked, entry, username, [nameOf(config, entry, username)]);
 }
 
 function searchEntry(
-  { config: { base_dn, userFilter }, connection }: Question,
+  { config, connection }: Question,
   username: string,
 ): ReturnType<LdapConnection["search"]> {
+  const { base_dn, userFilter } = config;
+  const ids = idAttributes(config);
   return connection.search({
     base: base_dn,
     scope: "sub",
     filter: filterFor(userFilter, username),
-    attributes: [userFilter.nameAttribute, "mail", "memberOf", ...STATE_ATTRIBUTES],
+    attributes: [userFilter.nameAttribute, "mail", "memberOf", ...ids, ...STATE_ATTRIBUTES],
+    binary: ids,
     limit: 2,
   });
 }
@@ -199,16 +214,16 @@ function chooseEntry(
   const [entry, other] = entriesOf(found, base_dn);
   if (entry === undefined) return REASONS.unknown;
   if (other !== undefined) return REASONS.ambiguous;
-  // Directories find more than what is equal: without accents, with other blanks.
-  const name = entry.first(nameAttribute);
-  // The directory decides what case is, of letters beyond ASCII as well; what else it takes for the same is another name.
-  const isSame = name?.toLowerCase() === username.toLowerCase();
-  return isSame ? entry : REASONS.otherName;
+  // Directories find more than what is equal: without accents, with other blanks. That is another name.
+  const isNamed = entry.all(nameAttribute).some((name) => isSameDirectoryName(name, username));
+  return isNamed ? entry : REASONS.otherName;
 }
 
 async function accountOf(
   { config, connection, server, nested }: Question,
   entry: DirectoryEntry,
+  username: string,
+  names: readonly string[],
 ): Promise<DirectoryVerdict> {
   // Active Directory gives 1500 values at a time; who is in more groups must not be taken for who is in none.
   if (entry.isPartial && !config.nested_groups)
@@ -221,8 +236,45 @@ async function accountOf(
   const all = config.nested_groups ? [...(await nested.of(entry.dn, connection, server)), ...direct] : direct;
   const { mayLogIn, groups } = readMembership(all, config);
   if (!mayLogIn) return { ok: false, reason: REASONS.notInGroup };
-  const username = entry.first(config.userFilter.nameAttribute) ?? "";
-  return { ok: true, account: { username, mail: entry.first("mail"), groups } };
+  const [name, ids, mails] = [nameOf(config, entry, username), idsOf(entry, config), entry.all("mail")];
+  return { ok: true, account: { name, names, ids, mails, groups } };
+}
+
+/** The name that was asked for, as the entry has it. */
+function nameOf(
+  { userFilter: { nameAttribute } }: DirectoryConfig,
+  entry: DirectoryEntry,
+  username: string,
+): string {
+  const name = entry.all(nameAttribute).find((one) => isSameDirectoryName(one, username));
+  return (name ?? username).normalize("NFC");
+}
+
+/**
+ * The login names of an entry: the one in its DN first, because the order of values may change. One name alone where
+ * another entry has one of them as well, for then nobody knows whose account has it.
+ */
+async function namesOf(
+  { config: { base_dn, userFilter }, config, connection }: Question,
+  entry: DirectoryEntry,
+  username: string,
+): Promise<readonly string[]> {
+  const { nameAttribute } = userFilter;
+  const values = entry.all(nameAttribute);
+  if (values.length > 1) {
+    const filter = new OrFilter({ filters: values.map((value) => filterFor(userFilter, value)) });
+    const found = await connection.search({
+      base: base_dn,
+      scope: "sub",
+      filter,
+      attributes: ["1.1"],
+      limit: 2,
+    });
+    if ("code" in found || found.length !== 1) return [nameOf(config, entry, username)];
+  }
+  const inDn = leadingValue(parseDn(entry.dn) ?? [], nameAttribute.toLowerCase());
+  const first = values.filter((value) => inDn !== undefined && isSameDirectoryName(value, inDn));
+  return [...new Set([...first, ...values].map((value) => value.normalize("NFC")))];
 }
 
 function refused(refusal: LdapRefusal): DirectoryVerdict {

@@ -9,6 +9,8 @@ export interface DirectoryEntry {
   /** The values of an attribute, whose name servers write in any case. */
   all(attribute: string): readonly string[];
   first(attribute: string): string | undefined;
+  /** The same values as bytes, those that are no text included. */
+  bytes(attribute: string): readonly Buffer[];
   /** Whether the server gave only some values of an attribute (MS-ADTS 3.1.1.3.1.3.3). */
   readonly isPartial: boolean;
 }
@@ -22,13 +24,14 @@ export function entriesOf(found: readonly Entry[] | LdapRefusal, base: string): 
 
 function toEntry({ dn, ...attributes }: Entry): DirectoryEntry {
   const values = new Map(
-    Object.entries(attributes).map(([name, value]) => [
-      name.toLowerCase(),
-      // What is no text in UTF-8 comes as bytes and says nothing here.
-      [value].flat().filter((one) => typeof one === "string"),
-    ]),
+    Object.entries(attributes).map(([name, value]) => [name.toLowerCase(), [value].flat()]),
   );
-  const all = (attribute: string): readonly string[] => values.get(attribute.toLowerCase()) ?? [];
+  const valuesOf = (attribute: string): readonly (string | Buffer)[] =>
+    values.get(attribute.toLowerCase()) ?? [];
+  // What is no text in UTF-8 comes as bytes and says nothing as a text.
+  const all = (attribute: string): readonly string[] =>
+    valuesOf(attribute).filter((one) => typeof one === "string");
+  const bytes = (attribute: string): readonly Buffer[] => valuesOf(attribute).map((one) => Buffer.from(one));
   const isPartial = values.keys().some((name) => name.includes(";range="));
-  return { dn, all, first: (attribute) => all(attribute)[0], isPartial };
+  return { dn, all, first: (attribute) => all(attribute)[0], bytes, isPartial };
 }

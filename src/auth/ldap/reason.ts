@@ -19,7 +19,10 @@ export const REASONS = {
   mustChange: { label: "must-change", text: "the password must be changed first" },
   passwordExpired: { label: "password-expired", text: "the password has expired" },
   locked: { label: "locked", text: "the account is locked after failed logins" },
-  emailTaken: { label: "email-taken", text: "the email address belongs to another account" },
+  anotherPerson: {
+    label: "another-person",
+    text: "the account here is another person's, who had this name before: delete it to let this person in",
+  },
   notDirectory: {
     label: "not-a-directory-user",
     text: "the name is taken by an account that is not this user's",

@@ -1,7 +1,6 @@
 import type { Database } from "../../db/database.ts";
 import { recordEvent } from "../../db/queries/events.ts";
 import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
-import { findUser } from "../../db/queries/users.ts";
 import { inTransaction } from "../../db/transaction.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
@@ -44,21 +43,27 @@ async function lookAgain(
   session: SessionRow,
 ): Promise<SessionRow | undefined> {
   const { username, token_id } = session;
-  const end = async ({ label, text }: Reason): Promise<undefined> => {
+  const note = ({ label, text }: Reason): void => {
     metrics.count("directory_refusals_total", { reason: label });
     log.info({ username, reason: label, detail: text }, "the directory ended a session");
+  };
+  const end = async (reason: Reason): Promise<undefined> => {
+    note(reason);
     await inTransaction(db, async (trx) => {
       if (!(await deleteIdToken(trx, token_id))) return;
-      const data = { reason: "directory", detail: label };
+      const data = { reason: "directory", detail: reason.label };
       await recordEvent(trx, { type: "session.revoked", username, actor: null, data });
     });
   };
   const verdict = await directory.lookUp(username);
   if (!verdict.ok) return end(verdict.reason);
   // Nobody logs in here, so no account is made of what the directory says.
-  const user = await findUser(db, username);
-  const synced = user && (await sync(verdict.account, user));
-  if (synced?.outcome !== "synced") return end(REASONS.notDirectory);
+  const synced = await sync.session(verdict.account, username);
+  if (synced.outcome === "another person") {
+    note(REASONS.anotherPerson); // no session of it is left
+    return undefined;
+  }
+  if (synced.outcome !== "synced") return end(REASONS.notDirectory);
   if (!(await markValidated(db, token_id))) return undefined;
   return { ...session, groups: synced.groups };
 }

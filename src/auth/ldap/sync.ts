@@ -4,54 +4,98 @@ import type { AppConfig } from "../../config/schema.ts";
 import type { Database } from "../../db/database.ts";
 import { isDistinct } from "../../db/names.ts";
 import type { GroupRules } from "../../db/queries/directory-groups.ts";
-import { type SyncOutcome, syncDirectoryUser } from "../../db/queries/directory-users.ts";
-import type { UserRow } from "../../db/tables.ts";
+import {
+  type DirectoryUser,
+  type SyncOutcome,
+  syncAtLogin,
+  syncSession,
+} from "../../db/queries/directory-users.ts";
 import type { Log } from "../../observability/log.ts";
 import type { DirectoryAccount } from "./directory.ts";
 
 /** What the database holds at most of a name or an address, in characters. */
 const MAX_LENGTH = 100;
 
-/** Makes the database say of a user what the directory says; `known` is the row that its name has had until now. */
-export type DirectorySync = (account: DirectoryAccount, known: UserRow | undefined) => Promise<SyncOutcome>;
+/** Brings accounts up to date with the directory; logs what it leaves out. */
+export interface DirectorySync {
+  /** The account of who has just proven the password; creates it where there is none. */
+  login(account: DirectoryAccount): Promise<SyncOutcome>;
+  /** The account of a session. */
+  session(account: DirectoryAccount, username: string): Promise<SyncOutcome>;
+}
 
-/** The sync by the rules of this installation; it logs what it leaves out. */
+/** The sync by the rules of this installation. */
 export function createSync(
   db: Database,
   { domain, sync_groups: mode, admin_from_directory }: DirectoryConfig,
   app: AppConfig,
   log: Log,
 ): DirectorySync {
-  const groupPattern = fullMatch(app.group_regex);
-  const emailPattern = fullMatch(app.email_regex);
+  const patterns = {
+    group: fullMatch(app.group_regex),
+    email: fullMatch(app.email_regex),
+    username: fullMatch(app.username_regex),
+  };
   const isName = (name: string, pattern: Pattern): boolean => name.length <= MAX_LENGTH && pattern.test(name);
   const rules: GroupRules = {
     mode,
     adminGroup: app.admin_group,
     adminFromDirectory: admin_from_directory,
-    accepts: (group) => isDistinct(group) && isName(group, groupPattern),
+    accepts: (group) => isDistinct(group) && isName(group, patterns.group),
   };
-  return async ({ username, mail, groups }, known) => {
-    const usable = mail !== undefined && isName(mail, emailPattern);
-    if (mail !== undefined && !usable)
-      log.warn({ username }, "the directory's mail is left out: email_regex refuses it");
-    const synced = await syncDirectoryUser(
-      db,
-      { username, email: usable ? mail : generatedEmail(username, domain), groups },
-      known,
-      rules,
-    );
-    if (synced.outcome === "synced" && synced.leftOut.length > 0)
+  const noteMissingId = once(() =>
+    log.warn(
+      "the directory shows no ids of its entries: a login name that another person gets is not noticed",
+    ),
+  );
+  const userOf = ({ name, names, ids, mails, groups }: DirectoryAccount): DirectoryUser => {
+    if (ids.length === 0) noteMissingId();
+    const mail = mails.find((one) => isName(one, patterns.email));
+    if (mail === undefined && mails.length > 0)
+      log.warn({ username: name }, "the directory's mail is left out: email_regex refuses it");
+    // With the name that was asked for at the end: its spelling need not fit, as nobody's case does.
+    const usable = [...names.filter((one) => isName(one, patterns.username)), name];
+    return {
+      name,
+      names: usable,
+      ids,
+      groups,
+      emailOf: (username) => mail ?? generatedEmail(username, domain),
+    };
+  };
+  const note = (user: DirectoryUser, synced: SyncOutcome): SyncOutcome => {
+    if (synced.outcome !== "synced") return synced;
+    const { username, email } = synced.user;
+    if (synced.leftOut.length > 0)
       log.warn(
         { username, groups: synced.leftOut },
         "directory groups are left out: group_regex refuses their names, or they end with a space",
       );
-    if (synced.outcome === "email taken") {
-      log.warn({ username, mail }, "a directory user cannot log in: its mail is another account's email");
-    } else if (synced.outcome === "synced" && synced.emailKept) {
-      log.warn({ username, mail }, "a directory user keeps the old email: the new one is another account's");
-    }
+    if (email === null)
+      log.warn(
+        { username, mail: user.emailOf(username) },
+        "a directory user has no email: another account has the directory's",
+      );
     return synced;
+  };
+  return {
+    async login(account) {
+      const user = userOf(account);
+      return note(user, await syncAtLogin(db, user, rules));
+    },
+    async session(account, username) {
+      const user = userOf(account);
+      return note(user, await syncSession(db, user, username, rules));
+    },
+  };
+}
+
+/** Does it at the first call alone. */
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
   };
 }
 

@@ -21,6 +21,14 @@ export const ldapSettings = z.strictObject({
     .min(1)
     .default("(&(objectClass=user)(sAMAccountName={username}))")
     .describe("finds a user; the attribute that is compared with `{username}` holds the name"),
+  id_attribute: z
+    .string()
+    .regex(/^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/, "must be the name of one attribute")
+    .optional()
+    .describe(
+      "the attribute whose value stays with a person for good and is never given to another one; without it the first of " +
+        "`objectGUID`, `entryUUID`, `nsUniqueId`, `ipaUniqueID` that the directory shows",
+    ),
   group: z
     .string()
     .min(1)

@@ -90,22 +90,20 @@ export async function lockGroupCreation(trx: Trx): Promise<void> {
 }
 
 /**
- * Adds the user to groups and creates those that are missing; false, and nothing of that, when `takeUser` finds no user.
- * Groups before the user, as everywhere: two transactions that lock in different orders would wait for each other.
+ * Adds the user to groups and creates those that are missing; `takeUser` locks or creates the user's row. Groups before the user, as everywhere: two transactions that lock in different orders would wait for each other.
  */
 export async function joinGroups(
   trx: Trx,
   username: string,
   joins: readonly string[],
-  takeUser: () => Promise<boolean>,
-): Promise<boolean> {
+  takeUser: () => Promise<void>,
+): Promise<void> {
   for (const groupname of joins)
     if ((await createGroup(trx, groupname)) === "created")
       await recordEvent(trx, { type: "group.created", username: null, actor: null, data: { groupname } });
-  if (!(await takeUser())) return false;
+  await takeUser();
   for (const name of joins) await ensureMember(trx, name, username);
   await recordMemberships(trx, "group.member_added", username, joins);
-  return true;
 }
 
 /** Takes the user out of groups. */

@@ -1,8 +1,10 @@
+import { AppError } from "../../errors.ts";
 import type { Database, Db, Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
+import { type DirectoryPerson, findAccountOf, findFreeName, isAnotherPerson } from "./directory-accounts.ts";
 import {
   type GroupPlan,
   type GroupRules,
@@ -12,91 +14,111 @@ import {
   planGroups,
 } from "./directory-groups.ts";
 import { recordEvent } from "./events.ts";
-import { findUser, lockUser } from "./users.ts";
+import { deleteIdTokenOf, findUser, findUserByEmail, lockUser } from "./users.ts";
 
 /** A user as the directory describes it. */
-export interface DirectoryUser {
-  readonly username: string;
-  readonly email: string;
+export interface DirectoryUser extends DirectoryPerson {
+  /** The address of an account of this name. */
+  readonly emailOf: (username: string) => string;
   readonly groups: readonly string[];
 }
 
-/** The user's row and groups as they are now; or why there are none: the email, or the name, is another account's. */
+/** The user's row and groups as they are now; or whose account it is instead. */
 export type SyncOutcome =
   | {
       readonly outcome: "synced";
+      /** Without an email where the directory's is another account's. */
       readonly user: UserRow;
       readonly groups: readonly string[];
       /** Names of groups in the directory that no group may have here. */
       readonly leftOut: readonly string[];
-      readonly emailKept: boolean;
     }
-  | { readonly outcome: "email taken" | "not a directory user" };
+  | { readonly outcome: "another person" | "not a directory user" };
+
+/** So often another transaction may come between the reading of an account and its change. */
+const ATTEMPTS = 5;
 
 /**
- * Makes the database say of a user what the directory says: row, email, groups and memberships, in one transaction;
- * writes nothing where nothing changed. An email that is taken keeps a new user out, and an old one its old address.
- * `known` is the row that was found by the name a moment ago.
+ * Brings the account of a user up to date who has just proven the password, or creates it: id, email, groups and
+ * memberships, in one transaction; writes nothing where nothing changed. Ends the sessions of an account that was
+ * another person's.
  */
-export async function syncDirectoryUser(
+export async function syncAtLogin(
   db: Database,
   user: DirectoryUser,
-  known: UserRow | undefined,
   rules: GroupRules,
 ): Promise<SyncOutcome> {
-  const row = known ?? (await findUser(db, user.username));
-  if (row === undefined) return createUser(db, user, rules);
-  if (row.auth_type !== "LDAP") return { outcome: "not a directory user" };
-  const plan = await planGroups(db, row.username, user.groups, rules);
-  const replan: Replan = (on) => planGroups(on, row.username, user.groups, rules);
-  const email = row.email === user.email ? undefined : user.email;
-  if (email === undefined && plan.joins.length === 0 && plan.leaves.length === 0) return synced(row, plan);
-  try {
-    return await applyChanges(db, row, email, plan, replan);
-  } catch (error) {
-    if (!isDuplicate(error)) throw error;
-    const changed = await applyChanges(db, row, undefined, plan, replan);
-    return changed.outcome === "synced" ? { ...changed, emailKept: true } : changed;
-  }
-}
-
-type Replan = (db: Db) => Promise<GroupPlan>;
-
-/** The plan, made again where groups are created: another login may have created them since. */
-async function settled(trx: Trx, plan: GroupPlan, replan: Replan): Promise<GroupPlan> {
-  if (!plan.createsGroup) return plan;
-  await lockGroupCreation(trx);
-  return replan(trx);
-}
-
-async function applyChanges(
-  db: Database,
-  row: UserRow,
-  email: string | undefined,
-  plan: GroupPlan,
-  replan: Replan,
-): Promise<SyncOutcome> {
-  const { username } = row;
-  return inTransaction(db, async (trx) => {
-    const groups = await settled(trx, plan, replan);
-    // The directory took its time, and the name may be another kind of account's by now.
-    const isStillThere = async (): Promise<boolean> => (await lockUser(trx, username))?.auth_type === "LDAP";
-    if (!(await joinGroups(trx, username, groups.joins, isStillThere)))
-      return { outcome: "not a directory user" };
-    if (email !== undefined) {
-      const change = { email, email_verified_at: null, modified_at: toSqlTime(new Date()) };
-      await trx.updateTable("user").set(change).where("username", "=", username).execute();
-      const data = { changed: ["email"], email };
-      await recordEvent(trx, { type: "user.changed", username, actor: null, data });
-    }
-    await leaveGroups(trx, username, groups.leaves);
-    return synced(row, groups);
+  return settled(async () => {
+    const row = await findAccountOf(db, user);
+    return row === undefined
+      ? createAccount(db, user, rules)
+      : syncAccount(db, user, row, { rules, isProven: true });
   });
 }
 
-async function createUser(db: Database, user: DirectoryUser, rules: GroupRules): Promise<SyncOutcome> {
-  const { username, email } = user;
+/** The same for the account of a session. No id is stored: nobody has proven to be the person whose entry it is. */
+export async function syncSession(
+  db: Database,
+  user: DirectoryUser,
+  username: string,
+  rules: GroupRules,
+): Promise<SyncOutcome> {
+  return settled(async () => {
+    const row = await findUser(db, username);
+    return row === undefined
+      ? { outcome: "not a directory user" }
+      : syncAccount(db, user, row, { rules, isProven: false });
+  });
+}
+
+/** The account is not what it was when it was read. */
+class AccountChanged extends Error {}
+
+/** Begins again where an account, or the holder of an address, has changed meanwhile. */
+async function settled(work: () => Promise<SyncOutcome>): Promise<SyncOutcome> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isDuplicate(error) && !(error instanceof AccountChanged)) throw error;
+      if (attempt === ATTEMPTS) throw new AppError("UNAVAILABLE", "database: busy", { cause: error });
+    }
+  }
+}
+
+async function syncAccount(
+  db: Database,
+  user: DirectoryUser,
+  row: UserRow,
+  { rules, isProven }: { rules: GroupRules; isProven: boolean },
+): Promise<SyncOutcome> {
+  const { username } = row;
+  if (row.auth_type !== "LDAP") return { outcome: "not a directory user" };
+  if (isAnotherPerson(row, user)) {
+    await endSessions(db, user, row);
+    return { outcome: "another person" };
+  }
+  const plan: Plan = (on) => planGroups(on, username, user.groups, rules);
+  const groups = await plan(db);
+  const email = await freeEmail(db, user, row);
+  const external_id = (isProven ? user.ids[0] : undefined) ?? row.external_id;
+  const changed: UserRow = { ...row, email, external_id };
+  const isChanged = email !== row.email || external_id !== row.external_id;
+  if (!isChanged && groups.joins.length === 0 && groups.leaves.length === 0) return synced(row, groups);
+  return inTransaction(db, async (trx) => {
+    const settledGroups = await lockPlan(trx, groups, plan);
+    await joinGroups(trx, username, settledGroups.joins, () => lockSame(trx, row));
+    if (isChanged) await changeAccount(trx, row, changed);
+    await leaveGroups(trx, username, settledGroups.leaves);
+    return synced(changed, settledGroups);
+  });
+}
+
+async function createAccount(db: Database, user: DirectoryUser, rules: GroupRules): Promise<SyncOutcome> {
+  const username = await findFreeName(db, user.names);
+  if (username === undefined) return { outcome: "not a directory user" };
   const now = toSqlTime(new Date());
+  const email = await freeEmail(db, user, { username, email: null });
   const row: UserRow = {
     username,
     password_hash: null,
@@ -106,29 +128,78 @@ async function createUser(db: Database, user: DirectoryUser, rules: GroupRules):
     created_at: now,
     modified_at: now,
     email_verified_at: null,
-    external_id: null,
+    external_id: user.ids[0] ?? null,
   };
-  const replan: Replan = (on) => planGroups(on, undefined, user.groups, rules);
-  const plan = await replan(db);
-  try {
-    return await inTransaction(db, async (trx) => {
-      const groups = await settled(trx, plan, replan);
-      await joinGroups(trx, username, groups.joins, async () => {
-        await trx.insertInto("user").values(row).execute();
-        const data = { email, auth_type: row.auth_type, activated: true };
-        await recordEvent(trx, { type: "user.created", username, actor: null, data });
-        return true;
-      });
-      return synced(row, groups);
+  const plan: Plan = (on) => planGroups(on, undefined, user.groups, rules);
+  const groups = await plan(db);
+  return inTransaction(db, async (trx) => {
+    const settledGroups = await lockPlan(trx, groups, plan);
+    await joinGroups(trx, username, settledGroups.joins, async () => {
+      await trx.insertInto("user").values(row).execute();
+      const data = { email, auth_type: row.auth_type, activated: true };
+      await recordEvent(trx, { type: "user.created", username, actor: null, data });
     });
-  } catch (error) {
-    if (!isDuplicate(error)) throw error;
-    // Another login of the same person made the row meanwhile, or somebody else has the address.
-    const other = await findUser(db, username);
-    return other === undefined ? { outcome: "email taken" } : syncDirectoryUser(db, user, other, rules);
-  }
+    return synced(row, settledGroups);
+  });
 }
 
-function synced(user: UserRow, { result, leftOut }: GroupPlan): Extract<SyncOutcome, { outcome: "synced" }> {
-  return { outcome: "synced", user, groups: result, leftOut, emailKept: false };
+type Plan = (db: Db) => Promise<GroupPlan>;
+
+/** The plan, made again where it creates groups: another login may have created them meanwhile. */
+async function lockPlan(trx: Trx, groups: GroupPlan, plan: Plan): Promise<GroupPlan> {
+  if (!groups.createsGroup) return groups;
+  await lockGroupCreation(trx);
+  return plan(trx);
+}
+
+/** The directory took its time: the name may be another account's by now, or the account another person's. */
+async function lockSame(trx: Trx, row: UserRow): Promise<void> {
+  const now = await lockUser(trx, row.username);
+  const isSame =
+    now?.auth_type === row.auth_type &&
+    now.created_at === row.created_at &&
+    now.external_id === row.external_id;
+  if (!isSame) throw new AccountChanged();
+}
+
+async function changeAccount(trx: Trx, before: UserRow, after: UserRow): Promise<void> {
+  const { username, email, external_id } = after;
+  const hasNewEmail = email !== before.email;
+  await trx
+    .updateTable("user")
+    .set({ external_id, modified_at: toSqlTime(new Date()) })
+    .$if(hasNewEmail, (query) => query.set({ email, email_verified_at: null }))
+    .where("username", "=", username)
+    .execute();
+  // Who began a session before the account had an id may have been somebody else. The login that sets it begins another.
+  if (before.external_id === null && external_id !== null) await deleteIdTokenOf(trx, username);
+  if (!hasNewEmail) return;
+  const data = { changed: ["email"], email };
+  await recordEvent(trx, { type: "user.changed", username, actor: null, data });
+}
+
+/** The directory's address for an account; null while another account has it. */
+async function freeEmail(
+  db: Db,
+  user: DirectoryUser,
+  { username, email }: Pick<UserRow, "username" | "email">,
+): Promise<string | null> {
+  const wanted = user.emailOf(username);
+  if (wanted === email) return email;
+  const holder = await findUserByEmail(db, wanted);
+  return holder === undefined || holder.username === username ? wanted : null;
+}
+
+async function endSessions(db: Database, user: DirectoryUser, { username }: UserRow): Promise<void> {
+  await inTransaction(db, async (trx) => {
+    const row = await lockUser(trx, username);
+    if (row === undefined || !isAnotherPerson(row, user)) return;
+    if (!(await deleteIdTokenOf(trx, username))) return;
+    const data = { reason: "directory", detail: "another-person" };
+    await recordEvent(trx, { type: "session.revoked", username, actor: null, data });
+  });
+}
+
+function synced(user: UserRow, { result, leftOut }: GroupPlan): SyncOutcome {
+  return { outcome: "synced", user, groups: result, leftOut };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Db, dialectOf, type Trx } from "../database.ts";
-import type { AuthType } from "../tables.ts";
+import type { AuthType, SqlTime } from "../tables.ts";
 import { padded } from "../padded.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { repeated } from "../transaction.ts";
@@ -40,12 +40,14 @@ interface VerifiedLogin {
   readonly username: string;
   readonly auth_type: AuthType;
   readonly hash: Uint8Array | null;
+  readonly created_at: SqlTime;
+  readonly external_id: string | null;
   readonly rehashed: Uint8Array | undefined;
 }
 
 /**
  * Makes the user's one ID token and gives its id; an earlier one is dead when this is committed. "changed" when the
- * password, the activation or the source is no longer what the login was checked against: then nothing is written.
+ * account, its password, activation or source is no longer what the login was checked against: then nothing is written.
  */
 export async function replaceIdToken(
   trx: Trx,
@@ -55,6 +57,8 @@ export async function replaceIdToken(
   const user = await lockUser(trx, login.username);
   if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
   if (!equal(user.password_hash, login.hash)) return "changed";
+  // Another account of this name, or another person's: who has no hash is told apart by this alone.
+  if (user.created_at !== login.created_at || user.external_id !== login.external_id) return "changed";
   if (login.rehashed !== undefined) {
     await trx
       .updateTable("user")

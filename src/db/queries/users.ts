@@ -18,6 +18,12 @@ export interface NewUser {
 /** The user that was looked at: one of the same name that was made since is somebody else. */
 type KnownUser = Pick<UserRow, "username" | "created_at">;
 
+/** What a login, or a message to the user, depends on. */
+type LockedUser = Pick<
+  UserRow,
+  "username" | "password_hash" | "auth_type" | "email" | "activated" | "created_at" | "external_id"
+>;
+
 /** What may change of a user; a new `password_hash` also revokes the ID token, and so does turning the account on again. */
 export interface UserChanges {
   readonly password_hash?: Uint8Array;
@@ -133,13 +139,10 @@ export async function verifyEmail(
  * Locks a user's row until the transaction ends and reads what a login, or a message to the user, depends on. `username`
  * in its stored spelling.
  */
-export async function lockUser(
-  trx: Db,
-  username: string,
-): Promise<Pick<UserRow, "username" | "password_hash" | "auth_type" | "email" | "activated"> | undefined> {
+export async function lockUser(trx: Db, username: string): Promise<LockedUser | undefined> {
   return trx
     .selectFrom("user")
-    .select(["username", "password_hash", "auth_type", "email", "activated"])
+    .select(["username", "password_hash", "auth_type", "email", "activated", "created_at", "external_id"])
     .where("username", "=", username)
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();

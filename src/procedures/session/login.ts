@@ -122,7 +122,7 @@ async function open(
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
-  const { username: name, auth_type, password_hash: hash } = user;
+  const { username: name, auth_type, password_hash: hash, created_at, external_id } = user;
   const now = new Date();
   const token = {
     ip: address,
@@ -135,7 +135,8 @@ async function open(
   await commit(async (trx) => {
     // All that the answer needs is read before the commit: once it is done nothing may fail any more.
     const groups = known ?? (await listGroupsOf(trx, name));
-    const id = await replaceIdToken(trx, { username: name, auth_type, hash, rehashed }, token);
+    const verified = { username: name, auth_type, hash, created_at, external_id, rehashed };
+    const id = await replaceIdToken(trx, verified, token);
     if (id === "changed") throw new AccountChanged();
     await emit(trx, {
       type: "session.started",

@@ -94,30 +94,6 @@ for (const database of DATABASES) {
         assert.ok(names.includes(name), `the group ${name} itself stays`);
     });
 
-    test("fails for a new user whose mail is another account's, and says so in the log alone", async () => {
-      await worker.addUser("owner", PASSWORD, { email: "Owned@example.com" });
-      await add("intruder", ["API_PERMdev"], { mail: "owned@example.com" });
-      const reply = await worker.call("login", { username: "intruder", password: PASSWORD });
-      assertRefused(reply, 401, "INVALID_CREDENTIALS");
-      assert.equal(await rowOf("intruder"), undefined);
-      assert.deepEqual(await membershipsOf("owner"), []);
-      const line = await lastLine(
-        worker,
-        "a directory user cannot log in: its mail is another account's email",
-      );
-      assert.deepEqual([line["username"], line["mail"], line.level], ["intruder", "owned@example.com", 40]);
-    });
-
-    test("keeps the old email of a known user whose new mail is another account's", async () => {
-      const dn = await add("long-known", [], { mail: "known@example.com" });
-      await worker.login("long-known", PASSWORD);
-      await worker.addUser("squatter", PASSWORD, { email: "new@example.com" });
-      await directory.ldap.setAttributes(dn, { mail: "new@example.com" });
-      await worker.login("long-known", PASSWORD);
-      assert.equal((await rowOf("long-known"))?.email, "known@example.com");
-      await lastLine(worker, "a directory user keeps the old email: the new one is another account's");
-    });
-
     test("never authenticates a local account of the same name", async () => {
       await add("two-homes", ["API_PERMadmin"]);
       await worker.addUser("Two-Homes", "a local password");

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { ANY_DIRECTORY, type AnyDirectory, use389 } from "../../support/any-directory.ts";
+import { PASSWORD } from "../../support/directory.ts";
+import { lastLine, linesOf } from "../../support/log-lines.ts";
+import { assertRefusedLogin } from "../../support/refused-login.ts";
+import { assertRefused, dataOf } from "../../support/replies.ts";
+import { missingFor, withClient } from "../../support/servers/directories.ts";
+import { DATABASES, type TestWorker } from "../../support/worker.ts";
+
+const NO_IDS =
+  "the directory shows no ids of its entries: a login name that another person gets is not noticed";
+const ENDED = "the directory ended a session";
+/** Every check is too old. */
+const ALWAYS = { revalidate_minutes: 0.000_01 };
+
+const rowOf = ({ db }: TestWorker, username: string) =>
+  db.selectFrom("user").selectAll().where("username", "=", username).executeTakeFirstOrThrow();
+const tokensOf = ({ db }: TestWorker, username: string) =>
+  db.selectFrom("token").selectAll().where("user_id", "=", username).execute();
+const setId = ({ db }: TestWorker, username: string, external_id: string | null) =>
+  db.updateTable("user").set({ external_id }).where("username", "=", username).execute();
+
+async function groupsOf(worker: TestWorker, id_token: string): Promise<unknown> {
+  const { access_token } = dataOf(await worker.call("token", { id_token }));
+  return decodeJwt(access_token as string)["groups"];
+}
+
+async function revocationsOf({ db }: TestWorker, username: string): Promise<unknown[]> {
+  const query = db.selectFrom("event").select("data").where("type", "=", "session.revoked");
+  const events = await query.where("username", "=", username).execute();
+  return events.map(({ data }) => (JSON.parse(data) as { detail?: unknown }).detail);
+}
+
+/** Deletes a person and gives the login name to another one with other groups; the password of both is the same. */
+async function replacePerson(
+  directory: AnyDirectory,
+  dn: string,
+  name: string,
+  groups: string[],
+): Promise<string> {
+  await directory.changes.deleteEntry(dn);
+  return directory.add(name, groups);
+}
+
+for (const [server, kind, use] of ANY_DIRECTORY) {
+  describe(`a login name of ${kind} that another person gets`, { skip: missingFor(server) ?? false }, () => {
+    const directory = use();
+
+    for (const database of DATABASES) {
+      describe(`on ${database}`, () => {
+        let worker: TestWorker;
+        let unchecked: TestWorker;
+        before(async () => {
+          worker = await directory.start({ ...directory.service, ...ALWAYS }, database);
+          unchecked = await directory.start({}, database);
+        });
+        after(() => Promise.all([worker, unchecked].map((one) => one[Symbol.asyncDispose]())));
+
+        test("ends the session of the first one at the next exchange of its ID token", async () => {
+          const name = `heir-${database}`;
+          const dn = await directory.add(name, ["API_PERMfirst"]);
+          const id_token = await worker.login(name, PASSWORD);
+          assert.deepEqual(await groupsOf(worker, id_token), ["first"]);
+          await replacePerson(directory, dn, name, ["API_PERMadmin"]);
+          assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+          assert.deepEqual(await tokensOf(worker, name), []);
+          assert.equal((await lastLine(worker, ENDED))["reason"], "another-person");
+          assert.deepEqual(await revocationsOf(worker, name), ["another-person"]);
+          assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
+        });
+
+        test("refuses the second one, ends the first one's session, and lets in when the account is deleted", async () => {
+          const name = `login-${database}`;
+          const dn = await directory.add(name, ["API_PERMfirst"]);
+          const id_token = await unchecked.login(name, PASSWORD);
+          await replacePerson(directory, dn, name, ["API_PERMsecond"]);
+          assert.deepEqual(await groupsOf(unchecked, id_token), ["first"], "nobody has looked yet");
+          for (let round = 0; round < 2; round++)
+            await assertRefusedLogin(unchecked, { username: name, password: PASSWORD }, "another-person");
+          assertRefused(await unchecked.call("token", { id_token }), 401, "INVALID_TOKEN");
+          assert.deepEqual(await revocationsOf(unchecked, name), ["another-person"], "once");
+          await unchecked.addUser(`boss-${database}`, PASSWORD, { groups: ["admin"] });
+          const boss = await unchecked.login(`boss-${database}`, PASSWORD);
+          const { access_token } = dataOf(await unchecked.call("token", { id_token: boss }));
+          dataOf(await unchecked.call("user_delete", { username: name, access_token }));
+          const second = await unchecked.login(name, PASSWORD);
+          assert.deepEqual(await groupsOf(unchecked, second), ["second"]);
+          assertRefused(await unchecked.call("token", { id_token }), 401, "INVALID_TOKEN");
+        });
+
+        test("is noticed for accounts from before ids were stored, from their next login on", async () => {
+          const name = `legacy-${database}`;
+          const dn = await directory.add(name, ["API_PERMfirst"]);
+          await unchecked.login(name, PASSWORD);
+          const { external_id } = await rowOf(unchecked, name);
+          assert.match(String(external_id), /^[0-9a-f-]{35,36}$/);
+          await setId(unchecked, name, null);
+          await unchecked.login(name, PASSWORD);
+          assert.equal((await rowOf(unchecked, name)).external_id, external_id);
+          await replacePerson(directory, dn, name, []);
+          await assertRefusedLogin(unchecked, { username: name, password: PASSWORD }, "another-person");
+        });
+
+        test("leaves a session from before alone, and stores no id for it", async () => {
+          const name = `resting-${database}`;
+          await directory.add(name, ["API_PERMkept"]);
+          const id_token = await worker.login(name, PASSWORD);
+          await setId(worker, name, null);
+          assert.deepEqual(await groupsOf(worker, id_token), ["kept"]);
+          assert.equal((await rowOf(worker, name)).external_id, null, "nobody has proven a password");
+        });
+
+        test("gives one of two who log in at once the account, and the other one nothing", async () => {
+          const name = `race-${database}`;
+          await directory.add(name, ["API_PERMmine"]);
+          await unchecked.login(name, PASSWORD);
+          const { external_id } = await rowOf(unchecked, name);
+          // As if another person had it: half of the logins come before, half after the account is given away.
+          for (let round = 0; round < 4; round++) {
+            await setId(unchecked, name, null);
+            const logins = Array.from({ length: 6 }, () =>
+              unchecked.call("login", { username: name, password: PASSWORD }),
+            );
+            const other = "00000000-0000-4000-8000-000000000000";
+            await unchecked.db
+              .updateTable("user")
+              .set({ external_id: other })
+              .where("username", "=", name)
+              .where("external_id", "is", null)
+              .execute();
+            const replies = await Promise.all(logins);
+            const now = (await rowOf(unchecked, name)).external_id;
+            const isOurs = now === external_id;
+            for (const { resp_code } of replies)
+              assert.equal(resp_code, isOurs ? 200 : 401, `round ${round}`);
+            if (!isOurs) assert.deepEqual(await tokensOf(unchecked, name), []);
+          }
+        });
+      });
+    }
+
+    test("is told by the attribute of id_attribute, in any case, and by the others until the next login", async () => {
+      await using first = await directory.start();
+      const dn = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
+      await first.login("numbered", PASSWORD);
+      const before = (await rowOf(first, "numbered")).external_id;
+      await using numbered = await directory.start({ id_attribute: "EMPLOYEENUMBER" });
+      await numbered.login("numbered", PASSWORD);
+      assert.equal((await rowOf(numbered, "numbered")).external_id, "4711");
+      await setId(numbered, "numbered", before);
+      await numbered.login("numbered", PASSWORD);
+      assert.equal(
+        (await rowOf(numbered, "numbered")).external_id,
+        "4711",
+        "the same person, by the other id",
+      );
+      // The same person in a new entry.
+      await directory.changes.deleteEntry(dn);
+      const again = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
+      await numbered.login("numbered", PASSWORD);
+      await directory.changes.setAttributes(again, { employeeNumber: "4712" });
+      await assertRefusedLogin(numbered, { username: "numbered", password: PASSWORD }, "another-person");
+    });
+  });
+}
+
+describe("a directory that shows no ids of its entries", { skip: missingFor("ds389") ?? false }, () => {
+  const directory = use389();
+
+  test("logs people in by their names alone, as the log says once", async () => {
+    await using worker = await directory.start({ ...directory.service, ...ALWAYS });
+    const dn = await directory.add("known", ["API_PERMfirst"]);
+    await worker.login("known", PASSWORD);
+    const { external_id } = await rowOf(worker, "known");
+    assert.notEqual(external_id, null);
+    const hidden =
+      '(targetattr = "entryUUID || nsUniqueId")(version 3.0; acl "hidden"; deny (all) userdn = "ldap:///all";)';
+    const { aci } = await withClient(directory.editor, async (client) => {
+      const found = await client.search(directory.usersDn, { scope: "base", attributes: ["aci"] });
+      return { aci: [found.searchEntries[0]?.["aci"] ?? []].flat().map(String) };
+    });
+    await directory.changes.setAttributes(directory.usersDn, { aci: [...aci, hidden] });
+    try {
+      await replacePerson(directory, dn, "known", ["API_PERMsecond"]);
+      await directory.add("unknown", []);
+      const tokens = [await worker.login("known", PASSWORD), await worker.login("unknown", PASSWORD)];
+      assert.deepEqual(await groupsOf(worker, tokens[0]!), ["second"]);
+      assert.equal((await rowOf(worker, "known")).external_id, external_id, "what was known stays");
+      assert.equal((await rowOf(worker, "unknown")).external_id, null);
+      assert.equal(linesOf(worker, NO_IDS).length, 1);
+    } finally {
+      await directory.changes.setAttributes(directory.usersDn, { aci });
+    }
+    await assertRefusedLogin(worker, { username: "known", password: PASSWORD }, "another-person");
+    await worker.login("unknown", PASSWORD);
+    assert.notEqual((await rowOf(worker, "unknown")).external_id, null);
+  });
+});

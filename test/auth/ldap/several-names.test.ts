@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
+import { use389, useOpenLdap } from "../../support/any-directory.ts";
+import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { assertRefusedLogin, usersIn } from "../../support/refused-login.ts";
+import { dataOf } from "../../support/replies.ts";
+import { missingFor } from "../../support/servers/directories.ts";
+import { DATABASES, type TestWorker } from "../../support/worker.ts";
+
+const USER_FILTER = { user_filter: "(&(objectClass=inetOrgPerson)(uid={username}))" };
+const subjectOf = (token: string): unknown => decodeJwt(token).sub;
+
+for (const [server, kind, use] of [
+  ["openldap", "OpenLDAP", useOpenLdap],
+  ["ds389", "389 Directory Server", use389],
+] as const) {
+  describe(`a person with several login names in ${kind}`, { skip: missingFor(server) ?? false }, () => {
+    const directory = use();
+    const addPerson = async (uid: readonly string[], cn = uid[0]!): Promise<string> => {
+      const dn = `uid=${cn},${directory.usersDn}`;
+      await directory.addEntry(dn, {
+        objectClass: "inetOrgPerson",
+        ...{ uid, cn, sn: cn, userPassword: PASSWORD },
+      });
+      await directory.join(LOGIN_GROUP, dn);
+      return dn;
+    };
+
+    for (const database of DATABASES) {
+      test(`has one account, whichever is typed first, on ${database}`, async () => {
+        for (const [index, order] of [
+          [0, 1, 2],
+          [2, 1, 0],
+          [1, 0, 2],
+        ].entries()) {
+          await using worker = await directory.start({ ...USER_FILTER, ...directory.service }, database);
+          const names = ["main", "alias", "Other"].map((name) => `${name}-${index}-${database}`);
+          await addPerson(
+            ["alias", "main", "Other"].map((name) => `${name}-${index}-${database}`),
+            names[0],
+          );
+          for (const at of order) assert.equal(subjectOf(await worker.login(names[at]!, PASSWORD)), names[0]);
+          assert.equal(subjectOf(await worker.login(names[2]!.toUpperCase(), PASSWORD)), names[0]);
+          assert.deepEqual(await usersIn(worker), [names[0]]);
+        }
+      });
+    }
+
+    describe("whose account", () => {
+      let worker: TestWorker;
+      before(async () => {
+        worker = await directory.start({
+          ...USER_FILTER,
+          ...directory.service,
+          revalidate_minutes: 0.000_01,
+        });
+      });
+      after(() => worker[Symbol.asyncDispose]());
+
+      test("was made by another name in an earlier version keeps that one", async () => {
+        await addPerson(["now", "before"]);
+        await worker.addUser("before", PASSWORD, { authType: "LDAP" });
+        assert.equal(subjectOf(await worker.login("now", PASSWORD)), "before");
+        assert.deepEqual(await usersIn(worker), ["before"]);
+      });
+
+      test("stays the same when the directory gives the names in another order, or in another case", async () => {
+        const dn = await addPerson(["stable", "zweit", "jürgen"]);
+        await using loose = await directory.start({ ...USER_FILTER, ...directory.service }, "sqlite", {
+          username_regex: ".{1,64}",
+        });
+        assert.equal(subjectOf(await loose.login("JÜRGEN", PASSWORD)), "stable");
+        await directory.changes.setAttributes(dn, { uid: ["ZWEIT", "JÜRGEN", "stable"] });
+        assert.equal(subjectOf(await loose.login("jürgen", PASSWORD)), "stable");
+        assert.equal(subjectOf(await loose.login("zweit", PASSWORD)), "stable");
+      });
+
+      test("goes on with its session as long as it has the name", async () => {
+        const dn = await addPerson(["going", "gone"]);
+        const id_token = await worker.login("gone", PASSWORD);
+        dataOf(await worker.call("token", { id_token }));
+        await directory.changes.setAttributes(dn, { uid: ["going"] });
+        dataOf(await worker.call("token", { id_token }));
+      });
+
+      test("has the name of nobody else: a local account, or another person's", async () => {
+        await worker.addUser("local-name", PASSWORD);
+        await addPerson(["local-name", "guest-name"]);
+        assert.equal(subjectOf(await worker.login("guest-name", PASSWORD)), "guest-name");
+        // Another person's account, from before, and the name is the new person's now.
+        const first = await addPerson(["taken-name"]);
+        assert.equal(subjectOf(await worker.login("taken-name", PASSWORD)), "taken-name");
+        await directory.changes.deleteEntry(first);
+        await addPerson(["taken-name", "free-name"], "free-name");
+        assert.equal(subjectOf(await worker.login("free-name", PASSWORD)), "free-name");
+        await assertRefusedLogin(worker, { username: "taken-name", password: PASSWORD }, "another-person");
+      });
+
+      test("is not another person's by a name that both have", async () => {
+        await addPerson(["victim"]);
+        await worker.addUser("victim", PASSWORD, { authType: "LDAP" });
+        await addPerson(["mallory", "victim"]);
+        assert.equal(subjectOf(await worker.login("mallory", PASSWORD)), "mallory");
+        await assertRefusedLogin(worker, { username: "victim", password: PASSWORD }, "ambiguous");
+      });
+
+      test("gets a name that username_regex accepts", async () => {
+        await addPerson(["j.doe", "jdoe"]);
+        assert.equal(subjectOf(await worker.login("jdoe", PASSWORD)), "jdoe");
+      });
+    });
+
+    test("logs in by the name in the DN, where users bind by a DN", async () => {
+      await using worker = await directory.start({
+        ...USER_FILTER,
+        bind: `uid={username},${directory.usersDn}`,
+      });
+      await addPerson(["template", "second"]);
+      assert.equal(subjectOf(await worker.login("template", PASSWORD)), "template");
+      await assertRefusedLogin(worker, { username: "second", password: PASSWORD }, "ldap-49");
+    });
+  });
+}
