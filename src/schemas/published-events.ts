@@ -10,7 +10,7 @@ const time = z.iso.datetime().describe("UTC");
 const data = z.strictObject({
   username: z.string().optional().describe("whom it is about"),
   actor: z.string().optional().describe("who did it, where that is known"),
-  email: z.string().optional(),
+  email: z.string().nullable().optional(),
   auth_type: authType().optional(),
   activated: z.boolean().optional(),
   changed: z.array(z.string()).optional().describe("user.changed: password, email, activated"),
