@@ -144,3 +144,12 @@ export function childOf(pid: number | undefined): number | undefined {
     return undefined;
   }
 }
+
+/** Whether a process is gone, or waits for its parent to notice. */
+export function hasEnded(pid: number | undefined): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");
+  } catch {
+    return true;
+  }
+}

@@ -20,12 +20,10 @@ export function mountSmall(): ({ readonly folder: string; enlarge(): void } & Di
   };
 }
 
-/** A network mount whose server is gone: whoever uses it hangs. With `opens` only writes do. */
-export async function mountHanging({
-  opens = false,
-} = {}): Promise<({ readonly folder: string } & AsyncDisposable) | undefined> {
+/** A network mount whose server is gone: whoever uses it hangs. */
+export async function mountHanging(): Promise<({ readonly folder: string } & AsyncDisposable) | undefined> {
   const folder = mkdtempSync(join(scratchFolder, "mount-"));
-  const server = spawn(PYTHON, [SERVER, folder, opens ? "opens" : "hangs"], {
+  const server = spawn(PYTHON, [SERVER, folder], {
     stdio: ["pipe", "pipe", "ignore"],
   });
   const [chunk] = (await Promise.race([once(server.stdout, "data"), once(server, "exit")])) as [unknown];
