@@ -59,20 +59,21 @@ for (const [server, kind, use] of [
       after(() => worker[Symbol.asyncDispose]());
 
       test("was made by another name in an earlier version keeps that one", async () => {
-        await addPerson(["now", "before"]);
+        await addPerson(["today", "before"]);
         await worker.addUser("before", PASSWORD, { authType: "LDAP" });
-        assert.equal(subjectOf(await worker.login("now", PASSWORD)), "before");
+        assert.equal(subjectOf(await worker.login("today", PASSWORD)), "before");
         assert.deepEqual(await usersIn(worker), ["before"]);
       });
 
       test("stays the same when the directory gives the names in another order, or in another case", async () => {
-        const dn = await addPerson(["stable", "zweit", "jürgen"]);
+        const third = server === "ds389" ? "juergen" : "jürgen"; // 389-ds takes ASCII alone
+        const dn = await addPerson(["stable", "zweit", third]);
         await using loose = await directory.start({ ...USER_FILTER, ...directory.service }, "sqlite", {
           username_regex: ".{1,64}",
         });
-        assert.equal(subjectOf(await loose.login("JÜRGEN", PASSWORD)), "stable");
-        await directory.changes.setAttributes(dn, { uid: ["ZWEIT", "JÜRGEN", "stable"] });
-        assert.equal(subjectOf(await loose.login("jürgen", PASSWORD)), "stable");
+        assert.equal(subjectOf(await loose.login(third.toUpperCase(), PASSWORD)), "stable");
+        await directory.changes.setAttributes(dn, { uid: ["ZWEIT", third.toUpperCase(), "stable"] });
+        assert.equal(subjectOf(await loose.login(third, PASSWORD)), "stable");
         assert.equal(subjectOf(await loose.login("zweit", PASSWORD)), "stable");
       });
 
