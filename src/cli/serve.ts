@@ -175,8 +175,8 @@ async function untilSignalled(
 }
 
 /** Files whose readers could act as this installation, or for any of its users. */
-function warnOfOpenFiles(file: string | undefined, { kerberos }: Config, log: Log): void {
-  const files = [...(file === undefined ? [] : [resolve(file)]), ...keyFiles(file)];
+function warnOfOpenFiles(file: string | undefined, { kerberos, origins }: Config, log: Log): void {
+  const files = [...(file === undefined ? [] : [resolve(file)]), ...keyFiles(file, origins)];
   if (kerberos !== undefined) files.push(kerberos.keytab);
   for (const open of findOpenFiles(files))
     log.warn(open, "a file with secrets is open to others than its owner");

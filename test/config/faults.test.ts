@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { keyFiles } from "../../src/cli/doctor/files.ts";
 import { ConfigError } from "../../src/config/fault.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { faultsOf, faultyPaths, parse } from "./faults-of.ts";
@@ -196,4 +197,15 @@ test("a file that is missing, no JSON, no object or ambiguous is a fault that na
       (error) => error instanceof ConfigError && error.message.includes(file),
     );
   }
+});
+
+test("a file that an editor of Windows saved, with a byte order mark, is read wherever it is read", () => {
+  const file = join(folder, "marked.json");
+  const secret = { type: "keyfile", value: "key" };
+  writeFileSync(join(folder, "key"), "k".repeat(32));
+  const jwt_creation = { issuer: "authmq", signmethod: "HS256", secret };
+  writeFileSync(file, `\ufeff${JSON.stringify({ jwt_creation })}`);
+  const { signing, origins } = loadConfig(file, { keys: true, env: {} });
+  assert.equal(signing?.issuer, "authmq");
+  assert.deepEqual(keyFiles(file, origins), [join(folder, "key")]);
 });

@@ -22,7 +22,7 @@ interface TlsServer {
 /** Which certificates have expired or soon will: of CA files, of keys, and those that servers present. */
 export async function certificateFindings(file: string | undefined, config: Config): Promise<Finding[]> {
   const now = Date.now();
-  const texts = [...caFiles(config), ...readKeyTexts(file)];
+  const texts = [...caFiles(config), ...readKeyTexts(file, config.origins)];
   const inFiles = texts.flatMap(([name, text]) => bundleFindings(name, certificatesIn(text), now));
   const presented = await Promise.all(tlsServers(config).map((server) => serverFindings(server, now)));
   const findings = [...inFiles, ...presented.flat()];

@@ -1,9 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { z } from "zod";
-import { overlayEnvironment } from "../../config/environment.ts";
-import { Faults } from "../../config/fault.ts";
 import { isSymmetric } from "../../config/keys.ts";
+import type { Origins } from "../../config/load.ts";
 import { configSchema } from "../../config/schema.ts";
 import type { Finding, findingsOn } from "./finding.ts";
 
@@ -34,8 +32,8 @@ export function fileFindings(on: ReturnType<typeof findingsOn>, files: readonly 
 }
 
 /** The files that hold private keys and shared secrets; the configuration was found to be in order before. */
-export function keyFiles(file: string | undefined): string[] {
-  const { own, issuers, folder } = readKeySettings(file);
+export function keyFiles(file: string | undefined, origins: Origins): string[] {
+  const { own, issuers, folder } = readKeySettings(file, origins);
   const shared = issuers.filter(({ methods }) => methods.some(isSymmetric)).map(({ secret }) => secret);
   return [...own, ...shared].flatMap((secret) =>
     secret.type === "keyfile" ? resolve(folder, secret.value) : [],
@@ -43,8 +41,11 @@ export function keyFiles(file: string | undefined): string[] {
 }
 
 /** The PEM texts of keys, each with where it stands in the configuration. A key may be given as a certificate. */
-export function readKeyTexts(file: string | undefined): (readonly [name: string, text: string])[] {
-  const { own, issuers, folder } = readKeySettings(file);
+export function readKeyTexts(
+  file: string | undefined,
+  origins: Origins,
+): (readonly [name: string, text: string])[] {
+  const { own, issuers, folder } = readKeySettings(file, origins);
   const named = [
     ...own.map((secret) => ["jwt_creation", secret] as const),
     ...issuers.map(({ name, secret }) => [`jwt_validation (${name})`, secret] as const),
@@ -56,10 +57,8 @@ export function readKeyTexts(file: string | undefined): (readonly [name: string,
   });
 }
 
-function readKeySettings(file: string | undefined) {
-  const raw: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"));
-  const overlay = overlayEnvironment(z.record(z.string(), z.unknown()).parse(raw), process.env, new Faults());
-  const { jwt_creation, jwt_validation: issuers } = configSchema.parse(overlay.raw);
+function readKeySettings(file: string | undefined, { given }: Origins) {
+  const { jwt_creation, jwt_validation: issuers } = configSchema.parse(given);
   const { secret, fingerprint_key, keys } = jwt_creation ?? {};
   const secrets = [secret, fingerprint_key, keys?.active, keys?.next, ...(keys?.retiring ?? [])];
   const own = secrets.filter((one) => one !== undefined);

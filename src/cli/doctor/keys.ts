@@ -23,7 +23,7 @@ export async function keyFindings(file: string | undefined, config: Config): Pro
         key.type === "secret" ? secretFindings(name, key.export(), methods) : [],
       ),
     ),
-    ...fileFindings(on, keyFiles(file)),
+    ...fileFindings(on, keyFiles(file, config.origins)),
   ];
 }
 

@@ -59,7 +59,9 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
     let rotated: Rotated | undefined;
     await replaceFile(file, async () => {
       const config = loadConfig(file, { keys: true });
-      const raw = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(file, "utf8")));
+      const raw = z
+        .record(z.string(), z.unknown())
+        .parse(JSON.parse(readFileSync(file, "utf8").replace(/^\ufeff/, "")));
       const folder = dirname(resolve(file));
       const before = jwtCreation.parse(raw["jwt_creation"]);
       const likeness = likenessOf(before.keys?.active ?? before.secret, file);
