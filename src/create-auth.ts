@@ -27,6 +27,7 @@ import { forgotPassword } from "./procedures/user/password-forgot.ts";
 import { resetPassword } from "./procedures/user/password-reset.ts";
 import { registerUser } from "./procedures/user/register.ts";
 import { unlockUser } from "./procedures/user/unlock.ts";
+import { resendVerification } from "./procedures/user/verification-resend.ts";
 import { verifyEmail } from "./procedures/user/verify-email.ts";
 import type { Procedure, ReplyOf, RequestOf } from "./rpc/procedure.ts";
 
@@ -62,6 +63,7 @@ export interface Auth extends AsyncDisposable {
     readonly forgotPassword: Workflow<typeof forgotPassword>;
     readonly resetPassword: Workflow<typeof resetPassword>;
     readonly verifyEmail: Workflow<typeof verifyEmail>;
+    readonly resendVerification: Workflow<typeof resendVerification>;
   };
   readonly group: {
     readonly getAll: Workflow<typeof getAllGroups>;
@@ -115,6 +117,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       forgotPassword: workflow(forgotPassword),
       resetPassword: workflow(resetPassword),
       verifyEmail: workflow(verifyEmail),
+      resendVerification: workflow(resendVerification),
     },
     group: {
       getAll: workflow(getAllGroups),

@@ -11,6 +11,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     "queues/index.md",
     "docs/events.md",
     "docs/broker-tokens.md",
+    "docs/amqp-1.0.md",
     "docs/reliability.md",
     "schemas/index.md",
     "docs/api.md",

@@ -15,11 +15,17 @@ interface AuthEvent {
   readonly data: Readonly<Record<string, string | undefined>>;
 }
 
-const letters: Readonly<Record<string, (data: AuthEvent["data"]) => string>> = {
+// The notice goes to the address before: whoever took the account over has the new one.
+const addressOf = ({ email, previous_email }: AuthEvent["data"]) => previous_email ?? email;
+
+const letters: Readonly<Record<string, (data: AuthEvent["data"]) => string | undefined>> = {
   "password.reset_requested": ({ username, reset_token, expires_at }) =>
     `Hello ${username},\nset a new password until ${expires_at}:\n${SITE}/new-password#${reset_token}`,
   "user.verification_requested": ({ username, verify_token, expires_at }) =>
     `Hello ${username},\nplease confirm your address until ${expires_at}:\n${SITE}/confirm#${verify_token}`,
+  "user.changed": ({ username, email, previous_email }) =>
+    previous_email &&
+    `Hello ${username},\nthe address of your account is now ${email}. If that was not you, tell us: ${SITE}/help`,
 };
 
 const connection = await connect(process.env["AMQP_URL"] ?? "amqp://127.0.0.1");
@@ -38,7 +44,7 @@ await channel.consume(QUEUE, (message) => {
   // It may have waited for the broker for longer than its token is good.
   const isLate = Date.parse(data["expires_at"] ?? "") < Date.now();
   const text = isLate ? undefined : letters[type]?.(data);
-  if (text !== undefined && !sent.has(id)) console.log(`To: ${data["email"]}\n${text}\n`);
+  if (text !== undefined && !sent.has(id)) console.log(`To: ${addressOf(data)}\n${text}\n`);
   sent.add(id);
   channel.ack(message);
 });

@@ -209,7 +209,7 @@ export class QueueConsumer {
 
   async #answer(delivery: Delivery, span: RequestSpan): Promise<void> {
     const { handle, replies, metrics, workflow, log } = this.#options;
-    const { correlationId, replyTo, redelivered } = delivery;
+    const { correlation, correlationId, replyTo, redelivered } = delivery;
     const since = performance.now();
     const notes = emptyNotes();
     let end: RequestEnd["end"];
@@ -219,7 +219,7 @@ export class QueueConsumer {
       end = envelope;
       announceStage("handled", workflow, correlationId);
       metrics.count("requests_total", { ...this.#labels, code: envelope.resp_code });
-      if (replyTo !== undefined) await traced(SENDING, () => replies.send(replyTo, correlationId, envelope));
+      if (replyTo !== undefined) await traced(SENDING, () => replies.send(replyTo, correlation, envelope));
       metrics.observe("request_duration_seconds", (performance.now() - since) / 1000, this.#labels);
       announceStage("replied", workflow, correlationId);
     } else if (delivery.hasExpired()) {

@@ -1,10 +1,16 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import type { Incoming } from "../rpc/envelope.ts";
+import { bodyOf, idInHeader, isCounter, replyQueueOf } from "./amqp-1-0.ts";
+import type { Correlation } from "./reply.ts";
 
 /** A request that has waited so long is worth asking whether its caller is still there, in milliseconds. */
 const SUSPICIOUS_WAIT = 1000;
 
 const KEY_HEADER = "x-idempotency-key";
+
+/** Where RabbitMQ puts the ids of an AMQP 1.0 message that fit into no property. */
+const MESSAGE_HEADER = "x-message-id";
+const CORRELATION_HEADER = "x-correlation-id";
 
 /** Not the headers: a quorum queue counts deliveries in one of them. */
 const PROPERTIES = ["messageId", "replyTo", "correlationId", "timestamp", "appId", "type", "contentType"];
@@ -47,16 +53,24 @@ export class Delivery implements Incoming {
     this.#given = given;
     this.#subscription = subscription;
     this.#isReachable = isReachable;
-    this.body = message.content;
+    this.body = bodyOf(message.content, given["type"]);
     this.redelivered = message.fields.redelivered;
     this.correlationId = typeof given["correlationId"] === "string" ? given["correlationId"] : undefined;
-    this.replyTo = this.#text("replyTo") || undefined;
+    this.replyTo = replyQueueOf(this.#text("replyTo")) || undefined;
     const expiration = this.#text("expiration");
     this.#expires = /^\d+$/.test(expiration) ? this.#arrived + Number(expiration) : Infinity;
   }
 
   get idempotencyKey(): unknown {
-    return headerOf(this.#given) ?? (this.#text("messageId") || undefined);
+    const messageId = this.#text("messageId");
+    return headerOf(this.#given) ?? (messageId === "" || isCounter(messageId) ? undefined : messageId);
+  }
+
+  /** What the reply has in common with the request: its correlation id, else its message id. */
+  get correlation(): Correlation {
+    const { headers } = this;
+    const id = this.correlationId ?? idInHeader(headers, CORRELATION_HEADER);
+    return id ?? (this.#text("messageId") || idInHeader(headers, MESSAGE_HEADER));
   }
 
   get userId(): string {
@@ -74,7 +88,10 @@ export class Delivery implements Incoming {
   }
 
   get properties(): readonly string[] {
-    return PROPERTIES.map((name) => this.#text(name));
+    const { headers } = this;
+    const ids = [MESSAGE_HEADER, CORRELATION_HEADER].map((name) => idInHeader(headers, name));
+    const inHeaders = ids.flatMap((id) => (id === undefined ? [] : [String(id.header)]));
+    return [...PROPERTIES.map((name) => this.#text(name)), ...inHeaders];
   }
 
   hasExpired(): boolean {

@@ -6,10 +6,18 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Envelope } from "../rpc/envelope.ts";
 import { Publisher } from "./publisher.ts";
 
+/** What tells a caller which request a reply is for. */
+export type Correlation = string | InHeader | undefined;
+
+/** An id of an AMQP 1.0 request that RabbitMQ cannot put into a property of AMQP 0.9.1: bytes, or over 255 bytes of text. */
+export interface InHeader {
+  readonly header: Buffer | string;
+}
+
 /** Sends replies to where callers want them. */
 export interface ReplySender {
   /** Resolves when the reply is confirmed, unroutable, lost, or two seconds old. Never rejects. */
-  send(replyTo: string, correlationId: string | undefined, envelope: Envelope): Promise<void>;
+  send(replyTo: string, correlation: Correlation, envelope: Envelope): Promise<void>;
   /** Whether the caller's queue is still there; true as well when that cannot be told. */
   isReachable(replyTo: string): Promise<boolean>;
 }
@@ -67,7 +75,7 @@ export class Replies implements ReplySender {
     await Promise.all([this.#publisher.stop(), this.#probation?.stop()]);
   }
 
-  async send(replyTo: string, correlationId: string | undefined, envelope: Envelope): Promise<void> {
+  async send(replyTo: string, correlation: Correlation, envelope: Envelope): Promise<void> {
     const { message_lifetime: lifetime } = this.#options.amqp;
     const content = Buffer.from(JSON.stringify(envelope));
     const properties: Options.Publish = {
@@ -78,10 +86,7 @@ export class Replies implements ReplySender {
       // RabbitMQ 3.10 returns every mandatory message to a direct address, those that arrive as well.
       mandatory: !replyTo.startsWith(DIRECT),
       timestamp: Math.floor(Date.now() / 1000),
-      // Bytes that are no UTF-8 were replaced by longer ones when the request was read.
-      ...(correlationId === undefined || Buffer.byteLength(correlationId) > MAX_SHORT
-        ? {}
-        : { correlationId }),
+      ...correlationProperties(correlation),
       ...(lifetime === undefined ? {} : { expiration: Math.round(lifetime * 1000) }),
     };
     if (this.#isHarmless(replyTo)) await this.#publisher.send(replyTo, content, properties);
@@ -127,4 +132,12 @@ export class Replies implements ReplySender {
     }
     return this.#probation;
   }
+}
+
+function correlationProperties(correlation: Correlation): Options.Publish {
+  if (correlation === undefined) return {};
+  // An id goes back to where RabbitMQ put it.
+  if (typeof correlation === "object") return { headers: { "x-correlation-id": correlation.header } };
+  // Bytes that are no UTF-8 were replaced by longer ones when the request was read.
+  return Buffer.byteLength(correlation) > MAX_SHORT ? {} : { correlationId: correlation };
 }

@@ -31,6 +31,7 @@ export const METHODS = {
   user_password_forgot: ["user", "forgotPassword"],
   user_password_reset: ["user", "resetPassword"],
   user_verify_email: ["user", "verifyEmail"],
+  user_verification_resend: ["user", "resendVerification"],
   group_all: ["group", "getAll"],
   group_user: ["group", "members"],
   group_create: ["group", "create"],

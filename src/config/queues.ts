@@ -18,6 +18,7 @@ export const QUEUE_SETTINGS = {
   user_password_forgot: "user_workflow_forgot_password",
   user_password_reset: "user_workflow_reset_password",
   user_verify_email: "user_workflow_verify_email",
+  user_verification_resend: "user_workflow_resend_verification",
   group_all: "group_workflow_get_groups",
   group_user: "group_workflow_group_members",
   group_create: "group_workflow_create_group",

@@ -20,6 +20,7 @@ import { forgotPassword } from "./user/password-forgot.ts";
 import { resetPassword } from "./user/password-reset.ts";
 import { registerUser } from "./user/register.ts";
 import { unlockUser } from "./user/unlock.ts";
+import { resendVerification } from "./user/verification-resend.ts";
 import { verifyEmail } from "./user/verify-email.ts";
 
 /** Every workflow. */
@@ -40,6 +41,7 @@ export const PROCEDURES = [
   forgotPassword,
   resetPassword,
   verifyEmail,
+  resendVerification,
   getAllGroups,
   groupMembers,
   createGroup,

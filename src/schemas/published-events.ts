@@ -11,6 +11,7 @@ const data = z.strictObject({
   username: z.string().optional().describe("whom it is about"),
   actor: z.string().optional().describe("who did it, where that is known"),
   email: z.string().nullable().optional(),
+  previous_email: z.string().optional().describe("user.changed: the address before, where it is another one"),
   auth_type: authType().optional(),
   activated: z.boolean().optional(),
   changed: z.array(z.string()).optional().describe("user.changed: password, email, activated"),

@@ -6,7 +6,7 @@ import type { Installation, WorkerProcess } from "./installation.ts";
 import { chapter, done, heading } from "./terminal.ts";
 
 const BASIC = ["username", "activated", "created_at"];
-const OWN = [...BASIC, "groups", "token_info"];
+const OWN = [...BASIC, "groups", "token_info", "email_verified"];
 const ALL = [...OWN, "email", "auth_type"];
 
 /** Who plays: the worker that is stopped half-way, and the administrator's password. */

@@ -42,6 +42,7 @@ export const FIELDS = [
   "activated",
   "groups",
   "created_at",
+  "email_verified_at",
   "password_hash",
 ] as const;
 

@@ -41,6 +41,7 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
         password_hash: passwordHash().optional(),
         groups: z.array(groupname(app), "must be a list").default([]),
         created_at: pastTime().optional(),
+        email_verified_at: pastTime().optional(),
         [REFUSED]: z.unknown().optional(),
       })
       .refine(
@@ -70,6 +71,7 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
       password_hash: password_hash === undefined ? undefined : Buffer.from(password_hash),
       groups: [...new Set(groups)],
       created_at,
+      email_verified_at: data.email_verified_at,
     };
   };
 }

@@ -1,6 +1,7 @@
 import { AppError } from "../../errors.ts";
 import type { Database, Db, Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
+import { isSameName } from "../names.ts";
 import type { UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
@@ -174,7 +175,8 @@ async function changeAccount(trx: Trx, before: UserRow, after: UserRow): Promise
   // Who began a session before the account had an id may have been somebody else. The login that sets it begins another.
   if (before.external_id === null && external_id !== null) await deleteIdTokenOf(trx, username);
   if (!hasNewEmail) return;
-  const data = { changed: ["email"], email };
+  const isOther = before.email !== null && (email === null || !isSameName(before.email, email));
+  const data = { changed: ["email"], email, ...(isOther ? { previous_email: before.email } : {}) };
   await recordEvent(trx, { type: "user.changed", username, actor: null, data });
 }
 

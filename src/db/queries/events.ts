@@ -147,7 +147,11 @@ export async function clearEvents(db: Db, before: Date, limit: number): Promise<
 }
 
 /** What anybody can have written down, as often as they like, about a name that nobody has. */
-const FROM_STRANGERS: readonly EventType[] = ["login.failed", "password.reset_requested"];
+const FROM_STRANGERS: readonly EventType[] = [
+  "login.failed",
+  "password.reset_requested",
+  "user.verification_requested",
+];
 
 /** Forgets what strangers did with names that nobody has; says how many such events they were. */
 export async function clearStrangers(db: Db, before: Date, limit: number): Promise<number> {

@@ -12,6 +12,8 @@ export interface ExportedUser {
   readonly activated: boolean;
   readonly groups: readonly string[];
   readonly created_at: Date;
+  /** When the address was proven; null where it was not. */
+  readonly email_verified_at: Date | null;
   /** Undefined where it was not asked for, or there is none. */
   readonly password_hash: string | undefined;
 }
@@ -29,21 +31,25 @@ export async function* exportUsers(
     const after = last;
     const rows = await db
       .selectFrom("user")
-      .select(["username", "username_key", "email", "auth_type", "activated", "created_at", groupsOfUser(db)])
+      .select(["username", "username_key", "email", "auth_type", "activated", "created_at"])
+      .select(["email_verified_at", groupsOfUser(db)])
       .$if(withHashes, (query) => query.select("password_hash"))
       .$if(after !== undefined, (query) => query.where("username_key", ">", after ?? ""))
       .orderBy("username_key")
       .limit(BigInt(PORTION))
       .execute();
-    yield rows.map(({ username, email, auth_type, activated, groups, created_at, password_hash }) => ({
-      username,
-      email,
-      auth_type,
-      activated: activated === 1,
-      groups: readGroups(groups),
-      created_at: fromSqlTime(created_at),
-      password_hash: password_hash == null ? undefined : Buffer.from(password_hash).toString("latin1"),
-    }));
+    yield rows.map(
+      ({ username, email, auth_type, activated, groups, created_at, password_hash, ...row }) => ({
+        username,
+        email,
+        auth_type,
+        activated: activated === 1,
+        groups: readGroups(groups),
+        created_at: fromSqlTime(created_at),
+        email_verified_at: row.email_verified_at === null ? null : fromSqlTime(row.email_verified_at),
+        password_hash: password_hash == null ? undefined : Buffer.from(password_hash).toString("latin1"),
+      }),
+    );
     last = rows.length < PORTION ? undefined : rows.at(-1)?.username_key;
   } while (last !== undefined);
 }

@@ -16,6 +16,8 @@ export interface ImportedUser {
   readonly groups: readonly string[];
   /** Of a new account; now where nothing is said. */
   readonly created_at: Date | undefined;
+  /** When the address was proven; of a new account, where nothing is said it is not. */
+  readonly email_verified_at: Date | undefined;
 }
 
 /** What is done with users and groups that are there, or are not. */

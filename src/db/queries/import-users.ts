@@ -104,7 +104,13 @@ async function update(
     const outcome = await changeUser(trx, account, changes, adminGroup);
     if (outcome === "no such user") return refused("differs"); // it was made anew at this moment
     if (outcome !== "changed" && outcome !== "session ended") return refused(outcome);
-    await recordEvents(trx, userChanged(account.username, fields, outcome === "session ended"));
+    await recordEvents(
+      trx,
+      userChanged(account.username, fields, {
+        sessionEnded: outcome === "session ended",
+        previousEmail: isOther ? account.email : null,
+      }),
+    );
   }
   for (const name of groups) await ensureMember(trx, name, account.username);
   await recordEvents(
@@ -129,14 +135,24 @@ function userCreated({ user, row }: NewUser): NewEvent[] {
   return [created, ...user.groups.map((name) => memberAdded(username, name))];
 }
 
-function userChanged(username: string, fields: UserChanges, sessionEnded: boolean): NewEvent[] {
+function userChanged(
+  username: string,
+  fields: UserChanges,
+  { sessionEnded, previousEmail }: { sessionEnded: boolean; previousEmail: string | null },
+): NewEvent[] {
   const { password_hash: hash, email, activated } = fields;
   const told = {
     ...(email === undefined ? {} : { email }),
     ...(activated === undefined ? {} : { activated }),
   };
+  const previous = previousEmail === null ? {} : { previous_email: previousEmail };
   const changed = [...Object.keys(told), ...(hash === undefined ? [] : ["password"])];
-  const change: NewEvent = { type: "user.changed", username, actor: null, data: { changed, ...told } };
+  const change: NewEvent = {
+    type: "user.changed",
+    username,
+    actor: null,
+    data: { changed, ...told, ...previous },
+  };
   const reason = hash === undefined ? "activated" : "password";
   const end: NewEvent = { type: "session.revoked", username, actor: null, data: { reason } };
   return sessionEnded ? [change, end] : [change];
@@ -162,7 +178,8 @@ async function addMembers(trx: Trx, news: readonly NewUser[]): Promise<void> {
       .execute();
 }
 
-function toRow({ username, email, auth_type, activated, password_hash, created_at }: ImportedUser) {
+function toRow({ email_verified_at, ...user }: ImportedUser) {
+  const { username, email, auth_type, activated, password_hash, created_at } = user;
   const now = new Date();
   return {
     username,
@@ -170,7 +187,9 @@ function toRow({ username, email, auth_type, activated, password_hash, created_a
     auth_type: auth_type ?? "LOCAL",
     activated: Number(activated ?? true),
     password_hash: password_hash ?? null,
-    created_at: toSqlTime(created_at ?? now),
+    // Deactivated elsewhere: earlier than modified_at, so that it is not taken for one that waits for its first proof.
+    created_at: toSqlTime(created_at ?? (activated === false ? new Date(now.getTime() - 1000) : now)),
     modified_at: toSqlTime(now),
+    email_verified_at: email_verified_at == null ? null : toSqlTime(email_verified_at),
   };
 }

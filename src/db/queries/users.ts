@@ -19,10 +19,12 @@ export interface NewUser {
 type KnownUser = Pick<UserRow, "username" | "created_at">;
 
 /** What a login, or a message to the user, depends on. */
-type LockedUser = Pick<
-  UserRow,
-  "username" | "password_hash" | "auth_type" | "email" | "activated" | "created_at" | "external_id"
->;
+const LOCKED = [
+  ...(["username", "password_hash", "auth_type", "activated"] as const),
+  ...(["email", "email_verified_at", "external_id", "created_at", "modified_at"] as const),
+] as const;
+
+type LockedUser = Pick<UserRow, (typeof LOCKED)[number]>;
 
 /** What may change of a user; a new `password_hash` also revokes the ID token, and so does turning the account on again. */
 export interface UserChanges {
@@ -101,7 +103,8 @@ export async function changeUser(
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return "no such user";
     // Whoever got a message before may not be who the account is for now.
-    if (changes.email !== undefined || activated === false) await deleteOneTimeTokens(trx, username);
+    const isOtherAddress = changes.email !== undefined && changes.email_verified_at === null;
+    if (isOtherAddress || activated === false) await deleteOneTimeTokens(trx, username);
     else if (changes.password_hash !== undefined) await deleteOneTimeTokens(trx, username, "password_reset");
     const endsSession = changes.password_hash !== undefined || isTurnedOn;
     return endsSession && (await deleteIdTokenOf(trx, username)) ? "session ended" : "changed";
@@ -142,7 +145,7 @@ export async function verifyEmail(
 export async function lockUser(trx: Db, username: string): Promise<LockedUser | undefined> {
   return trx
     .selectFrom("user")
-    .select(["username", "password_hash", "auth_type", "email", "activated", "created_at", "external_id"])
+    .select(LOCKED)
     .where("username", "=", username)
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();

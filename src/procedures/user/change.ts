@@ -50,34 +50,39 @@ export const changeUser = defineProcedure({
     const user = await getTargetRow(context, target);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
-    const isProven =
-      address !== undefined &&
-      user.email !== null &&
-      isSameName(address, user.email) &&
-      user.email_verified_at !== null;
-    const changes = {
-      ...(password === undefined ? {} : { password_hash: await passwords.hash(password, stillWanted) }),
-      ...(address === undefined ? {} : { email: address, ...(isProven ? {} : { email_verified_at: null }) }),
-      ...(activated === undefined ? {} : { activated }),
-    };
+    const password_hash = password === undefined ? undefined : await passwords.hash(password, stillWanted);
     return commit(async (trx) => {
+      const { username: name } = user;
+      const success = { success: true as const, msg: `changed user ${name}` };
+      // As it is now: another request may have changed it since.
+      const current = address === undefined ? undefined : ((await lockUser(trx, name))?.email ?? null);
+      const newEmail = address === current ? undefined : address;
+      if (newEmail === undefined && password_hash === undefined && activated === undefined) return success;
+      // Another spelling of the same address stays as proven as it was.
+      const isOther = newEmail !== undefined && !(current != null && isSameName(newEmail, current));
+      const changes = {
+        ...(password_hash === undefined ? {} : { password_hash }),
+        ...(newEmail === undefined ? {} : { email: newEmail }),
+        ...(isOther ? { email_verified_at: null } : {}),
+        ...(activated === undefined ? {} : { activated }),
+      };
       const outcome = await changeRow(trx, user, changes, app.admin_group);
       if (outcome !== "changed" && outcome !== "session ended") throw new AppError(FAILURES[outcome]);
-      const { username: name } = user;
       const told = {
-        ...(address === undefined ? {} : { email: address }),
+        ...(newEmail === undefined ? {} : { email: newEmail }),
         ...(activated === undefined ? {} : { activated }),
       };
       const changed = [...Object.keys(told), ...(password === undefined ? [] : ["password"])];
-      await emit(trx, { type: "user.changed", username: name, data: { changed, ...told } });
+      const previous = isOther && current != null ? { previous_email: current } : {};
+      await emit(trx, { type: "user.changed", username: name, data: { changed, ...told, ...previous } });
       if (outcome === "session ended") {
         const reason = password === undefined ? "activated" : "password";
         await emit(trx, { type: "session.revoked", username: name, data: { reason } });
       }
       // As it is now: turned off while the password was hashed, an account could activate itself with what it is sent.
-      if (address !== undefined && !isProven && (await lockUser(trx, name))?.activated === 1)
-        await requestVerification(context, trx, { username: name, email: address });
-      return { success: true as const, msg: `changed user ${user.username}` };
+      if (isOther && (await lockUser(trx, name))?.activated === 1)
+        await requestVerification(context, trx, { username: name, email: newEmail });
+      return success;
     });
   },
 });

@@ -32,6 +32,10 @@ export const getUser = defineProcedure({
       .nullable()
       .optional()
       .describe("the user itself and admins; null without a session"),
+    email_verified: z
+      .boolean()
+      .optional()
+      .describe("the user itself and admins: whether the address is proven"),
     email: z.string().nullable().optional().describe("admins; null for a directory user without one"),
     auth_type: authType().optional().describe("admins"),
   }),
@@ -76,6 +80,7 @@ export const getUser = defineProcedure({
       ...basic,
       groups: [...user.groups],
       token_info,
+      email_verified: user.email_verified_at !== null,
       ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}),
     };
   },

@@ -51,6 +51,12 @@ export function accountKeyOf({ fingerprints }: Pick<Context, "fingerprints">, ac
 const MAX_VERIFICATIONS = 5;
 const VERIFICATIONS_WITHIN = 60 * 60_000;
 
+/** Whether an account has had as many messages about its address as it may have within an hour. */
+export async function isTooManyVerifications(trx: Trx, username: string): Promise<boolean> {
+  const since = new Date(Date.now() - VERIFICATIONS_WITHIN);
+  return (await countEvents(trx, "user.verification_requested", username, since)) >= MAX_VERIFICATIONS;
+}
+
 /**
  * Asks for a proof that somebody reads what is sent to a user's address, five times an hour at most. For one user at a
  * time: its row is locked.
@@ -60,8 +66,7 @@ export async function requestVerification(
   trx: Trx,
   { username, email }: { readonly username: string; readonly email: string },
 ): Promise<void> {
-  const since = new Date(Date.now() - VERIFICATIONS_WITHIN);
-  if ((await countEvents(trx, "user.verification_requested", username, since)) >= MAX_VERIFICATIONS) return;
+  if (await isTooManyVerifications(trx, username)) return;
   const { id, expiresAt } = await issueOneTimeToken({ fingerprints }, trx, {
     purpose: "email_verification",
     account: username,

@@ -3,18 +3,11 @@ import { recordPrivately } from "../../db/queries/events.ts";
 import { countOneTimeTokens } from "../../db/queries/one-time-tokens.ts";
 import { findUser, findUserByEmail, lockUser } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, together, username } from "../fields.ts";
+import { addressee, isOneAddressee } from "./addressee.ts";
 import { accountKeyOf, issueOneTimeToken } from "./one-time.ts";
 
 /** Messages to one account until the first of their tokens expires: more would be a nuisance. */
 const MAX_TOKENS = 5;
-
-interface Given {
-  readonly username?: unknown;
-  readonly email?: unknown;
-}
-
-const isOne = (given: Given): boolean => (given.username === undefined) !== (given.email === undefined);
 
 export const forgotPassword = defineProcedure({
   name: "user_password_forgot",
@@ -24,8 +17,8 @@ export const forgotPassword = defineProcedure({
   remembersAnswer: true,
   input: (app) =>
     z
-      .object({ username: username(app).optional(), email: email(app).optional() })
-      .refine(isOne, { path: ["username"], error: "give username or email, one of them", ...together })
+      .object(addressee(app))
+      .refine(isOneAddressee.check, isOneAddressee.fault)
       .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: {
@@ -46,21 +39,21 @@ export const forgotPassword = defineProcedure({
       const mayReset = user?.auth_type === "LOCAL" && user.activated === 1 ? user : undefined;
       const account = mayReset?.username ?? typed;
       const isTooMany = (await countOneTimeTokens(trx, accountKeyOf(context, account))) >= MAX_TOKENS;
-      const addressee = isTooMany ? undefined : mayReset;
+      const to = isTooMany ? undefined : mayReset;
       const { id, expiresAt } = await issueOneTimeToken(context, trx, {
         purpose: "password_reset",
         // Nobody's: what is too much does not keep the account waiting for longer.
         account: isTooMany ? "" : account,
-        username: addressee?.username ?? null,
-        email: addressee?.email ?? null,
+        username: to?.username ?? null,
+        email: to?.email ?? null,
         lifetime: app.password_reset_valid_time,
       });
       const about = isTooMany ? null : (user?.username ?? null);
       const event = { id, type: "password.reset_requested", username: about } as const;
       const data = { expires_at: expiresAt.toISOString() };
-      if (addressee === undefined)
+      if (to === undefined)
         await recordPrivately(trx, { ...event, actor: null, data: { ...data, refused: true } });
-      else await emit(trx, { ...event, data: { ...data, email: addressee.email } });
+      else await emit(trx, { ...event, data: { ...data, email: to.email } });
       return REPLY;
     });
   },

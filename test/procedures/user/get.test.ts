@@ -49,7 +49,12 @@ for (const database of DATABASES) {
       const row = await worker.db.selectFrom("token").selectAll().executeTakeFirstOrThrow();
       const valid_until = fromSqlTime(row.valid_until).toISOString();
       const unused = { valid_until, last_use: null, vhost: "test" };
-      assert.deepEqual(await get("alice", token), { ...basic, groups, token_info: unused });
+      assert.deepEqual(await get("alice", token), {
+        ...basic,
+        groups,
+        email_verified: false,
+        token_info: unused,
+      });
 
       dataOf(await worker.call("token", { id_token, ip: "192.0.2.1" }));
       const used = await worker.db.selectFrom("token").selectAll().executeTakeFirstOrThrow();
@@ -57,6 +62,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await get("alice", token), {
         ...basic,
         groups,
+        email_verified: false,
         token_info: { ...unused, last_use },
       });
     });
@@ -67,6 +73,7 @@ for (const database of DATABASES) {
       const all = {
         ...basic,
         groups: ["dev", "ops"],
+        email_verified: false,
         email: "Al@Example.com",
         auth_type: "LOCAL",
       };
