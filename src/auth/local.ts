@@ -1,13 +1,17 @@
 import type { LoginHandler } from "./handler.ts";
-import type { Passwords } from "./password.ts";
+import { isHashable, type Passwords } from "./password.ts";
+import { preparePassword } from "./password/prepare.ts";
 
-/** Logs local users in, by the bcrypt hash in their row; a cheap hash is made anew at the configured cost. */
+/** Logs local users in by the hash in their row; a hash that is cheap or of a password in another form is replaced. */
 export function localLogin(passwords: Passwords): LoginHandler {
   return async ({ password, user, stillWanted }) => {
     const stored = user?.password_hash ?? null;
-    const fits = await passwords.verify(password, stored, stillWanted);
-    if (!fits || user === undefined) return { ok: false, reason: "bad-credentials" };
-    if (stored === null || !passwords.isOutdated(stored)) return { ok: true, user };
+    const comparison = await passwords.verify(password, stored, stillWanted);
+    if (comparison === "different" || user === undefined || stored === null)
+      return { ok: false, reason: "bad-credentials" };
+    const isOutdated = comparison === "equal in another form" || passwords.isOutdated(stored);
+    // A few characters are longer in NFC than as they were typed: such a hash stays.
+    if (!isOutdated || !isHashable(preparePassword(password))) return { ok: true, user };
     return { ok: true, user, rehashed: await passwords.hash(password, stillWanted) };
   };
 }

@@ -5,6 +5,7 @@ import { annotate, traced } from "../observability/tracing.ts";
 import { createLane, type StillWanted } from "./lane.ts";
 import { argon2id } from "./password/argon2id.ts";
 import { bcrypt } from "./password/bcrypt.ts";
+import { formsOf, preparePassword } from "./password/prepare.ts";
 
 /** bcrypt reads no further (and stops at a NUL): a longer password would be as good as its beginning. */
 const MAX_BYTES = 72;
@@ -14,15 +15,18 @@ export function isHashable(password: string): boolean {
   return Buffer.byteLength(password) <= MAX_BYTES && !password.includes("\0");
 }
 
+/** How a typed password compares with a hash; a hash of another form was made of bytes that were not prepared. */
+export type Comparison = "equal" | "equal in another form" | "different";
+
 /** Hashes and compares passwords, a few at a time. */
 export interface Passwords {
-  /** A hash as is configured; the password is hashable. */
+  /** A hash of the prepared password, as configured; the prepared password is hashable. */
   hash(password: string, stillWanted: StillWanted): Promise<Uint8Array>;
   /**
-   * Whether the password fits the hash. Every refusal takes the same time, also without a hash, with a damaged or absurdly
-   * dear one, or with a cheaper one.
+   * Compares a typed password with a hash, in each form that the hash may have been made of. Every refusal of the same
+   * typed password takes the same time, also without a hash, with a damaged or absurdly dear one, or with a cheaper one.
    */
-  verify(password: string, stored: Uint8Array | null, stillWanted: StillWanted): Promise<boolean>;
+  verify(password: string, stored: Uint8Array | null, stillWanted: StillWanted): Promise<Comparison>;
   /** Whether a hash is not what is configured now, or cheaper. */
   isOutdated(stored: Uint8Array): boolean;
 }
@@ -62,14 +66,21 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
     for (const scheme of spent) if (scheme !== owner) await scheme.waste(password);
     return false;
   };
+  const compare = async (password: string, stored: string): Promise<Comparison> => {
+    for (const [index, form] of formsOf(password).entries())
+      if (await check(form, stored)) return index === 0 ? "equal" : "equal in another form";
+    return "different";
+  };
   return {
     hash: (password, stillWanted) =>
       traced({ name: "hash password" }, () =>
-        lane.run(stillWanted, async () => Buffer.from(await timed(configured.hash(password)))),
+        lane.run(stillWanted, async () =>
+          Buffer.from(await timed(configured.hash(preparePassword(password)))),
+        ),
       ),
     verify: (password, stored, stillWanted) =>
       traced({ name: "compare password" }, () =>
-        lane.run(stillWanted, () => timed(check(password, textOf(stored)))),
+        lane.run(stillWanted, () => timed(compare(password, textOf(stored)))),
       ),
     isOutdated: (stored) => !configured.owns(textOf(stored)) || configured.isCheap(textOf(stored)),
   };

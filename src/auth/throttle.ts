@@ -76,7 +76,8 @@ const stored = z.array(
 /** A throttle in the database. Names and addresses stand there as keyed digests: what is typed as a name may be a password. */
 export function createThrottle({ db, limits, fingerprints, metrics, log }: ThrottleParts): Throttle {
   // A directory knows the case of letters beyond ASCII, and each spelling would have failures of its own.
-  const keyOf = (username: string): Buffer => fingerprints.of("account", username.toLowerCase());
+  const keyOf = (username: string): Buffer =>
+    fingerprints.of("account", username.normalize("NFC").toLowerCase());
 
   /** How many attempts run in this process that stand in no table, because their limit is far: by account, and source. */
   const unwritten = new Map<string, number>();

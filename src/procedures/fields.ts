@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isHashable } from "../auth/password.ts";
+import { preparePassword } from "../auth/password/prepare.ts";
 import { ANY_IP } from "../auth/session.ts";
 import { foldPassword } from "../config/blocklist.ts";
 import { fullMatch } from "../config/patterns.ts";
@@ -20,9 +21,9 @@ export function text(error = "must be a string"): z.ZodString {
   });
 }
 
-function name(pattern: string): z.ZodString {
+function name(pattern: string, schema = text()): z.ZodString {
   const tooLong = { error: `must have at most ${MAX_NAME} characters`, abort: true };
-  return matching(text().max(MAX_NAME, tooLong), pattern);
+  return matching(schema.max(MAX_NAME, tooLong), pattern);
 }
 
 /** As a `regex` where it is one: the published schemas show it then. */
@@ -34,9 +35,9 @@ function matching(schema: z.ZodString, source: string): z.ZodString {
     : schema.refine((value) => pattern.test(value), error);
 }
 
-/** The name of a user, in any case. */
+/** The name of a user, in any case; in NFC, so that it does not matter how a keyboard composes a character. */
 export function username(app: AppConfig): z.ZodString {
-  return name(app.username_regex);
+  return name(app.username_regex, text().normalize("NFC"));
 }
 
 /** The name of a group, compared exactly. */
@@ -44,9 +45,9 @@ export function groupname(app: AppConfig): z.ZodString {
   return name(app.group_regex).refine(isDistinct, "must not end with a space");
 }
 
-/** An email address. */
+/** An email address, in NFC like a username. */
 export function email(app: AppConfig): z.ZodString {
-  return name(app.email_regex);
+  return name(app.email_regex, text().normalize("NFC"));
 }
 
 /** A name that need not be one, or the beginning of one: patterns do not apply. */
@@ -54,9 +55,14 @@ export function anyName(): z.ZodString {
   return text().max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true });
 }
 
-/** A password that is to be checked: rules for new ones do not apply. */
+/** A password that is to be checked, as it was typed: rules for new ones do not apply. */
 export function password(): z.ZodString {
   return text();
+}
+
+/** A new password once more, in the form of `newPassword`. */
+export function passwordConfirm(): z.ZodString {
+  return text().overwrite(preparePassword);
 }
 
 /** Where a user's password is checked. */
@@ -69,9 +75,9 @@ export function kerberosTicket() {
   return z.base64("must be base64").min(1, "must not be empty").describe("a SPNEGO token in base64");
 }
 
-/** A password that is to be set. */
+/** A password that is to be set, in its prepared form. */
 export function newPassword(app: AppConfig): z.ZodString {
-  const hashable = text().refine(isHashable, {
+  const hashable = text().overwrite(preparePassword).refine(isHashable, {
     error: "must have at most 72 bytes in UTF-8 and no NUL",
     abort: true,
   });

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hash as bcryptHash } from "@node-rs/bcrypt";
+import fc from "fast-check";
 import { createLane } from "../../src/auth/lane.ts";
 import { createPasswords, isHashable, type Passwords } from "../../src/auth/password.ts";
+import { formsOf, preparePassword } from "../../src/auth/password/prepare.ts";
 import { type AppConfig, SECTIONS } from "../../src/config/schema.ts";
 import { Abandoned } from "../../src/errors.ts";
 
@@ -69,19 +72,68 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       assert.ok(
         hash.toString().startsWith(password_hash === "bcrypt" ? "$2b$05$" : "$argon2id$v=19$m=64,t=2,p=1$"),
       );
-      assert.equal(await passwords.verify("correct horse", hash, wanted), true);
-      assert.equal(await passwords.verify("correct hors", hash, wanted), false);
+      assert.equal(await passwords.verify("correct horse", hash, wanted), "equal");
+      assert.equal(await passwords.verify("correct hors", hash, wanted), "different");
       assert.notDeepEqual(await passwords.hash("correct horse", wanted), hash);
       for (const [password, stored] of KNOWN) {
-        assert.equal(await passwords.verify(password, Buffer.from(stored), wanted), true, stored);
-        assert.equal(await passwords.verify(`${password}x`, Buffer.from(stored), wanted), false, stored);
+        assert.equal(await passwords.verify(password, Buffer.from(stored), wanted), "equal", stored);
+        assert.equal(
+          await passwords.verify(`${password}x`, Buffer.from(stored), wanted),
+          "different",
+          stored,
+        );
       }
+    });
+
+    test("are the same in every normal form and with every kind of space, whichever was set", async () => {
+      const forms = [
+        "caf\u00e9 au lait",
+        "cafe\u0301 au lait",
+        "caf\u00e9\u00a0au\u3000lait",
+        "cafe\u0301\u2009au lait",
+      ];
+      for (const set of forms) {
+        const hash = await passwords.hash(set, wanted);
+        for (const typed of forms) assert.equal(await passwords.verify(typed, hash, wanted), "equal");
+        assert.equal(await passwords.verify("cafe au lait", hash, wanted), "different");
+      }
+    });
+
+    test("fit a hash that was made of other bytes, and are told apart from prepared ones", async () => {
+      const raw = async (bytes: string): Promise<Uint8Array> =>
+        Buffer.from(await bcryptHash(bytes, { cost: 5 }));
+      const nfd = await raw("cafe\u0301 au lait");
+      const noBreak = await raw("caf\u00e9\u00a0au lait");
+      const mixed = await raw("\u00e9e\u0301\u00e9");
+      const compare = (typed: string, stored: Uint8Array) => passwords.verify(typed, stored, wanted);
+      assert.equal(await compare("caf\u00e9 au lait", nfd), "equal in another form");
+      assert.equal(await compare("cafe\u0301 au lait", nfd), "equal in another form");
+      assert.equal(await compare("caf\u00e9\u00a0au lait", noBreak), "equal in another form");
+      assert.equal(await compare("cafe\u0301\u00a0au lait", noBreak), "equal in another form");
+      assert.equal(await compare("caf\u00e9 au lait", noBreak), "different");
+      assert.equal(await compare("\u00e9e\u0301\u00e9", mixed), "equal in another form");
+    });
+
+    test("have as many forms as their text has, so that a refusal does not depend on the account", () => {
+      assert.deepEqual(formsOf("correct horse"), ["correct horse"]);
+      assert.deepEqual(formsOf("caf\u00e9"), ["caf\u00e9", "cafe\u0301"]);
+      assert.deepEqual(formsOf("cafe\u0301"), ["caf\u00e9", "cafe\u0301"]);
+      assert.deepEqual(formsOf("a\u00a0b"), ["a b", "a\u00a0b"]);
+      fc.assert(
+        fc.property(fc.string({ unit: "binary" }), (typed) => {
+          const forms = formsOf(typed);
+          assert.ok(forms.length >= 1 && forms.length <= 4);
+          assert.equal(forms[0], preparePassword(typed));
+          assert.equal(preparePassword(preparePassword(typed)), preparePassword(typed));
+          assert.equal(preparePassword(typed.normalize("NFD")), preparePassword(typed));
+        }),
+      );
     });
 
     test("that bcrypt would cut are never right", async () => {
       const hash = await passwords.hash("x".repeat(72), wanted);
-      assert.equal(await passwords.verify("x".repeat(73), hash, wanted), false);
-      assert.equal(await passwords.verify("x".repeat(72), hash, wanted), true);
+      assert.equal(await passwords.verify("x".repeat(73), hash, wanted), "different");
+      assert.equal(await passwords.verify("x".repeat(72), hash, wanted), "equal");
       assert.deepEqual(
         [isHashable("ü".repeat(36)), isHashable("ü".repeat(37)), isHashable("a\0b")],
         [true, false, false],
@@ -105,8 +157,8 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       ];
       const damaged = ["damaged", "$2b$05$short", "$argon2id$", `$argon2id$v=19$m=64,t=1,p=1$${tail}=`, ""];
       for (const stored of [null, ...[...absurd, ...damaged].map((text) => Buffer.from(text))])
-        assert.equal(await passwords.verify("password", stored, wanted), false, String(stored));
-      assert.equal(await passwords.verify("password", Buffer.from([0xff, 0xfe, 0]), wanted), false);
+        assert.equal(await passwords.verify("password", stored, wanted), "different", String(stored));
+      assert.equal(await passwords.verify("password", Buffer.from([0xff, 0xfe, 0]), wanted), "different");
     });
 
     test("know a hash that is cheaper or of another kind than what is configured", async () => {
@@ -120,8 +172,8 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       const other = passwordsWith({ password_hash: password_hash === "bcrypt" ? "argon2id" : "bcrypt" });
       const outdated = async (by: Passwords): Promise<boolean> => {
         const hash = await by.hash("correct horse", wanted);
-        assert.equal(await passwords.verify("wrong", hash, wanted), false);
-        assert.equal(await passwords.verify("correct horse", hash, wanted), true);
+        assert.equal(await passwords.verify("wrong", hash, wanted), "different");
+        assert.equal(await passwords.verify("correct horse", hash, wanted), "equal");
         return passwords.isOutdated(hash);
       };
       assert.deepEqual(

@@ -55,7 +55,10 @@ export function watchStatements(dialect: "mysql" | "sqlite"): string[] {
 function trigger({ table, event, columns, as, whenChanged }: Watch, dialect: "mysql" | "sqlite"): string {
   const quoted = dialect === "mysql" ? `\`${table}\`` : `"${table}"`;
   const row = event === "delete" ? "old" : "new";
-  const words = [`'${table} ${as ?? event}'`, ...columns.map((column) => `${row}.${column}`)];
+  // Names of users and of groups have different collations on MySQL.
+  const textOf = (value: string): string =>
+    dialect === "mysql" ? `cast(${value} as char) collate utf8mb4_bin` : value;
+  const words = [`'${table} ${as ?? event}'`, ...columns.map((column) => textOf(`${row}.${column}`))];
   const text = dialect === "mysql" ? `concat_ws(' ', ${words.join(", ")})` : words.join(" || ' ' || ");
   const condition = whenChanged === undefined ? "true" : `old.${whenChanged} <> new.${whenChanged}`;
   const note = `insert into chaos_effect (what) select ${text} where ${condition}`;

@@ -23,7 +23,8 @@ const SHORTEST_SECRET = 8;
  */
 export async function rowsOf(db: Database): Promise<unknown> {
   const all = (...columns: readonly string[]) => {
-    const refs = sql.join(columns.map((column) => sql.ref(column)));
+    // In hex: names of users and of groups have different collations on MySQL.
+    const refs = sql.join(columns.map((column) => sql`hex(${sql.ref(column)})`));
     return sql<string | null>`group_concat(concat_ws(${"|"}, ${refs}) order by ${refs})`.as("rows");
   };
   const user = all("username", "auth_type", "email", "activated", "created_at", "modified_at", "hash");

@@ -1,4 +1,5 @@
 import type { Db } from "../database.ts";
+import { foldName, isNfc, keysOf } from "../names.ts";
 import { padded } from "../padded.ts";
 import type { UserRow } from "../tables.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
@@ -11,10 +12,10 @@ export interface AccountRow extends UserRow {
   readonly token: IdTokenRow | undefined;
 }
 
-/** The accounts of some users by their folded names, which are asked for; a user that is not there has none. */
+/** The accounts of some users by their folded names; a user that is not there has none. */
 export async function findAccounts(
   db: Db,
-  keys: readonly string[],
+  names: readonly string[],
 ): Promise<ReadonlyMap<string, AccountRow>> {
   const rows = await db
     .selectFrom("user")
@@ -22,7 +23,7 @@ export async function findAccounts(
     .selectAll("user")
     .select(["token_id", "ip", "valid_until", "last_use", "sign_method", "vhost"])
     .select(groupsOfUser(db))
-    .where("user.username_key", "in", padded(keys))
+    .where("user.username_key", "in", padded(names.flatMap(keysOf)))
     .execute();
   const accounts = rows.map((row): readonly [string, AccountRow] => {
     const { token_id, ip, valid_until, last_use, sign_method, vhost, groups, ...user } = row;
@@ -31,7 +32,8 @@ export async function findAccounts(
     const token = hasToken
       ? toIdToken({ token_id, ip, valid_until, last_use, sign_method, vhost })
       : undefined;
-    return [user.username_key, { ...user, groups: readGroups(groups), token }];
+    return [foldName(user.username), { ...user, groups: readGroups(groups), token }];
   });
-  return new Map(accounts);
+  // The name in NFC last: it is found rather than the same one in NFD.
+  return new Map(accounts.sort(([, a], [, b]) => Number(isNfc(a.username)) - Number(isNfc(b.username))));
 }

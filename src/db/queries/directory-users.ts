@@ -116,7 +116,10 @@ async function syncAccount(
 }
 
 async function createAccount(db: Database, user: DirectoryUser, rules: GroupRules): Promise<SyncOutcome> {
-  const username = await findFreeName(db, user.names);
+  const username = await findFreeName(
+    db,
+    user.names.map((name) => name.normalize("NFC")),
+  );
   if (username === undefined) return { outcome: "not a directory user" };
   const now = toSqlTime(new Date());
   const email = await freeEmail(db, user, { username, email: null });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Selectable } from "kysely";
 import type { Db } from "../database.ts";
-import { foldName } from "../names.ts";
+import { keysOf } from "../names.ts";
 import { padded } from "../padded.ts";
 import type { EventTable, EventType } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
@@ -71,7 +71,7 @@ export async function countEvents(db: Db, type: EventType, username: string, sin
   const { total } = await db
     .selectFrom("event")
     .select((is) => is.fn.countAll<number | string>().as("total"))
-    .where("username_key", "=", foldName(username))
+    .where("username_key", "in", keysOf(username))
     .where("type", "=", type)
     .where("created_at", ">", toSqlTime(since))
     .executeTakeFirstOrThrow();
@@ -117,7 +117,7 @@ export interface EventFilter {
 /** The latest events first. */
 export async function listEvents(db: Db, { username, before, limit }: EventFilter): Promise<RecordedEvent[]> {
   let query = db.selectFrom("event").selectAll().orderBy("seq", "desc").limit(limit);
-  if (username !== undefined) query = query.where("username_key", "=", foldName(username));
+  if (username !== undefined) query = query.where("username_key", "in", keysOf(username));
   if (before !== undefined) query = query.where("seq", "<", before);
   return (await query.execute()).map(toEvent);
 }

@@ -1,5 +1,5 @@
 import type { Trx } from "../database.ts";
-import { foldName } from "../names.ts";
+import { foldName, keysOf } from "../names.ts";
 import { padded } from "../padded.ts";
 import type { UserRow } from "../tables.ts";
 
@@ -26,20 +26,20 @@ interface Described {
 /** Reads the accounts, addresses and groups that some users name. */
 export async function readKnown(trx: Trx, users: readonly Described[]): Promise<Known> {
   if (users.length === 0) return { accounts: new Map(), owners: new Map(), groups: new Set() };
-  const keys = padded(users.map(({ username }) => foldName(username)));
+  const keys = padded(users.flatMap(({ username }) => keysOf(username)));
   const rows = await trx.selectFrom("user").selectAll().where("username_key", "in", keys).execute();
   const owned = await trx
     .selectFrom("user")
-    .select(["username", "email_key"])
-    .where("email_key", "in", padded(users.map(({ email }) => foldName(email))))
+    .select(["username", "email"])
+    .where("email_key", "in", padded(users.flatMap(({ email }) => keysOf(email))))
     .execute();
   const groupsOf = new Map<string, Set<string>>();
   for (const { username, groupname } of rows.length === 0 ? [] : await membershipsOf(trx, rows))
     groupsOf.set(username, (groupsOf.get(username) ?? new Set()).add(groupname));
   const accounts = rows.map((row) => ({ ...row, groups: groupsOf.get(row.username) ?? new Set<string>() }));
   return {
-    accounts: new Map(accounts.map((account) => [account.username_key, account])),
-    owners: new Map(owned.map(({ username, email_key }) => [email_key ?? "", username])),
+    accounts: new Map(accounts.map((account) => [foldName(account.username), account])),
+    owners: new Map(owned.map(({ username, email }) => [foldName(email ?? ""), username])),
     groups: await existing(trx, [...new Set(users.flatMap(({ groups }) => groups))]),
   };
 }

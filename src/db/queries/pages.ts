@@ -1,6 +1,6 @@
 import { type Expression, type SqlBool, sql } from "kysely";
 import { type Db, dialectOf } from "../database.ts";
-import { foldName } from "../names.ts";
+import { foldAscii, foldName } from "../names.ts";
 
 /** Which part of a list of names is wanted. */
 export interface Page {
@@ -62,10 +62,12 @@ const LAST = "\u{10ffff}";
  */
 function within(db: Db, column: "username_key" | "name", { after, prefix }: Page): Expression<SqlBool> {
   const name = sql.ref(column);
-  const fold = column === "name" ? (text: string): string => text : foldName;
+  const isKey = column === "username_key";
   const conditions = [sql<SqlBool>`1 = 1`];
-  if (after !== undefined) conditions.push(sql<SqlBool>`${name} > ${fold(after)}`);
-  if (prefix !== undefined && prefix !== "") conditions.push(begins(db, name, fold(prefix)));
+  // The cursor is a name as it is stored, in whatever normal form; the prefix was typed.
+  if (after !== undefined) conditions.push(sql<SqlBool>`${name} > ${isKey ? foldAscii(after) : after}`);
+  if (prefix !== undefined && prefix !== "")
+    conditions.push(begins(db, name, isKey ? foldName(prefix) : prefix));
   return sql<SqlBool>`${sql.join(conditions, sql` and `)}`;
 }
 

@@ -1,6 +1,6 @@
 import { type Db, dialectOf, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
-import { foldName } from "../names.ts";
+import { keysOf, preferNfc } from "../names.ts";
 import type { AuthType, SqlTime, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 import { isLastAdmin } from "./admins.ts";
@@ -36,12 +36,14 @@ export interface UserChanges {
 
 /** The row of a user, whatever the case of the name. */
 export async function findUser(db: Db, username: string): Promise<UserRow | undefined> {
-  return db.selectFrom("user").selectAll().where("username_key", "=", foldName(username)).executeTakeFirst();
+  const query = db.selectFrom("user").selectAll().where("username_key", "in", keysOf(username));
+  return preferNfc(await query.execute(), (row) => row.username);
 }
 
 /** The row of the user with an address, whatever its case. */
 export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
-  return db.selectFrom("user").selectAll().where("email_key", "=", foldName(email)).executeTakeFirst();
+  const query = db.selectFrom("user").selectAll().where("email_key", "in", keysOf(email));
+  return preferNfc(await query.execute(), (row) => row.email ?? "");
 }
 
 /** All usernames in order. */
@@ -50,11 +52,20 @@ export async function listUsernames(db: Db): Promise<string[]> {
   return rows.map(({ username }) => username);
 }
 
+function mayBeStoredInNfd(name: string): boolean {
+  return keysOf(name).length > 1;
+}
+
 /** Makes a user. */
 export async function createUser(
   db: Db,
   user: NewUser,
 ): Promise<"created" | "username taken" | "email taken"> {
+  // The unique keys tell NFC from NFD, in which versions before may have stored the same name.
+  if (mayBeStoredInNfd(user.username) && (await findUser(db, user.username)) !== undefined)
+    return "username taken";
+  if (mayBeStoredInNfd(user.email) && (await findUserByEmail(db, user.email)) !== undefined)
+    return "email taken";
   const now = toSqlTime(new Date());
   try {
     await db
@@ -132,7 +143,7 @@ export async function verifyEmail(
     .updateTable("user")
     .set({ email_verified_at: now, modified_at: now, ...(isActivated ? { activated: 1 } : {}) })
     .where("username", "=", username)
-    .where("email_key", "=", foldName(email))
+    .where("email_key", "in", keysOf(email))
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return "changed meanwhile";
   return isActivated ? "activated" : "verified";

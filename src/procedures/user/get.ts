@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isSameName } from "../../db/names.ts";
+import { isSameAccount } from "../../db/names.ts";
 import { fromSqlTime } from "../../db/time.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { missingToken } from "../../rpc/validate.ts";
@@ -62,7 +62,7 @@ export const getUser = defineProcedure({
       created_at: fromSqlTime(user.created_at).toISOString(),
     };
     const isAdmin = caller?.isAdmin === true;
-    if (!isAdmin && (caller === undefined || !isSameName(caller.username, user.username))) return basic;
+    if (!isAdmin && (caller === undefined || !isSameAccount(caller.username, user.username))) return basic;
     if (!isAdmin) assertNotOlder(caller, user);
     const { token } = user;
     const token_info =

@@ -5,7 +5,14 @@ import { toSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
-import { confirmed, hidesUsername, isConfirmed, newPassword, password, revealsUsername } from "../fields.ts";
+import {
+  confirmed,
+  hidesUsername,
+  isConfirmed,
+  newPassword,
+  passwordConfirm,
+  revealsUsername,
+} from "../fields.ts";
 import { sentToken } from "./one-time.ts";
 
 export const resetPassword = defineProcedure({
@@ -17,7 +24,7 @@ export const resetPassword = defineProcedure({
   errors: ["INVALID_TOKEN"],
   input: (app) =>
     z
-      .object({ reset_token: sentToken(), password: newPassword(app), password_confirm: password() })
+      .object({ reset_token: sentToken(), password: newPassword(app), password_confirm: passwordConfirm() })
       .refine(isConfirmed, confirmed),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: {

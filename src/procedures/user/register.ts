@@ -8,7 +8,7 @@ import {
   hidesUsername,
   isConfirmed,
   newPassword,
-  password,
+  passwordConfirm,
   revealsUsername,
   username,
 } from "../fields.ts";
@@ -26,7 +26,7 @@ export const registerUser = defineProcedure({
       .object({
         username: username(app),
         password: newPassword(app),
-        password_confirm: password(),
+        password_confirm: passwordConfirm(),
         email: email(app),
       })
       .refine(isConfirmed, confirmed)

@@ -1,4 +1,5 @@
 import type { AccountRow } from "../../db/queries/accounts.ts";
+import { isSameAccount } from "../../db/names.ts";
 import type { UserRow } from "../../db/tables.ts";
 import { fromSqlTime } from "../../db/time.ts";
 import { AppError } from "../../errors.ts";
@@ -17,11 +18,12 @@ export async function getAccount(
 /**
  * The row of the user that a request acts on, for an admin or the user itself. An access token outlives its user: a
  * name that was deleted and made anew is another person (INVALID_TOKEN), and who is turned off may do nothing
- * (ACCOUNT_NOT_ACTIVATED). Throws USER_NOT_FOUND.
+ * (ACCOUNT_NOT_ACTIVATED). Throws USER_NOT_FOUND, and FORBIDDEN for an account that only looks like the caller's.
  */
 export async function getTargetRow({ lookups, caller }: Context<"self">, username: string): Promise<UserRow> {
   const user = await getAccount({ lookups }, username);
   if (caller.isAdmin) return user;
+  if (!isSameAccount(caller.username, user.username)) throw new AppError("FORBIDDEN");
   assertNotOlder(caller, user);
   if (user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
   return user;
