@@ -106,7 +106,7 @@ const lookalikes = [
   ...attacks(
     "a login as kurt with",
     "login",
-    { "a Kelvin sign": "\u212aurt", "a long s": "kur\u017f", "a sharp s": "kur\u00df" },
+    { "a full-width k": "\uff4burt", "a long s": "kur\u017f", "a sharp s": "kur\u00df" },
     (username) => ({ request: { username, password: PASSWORD }, reply: invalid(["username", NO_USERNAME]) }),
   ),
 ];
