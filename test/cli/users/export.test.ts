@@ -19,6 +19,7 @@ async function populate(installed: Installed): Promise<void> {
     groups: index % 3 === 0 ? [] : [`team-${index % 5}`, "everybody"],
     activated: index % 7 !== 0,
     created_at: new Date(Date.UTC(2020, 1, 1, 0, 0, index, index % 1000)).toISOString(),
+    ...(index % 3 === 0 ? { email_verified_at: "2021-05-06T07:08:09.123Z" } : {}),
   }));
   installed.file("in.jsonl", [
     ...many,
@@ -87,9 +88,9 @@ for (const database of DATABASES) {
       assert.deepEqual([csv.code, csv.stderr], [0, "users: 2\n"]);
       assert.equal(
         csv.stdout,
-        "username,email,auth_type,activated,groups,created_at\n" +
-          "Anna,anna@example.com,LOCAL,true,,2020-01-02T03:04:05.678Z\n" +
-          "bert,bert@example.com,LOCAL,true,dev;ops,2020-01-02T03:04:05.000Z\n",
+        "username,email,auth_type,activated,groups,created_at,email_verified_at\n" +
+          "Anna,anna@example.com,LOCAL,true,,2020-01-02T03:04:05.678Z,\n" +
+          "bert,bert@example.com,LOCAL,true,dev;ops,2020-01-02T03:04:05.000Z,\n",
       );
       const jsonl = await installed.users(["export", "--format", "jsonl", "--with-hashes"]);
       assert.deepEqual(JSON.parse(jsonl.stdout.split("\n")[1] ?? ""), {
@@ -99,6 +100,7 @@ for (const database of DATABASES) {
         activated: true,
         groups: ["dev", "ops"],
         created_at: "2020-01-02T03:04:05.000Z",
+        email_verified_at: null,
       });
     });
 
@@ -106,7 +108,7 @@ for (const database of DATABASES) {
       await using installed = await install(database);
       assert.deepEqual(await installed.users(["export", "--with-hashes"]), {
         code: 0,
-        stdout: "username,email,auth_type,activated,groups,created_at,password_hash\n",
+        stdout: "username,email,auth_type,activated,groups,created_at,email_verified_at,password_hash\n",
         stderr: "users: 0\n",
       });
       assert.equal((await installed.users(["export", "--format", "jsonl"])).stdout, "");

@@ -48,16 +48,18 @@ export async function install(
       const users = await db.selectFrom("user").selectAll().execute();
       const members = await db.selectFrom("usergroup").selectAll().orderBy("groupname").execute();
       return Object.fromEntries(
-        users.map(({ username, email, auth_type, activated, created_at, password_hash }) => [
-          username,
-          {
-            ...{ username, email, auth_type, activated, created_at },
-            password_hash: password_hash && Buffer.from(password_hash).toString(),
-            groups: members
-              .filter((member) => member.username === username)
-              .map(({ groupname }) => groupname),
-          },
-        ]),
+        users.map(
+          ({ username, email, auth_type, activated, created_at, email_verified_at, password_hash }) => [
+            username,
+            {
+              ...{ username, email, auth_type, activated, created_at, email_verified_at },
+              password_hash: password_hash && Buffer.from(password_hash).toString(),
+              groups: members
+                .filter((member) => member.username === username)
+                .map(({ groupname }) => groupname),
+            },
+          ],
+        ),
       );
     },
     async [Symbol.asyncDispose]() {

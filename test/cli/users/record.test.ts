@@ -22,6 +22,7 @@ test("a line may say no more than a name and an address", () => {
     password_hash: undefined,
     groups: [],
     created_at: undefined,
+    email_verified_at: undefined,
   });
 });
 
@@ -33,6 +34,7 @@ test("a line may say everything", () => {
     password_hash: ARGON2ID,
     groups: ["dev", "ops", "dev"],
     created_at: "2020-02-29T12:00:00.5+02:00",
+    email_verified_at: "2020-03-01T00:00:00Z",
     refused: "line 7: of an earlier import",
   };
   assert.deepEqual(read(line), {
@@ -42,6 +44,7 @@ test("a line may say everything", () => {
     password_hash: Buffer.from(ARGON2ID),
     groups: ["dev", "ops"],
     created_at: new Date("2020-02-29T10:00:00.500Z"),
+    email_verified_at: new Date("2020-03-01T00:00:00Z"),
   });
 });
 
