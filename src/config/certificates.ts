@@ -22,7 +22,7 @@ export function certificatesIn(pem: Buffer | string): Certificate[] {
 }
 
 /** The name and the end of a certificate. */
-export function describeCertificate({ subject, validTo }: X509Certificate): Certificate {
+function describeCertificate({ subject, validTo }: X509Certificate): Certificate {
   return { subject: subject.replaceAll("\n", ", "), validTo: new Date(validTo) };
 }
 

@@ -32,7 +32,10 @@ async function startSlowWorker(cost = SLOW): Promise<TestWorker> {
   const worker = await startWorker();
   const [first = "", ...others] = SLOW_NAMES;
   await worker.addUser(first, "correct horse", { cost });
-  const row = await worker.db.selectFrom("user").selectAll().executeTakeFirstOrThrow();
+  const row = await worker.db
+    .selectFrom("user")
+    .select(["password_hash", "auth_type"])
+    .executeTakeFirstOrThrow();
   for (const username of others)
     await createUser(worker.db, { ...row, username, email: `${username}@example.com`, activated: true });
   await worker.addUser("late", "correct horse");
