@@ -88,7 +88,7 @@ describe("a Kerberos login", { skip }, () => {
       dataOf(await worker.call("group_add_user", { ...member, access_token }));
       for (const name of ["Made-Here", "mADE-hERE"]) {
         const { id_token, ...rest } = dataOf(await login(name));
-        assert.deepEqual(rest, {});
+        assert.deepEqual(Object.keys(rest).sort(), ["expires_at", "expires_in"]);
         const { sub, groups } = decodeJwt(id_token as string);
         assert.deepEqual([sub, groups], ["Made-Here", ["ops"]]);
         const reply = dataOf(await worker.call("token", { id_token }));
@@ -196,7 +196,7 @@ describe("a Kerberos login", { skip }, () => {
       for (const more of [{}, { username: "Ticket-User" }, { username: "tICKET-uSER", ip: "192.0.2.7" }]) {
         await using client = await tokenFor("Ticket-User");
         const { id_token, kerberos_ticket, ...rest } = dataOf(await byTicket(client.token, more));
-        assert.deepEqual(rest, {});
+        assert.deepEqual(Object.keys(rest).sort(), ["expires_at", "expires_in"]);
         const { sub, groups, ip } = decodeJwt(id_token as string);
         assert.deepEqual([sub, groups, ip], ["Ticket-User", ["dev"], "ip" in more ? more.ip : "*"]);
         dataOf(await worker.call("token", { id_token, ...more }));
@@ -286,10 +286,11 @@ describe("a Kerberos login", { skip }, () => {
     });
 
     test("is base64 that is not empty, and comes without a password", async () => {
-      for (const kerberos_ticket of ["", "not base64!", "YII", 7, null, ["YIIB"]])
+      for (const kerberos_ticket of ["", "not base64!", "YII", 7, ["YIIB"]])
         assertInvalid(await worker.call("login", { kerberos_ticket }), "kerberos_ticket");
       assertInvalid(await byTicket("YIIB", { username: "local-user", password: PASSWORD }), "password");
-      assertInvalid(await worker.call("login", {}), "username", "password");
+      for (const absent of [{}, { kerberos_ticket: null }])
+        assertInvalid(await worker.call("login", absent), "username", "password");
       assertInvalid(await worker.call("login", { username: "local-user" }), "password");
     });
   });
