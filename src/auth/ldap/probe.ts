@@ -7,6 +7,7 @@ import { type LdapConnection, type LdapRefusal, Unreachable, withConnection } fr
 import { type DirectoryEntry, entriesOf } from "./entry.ts";
 import { ANY, anyUserFilter } from "./filter.ts";
 import { parseGeneralizedTime } from "./generalized-time.ts";
+import { idAttributes, idsOf } from "./identity.ts";
 import { isActiveDirectory } from "./nested-groups.ts";
 
 /** More groups than this are not counted. */
@@ -38,6 +39,8 @@ export interface Probe {
 interface Found {
   /** Whether an entry below base_dn has the attribute that user_filter compares with the name. */
   readonly users: boolean | LdapRefusal;
+  /** Whether that entry has an id that tells it from another one of the same name. */
+  readonly showsIds: boolean;
   /** Login names of users, a part of them where there are many; none where the server does not give them. */
   readonly names: readonly string[];
   /** Whether the login group is there. */
@@ -92,7 +95,12 @@ async function look(connection: LdapConnection, config: DirectoryConfig): Promis
   const search = (base: string, filter: Filter, limit: number) =>
     connection.search({ base, scope: "sub", filter, attributes: ["1.1"], limit });
 
-  const users = await search(base_dn, new PresenceFilter({ attribute: userFilter.nameAttribute }), 1);
+  const isUser = new PresenceFilter({ attribute: userFilter.nameAttribute });
+  const ids = idAttributes(config);
+  const users = await connection.search({
+    ...{ base: base_dn, scope: "sub", filter: isUser, limit: 1 },
+    ...{ attributes: ids, binary: ids },
+  });
   const byName = new EqualityFilter({ attribute: "cn", value: group });
   const login = await search(groupsBaseDn, byName, MAX_GROUPS);
   const byPrefix =
@@ -104,6 +112,7 @@ async function look(connection: LdapConnection, config: DirectoryConfig): Promis
   const groups = await search(groupsBaseDn, new AndFilter({ filters: [isGroup, byPrefix] }), MAX_GROUPS);
   return {
     users: "code" in users ? users : users.length > 0,
+    showsIds: "code" in users || entriesOf(users, base_dn).every((entry) => idsOf(entry, config).length > 0),
     names: await loginNames(connection, config),
     loginGroup:
       "code" in login ? login : namesOf(login).some((name) => name.toLowerCase() === group.toLowerCase()),

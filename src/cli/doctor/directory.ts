@@ -107,6 +107,7 @@ function serviceFindings(
   return [
     on.ok(`${url} takes the service account ${config.service?.dn ?? ""}`),
     usersFinding(config, url, found.users),
+    ...(found.showsIds ? [] : [noIds(config, url)]),
     ...rejectedNamesFindings(app, url, found.names),
     loginGroupFinding(config, url, found.loginGroup),
     ...groupsFindings(config, url, found.groups),
@@ -128,6 +129,15 @@ function usersFinding(
   return on.fail(
     `${url} cannot search ${base_dn}: ${refusalText(users)}`,
     "Check ldap_settings.base_dn, and what the service account may read.",
+  );
+}
+
+function noIds({ base_dn, id_attribute }: DirectoryConfig, url: string): Finding {
+  return on.warn(
+    `${url} shows no id of entries in ${base_dn}, so a login name that another person gets is not noticed`,
+    id_attribute === undefined
+      ? "Let the service account and users read entryUUID or nsUniqueId, or set ldap_settings.id_attribute."
+      : "Check ldap_settings.id_attribute, and what the service account and users may read.",
   );
 }
 

@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { ANY_DIRECTORY, type AnyDirectory, use389 } from "../../support/any-directory.ts";
 import { PASSWORD } from "../../support/directory.ts";
+import { diagnose } from "../../support/doctor.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefusedLogin } from "../../support/refused-login.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
@@ -181,8 +182,12 @@ describe("a directory that shows no ids of its entries", { skip: missingFor("ds3
       const found = await client.search(directory.usersDn, { scope: "base", attributes: ["aci"] });
       return { aci: [found.searchEntries[0]?.["aci"] ?? []].flat().map(String) };
     });
+    const warning = async () =>
+      /warn: .* shows no id of entries/.test((await diagnose(worker.raw)).of("directory"));
+    assert.equal(await warning(), false);
     await directory.changes.setAttributes(directory.usersDn, { aci: [...aci, hidden] });
     try {
+      assert.equal(await warning(), true, "doctor sees it as well");
       await replacePerson(directory, dn, "known", ["API_PERMsecond"]);
       await directory.add("unknown", []);
       const tokens = [await worker.login("known", PASSWORD), await worker.login("unknown", PASSWORD)];
