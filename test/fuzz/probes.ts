@@ -44,7 +44,7 @@ const PROBES: Readonly<Partial<Record<string, Probe>>> = {
     codes: [401],
   },
   user_verify_email: { request: { verify_token: "none" }, codes: [401] },
-  user_verification_resend: { request: { username: "nobody-here" }, codes: [200] },
+  user_verification_resend: { request: { username: NOBODY }, codes: [200] },
   audit_log: { request: { limit: 1 }, tokens: BY_ADMIN, codes: [200] },
   user_all: { request: {}, tokens: { access_token: "alice" }, codes: [200] },
   user_get: { request: { username: "alice" }, tokens: BY_ADMIN, codes: [200] },

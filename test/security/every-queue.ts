@@ -46,6 +46,7 @@ export async function callEveryQueue(world: World): Promise<Record<string, numbe
     password_confirm: `${PASSWORD}er`,
   });
   const verify_token = await sentToken(world, { username: made, email }, "email_verification");
+  await call("user_verification_resend", { username: made });
   await call("user_verify_email", { verify_token });
   await call("user_unlock", { username, access_token });
   await call("user_delete", { username, access_token });

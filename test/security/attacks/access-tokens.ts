@@ -43,7 +43,7 @@ const plain = [...ADMIN_QUEUES, ...SELF_QUEUES].map((queue) =>
 const anonymous = Object.entries(ACCESS_QUEUES)
   .filter(([queue]) => queue !== "user_get")
   .map(([queue, fields]) =>
-    attack(`nobody calls ${queue}`, queue as QueueName, { request: fields, reply: INVALID_TOKEN }),
+    attack(`nobody calls ${queue}`, queue as QueueName, { request: fields, reply: noToken("access_token") }),
   );
 
 /** Groups whose names look like the administrators'. */

@@ -1,6 +1,6 @@
 import { accessClaims, withSpareBits } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { INVALID_TOKEN, invalid, NO_TEXT, TOO_LARGE } from "../envelopes.ts";
+import { INVALID_TOKEN, invalid, NO_TEXT, TOO_LARGE, noToken } from "../envelopes.ts";
 import { assemble, claimsWith, es256Der, part } from "../forge.ts";
 import { reseller } from "../world.ts";
 
@@ -154,7 +154,10 @@ const sizes = [
       "two stops": "..",
       words: "let me in",
     },
-    (access_token) => ({ request: { access_token }, reply: INVALID_TOKEN }),
+    (access_token) => ({
+      request: { access_token },
+      reply: typeof access_token === "string" ? INVALID_TOKEN : noToken("access_token"),
+    }),
   ),
   ...attacks(
     "instead of an access token, as JSON of another type,",

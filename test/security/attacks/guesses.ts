@@ -4,12 +4,12 @@ import {
   CONFLICT,
   FORBIDDEN,
   INVALID_CREDENTIALS,
-  INVALID_TOKEN,
   NOT_ACTIVATED,
   ok,
   tooMany,
   USER_NOT_FOUND,
   LOGGED_IN,
+  noToken,
 } from "../envelopes.ts";
 import { BUSY_FOR, exhaust, failures } from "../guessing.ts";
 import { PASSWORD, type World } from "../world.ts";
@@ -218,7 +218,7 @@ const unlocking = [
   attack("the account that waits is unlocked by nobody", "user_unlock", async (world) => {
     const { username } = await world.newUser();
     await exhaust(world, { username });
-    return { request: { username }, reply: INVALID_TOKEN };
+    return { request: { username }, reply: noToken("access_token") };
   }),
   attack(
     "the account that waits is unlocked by an administrator, and its user logs in",

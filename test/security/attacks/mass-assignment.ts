@@ -165,7 +165,6 @@ const kinds = [
       ADMIN: "ADMIN",
       "local in small letters": "local",
       "the empty text": "",
-      null: null,
       "a list": ["LOCAL"],
       "a prototype member": "__proto__",
     },
