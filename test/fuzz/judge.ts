@@ -120,7 +120,7 @@ export function textsOf(json: string): string[] {
 function faultsOfProperties({ properties: asked }: Rendered, { properties, correlationId }: Reply): string[] {
   const given: Readonly<Record<string, unknown>> = { ...properties };
   const { headers, contentType, type, appId, deliveryMode, timestamp } = given;
-  const wanted = asked.correlationId && returned(shortBytes(asked.correlationId));
+  const wanted = idOf(asked);
   const faults: string[] = [];
   if (correlationId?.toString("hex") !== wanted?.toString("hex"))
     faults.push(`correlation_id ${nameOf(correlationId)} instead of ${nameOf(wanted)}`);
@@ -137,7 +137,14 @@ function faultsOfProperties({ properties: asked }: Rendered, { properties, corre
   return faults;
 }
 
-/** The id of the reply: what is no UTF-8 has become so, and what is too long for it then is left out. */
+/** The id of the reply: the correlation id of the request, else its message id, where it is not empty. */
+function idOf({ correlationId, messageId }: Rendered["properties"]): Buffer | undefined {
+  if (correlationId !== undefined) return returned(shortBytes(correlationId));
+  const id = messageId && returned(shortBytes(messageId));
+  return id?.length === 0 ? undefined : id;
+}
+
+/** An id as a reply can have it: what is no UTF-8 has become so, and what is too long for it then is left out. */
 function returned(id: Buffer): Buffer | undefined {
   const read = Buffer.from(id.toString());
   return read.length > MAX_SHORT ? undefined : read;
@@ -190,7 +197,7 @@ function areFields(names: readonly string[], fields: unknown): boolean {
       (one) =>
         isObject(one) &&
         isDeepStrictEqual(Object.keys(one), ["path", "msg"]) &&
-        names.includes(String(one["path"])) &&
+        names.includes(String(one["path"]).replace(/\.\d+$/, "")) &&
         typeof one["msg"] === "string",
     )
   );

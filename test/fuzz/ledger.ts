@@ -23,6 +23,9 @@ const NAMES = Object.keys(TABLES) as Table[];
 /** May change with any request; an access token that is given out leaves nothing else behind. */
 const UNWATCHED = "last_use";
 
+/** The database computes these columns from others. */
+const GENERATED = /^(?:username|email)_key$/;
+
 /** Rows of these are not a request's: they stay when the first state is made again. */
 const KEPT = /^(?:user|group|usergroup|token|lease|fuzz_change|sqlite_.*|.*migration.*)$/;
 
@@ -122,8 +125,9 @@ function tableNames(dialect: DbConfig["dialect"]): string {
 }
 
 function insertion(table: Table, row: Row): string {
-  const values = Object.values(row).map(literal).join(", ");
-  return `insert into \`${table}\` (${Object.keys(row).join(", ")}) values (${values})`;
+  const columns = Object.keys(row).filter((column) => !GENERATED.test(column));
+  const values = columns.map((column) => literal(row[column])).join(", ");
+  return `insert into \`${table}\` (${columns.join(", ")}) values (${values})`;
 }
 
 function literal(value: unknown): string {

@@ -84,6 +84,7 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   password_confirm: text(passwords),
   email: named(emails, app.email_regex),
   groupname: named(groups, app.group_regex),
+  groups: fc.record({ raw: fc.constantFrom("[]", '["staff"]', '["no-such-group"]', "[null]") }),
   vhost: text(["prod", "dev"]),
   ip: text(["*", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]),
   activated: fc.record({ raw: fc.constantFrom("true", "false") }),
@@ -103,6 +104,7 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
 const SELDOM: Readonly<Record<string, number>> = {
   kerberos_ticket: 5,
   broker: 10,
+  groups: 10,
   auth_type: 20,
   vhost: 20,
   ip: 30,
