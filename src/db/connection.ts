@@ -172,7 +172,7 @@ export class ServerConnection {
       "select concat_ws(':', @@hostname, @@port, @@server_id) as server, connection_id() as id";
     const rows = (await this.run(statement, [], deadline)) as unknown as readonly {
       server: string;
-      id: number;
+      id: number | string;
     }[];
     this.#server = rows[0]?.server ?? "";
     this.#connectionId = Number(rows[0]?.id ?? 0);

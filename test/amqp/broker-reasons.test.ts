@@ -107,8 +107,8 @@ describe("why the broker closes a connection", () => {
       );
       const [line] = faults(limited);
       assert.equal(line?.msg, "the broker refuses the connection, trying again");
-      assert.match(String(line?.["reason"]), /connection limit \(1\) is reached/);
-      assert.match(String(line?.["advice"]), new RegExp(`rabbitmqctl set_${scope}_limits .*max-connections`));
+      assert.match(String(line["reason"]), /connection limit \(1\) is reached/);
+      assert.match(String(line["advice"]), new RegExp(`rabbitmqctl set_${scope}_limits .*max-connections`));
       await limited.user.limit(scope, "max-connections");
       await started;
       const purposes = faults(limited).map(({ purpose }) => purpose);

@@ -120,7 +120,7 @@ test("a workflow rejects what is no request, and options that it does not know",
   await using auth = await client.connect({ url: responder.url });
   const session = auth.session as unknown as { readonly getJwks: Call };
   const getJwks: Call = (...args) => session.getJwks(...args);
-  const call = auth.call as unknown as Call;
+  const call = auth.call.bind(auth) as unknown as Call;
   for (const [message, ...args] of [
     ["request must be an object, not undefined"],
     ["request must be an object, not null", null],

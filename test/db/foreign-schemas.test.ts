@@ -53,9 +53,9 @@ const COMMANDS = [
 ] as const;
 
 /** Asserts that migrate and doctor refuse the tables, with what to do, and that neither writes anything. */
-async function assertRefused({ raw, snapshot }: RawDatabase, report: RegExp, advice = OWN): Promise<void> {
-  const before = await snapshot();
-  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+async function assertRefused(foreign: RawDatabase, report: RegExp, advice = OWN): Promise<void> {
+  const before = await foreign.snapshot();
+  const config = parseConfig(foreign.raw, { keys: true, env: {}, folder: scratchFolder });
   const error = await migrate(config.db).then(
     () => assert.fail("it was migrated"),
     (reason: unknown) => reason,
@@ -68,7 +68,7 @@ async function assertRefused({ raw, snapshot }: RawDatabase, report: RegExp, adv
   assert.equal(failed.length, 1);
   assert.match(failed[0]?.msg ?? "", report);
   assert.match(failed[0]?.advice ?? "", advice);
-  assert.equal(await snapshot(), before);
+  assert.equal(await foreign.snapshot(), before);
 }
 
 const OWN = /a (?:file|database) of its own: (?:create one and )?set db_settings\.(?:file|database) to/;
