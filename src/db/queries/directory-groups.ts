@@ -89,8 +89,16 @@ export async function lockGroupCreation(trx: Trx): Promise<void> {
   await trx.insertInto("lease").values(lock).onDuplicateKeyUpdate(lock).execute();
 }
 
+/** Creates the groups that are missing. */
+export async function createGroups(trx: Trx, names: readonly string[]): Promise<void> {
+  for (const groupname of names)
+    if ((await createGroup(trx, groupname)) === "created")
+      await recordEvent(trx, { type: "group.created", username: null, actor: null, data: { groupname } });
+}
+
 /**
- * Adds the user to groups and creates those that are missing; `takeUser` locks or creates the user's row. Groups before the user, as everywhere: two transactions that lock in different orders would wait for each other.
+ * Adds the user to groups and creates those that are missing; `takeUser` locks or creates the user's row. Groups before
+ * the user, as everywhere: two transactions that lock in different orders would wait for each other.
  */
 export async function joinGroups(
   trx: Trx,
@@ -98,9 +106,7 @@ export async function joinGroups(
   joins: readonly string[],
   takeUser: () => Promise<void>,
 ): Promise<void> {
-  for (const groupname of joins)
-    if ((await createGroup(trx, groupname)) === "created")
-      await recordEvent(trx, { type: "group.created", username: null, actor: null, data: { groupname } });
+  await createGroups(trx, joins);
   await takeUser();
   for (const name of joins) await ensureMember(trx, name, username);
   await recordMemberships(trx, "group.member_added", username, joins);

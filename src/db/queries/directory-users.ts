@@ -7,6 +7,7 @@ import { toSqlTime } from "../time.ts";
 import { inTransaction } from "../transaction.ts";
 import { type DirectoryPerson, findAccountOf, findFreeName, isAnotherPerson } from "./directory-accounts.ts";
 import {
+  createGroups,
   type GroupPlan,
   type GroupRules,
   joinGroups,
@@ -100,18 +101,17 @@ async function syncAccount(
     return { outcome: "another person" };
   }
   const plan: Plan = (on) => planGroups(on, username, user.groups, rules);
-  const groups = await plan(db);
+  const groups = await planWithGroups(db, plan);
   const email = await freeEmail(db, user, row);
   const external_id = (isProven ? user.ids[0] : undefined) ?? row.external_id;
   const changed: UserRow = { ...row, email, external_id };
   const isChanged = email !== row.email || external_id !== row.external_id;
   if (!isChanged && groups.joins.length === 0 && groups.leaves.length === 0) return synced(row, groups);
   return inTransaction(db, async (trx) => {
-    const settledGroups = await lockPlan(trx, groups, plan);
-    await joinGroups(trx, username, settledGroups.joins, () => lockSame(trx, row));
+    await joinGroups(trx, username, groups.joins, () => lockSame(trx, row));
     if (isChanged) await changeAccount(trx, row, changed);
-    await leaveGroups(trx, username, settledGroups.leaves);
-    return synced(changed, settledGroups);
+    await leaveGroups(trx, username, groups.leaves);
+    return synced(changed, groups);
   });
 }
 
@@ -135,25 +135,32 @@ async function createAccount(db: Database, user: DirectoryUser, rules: GroupRule
     external_id: user.ids[0] ?? null,
   };
   const plan: Plan = (on) => planGroups(on, undefined, user.groups, rules);
-  const groups = await plan(db);
+  const groups = await planWithGroups(db, plan);
   return inTransaction(db, async (trx) => {
-    const settledGroups = await lockPlan(trx, groups, plan);
-    await joinGroups(trx, username, settledGroups.joins, async () => {
+    await joinGroups(trx, username, groups.joins, async () => {
       await trx.insertInto("user").values(row).execute();
       const data = { email, auth_type: row.auth_type, activated: true };
       await recordEvent(trx, { type: "user.created", username, actor: null, data });
     });
-    return synced(row, settledGroups);
+    return synced(row, groups);
   });
 }
 
 type Plan = (db: Db) => Promise<GroupPlan>;
 
-/** The plan, made again where it creates groups: another login may have created them meanwhile. */
-async function lockPlan(trx: Trx, groups: GroupPlan, plan: Plan): Promise<GroupPlan> {
+/**
+ * The plan, when the groups that it needs are there. They are created in a short transaction of their own: logins that
+ * create groups take turns, and must not wait for the rest of each other's.
+ */
+async function planWithGroups(db: Database, plan: Plan): Promise<GroupPlan> {
+  const groups = await plan(db);
   if (!groups.createsGroup) return groups;
-  await lockGroupCreation(trx);
-  return plan(trx);
+  return inTransaction(db, async (trx) => {
+    await lockGroupCreation(trx);
+    const latest = await plan(trx);
+    await createGroups(trx, latest.joins);
+    return latest;
+  });
 }
 
 /** The directory took its time: the name may be another account's by now, or the account another person's. */
