@@ -85,7 +85,8 @@ export const login = defineProcedure({
   async recall({ issuer, notes }, stored) {
     const issued = issuedToken.parse(stored);
     notes.user = issued.username;
-    return { id_token: sign(issuer, issued).text, ...expiryOf(new Date(issued.valid_until), new Date()) };
+    const expires = expiryOf(new Date(issued.valid_until), new Date(issued.issued_at));
+    return { id_token: sign(issuer, issued).text, ...expires };
   },
 });
 
