@@ -38,7 +38,7 @@ const FORGERIES: Readonly<Record<string, (world: World) => string>> = {
     const sub = "' or '1'='1";
     return signedAccess({ sub, user: sub });
   },
-  "of ours of 17,000 characters": ({ signedAccess }) => signedAccess({ padding: "x".repeat(17_000) }),
+  "of ours of 33,000 characters": ({ signedAccess }) => signedAccess({ padding: "x".repeat(33_000) }),
 };
 
 const forgeries = attacks("an introspection of a token", "introspect", FORGERIES, (forge, world) => ({
