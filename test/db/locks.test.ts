@@ -76,7 +76,7 @@ test("requests that only read wait for tables that another session has locked fo
   const reads = [
     worker.call("user_get", { username: "alice" }),
     worker.call("user_all", { access_token }),
-    worker.call("group_members", { groupname: "admin", access_token }),
+    worker.call("group_user", { groupname: "admin", access_token }),
   ];
   await sleep(3000);
   await session.query("unlock tables");
