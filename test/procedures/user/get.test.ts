@@ -43,7 +43,12 @@ for (const database of DATABASES) {
       const basic = await basicOf("Alice");
       await worker.db.deleteFrom("token").execute();
       const groups = ["dev", "ops"];
-      assert.deepEqual(await get("aLICE", token), { ...basic, groups, token_info: null });
+      assert.deepEqual(await get("aLICE", token), {
+        ...basic,
+        groups,
+        email_verified: false,
+        token_info: null,
+      });
 
       const id_token = await worker.login("alice", "correct horse", { vhost: "test", ip: "192.0.2.1" });
       const row = await worker.db.selectFrom("token").selectAll().executeTakeFirstOrThrow();
