@@ -20,13 +20,11 @@ export interface PageOfNames {
 
 /** One page of the usernames. */
 export async function pageOfUsernames(db: Db, page: Page): Promise<PageOfNames> {
-  const rows = await db
-    .selectFrom("user")
-    .select("username as name")
-    .where(within(db, "username_key", page))
-    .orderBy("username_key")
-    .limit(oneMore(page))
-    .execute();
+  // Left to itself MariaDB may read the whole table (12,052 rows for a page of 50 were measured).
+  const { rows } = await sql<{ name: string }>`
+    select username as name from ${sql.table("user")} ${forceIndex(db, "user_by_username_key")}
+    where ${within(db, "username_key", page)}
+    order by username_key limit ${oneMore(page)}`.execute(db);
   return cut(rows, page);
 }
 
@@ -45,12 +43,15 @@ export async function pageOfGroups(db: Db, page: Page): Promise<PageOfNames> {
 /** One page of the usernames in a group. */
 export async function pageOfMembers(db: Db, groupname: string, page: Page): Promise<PageOfNames> {
   // Left to itself MariaDB reads all of a group that most users are in (6,496 rows for a page of 50 were measured).
-  const index = dialectOf(db) === "mysql" ? sql.raw("force index (usergroup_by_group)") : sql.raw("");
   const { rows } = await sql<{ name: string }>`
-    select username as name from usergroup ${index}
+    select username as name from usergroup ${forceIndex(db, "usergroup_by_group")}
     where groupname = ${groupname} and ${within(db, "username_key", page)}
     order by username_key limit ${oneMore(page)}`.execute(db);
   return cut(rows, page);
+}
+
+function forceIndex(db: Db, name: string) {
+  return dialectOf(db) === "mysql" ? sql`force index (${sql.ref(name)})` : sql``;
 }
 
 /** The greatest character: a text that begins with another one comes before that one with this behind it. */
