@@ -82,7 +82,8 @@ function readConfig(
   for (const key of Object.keys(raw))
     if (!known.includes(key)) faults.push({ path: key, msg: unknownKey("section", key, known) });
   // All sections before the checks across keys, which are left out where they need a value that has a fault.
-  const section = readSections(raw, faults);
+  // A command that needs no keys may run where their secrets are not: a job that migrates, for example.
+  const section = readSections(raw, faults, keys ? [] : ["jwt_creation", "jwt_validation"]);
   const directory = readDirectory(section("ldap_settings"), folder, faults);
   const kerberos = keys ? readKerberos(section("kerberos_settings"), folder, faults) : undefined;
   const app = readApp(section("app_config"), folder, faults);

@@ -10,12 +10,14 @@ export interface Section<Name extends keyof Settings> {
   readonly whole: Settings[Name] | undefined;
 }
 
-/** Validates every section; the faults of all of them go into `faults`. */
+/** Validates every section but those to skip; the faults of all of them go into `faults`. */
 export function readSections(
   raw: Readonly<Record<string, unknown>>,
   faults: Faults,
+  skipped: readonly (keyof Settings)[],
 ): <Name extends keyof Settings>(name: Name) => Section<Name> {
-  const names = Object.keys(SECTIONS) as (keyof Settings)[]; // whose keys they are
+  const all = Object.keys(SECTIONS) as (keyof Settings)[]; // whose keys they are
+  const names = all.filter((name) => !skipped.includes(name));
   const sections = new Map(names.map((name) => [name, readSection(name, raw[name], faults)]));
   // TypeScript does not correlate a key with its value.
   return (name) => sections.get(name) as never;
