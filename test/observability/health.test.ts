@@ -42,10 +42,15 @@ describe("the HTTP endpoints of a worker that serves", () => {
     const { code, status, reason, dependencies } = await readiness(port);
     assert.deepEqual([code, status, reason], [200, "ready", undefined]);
     const names = Object.keys(dependencies);
-    assert.deepEqual(names.slice(0, 4), ["database", "broker requests", "broker replies", "queue login"]);
-    assert.equal(names.length, 4 + queueNames().length);
+    const first = ["database", "writes", "broker requests", "broker replies", "queue login"];
+    assert.deepEqual(names.slice(0, first.length), first);
+    assert.equal(names.length, first.length + queueNames().length);
     for (const [name, dependency] of Object.entries(dependencies))
-      assert.deepEqual(dependency, { state: "ok", required: name !== "broker events" }, name);
+      assert.deepEqual(
+        dependency,
+        { state: "ok", required: !["broker events", "writes"].includes(name) },
+        name,
+      );
   });
 
   test("show on /metrics what Prometheus reads", async () => {
