@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Remote } from "./auth/sources.ts";
+import { type Certificate, daysLeft, describeEnd, EXPIRY_WARNING_DAYS } from "./config/certificates.ts";
 import { messageOf } from "./errors.ts";
 import type { Dependency, Readiness } from "./observability/health.ts";
 
@@ -19,6 +20,8 @@ interface ReadinessParts {
   /** By the queues' default names. */
   readonly consumers: ReadonlyMap<string, { readonly fault: string | undefined }>;
   readonly remotes: readonly Remote[];
+  /** The CA files, each with its key and the certificates in it. */
+  readonly caFiles: readonly (readonly [key: string, certificates: readonly Certificate[]])[];
 }
 
 /** Where a worker is between its start and its end. */
@@ -50,7 +53,7 @@ export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promis
 }
 
 function dependenciesOf(
-  { requests, replies, events, consumers, remotes }: ReadinessParts,
+  { requests, replies, events, consumers, remotes, caFiles }: ReadinessParts,
   faults: { readonly database: string | undefined; readonly writes: string | undefined },
 ): Record<string, Dependency> {
   return {
@@ -82,7 +85,21 @@ function dependenciesOf(
         required: false,
       },
     }),
+    ...(caFiles.length > 0 && { certificates: certificatesOf(caFiles) }),
   };
+}
+
+/** A file is in order while one of its certificates is valid for longer: a bundle holds old ones beside their successors. */
+function certificatesOf(caFiles: ReadinessParts["caFiles"]): Dependency {
+  const now = Date.now();
+  const ends = caFiles.flatMap(([key, certificates]) => {
+    const [last] = certificates.toSorted((a, b) => b.validTo.getTime() - a.validTo.getTime());
+    const days = last === undefined ? EXPIRY_WARNING_DAYS : daysLeft(last, now);
+    return last === undefined || days >= EXPIRY_WARNING_DAYS ? [] : [`${key}: ${describeEnd(last, days)}`];
+  });
+  if (ends.length === 0) return { state: "ok", required: false };
+  const detail = `${ends.join("; ")}: put the successor into the file, and restart the workers`;
+  return { state: "expiring", required: false, detail };
 }
 
 function required(fault: string | undefined, consequence: string): Dependency {

@@ -5,6 +5,7 @@ import { QueueConsumer } from "./amqp/consumer.ts";
 import { EventPublisher } from "./amqp/event-publisher.ts";
 import { Replies } from "./amqp/reply.ts";
 import { hashesAtOnce } from "./auth/password.ts";
+import { caFiles } from "./config/certificates.ts";
 import type { Config } from "./config/load.ts";
 import { AppError } from "./errors.ts";
 import { type Engine, openEngine } from "./engine.ts";
@@ -70,7 +71,14 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
   const events = config.events.publish
     ? new EventPublisher({ amqp: config.amqp, exchange: config.events.exchange, metrics, log })
     : undefined;
-  const readiness = createReadiness({ ...engine, requests, replies, events, consumers: new Map(byWorkflow) });
+  const readiness = createReadiness({
+    ...engine,
+    requests,
+    replies,
+    events,
+    consumers: new Map(byWorkflow),
+    caFiles: caFiles(config),
+  });
   let phase: Phase = "starting";
   const health =
     config.health &&

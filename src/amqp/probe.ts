@@ -11,7 +11,7 @@ export interface NodeFacts {
   readonly version: string;
 }
 
-/** What is not permitted to this installation's user. */
+/** Permissions that this installation's user lacks. */
 export type Permission = "configure" | "read" | "write";
 
 /** What the broker says of a queue. */

@@ -17,8 +17,8 @@ const MOST_COMMON = 10_000;
 const VHOST_VARIABLE = /^(?:AMQP_URL|AUTHMQ__AMQP_SETTINGS(?:__(?:URL|VHOST)(?:_FILE)?)?)$/i;
 
 /**
- * What a new installation begins with: what is not there has its default. Where broker and database are stays open, because
- * an explicit key would win over AMQP_URL and DATABASE_URL.
+ * The configuration of a new installation; an absent key has its default. It has no addresses of broker and database,
+ * because an explicit key takes precedence over AMQP_URL and DATABASE_URL.
  */
 const initialConfig = (defaultVhost: string) => ({
   jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "keyfile", value: PRIVATE_KEY } },

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import type { Config } from "./load.ts";
 
 /** A certificate and the end of its validity. */
 export interface Certificate {
@@ -24,6 +25,30 @@ export function certificatesIn(pem: Buffer | string): Certificate[] {
 /** The name and the end of a certificate. */
 function describeCertificate({ subject, validTo }: X509Certificate): Certificate {
   return { subject: subject.replaceAll("\n", ", "), validTo: new Date(validTo) };
+}
+
+/** The CA files that are configured, each with its key and the certificates in it. */
+export function caFiles({
+  amqp,
+  db,
+  directory,
+}: Pick<Config, "amqp" | "db" | "directory">): (readonly [
+  key: string,
+  certificates: readonly Certificate[],
+])[] {
+  const files = [
+    ["amqp_settings.ca_file", amqp.ca],
+    ["db_settings.ca_file", db.dialect === "mysql" ? db.ca : undefined],
+    ["ldap_settings.ca_file", directory?.ca],
+  ] as const;
+  return files.flatMap(([key, pem]) => (pem === undefined ? [] : [[key, certificatesIn(pem)] as const]));
+}
+
+/** Says which certificate ends and when, by days: "the certificate CN=X expires on 2026-12-24, in 3 days". */
+export function describeEnd({ subject, validTo }: Certificate, days: number): string {
+  const date = validTo.toISOString().slice(0, 10);
+  if (days < 0) return `the certificate ${subject} expired on ${date}`;
+  return `the certificate ${subject} expires on ${date}, in ${days} day${days === 1 ? "" : "s"}`;
 }
 
 /** How many whole days it is still valid at that moment; negative once it has expired. */

@@ -56,8 +56,8 @@ const ANSWERS: ReadonlySet<ErrorClass | undefined> = new Set([
 ]);
 
 /**
- * The driver's error as it is when a statement was refused; as UNAVAILABLE, with the driver's error as its cause, when
- * the request did not cause it.
+ * Returns the driver's error unchanged if the statement or its values are at fault; otherwise UNAVAILABLE, with the
+ * driver's error as its cause.
  */
 export function translateFault<E>(error: E): E | AppError {
   if (!(error instanceof Error) || error instanceof AppError) return error;

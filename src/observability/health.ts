@@ -7,7 +7,7 @@ import type { Metrics } from "./metrics.ts";
 
 /** Something that a worker needs, or that some of its requests need. */
 export interface Dependency {
-  readonly state: "ok" | "away";
+  readonly state: "ok" | "away" | "expiring";
   /** What is wrong, where something is. */
   readonly detail?: string;
   /** False where the worker serves without it. */

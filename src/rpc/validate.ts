@@ -41,7 +41,7 @@ const MISSING = "is missing";
 /** Tokens from messages: like any other token, a missing one is 401. */
 const SENT_TOKENS: ReadonlySet<string> = new Set(["reset_token", "verify_token"]);
 
-/** Serializers of several languages write null for what is not set. Inside a list or an object null is a value. */
+/** Serializers of several languages write null for unset fields. Inside a list or an object, null is a value. */
 function withoutNulls(request: Fields): Fields {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
 }

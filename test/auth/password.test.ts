@@ -99,7 +99,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       }
     });
 
-    test("fit a hash that was made of other bytes, and are told apart from prepared ones", async () => {
+    test("match a hash of other bytes, and the result says that it is another form", async () => {
       const raw = async (bytes: string): Promise<Uint8Array> =>
         Buffer.from(await bcryptHash(bytes, { cost: 5 }));
       const nfd = await raw("cafe\u0301 au lait");

@@ -5,12 +5,8 @@ import { describe, test } from "node:test";
 import { newFolder, runCli, startCli } from "../support/cli.ts";
 import type { Diagnosis } from "../support/doctor.ts";
 import { createDatabase, createVhost, deleteVhost, dropDatabase } from "../support/env.ts";
-import { makeCertificates } from "../support/servers/certificates.ts";
-import { startRabbitMq } from "../support/servers/rabbitmq.ts";
-import { Scratch, waitUntil } from "../support/servers/scratch.ts";
-
-/** A container has no configuration of ours. */
-const skip = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server") ? false : "RabbitMQ is not installed here";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { lacksTlsBroker, startTlsBroker } from "../support/tls-broker.ts";
 
 async function configurationOf(cwd: string, env: object): Promise<string[]> {
   const { stdout } = await runCli(["doctor", "--json"], { cwd, env });
@@ -96,38 +92,22 @@ describe("an installation that init made", () => {
   });
 });
 
-test("an amqps URL is TLS, checked by the CAs that Node knows, or by cacertfile", { skip }, async () => {
-  const scratch = new Scratch();
-  try {
-    const { caFile, certificateFile, keyFile } = await makeCertificates(scratch, "broker", {
-      hosts: ["localhost"],
-    });
-    const port = await scratch.freePort();
-    const listener = [
-      `listeners.ssl.1 = 127.0.0.1:${port}`,
-      `ssl_options.cacertfile = ${caFile}`,
-      `ssl_options.certfile = ${certificateFile}`,
-      `ssl_options.keyfile = ${keyFile}`,
-      "ssl_options.verify = verify_none",
-      "",
-    ].join("\n");
-    const started = await startRabbitMq(scratch, { mode: "installed", files: { "tls.conf": listener } });
-    const { username, password } = new URL(started.url);
-    const AMQP_URL = `amqps://${username}:${password}@localhost:${port}/%2F`;
-    const cwd = newFolder();
-    await runCli(["init"], { cwd });
-    const brokerLine = async (env: object): Promise<string> => {
-      const { stdout } = await runCli(["doctor"], { cwd, env });
-      return /^(?:ok|FAIL) +broker .*$/m.exec(stdout)?.[0] ?? stdout;
-    };
-    assert.match(await brokerLine({ AMQP_URL }), /^FAIL .*certificate/);
-    assert.match(await brokerLine({ AMQP_URL, NODE_EXTRA_CA_CERTS: caFile }), /^ok .*RabbitMQ .*, TLS$/);
-    assert.match(await brokerLine({ AMQP_URL: `${AMQP_URL}?cacertfile=${caFile}` }), /^ok .*, TLS$/);
-    const call = await runCli(["call", "jwks", "--timeout", "1"], { cwd, env: { AMQP_URL } });
-    assert.equal(call.code, 2);
-    assert.match(call.stderr, /certificate/);
-    await started.stop();
-  } finally {
-    await scratch.close();
-  }
+test("an amqps URL is TLS, checked by the CAs that Node knows, or by cacertfile", {
+  skip: lacksTlsBroker,
+}, async () => {
+  await using broker = await startTlsBroker();
+  const { url: AMQP_URL, certificates } = broker;
+  const cwd = newFolder();
+  await runCli(["init"], { cwd });
+  const brokerLine = async (env: object): Promise<string> => {
+    const { stdout } = await runCli(["doctor"], { cwd, env });
+    return /^(?:ok|FAIL) +broker .*$/m.exec(stdout)?.[0] ?? stdout;
+  };
+  assert.match(await brokerLine({ AMQP_URL }), /^FAIL .*certificate/);
+  const { caFile } = certificates;
+  assert.match(await brokerLine({ AMQP_URL, NODE_EXTRA_CA_CERTS: caFile }), /^ok .*RabbitMQ .*, TLS$/);
+  assert.match(await brokerLine({ AMQP_URL: `${AMQP_URL}?cacertfile=${caFile}` }), /^ok .*, TLS$/);
+  const call = await runCli(["call", "jwks", "--timeout", "1"], { cwd, env: { AMQP_URL } });
+  assert.equal(call.code, 2);
+  assert.match(call.stderr, /certificate/);
 });

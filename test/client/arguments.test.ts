@@ -94,7 +94,7 @@ function assertClear(error: unknown, caller: string, message: string): true {
   return true;
 }
 
-test("whoever calls a function of the client wrongly is told the function and the option, and no secret", async () => {
+test("an error of a wrong call names the function and the option, and no secret", async () => {
   await using responder = await startResponder(["jwks"], () => done({ keys: [] }));
   await using auth = await client.connect({ url: responder.url });
   for (const [message, ...args] of WRONG["connect"]!)

@@ -1,63 +1,36 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { connect, type ConnectOptions, NoReplyError } from "../../src/client/index.ts";
 import { addressOf } from "../../src/client/options.ts";
 import { startProxy } from "../support/proxy.ts";
-import { type Certificates, makeCertificates } from "../support/servers/certificates.ts";
-import { startRabbitMq } from "../support/servers/rabbitmq.ts";
-import { Scratch, waitUntil } from "../support/servers/scratch.ts";
+import { makeCertificates } from "../support/servers/certificates.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { lacksTlsBroker, startTlsBroker, type TlsBroker } from "../support/tls-broker.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { through } from "./responder.ts";
 
-/** A container has no configuration of ours. */
-const lacksBroker = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server")
-  ? false
-  : "RabbitMQ is not installed here";
-
-interface TlsBroker extends AsyncDisposable {
-  readonly scratch: Scratch;
+interface Connected extends AsyncDisposable {
+  readonly broker: TlsBroker;
   readonly worker: TestWorker;
-  /** With user and password; the certificate is for localhost. */
-  readonly url: string;
-  readonly port: number;
   readonly ca: string;
 }
 
 /** A broker that speaks TLS, with a worker that is connected by TLS. */
-async function startTlsBroker(): Promise<TlsBroker> {
-  const scratch = new Scratch();
-  const certificates = await makeCertificates(scratch, "broker", { hosts: ["localhost"] });
-  const port = await scratch.freePort();
-  const files = { "tls.conf": listener(port, certificates) };
-  const broker = await startRabbitMq(scratch, { mode: "installed", files });
-  const { username, password } = new URL(broker.url);
-  const address = { host: "localhost", port, username, password, vhost: "/", ca_file: certificates.caFile };
+async function startConnected(): Promise<Connected> {
+  const broker = await startTlsBroker();
+  const { host, port, username, password, certificates } = broker;
+  const address = { host, port, username, password, vhost: "/", ca_file: certificates.caFile };
   const worker = await startWorker({ config: { amqp_settings: address } });
   return {
-    scratch,
+    broker,
     worker,
-    url: `amqps://${username}:${password}@localhost:${port}/%2F`,
-    port,
     ca: readFileSync(certificates.caFile, "utf8"),
     async [Symbol.asyncDispose]() {
       await worker[Symbol.asyncDispose]();
-      await broker.stop();
-      await scratch.close();
+      await broker[Symbol.asyncDispose]();
     },
   };
-}
-
-function listener(port: number, { caFile, certificateFile, keyFile }: Certificates): string {
-  return [
-    `listeners.ssl.1 = 127.0.0.1:${port}`,
-    `ssl_options.cacertfile = ${caFile}`,
-    `ssl_options.certfile = ${certificateFile}`,
-    `ssl_options.keyfile = ${keyFile}`,
-    "ssl_options.verify = verify_none",
-    "ssl_options.fail_if_no_peer_cert = false",
-    "",
-  ].join("\n");
 }
 
 test("with a CA the usual port is the one of TLS, whatever the URL begins with", () => {
@@ -68,10 +41,11 @@ test("with a CA the usual port is the one of TLS, whatever the URL begins with",
   assert.deepEqual(ports({ ca: "PEM" }), [5671, 5671, 5672]);
 });
 
-describe("TLS", { skip: lacksBroker }, () => {
+describe("TLS", { skip: lacksTlsBroker }, () => {
   test("calls go over TLS with the broker's CA, by a URL and by nodes, and go on after a lost connection", async () => {
-    await using broker = await startTlsBroker();
-    const { worker, url, port, ca } = broker;
+    await using connected = await startConnected();
+    const { worker, ca } = connected;
+    const { url, port } = connected.broker;
     await worker.addUser("alice", "correct horse");
     const { username, password } = new URL(url);
     const nodes = { nodes: [{ host: "localhost", port }], username, password };
@@ -97,8 +71,9 @@ describe("TLS", { skip: lacksBroker }, () => {
   });
 
   test("a broker of an unknown CA or of another name is refused, and so is one that speaks no TLS", async () => {
-    await using broker = await startTlsBroker();
-    const { scratch, worker, url, ca } = broker;
+    await using connected = await startConnected();
+    const { worker, ca } = connected;
+    const { scratch, url } = connected.broker;
     const { caFile } = await makeCertificates(scratch, "another", { hosts: ["localhost"] });
     const refusals: [options: ConnectOptions, why: string][] = [
       [{ url, ca: readFileSync(caFile) }, "SELF_SIGNED_CERT_IN_CHAIN"],

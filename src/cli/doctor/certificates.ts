@@ -1,7 +1,9 @@
 import {
+  caFiles,
   type Certificate,
   certificatesIn,
   daysLeft,
+  describeEnd,
   EXPIRY_WARNING_DAYS,
 } from "../../config/certificates.ts";
 import type { Config } from "../../config/load.ts";
@@ -22,22 +24,21 @@ interface TlsServer {
 /** Which certificates have expired or soon will: of CA files, of keys, and those that servers present. */
 export async function certificateFindings(file: string | undefined, config: Config): Promise<Finding[]> {
   const now = Date.now();
-  const texts = [...caFiles(config), ...readKeyTexts(file, config.origins)];
-  const inFiles = texts.flatMap(([name, text]) => bundleFindings(name, certificatesIn(text), now));
-  const presented = await Promise.all(tlsServers(config).map((server) => serverFindings(server, now)));
-  const findings = [...inFiles, ...presented.flat()];
+  const keys = readKeyTexts(file, config.origins).map(
+    ([name, text]) => [name, certificatesIn(text)] as const,
+  );
+  const files = [...caFiles(config), ...keys];
+  const chains = await Promise.all(
+    tlsServers(config).map(async (server) => ({ server, chain: await chainOf(server) })),
+  );
+  const findings = [
+    ...files.flatMap(([name, certificates]) => bundleFindings(name, certificates, now)),
+    ...chains.flatMap(({ server, chain }) => serverFindings(server, chain, now)),
+  ];
   if (findings.length > 0) return findings;
-  const checked = texts.some(([, text]) => certificatesIn(text).length > 0);
-  return checked ? [on.ok(`none expires within ${EXPIRY_WARNING_DAYS} days`)] : [];
-}
-
-function caFiles({ amqp, db, directory }: Config): (readonly [name: string, pem: Buffer])[] {
-  const files = [
-    ["amqp_settings.ca_file", amqp.ca],
-    ["db_settings.ca_file", db.dialect === "mysql" ? db.ca : undefined],
-    ["ldap_settings.ca_file", directory?.ca],
-  ] as const;
-  return files.flatMap(([name, pem]) => (pem === undefined ? [] : [[name, pem] as const]));
+  const count = [...files.map(([, certificates]) => certificates), ...chains.map(({ chain }) => chain)].flat()
+    .length;
+  return count === 0 ? [] : [on.ok(`none of ${count} expires within ${EXPIRY_WARNING_DAYS} days`)];
 }
 
 /** A file fails when all in it have expired: while one is valid, it may be the one that counts. */
@@ -47,16 +48,16 @@ function bundleFindings(name: string, certificates: readonly Certificate[], now:
     const days = daysLeft(one, now);
     if (days >= EXPIRY_WARNING_DAYS) return [];
     const advice = `Put its successor into the file of ${name}, and restart the workers.`;
-    const text = `${name}: ${describe(one, days)}`;
+    const text = `${name}: ${describeEnd(one, days)}`;
     return [isDead ? on.fail(text, advice) : on.warn(text, advice)];
   });
 }
 
 function tlsServers({ amqp, db, directory }: Config): TlsServer[] {
   const servers: TlsServer[] = [];
-  if (amqp.ca !== undefined)
+  if (amqp.tls)
     for (const { host, port } of amqp.nodes) servers.push({ what: "the broker", host, port, start: "tls" });
-  if (db.dialect === "mysql" && db.ca !== undefined)
+  if (db.dialect === "mysql" && db.tls)
     servers.push({ what: "the database", host: db.host, port: db.port, start: "mysql" });
   for (const { host, port, tls } of directory?.servers ?? [])
     if (tls !== "none")
@@ -64,24 +65,21 @@ function tlsServers({ amqp, db, directory }: Config): TlsServer[] {
   return servers;
 }
 
-async function serverFindings({ what, host, port, start }: TlsServer, now: number): Promise<Finding[]> {
-  let chain: readonly Certificate[];
-  try {
-    chain = await presentedCertificates({ host, port }, start, DEADLINE);
-  } catch {
-    return []; // why the server cannot be used is a finding of its own
-  }
+/** Empty where the server cannot be used: why is a finding of its own. */
+async function chainOf({ host, port, start }: TlsServer): Promise<readonly Certificate[]> {
+  return presentedCertificates({ host, port }, start, DEADLINE).catch(() => []);
+}
+
+function serverFindings(
+  { what, host, port }: TlsServer,
+  chain: readonly Certificate[],
+  now: number,
+): Finding[] {
   return chain.flatMap((one) => {
     const days = daysLeft(one, now);
     if (days >= EXPIRY_WARNING_DAYS) return [];
-    const text = `${what} at ${host}:${port} presents ${describe(one, days)}`;
+    const text = `${what} at ${host}:${port} presents ${describeEnd(one, days)}`;
     const advice = "Renew it on that server.";
     return [days < 0 ? on.fail(text, advice) : on.warn(text, advice)];
   });
-}
-
-function describe({ subject, validTo }: Certificate, days: number): string {
-  const date = validTo.toISOString().slice(0, 10);
-  if (days < 0) return `the certificate ${subject} has expired on ${date}`;
-  return `the certificate ${subject} expires on ${date}, in ${days} day${days === 1 ? "" : "s"}`;
 }

@@ -57,7 +57,7 @@ export async function replaceIdToken(
   const user = await lockUser(trx, login.username);
   if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
   if (!equal(user.password_hash, login.hash)) return "changed";
-  // Another account of this name, or another person's: who has no hash is told apart by this alone.
+  // A new account of this name, or another person. Accounts without a hash differ in nothing else.
   if (user.created_at !== login.created_at || user.external_id !== login.external_id) return "changed";
   if (login.rehashed !== undefined) {
     await trx

@@ -1,18 +1,15 @@
+import { z } from "zod";
 import type { AppConfig } from "../../config/schema.ts";
 import { email, together, username } from "../fields.ts";
 
-interface Given {
-  readonly username?: unknown;
-  readonly email?: unknown;
-}
-
-/** The fields of a request about an account that either its name or its address identifies. */
+/** A request about an account that is identified by either its name or its address. */
 export function addressee(app: AppConfig) {
-  return { username: username(app).optional(), email: email(app).optional() };
+  return z
+    .object({ username: username(app).optional(), email: email(app).optional() })
+    .refine((given) => (given.username === undefined) !== (given.email === undefined), {
+      path: ["username"],
+      error: "give username or email, one of them",
+      ...together,
+    })
+    .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] });
 }
-
-/** The rule of such a request: one of both fields, and the fault where that is not so. */
-export const isOneAddressee = {
-  check: (given: Given): boolean => (given.username === undefined) !== (given.email === undefined),
-  fault: { path: ["username"], error: "give username or email, one of them", ...together },
-};

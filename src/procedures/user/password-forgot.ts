@@ -3,7 +3,7 @@ import { recordPrivately } from "../../db/queries/events.ts";
 import { countOneTimeTokens } from "../../db/queries/one-time-tokens.ts";
 import { findUser, findUserByEmail, lockUser } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { addressee, isOneAddressee } from "./addressee.ts";
+import { addressee } from "./addressee.ts";
 import { accountKeyOf, issueOneTimeToken } from "./one-time.ts";
 
 /** Messages to one account until the first of their tokens expires: more would be a nuisance. */
@@ -15,11 +15,7 @@ export const forgotPassword = defineProcedure({
     "Has a token for a new password sent to the address of an account; the answer does not tell whether there is one.",
   access: "public",
   remembersAnswer: true,
-  input: (app) =>
-    z
-      .object(addressee(app))
-      .refine(isOneAddressee.check, isOneAddressee.fault)
-      .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] }),
+  input: addressee,
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: {
     request: { email: "alice@example.com" },

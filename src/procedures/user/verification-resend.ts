@@ -2,7 +2,7 @@ import { z } from "zod";
 import { recordPrivately } from "../../db/queries/events.ts";
 import { findUser, findUserByEmail, lockUser } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { addressee, isOneAddressee } from "./addressee.ts";
+import { addressee } from "./addressee.ts";
 import { isTooManyVerifications, issueOneTimeToken } from "./one-time.ts";
 
 const REPLY = {
@@ -16,11 +16,7 @@ export const resendVerification = defineProcedure({
     "Sends the token that proves an account's address again; the answer does not tell whether there is an account.",
   access: "public",
   remembersAnswer: true,
-  input: (app) =>
-    z
-      .object(addressee(app))
-      .refine(isOneAddressee.check, isOneAddressee.fault)
-      .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] }),
+  input: addressee,
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {

@@ -142,7 +142,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
       });
     }
 
-    test("is told by the attribute of id_attribute, in any case, and by the others until the next login", async () => {
+    test("is identified by the attribute of id_attribute, in any case, and by the others until the next login", async () => {
       await using first = await directory.start();
       const dn = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
       await first.login("numbered", PASSWORD);

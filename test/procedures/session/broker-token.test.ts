@@ -82,7 +82,7 @@ for (const database of DATABASES) {
       assertRefused(await ask(id_token), 403, "NO_BROKER_ACCESS");
     });
 
-    test("lets nobody do more on the broker than the groups that were asked for", async () => {
+    test("has the scopes of the requested groups only", async () => {
       const id_token = await session("modest-2", ["shop", "admin", "huge"]);
       const { broker_token } = dataOf(
         await worker.call("token", { id_token, broker: true, groups: ["admin"] }),

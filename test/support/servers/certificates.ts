@@ -13,13 +13,14 @@ export interface Certificates {
 }
 
 /**
- * Makes a certification authority and a server's certificate of it, for names and IP addresses, valid for two days.
+ * Makes a certification authority and a server's certificate of it, for names and IP addresses; both are valid for two days
+ * unless `days` is given.
  * Each call makes an authority of its own: the one of another call does not know this server.
  */
 export async function makeCertificates(
   scratch: Scratch,
   name: string,
-  { hosts }: { hosts: readonly string[] },
+  { hosts, days = 2 }: { hosts: readonly string[]; days?: number },
 ): Promise<Certificates> {
   const folder = scratch.subfolder(`${name}-certificates`);
   const path = (file: string): string => join(folder, file);
@@ -28,7 +29,7 @@ export async function makeCertificates(
     scratch.run(
       getProgram("openssl"),
       [
-        ...["req", "-x509", "-config", path("openssl.cnf"), "-extensions", section, "-days", "2"],
+        ...["req", "-x509", "-config", path("openssl.cnf"), "-extensions", section, "-days", String(days)],
         ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"],
         ...["-subj", `/CN=${name} ${section}`, "-keyout", path(`${file}.key`), "-out", path(`${file}.pem`)],
         ...options,

@@ -41,15 +41,19 @@ export interface MariaDb extends MariaDbAddress {
   stop(): Promise<void>;
 }
 
-/** Starts MariaDB and resolves when it answers a query. */
-export async function startMariaDb(scratch: Scratch, { mode }: { mode: Mode }): Promise<MariaDb> {
+/** Starts MariaDB, with more lines of its configuration where it is installed, and resolves when it answers a query. */
+export async function startMariaDb(
+  scratch: Scratch,
+  { mode, settings = [] }: { mode: Mode; settings?: readonly string[] },
+): Promise<MariaDb> {
   const address: MariaDbAddress = {
     host: HOST,
     port: await scratch.freePort(),
     user: USER,
     password: randomBytes(12).toString("hex"),
   };
-  const server = mode === "docker" ? inContainer(scratch, address) : await installed(scratch, address);
+  const server =
+    mode === "docker" ? inContainer(scratch, address) : await installed(scratch, address, settings);
   const start = async (): Promise<string> => {
     await server.start();
     return waitUntil("MariaDB", () => probe(address), { died: () => server.died() });
@@ -70,7 +74,11 @@ export async function startMariaDb(scratch: Scratch, { mode }: { mode: Mode }): 
   };
 }
 
-async function installed(scratch: Scratch, { port, password }: MariaDbAddress): Promise<Server> {
+async function installed(
+  scratch: Scratch,
+  { port, password }: MariaDbAddress,
+  more: readonly string[],
+): Promise<Server> {
   const name = `mariadb-${port}`;
   const folder = scratch.subfolder(name);
   const accounts = join(folder, "accounts.sql");
@@ -98,6 +106,7 @@ async function installed(scratch: Scratch, { port, password }: MariaDbAddress): 
       `user=${userInfo().username}`, // root must say that it means it; for anybody else it changes nothing
       "skip-name-resolve",
       ...SETTINGS,
+      ...more,
       "",
     ].join("\n"),
     { mode: 0o600 },

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readiness } from "../observability/endpoints.ts";
+import { type Diagnosis, install } from "../support/doctor.ts";
+import { type Certificates, makeCertificates } from "../support/servers/certificates.ts";
+import { missingFor } from "../support/servers/directories.ts";
+import { provideServers } from "../support/servers/install.ts";
+import { startMariaDb } from "../support/servers/mariadb.ts";
+import { startOpenLdap } from "../support/servers/openldap.ts";
+import { Scratch } from "../support/servers/scratch.ts";
+import { lacksTlsBroker, startTlsBroker } from "../support/tls-broker.ts";
+import { startWorker } from "../support/worker.ts";
+
+/** When a certificate ends that was made a moment ago for two days. */
+const SOON = /expires on \d{4}-\d\d-\d\d, in 1 day\b/;
+
+/** The warnings about certificates, without what follows the name of each certificate. */
+function warnings({ of }: Diagnosis): string[] {
+  return of("certificates")
+    .split("\n")
+    .map((line) => {
+      assert.match(line, SOON);
+      return line.replace(/ expires on.*$/, "");
+    });
+}
+
+test("certificates of a broker that end soon are a warning of doctor, and expiring on /readyz", {
+  skip: lacksTlsBroker,
+}, async () => {
+  await using broker = await startTlsBroker();
+  const { host, port, username, password, certificates } = broker;
+  const amqp_settings = { host, port, username, password, vhost: "/", ca_file: certificates.caFile };
+  await using installed = await install();
+  const diagnosis = await installed.diagnose({ amqp_settings });
+  assert.equal(diagnosis.code, 0, "a warning is no failure");
+  assert.deepEqual(warnings(diagnosis), [
+    "warn: amqp_settings.ca_file: the certificate CN=broker authority",
+    `warn: the broker at localhost:${port} presents the certificate CN=broker server`,
+    `warn: the broker at localhost:${port} presents the certificate CN=broker authority`,
+  ]);
+
+  const health = await broker.scratch.freePort();
+  await using worker = await startWorker({ config: { amqp_settings, health_settings: { port: health } } });
+  assert.ok(worker.worker);
+  const { code, status, dependencies } = await readiness(health);
+  assert.deepEqual([code, status], [200, "ready"]);
+  const { detail, ...state } = dependencies["certificates"] ?? {};
+  assert.deepEqual(state, { state: "expiring", required: false });
+  assert.match(
+    detail ?? "",
+    /^amqp_settings\.ca_file: the certificate CN=broker authority expires on .*, in 1 day: put /,
+  );
+});
+
+test("certificates that last are in order, those of a broker that the system's CAs vouch for as well", {
+  skip: lacksTlsBroker,
+}, async () => {
+  await using broker = await startTlsBroker({ days: 400 });
+  const { host, port, username, password, certificates } = broker;
+  const address = { host, port, username, password, vhost: "/" };
+  await using installed = await install();
+  const withFile = await installed.diagnose({ amqp_settings: { ...address, ca_file: certificates.caFile } });
+  assert.equal(withFile.of("certificates"), "ok: none of 3 expires within 30 days");
+  const withTls = await installed.diagnose({ amqp_settings: { ...address, tls: true } });
+  assert.equal(withTls.of("certificates"), "ok: none of 2 expires within 30 days");
+});
+
+test("doctor sees the certificate of a database server", async (t) => {
+  const { mariadb: mode } = await provideServers(() => undefined, ["mariadb"]);
+  if (mode === "docker") return t.skip("MariaDB is not installed here");
+  const scratch = new Scratch();
+  try {
+    const certificates = await makeCertificates(scratch, "database", { hosts: ["127.0.0.1"] });
+    const server = await startMariaDb(scratch, { mode, settings: tlsSettings(certificates) });
+    const { host, port, user, password } = server;
+    const db_settings = { dialect: "mysql", database: "mysql", file: undefined, host, port, user, password };
+    await using installed = await install();
+    const diagnosis = await installed.diagnose({
+      db_settings: { ...db_settings, ca_file: certificates.caFile },
+    });
+    assert.deepEqual(warnings(diagnosis), [
+      "warn: db_settings.ca_file: the certificate CN=database authority",
+      `warn: the database at ${host}:${port} presents the certificate CN=database server`,
+    ]);
+  } finally {
+    await scratch.close();
+  }
+});
+
+test("doctor sees the certificate of a directory, by StartTLS", {
+  skip: missingFor("openldap") ?? false,
+}, async () => {
+  const scratch = new Scratch();
+  try {
+    const openldap = await startOpenLdap(scratch);
+    await using installed = await install();
+    const { url: address, baseDn: base_dn, serviceDn: bind_dn, caFile: ca_file } = openldap;
+    const ldap_settings = { address, base_dn, bind_dn, bind_password: openldap.servicePassword, ca_file };
+    const { host } = new URL(address);
+    const [first, ...others] = warnings(await installed.diagnose({ ldap_settings }));
+    assert.match(first ?? "", /^warn: ldap_settings\.ca_file: the certificate CN=\S+ authority$/);
+    assert.match(
+      others[0] ?? "",
+      new RegExp(`^warn: the directory at ${host} presents the certificate CN=\\S+ server$`),
+    );
+  } finally {
+    await scratch.close();
+  }
+});
+
+function tlsSettings({ caFile, certificateFile, keyFile }: Certificates): string[] {
+  return [`ssl-ca=${caFile}`, `ssl-cert=${certificateFile}`, `ssl-key=${keyFile}`];
+}

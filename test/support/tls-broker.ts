@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { type Certificates, makeCertificates } from "./servers/certificates.ts";
+import { startRabbitMq } from "./servers/rabbitmq.ts";
+import { Scratch } from "./servers/scratch.ts";
+
+/** Why a broker with TLS cannot be started here; false where it can. A container has no configuration of ours. */
+export const lacksTlsBroker = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server")
+  ? false
+  : "RabbitMQ is not installed here";
+
+/** A broker that speaks TLS, for its vhost `/`. */
+export interface TlsBroker extends AsyncDisposable {
+  readonly scratch: Scratch;
+  readonly certificates: Certificates;
+  /** The certificate is for localhost. */
+  readonly host: "localhost";
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  /** With user and password. */
+  readonly url: string;
+}
+
+/** Starts a broker with TLS whose certificate is valid for so many days. */
+export async function startTlsBroker({ days = 2 } = {}): Promise<TlsBroker> {
+  const scratch = new Scratch();
+  const certificates = await makeCertificates(scratch, "broker", { hosts: ["localhost"], days });
+  const port = await scratch.freePort();
+  const files = { "tls.conf": listener(port, certificates) };
+  const broker = await startRabbitMq(scratch, { mode: "installed", files });
+  const { username, password } = new URL(broker.url);
+  return {
+    scratch,
+    certificates,
+    host: "localhost",
+    port,
+    username,
+    password,
+    url: `amqps://${username}:${password}@localhost:${port}/%2F`,
+    async [Symbol.asyncDispose]() {
+      await broker.stop();
+      await scratch.close();
+    },
+  };
+}
+
+function listener(port: number, { caFile, certificateFile, keyFile }: Certificates): string {
+  return [
+    `listeners.ssl.1 = 127.0.0.1:${port}`,
+    `ssl_options.cacertfile = ${caFile}`,
+    `ssl_options.certfile = ${certificateFile}`,
+    `ssl_options.keyfile = ${keyFile}`,
+    "ssl_options.verify = verify_none",
+    "ssl_options.fail_if_no_peer_cert = false",
+    "",
+  ].join("\n");
+}
