@@ -225,9 +225,9 @@ export type ServerErrorClass = keyof typeof SERVER_ERRORS | "other";
 
 /**
  * SQLSTATE classes of mistakes in a statement or in its values (syntax, missing columns, data, constraints), where the
- * number is in no list. Everything else that a server reports was not caused by the request.
+ * number is in no list; 45 is what a trigger raises. Everything else that a server reports was not caused by the request.
  */
-const STATEMENT_STATES = /^(?:0[127A]|2[0-46F]|3[3-9C]|4[24]|XA)/;
+const STATEMENT_STATES = /^(?:0[127A]|2[0-46F]|3[3-9C]|4[245]|XA)/;
 
 /** Errors that the storage engine and the operating system gave: disk full, out of memory, cannot write. */
 const FIRST_OF_SERVER = 1000;

@@ -23,9 +23,17 @@ export async function tellStory({ installation, secondWorker, rootPassword }: Ca
   chapter("Logging in");
   heading("The administrator logs in. The ID token is long-lived, one per user, and can be revoked.");
   const rootLogin = { username: "root", password: rootPassword };
-  const rootId = tokenIn(await caller.call("login", rootLogin, { members: ["id_token"] }));
+  const rootId = tokenIn(
+    await caller.call("login", rootLogin, { members: ["expires_at", "expires_in", "id_token"] }),
+  );
   heading("It is exchanged for an access token: short-lived, and good for every service.");
-  const root = tokenIn(await caller.call("token", { id_token: rootId }, { members: ["access_token"] }));
+  const root = tokenIn(
+    await caller.call(
+      "token",
+      { id_token: rootId },
+      { members: ["access_token", "expires_at", "expires_in"] },
+    ),
+  );
   heading("A service verifies it by itself, with nothing but the public key that init wrote.");
   await verifyAsAService(installation, root);
 

@@ -128,7 +128,7 @@ test("a session that has ended is still named", async () => {
   await worker.login("alice", "correct horse");
   assert.equal((await worker.call("token", { id_token })).resp_code, 401);
   const { user, reason } = await lineOf(worker, "token", 401);
-  assert.deepEqual([user, reason], ["alice", "revoked"]);
+  assert.deepEqual([user, reason], ["alice", "the session has ended"]);
 });
 
 test("what the sender calls itself and the request is cut off, and nothing in it is obeyed", async () => {

@@ -72,7 +72,7 @@ describe("the log on a terminal", { skip: isMissing }, () => {
     const line = plain.find((one) => one.includes("#12345678"));
     assert.match(
       line ?? "",
-      /^[\d:.]{12} {2}INFO: user_get {13}404 +\d+\.\d ms USER_NOT_FOUND app_id=orders #12345678$/,
+      /^[\d:.]{12} {2}INFO: user_get +404 +\d+\.\d ms USER_NOT_FOUND app_id=orders #12345678$/,
     );
     assert.ok((line ?? "").length <= 100);
     assert.ok(!said.includes('{"level"'), said);

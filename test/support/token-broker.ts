@@ -81,7 +81,7 @@ export async function startTokenBroker(options: { conf: string; advanced?: strin
         return true;
       } catch (error) {
         // Anything but a refusal is no answer.
-        if (/ACCESS.REFUSED|ConnectionClose/.test(String(error))) return false;
+        if (/ACCESS.REFUSED|NOT_ALLOWED/.test(String(error))) return false;
         throw error;
       }
     },

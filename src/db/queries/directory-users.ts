@@ -120,7 +120,8 @@ async function createAccount(db: Database, user: DirectoryUser, rules: GroupRule
     db,
     user.names.map((name) => name.normalize("NFC")),
   );
-  if (username === undefined) return { outcome: "not a directory user" };
+  // The name that was asked for was free a moment ago: another login of the same person may have created the account.
+  if (username === undefined) throw new AccountChanged();
   const now = toSqlTime(new Date());
   const email = await freeEmail(db, user, { username, email: null });
   const row: UserRow = {

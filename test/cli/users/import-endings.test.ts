@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { sql } from "kysely";
+import { MIGRATIONS } from "../../../src/db/migrations/index.ts";
 import { runCli, startCli } from "../../support/cli.ts";
 import { waitUntil } from "../../support/servers/scratch.ts";
 import { DATABASES } from "../../support/worker.ts";
@@ -105,11 +106,17 @@ for (const database of DATABASES) {
 
     test("needs the current schema", async () => {
       await using installed = await install(database);
-      await installed.db.schema.dropTable("authmq_migration").execute();
       installed.file("in.jsonl", many(1));
-      const { code, stderr } = await installed.users(["import", "in.jsonl"]);
-      assert.equal(code, 1);
-      assert.match(stderr, /run "authmq migrate" first/);
+      const latest = Object.keys(MIGRATIONS).at(-1)!;
+      await installed.db.deleteFrom("authmq_migration").where("name", "=", latest).execute();
+      const older = await installed.users(["import", "in.jsonl"]);
+      assert.equal(older.code, 1);
+      assert.match(older.stderr, new RegExp(`the database lacks ${latest}: run "authmq migrate" first`));
+
+      await installed.db.schema.dropTable("authmq_migration").execute();
+      const unlisted = await installed.users(["import", "in.jsonl"]);
+      assert.equal(unlisted.code, 78);
+      assert.match(unlisted.stderr, /not in its list of migrations.*Restore the database completely/);
     });
   });
 }
