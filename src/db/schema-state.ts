@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { Db } from "./database.ts";
 import { type TableColumns, tablesAfter } from "./expected-tables.ts";
 import { MIGRATION_TABLE } from "./migration-table.ts";
@@ -36,8 +38,24 @@ export interface SchemaState {
   readonly unrecorded: string | undefined;
 }
 
+/** A server replaces a table that a migration rebuilds within so many milliseconds. */
+const REPLACED_WITHIN = 100;
+
 /** Compares the tables of a database with those of this version; reads only. */
 export async function readSchemaState(db: Db): Promise<SchemaState> {
+  // MariaDB does not list a table at the moment at which another process's migration replaces it. So what looks wrong
+  // counts once it looks the same twice.
+  let state = await readOnce(db);
+  while (state.foreign.length > 0 || state.missing.length > 0 || state.isMixed) {
+    const first = state;
+    await sleep(REPLACED_WITHIN);
+    state = await readOnce(db);
+    if (isDeepStrictEqual(state, first)) break;
+  }
+  return state;
+}
+
+async function readOnce(db: Db): Promise<SchemaState> {
   // Another process may be migrating. What is listed before the tables are read must be among them. What is listed
   // after that explains the tables that are not yet expected, all but the last one: its migration still runs.
   const before = await listMigrations(db);

@@ -7,6 +7,7 @@ import { createConnection } from "mysql2/promise";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate, migrationStates } from "../../src/db/migrate.ts";
+import { readSchemaState } from "../../src/db/schema-state.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
 import { scratchFolder } from "../support/env.ts";
 import { DATABASES, provision } from "../support/worker.ts";
@@ -60,6 +61,24 @@ for (const database of DATABASES) {
     await cleanUp();
   });
 }
+
+test("whoever reads a database during a migration on mysql finds no table missing and none foreign", async () => {
+  for (let round = 0; round < 10; round++) {
+    const { raw, cleanUp } = await provision({ database: "mysql" });
+    const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+    let isMigrating = true;
+    const migrating = migrate(config.db).finally(() => (isMigrating = false));
+    const read = async (): Promise<void> => {
+      await using db = openDatabase(config.db);
+      while (isMigrating) {
+        const { foreign, missing, isMixed } = await readSchemaState(db);
+        assert.deepEqual({ foreign, missing, isMixed }, { foreign: [], missing: [], isMixed: false });
+      }
+    };
+    await Promise.all([migrating, read(), read(), read()]);
+    await cleanUp();
+  }
+});
 
 test("twenty migrations at once on one new file all succeed", async () => {
   const { raw, cleanUp } = await provision({ database: "sqlite" });
