@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       await using installed = await install(database);
       installed.file("in.jsonl", many(1));
       const latest = Object.keys(MIGRATIONS).at(-1)!;
-      await installed.db.deleteFrom("authmq_migration").where("name", "=", latest).execute();
+      await sql`delete from authmq_migration where name = ${latest}`.execute(installed.db);
       const older = await installed.users(["import", "in.jsonl"]);
       assert.equal(older.code, 1);
       assert.match(older.stderr, new RegExp(`the database lacks ${latest}: run "authmq migrate" first`));
