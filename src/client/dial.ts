@@ -1,4 +1,5 @@
 import { type ChannelModel, connect } from "amqplib";
+import { keepCloseReasons } from "../wire/close-reason.ts";
 import type { BrokerAddress, BrokerNode } from "./address.ts";
 import { Limit } from "./limit.ts";
 
@@ -11,6 +12,7 @@ export async function dial(
   { host, port }: BrokerNode,
   signal: AbortSignal,
 ): Promise<ChannelModel> {
+  keepCloseReasons();
   const socket = {
     signal, // not in amqplib's types, but it hands all options on to the socket
     noDelay: true,

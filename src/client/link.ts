@@ -69,7 +69,8 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
     lose(why);
     void close();
   };
-  model.on("error", () => undefined); // "close" follows
+  // With the broker's reason, or the network's; "close" follows.
+  model.on("error", ({ message }: Error) => lose(`the connection to the broker was lost: ${message}`));
   model.on("close", () => {
     lose("the connection to the broker was lost");
     socket.abort(); // a frozen broker never ends its side, and the socket would keep the process alive

@@ -13,8 +13,11 @@ const MAX_DELAY = 2000;
 /** A connection that lives shorter was as good as none, in milliseconds: it does not end the growth of the delays. */
 const SETTLED = 5000;
 
-/** What amqplib says when the broker refuses the user, or the vhost (there without the reason). */
-const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
+/** What the broker says when it refuses the user or the vhost. */
+const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
+
+/** A limit of connections or channels: others may close theirs. */
+const LIMITS = /\blimit\b/;
 
 /** A link that comes back by itself, to one node after the other and with growing delays, until it is closed. */
 export class SupervisedLink {
@@ -69,7 +72,7 @@ export class SupervisedLink {
         if (performance.now() - since > SETTLED) failures = 0;
       } catch (error) {
         this.#fault = error;
-        if (!hadOne && error instanceof Error && REFUSALS.test(error.message)) {
+        if (!hadOne && error instanceof Error && isRefusal(error.message)) {
           this.#finish(refusal(this.#address, node, error));
           return;
         }
@@ -105,10 +108,14 @@ export class SupervisedLink {
   }
 }
 
+function isRefusal(message: string): boolean {
+  return REFUSALS.test(message) && !LIMITS.test(message);
+}
+
 function refusal({ username, vhost }: BrokerAddress, node: BrokerNode, cause: Error): NoReplyError {
   return new NoReplyError(
     `the broker at ${formatNode(node)} refuses the user "${username}" on the vhost "${vhost}": ` +
-      "check the username, the password, the vhost and the user's permissions",
+      `${cause.message}. Check the username, the password, the vhost and the user's permissions`,
     { cause },
   );
 }

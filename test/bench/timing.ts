@@ -1,6 +1,6 @@
 /**
  * How long refusals take that must tell nothing: `make bench-timing`. Whether there is such a user, whether the account is
- * on, and what hash it has must not show, at a login or where a password was forgotten. Each round has one request of each
+ * on, and what hash it has must not show, at a login or where a message is asked for. Each round has one request of each
  * kind, in random order, one at a time, so that what else the machine does meets all kinds alike. Ends with 1 when a median
  * is more than 5 % away from that of the first kind.
  */
@@ -68,18 +68,22 @@ await using worker = await serve(
     { username: `far-${username}`, password_hash: null, auth_type: "LDAP" as const },
   ]),
 );
-await compare(worker, {
-  title: "forgotten passwords",
-  queue: "user_password_forgot",
-  code: 200,
-  rounds,
-  kinds: [
-    ["an account", (round) => ({ username: `user-${round}` })],
-    ["unknown user", (round) => ({ username: `nobody-${round}` })],
-    ["deactivated", (round) => ({ username: `off-user-${round}` })],
-    ["a user of a directory", (round) => ({ username: `far-user-${round}` })],
-  ],
-});
+for (const [title, queue] of [
+  ["forgotten passwords", "user_password_forgot"],
+  ["verifications sent again", "user_verification_resend"],
+] as const)
+  await compare(worker, {
+    title,
+    queue,
+    code: 200,
+    rounds,
+    kinds: [
+      ["an account", (round) => ({ username: `user-${round}` })],
+      ["unknown user", (round) => ({ username: `nobody-${round}` })],
+      ["deactivated", (round) => ({ username: `off-user-${round}` })],
+      ["a user of a directory", (round) => ({ username: `far-user-${round}` })],
+    ],
+  });
 
 async function compare(
   { client }: ServedWorker,

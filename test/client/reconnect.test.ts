@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type AuthClient, connect, NoReplyError } from "../../src/client/index.ts";
-import { amqpUrl } from "../support/env.ts";
+import { createBrokerUser } from "../support/broker-user.ts";
+import { amqpUrl, callManagement } from "../support/env.ts";
 import { startProxy } from "../support/proxy.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
@@ -95,6 +96,27 @@ test("a client whose node is closed uses the next one, and back", async () => {
   assert.equal(first.connections, 1);
 });
 
+test("the broker's own reason is in the error, and a limit of connections is waited for", async () => {
+  await using responder = await startResponder(["user_all"], () => done({ users: [] }));
+  const vhost = decodeURIComponent(new URL(responder.url).pathname.slice(1));
+  await using user = await createBrokerUser(vhost);
+  const url = Object.assign(new URL(responder.url), { username: user.username, password: user.password }).href;
+  await user.limit("user", "max-connections", 1);
+  await using first = await connect({ url });
+  await assert.rejects(connect({ url, timeout: 1000 }), ({ message, cause }: Error) => {
+    assert.equal(message, "no connection to the broker within 1000 ms");
+    assert.match(String(cause), /NOT_ALLOWED - connection refused for user .*: user connection limit \(1\)/);
+    return true;
+  });
+  const waiting = connect({ url });
+  await user.limit("user", "max-connections");
+  await using second = await waiting;
+  for (const auth of [first, second]) assert.deepEqual(await auth.user.getAll(request), { users: [] });
+
+  await callManagement("DELETE", `permissions/${vhost}/${user.username}`);
+  await assert.rejects(connect({ url }), /: .*access to vhost .* refused for user .*\. Check the username/);
+});
+
 test("a broker that refuses the user is said so at once, one that hangs or is away in time", async () => {
   await using proxy = await startProxy(brokerPort);
   const wrong = new URL(amqpUrl);
@@ -103,7 +125,7 @@ test("a broker that refuses the user is said so at once, one that hangs or is aw
     assert.ok(error instanceof NoReplyError);
     assert.match(
       error.message,
-      /^the broker at 127\.0\.0\.1:\d+ refuses the user ".+" on the vhost "\/": check/,
+      /^the broker at 127\.0\.0\.1:\d+ refuses the user ".+" on the vhost "\/": .*ACCESS[-_]REFUSED.*\. Check/,
     );
     assert.ok(!error.message.includes("a wrong password"));
     return true;
@@ -188,7 +210,7 @@ test("a connection that a frozen broker never ends does not keep the process ali
   const stuck = setTimeout(() => child.kill(), 15_000);
   assert.deepEqual(await exited, [0, null], said);
   clearTimeout(stuck);
-  assert.equal(said, "ready\nthe connection to the broker was lost\n");
+  assert.match(said, /^ready\nthe connection to the broker was lost: .+\n$/);
 });
 
 test("a process whose client is closed ends by itself, whatever became of the broker", async () => {

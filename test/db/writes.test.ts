@@ -96,6 +96,31 @@ test("a server without room for prepared statements is UNAVAILABLE, with what to
   await look();
 });
 
+test("a user at a limit of the server is UNAVAILABLE, with what to raise, and served again", async () => {
+  const own = await server.createDatabase();
+  const db_settings = { ...own, tls: false, ca: undefined, pool_size: 1, timeout_ms: 30_000 } as const;
+  const look = async (): Promise<void> => {
+    await using db = openDatabase(db_settings);
+    await sql`select ${"x"} as x`.execute(db);
+  };
+  const limit = (what: string): Promise<unknown> =>
+    server.execute(`alter user ${own.user}@'%' with ${what}`);
+  await look();
+  const first = await createConnection({ ...own, ssl: undefined });
+  await limit("max_user_connections 1");
+  await assert.rejects(look(), { code: "UNAVAILABLE", message: /raise the user's limits, or lower/ });
+  await limit("max_user_connections 0");
+  await server.set("max_user_connections", 1);
+  await assert.rejects(look(), { code: "UNAVAILABLE", message: /raise max_user_connections of the user/ });
+  await server.restoreSettings();
+  await look();
+  await limit("max_queries_per_hour 1");
+  await assert.rejects(look(), { code: "UNAVAILABLE", message: /max_queries_per_hour.*: raise the user's/ });
+  await limit("max_queries_per_hour 0");
+  await look();
+  await first.end();
+});
+
 test("a migration that was killed before it was written down goes on", async () => {
   const own = await server.createDatabase();
   const config = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
