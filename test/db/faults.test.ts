@@ -50,7 +50,6 @@ const UNAVAILABLE = [
   [1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes"],
   [1419, NO_STATE, "You do not have the SUPER privilege and binary logging is enabled"],
   [5555, NO_STATE, "Something that a later server says"],
-  [1644, "45000", "An administrator's trigger refuses the row"],
   [1146, "42S02", "Table 'user' doesn't exist"],
 ] as const;
 
@@ -76,6 +75,7 @@ const REFUSALS = [
   [3819, NO_STATE, "Check constraint 'user_chk_1' is violated."],
   [4025, "23000", "CONSTRAINT `user.auth_type` failed"],
   [1235, "42000", "This version doesn't yet support this"],
+  [1644, "45000", "An administrator's trigger refuses the row"],
 ] as const;
 
 describe("an error of the server", () => {
