@@ -100,7 +100,10 @@ test("the broker's own reason is in the error, and a limit of connections is wai
   await using responder = await startResponder(["user_all"], () => done({ users: [] }));
   const vhost = decodeURIComponent(new URL(responder.url).pathname.slice(1));
   await using user = await createBrokerUser(vhost);
-  const url = Object.assign(new URL(responder.url), { username: user.username, password: user.password }).href;
+  const url = Object.assign(new URL(responder.url), {
+    username: user.username,
+    password: user.password,
+  }).href;
   await user.limit("user", "max-connections", 1);
   await using first = await connect({ url });
   await assert.rejects(connect({ url, timeout: 1000 }), ({ message, cause }: Error) => {

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { sql } from "kysely";
+import { createConnection } from "mysql2/promise";
 import { databaseFindings } from "../../src/cli/doctor/database.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
@@ -17,7 +18,6 @@ import { useOwnServer } from "./own-server.ts";
 import { emptyDatabase } from "./raw-database.ts";
 
 const server = useOwnServer();
-after(() => server.restoreSettings());
 
 const configOf = (raw: object): Config =>
   parseConfig({ ...raw }, { keys: true, env: {}, folder: scratchFolder });
@@ -103,11 +103,11 @@ test("a user at a limit of the server is UNAVAILABLE, with what to raise, and se
     await using db = openDatabase(db_settings);
     await sql`select ${"x"} as x`.execute(db);
   };
-  const limit = (what: string): Promise<unknown> =>
-    server.execute(`alter user ${own.user}@'%' with ${what}`);
+  const limit = (what: string): Promise<unknown> => server.execute(`alter user ${own.user}@'%' with ${what}`);
   await look();
-  const first = await createConnection({ ...own, ssl: undefined });
   await limit("max_user_connections 1");
+  const { host, port, user, password } = own;
+  const first = await createConnection({ host, port, user, password }); // counted, as the limit is there
   await assert.rejects(look(), { code: "UNAVAILABLE", message: /raise the user's limits, or lower/ });
   await limit("max_user_connections 0");
   await server.set("max_user_connections", 1);
