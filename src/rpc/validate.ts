@@ -43,6 +43,7 @@ const SENT_TOKENS: ReadonlySet<string> = new Set(["reset_token", "verify_token"]
 
 /** Serializers of several languages write null for unset fields. Inside a list or an object, null is a value. */
 function withoutNulls(request: Fields): Fields {
+  if (!Object.values(request).includes(null)) return request;
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
 }
 

@@ -8,9 +8,13 @@ export const expiry = {
 
 /** What such a reply says at `now`; by whole seconds, as the token itself. */
 export function expiryOf(end: Date, now: Date): { expires_at: string; expires_in: number } {
-  const left = inSeconds(end) - inSeconds(now);
-  return { expires_at: new Date(inSeconds(end) * 1000).toISOString(), expires_in: Math.max(0, left) };
+  const at = inSeconds(end);
+  // Tokens that are issued within a second mostly end within one, and formatting a time is dear.
+  if (at !== formatted.at) formatted = { at, text: new Date(at * 1000).toISOString() };
+  return { expires_at: formatted.text, expires_in: Math.max(0, at - inSeconds(now)) };
 }
+
+let formatted = { at: 0, text: new Date(0).toISOString() };
 
 /** The end of what begins at `begin`: after so many seconds, rounded and at least one, but not later than `latest`. */
 export function endAfter(begin: Date, seconds: number, latest?: Date): Date {
