@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { parseJson } from "../wire/json.ts";
 import { BadSetting, type Faults, reasonOf } from "./fault.ts";
-import { parseJson } from "./json.ts";
 import { configSchema } from "./schema.ts";
 
 const PREFIX = "AUTHMQ__";

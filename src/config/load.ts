@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
+import { parseJson } from "../wire/json.ts";
 import { readApp } from "./app.ts";
 import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readBrokerTokens } from "./broker-scopes.ts";
@@ -10,7 +11,6 @@ import { ConfigError, Faults } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
-import { parseJson } from "./json.ts";
 import { type Layers, joinLayers, namePath } from "./layers.ts";
 import { unknownKey } from "./parts.ts";
 import { type QueueName, readQueues } from "./queues.ts";

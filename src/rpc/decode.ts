@@ -1,5 +1,5 @@
-import { parseJson } from "../config/json.ts";
 import { AppError } from "../errors.ts";
+import { parseJson } from "../wire/json.ts";
 
 const MAX_DEPTH = 32;
 

@@ -1,4 +1,4 @@
-import { parseJson } from "../config/json.ts";
+import { parseJson } from "../wire/json.ts";
 import { MAX_TOKEN_LENGTH } from "../wire/token-length.ts";
 
 /** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */

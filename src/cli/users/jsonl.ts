@@ -1,4 +1,4 @@
-import { parseJson } from "../../config/json.ts";
+import { parseJson } from "../../wire/json.ts";
 import { type Entry, type LineFormat, REFUSED, unreadable } from "./format.ts";
 import type { Line } from "./lines.ts";
 

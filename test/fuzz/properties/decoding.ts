@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseJson } from "../../../src/config/json.ts";
+import { parseJson } from "../../../src/wire/json.ts";
 import { AppError } from "../../../src/errors.ts";
 import { PROCEDURES } from "../../../src/procedures/index.ts";
 import { decodeRequest } from "../../../src/rpc/decode.ts";

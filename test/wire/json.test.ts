@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseJson } from "../../src/config/json.ts";
+import { parseJson } from "../../src/wire/json.ts";
 
 test("a text without doubled members is what JSON.parse makes of it", () => {
   fc.assert(
