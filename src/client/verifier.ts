@@ -1,7 +1,7 @@
 import { compactVerify, type CryptoKey } from "jose";
 import type { KeyObject } from "node:crypto";
+import { readCompact } from "../wire/compact.ts";
 import { type AccessClaims, isCurrent, readClaims } from "./claims.ts";
-import { readCompact } from "./compact.ts";
 import { a, check, checked, listOf, oneOf, optionsOf, text } from "./check.ts";
 import { TokenError } from "./errors.ts";
 import {
@@ -91,7 +91,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
     const token = readCompact(text);
     if (token === undefined) throw invalid("it is not one");
     const { alg, kid, payload } = token;
-    if (mediaType(token.typ) !== "at+jwt") throw invalid("it is another kind of token");
+    if (token.typ !== "at+jwt") throw invalid("it is another kind of token");
     if (!algorithms.includes(alg)) throw invalid("its algorithm is not one of those that are accepted");
     if (payload["iss"] !== issuer) throw invalid("it is another issuer's");
     const keys = await findKeys({ alg, kid });
@@ -160,9 +160,4 @@ function invalid(why: string): TokenError {
 
 function forbidden(why: string): TokenError {
   return new TokenError("FORBIDDEN", why);
-}
-
-/** The `application/` of a media type may be left out, and case does not matter (RFC 7515 section 4.1.9). */
-function mediaType(typ: string): string {
-  return typ.toLowerCase().replace(/^application\//, "");
 }

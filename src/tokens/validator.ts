@@ -2,8 +2,8 @@ import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { z } from "zod";
 import type { IssuerConfig, SigningConfig, VerificationKey } from "../config/issuers.ts";
+import { readCompact } from "../wire/compact.ts";
 import { accessClaims, idClaims, isCurrent } from "./claims.ts";
-import { readCompact } from "./compact.ts";
 import { isSignedBy } from "./jws.ts";
 
 /** Who presented an access token. */
@@ -78,9 +78,9 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     kind: { typ: string; claims: T },
   ): Read<z.output<T>> | undefined => {
     const unverified = readCompact(text);
-    if (unverified === undefined || mediaType(unverified.typ) !== kind.typ) return undefined;
+    if (unverified === undefined || unverified.typ !== kind.typ) return undefined;
     const { alg, kid, payload } = unverified;
-    const issuer = byName.get(unverified.issuer);
+    const issuer = typeof payload["iss"] === "string" ? byName.get(payload["iss"]) : undefined;
     if (issuer === undefined) return undefined;
     const key = signerOf(text, alg, issuer);
     if (key === undefined) return undefined;
@@ -168,10 +168,4 @@ function remembering<T extends object>(
     const now = Date.now();
     return isCurrent(found.times, now / 1000) && isInUse(found.key, now) ? found.token : undefined;
   };
-}
-
-/** The `application/` of a media type may be left out, and case does not matter (RFC 7515 section 4.1.9). */
-function mediaType(typ: string): string {
-  const lower = typ.toLowerCase();
-  return lower.startsWith("application/") ? lower.slice("application/".length) : lower;
 }

@@ -1,8 +1,8 @@
 import type { Config } from "../../config/load.ts";
 import type { SignMethod } from "../../config/sections/jwt.ts";
-import { readCompact } from "../../tokens/compact.ts";
 import { createIssuer } from "../../tokens/issuer.ts";
 import { createValidator } from "../../tokens/validator.ts";
+import { readCompact } from "../../wire/compact.ts";
 import { fileFindings, keyFiles } from "./files.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 

@@ -1,18 +1,20 @@
-import { parseJson } from "../wire/json.ts";
-import { MAX_TOKEN_LENGTH } from "../wire/token-length.ts";
+import { parseJson } from "./json.ts";
+import { MAX_TOKEN_LENGTH } from "./token-length.ts";
 
 /** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */
 const REFUSED_MEMBERS = ["crit", "jwk", "jku", "x5u", "x5c", "b64"];
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+type Members = Readonly<Record<string, unknown>>;
+
 /** What a token says of itself before any signature was checked: nothing in it can be believed yet. */
 export interface UnverifiedToken {
+  /** A media type in lower case, without the `application/` that may be left out (RFC 7515 section 4.1.9). */
   readonly typ: string;
   readonly alg: string;
   readonly kid: string | undefined;
-  readonly issuer: string;
-  readonly payload: Readonly<Record<string, unknown>>;
+  readonly payload: Members;
 }
 
 /** Reads a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when anything about it is unusual. */
@@ -25,10 +27,9 @@ export function readCompact(text: string): UnverifiedToken | undefined {
     const payload = objectIn(parts[1]);
     if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined;
     const { typ, alg, kid } = header;
-    const { iss: issuer } = payload;
-    if (typeof typ !== "string" || typeof alg !== "string" || typeof issuer !== "string") return undefined;
+    if (typeof typ !== "string" || typeof alg !== "string") return undefined;
     if (kid !== undefined && typeof kid !== "string") return undefined;
-    return { typ, alg, kid, issuer, payload };
+    return { typ: typ.toLowerCase().replace(/^application\//, ""), alg, kid, payload };
   } catch {
     return undefined;
   }
@@ -39,7 +40,7 @@ function isCanonicalBase64url(part: string): boolean {
   return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
 }
 
-function objectIn(part = ""): Readonly<Record<string, unknown>> {
+function objectIn(part = ""): Members {
   const value = parseJson(decoder.decode(Buffer.from(part, "base64url")));
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("no object");
   return { ...value };
