@@ -1,6 +1,6 @@
 import { type ChannelModel, connect } from "amqplib";
-import type { BrokerNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
+import type { BrokerNode } from "../wire/broker-node.ts";
 import { keepCloseReasons } from "../wire/close-reason.ts";
 import { gatherWrites } from "./gathered-writes.ts";
 import { tolerateHeaders } from "./tolerant-frames.ts";

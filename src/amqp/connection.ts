@@ -1,11 +1,11 @@
 import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel } from "amqplib";
-import { type BrokerNode, formatNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics, Purpose } from "../observability/metrics.ts";
+import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
 import { readReason } from "./broker-reason.ts";
 import { connectBroker } from "./connect.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";

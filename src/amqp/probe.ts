@@ -1,6 +1,6 @@
 import type { Channel, ChannelModel } from "amqplib";
-import type { BrokerNode } from "../config/broker-node.ts";
 import type { Config } from "../config/load.ts";
+import type { BrokerNode } from "../wire/broker-node.ts";
 import { connectBroker } from "./connect.ts";
 import { declareQueue, findMisfit, QueueMisfitError } from "./topology.ts";
 import { checkWritePermission } from "./write-permission.ts";

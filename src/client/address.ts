@@ -1,8 +1,4 @@
-/** One node of the broker. */
-export interface BrokerNode {
-  readonly host: string;
-  readonly port: number;
-}
+import { type BrokerNode, PORT, TLS_PORT } from "../wire/broker-node.ts";
 
 /** Where the broker is, and who connects. */
 export interface BrokerAddress {
@@ -20,10 +16,6 @@ export interface BrokerAddress {
   /** Shown in the broker's management pages. */
   readonly connectionName?: string | undefined;
 }
-
-/** The usual ports of a broker. */
-export const PORT = 5672;
-export const TLS_PORT = 5671;
 
 /** The address in an AMQP URL, of TLS also where one has a CA; throws a TypeError that does not repeat its password. */
 export function parseUrl(text: string, hasCa = false): BrokerAddress {
@@ -50,9 +42,4 @@ function readUrl(url: URL, hasCa: boolean): BrokerAddress | undefined {
   } catch {
     return undefined; // a % that begins no character
   }
-}
-
-/** A node as people write it: `host:port`, an IPv6 address in brackets. */
-export function formatNode({ host, port }: BrokerNode): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -1,6 +1,7 @@
 import { type ChannelModel, connect } from "amqplib";
+import type { BrokerNode } from "../wire/broker-node.ts";
 import { keepCloseReasons } from "../wire/close-reason.ts";
-import type { BrokerAddress, BrokerNode } from "./address.ts";
+import type { BrokerAddress } from "./address.ts";
 import { Limit } from "./limit.ts";
 
 /** So long a broker may take to answer the close, in milliseconds. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ConfirmChannel, Message } from "amqplib";
-import type { BrokerAddress, BrokerNode } from "./address.ts";
+import type { BrokerNode } from "../wire/broker-node.ts";
+import type { BrokerAddress } from "./address.ts";
 import { dial, hangUp } from "./dial.ts";
 import { NoReplyError } from "./errors.ts";
 import type { Limit } from "./limit.ts";

@@ -1,4 +1,5 @@
-import { type BrokerAddress, parseUrl, PORT, TLS_PORT } from "./address.ts";
+import { PORT, TLS_PORT } from "../wire/broker-node.ts";
+import { type BrokerAddress, parseUrl } from "./address.ts";
 import { a, checked, flag, func, listOf, number, oneOf, optionsOf, string, text } from "./check.ts";
 import { METHODS, type QueueName } from "./queues.ts";
 

@@ -1,4 +1,5 @@
-import { type BrokerAddress, formatNode } from "./address.ts";
+import { formatNode } from "../wire/broker-node.ts";
+import type { BrokerAddress } from "./address.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 import { type Link, openLink } from "./link.ts";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BrokerAddress, type BrokerNode, formatNode } from "./address.ts";
+import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
+import type { BrokerAddress } from "./address.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 import { type Link, openLink } from "./link.ts";

@@ -1,3 +1,4 @@
+import { TLS_PORT } from "../wire/broker-node.ts";
 import { type Option, readServerUrl, type ReadUrl } from "./connection-url.ts";
 
 /** The variable with the address of a broker that other programs read, too. */
@@ -5,8 +6,6 @@ export const BROKER_VARIABLE = "AMQP_URL";
 
 /** The keys of `amqp_settings` that a URL can give. */
 export const BROKER_URL_KEYS = ["host", "port", "username", "password", "vhost", "tls"] as const;
-
-const TLS_PORT = 5671;
 
 /** Names as in RabbitMQ's URI query parameters. */
 const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([

@@ -1,5 +1,5 @@
+import { type BrokerNode, parseNode } from "../wire/broker-node.ts";
 import { readCa } from "./ca.ts";
-import { type BrokerNode, parseNode } from "./broker-node.ts";
 import type { Faults } from "./fault.ts";
 import type { AmqpConfig } from "./schema.ts";
 import { omit, type Section } from "./section.ts";

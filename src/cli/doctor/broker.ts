@@ -1,7 +1,7 @@
 import { channelsNeeded, readReason } from "../../amqp/broker-reason.ts";
 import { type NodeFacts, probeCapacity, probeNode, probeQueues } from "../../amqp/probe.ts";
-import { type BrokerNode, formatNode } from "../../config/broker-node.ts";
 import type { Config } from "../../config/load.ts";
+import { type BrokerNode, formatNode } from "../../wire/broker-node.ts";
 import { adviceOn, DEADLINE, inTime, isExposed, textOf } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 import { permissionFindings } from "./permissions.ts";

@@ -1,6 +1,6 @@
 import { type ExchangeFacts, type Permission, probeExchange, type QueueFacts } from "../../amqp/probe.ts";
-import type { BrokerNode } from "../../config/broker-node.ts";
 import type { Config } from "../../config/load.ts";
+import type { BrokerNode } from "../../wire/broker-node.ts";
 import { DEADLINE } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseNode } from "../broker-node.ts";
+import { parseNode, PORT } from "../../wire/broker-node.ts";
 import { queueNames } from "../queues.ts";
 import { filePath, port } from "./common.ts";
 
@@ -33,7 +33,7 @@ export const amqpSettings = z.strictObject({
     .describe(
       "`host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; a list names a cluster's nodes in the order to try them",
     ),
-  port: port.default(5672).describe("the port of every host that names none; with TLS mostly 5671"),
+  port: port.default(PORT).describe("the port of every host that names none; with TLS mostly 5671"),
   username: z.string().default("guest").describe("the user that connects"),
   password: z.string().default("guest").describe("its password"),
   vhost: z

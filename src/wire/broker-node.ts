@@ -6,6 +6,10 @@ export interface BrokerNode {
   readonly port: number;
 }
 
+/** The ports that a broker listens on unless it is told otherwise. */
+export const PORT = 5672;
+export const TLS_PORT = 5671;
+
 /** A host without the characters that belong to a URL, a list or an IPv6 address; then the port. */
 const NODE = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^\s:/[\]@?#,;]+))(?::(?<port>[1-9]\d{0,4}))?$/;
 
