@@ -6,17 +6,13 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics, Purpose } from "../observability/metrics.ts";
 import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
+import { keepConnected } from "../wire/keep-connected.ts";
 import { readReason } from "./broker-reason.ts";
 import { connectBroker } from "./connect.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
 
 const CONNECT_TIMEOUT = 5000;
 const CLOSE_TIMEOUT = 2000;
-const FIRST_DELAY = 200;
-const MAX_DELAY = 2000;
-
-/** A connection that lives shorter was as good as none, in milliseconds: it does not end the growth of the delays. */
-const SETTLED = 5000;
 
 interface ConnectionOptions {
   readonly amqp: Config["amqp"];
@@ -60,9 +56,9 @@ export class SupervisedConnection {
    * outlasted), or at the stop.
    */
   async start(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#loop = this.#run(resolve, reject);
-    });
+    const first = Promise.withResolvers<void>();
+    this.#loop = this.#run(first);
+    await first.promise;
   }
 
   /** Closes the connection and ends the attempts; complete on return, however the broker behaves. */
@@ -79,56 +75,48 @@ export class SupervisedConnection {
     model.close().catch(() => undefined);
   }
 
-  #isStopped(): boolean {
-    return this.#stopped.signal.aborted;
-  }
-
-  async #run(onReady: () => void, onRefused: (error: Error) => void): Promise<void> {
-    const { log, purpose, outlastsRefusals = false } = this.#options;
-    const { nodes } = this.#options.amqp;
+  async #run(first: PromiseWithResolvers<void>): Promise<void> {
+    const { amqp, purpose, metrics, log, outlastsRefusals = false } = this.#options;
     let ready = false;
-    let failures = 0;
     let isLossLogged = false;
-    for (let turn = 0; !this.#isStopped(); turn++) {
-      const node = nodes[turn % nodes.length] ?? nodes[0];
-      const where = { purpose, node: formatNode(node) };
-      failures++;
-      try {
-        const { closed } = await this.#open(node);
-        const since = performance.now();
-        if (ready && isLossLogged) log.info(where, "connected to the broker again");
+    const refused = await keepConnected({
+      nodes: amqp.nodes,
+      signal: this.#stopped.signal,
+      open: async (node) => {
+        const opened = await this.#open(node);
+        if (ready && isLossLogged)
+          log.info({ purpose, node: formatNode(node) }, "connected to the broker again");
         ready = true;
         isLossLogged = false;
         this.#fault = undefined;
-        this.#options.metrics.count("broker_connects_total", { purpose });
-        onReady();
-        const reason = (await closed) ?? this.#resetReason ?? new Error("the connection was closed");
-        this.#fault = `it was lost: ${messageOf(reason)}`;
-        if (performance.now() - since > SETTLED) {
-          failures = 0;
-          this.#causes.clear();
-        }
-        isLossLogged = this.#logFailure(node, reason, "lost the broker") || isLossLogged;
-      } catch (error) {
-        const refused = readReason(error, this.#options.amqp);
-        this.#fault = `${where.node}: ${refused?.reason ?? messageOf(error)}`;
-        if (!ready && !outlastsRefusals && refused?.isPassing === false)
-          return onRefused(refusal(this.#options.amqp, node, error));
-        const text = refused === undefined ? "cannot reach the broker" : "the broker refuses the connection";
+        metrics.count("broker_connects_total", { purpose });
+        first.resolve();
+        return opened;
+      },
+      isRefusal: (error) => !outlastsRefusals && readReason(error, amqp)?.isPassing === false,
+      onFailure: (node, error) => {
+        const reason = readReason(error, amqp)?.reason;
+        this.#fault = `${formatNode(node)}: ${reason ?? messageOf(error)}`;
+        const text = reason === undefined ? "cannot reach the broker" : "the broker refuses the connection";
         isLossLogged = this.#logFailure(node, error, `${text}, trying again`) || isLossLogged;
-      }
-      // The next node may be well: there is no pause before every one has had its turn.
-      if (failures % nodes.length > 0) continue;
-      const rounds = Math.max(0, failures / nodes.length - 1);
-      const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** rounds) * (0.5 + Math.random() / 2);
-      await sleep(delay, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
-    }
-    if (!ready) onRefused(new Error("stopped before the broker was there"));
+      },
+      onLost: (node, reason, hasSettled) => {
+        this.#fault = `it was lost: ${messageOf(reason)}`;
+        if (hasSettled) this.#causes.clear();
+        isLossLogged = this.#logFailure(node, reason, "lost the broker") || isLossLogged;
+      },
+    });
+    // Without effect where it was connected before.
+    first.reject(
+      refused === undefined
+        ? new Error("stopped before the broker was there")
+        : refusal(amqp, refused.node, refused.error),
+    );
   }
 
   /** Logs a failure with the broker's reason, or the error; says whether it did. A cause that goes on is logged rarely. */
   #logFailure(node: BrokerNode, error: unknown, text: string): boolean {
-    if (this.#isStopped()) return false;
+    if (this.#stopped.signal.aborted) return false;
     const { log, purpose, amqp } = this.#options;
     const where = { purpose, node: formatNode(node) };
     const known = readReason(error, amqp);
@@ -140,8 +128,8 @@ export class SupervisedConnection {
     return true;
   }
 
-  /** Connects and sets up; `closed` resolves when the connection is gone, with the reason where there is one. */
-  async #open(node: BrokerNode): Promise<{ closed: Promise<Error | undefined> }> {
+  /** Connects and sets up; `lost` resolves when the connection is gone, with the reason as far as it is known. */
+  async #open(node: BrokerNode): Promise<{ lost: Promise<Error> }> {
     const { amqp, purpose } = this.#options;
     const connecting = connectBroker(amqp, node, { purpose, timeout: CONNECT_TIMEOUT });
     // A broker that hangs keeps a connect waiting; stop() does not wait for it.
@@ -151,22 +139,24 @@ export class SupervisedConnection {
     });
     this.#model = model;
     this.#resetReason = undefined;
-    const closed = new Promise<Error | undefined>((resolve) =>
+    const lost = new Promise<Error>((resolve) =>
       model.once("close", (reason?: Error) => {
         this.#options.onClosed?.();
-        resolve(reason);
+        resolve(reason ?? this.#resetReason ?? new Error("the connection was closed"));
       }),
     );
     // Without a listener an error that the connection meets would end the process; "close" follows it.
     model.on("error", () => undefined);
-    const lost = closed.then(() => Promise.reject(new Error("the connection closed while it was set up")));
+    const interrupted = lost.then(() => {
+      throw new Error("the connection closed while it was set up");
+    });
     try {
-      await this.#unlessStopped(Promise.race([this.#options.onOpen(model), lost]));
+      await this.#unlessStopped(Promise.race([this.#options.onOpen(model), interrupted]));
     } catch (error) {
       await close(model);
       throw error;
     }
-    return { closed };
+    return { lost };
   }
 
   async #unlessStopped<T>(work: Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
+import { keepConnected, type Refused } from "../wire/keep-connected.ts";
 import type { BrokerAddress } from "./address.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
@@ -8,11 +8,6 @@ import { Waiters } from "./waiters.ts";
 
 /** So long one node may take until it is connected, in milliseconds; a hung one holds up those behind it. */
 const CONNECT_TIMEOUT = 3000;
-const FIRST_DELAY = 200;
-const MAX_DELAY = 2000;
-
-/** A connection that lives shorter was as good as none, in milliseconds: it does not end the growth of the delays. */
-const SETTLED = 5000;
 
 /** What the broker says when it refuses the user or the vhost. */
 const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
@@ -57,33 +52,18 @@ export class SupervisedLink {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#closed;
-    const { nodes } = this.#address;
-    let hadOne = false;
-    let failures = 0;
-    for (let turn = 0; !signal.aborted; turn++) {
-      // Options are checked: there is at least one node.
-      const node = nodes[turn % nodes.length];
-      if (node === undefined) break;
-      failures++;
-      try {
-        const since = performance.now();
-        await this.#live(node);
-        hadOne = true;
-        if (performance.now() - since > SETTLED) failures = 0;
-      } catch (error) {
-        this.#fault = error;
-        if (!hadOne && error instanceof Error && isRefusal(error.message)) {
-          this.#finish(refusal(this.#address, node, error));
-          return;
-        }
-      }
-      // The next node may be well: there is no pause before every one has had its turn.
-      if (failures % nodes.length > 0) continue;
-      const rounds = Math.max(0, failures / nodes.length - 1);
-      const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** rounds) * (0.5 + Math.random() / 2);
-      await sleep(delay, undefined, { signal }).catch(() => undefined);
-    }
+    const refused = await keepConnected({
+      nodes: this.#address.nodes,
+      signal: this.#closed.signal,
+      open: (node) => this.#open(node),
+      isRefusal,
+      onFailure: (_node, error) => (this.#fault = error),
+      onLost: (_node, reason) => {
+        this.#link = undefined;
+        this.#fault = reason;
+      },
+    });
+    if (refused !== undefined) this.#finish(refusal(this.#address, refused));
   }
 
   #finish(reason: NoReplyError): void {
@@ -91,32 +71,30 @@ export class SupervisedLink {
     this.#waiters.reject(this.#end);
   }
 
-  /** Opens a link to a node and resolves when it is gone. */
-  async #live(node: BrokerNode): Promise<void> {
-    const link = await this.#connect(node);
-    if (this.#closed.signal.aborted) return link.close(); // by whom it was not seen yet
-    this.#link = link;
-    this.#fault = undefined;
-    this.#waiters.resolve(link);
-    this.#fault = await link.lost;
-    this.#link = undefined;
-  }
-
-  async #connect(node: BrokerNode): Promise<Link> {
+  async #open(node: BrokerNode): Promise<Link> {
     const timeout = (): Error => new Error(`${formatNode(node)} did not answer within ${CONNECT_TIMEOUT} ms`);
     using limit = new Limit(CONNECT_TIMEOUT, timeout, this.#closed.signal);
-    return await openLink(this.#address, node, limit);
+    const link = await openLink(this.#address, node, limit);
+    if (this.#closed.signal.aborted) {
+      await link.close(); // whoever has closed this did not see it yet
+    } else {
+      this.#link = link;
+      this.#fault = undefined;
+      this.#waiters.resolve(link);
+    }
+    return link;
   }
 }
 
-function isRefusal(message: string): boolean {
-  return REFUSALS.test(message) && !LIMITS.test(message);
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && REFUSALS.test(error.message) && !LIMITS.test(error.message);
 }
 
-function refusal({ username, vhost }: BrokerAddress, node: BrokerNode, cause: Error): NoReplyError {
+function refusal({ username, vhost }: BrokerAddress, { node, error }: Refused<BrokerNode>): NoReplyError {
+  const why = error instanceof Error ? error.message : String(error);
   return new NoReplyError(
     `the broker at ${formatNode(node)} refuses the user "${username}" on the vhost "${vhost}": ` +
-      `${cause.message}. Check the username, the password, the vhost and the user's permissions`,
-    { cause },
+      `${why}. Check the username, the password, the vhost and the user's permissions`,
+    { cause: error },
   );
 }
