@@ -14,23 +14,27 @@ import { RepeatedCauses } from "./repeated-causes.ts";
 const CONNECT_TIMEOUT = 5000;
 const CLOSE_TIMEOUT = 2000;
 
-interface ConnectionOptions {
+/** What a connection that comes back is made with. */
+export interface ConnectionOptions {
   readonly amqp: Config["amqp"];
   /** What this connection is for, in the broker's management pages and in the log. */
   readonly purpose: Purpose;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** Sets up every new connection; when it fails, the connection is given up and made anew. */
-  readonly onOpen: (model: ChannelModel) => Promise<void>;
   /** Whether a refusal is like a broker that is away, also at the start: nobody ends for it who could be started again. */
   readonly outlastsRefusals?: boolean;
+}
+
+interface SupervisedOptions extends ConnectionOptions {
+  /** Sets up every new connection; when it fails, the connection is given up and made anew. */
+  readonly onOpen: (model: ChannelModel) => Promise<void>;
   /** Told when a connection that was open is gone. */
   readonly onClosed?: () => void;
 }
 
 /** One connection to the broker that comes back by itself, with growing delays, until it is stopped. */
 export class SupervisedConnection {
-  readonly #options: ConnectionOptions;
+  readonly #options: SupervisedOptions;
   readonly #stopped = new AbortController();
   #model: ChannelModel | undefined;
   #loop: Promise<void> | undefined;
@@ -39,7 +43,7 @@ export class SupervisedConnection {
   /** Why a part of this process closes the connection. */
   #resetReason: Error | undefined;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: SupervisedOptions) {
     this.#options = options;
     options.metrics.gauge("broker_connected", { purpose: options.purpose }, () =>
       Number(this.#fault === undefined),

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChannelModel, ConfirmChannel } from "amqplib";
 import type { Config } from "../config/load.ts";
-import { messageOf } from "../errors.ts";
 import type { LineSink } from "../observability/line-sink.ts";
 import { createLogOn, type Log, nameOfLevel } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { SupervisedConnection } from "./connection.ts";
+import { askBroker } from "./ask-broker.ts";
+import { SupervisedConfirmChannel } from "./confirm-channel.ts";
 import { type LogRecord, RecordQueue } from "./record-queue.ts";
 
 interface LogPublisherOptions {
@@ -34,15 +33,11 @@ const ERROR = 50;
  */
 export class LogPublisher implements LineSink {
   readonly #options: LogPublisherOptions;
-  readonly #connection: SupervisedConnection;
-  readonly #stopping = new AbortController();
+  readonly #channel: SupervisedConfirmChannel;
   /** What it says of itself goes to the lines alone, or it would have to publish that it cannot publish. */
   readonly #log: Log;
   readonly #queue = new RecordQueue();
-  #model: ChannelModel | undefined;
-  #channel: ConfirmChannel | undefined;
-  #isBlocked = false;
-  #fault: string | undefined;
+  #isStopping = false;
   #isFailing = false;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
@@ -52,24 +47,30 @@ export class LogPublisher implements LineSink {
     const { amqp, metrics, lines, settings } = options;
     this.#options = options;
     this.#log = createLogOn(lines, settings.level);
-    this.#connection = new SupervisedConnection({
+    const { exchange } = settings.handler_settings;
+    this.#channel = new SupervisedConfirmChannel({
       amqp,
       purpose: "log",
       outlastsRefusals: true,
       metrics,
       log: this.#log,
-      onOpen: async (model) => this.#attach(model),
-      onClosed: () => (this.#model = undefined),
+      prepare: async (model) => {
+        await askBroker(model, (channel) => channel.checkExchange(exchange));
+      },
+      // An exchange that is not there is no fault of the connection.
+      renews: { what: "channel", after: RETRY },
+      onReady: () => this.#flush(),
+      onGone: () => this.#queue.takeBack(),
     });
   }
 
   /** Begins to connect; waits for nothing, because nobody must wait for a log. */
   start(): void {
-    this.#connection.start().catch(() => undefined); // stopped before
+    this.#channel.start().catch(() => undefined); // stopped before
   }
 
   write(line: string, level: number): void {
-    if (this.#stopping.signal.aborted) return this.#options.lines.write(line, level);
+    if (this.#isStopping) return this.#options.lines.write(line, level);
     const isSeen = level >= ERROR;
     if (isSeen) this.#options.lines.write(line, level);
     for (const oldest of this.#queue.add({ line, level, at: performance.now() }, isSeen)) this.#drop(oldest);
@@ -89,72 +90,27 @@ export class LogPublisher implements LineSink {
       const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
       await Promise.race([empty, sleep(PATIENCE, undefined, { ref: false })]);
     }
-    this.#stopping.abort();
+    this.#isStopping = true;
     clearTimeout(this.#timer);
     this.flushSync();
-    await this.#connection.stop();
+    await this.#channel.stop();
     this.#options.lines.flushSync();
   }
 
-  #attach(model: ChannelModel): void {
-    this.#model = model;
-    this.#isBlocked = false;
-    model.on("blocked", () => (this.#isBlocked = true));
-    model.on("unblocked", () => {
-      this.#isBlocked = false;
-      this.#flush();
-    });
-    void this.#open(model, 0);
-  }
-
-  /** Takes a channel into service once the exchange is there; an exchange that is not is no fault of the connection. */
-  async #open(model: ChannelModel, pause: number): Promise<void> {
-    const { exchange } = this.#options.settings.handler_settings;
-    const { signal } = this.#stopping;
-    for (; ; pause = RETRY) {
-      await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
-      if (this.#model !== model || signal.aborted) return;
-      try {
-        const channel = await model.createConfirmChannel();
-        channel.on("error", (error) => (this.#fault = messageOf(error)));
-        await channel.checkExchange(exchange);
-        channel.on("close", () => this.#lose(model));
-        this.#channel = channel;
-        this.#fault = undefined;
-        this.#flush();
-        return;
-      } catch (error) {
-        this.#fault = messageOf(error);
-      }
-    }
-  }
-
-  #lose(model: ChannelModel): void {
-    this.#channel = undefined;
-    this.#queue.takeBack();
-    // Not at once: what closed the channel may do so again. When it is the connection that closes, nobody comes back.
-    if (!this.#stopping.signal.aborted) void this.#open(model, RETRY);
-  }
-
   #flush(): void {
-    const channel = this.#channel;
-    if (channel === undefined || this.#isBlocked) return;
     const { exchange, logger } = this.#options.settings.handler_settings;
-    while (this.#queue.underway < WINDOW) {
+    while (this.#channel.isReady && this.#queue.underway < WINDOW) {
       const record = this.#queue.next();
       if (record === undefined) return;
+      const key = `${logger}.${nameOfLevel(record.level)}`;
       const content = Buffer.from(record.line.trimEnd());
       const properties = { contentType: "application/json", persistent: false, appId: "authmq" };
       try {
-        channel.publish(exchange, `${logger}.${nameOfLevel(record.level)}`, content, properties, (error) => {
-          if (error === null) this.#confirm(record);
-          // amqplib says so of a channel that closes, before the close itself: those records are published again.
-          else queueMicrotask(() => this.#channel === channel && this.#refuse(record));
-        });
-      } catch (error) {
-        // The channel is closing, and takes back what is under way.
-        this.#fault = messageOf(error);
-        return;
+        this.#channel.publish(exchange, key, content, properties, (isConfirmed) =>
+          isConfirmed ? this.#confirm(record) : this.#refuse(record),
+        );
+      } catch {
+        return; // the channel is closing, and takes back what is under way
       }
     }
   }
@@ -205,12 +161,9 @@ export class LogPublisher implements LineSink {
 
   #show(record: LogRecord): void {
     if (!this.#queue.see(record)) return;
-    if (!this.#isFailing && !this.#stopping.signal.aborted) {
+    if (!this.#isFailing && !this.#isStopping) {
       this.#isFailing = true;
-      const blocked = this.#isBlocked
-        ? "the broker blocks publishers: it is short of memory or disk"
-        : undefined;
-      const reason = this.#connection.fault ?? blocked ?? this.#fault ?? "the broker does not confirm them";
+      const reason = this.#channel.fault ?? "the broker does not confirm them";
       this.#log.warn({ reason }, "log records cannot be published and are written here as well");
     }
     this.#options.lines.write(record.line, record.level);

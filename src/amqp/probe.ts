@@ -1,6 +1,7 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { BrokerNode } from "../wire/broker-node.ts";
+import { askBroker } from "./ask-broker.ts";
 import { connectBroker } from "./connect.ts";
 import { declareQueue, findMisfit, QueueMisfitError } from "./topology.ts";
 import { checkWritePermission } from "./write-permission.ts";
@@ -142,8 +143,8 @@ async function probeQueue(
   const isThere = found !== undefined;
   const consumers = found ?? 0;
   const declared = isThere
-    ? await withChannel(model, (channel) => declareQueue(channel, queue, profile)) // equal to what is there: no change
-    : await withChannel(model, (channel) => channel.assertQueue(queue, { durable: true, messageTtl: -1 })); // never valid
+    ? await refusalOf(model, (channel) => declareQueue(channel, queue, profile)) // equal to what is there: no change
+    : await refusalOf(model, (channel) => channel.assertQueue(queue, { durable: true, messageTtl: -1 })); // never valid
   const misfit =
     isThere && declared instanceof Error
       ? declared instanceof QueueMisfitError
@@ -164,7 +165,7 @@ async function probeQueue(
 /** Undefined where there is no such queue. An exclusive one of another connection has one. */
 async function consumersOf(model: ChannelModel, queue: string): Promise<number | undefined> {
   let consumers = 0;
-  const error = await withChannel(model, async (channel) => {
+  const error = await refusalOf(model, async (channel) => {
     consumers = (await channel.checkQueue(queue)).consumerCount;
   });
   return readCode(error) === 404 ? undefined : consumers;
@@ -174,19 +175,13 @@ async function codeOf(
   model: ChannelModel,
   ask: (channel: Channel) => Promise<unknown>,
 ): Promise<number | undefined> {
-  return readCode(await withChannel(model, ask));
+  return readCode(await refusalOf(model, ask));
 }
 
-/** Asks on a channel of its own, because the broker closes one on which it refuses; the refusal, if there is one. */
-async function withChannel(
-  model: ChannelModel,
-  ask: (channel: Channel) => Promise<unknown>,
-): Promise<unknown> {
-  const channel = await model.createChannel();
-  channel.on("error", () => undefined);
+/** The refusal of what is asked, if there is one. */
+async function refusalOf(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<unknown> {
   try {
-    await ask(channel);
-    await channel.close();
+    await askBroker(model, ask);
     return undefined;
   } catch (error) {
     if (readCode(error) === undefined && !(error instanceof QueueMisfitError)) throw error;
