@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../errors.ts";
 import { type ConnectionOptions, SupervisedConnection } from "./connection.ts";
@@ -98,7 +97,7 @@ export class SupervisedConfirmChannel {
       onReady();
     });
     if (renews.what === "connection") return this.#open(model);
-    void this.#openUntilItWorks(model);
+    this.#openApart(model);
   }
 
   async #open(model: ChannelModel): Promise<void> {
@@ -114,29 +113,27 @@ export class SupervisedConfirmChannel {
     channel.on("close", () => {
       this.#channel = undefined;
       onGone();
-      void this.#renew(model, reason);
+      this.#renew(model, reason);
     });
     this.#fault = undefined;
     this.#channel = channel;
     onReady();
   }
 
-  async #renew(model: ChannelModel, reason: Error | undefined): Promise<void> {
+  /** What closed the channel may do so again, so that this is not always at once. */
+  #renew(model: ChannelModel, reason?: Error): void {
     const { what, after } = this.#options.renews;
-    // Not at once: what closed the channel may do so again.
-    if (after > 0) await sleep(after, undefined, { ref: false });
-    if (what === "connection") this.#connection.reset(model, reason);
-    else await this.#openUntilItWorks(model);
+    const renew = (): void =>
+      what === "connection" ? this.#connection.reset(model, reason) : this.#openApart(model);
+    setTimeout(renew, after).unref();
   }
 
-  async #openUntilItWorks(model: ChannelModel): Promise<void> {
-    while (this.#model === model) {
-      try {
-        return await this.#open(model);
-      } catch (error) {
-        this.#fault = messageOf(error);
-        await sleep(this.#options.renews.after, undefined, { ref: false });
-      }
-    }
+  /** Opens a channel whose faults are none of the connection's. */
+  #openApart(model: ChannelModel): void {
+    if (this.#model !== model) return;
+    this.#open(model).catch((error: unknown) => {
+      this.#fault = messageOf(error);
+      this.#renew(model);
+    });
   }
 }

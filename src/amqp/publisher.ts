@@ -14,14 +14,11 @@ interface PublisherOptions extends ConnectionOptions {
   readonly resend: boolean;
 }
 
-/** What became of a message; a returned one is confirmed as well. */
-export type Outcome = "confirmed" | "lost";
-
 interface Outgoing {
   readonly routingKey: string;
   readonly content: Buffer;
   readonly properties: Options.Publish;
-  readonly finish: (outcome: Outcome) => void;
+  readonly finish: (isConfirmed: boolean) => void;
   /** By `performance.now()`. */
   readonly since: number;
   written: boolean;
@@ -67,21 +64,21 @@ export class Publisher {
     await this.#channel.stop();
     clearTimeout(this.#patience);
     this.#patience = undefined; // a reply that comes after the stop is given up as well
-    for (const message of this.#underway) message.finish("lost");
+    for (const message of this.#underway) message.finish(false);
   }
 
-  /** Resolves when the message is confirmed, returned, lost, or two seconds old. Never rejects. */
-  async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<Outcome> {
-    const { promise, resolve: finish } = Promise.withResolvers<Outcome>();
+  /** Whether the broker has confirmed the message, which it also does with one that returns, in two seconds. Never rejects. */
+  async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<boolean> {
+    const { promise, resolve: finish } = Promise.withResolvers<boolean>();
     const since = performance.now();
     const message: Outgoing = { routingKey, content, properties, finish, since, written: false };
     this.#underway.add(message);
     this.#patience ??= setTimeout(() => this.#giveUp(), PATIENCE);
     this.#write(message);
-    const outcome = await promise;
+    const isConfirmed = await promise;
     this.#underway.delete(message);
-    if (outcome === "lost") this.#options.metrics.count("replies_lost_total");
-    return outcome;
+    if (!isConfirmed) this.#options.metrics.count("replies_lost_total");
+    return isConfirmed;
   }
 
   /** Whether a queue of this name is there; true as well when that cannot be told. */
@@ -99,7 +96,7 @@ export class Publisher {
 
   #takeBack(): void {
     for (const message of this.#underway) {
-      if (message.written && !this.#options.resend) message.finish("lost");
+      if (message.written && !this.#options.resend) message.finish(false);
       message.written = false;
     }
   }
@@ -113,7 +110,7 @@ export class Publisher {
         this.#patience = setTimeout(() => this.#giveUp(), left);
         return;
       }
-      finish("lost");
+      finish(false);
     }
   }
 
@@ -125,13 +122,11 @@ export class Publisher {
     if (message.written) return;
     const { routingKey, content, properties, finish } = message;
     try {
-      message.written = this.#channel.publish("", routingKey, content, properties, (isConfirmed) =>
-        finish(isConfirmed ? "confirmed" : "lost"),
-      );
+      message.written = this.#channel.publish("", routingKey, content, properties, finish);
     } catch (error) {
       // amqplib could not encode it, for example because the address is too long after decoding.
       this.#options.log.warn({ err: error }, "a reply could not be sent");
-      finish("lost");
+      finish(false);
     }
   }
 }

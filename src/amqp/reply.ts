@@ -111,8 +111,7 @@ export class Replies implements ReplySender {
     this.#waiting++;
     this.#turn = this.#turn.then(async () => {
       this.#waiting--;
-      const outcome = await this.#onProbation().send(replyTo, content, properties);
-      if (outcome === "confirmed") this.#remember(replyTo);
+      if (await this.#onProbation().send(replyTo, content, properties)) this.#remember(replyTo);
       else this.#options.log.warn("the first reply to a direct reply-to address was lost");
     });
   }
