@@ -81,6 +81,14 @@ const driverHome = {
   },
 };
 
+/** What loads a file at run time; so does `import { type X }`, which takes nothing from it. */
+const VALUES = [
+  "ImportDeclaration[importKind!='type']",
+  "ExportNamedDeclaration[exportKind!='type']",
+  "ExportAllDeclaration[exportKind!='type']",
+  "ImportExpression",
+].join(", ");
+
 export default tseslint.config(
   ...tseslint.configs.strictTypeChecked,
   {
@@ -130,7 +138,7 @@ export default tseslint.config(
               target: "./src/wire",
               from: "./src",
               except: ["./wire"],
-              message: "wire imports nothing: worker and client share it",
+              message: "wire imports nothing of the other rooms: worker and client share it",
             },
             {
               target: "./src/amqp",
@@ -141,8 +149,9 @@ export default tseslint.config(
             {
               target: "./src/client",
               from: "./src",
-              except: ["./client", "./wire", "./procedures", "./rpc/procedure.ts", "./errors.ts"],
-              message: "the client takes values from wire, types from the procedures, and nothing else",
+              except: ["./client", "./wire", "./procedures/index.ts", "./rpc/procedure.ts", "./errors.ts"],
+              message:
+                "the client takes values from wire, types of requests, replies and errors, and nothing else",
             },
           ],
         },
@@ -160,8 +169,20 @@ export default tseslint.config(
       "no-restricted-syntax": [
         "error",
         {
-          selector: "ImportDeclaration[importKind!='type'][source.value=/^\\.\\.\\u002f(?!wire\\u002f)/]",
+          selector: `:matches(${VALUES})[source.value=/^\\.\\.\\u002f(?!wire\\u002f)/]`,
           message: "the client takes values from wire alone: it runs in other people's processes",
+        },
+      ],
+    },
+  },
+  {
+    files: ["src/wire/**/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "[source.value=/^(?!node:|\\.\\u002f)/]",
+          message: "wire imports nothing but parts of Node: worker and client share it",
         },
       ],
     },
