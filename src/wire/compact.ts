@@ -1,12 +1,8 @@
-import { parseJson } from "./json.ts";
+import { parseJsonObject } from "./json.ts";
 import { MAX_TOKEN_LENGTH } from "./token-length.ts";
 
 /** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */
 const REFUSED_MEMBERS = ["crit", "jwk", "jku", "x5u", "x5c", "b64"];
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-type Members = Readonly<Record<string, unknown>>;
 
 /** What a token says of itself before any signature was checked: nothing in it can be believed yet. */
 export interface UnverifiedToken {
@@ -14,7 +10,7 @@ export interface UnverifiedToken {
   readonly typ: string;
   readonly alg: string;
   readonly kid: string | undefined;
-  readonly payload: Members;
+  readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /** Reads a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when anything about it is unusual. */
@@ -22,9 +18,10 @@ export function readCompact(text: string): UnverifiedToken | undefined {
   if (text.length > MAX_TOKEN_LENGTH) return undefined;
   const parts = text.split(".");
   if (parts.length !== 3 || !parts.every(isCanonicalBase64url)) return undefined;
+  const [first = "", second = ""] = parts;
   try {
-    const header = objectIn(parts[0]);
-    const payload = objectIn(parts[1]);
+    const header = parseJsonObject(Buffer.from(first, "base64url"));
+    const payload = parseJsonObject(Buffer.from(second, "base64url"));
     if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined;
     const { typ, alg, kid } = header;
     if (typeof typ !== "string" || typeof alg !== "string") return undefined;
@@ -38,10 +35,4 @@ export function readCompact(text: string): UnverifiedToken | undefined {
 /** One text per token: bits that a decoder drops would make many texts of the same token. */
 function isCanonicalBase64url(part: string): boolean {
   return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
-}
-
-function objectIn(part = ""): Members {
-  const value = parseJson(decoder.decode(Buffer.from(part, "base64url")));
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("no object");
-  return { ...value };
 }

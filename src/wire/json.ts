@@ -11,6 +11,15 @@ export function parseJson(text: string, maxDepth = Number.POSITIVE_INFINITY): un
   return value;
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The JSON object in bytes of UTF-8, by the rules of `parseJson`; throws a SyntaxError or TypeError for all else. */
+export function parseJsonObject(bytes: Uint8Array, maxDepth?: number): Readonly<Record<string, unknown>> {
+  const value = parseJson(decoder.decode(bytes), maxDepth);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("no object");
+  return { ...value };
+}
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
