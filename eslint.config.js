@@ -164,6 +164,24 @@ export default tseslint.config(
     },
   },
   {
+    files: ["src/**/*.ts"],
+    ignores: ["src/config/**", "src/cli/**", "src/cli.ts"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        {
+          object: "process",
+          property: "env",
+          message: "only config and cli know the environment: see config/process-environment.ts",
+        },
+      ],
+      "no-restricted-imports": [
+        "error",
+        ...["process", "node:process"].map((name) => ({ name, message: "process is global" })),
+      ],
+    },
+  },
+  {
     files: ["src/client/**/*.ts"],
     rules: {
       "no-restricted-syntax": [

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { threadPoolSize } from "../config/process-environment.ts";
 import type { AppConfig } from "../config/schema.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { annotate, traced } from "../observability/tracing.ts";
@@ -88,8 +89,7 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
 
 /** How many hashes run at once: no more than processors, and one thread of libuv's pool stays for everything else. */
 export function hashesAtOnce(): number {
-  const pool = Number(process.env["UV_THREADPOOL_SIZE"]) || 4;
-  return Math.max(1, Math.min(availableParallelism(), pool - 1));
+  return Math.max(1, Math.min(availableParallelism(), threadPoolSize() - 1));
 }
 
 function textOf(stored: Uint8Array | null): string {

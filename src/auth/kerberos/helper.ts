@@ -2,6 +2,7 @@
  * The process that runs the Kerberos library for a worker. The library is native code that reads what strangers send,
  * is told its files by environment variables, and may block a thread: here it can do no harm to the worker's own.
  */
+import { readVariable, setVariable } from "../../config/process-environment.ts";
 import { messageOf } from "../../errors.ts";
 import { type Gssapi, type GssContext, loadGssapi } from "./gssapi.ts";
 import type { HelperAnswer, HelperRequest } from "./helper-client.ts";
@@ -46,7 +47,7 @@ async function handle(gssapi: Gssapi, request: HelperRequest): Promise<HelperAns
   }
 }
 
-const replayCache = process.env["KRB5RCACHENAME"];
+const replayCache = readVariable("KRB5RCACHENAME");
 
 async function ticketFrom(gssapi: Gssapi, cache: string): Promise<string> {
   setVariable("KRB5CCNAME", `FILE:${cache}`);
@@ -60,11 +61,6 @@ async function ticketFrom(gssapi: Gssapi, cache: string): Promise<string> {
 function nameIn({ contextComplete, username }: GssContext): string {
   if (!contextComplete || username === null || username === "") throw new Error("the ticket names nobody");
   return username;
-}
-
-function setVariable(name: string, value: string | undefined): void {
-  if (value === undefined) Reflect.deleteProperty(process.env, name);
-  else process.env[name] = value;
 }
 
 function answer(message: HelperAnswer): void {
