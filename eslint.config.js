@@ -104,7 +104,6 @@ export default tseslint.config(
       ],
     },
     rules: {
-      "import-x/no-cycle": "error",
       "import-x/no-unresolved": "error",
       "max-lines": ["error", 300],
       "@typescript-eslint/switch-exhaustiveness-check": [

@@ -1,8 +1,3 @@
-import type { Faults } from "./fault.ts";
-import type { SigningConfig } from "./issuers.ts";
-import { isSymmetric } from "./keys.ts";
-import type { Section } from "./section.ts";
-
 /** Which broker tokens this installation gives. */
 export interface BrokerTokenConfig {
   readonly resourceServerId: string;
@@ -49,43 +44,6 @@ export function brokerScopes(
   // The only character that means something to the plugin and that encodeURIComponent leaves.
   const encoded = encodeURIComponent(vhost).replaceAll("*", "%2A");
   return Array.from(entries, (entry) => `${resourceServerId}.${onVhost(entry, encoded)}`);
-}
-
-/** `broker_settings` with what other sections say of it. */
-export function readBrokerTokens(
-  { parts, whole }: Section<"broker_settings">,
-  { parts: app = {}, whole: wholeApp }: Section<"app_config">,
-  signing: SigningConfig | undefined,
-  faults: Faults,
-): BrokerTokenConfig | undefined {
-  if (parts === undefined) return undefined;
-  // A key that retires signs none.
-  const signers = signing && [signing, ...signing.reserve.filter(({ until }) => until === undefined)];
-  const shared = signers?.find(({ method }) => isSymmetric(method));
-  if (shared !== undefined)
-    faults.push({
-      path: "broker_settings",
-      msg:
-        `cannot go with ${shared.method}: a broker that verifies its tokens could make any. ` +
-        'Change to another algorithm: "authmq keys rotate --alg EdDSA"',
-    });
-  const vhosts = faults.has("broker_settings.vhosts")
-    ? (parts.vhosts ?? [])
-    : (parts.vhosts ?? app.vhosts ?? [app.default_vhost]);
-  for (const vhost of vhosts) {
-    if (vhost === undefined) continue;
-    if (app.vhosts?.includes(vhost) === false && !faults.has("app_config.vhosts"))
-      faults.push({ path: "broker_settings.vhosts", msg: "has a vhost that app_config.vhosts has not" });
-    if (!vhost.isWellFormed())
-      faults.push({ path: "broker_settings.vhosts", msg: "must be well-formed Unicode" });
-  }
-  if (whole === undefined || wholeApp === undefined) return undefined;
-  return {
-    resourceServerId: whole.resource_server_id,
-    scopes: new Map(Object.entries(whole.scopes)),
-    vhosts: whole.vhosts ?? wholeApp.vhosts ?? [wholeApp.default_vhost],
-    lifetime: (whole.token_valid_time ?? wholeApp.access_token_valid_time) * 60,
-  };
 }
 
 function onVhost(entry: string, vhost: string): string {

@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import { parseJson } from "../wire/json.ts";
 import { readApp } from "./app.ts";
 import { type BrokerConfig, readBroker } from "./broker.ts";
-import { readBrokerTokens } from "./broker-scopes.ts";
+import { readBrokerTokens } from "./broker-tokens.ts";
 import { type DbConfig, readDatabase } from "./database.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
 import { ConfigError, Faults } from "./fault.ts";

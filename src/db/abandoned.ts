@@ -1,15 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ServerConnection } from "./connection.ts";
-
-/** A statement that nobody waits for any more, and that its server may still execute. */
-export interface AbandonedStatement {
-  /** Which server it is. */
-  readonly server: string;
-  /** The server's number for the connection. */
-  readonly connectionId: number;
-  /** When it was sent, by `performance.now()`. */
-  readonly sentAt: number;
-}
+import type { AbandonedStatement, ServerConnection } from "./connection.ts";
 
 /** Between two attempts to reach the server, and how long a statement is worth them, in milliseconds. */
 const RETRY = 150;

@@ -4,11 +4,20 @@ import type { MysqlQueryResult } from "kysely";
 import mysql, { type Connection, type TypedParameterValue } from "mysql2";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
-import type { AbandonedStatement } from "./abandoned.ts";
 import { isAnswer, isContention, isMisdirected, translateFault } from "./faults.ts";
 
 /** The database as a server. */
 export type ServerConfig = Extract<DbConfig, { dialect: "mysql" }>;
+
+/** A statement that nobody waits for any more, and that its server may still execute. */
+export interface AbandonedStatement {
+  /** Which server it is. */
+  readonly server: string;
+  /** The server's number for the connection. */
+  readonly connectionId: number;
+  /** When it was sent, by `performance.now()`. */
+  readonly sentAt: number;
+}
 
 /** Who wants to know what a connection tells about the server. */
 export interface ConnectionWatcher {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Kysely, Transaction } from "kysely";
 import { AppError } from "../errors.ts";
-import type { Database, Trx } from "./database.ts";
 import { isContention } from "./faults.ts";
+import type { Tables } from "./tables.ts";
 
 /** So long a statement is tried again while others are in the way, unless more is given, in milliseconds. */
 export const PATIENCE = 2000;
@@ -11,8 +12,8 @@ export const PATIENCE = 2000;
  * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after `limit` ms.
  */
 export async function inTransaction<T>(
-  db: Database,
-  work: (trx: Trx) => Promise<T>,
+  db: Kysely<Tables>,
+  work: (trx: Transaction<Tables>) => Promise<T>,
   limit = PATIENCE,
 ): Promise<T> {
   return repeated(() => db.transaction().execute(work), limit);

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Every file with the files that it imports, types included: lint's rule against cycles does not see those. */
+const imports = new Map(
+  globSync("{src,test,docs,examples}/**/*.ts", { cwd: root }).map((file) => [file, importsOf(file)]),
+);
+
+test("no file imports itself by way of others, types included", () => {
+  assert.ok(imports.size > 500);
+  assert.deepEqual(cyclesIn(imports), []);
+});
+
+test("a cycle of types is found", () => {
+  const cycle = new Map([
+    ["a.ts", ["b.ts"]],
+    ["b.ts", pathsIn('import type { A } from "./c.ts";\n')],
+    ["c.ts", pathsIn('export type B = import("./b.ts").B;\n')],
+  ]);
+  assert.deepEqual(cyclesIn(cycle), ["b.ts > c.ts > b.ts"]);
+});
+
+function importsOf(file: string): string[] {
+  return pathsIn(readFileSync(join(root, file), "utf8")).map((path) => join(dirname(file), path));
+}
+
+/** The relative paths that a file's text imports or exports from. */
+function pathsIn(text: string): string[] {
+  const names = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName);
+  return names.filter((name) => name.startsWith(".")).map((name) => join(name));
+}
+
+/** One cycle for each file at which a walk along the imports comes back to where it is. */
+function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const walk = (file: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(file);
+    if (start >= 0) cycles.push([...trail.slice(start), file].join(" > "));
+    if (start >= 0 || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) walk(next, [...trail, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) walk(file, []);
+  return cycles;
+}
