@@ -89,6 +89,24 @@ const VALUES = [
   "ImportExpression",
 ].join(", ");
 
+const reasonedAssertion = {
+  meta: {
+    type: "problem",
+    schema: [],
+    messages: { reason: "say beside this `as`, or above it, why it holds" },
+  },
+  create({ sourceCode, report }) {
+    const reasons = sourceCode.getAllComments().filter(({ type }) => type === "Line");
+    return {
+      "TSAsExpression:not([typeAnnotation.typeName.name='const'])"(node) {
+        const { start, end } = node.loc;
+        const isBeside = ({ loc: { start: at } }) => at.line >= start.line - 1 && at.line <= end.line;
+        if (!reasons.some(isBeside)) report({ node, messageId: "reason" });
+      },
+    };
+  },
+};
+
 export default tseslint.config(
   ...tseslint.configs.strictTypeChecked,
   {
@@ -125,8 +143,11 @@ export default tseslint.config(
   },
   {
     files: ["src/**/*.ts"],
-    plugins: { authmq: { rules: { "driver-home": driverHome } } },
+    plugins: {
+      authmq: { rules: { "driver-home": driverHome, "reasoned-assertion": reasonedAssertion } },
+    },
     rules: {
+      "authmq/reasoned-assertion": "error",
       "authmq/driver-home": "error",
       "import-x/no-restricted-paths": [
         "error",

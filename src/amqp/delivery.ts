@@ -48,7 +48,7 @@ export class Delivery implements Incoming {
     subscription: Subscription,
     isReachable: (replyTo: string) => Promise<boolean>,
   ) {
-    const given = message.properties as unknown as Readonly<Record<string, unknown>>;
+    const given = message.properties as unknown as Readonly<Record<string, unknown>>; // any types may arrive
     this.#message = message;
     this.#given = given;
     this.#subscription = subscription;

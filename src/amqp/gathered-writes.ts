@@ -11,7 +11,7 @@ export function gatherWrites({ connection }: ChannelModel): void {
   const stream = "stream" in known ? known.stream : undefined;
   if (!(stream instanceof Duplex)) return;
   let isGathering = false;
-  const emit = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  const emit = stream.write.bind(stream) as (...args: unknown[]) => boolean; // passed on as they come
   stream.write = (...args: unknown[]): boolean => {
     if (!isGathering) {
       isGathering = true;

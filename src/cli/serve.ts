@@ -164,9 +164,9 @@ async function untilSignalled(
   signalled: StopWish,
   onReady: () => void,
 ): Promise<void> {
-  const started = service
-    .start()
-    .then(onReady, (error: unknown) => (signalled.happened ? undefined : Promise.reject(error as Error)));
+  const started = service.start().then(onReady, (error: unknown) => {
+    if (!signalled.happened) throw error;
+  });
   try {
     await Promise.race([signalled.promise, started.then(() => signalled.promise)]);
   } finally {

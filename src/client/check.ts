@@ -7,7 +7,7 @@ export type Kind = (value: unknown, name: string) => string | undefined;
 /** The options without those that are undefined; throws a TypeError that names the function and the option at fault. */
 export function checked<T extends object>(caller: string, options: T, kind: Kind): T {
   check(caller, options, kind);
-  // Whether one of several alternatives is given is asked by `in`.
+  // Whether one of several alternatives is given is asked by `in`. Without what is undefined it is a T still.
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 

@@ -143,6 +143,7 @@ function methodsOf(call: AuthClient["call"]): Methods {
   for (const [queue, [room, name]] of Object.entries(METHODS)) {
     rooms[room] = {
       ...rooms[room],
+      // Object.entries forgets that the keys are names of queues.
       [name]: (request: never, options?: CallOptions) => call(queue as QueueName, request, options),
     };
   }

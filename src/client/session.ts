@@ -81,7 +81,7 @@ const kinds = oneOf({
 const workflows = a("a client of connect or createAuth", (value) => {
   // Object() makes an object of whatever it is given, so that members can be looked for.
   const { session } = Object(value) as { session?: unknown };
-  const methods = Object(session) as Record<string, unknown>;
+  const methods = Object(session) as Record<string, unknown>; // any object can be read so
   return ["login", "getAccessToken", "logout"].every((name) => typeof methods[name] === "function");
 });
 

@@ -23,7 +23,7 @@ export function readParts(schema: z.core.$ZodType, given: unknown, path: string,
     faults.push({ path, msg: wrongType(options.map((one) => nameOf(unwrap(one))).join(" or "), given) });
     return undefined;
   }
-  if (!accepts(inner, given)) {
+  if (!accepts(inner, given) || typeof given !== "object" || given === null) {
     faults.push({ path, msg: wrongType(nameOf(inner), given) });
     return undefined;
   }
@@ -39,15 +39,13 @@ function isComposite(schema: z.core.$ZodType): schema is Composite {
   return [z.ZodObject, z.ZodArray, z.ZodRecord, z.ZodUnion].some((kind) => schema instanceof kind);
 }
 
-function readMembers(schema: z.core.$ZodType, given: unknown, path: string, faults: Faults): unknown {
-  if (schema instanceof z.ZodArray) {
+function readMembers(schema: z.core.$ZodType, given: object, path: string, faults: Faults): unknown {
+  if (schema instanceof z.ZodArray && Array.isArray(given)) {
     const { element } = schema;
     // A list that variables made may have holes, which map() would leave out.
-    return Array.from(given as unknown[], (member, index) =>
-      readParts(element, member, `${path}.${index}`, faults),
-    );
+    return Array.from(given, (member, index) => readParts(element, member, `${path}.${index}`, faults));
   }
-  const members = new Map(Object.entries(given as object));
+  const members = new Map<string, unknown>(Object.entries(given));
   if (schema instanceof z.ZodRecord) {
     const { keyType, valueType } = schema;
     return Object.fromEntries(

@@ -8,13 +8,6 @@ const LIMIT = 30_000;
 /** So long a statement for this takes at most, in milliseconds. */
 const DEADLINE = 2000;
 
-interface Process {
-  readonly Id: number | string;
-  readonly Command: string;
-  /** In seconds. */
-  readonly Time: number | string | null;
-}
-
 /** Where the connections come from on which statements are cancelled. */
 interface Source {
   take(): Promise<{ readonly connection: ServerConnection }>;
@@ -73,7 +66,7 @@ export class Cancellation {
 async function endOn(connection: ServerConnection, statement: AbandonedStatement): Promise<void> {
   const deadline = performance.now() + DEADLINE;
   // A user sees the own connections and may end them, without any privilege.
-  const processes = (await connection.run("show processlist", [], deadline)) as unknown as readonly Process[];
+  const processes = await connection.rows("show processlist", deadline);
   const seconds = Math.floor((performance.now() - statement.sentAt) / 1000) - 1; // Time is rounded, too
   const isRunning = processes.some(
     ({ Id, Command, Time }) =>

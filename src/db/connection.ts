@@ -148,6 +148,12 @@ export class ServerConnection {
     return result as MysqlQueryResult; // rows or an OK packet, which Kysely tells apart
   }
 
+  /** The rows of a statement without parameters; none where it gives none. */
+  async rows(sql: string, deadline: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const result = await this.run(sql, [], deadline);
+    return Array.isArray(result) ? result : [];
+  }
+
   /** Resolves when the server answers. */
   async ping(deadline: number): Promise<void> {
     await this.#exchange(deadline, (done) => this.#connection.ping(done));
@@ -179,12 +185,9 @@ export class ServerConnection {
   async #identify(deadline: number): Promise<void> {
     const statement =
       "select concat_ws(':', @@hostname, @@port, @@server_id) as server, connection_id() as id";
-    const rows = (await this.run(statement, [], deadline)) as unknown as readonly {
-      server: string;
-      id: number | string;
-    }[];
-    this.#server = rows[0]?.server ?? "";
-    this.#connectionId = Number(rows[0]?.id ?? 0);
+    const [row] = await this.rows(statement, deadline);
+    this.#server = typeof row?.["server"] === "string" ? row["server"] : "";
+    this.#connectionId = Number(row?.["id"] ?? 0);
   }
 
   #exchange(

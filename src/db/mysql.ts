@@ -69,6 +69,7 @@ class Lease implements MysqlPoolConnection {
     const run = () => this.#connection.run(sql, parameters, deadline);
     traced(() => statementSpan("mysql", sql), run).then(
       (result) => callback?.(null, result),
+      // Kysely reads no result where there is an error.
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );
     return {

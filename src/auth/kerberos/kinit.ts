@@ -39,13 +39,14 @@ export async function kinit(config: KerberosConfig, options: KinitOptions): Prom
   try {
     child.stdin.on("error", () => undefined); // it may have ended without reading
     child.stdin.end(password === undefined ? "" : `${password}\n`);
-    const [stdout, stderr, [code, signal]] = await Promise.all([
+    const [stdout, stderr] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
-      once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>,
+      once(child, "close"),
     ]);
-    if (code === 0) return { ok: true };
-    if (signal === "SIGKILL") return { ok: false, text: `no answer of the KDC within ${timeout} ms` };
+    if (child.exitCode === 0) return { ok: true };
+    if (child.signalCode === "SIGKILL")
+      return { ok: false, text: `no answer of the KDC within ${timeout} ms` };
     return { ok: false, text: `${expiry(stdout)}${stderr.trim()}` };
   } catch (error) {
     const hint = "install MIT Kerberos' programs (Debian: krb5-user)";

@@ -3,7 +3,7 @@ import type { DirectoryConfig } from "../../config/directory.ts";
 import type { DirectoryEntry } from "./entry.ts";
 
 /** In which directories say which entry it is, whatever its name: Active Directory, RFC 4530, 389-ds, FreeIPA. */
-const KNOWN = ["objectGUID", "entryUUID", "nsUniqueId", "ipaUniqueID"] as const;
+const KNOWN: readonly string[] = ["objectGUID", "entryUUID", "nsUniqueId", "ipaUniqueID"];
 
 /** The same in lower case, for a binary value of Active Directory. */
 const GUID = "objectguid";
@@ -34,7 +34,7 @@ export function idsOf(
   config: Pick<DirectoryConfig, "id_attribute">,
 ): readonly string[] {
   const [preferred = "", ...others] = idAttributes(config);
-  const isKnown = (KNOWN as readonly string[]).includes(preferred);
+  const isKnown = KNOWN.includes(preferred);
   const read = (attribute: string): string[] =>
     entry.bytes(attribute).map((value) => textOf(attribute, value));
   const known = [...(isKnown ? [preferred] : []), ...others].flatMap(read).filter((id) => UUID.test(id));
