@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -93,6 +93,23 @@ test("operations.md has a row for every command of the CLI", () => {
       assert.match(document, new RegExp(`^\\| \`authmq ${words}\\b`, "m"));
     }
   }
+});
+
+test("every decision has its number, a status, and a row in the index that says the same", () => {
+  const decisions = documents.filter((path) => /^docs\/adr\/\d/.test(path)).toSorted();
+  const link = String.raw`\[ADR \d+\]\(\d{4}-[a-z0-9-]+\.md\)`;
+  const status = `accepted(?:, extended by ${link}(?:, ${link})*(?: and ${link})?)?|superseded by ${link}`;
+  const head = new RegExp(String.raw`^# (\d+)\. (.+)\n\nStatus: (${status})\n\n`);
+  const rows = decisions.map((path) => {
+    const [, number = "", title = "", state = ""] = head.exec(read(path)) ?? assert.fail(`${path}: its head`);
+    const file = basename(path);
+    assert.equal(Number.parseInt(file), Number(number), path);
+    return `| ${number} | [${title}](${file}) | ${state} | `;
+  });
+  const index = read("docs/adr/index.md").match(/^\| \d.*\|$/gm) ?? [];
+  const starts = index.map((row) => row.replace(/(?<= \| )[^|]+\.( \|)$/, ""));
+  assert.deepEqual(starts, rows);
+  assert.equal(new Set(rows.map((row) => Number.parseInt(row.slice(2)))).size, rows.length);
 });
 
 test("every relative link in a document leads to a file, and to a heading where it names one", () => {

@@ -8,21 +8,11 @@ export function gatherDrafts(): Draft[] {
   const documents = globSync(["*.md", "docs/*.md", "docs/adr/*.md"], { cwd: root })
     .toSorted()
     .map((file) => ({ file, text: read(file) }));
-  return [...documents, decisions(documents), ...queuePages(read("schemas/asyncapi.yaml")), schemas()];
+  return [...documents, ...queuePages(read("schemas/asyncapi.yaml")), schemas()];
 }
 
 function read(file: string): string {
   return readFileSync(resolve(root, file), "utf8");
-}
-
-function decisions(documents: readonly Draft[]): Draft {
-  const items = documents
-    .filter(({ file }) => file.startsWith("docs/adr/"))
-    .map(({ file, text }) => `- [${text.slice("# ".length, text.indexOf("\n"))}](${posix.basename(file)})`);
-  return {
-    file: "docs/adr/index.md",
-    text: `# Decisions\n\nWhy things are as they are, in the order in which it was decided.\n\n${items.join("\n")}\n`,
-  };
 }
 
 function schemas(): Draft {
