@@ -10,6 +10,7 @@ const ROOMS = [
   ["./src/db"],
   ["./src/tokens"],
   ["./src/events"],
+  ["./src/accounts"],
   ["./src/auth"],
   ["./src/rpc"],
   ["./src/procedures"],
@@ -33,7 +34,7 @@ const zones = ROOMS.slice(0, -1).flatMap((room, step) =>
     target,
     from: [...ROOMS.slice(step + 1).flat(), ...(step < ROOMS.length - 2 ? TRANSPORT : [])],
     message:
-      "imports point one way: errors, wire < config, observability < db, tokens < events < auth < rpc < procedures < worker < cli",
+      "imports point one way: errors, wire < config, observability < db, tokens < events < accounts < auth < rpc < procedures < worker < cli",
   })),
 );
 
@@ -43,7 +44,7 @@ const HOMES = {
   kysely: ["db/"],
   "kysely/migration": ["db/"],
   mysql2: ["db/"],
-  "node:sqlite": ["db/"],
+  "node:sqlite": ["db/", "cli/users/first-lines.ts"],
   dataloader: ["db/"],
   jose: ["tokens/", "client/"],
   "lru-cache": ["tokens/"],

@@ -1,3 +1,4 @@
+import { type FailedLogin, recordFailedLogin } from "../accounts/sessions.ts";
 import type { Database } from "../db/database.ts";
 import { findUser } from "../db/queries/users.ts";
 import type { AuthType } from "../db/tables.ts";
@@ -22,8 +23,12 @@ export type LoginResult =
       readonly username?: string;
     };
 
-/** Checks credentials at the source that the user's row names. */
-export type Login = (credentials: Credentials, stillWanted: StillWanted) => Promise<LoginResult>;
+/** Checks credentials at the source that the user's row names, and records a failed login. */
+export type Login = (
+  credentials: Credentials,
+  from: Pick<FailedLogin, "ip" | "vhost">,
+  stillWanted: StillWanted,
+) => Promise<LoginResult>;
 
 /** The login sources that this installation has beside its own database. */
 export interface LoginSources {
@@ -56,7 +61,7 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     await pace.keep(verdict.took);
     return { ...verdict, ...(user === undefined ? {} : { username: user.username }) };
   };
-  return async (credentials, stillWanted) => {
+  const check = async (credentials: Credentials, stillWanted: StillWanted): Promise<LoginResult> => {
     const result =
       "password" in credentials
         ? await byPassword(credentials, stillWanted)
@@ -64,6 +69,14 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     // Only who could prove to be the user learns that the account is off.
     if (result.ok && result.user.activated !== 1)
       return { ok: false, reason: "not-activated", username: result.user.username };
+    return result;
+  };
+  return async (credentials, from, stillWanted) => {
+    const result = await check(credentials, stillWanted);
+    if (!result.ok) {
+      const { reason, username = null } = result;
+      await recordFailedLogin(db, { reason, username, ...from });
+    }
     return result;
   };
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import type { Writer } from "../accounts/writer.ts";
 import type { LoginThrottle } from "../config/sections/app.ts";
-import type { Database, Db, Trx } from "../db/database.ts";
+import type { Database, Db } from "../db/database.ts";
 import {
   deleteThrottle,
   findThrottle,
@@ -40,9 +41,9 @@ export interface Throttle {
   /** Lets an attempt at an account begin within so many milliseconds; throws TOO_MANY_ATTEMPTS, or UNAVAILABLE. */
   admit(username: string, origin: Origin, limit: number): Promise<Attempt>;
   /** Takes an account's failures back; false where there are none. */
-  unlock(trx: Trx, username: string): Promise<boolean>;
+  unlock(writer: Writer, username: string): Promise<boolean>;
   /** Forgets an account: one that is made anew under its name is another one. */
-  forget(trx: Trx, username: string): Promise<void>;
+  forget(writer: Writer, username: string): Promise<void>;
 }
 
 interface ThrottleParts {
@@ -153,7 +154,7 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
         await sleep(PAUSE * (1 + Math.random()));
       }
     },
-    async unlock(trx, username) {
+    async unlock({ trx }, username) {
       let isLocked = false;
       await change(trx, keyOf(username), (sources) => {
         isLocked = sources.some(({ failures }) => failures > 0);
@@ -161,7 +162,7 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
       });
       return isLocked;
     },
-    forget: (trx, username) => deleteThrottle(trx, keyOf(username)),
+    forget: ({ trx }, username) => deleteThrottle(trx, keyOf(username)),
   };
 
   /** An attempt that begins now; undefined while others must be decided first. */

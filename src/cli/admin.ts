@@ -1,10 +1,9 @@
 import { Command } from "commander";
 import { z } from "zod";
+import { createAccount } from "../accounts/create.ts";
+import { addMember, createGroup } from "../accounts/membership.ts";
 import { createPasswords } from "../auth/password.ts";
 import { loadConfig } from "../config/load.ts";
-import { recordEvent } from "../db/queries/events.ts";
-import { createGroup, ensureMember } from "../db/queries/groups.ts";
-import { createUser } from "../db/queries/users.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { email, hidesUsername, newPassword, revealsUsername, username } from "../procedures/fields.ts";
 import { ExitError } from "./exit.ts";
@@ -59,16 +58,11 @@ async function createAdmin(name: string, options: { email: string; config?: stri
     activated: true,
   } as const;
   const outcome = await inTransaction(database, async (trx) => {
-    const made = await createUser(trx, row);
+    const writer = { trx, actor: null };
+    const made = await createAccount(writer, row);
     if (made !== "created") return made;
-    const group = { groupname: app.admin_group };
-    if ((await createGroup(trx, app.admin_group)) === "created")
-      await recordEvent(trx, { type: "group.created", username: null, actor: null, data: group });
-    await ensureMember(trx, app.admin_group, newName);
-    const { auth_type, activated } = row;
-    const created = { email: address, auth_type, activated };
-    await recordEvent(trx, { type: "user.created", username: newName, actor: null, data: created });
-    await recordEvent(trx, { type: "group.member_added", username: newName, actor: null, data: group });
+    await createGroup(writer, app.admin_group);
+    await addMember(writer, app.admin_group, newName);
     return made;
   });
   if (outcome !== "created") {

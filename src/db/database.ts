@@ -12,6 +12,9 @@ export type Trx = Transaction<Tables>;
 /** The database, or a transaction in it: most queries take either. */
 export type Db = Kysely<Tables> | Trx;
 
+/** What reads: the database or a transaction, without the methods that write. */
+export type Reader = Pick<Database, "selectFrom" | "getExecutor">;
+
 /** The database itself, which can begin transactions and be closed with `destroy()`. */
 export type Database = Kysely<Tables>;
 
@@ -22,6 +25,6 @@ export function openDatabase(config: DbConfig, metrics?: Metrics): Database {
 }
 
 /** Which SQL the database speaks, for the few statements that differ. */
-export function dialectOf(db: Db): DbConfig["dialect"] {
+export function dialectOf(db: Pick<Db, "getExecutor">): DbConfig["dialect"] {
   return db.getExecutor().adapter.supportsReturning ? "sqlite" : "mysql";
 }

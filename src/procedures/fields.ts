@@ -149,3 +149,8 @@ export function ip() {
     .default(ANY_IP)
     .describe("* (any), or the IPv4 or IPv6 address of the person or service that logs in");
 }
+
+/** A token that somebody was sent. */
+export function sentToken() {
+  return z.string("must be a string").describe("from the message that was sent");
+}

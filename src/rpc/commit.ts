@@ -4,9 +4,6 @@ import { Abandoned } from "../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Incoming } from "./envelope.ts";
 
-/** Runs the statements that make a request's effect in one transaction, together with the note of its answer. */
-export type Commit = <T>(work: (trx: Trx) => Promise<T>) => Promise<T>;
-
 interface CommitParts<T> {
   readonly db: Database;
   readonly deadline: Deadline;

@@ -1,3 +1,4 @@
+import type { Writer } from "../accounts/writer.ts";
 import type { StillWanted } from "../auth/lane.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { LastUse } from "../auth/last-use.ts";
@@ -6,9 +7,8 @@ import type { NamedSession } from "../auth/session.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import type { AppConfig } from "../config/schema.ts";
-import type { Database, Db } from "../db/database.ts";
+import type { Database, Reader } from "../db/database.ts";
 import type { Lookups } from "../db/lookups.ts";
-import type { NewEvent } from "../db/queries/events.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
@@ -16,7 +16,6 @@ import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { JwkSet } from "../tokens/jwks.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
 import type { Caller, TokenValidator } from "../tokens/validator.ts";
-import type { Commit } from "./commit.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**
@@ -55,22 +54,16 @@ export interface Authenticated extends Caller {
 }
 
 /** What a handler gets beside its input: the services, and who calls, as far as the procedure's access says. */
-export interface Context<A extends Access = Access> extends Services {
+export interface Context<A extends Access = Access> extends Omit<Services, "db"> {
+  /** For reading: changes go through `commit` and what \`accounts\` offers. */
+  readonly db: Reader;
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
   readonly stillWanted: StillWanted;
   readonly notes: RequestNotes;
-  /** The way to an effect in the database that must happen once. */
-  readonly commit: Commit;
-  /** Writes down what happens, in the transaction in which it does; the caller did it, unless said otherwise. */
-  readonly emit: Emit;
+  /** Runs changes that must happen once in a transaction, together with the record of the reply. */
+  readonly commit: <T>(work: (writer: Writer) => Promise<T>) => Promise<T>;
 }
-
-/** Writes down what happens. */
-export type Emit = (
-  db: Db,
-  event: Omit<NewEvent, "actor"> & Partial<Pick<NewEvent, "actor">>,
-) => Promise<void>;
 
 type CallerOf<A extends Access> = A extends "user" | "self" | "admin"
   ? Authenticated

@@ -1,14 +1,14 @@
 import type { z } from "zod";
 import type { StillWanted } from "../auth/lane.ts";
-import type { Db, Trx } from "../db/database.ts";
+import type { Writer } from "../accounts/writer.ts";
+import type { Trx } from "../db/database.ts";
 import { forgetAttempts } from "../db/queries/attempts.ts";
-import { recordEvent } from "../db/queries/events.ts";
 import { AppError } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
 import { addressIn, authorize, type Identity } from "./authorize.ts";
 import { commit } from "./commit.ts";
-import type { Emit, Services } from "./context.ts";
+import type { Services } from "./context.ts";
 import type { Deadline } from "./deadline.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, failureEnvelope, type Incoming, successEnvelope } from "./envelope.ts";
@@ -160,14 +160,15 @@ async function run(
     ...identity,
     stillWanted,
     notes,
-    commit: async <T>(work: (trx: Trx) => Promise<T>): Promise<T> => {
-      const output = await commit({ db: services.db, deadline, incoming, record }, work);
+    commit: async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
+      const actor = callerOf(identity) || null;
+      const output = await commit({ db: services.db, deadline, incoming, record }, (trx) =>
+        work({ trx, actor }),
+      );
       announceStage("committed", procedure.name, incoming?.correlationId);
       services.announceEvents();
       return output;
     },
-    emit: (db: Db, event: Parameters<Emit>[1]) =>
-      recordEvent(db, { actor: callerOf(identity) || null, ...event }),
   };
   return answer(await procedure.handler(context, input));
 }

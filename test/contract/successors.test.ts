@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { changeUser, deleteUser } from "../../src/db/queries/users.ts";
+import { changeAccount } from "../../src/accounts/change.ts";
+import { deleteAccount } from "../../src/accounts/delete.ts";
+import type { Writer } from "../../src/accounts/writer.ts";
 import { inTransaction } from "../../src/db/transaction.ts";
 import { DATABASES, startWorker } from "../support/worker.ts";
 
@@ -18,15 +20,18 @@ for (const database of DATABASES) {
       await worker.addUser("alice", "another one");
       const after = await read();
       const password_hash = Buffer.from("stolen");
-      const change = await inTransaction(db, (trx) => changeUser(trx, before, { password_hash }, "admin"));
-      const removal = await inTransaction(db, (trx) => deleteUser(trx, before, "admin"));
+      const write = <T>(work: (writer: Writer) => Promise<T>): Promise<T> =>
+        inTransaction(db, (trx) => work({ trx, actor: null }));
+      const rules = { adminGroup: "admin" };
+      const change = await write((writer) => changeAccount(writer, before, { password_hash }, rules));
+      const removal = await write((writer) => deleteAccount(writer, before, "admin"));
       assert.deepEqual([change, removal], ["no such user", "no such user"]);
       assert.deepEqual(await read(), after);
       assert.equal(
-        await inTransaction(db, (trx) => changeUser(trx, after, { email: "new@example.com" }, "admin")),
+        await write((writer) => changeAccount(writer, after, { email: "new@example.com" }, rules)),
         "changed",
       );
-      assert.equal(await inTransaction(db, (trx) => deleteUser(trx, after, "admin")), "deleted");
+      assert.equal(await write((writer) => deleteAccount(writer, after, "admin")), "deleted");
     });
   });
 }

@@ -1,6 +1,6 @@
+import { endSession } from "../../accounts/sessions.ts";
 import type { Database } from "../../db/database.ts";
-import { recordEvent } from "../../db/queries/events.ts";
-import { deleteIdToken, markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
+import { markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import { inTransaction } from "../../db/transaction.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
@@ -49,11 +49,7 @@ async function lookAgain(
   };
   const end = async (reason: Reason): Promise<undefined> => {
     note(reason);
-    await inTransaction(db, async (trx) => {
-      if (!(await deleteIdToken(trx, token_id))) return;
-      const data = { reason: "directory", detail: reason.label };
-      await recordEvent(trx, { type: "session.revoked", username, actor: null, data });
-    });
+    await inTransaction(db, (trx) => endSession({ trx, actor: null }, session, "directory", reason.label));
   };
   const verdict = await directory.lookUp(username);
   if (!verdict.ok) return end(verdict.reason);

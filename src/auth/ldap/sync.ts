@@ -3,13 +3,13 @@ import { fullMatch, type Pattern } from "../../config/patterns.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { Database } from "../../db/database.ts";
 import { isDistinct } from "../../db/names.ts";
-import type { GroupRules } from "../../db/queries/directory-groups.ts";
+import type { GroupRules } from "../../accounts/directory-groups.ts";
 import {
   type DirectoryUser,
   type SyncOutcome,
   syncAtLogin,
   syncSession,
-} from "../../db/queries/directory-users.ts";
+} from "../../accounts/sync-directory-user.ts";
 import type { Log } from "../../observability/log.ts";
 import type { DirectoryAccount } from "./directory.ts";
 

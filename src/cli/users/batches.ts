@@ -1,8 +1,8 @@
 import type { Database } from "../../db/database.ts";
-import type { FirstLines } from "../../db/first-lines.ts";
+import type { FirstLines } from "./first-lines.ts";
 import { foldName } from "../../db/names.ts";
-import type { ImportedUser, ImportRules } from "../../db/queries/import-plan.ts";
-import { importBatch } from "../../db/queries/import-users.ts";
+import type { ImportedUser, ImportRules } from "../../accounts/import-plan.ts";
+import { importBatch } from "../../accounts/import.ts";
 import { ExitError } from "../exit.ts";
 import type { Entry } from "./format.ts";
 import type { ReadRecord } from "./record.ts";

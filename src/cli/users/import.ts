@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { loadConfig } from "../../config/load.ts";
-import { createFirstLines } from "../../db/first-lines.ts";
-import type { ImportRules } from "../../db/queries/import-plan.ts";
+import { createFirstLines } from "./first-lines.ts";
+import type { ImportRules } from "../../accounts/import-plan.ts";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 import { openMigrated } from "../migrated.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readSpelling } from "../../auth/password/spellings.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import { DEAREST } from "../../config/sections/app.ts";
-import type { ImportedUser } from "../../db/queries/import-plan.ts";
+import type { ImportedUser } from "../../accounts/import-plan.ts";
 import { toPrintable } from "../../observability/printable.ts";
 import { anyName, authType, email, groupname, username } from "../../procedures/fields.ts";
 import { REFUSED } from "./format.ts";

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, writeSync } from "node:fs";
-import type { ImportRefusal } from "../../db/queries/import-plan.ts";
+import type { ImportRefusal } from "../../accounts/import-plan.ts";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 import type { Entry, LineFormat } from "./format.ts";

@@ -1,4 +1,4 @@
-import type { Db } from "../database.ts";
+import type { Reader } from "../database.ts";
 import { foldName, isNfc, keysOf } from "../names.ts";
 import { padded } from "../padded.ts";
 import type { UserRow } from "../tables.ts";
@@ -14,7 +14,7 @@ export interface AccountRow extends UserRow {
 
 /** The accounts of some users by their folded names; a user that is not there has none. */
 export async function findAccounts(
-  db: Db,
+  db: Reader,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, AccountRow>> {
   const rows = await db

@@ -1,4 +1,4 @@
-import { type Db, dialectOf, type Trx } from "../database.ts";
+import { dialectOf, type Reader, type Trx } from "../database.ts";
 
 /**
  * Whether the user is the only activated local member of the admin group. The group's row stays locked until the
@@ -24,7 +24,7 @@ export async function isLastAdmin(trx: Trx, username: string, adminGroup: string
 }
 
 /** Whether somebody who is activated is in the admin group. */
-export async function hasAdmin(db: Db, adminGroup: string): Promise<boolean> {
+export async function hasAdmin(db: Reader, adminGroup: string): Promise<boolean> {
   const admin = await db
     .selectFrom("usergroup")
     .innerJoin("user", "user.username", "usergroup.username")

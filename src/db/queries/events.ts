@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Selectable } from "kysely";
-import type { Db } from "../database.ts";
+import type { Db, Reader } from "../database.ts";
 import { keysOf } from "../names.ts";
 import { padded } from "../padded.ts";
 import type { EventTable, EventType } from "../tables.ts";
@@ -67,7 +67,12 @@ function rowOf({ id = randomUUID(), type, username, actor, data }: NewEvent, pub
 const MAX_ACTOR = 100;
 
 /** How many events of a type there were about a user since a moment. */
-export async function countEvents(db: Db, type: EventType, username: string, since: Date): Promise<number> {
+export async function countEvents(
+  db: Reader,
+  type: EventType,
+  username: string,
+  since: Date,
+): Promise<number> {
   const { total } = await db
     .selectFrom("event")
     .select((is) => is.fn.countAll<number | string>().as("total"))
@@ -79,7 +84,7 @@ export async function countEvents(db: Db, type: EventType, username: string, sin
 }
 
 /** The events that wait for being published, in order, at most so many. */
-export async function findUnpublished(db: Db, limit: number): Promise<RecordedEvent[]> {
+export async function findUnpublished(db: Reader, limit: number): Promise<RecordedEvent[]> {
   const rows = await db
     .selectFrom("event")
     .selectAll()
@@ -115,7 +120,10 @@ export interface EventFilter {
 }
 
 /** The latest events first. */
-export async function listEvents(db: Db, { username, before, limit }: EventFilter): Promise<RecordedEvent[]> {
+export async function listEvents(
+  db: Reader,
+  { username, before, limit }: EventFilter,
+): Promise<RecordedEvent[]> {
   let query = db.selectFrom("event").selectAll().orderBy("seq", "desc").limit(limit);
   if (username !== undefined) query = query.where("username_key", "in", keysOf(username));
   if (before !== undefined) query = query.where("seq", "<", before);
@@ -123,7 +131,7 @@ export async function listEvents(db: Db, { username, before, limit }: EventFilte
 }
 
 /** The place of an event in the order of all; undefined where there is none with this id. */
-export async function findEventSeq(db: Db, id: string): Promise<number | undefined> {
+export async function findEventSeq(db: Reader, id: string): Promise<number | undefined> {
   const row = await db.selectFrom("event").select("seq").where("id", "=", id).executeTakeFirst();
   return row && Number(row.seq);
 }

@@ -1,22 +1,22 @@
 import { type AliasedRawBuilder, sql } from "kysely";
-import { type Db, dialectOf, type Trx } from "../database.ts";
+import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
 import { isDuplicate, isForeignKeyFault } from "../faults.ts";
-import { isLastAdmin } from "./admins.ts";
+import { toSqlTime } from "../time.ts";
 
 /** All group names in order. */
-export async function listGroups(db: Db): Promise<string[]> {
+export async function listGroups(db: Reader): Promise<string[]> {
   const rows = await db.selectFrom("group").select("name").orderBy("name").execute();
   return rows.map(({ name }) => name);
 }
 
 /** Whether a group of exactly this name exists. */
-export async function groupExists(db: Db, name: string): Promise<boolean> {
+export async function groupExists(db: Reader, name: string): Promise<boolean> {
   const row = await db.selectFrom("group").select("name").where("name", "=", name).executeTakeFirst();
   return row !== undefined;
 }
 
 /** The groups of a user in order. */
-export async function listGroupsOf(db: Db, username: string): Promise<string[]> {
+export async function listGroupsOf(db: Reader, username: string): Promise<string[]> {
   const rows = await db
     .selectFrom("usergroup")
     .select("groupname")
@@ -27,7 +27,7 @@ export async function listGroupsOf(db: Db, username: string): Promise<string[]> 
 }
 
 /** The groups of the user that a statement is about, in one column; see `readGroups`. */
-export function groupsOfUser(db: Db): AliasedRawBuilder<string | null, "groups"> {
+export function groupsOfUser(db: Reader): AliasedRawBuilder<string | null, "groups"> {
   const list = sql.raw(dialectOf(db) === "mysql" ? "json_arrayagg" : "json_group_array");
   const { username, groupname } = { username: sql.ref("user.username"), groupname: sql.ref("groupname") };
   return sql<
@@ -42,7 +42,7 @@ export function readGroups(column: string | null): string[] {
 }
 
 /** The usernames in a group in order. */
-export async function listMembers(db: Db, groupname: string): Promise<string[]> {
+export async function listMembers(db: Reader, groupname: string): Promise<string[]> {
   const rows = await db
     .selectFrom("usergroup")
     .select("username")
@@ -105,19 +105,47 @@ export async function addMember(
   }
 }
 
-/** Takes a user out of a group, unless that would take the last administrator away. */
-export async function removeMember(
+/** Inserts memberships of users and groups that exist. */
+export async function insertMembers(
   trx: Trx,
-  groupname: string,
-  username: string,
-  adminGroup: string,
-): Promise<"removed" | "no member" | "no such group" | "last admin"> {
-  if (groupname === adminGroup && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
+  members: readonly { readonly username: string; readonly groupname: string }[],
+): Promise<void> {
+  for (let from = 0; from < members.length; from += TOGETHER)
+    await trx
+      .insertInto("usergroup")
+      .values(members.slice(from, from + TOGETHER))
+      .execute();
+}
+
+/** Memberships of one statement. */
+const TOGETHER = 1000;
+
+/** Removes a user from a group; false where it is no member. */
+export async function deleteMember(trx: Trx, groupname: string, username: string): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("usergroup")
     .where("groupname", "=", groupname)
     .where("username", "=", username)
     .executeTakeFirst();
-  if (numDeletedRows > 0n) return "removed";
-  return (await groupExists(trx, groupname)) ? "no member" : "no such group";
+  return numDeletedRows > 0n;
+}
+
+/** Removes a user from several groups. */
+export async function deleteMemberships(
+  trx: Trx,
+  username: string,
+  groups: readonly string[],
+): Promise<void> {
+  await trx
+    .deleteFrom("usergroup")
+    .where("username", "=", username)
+    .where("groupname", "in", groups)
+    .execute();
+}
+
+/** Lets one transaction at a time create groups for a directory, so that no two create names that differ in case only. */
+export async function lockGroupCreation(trx: Trx): Promise<void> {
+  if (dialectOf(trx) !== "mysql") return; // a transaction on SQLite has the file to itself
+  const lock = { name: "directory-groups", held_until: toSqlTime(new Date(0)) };
+  await trx.insertInto("lease").values(lock).onDuplicateKeyUpdate(lock).execute();
 }

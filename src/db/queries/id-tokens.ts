@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { type Db, dialectOf, type Trx } from "../database.ts";
-import type { AuthType, SqlTime } from "../tables.ts";
+import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
+import type { AuthType } from "../tables.ts";
 import { padded } from "../padded.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { repeated } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
-import { lockUser } from "./users.ts";
 
 /** What is known of an ID token, and in a session also of its user. */
 export interface IdTokenRow {
@@ -27,7 +26,8 @@ export interface SessionRow extends IdTokenRow {
   readonly groups: readonly string[];
 }
 
-interface NewIdToken {
+/** An ID token to be recorded. */
+export interface NewIdToken {
   readonly ip: string;
   readonly valid_until: Date;
   readonly sign_method: string;
@@ -35,38 +35,13 @@ interface NewIdToken {
   readonly validated_at: Date | null;
 }
 
-/** What a login was checked against; a user of a directory has no hash. */
-interface VerifiedLogin {
-  readonly username: string;
-  readonly auth_type: AuthType;
-  readonly hash: Uint8Array | null;
-  readonly created_at: SqlTime;
-  readonly external_id: string | null;
-  readonly rehashed: Uint8Array | undefined;
-}
-
-/**
- * Makes the user's one ID token and gives its id; an earlier one is dead when this is committed. "changed" when the
- * account, its password, activation or source is no longer what the login was checked against: then nothing is written.
- */
-export async function replaceIdToken(
+/** Records the user's one ID token in place of an earlier one. `username` in its stored spelling. */
+export async function recordIdToken(
   trx: Trx,
-  login: VerifiedLogin,
+  username: string,
+  token_id: bigint,
   token: NewIdToken,
-): Promise<bigint | "changed"> {
-  const user = await lockUser(trx, login.username);
-  if (user?.activated !== 1 || user.auth_type !== login.auth_type) return "changed";
-  if (!equal(user.password_hash, login.hash)) return "changed";
-  // A new account of this name, or another person. Accounts without a hash differ in nothing else.
-  if (user.created_at !== login.created_at || user.external_id !== login.external_id) return "changed";
-  if (login.rehashed !== undefined) {
-    await trx
-      .updateTable("user")
-      .set({ password_hash: login.rehashed })
-      .where("username", "=", user.username)
-      .execute();
-  }
-  const token_id = randomTokenId();
+): Promise<void> {
   const row = {
     ...token,
     token_id,
@@ -74,18 +49,17 @@ export async function replaceIdToken(
     last_use: null,
     validated_at: token.validated_at && toSqlTime(token.validated_at),
   };
-  const insert = trx.insertInto("token").values({ ...row, user_id: user.username });
+  const insert = trx.insertInto("token").values({ ...row, user_id: username });
   const upsert =
     dialectOf(trx) === "mysql"
       ? insert.onDuplicateKeyUpdate(row)
       : insert.onConflict((conflict) => conflict.column("user_id").doUpdateSet(row));
   await upsert.execute();
-  return token_id;
 }
 
 /** The sessions of some token ids: rows with their users' activation and groups. A token that is revoked has none. */
 export async function findSessions(
-  db: Db,
+  db: Reader,
   tokenIds: readonly bigint[],
 ): Promise<ReadonlyMap<bigint, SessionRow>> {
   const rows = await db
@@ -118,7 +92,7 @@ export async function findSessions(
 }
 
 /** The ID token that a user holds, if any. */
-export async function findIdTokenOf(db: Db, username: string): Promise<IdTokenRow | undefined> {
+export async function findIdTokenOf(db: Reader, username: string): Promise<IdTokenRow | undefined> {
   const row = await db.selectFrom("token").selectAll().where("user_id", "=", username).executeTakeFirst();
   return row && toIdToken(row);
 }
@@ -175,11 +149,7 @@ export function toIdToken({
   };
 }
 
-/** Random, because a counted id would come again after a restore, and within the range of a signed BIGINT. */
-function randomTokenId(): bigint {
+/** A token id: random, because a counted one would come again after a restore, and within the range of a signed BIGINT. */
+export function createTokenId(): bigint {
   return randomBytes(8).readBigUInt64BE() >> 1n;
-}
-
-function equal(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a === null || b === null ? a === b : Buffer.from(a).equals(Buffer.from(b));
 }

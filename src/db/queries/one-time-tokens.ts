@@ -1,4 +1,4 @@
-import type { Db, Trx } from "../database.ts";
+import type { Db, Reader, Trx } from "../database.ts";
 import type { Purpose } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 
@@ -40,7 +40,11 @@ export async function createOneTimeToken(
 }
 
 /** The holder of a token that is still good. */
-export async function findHolder(db: Db, purpose: Purpose, hash: Uint8Array): Promise<Holder | undefined> {
+export async function findHolder(
+  db: Reader,
+  purpose: Purpose,
+  hash: Uint8Array,
+): Promise<Holder | undefined> {
   const row = await db
     .selectFrom("one_time_token")
     .select(["username", "email"])
@@ -54,7 +58,7 @@ export async function findHolder(db: Db, purpose: Purpose, hash: Uint8Array): Pr
 }
 
 /** How many tokens for a new password an account has that are still good. */
-export async function countOneTimeTokens(db: Db, accountKey: Uint8Array): Promise<number> {
+export async function countOneTimeTokens(db: Reader, accountKey: Uint8Array): Promise<number> {
   const { total } = await db
     .selectFrom("one_time_token")
     .select((is) => is.fn.countAll<number | string>().as("total"))

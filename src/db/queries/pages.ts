@@ -1,5 +1,5 @@
 import { type Expression, type SqlBool, sql } from "kysely";
-import { type Db, dialectOf } from "../database.ts";
+import { type Reader, dialectOf } from "../database.ts";
 import { foldAscii, foldName } from "../names.ts";
 
 /** Which part of a list of names is wanted. */
@@ -19,7 +19,7 @@ export interface PageOfNames {
 }
 
 /** One page of the usernames. */
-export async function pageOfUsernames(db: Db, page: Page): Promise<PageOfNames> {
+export async function pageOfUsernames(db: Reader, page: Page): Promise<PageOfNames> {
   // Left to itself MariaDB may read the whole table (12,052 rows for a page of 50 were measured).
   const { rows } = await sql<{ name: string }>`
     select username as name from ${sql.table("user")} ${forceIndex(db, "user_by_username_key")}
@@ -29,7 +29,7 @@ export async function pageOfUsernames(db: Db, page: Page): Promise<PageOfNames> 
 }
 
 /** One page of the group names. */
-export async function pageOfGroups(db: Db, page: Page): Promise<PageOfNames> {
+export async function pageOfGroups(db: Reader, page: Page): Promise<PageOfNames> {
   const rows = await db
     .selectFrom("group")
     .select("name")
@@ -41,7 +41,7 @@ export async function pageOfGroups(db: Db, page: Page): Promise<PageOfNames> {
 }
 
 /** One page of the usernames in a group. */
-export async function pageOfMembers(db: Db, groupname: string, page: Page): Promise<PageOfNames> {
+export async function pageOfMembers(db: Reader, groupname: string, page: Page): Promise<PageOfNames> {
   // Left to itself MariaDB reads all of a group that most users are in (6,496 rows for a page of 50 were measured).
   const { rows } = await sql<{ name: string }>`
     select username as name from usergroup ${forceIndex(db, "usergroup_by_group")}
@@ -50,7 +50,7 @@ export async function pageOfMembers(db: Db, groupname: string, page: Page): Prom
   return cut(rows, page);
 }
 
-function forceIndex(db: Db, name: string) {
+function forceIndex(db: Reader, name: string) {
   return dialectOf(db) === "mysql" ? sql`force index (${sql.ref(name)})` : sql``;
 }
 
@@ -61,7 +61,7 @@ const LAST = "\u{10ffff}";
  * Order, `>` and the prefix all go by one column, in which no two names of a list are the same: so each name is on one
  * page, and an index leads to the first of them.
  */
-function within(db: Db, column: "username_key" | "name", { after, prefix }: Page): Expression<SqlBool> {
+function within(db: Reader, column: "username_key" | "name", { after, prefix }: Page): Expression<SqlBool> {
   const name = sql.ref(column);
   const isKey = column === "username_key";
   const conditions = [sql<SqlBool>`1 = 1`];
@@ -72,7 +72,7 @@ function within(db: Db, column: "username_key" | "name", { after, prefix }: Page
   return sql<SqlBool>`${sql.join(conditions, sql` and `)}`;
 }
 
-function begins(db: Db, name: Expression<unknown>, prefix: string) {
+function begins(db: Reader, name: Expression<unknown>, prefix: string) {
   // SQLite's LIKE ignores case in every column, and MySQL ignores spaces at the end when it compares groups.
   return dialectOf(db) === "sqlite"
     ? sql<SqlBool>`${name} >= ${prefix} and ${name} < ${prefix + LAST}`

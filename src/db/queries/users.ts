@@ -1,10 +1,10 @@
-import { type Db, dialectOf, type Trx } from "../database.ts";
+import type { Insertable } from "kysely";
+import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import { keysOf, preferNfc } from "../names.ts";
-import type { AuthType, SqlTime, UserRow } from "../tables.ts";
+import { padded } from "../padded.ts";
+import type { AuthType, SqlTime, Tables, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
-import { isLastAdmin } from "./admins.ts";
-import { deleteOneTimeTokens } from "./one-time-tokens.ts";
 
 /** A user to be made. */
 export interface NewUser {
@@ -16,7 +16,7 @@ export interface NewUser {
 }
 
 /** The user that was looked at: one of the same name that was made since is somebody else. */
-type KnownUser = Pick<UserRow, "username" | "created_at">;
+export type KnownUser = Pick<UserRow, "username" | "created_at">;
 
 /** What a login, or a message to the user, depends on. */
 const LOCKED = [
@@ -26,28 +26,29 @@ const LOCKED = [
 
 type LockedUser = Pick<UserRow, (typeof LOCKED)[number]>;
 
-/** What may change of a user; a new `password_hash` also revokes the ID token, and so does turning the account on again. */
-export interface UserChanges {
+/** Columns that change; `modified_at` is set with them. */
+interface ChangedColumns {
   readonly password_hash?: Uint8Array;
-  readonly email?: string;
+  readonly email?: string | null;
   readonly email_verified_at?: SqlTime | null;
-  readonly activated?: boolean;
+  readonly activated?: number;
+  readonly external_id?: string | null;
 }
 
 /** The row of a user, whatever the case of the name. */
-export async function findUser(db: Db, username: string): Promise<UserRow | undefined> {
+export async function findUser(db: Reader, username: string): Promise<UserRow | undefined> {
   const query = db.selectFrom("user").selectAll().where("username_key", "in", keysOf(username));
   return preferNfc(await query.execute(), (row) => row.username);
 }
 
 /** The row of the user with an address, whatever its case. */
-export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
+export async function findUserByEmail(db: Reader, email: string): Promise<UserRow | undefined> {
   const query = db.selectFrom("user").selectAll().where("email_key", "in", keysOf(email));
   return preferNfc(await query.execute(), (row) => row.email ?? "");
 }
 
 /** All usernames in order. */
-export async function listUsernames(db: Db): Promise<string[]> {
+export async function listUsernames(db: Reader): Promise<string[]> {
   const rows = await db.selectFrom("user").select("username").orderBy("username_key").execute();
   return rows.map(({ username }) => username);
 }
@@ -79,50 +80,44 @@ export async function createUser(
   }
 }
 
-/** Deletes a user with token and memberships, unless that would take the last administrator away. */
-export async function deleteUser(
-  trx: Trx,
-  { username, created_at }: KnownUser,
-  adminGroup: string,
-): Promise<"deleted" | "no such user" | "last admin"> {
-  if (await isLastAdmin(trx, username, adminGroup)) return "last admin";
+/** Inserts the rows of users. */
+export async function insertUsers(trx: Trx, rows: readonly Insertable<Tables["user"]>[]): Promise<void> {
+  await trx.insertInto("user").values(rows).execute();
+}
+
+/** Deletes a user with token and memberships; false when there is none. */
+export async function deleteUser(trx: Trx, { username, created_at }: KnownUser): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("user")
     .where("username", "=", username)
     .where("created_at", "=", created_at)
     .executeTakeFirst();
-  return numDeletedRows === 0n ? "no such user" : "deleted";
+  return numDeletedRows > 0n;
 }
 
-/** Changes several things of a user, and tells whether its session ended with that. */
-export async function changeUser(
-  trx: Trx,
-  { username, created_at }: KnownUser,
-  { activated, ...changes }: UserChanges,
-  adminGroup: string,
-): Promise<"changed" | "session ended" | "no such user" | "email taken" | "last admin"> {
-  const flag = activated === undefined ? {} : { activated: Number(activated) };
-  try {
-    if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
-    // A session of before may be what the account was turned off for.
-    const isTurnedOn = activated === true && (await lockUser(trx, username))?.activated === 0;
-    const { numUpdatedRows } = await trx
-      .updateTable("user")
-      .set({ ...changes, ...flag, modified_at: toSqlTime(new Date()) })
-      .where("username", "=", username)
-      .where("created_at", "=", created_at)
-      .executeTakeFirst();
-    if (numUpdatedRows === 0n) return "no such user";
-    // Whoever got a message before may not be who the account is for now.
-    const isOtherAddress = changes.email !== undefined && changes.email_verified_at === null;
-    if (isOtherAddress || activated === false) await deleteOneTimeTokens(trx, username);
-    else if (changes.password_hash !== undefined) await deleteOneTimeTokens(trx, username, "password_reset");
-    const endsSession = changes.password_hash !== undefined || isTurnedOn;
-    return endsSession && (await deleteIdTokenOf(trx, username)) ? "session ended" : "changed";
-  } catch (error) {
-    if (isDuplicate(error)) return "email taken";
-    throw error;
-  }
+/** Changes a user. */
+export async function updateUser(trx: Trx, username: string, changes: ChangedColumns): Promise<void> {
+  await trx
+    .updateTable("user")
+    .set({ ...changes, modified_at: toSqlTime(new Date()) })
+    .where("username", "=", username)
+    .execute();
+}
+
+/** Replaces the hash of the same password; the user has not changed by that. */
+export async function setPasswordHash(trx: Trx, username: string, password_hash: Uint8Array): Promise<void> {
+  await trx.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
+}
+
+/** The directory users with one of these external ids, the oldest first. */
+export async function findUsersByExternalId(db: Reader, ids: readonly string[]): Promise<UserRow[]> {
+  return db
+    .selectFrom("user")
+    .selectAll()
+    .where("external_id", "in", padded(ids))
+    .where("auth_type", "=", "LDAP")
+    .orderBy("created_at")
+    .execute();
 }
 
 /** Ends the session of a user; false where there was none. */
@@ -131,22 +126,20 @@ export async function deleteIdTokenOf(trx: Trx, username: string): Promise<boole
   return numDeletedRows > 0n;
 }
 
-/** Notes that a user reads what is sent to the address, and activates the account for it where that is wanted. */
+/** Marks an address as verified, and activates the account where that is wanted; false when it is no longer the user's. */
 export async function verifyEmail(
   trx: Trx,
   { username, email }: { readonly username: string; readonly email: string },
-  activates: boolean,
-): Promise<"verified" | "activated" | "changed meanwhile"> {
+  isActivated: boolean,
+): Promise<boolean> {
   const now = toSqlTime(new Date());
-  const isActivated = activates && (await lockUser(trx, username))?.activated === 0;
   const { numUpdatedRows } = await trx
     .updateTable("user")
     .set({ email_verified_at: now, modified_at: now, ...(isActivated ? { activated: 1 } : {}) })
     .where("username", "=", username)
     .where("email_key", "in", keysOf(email))
     .executeTakeFirst();
-  if (numUpdatedRows === 0n) return "changed meanwhile";
-  return isActivated ? "activated" : "verified";
+  return numUpdatedRows > 0n;
 }
 
 /**

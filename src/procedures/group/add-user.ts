@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { addMember } from "../../db/queries/groups.ts";
+import { addMember } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, username } from "../fields.ts";
@@ -17,18 +17,12 @@ export const addUserToGroup = defineProcedure({
     request: { groupname: "billing", username: "alice" },
     reply: { msg: "added user alice to group billing" },
   },
-  async handler({ lookups, commit, emit }, input) {
+  async handler({ lookups, commit }, input) {
     const user = await getAccount({ lookups }, input.username);
-    return commit(async (trx) => {
-      const outcome = await addMember(trx, input.groupname, user.username);
+    return commit(async (writer) => {
+      const outcome = await addMember(writer, input.groupname, user.username);
       if (outcome === "no such user") throw new AppError("USER_NOT_FOUND");
       if (outcome === "no such group") throw new AppError("GROUP_NOT_FOUND");
-      if (outcome === "added")
-        await emit(trx, {
-          type: "group.member_added",
-          username: user.username,
-          data: { groupname: input.groupname },
-        });
       return { msg: `added user ${user.username} to group ${input.groupname}` };
     });
   },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createGroup as createRow } from "../../db/queries/groups.ts";
+import { createGroup as create } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname } from "../fields.ts";
@@ -13,10 +13,9 @@ export const createGroup = defineProcedure({
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
   example: { request: { groupname: "billing" }, reply: { msg: "created group billing" } },
-  async handler({ commit, emit }, input) {
-    return commit(async (trx) => {
-      if ((await createRow(trx, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
-      await emit(trx, { type: "group.created", username: null, data: { groupname: input.groupname } });
+  async handler({ commit }, input) {
+    return commit(async (writer) => {
+      if ((await create(writer, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
       return { msg: `created group ${input.groupname}` };
     });
   },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deleteGroup as deleteRow } from "../../db/queries/groups.ts";
+import { deleteGroup as remove } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname } from "../fields.ts";
@@ -13,11 +13,11 @@ export const deleteGroup = defineProcedure({
   input: (app) => z.object({ groupname: groupname(app) }),
   output: z.object({ msg: z.string() }),
   example: { request: { groupname: "billing" }, reply: { msg: "deleted group billing" } },
-  async handler({ app, commit, emit }, input) {
-    if (input.groupname === app.admin_group) throw new AppError("LAST_ADMIN");
-    return commit(async (trx) => {
-      if ((await deleteRow(trx, input.groupname)) === "no such group") throw new AppError("GROUP_NOT_FOUND");
-      await emit(trx, { type: "group.deleted", username: null, data: { groupname: input.groupname } });
+  async handler({ app, commit }, input) {
+    return commit(async (writer) => {
+      const outcome = await remove(writer, input.groupname, app.admin_group);
+      if (outcome !== "deleted")
+        throw new AppError(outcome === "admin group" ? "LAST_ADMIN" : "GROUP_NOT_FOUND");
       return { msg: `deleted group ${input.groupname}` };
     });
   },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { removeMember } from "../../db/queries/groups.ts";
+import { removeMember } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, username } from "../fields.ts";
@@ -17,18 +17,12 @@ export const removeUserFromGroup = defineProcedure({
     request: { groupname: "billing", username: "alice" },
     reply: { msg: "removed user alice from group billing" },
   },
-  async handler({ app, lookups, commit, emit }, input) {
+  async handler({ app, lookups, commit }, input) {
     const user = await getAccount({ lookups }, input.username);
-    return commit(async (trx) => {
-      const outcome = await removeMember(trx, input.groupname, user.username, app.admin_group);
+    return commit(async (writer) => {
+      const outcome = await removeMember(writer, input.groupname, user.username, app.admin_group);
       if (outcome === "no such group") throw new AppError("GROUP_NOT_FOUND");
       if (outcome === "last admin") throw new AppError("LAST_ADMIN");
-      if (outcome === "removed")
-        await emit(trx, {
-          type: "group.member_removed",
-          username: user.username,
-          data: { groupname: input.groupname },
-        });
       return { msg: `removed user ${user.username} from group ${input.groupname}` };
     });
   },

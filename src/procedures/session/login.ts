@@ -1,8 +1,7 @@
 import { z } from "zod";
+import { startSession } from "../../accounts/sessions.ts";
 import type { Credentials, LoginResult } from "../../auth/login.ts";
-import { replaceIdToken } from "../../db/queries/id-tokens.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
-import { repeated } from "../../db/transaction.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
@@ -61,25 +60,22 @@ export const login = defineProcedure({
   },
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
-    const { db, emit, login: checkLogin, stillWanted } = context;
+    const { login: checkLogin, stillWanted } = context;
+    const from = { ip: input.ip, vhost: input.vhost };
     const credentials = credentialsOf(input);
     const check = async (): Promise<Success> => {
-      const result = await checkLogin(credentials, stillWanted);
+      const result = await checkLogin(credentials, from, stillWanted);
       if (result.ok) return result;
-      const { reason, username: whose = null } = result;
-      const { ip: from, vhost: host } = input;
-      const data = { reason, ip: from, vhost: host };
-      // On its own, and not in a commit: whoever else writes at this moment must not make a refusal a failure.
-      await repeated(() => emit(db, { type: "login.failed", username: whose, actor: null, data }));
-      throw new AppError(reason === "not-activated" ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
+      const isOff = result.reason === "not-activated";
+      throw new AppError(isOff ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
     };
     try {
-      return await open(context, input, await check());
+      return await open(context, from, await check());
     } catch (error) {
       if (!(error instanceof AccountChanged)) throw error;
     }
     // Another login has made the hash anew, or the account was changed while the password was compared: once more.
-    return open(context, input, await check());
+    return open(context, from, await check());
   },
   // No token is stored, but all that is in it: signed again, it is the same one, whatever became of its session.
   async recall({ issuer, notes }, stored) {
@@ -119,11 +115,11 @@ class AccountChanged extends AppError {
 
 /** Begins the session of somebody whose credentials were right; throws AccountChanged when they no longer are. */
 async function open(
-  { app, commit, emit, issuer, notes }: Context<"public">,
+  { app, commit, issuer, notes }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
-  const { username: name, auth_type, password_hash: hash, created_at, external_id } = user;
+  const { username: name, auth_type } = user;
   const now = new Date();
   const token = {
     ip: address,
@@ -133,18 +129,11 @@ async function open(
     validated_at: auth_type === "LDAP" ? now : null,
   };
   let id_token = "";
-  await commit(async (trx) => {
+  await commit(async (writer) => {
     // All that the answer needs is read before the commit: once it is done nothing may fail any more.
-    const groups = known ?? (await listGroupsOf(trx, name));
-    const verified = { username: name, auth_type, hash, created_at, external_id, rehashed };
-    const id = await replaceIdToken(trx, verified, token);
+    const groups = known ?? (await listGroupsOf(writer.trx, name));
+    const id = await startSession(writer, { user, rehashed }, token);
     if (id === "changed") throw new AccountChanged();
-    await emit(trx, {
-      type: "session.started",
-      username: name,
-      actor: name,
-      data: { ip: address, vhost: host, auth_type, valid_until: token.valid_until.toISOString() },
-    });
     const content = {
       token_id: id.toString(),
       username: name,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deleteIdToken } from "../../db/queries/id-tokens.ts";
+import { endSession } from "../../accounts/sessions.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { ip } from "../fields.ts";
 
@@ -11,11 +11,8 @@ export const logout = defineProcedure({
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg: z.string() }),
   example: { request: { ip: "192.0.2.17" }, reply: { msg: "logged out alice" } },
-  async handler({ commit, emit, session: { token_id, username } }) {
-    await commit(async (trx) => {
-      if (await deleteIdToken(trx, token_id))
-        await emit(trx, { type: "session.revoked", username, data: { reason: "logout" } });
-    });
-    return { msg: `logged out ${username}` };
+  async handler({ commit, session }) {
+    await commit((writer) => endSession(writer, session, "logout"));
+    return { msg: `logged out ${session.username}` };
   },
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { deleteIdTokenOf, findUser } from "../../db/queries/users.ts";
+import { endSessionOf } from "../../accounts/sessions.ts";
+import { findUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { username } from "../fields.ts";
@@ -13,13 +14,12 @@ export const revokeSession = defineProcedure({
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ msg: z.string() }),
   example: { request: { username: "alice" }, reply: { msg: "ended the session of alice" } },
-  async handler({ commit, emit }, input) {
-    return commit(async (trx) => {
-      const user = await findUser(trx, input.username);
+  async handler({ commit }, input) {
+    return commit(async (writer) => {
+      const user = await findUser(writer.trx, input.username);
       if (user === undefined) throw new AppError("USER_NOT_FOUND");
-      const isEnded = await deleteIdTokenOf(trx, user.username);
       const { username: name } = user;
-      if (isEnded) await emit(trx, { type: "session.revoked", username: name, data: { reason: "revoked" } });
+      const isEnded = await endSessionOf(writer, name, "revoked");
       return { msg: isEnded ? `ended the session of ${name}` : `${name} has no session` };
     });
   },

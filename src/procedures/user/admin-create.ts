@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createUser } from "../../db/queries/users.ts";
+import { createAccount } from "../../accounts/create.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import {
@@ -11,7 +11,6 @@ import {
   together,
   username,
 } from "../fields.ts";
-import { requestVerification } from "./one-time.ts";
 
 interface Given {
   readonly auth_type?: unknown;
@@ -53,7 +52,7 @@ export const adminCreateUser = defineProcedure({
     reply: { success: true, msg: "created user alice" },
   },
   async handler(context, input) {
-    const { commit, emit, passwords, stillWanted } = context;
+    const { app, commit, fingerprints, passwords, stillWanted } = context;
     const { password } = input;
     const user = {
       username: input.username,
@@ -62,17 +61,10 @@ export const adminCreateUser = defineProcedure({
       email: input.email,
       activated: true,
     };
-    return commit(async (trx) => {
-      const outcome = await createUser(trx, user);
+    return commit(async (writer) => {
+      const outcome = await createAccount(writer, user, { app, fingerprints });
       if (outcome !== "created")
         throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
-      const { username: name, email: address, auth_type, activated } = user;
-      await emit(trx, {
-        type: "user.created",
-        username: name,
-        data: { email: address, auth_type, activated },
-      });
-      if (auth_type === "LOCAL") await requestVerification(context, trx, user);
       return { success: true as const, msg: `created user ${user.username}` };
     });
   },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deleteUser as deleteRow } from "../../db/queries/users.ts";
+import { deleteAccount } from "../../accounts/delete.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { username } from "../fields.ts";
@@ -16,12 +16,11 @@ export const deleteUser = defineProcedure({
   example: { request: { username: "alice" }, reply: { success: true, msg: "deleted user alice" } },
   async handler(context, input) {
     const user = await getTargetRow(context, input.username);
-    return context.commit(async (trx) => {
-      const outcome = await deleteRow(trx, user, context.app.admin_group);
+    return context.commit(async (writer) => {
+      const outcome = await deleteAccount(writer, user, context.app.admin_group);
       if (outcome !== "deleted")
         throw new AppError(outcome === "last admin" ? "LAST_ADMIN" : "USER_NOT_FOUND");
-      await context.throttle.forget(trx, user.username);
-      await context.emit(trx, { type: "user.deleted", username: user.username, data: {} });
+      await context.throttle.forget(writer, user.username);
       return { success: true as const, msg: `deleted user ${user.username}` };
     });
   },

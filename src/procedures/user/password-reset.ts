@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { findHolder, useOneTimeToken } from "../../db/queries/one-time-tokens.ts";
-import { changeUser, lockUser } from "../../db/queries/users.ts";
-import { toSqlTime } from "../../db/time.ts";
+import { resetPassword as reset } from "../../accounts/password-reset.ts";
+import { findHolder } from "../../db/queries/one-time-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
@@ -12,8 +11,8 @@ import {
   newPassword,
   passwordConfirm,
   revealsUsername,
+  sentToken,
 } from "../fields.ts";
-import { sentToken } from "./one-time.ts";
 
 export const resetPassword = defineProcedure({
   name: "user_password_reset",
@@ -36,7 +35,7 @@ export const resetPassword = defineProcedure({
     reply: { success: true, msg: "changed the password of alice" },
   },
   async handler(context, { reset_token, password: secret }) {
-    const { app, commit, db, emit, lookups, notes, passwords, stillWanted, throttle } = context;
+    const { app, commit, db, lookups, notes, passwords, stillWanted, throttle } = context;
     const digest = digestOfOneTimeToken(reset_token);
     const holder = await findHolder(db, "password_reset", digest);
     const user = holder && (await lookups.account(holder.username));
@@ -49,20 +48,13 @@ export const resetPassword = defineProcedure({
       throw new AppError("INVALID_INPUT", undefined, { fields });
     }
     const password_hash = await passwords.hash(secret, stillWanted);
-    return commit(async (trx) => {
-      // The user before the token, as everywhere.
-      await lockUser(trx, username);
-      if (!(await useOneTimeToken(trx, "password_reset", digest)))
+    return commit(async (writer) => {
+      const outcome = await reset(writer, user, { digest, password_hash }, app.admin_group);
+      if (outcome === "used meanwhile")
         throw new AppError("INVALID_TOKEN", "the reset token was used meanwhile");
-      // Who has the token reads what is sent to the address.
-      const changes = { password_hash, email_verified_at: toSqlTime(new Date()) };
-      const outcome = await changeUser(trx, user, changes, app.admin_group);
-      if (outcome !== "changed" && outcome !== "session ended")
+      if (outcome === "changed meanwhile")
         throw new AppError("INVALID_TOKEN", "the account changed meanwhile");
-      await throttle.unlock(trx, username);
-      await emit(trx, { type: "user.changed", username, data: { changed: ["password"], reset: true } });
-      if (outcome === "session ended")
-        await emit(trx, { type: "session.revoked", username, data: { reason: "password" } });
+      await throttle.unlock(writer, username);
       return { success: true as const, msg: `changed the password of ${username}` };
     });
   },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createUser } from "../../db/queries/users.ts";
+import { createAccount } from "../../accounts/create.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import {
@@ -12,7 +12,6 @@ import {
   revealsUsername,
   username,
 } from "../fields.ts";
-import { requestVerification } from "./one-time.ts";
 
 export const registerUser = defineProcedure({
   name: "user_register",
@@ -42,7 +41,7 @@ export const registerUser = defineProcedure({
     reply: { success: true, msg: "registered user alice" },
   },
   async handler(context, input) {
-    const { app, commit, emit, passwords, stillWanted } = context;
+    const { app, commit, fingerprints, passwords, stillWanted } = context;
     if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");
     const user = {
       username: input.username,
@@ -51,17 +50,10 @@ export const registerUser = defineProcedure({
       email: input.email,
       activated: app.auto_activate_accounts,
     };
-    return commit(async (trx) => {
-      const outcome = await createUser(trx, user);
+    return commit(async (writer) => {
+      const outcome = await createAccount(writer, user, { app, fingerprints });
       if (outcome !== "created")
         throw new AppError(outcome === "username taken" ? "USERNAME_TAKEN" : "EMAIL_TAKEN");
-      const { username: name, email: address, auth_type, activated } = user;
-      await emit(trx, {
-        type: "user.created",
-        username: name,
-        data: { email: address, auth_type, activated },
-      });
-      await requestVerification(context, trx, user);
       return { success: true as const, msg: `registered user ${user.username}` };
     });
   },

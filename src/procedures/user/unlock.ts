@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { userUnlocked } from "../../accounts/happenings.ts";
+import { record } from "../../accounts/writer.ts";
 import { findUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
@@ -13,13 +15,13 @@ export const unlockUser = defineProcedure({
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ msg: z.string() }),
   example: { request: { username: "alice" }, reply: { msg: "unlocked user alice" } },
-  async handler({ commit, emit, throttle }, input) {
-    return commit(async (trx) => {
-      const user = await findUser(trx, input.username);
+  async handler({ commit, throttle }, input) {
+    return commit(async (writer) => {
+      const user = await findUser(writer.trx, input.username);
       const name = user?.username ?? input.username;
       // A name that nobody has is throttled as well: the directory may know it.
-      if (!(await throttle.unlock(trx, name)) && user === undefined) throw new AppError("USER_NOT_FOUND");
-      await emit(trx, { type: "user.unlocked", username: user?.username ?? null, data: {} });
+      if (!(await throttle.unlock(writer, name)) && user === undefined) throw new AppError("USER_NOT_FOUND");
+      await record(writer, userUnlocked(user?.username ?? null));
       return { msg: `unlocked user ${name}` };
     });
   },

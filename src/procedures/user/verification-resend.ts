@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { recordPrivately } from "../../db/queries/events.ts";
-import { findUser, findUserByEmail, lockUser } from "../../db/queries/users.ts";
+import { resendVerification as resend } from "../../accounts/verification.ts";
+import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { addressee } from "./addressee.ts";
-import { isTooManyVerifications, issueOneTimeToken } from "./one-time.ts";
 
 const REPLY = {
   success: true as const,
@@ -20,30 +19,11 @@ export const resendVerification = defineProcedure({
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {
-    const { app, commit, db, emit } = context;
+    const { commit, db } = context;
     const typed = given.username ?? given.email ?? "";
     const found = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
-    // The same statements, whatever there is: neither the answer nor its time tells.
-    return commit(async (trx) => {
-      const user = await lockUser(trx, found?.username ?? "");
-      // An account that nobody has changed since it was registered waits for its proof; an administrator may have
-      // deactivated any other.
-      const isWaiting = user?.activated === 1 || user?.modified_at === user?.created_at;
-      const mayVerify = user?.auth_type === "LOCAL" && user.email_verified_at === null && isWaiting;
-      const isTooMany = await isTooManyVerifications(trx, user?.username ?? typed);
-      const to = mayVerify && !isTooMany && user.email !== null ? user : undefined;
-      const { id, expiresAt } = await issueOneTimeToken(context, trx, {
-        purpose: "email_verification",
-        account: to?.username ?? "",
-        username: to?.username ?? null,
-        email: to?.email ?? null,
-        lifetime: app.email_verification_valid_time,
-      });
-      const data = { expires_at: expiresAt.toISOString() };
-      const event = { id, type: "user.verification_requested", username: to?.username ?? null } as const;
-      if (to === undefined)
-        await recordPrivately(trx, { ...event, actor: null, data: { ...data, refused: true } });
-      else await emit(trx, { ...event, data: { ...data, email: to.email } });
+    return commit(async (writer) => {
+      await resend(writer, found?.username, typed, context);
       return REPLY;
     });
   },

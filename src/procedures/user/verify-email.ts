@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { findHolder, useOneTimeToken } from "../../db/queries/one-time-tokens.ts";
-import { lockUser, verifyEmail as verifyRow } from "../../db/queries/users.ts";
+import { verifyAddress } from "../../accounts/verification.ts";
+import { findHolder } from "../../db/queries/one-time-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
-import { sentToken } from "./one-time.ts";
+import { sentToken } from "../fields.ts";
 
 export const verifyEmail = defineProcedure({
   name: "user_verify_email",
@@ -18,21 +18,18 @@ export const verifyEmail = defineProcedure({
     request: { verify_token: "the token from the message" },
     reply: { success: true, msg: "verified the address of alice" },
   },
-  async handler({ app, commit, db, emit, notes }, { verify_token }) {
+  async handler({ app, commit, db, notes }, { verify_token }) {
     const digest = digestOfOneTimeToken(verify_token);
     const holder = await findHolder(db, "email_verification", digest);
     if (holder === undefined) throw new AppError("INVALID_TOKEN", "no such verification token");
-    const { username, email } = holder;
+    const { username } = holder;
     notes.user = username;
-    return commit(async (trx) => {
-      await lockUser(trx, username);
-      if (!(await useOneTimeToken(trx, "email_verification", digest)))
+    return commit(async (writer) => {
+      const outcome = await verifyAddress(writer, holder, digest, app.verification_activates);
+      if (outcome === "used meanwhile")
         throw new AppError("INVALID_TOKEN", "the verification token was used meanwhile");
-      const outcome = await verifyRow(trx, holder, app.verification_activates);
       if (outcome === "changed meanwhile")
         throw new AppError("INVALID_TOKEN", "the address changed meanwhile");
-      const data = { email, ...(outcome === "activated" ? { activated: true } : {}) };
-      await emit(trx, { type: "user.verified", username, data });
       return { success: true as const, msg: `verified the address of ${username}` };
     });
   },

@@ -1,7 +1,7 @@
-import { foldName } from "../names.ts";
-import type { AuthType } from "../tables.ts";
-import type { Known, KnownAccount } from "./import-known.ts";
-import type { UserChanges } from "./users.ts";
+import { foldName } from "../db/names.ts";
+import type { Known, KnownAccount } from "../db/queries/import-known.ts";
+import type { AuthType } from "../db/tables.ts";
+import type { AccountChanges } from "./change.ts";
 
 /** A user as another system describes it. An account that is there keeps what nothing is said of. */
 export interface ImportedUser {
@@ -56,7 +56,7 @@ export type Plan =
 
 /** What would have to be written so that an account is as is said. */
 export interface Changes {
-  readonly fields: UserChanges;
+  readonly fields: AccountChanges;
   readonly groups: readonly string[];
 }
 

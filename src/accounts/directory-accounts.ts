@@ -1,8 +1,7 @@
-import type { Db } from "../database.ts";
-import { isSameDirectoryName } from "../directory-names.ts";
-import { padded } from "../padded.ts";
-import type { UserRow } from "../tables.ts";
-import { findUser } from "./users.ts";
+import type { Reader } from "../db/database.ts";
+import { isSameDirectoryName } from "../db/directory-names.ts";
+import { findUser, findUsersByExternalId } from "../db/queries/users.ts";
+import type { UserRow } from "../db/tables.ts";
 
 /** A person as a directory knows it. */
 export interface DirectoryPerson {
@@ -26,7 +25,7 @@ export function isAnotherPerson(
  * The account of a person who logs in: the one of the name that was asked for, or else the person's own by another of its
  * names. It may be somebody else's, or no account of a directory.
  */
-export async function findAccountOf(db: Db, person: DirectoryPerson): Promise<UserRow | undefined> {
+export async function findAccountOf(db: Reader, person: DirectoryPerson): Promise<UserRow | undefined> {
   const named = await findUser(db, person.name);
   const isCertain = named !== undefined && (named.auth_type !== "LDAP" || named.external_id !== null);
   if (isCertain) return named;
@@ -34,26 +33,20 @@ export async function findAccountOf(db: Db, person: DirectoryPerson): Promise<Us
 }
 
 /** A free name for a new account; undefined where other accounts have all of them. */
-export async function findFreeName(db: Db, names: readonly string[]): Promise<string | undefined> {
+export async function findFreeName(db: Reader, names: readonly string[]): Promise<string | undefined> {
   for (const name of names) if ((await findUser(db, name)) === undefined) return name;
   return undefined;
 }
 
 /** A person who got a new name is not looked for: only accounts of its present names are. */
-async function findById(db: Db, { names, ids }: DirectoryPerson): Promise<UserRow | undefined> {
+async function findById(db: Reader, { names, ids }: DirectoryPerson): Promise<UserRow | undefined> {
   if (ids.length === 0) return undefined;
-  const rows = await db
-    .selectFrom("user")
-    .selectAll()
-    .where("external_id", "in", padded(ids))
-    .where("auth_type", "=", "LDAP")
-    .orderBy("created_at")
-    .execute();
+  const rows = await findUsersByExternalId(db, ids);
   return rows.find(({ username }) => names.some((name) => isSameDirectoryName(name, username)));
 }
 
 /** An account from before ids were stored, or where none can be compared. */
-async function findByOtherName(db: Db, person: DirectoryPerson): Promise<UserRow | undefined> {
+async function findByOtherName(db: Reader, person: DirectoryPerson): Promise<UserRow | undefined> {
   for (const name of person.names) {
     const row = await findUser(db, name);
     const canBeOwn = row?.external_id === null || person.ids.length === 0;

@@ -1,8 +1,9 @@
-import { type Db, dialectOf, type Trx } from "../database.ts";
-import { foldDirectoryName, isSameDirectoryName } from "../directory-names.ts";
-import { toSqlTime } from "../time.ts";
-import { recordEvent } from "./events.ts";
-import { createGroup, ensureMember, listGroups, listGroupsOf } from "./groups.ts";
+import type { Reader } from "../db/database.ts";
+import { foldDirectoryName, isSameDirectoryName } from "../db/directory-names.ts";
+import { deleteMemberships, ensureMember, listGroups, listGroupsOf } from "../db/queries/groups.ts";
+import { memberAdded, memberRemoved } from "./happenings.ts";
+import { createGroup } from "./membership.ts";
+import { record, type Writer } from "./writer.ts";
 
 /** How the groups of a directory become groups here. */
 export interface GroupRules {
@@ -29,7 +30,7 @@ export interface GroupPlan {
 
 /** The plan for a user, by the stored name; without a name for one who has no account yet. */
 export async function planGroups(
-  db: Db,
+  db: Reader,
   username: string | undefined,
   wanted: readonly string[],
   { mode, adminGroup, adminFromDirectory, accepts }: GroupRules,
@@ -60,7 +61,7 @@ export async function planGroups(
  * whose name differs in case only. Undefined where there is none.
  */
 async function findGroupsFor(
-  db: Db,
+  db: Reader,
   wanted: readonly string[],
   current: readonly string[],
   adminGroup: string,
@@ -82,18 +83,9 @@ async function findGroupsFor(
   return new Map(wanted.map((name) => [name, groupFor(name)]));
 }
 
-/** Lets one transaction at a time create groups for a directory, so that no two create names that differ in case only. */
-export async function lockGroupCreation(trx: Trx): Promise<void> {
-  if (dialectOf(trx) !== "mysql") return; // a transaction on SQLite has the file to itself
-  const lock = { name: "directory-groups", held_until: toSqlTime(new Date(0)) };
-  await trx.insertInto("lease").values(lock).onDuplicateKeyUpdate(lock).execute();
-}
-
 /** Creates the groups that are missing. */
-export async function createGroups(trx: Trx, names: readonly string[]): Promise<void> {
-  for (const groupname of names)
-    if ((await createGroup(trx, groupname)) === "created")
-      await recordEvent(trx, { type: "group.created", username: null, actor: null, data: { groupname } });
+export async function createGroups(writer: Writer, names: readonly string[]): Promise<void> {
+  for (const name of names) await createGroup(writer, name);
 }
 
 /**
@@ -101,34 +93,24 @@ export async function createGroups(trx: Trx, names: readonly string[]): Promise<
  * the user, as everywhere: two transactions that lock in different orders would wait for each other.
  */
 export async function joinGroups(
-  trx: Trx,
+  writer: Writer,
   username: string,
   joins: readonly string[],
   takeUser: () => Promise<void>,
 ): Promise<void> {
-  await createGroups(trx, joins);
+  await createGroups(writer, joins);
   await takeUser();
-  for (const name of joins) await ensureMember(trx, name, username);
-  await recordMemberships(trx, "group.member_added", username, joins);
+  for (const name of joins) await ensureMember(writer.trx, name, username);
+  await record(writer, ...joins.map((name) => memberAdded(username, name)));
 }
 
 /** Takes the user out of groups. */
-export async function leaveGroups(trx: Trx, username: string, leaves: readonly string[]): Promise<void> {
-  if (leaves.length === 0) return;
-  await trx
-    .deleteFrom("usergroup")
-    .where("username", "=", username)
-    .where("groupname", "in", leaves)
-    .execute();
-  await recordMemberships(trx, "group.member_removed", username, leaves);
-}
-
-async function recordMemberships(
-  trx: Trx,
-  type: "group.member_added" | "group.member_removed",
+export async function leaveGroups(
+  writer: Writer,
   username: string,
-  groups: readonly string[],
+  leaves: readonly string[],
 ): Promise<void> {
-  for (const groupname of groups)
-    await recordEvent(trx, { type, username, actor: null, data: { groupname } });
+  if (leaves.length === 0) return;
+  await deleteMemberships(writer.trx, username, leaves);
+  await record(writer, ...leaves.map((name) => memberRemoved(username, name)));
 }

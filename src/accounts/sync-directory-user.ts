@@ -1,10 +1,19 @@
-import { AppError } from "../../errors.ts";
-import type { Database, Db, Trx } from "../database.ts";
-import { isDuplicate } from "../faults.ts";
-import { isSameName } from "../names.ts";
-import type { UserRow } from "../tables.ts";
-import { toSqlTime } from "../time.ts";
-import { inTransaction } from "../transaction.ts";
+import type { Database, Reader } from "../db/database.ts";
+import { isDuplicate } from "../db/faults.ts";
+import { isSameName } from "../db/names.ts";
+import { lockGroupCreation } from "../db/queries/groups.ts";
+import {
+  deleteIdTokenOf,
+  findUser,
+  findUserByEmail,
+  insertUsers,
+  lockUser,
+  updateUser,
+} from "../db/queries/users.ts";
+import type { UserRow } from "../db/tables.ts";
+import { toSqlTime } from "../db/time.ts";
+import { inTransaction } from "../db/transaction.ts";
+import { AppError } from "../errors.ts";
 import { type DirectoryPerson, findAccountOf, findFreeName, isAnotherPerson } from "./directory-accounts.ts";
 import {
   createGroups,
@@ -12,11 +21,11 @@ import {
   type GroupRules,
   joinGroups,
   leaveGroups,
-  lockGroupCreation,
   planGroups,
 } from "./directory-groups.ts";
-import { recordEvent } from "./events.ts";
-import { deleteIdTokenOf, findUser, findUserByEmail, lockUser } from "./users.ts";
+import { userChanged, userCreated } from "./happenings.ts";
+import { endSessionOf } from "./sessions.ts";
+import { record, type Writer } from "./writer.ts";
 
 /** A user as the directory describes it. */
 export interface DirectoryUser extends DirectoryPerson {
@@ -107,10 +116,10 @@ async function syncAccount(
   const changed: UserRow = { ...row, email, external_id };
   const isChanged = email !== row.email || external_id !== row.external_id;
   if (!isChanged && groups.joins.length === 0 && groups.leaves.length === 0) return synced(row, groups);
-  return inTransaction(db, async (trx) => {
-    await joinGroups(trx, username, groups.joins, () => lockSame(trx, row));
-    if (isChanged) await changeAccount(trx, row, changed);
-    await leaveGroups(trx, username, groups.leaves);
+  return write(db, async (writer) => {
+    await joinGroups(writer, username, groups.joins, () => lockSame(writer, row));
+    if (isChanged) await changeAccount(writer, row, changed);
+    await leaveGroups(writer, username, groups.leaves);
     return synced(changed, groups);
   });
 }
@@ -137,17 +146,21 @@ async function createAccount(db: Database, user: DirectoryUser, rules: GroupRule
   };
   const plan: Plan = (on) => planGroups(on, undefined, user.groups, rules);
   const groups = await planWithGroups(db, plan);
-  return inTransaction(db, async (trx) => {
-    await joinGroups(trx, username, groups.joins, async () => {
-      await trx.insertInto("user").values(row).execute();
-      const data = { email, auth_type: row.auth_type, activated: true };
-      await recordEvent(trx, { type: "user.created", username, actor: null, data });
+  return write(db, async (writer) => {
+    await joinGroups(writer, username, groups.joins, async () => {
+      await insertUsers(writer.trx, [row]);
+      await record(writer, userCreated({ ...row, activated: true }));
     });
     return synced(row, groups);
   });
 }
 
-type Plan = (db: Db) => Promise<GroupPlan>;
+/** A transaction that no caller causes: the directory does. */
+function write<T>(db: Database, work: (writer: Writer) => Promise<T>): Promise<T> {
+  return inTransaction(db, (trx) => work({ trx, actor: null }));
+}
+
+type Plan = (db: Reader) => Promise<GroupPlan>;
 
 /**
  * The plan, when the groups that it needs are there. They are created in a short transaction of their own: logins that
@@ -156,16 +169,16 @@ type Plan = (db: Db) => Promise<GroupPlan>;
 async function planWithGroups(db: Database, plan: Plan): Promise<GroupPlan> {
   const groups = await plan(db);
   if (!groups.createsGroup) return groups;
-  return inTransaction(db, async (trx) => {
-    await lockGroupCreation(trx);
-    const latest = await plan(trx);
-    await createGroups(trx, latest.joins);
+  return write(db, async (writer) => {
+    await lockGroupCreation(writer.trx);
+    const latest = await plan(writer.trx);
+    await createGroups(writer, latest.joins);
     return latest;
   });
 }
 
 /** The directory took its time: the name may be another account's by now, or the account another person's. */
-async function lockSame(trx: Trx, row: UserRow): Promise<void> {
+async function lockSame({ trx }: Writer, row: UserRow): Promise<void> {
   const now = await lockUser(trx, row.username);
   const isSame =
     now?.auth_type === row.auth_type &&
@@ -174,26 +187,21 @@ async function lockSame(trx: Trx, row: UserRow): Promise<void> {
   if (!isSame) throw new AccountChanged();
 }
 
-async function changeAccount(trx: Trx, before: UserRow, after: UserRow): Promise<void> {
+async function changeAccount(writer: Writer, before: UserRow, after: UserRow): Promise<void> {
   const { username, email, external_id } = after;
   const hasNewEmail = email !== before.email;
-  await trx
-    .updateTable("user")
-    .set({ external_id, modified_at: toSqlTime(new Date()) })
-    .$if(hasNewEmail, (query) => query.set({ email, email_verified_at: null }))
-    .where("username", "=", username)
-    .execute();
+  const changes = hasNewEmail ? { external_id, email, email_verified_at: null } : { external_id };
+  await updateUser(writer.trx, username, changes);
   // Who began a session before the account had an id may have been somebody else. The login that sets it begins another.
-  if (before.external_id === null && external_id !== null) await deleteIdTokenOf(trx, username);
+  if (before.external_id === null && external_id !== null) await deleteIdTokenOf(writer.trx, username);
   if (!hasNewEmail) return;
   const isOther = before.email !== null && (email === null || !isSameName(before.email, email));
-  const data = { changed: ["email"], email, ...(isOther ? { previous_email: before.email } : {}) };
-  await recordEvent(trx, { type: "user.changed", username, actor: null, data });
+  await record(writer, userChanged(username, { email, previousEmail: isOther ? before.email : undefined }));
 }
 
 /** The directory's address for an account; null while another account has it. */
 async function freeEmail(
-  db: Db,
+  db: Reader,
   user: DirectoryUser,
   { username, email }: Pick<UserRow, "username" | "email">,
 ): Promise<string | null> {
@@ -204,12 +212,10 @@ async function freeEmail(
 }
 
 async function endSessions(db: Database, user: DirectoryUser, { username }: UserRow): Promise<void> {
-  await inTransaction(db, async (trx) => {
-    const row = await lockUser(trx, username);
-    if (row === undefined || !isAnotherPerson(row, user)) return;
-    if (!(await deleteIdTokenOf(trx, username))) return;
-    const data = { reason: "directory", detail: "another-person" };
-    await recordEvent(trx, { type: "session.revoked", username, actor: null, data });
+  await write(db, async (writer) => {
+    const row = await lockUser(writer.trx, username);
+    if (row !== undefined && isAnotherPerson(row, user))
+      await endSessionOf(writer, username, "directory", "another-person");
   });
 }
 

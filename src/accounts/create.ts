@@ -1,0 +1,17 @@
+import { createUser, type NewUser } from "../db/queries/users.ts";
+import { userCreated } from "./happenings.ts";
+import { type MessageRules, requestVerification } from "./verification.ts";
+import { record, type Writer } from "./writer.ts";
+
+/** Creates an account. With `rules`, a local user is sent a message that verifies the address. */
+export async function createAccount(
+  writer: Writer,
+  user: NewUser,
+  rules?: MessageRules,
+): Promise<"created" | "username taken" | "email taken"> {
+  const outcome = await createUser(writer.trx, user);
+  if (outcome !== "created") return outcome;
+  await record(writer, userCreated(user));
+  if (rules !== undefined && user.auth_type === "LOCAL") await requestVerification(writer, user, rules);
+  return outcome;
+}

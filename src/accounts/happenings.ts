@@ -1,0 +1,89 @@
+import type { UserRow } from "../db/tables.ts";
+import type { Happening } from "./writer.ts";
+
+type NewAccount = Pick<UserRow, "username" | "email" | "auth_type"> & { readonly activated: boolean };
+
+/** `user.created`. */
+export function userCreated({ username, email, auth_type, activated }: NewAccount): Happening {
+  return { type: "user.created", username, data: { email, auth_type, activated } };
+}
+
+/** What changed of an account; what is undefined did not. */
+export interface AccountChange {
+  readonly email?: string | null | undefined;
+  readonly activated?: boolean | undefined;
+  readonly isPassword?: boolean;
+  /** Whether the user proved with a token that was sent to be allowed to. */
+  readonly isReset?: boolean;
+  /** The address before, where the new one is another one. */
+  readonly previousEmail?: string | null | undefined;
+}
+
+/** `user.changed`, with the new values of what is no secret. */
+export function userChanged(
+  username: string,
+  { email, activated, isPassword = false, isReset = false, previousEmail }: AccountChange,
+): Happening {
+  const values = {
+    ...(email === undefined ? {} : { email }),
+    ...(activated === undefined ? {} : { activated }),
+  };
+  const data = {
+    changed: [...Object.keys(values), ...(isPassword ? ["password"] : [])],
+    ...values,
+    ...(isReset ? { reset: true } : {}),
+    ...(previousEmail == null ? {} : { previous_email: previousEmail }),
+  };
+  return { type: "user.changed", username, data };
+}
+
+/** `user.deleted`. */
+export function userDeleted(username: string): Happening {
+  return { type: "user.deleted", username, data: {} };
+}
+
+/** `user.verified`. */
+export function userVerified(username: string, email: string, isActivated: boolean): Happening {
+  return {
+    type: "user.verified",
+    username,
+    data: { email, ...(isActivated ? { activated: true } : {}) },
+  };
+}
+
+/** `user.unlocked`; without a name where nobody has it. */
+export function userUnlocked(username: string | null): Happening {
+  return { type: "user.unlocked", username, data: {} };
+}
+
+/** Why a session ended before its time. */
+export type RevocationReason = "logout" | "revoked" | "password" | "activated" | "directory";
+
+/** `session.revoked`. */
+export function sessionRevoked(username: string, reason: RevocationReason, detail?: string): Happening {
+  return {
+    type: "session.revoked",
+    username,
+    data: { reason, ...(detail === undefined ? {} : { detail }) },
+  };
+}
+
+/** `group.created`. */
+export function groupCreated(groupname: string): Happening {
+  return { type: "group.created", username: null, data: { groupname } };
+}
+
+/** `group.deleted`. */
+export function groupDeleted(groupname: string): Happening {
+  return { type: "group.deleted", username: null, data: { groupname } };
+}
+
+/** `group.member_added`. */
+export function memberAdded(username: string, groupname: string): Happening {
+  return { type: "group.member_added", username, data: { groupname } };
+}
+
+/** `group.member_removed`. */
+export function memberRemoved(username: string, groupname: string): Happening {
+  return { type: "group.member_removed", username, data: { groupname } };
+}
