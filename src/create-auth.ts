@@ -141,9 +141,9 @@ function readConfig(config: AuthOptions["config"]): Config {
   return parseConfig(config, { keys: true, env: {}, folder: process.cwd() });
 }
 
-function workflowsOf({ dispatcher }: Engine): <P extends Procedure>(procedure: P) => Workflow<P> {
+function workflowsOf({ pipeline }: Engine): <P extends Procedure>(procedure: P) => Workflow<P> {
   return <P extends Procedure>(procedure: P) =>
     async (request: RequestOf<P>) =>
-      // Dispatch has parsed it with this procedure's output schema.
-      (await dispatcher.call(procedure.name, request)) as ReplyOf<P>;
+      // The pipeline has parsed it with this procedure's output schema.
+      (await pipeline.call(procedure.name, request)) as ReplyOf<P>;
 }

@@ -17,8 +17,8 @@ import { createRelay, type Relay } from "./events/relay.ts";
 import type { Log } from "./observability/log.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
-import { createDispatcher, type Dispatcher } from "./rpc/dispatch.ts";
 import { createInbox } from "./rpc/inbox.ts";
+import { createPipeline, type Pipeline } from "./rpc/pipeline.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { startUpkeep } from "./rpc/upkeep.ts";
 import type { Fingerprints } from "./tokens/fingerprint.ts";
@@ -29,7 +29,7 @@ import { MAX_TOKEN_LENGTH } from "./wire/token-length.ts";
 /** Everything that answers requests, without a way for them to come in. */
 export interface Engine {
   readonly registry: Registry;
-  readonly dispatcher: Dispatcher;
+  readonly pipeline: Pipeline;
   /** The login sources outside of this process. */
   readonly remotes: readonly Remote[];
   /** Rejects when the database cannot be used. */
@@ -97,7 +97,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     remotes: sources.remotes,
     ping: () => ping(db),
     assertWritable: () => assertWritable(db, config.db),
-    dispatcher: createDispatcher(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
+    pipeline: createPipeline(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     usableSchema: () => usableSchema(db, config.db),
     startUpkeep() {
       upkeep = startUpkeep(db, config, log);

@@ -47,7 +47,7 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
       profile: config.amqp.queues,
       prefetch: config.amqp.prefetch_by_queue?.[name] ?? prefetchOf(procedure, config),
       heartbeat: config.amqp.heartbeat,
-      handle: (incoming, notes) => engine.dispatcher.handle(name, incoming, notes),
+      handle: (incoming, notes) => engine.pipeline.handle(name, incoming, notes),
       replies,
       faults,
       metrics,

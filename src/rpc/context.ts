@@ -9,6 +9,7 @@ import type { Throttle } from "../auth/throttle.ts";
 import type { AppConfig } from "../config/schema.ts";
 import type { Database, Reader } from "../db/database.ts";
 import type { Lookups } from "../db/lookups.ts";
+import type { AccountRow } from "../db/queries/accounts.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
@@ -55,10 +56,12 @@ export interface Authenticated extends Caller {
 
 /** What a handler gets beside its input: the services, and who calls, as far as the procedure's access says. */
 export interface Context<A extends Access = Access> extends Omit<Services, "db"> {
-  /** For reading: changes go through `commit` and what \`accounts\` offers. */
+  /** For reading: changes go through `commit` and what `accounts` offers. */
   readonly db: Reader;
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
+  /** The account that `username` names, where the access is self or optional with a token; undefined where there is none. */
+  readonly account: AccountOf<A>;
   readonly stillWanted: StillWanted;
   readonly notes: RequestNotes;
   /** Runs changes that must happen once in a transaction, together with the record of the reply. */
@@ -76,3 +79,5 @@ type SessionOf<A extends Access> = A extends "id_token"
   : A extends "any_id_token"
     ? NamedSession
     : undefined;
+
+type AccountOf<A extends Access> = A extends "self" | "optional" ? AccountRow | undefined : undefined;

@@ -2,7 +2,7 @@ import type { QueueName } from "../config/queues.ts";
 import { foldName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
 import type { Incoming } from "./envelope.ts";
-import type { Fingerprints } from "../tokens/fingerprint.ts";
+import type { Message } from "./message.ts";
 
 /** What tells one request from all others, without telling what is in it. */
 export interface RequestIdentity {
@@ -29,19 +29,12 @@ export function idempotencyKeyOf({ idempotencyKey: key }: Incoming): string | un
   throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: "x-idempotency-key", msg }] });
 }
 
-/** The digest of a message as it was delivered: equal for each delivery of it. */
-export function messageKeyOf(fingerprints: Fingerprints, queue: string, incoming: Incoming): Buffer {
-  return fingerprints.of("message", queue, incoming.userId, ...incoming.properties, incoming.body);
-}
-
 /**
  * The identity of a request from a caller (empty for one without a token). By its key it is the same request whatever
  * token proves the caller this time; without a key the message itself, with all its properties, is what is recognised.
  */
 export function identityOf(
-  fingerprints: Fingerprints,
-  queue: QueueName,
-  incoming: Incoming,
+  { queue, incoming, fingerprints, key: messageKey }: Message,
   caller: string,
   input: Readonly<Record<string, unknown>>,
 ): RequestIdentity {
@@ -49,15 +42,20 @@ export function identityOf(
   const { redelivered, receivedAt, userId } = incoming;
   const common = { redelivered, receivedAt, queue, caller: caller === "" ? userId : caller };
   if (key === undefined) {
-    const requestKey = messageKeyOf(fingerprints, queue, incoming);
-    return { ...common, requestKey, messageKey: null, bodyHash: requestKey, mayRepeat: redelivered };
+    return {
+      ...common,
+      requestKey: messageKey,
+      messageKey: null,
+      bodyHash: messageKey,
+      mayRepeat: redelivered,
+    };
   }
   // Names are compared without regard to case, and a token may spell one as it was at the time.
   const from = caller === "" ? ["anyone", userId] : ["user", foldName(caller)];
   return {
     ...common,
     requestKey: fingerprints.of("request", queue, ...from, key),
-    messageKey: messageKeyOf(fingerprints, queue, incoming),
+    messageKey,
     bodyHash: fingerprints.of("body", JSON.stringify(input)),
     mayRepeat: true,
   };

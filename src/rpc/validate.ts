@@ -1,5 +1,8 @@
 import type { z } from "zod";
 import { AppError, type FieldFault } from "../errors.ts";
+import type { RequestNotes } from "../observability/request-line.ts";
+import type { Services } from "./context.ts";
+import { patternRejects } from "./pattern-rejects.ts";
 import { type Procedure, tokenField } from "./procedure.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,9 +16,14 @@ export interface Valid {
 
 /**
  * Validates a request; `null` counts as absent for every field. Throws INVALID_INPUT with all violations together, or
- * INVALID_TOKEN where there is only one: the token from a message is missing.
+ * INVALID_TOKEN where there is only one: the token from a message is missing. Notes which patterns reject a field.
  */
-export function validate(procedure: Procedure, schema: z.ZodObject, request: Fields): Valid {
+export function validate(
+  procedure: Procedure,
+  schema: z.ZodObject,
+  request: Fields,
+  { services, notes }: { services: Pick<Services, "app" | "showsNames">; notes: RequestNotes },
+): Valid {
   const given = withoutNulls(request);
   const { data: input = {}, error } = schema.safeParse(given);
   const faults = error === undefined ? [] : error.issues.map((issue) => toFault(issue, given));
@@ -25,7 +33,10 @@ export function validate(procedure: Procedure, schema: z.ZodObject, request: Fie
     faults.push({ path: field, msg: "must be a string" });
   const unproven = faults.find(({ path, msg }) => SENT_TOKENS.has(path) && msg === MISSING);
   const fields = faults.filter((fault) => fault !== unproven);
-  if (fields.length > 0) throw new AppError("INVALID_INPUT", undefined, { fields });
+  if (fields.length > 0) {
+    notes.reason = patternRejects(fields, request, services);
+    throw new AppError("INVALID_INPUT", undefined, { fields });
+  }
   if (unproven !== undefined) throw missingToken(unproven.path);
   return { input, token: typeof token === "string" ? token : undefined };
 }

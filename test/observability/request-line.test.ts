@@ -192,8 +192,8 @@ test("a request that comes without a broker has a line, too, without what only a
   const logger = createLogTo({ write: (line) => void log.push(line) }, "info");
   const engine = await openEngine(worker.config, logger, createMetrics());
   await worker.addUser("Alice", "correct horse");
-  await engine.dispatcher.call("login", { username: "alice", password: "correct horse" });
-  await assert.rejects(engine.dispatcher.call("token", { id_token: "none" }));
+  await engine.pipeline.call("login", { username: "alice", password: "correct horse" });
+  await assert.rejects(engine.pipeline.call("token", { id_token: "none" }));
   await engine.close();
   const lines = log.map((line) => told(JSON.parse(line) as LogLine));
   assert.deepEqual(lines, [

@@ -71,7 +71,7 @@ async function install(kind: DatabaseKind): Promise<Installation> {
   const db = openDatabase(config.db);
   const call = async (queue: QueueName, request: object): Promise<Reply> => {
     try {
-      return { resp_code: 200, resp_data: { ...(await engine.dispatcher.call(queue, request)) } };
+      return { resp_code: 200, resp_data: { ...(await engine.pipeline.call(queue, request)) } };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       const { resp_code, resp_data } = failureEnvelope(error);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AppError } from "../../src/errors.ts";
+import { emptyNotes } from "../../src/observability/request-line.ts";
 import { login } from "../../src/procedures/session/login.ts";
 import { registerUser as register } from "../../src/procedures/user/register.ts";
-import { patternRejects } from "../../src/rpc/pattern-rejects.ts";
 import { validate } from "../../src/rpc/validate.ts";
 import { parse } from "../config/faults-of.ts";
 
@@ -16,11 +16,12 @@ function reasonOf(
   request: Readonly<Record<string, unknown>>,
   showsNames: boolean,
 ): string | undefined {
+  const notes = emptyNotes();
   try {
-    validate(procedure, procedure.input(app), request);
+    validate(procedure, procedure.input(app), request, { services: { app, showsNames }, notes });
   } catch (error) {
     assert.ok(error instanceof AppError && error.code === "INVALID_INPUT");
-    const reason = patternRejects(error.fields ?? [], request, { app, showsNames });
+    const { reason } = notes;
     assert.doesNotMatch(String(reason), /sesame/, "no password");
     return reason;
   }

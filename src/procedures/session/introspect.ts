@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { resumeSession } from "../../auth/session.ts";
 import type { Context } from "../../rpc/context.ts";
+import { isOlderThan } from "../../rpc/account.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { VerifiedToken } from "../../tokens/validator.ts";
 import { ip } from "../fields.ts";
-import { isOlderThan } from "../user/target.ts";
 
 const seconds = z.number().describe("seconds since 1970");
 

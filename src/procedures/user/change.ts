@@ -3,7 +3,7 @@ import { changeAccount } from "../../accounts/change.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { email, hidesUsername, newPassword, revealsUsername, together, username } from "../fields.ts";
-import { getTargetRow } from "./target.ts";
+import { existing } from "./target.ts";
 
 const FAILURES = {
   "no such user": "USER_NOT_FOUND",
@@ -41,11 +41,11 @@ export const changeUser = defineProcedure({
     request: { username: "alice", email: "alice@example.org" },
     reply: { success: true, msg: "changed user alice" },
   },
-  async handler(context, { username: target, password, email: address, activated }) {
+  async handler(context, { password, email: address, activated }) {
     const { app, caller, commit, fingerprints, passwords, stillWanted } = context;
     if (activated !== undefined && !caller.isAdmin)
       throw new AppError("FORBIDDEN", "only an admin sets activated");
-    const user = await getTargetRow(context, target);
+    const user = existing(context.account);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
     const password_hash = password === undefined ? undefined : await passwords.hash(password, stillWanted);

@@ -3,7 +3,7 @@ import { deleteAccount } from "../../accounts/delete.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { username } from "../fields.ts";
-import { getTargetRow } from "./target.ts";
+import { existing } from "./target.ts";
 
 export const deleteUser = defineProcedure({
   name: "user_delete",
@@ -14,8 +14,8 @@ export const deleteUser = defineProcedure({
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ success: z.literal(true), msg: z.string() }),
   example: { request: { username: "alice" }, reply: { success: true, msg: "deleted user alice" } },
-  async handler(context, input) {
-    const user = await getTargetRow(context, input.username);
+  async handler(context) {
+    const user = existing(context.account);
     return context.commit(async (writer) => {
       const outcome = await deleteAccount(writer, user, context.app.admin_group);
       if (outcome !== "deleted")

@@ -1,7 +1,8 @@
-import type { Origin, Throttle } from "../auth/throttle.ts";
+import type { Throttle } from "../auth/throttle.ts";
 import type { Outcome } from "../auth/throttle/policy.ts";
 import { AppError, type ErrorCode } from "../errors.ts";
-import type { Deadline } from "./deadline.ts";
+import { addressIn } from "./authorize.ts";
+import type { Underway } from "./underway.ts";
 
 /**
  * What a failure says of the password that was tried. A conflict of keys says that it is not the one that the key was used
@@ -14,18 +15,16 @@ const OUTCOMES: Partial<Record<ErrorCode, Outcome>> = {
   TOKEN_TOO_LARGE: "succeeded",
 };
 
-interface Guess {
-  readonly account: string;
-  readonly origin: Origin;
-  readonly deadline: Deadline;
-}
-
-/** The result of `work`, which tries an account's password, and counted; throws TOO_MANY_ATTEMPTS where it must wait. */
-export async function throttled<T>(
+/** The result of `work`, counted where it tries an account's password; throws TOO_MANY_ATTEMPTS where that must wait. */
+export async function rateLimited<T>(
   throttle: Throttle,
-  { account, origin, deadline }: Guess,
+  { procedure, message, deadline }: Underway,
+  input: Readonly<Record<string, unknown>>,
   work: () => Promise<T>,
 ): Promise<T> {
+  const account = procedure.guesses?.(input);
+  if (account === undefined) return work();
+  const origin = { userId: message?.incoming.userId ?? "", ip: addressIn(input) };
   const attempt = await throttle.admit(account, origin, deadline.left);
   let result: T;
   try {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { createLane, type Lane, type StillWanted } from "../auth/lane.ts";
+import { createLane, type Lane } from "../auth/lane.ts";
 import type { QueueName } from "../config/queues.ts";
-import type { Database } from "../db/database.ts";
+import type { Trx } from "../db/database.ts";
 import {
   forgetAttempts,
   noteAttempt,
@@ -12,14 +12,13 @@ import {
 import { repeated } from "../db/transaction.ts";
 import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
-import type { Metrics } from "../observability/metrics.ts";
-import type { RequestNotes } from "../observability/request-line.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Services } from "./context.ts";
 import type { Envelope, Incoming } from "./envelope.ts";
-import type { Fingerprints } from "../tokens/fingerprint.ts";
 import { createGate } from "./gate.ts";
-import { messageKeyOf } from "./identity.ts";
-import type { Inbox } from "./inbox.ts";
+import type { Message } from "./message.ts";
+import { recalled } from "./recall.ts";
+import type { Underway } from "./underway.ts";
 
 /** A request that ends the process is tried so many times over all replicas. */
 const MAX_ATTEMPTS = 3;
@@ -30,29 +29,15 @@ const SUSPECTS = 4;
 /** So long the last attempt at a request waits for others, and keeps them waiting, in milliseconds. */
 const ALONE = 3000;
 
-interface AttemptsParts {
-  readonly db: Database;
-  readonly fingerprints: Fingerprints;
-  readonly inbox: Inbox;
-  /** Makes the answer of what was remembered. */
-  readonly recall: (queue: QueueName, answer: Envelope, notes: RequestNotes) => Promise<Envelope>;
-  readonly metrics: Metrics;
-  readonly log: Log;
+/** Keeps a message that crashes the process from crashing every replica for ever. */
+export interface PoisonGuard {
+  /** The result of `work`; throws INTERNAL, without running it, when three attempts at the message crashed a process. */
+  guard(underway: Underway, work: () => Promise<Envelope>): Promise<Envelope>;
 }
 
-/** Keeps a request that ends the process from ending every one of them for ever. */
-export interface Attempts {
-  /** The result of `work`; throws INTERNAL, without running it, when three attempts at this message ended a process. */
-  run(
-    queue: QueueName,
-    incoming: Incoming,
-    underway: {
-      readonly stillWanted: StillWanted;
-      readonly deadline: Deadline;
-      readonly notes: RequestNotes;
-    },
-    work: () => Promise<Envelope>,
-  ): Promise<Envelope>;
+/** Clears the attempts at a message in the transaction of its effect. */
+export function forgetAttemptsAt(trx: Trx, { key }: Message): Promise<void> {
+  return forgetAttempts(trx, key);
 }
 
 /**
@@ -61,7 +46,8 @@ export interface Attempts {
  * All that was under way when a process ended is delivered again, and the harmless must not be parked with the one that
  * did it: so few second attempts are made at once, and the last one has the process to itself.
  */
-export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }: AttemptsParts): Attempts {
+export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
+  const { db, fingerprints, inbox, metrics } = services;
   const gate = createGate(ALONE);
   const lanes = new Map<QueueName, Lane>();
   const laneOf = (queue: QueueName): Lane => {
@@ -101,14 +87,14 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     }
   };
   const park = async (
-    queue: QueueName,
     { messageKey, bodyHash, caller }: Suspect,
     isKnown: boolean,
-    notes: RequestNotes,
+    { procedure, notes }: Underway,
   ): Promise<Envelope> => {
+    const { name: queue } = procedure;
     // It may have been done in an earlier attempt, and no later one came so far as to look for that.
     const answer = await inbox.findByMessage(queue, messageKey);
-    if (answer !== undefined) return recall(queue, answer, notes);
+    if (answer !== undefined) return recalled(services, procedure, answer, notes);
     const reference = randomUUID();
     if (!isKnown) {
       await repeated(() => parkRequest(db, messageKey));
@@ -122,9 +108,12 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
     throw new AppError("INTERNAL", "parked", { reference });
   };
   return {
-    async run(queue, incoming, { stillWanted, deadline, notes }, work) {
+    async guard(request, work) {
+      const { message, stillWanted, deadline } = request;
+      if (message === undefined) return work();
+      const { queue, incoming } = message;
       if (!incoming.redelivered) return gate.beside(work);
-      const messageKey = messageKeyOf(fingerprints, queue, incoming);
+      const { key: messageKey } = message;
       const { userId, appId } = incoming;
       const suspect = {
         messageKey,
@@ -136,7 +125,7 @@ export function createAttempts({ db, fingerprints, inbox, recall, metrics, log }
       const noted = await readAttempts(db, messageKey);
       const { isParked } = noted;
       const attempts = underway.has(nameOf(messageKey)) ? 0 : noted.attempts;
-      if (attempts >= MAX_ATTEMPTS) return park(queue, suspect, isParked, notes);
+      if (attempts >= MAX_ATTEMPTS) return park(suspect, isParked, request);
       const number = Math.max(2, attempts + 1);
       if (number < MAX_ATTEMPTS)
         return laneOf(queue).run(stillWanted, () =>

@@ -8,13 +8,15 @@ import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { listParked } from "../../src/db/queries/attempts.ts";
 import { recordAnswer } from "../../src/db/queries/inbox.ts";
-import { createLogTo } from "../../src/observability/log.ts";
+import { createLogTo, type Log } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { emptyNotes } from "../../src/observability/request-line.ts";
-import { createAttempts } from "../../src/rpc/attempts.ts";
-import { messageKeyOf } from "../../src/rpc/identity.ts";
+import { getUser } from "../../src/procedures/user/get.ts";
+import type { Services } from "../../src/rpc/context.ts";
 import type { Envelope, Incoming } from "../../src/rpc/envelope.ts";
 import { createInbox } from "../../src/rpc/inbox.ts";
+import { Message } from "../../src/rpc/message.ts";
+import { createPoisonGuard } from "../../src/rpc/poison-messages.ts";
 import { createFingerprints } from "../../src/tokens/fingerprint.ts";
 import { createDatabase, dropDatabase, scratchFolder } from "../support/env.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
@@ -27,6 +29,17 @@ const patience = {
   deadline: { isOver: false, left: 9000, beginCommit: () => undefined, endCommit: () => undefined },
   notes: emptyNotes(),
 };
+/** A replica with the services that the guard uses; `run` handles a message of user_get. */
+function createReplica(services: Services, log: Log) {
+  const poison = createPoisonGuard(services, log);
+  return {
+    run(incoming: Incoming, work: () => Promise<Envelope>): Promise<Envelope> {
+      const message = new Message("user_get", incoming, fingerprints);
+      return poison.guard({ procedure: getUser, message, ...patience }, work);
+    },
+  };
+}
+
 const notesIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
 
 const DONE: Envelope = { resp_code: 200, resp_data: {} };
@@ -64,26 +77,16 @@ for (const database of DATABASES) {
         lines,
         /** A replica; what it has begun and not ended when it is dropped is what a crash leaves. */
         replica: () =>
-          createAttempts({
-            db,
-            fingerprints,
-            inbox: createInbox(db, metrics),
-            recall: async (_, answer) => answer,
-            metrics,
-            log,
-          }),
+          createReplica({ db, fingerprints, inbox: createInbox(db, metrics), metrics } as Services, log),
         async [Symbol.asyncDispose]() {
           await db.destroy();
           if (server !== undefined) await dropDatabase(server.database);
         },
       };
     };
-    const crash = (
-      replica: { run: ReturnType<typeof createAttempts>["run"] },
-      incoming: Incoming,
-    ): Promise<void> =>
+    const crash = (replica: ReturnType<typeof createReplica>, incoming: Incoming): Promise<void> =>
       new Promise((resolve) => {
-        void replica.run("user_get", incoming, patience, () => {
+        void replica.run(incoming, () => {
           resolve();
           return new Promise<never>(() => undefined);
         });
@@ -95,7 +98,7 @@ for (const database of DATABASES) {
       await crash(house.replica(), message("poison"));
       await crash(house.replica(), message("poison"));
       for (let round = 0; round < 2; round++) {
-        const fourth = house.replica().run("user_get", message("poison"), patience, async () => DONE);
+        const fourth = house.replica().run(message("poison"), async () => DONE);
         await assert.rejects(fourth, (error: { code?: string; reference?: string }) => {
           assert.equal(error.code, "INTERNAL");
           assert.ok(house.lines.some((line) => line.includes(error.reference ?? "none")));
@@ -112,7 +115,7 @@ for (const database of DATABASES) {
     test("a message that was done is never parked, whether its request has a key of its own or not", async () => {
       await using house = await open();
       const incoming = message("done, and then its workers ended");
-      const messageKey = messageKeyOf(fingerprints, "user_get", incoming);
+      const { key: messageKey } = new Message("user_get", incoming, fingerprints);
       for (const [requestKey, own] of [
         [Buffer.alloc(32, 1), messageKey],
         [messageKey, null],
@@ -126,7 +129,7 @@ for (const database of DATABASES) {
         };
         await recordAnswer(house.db, { ...answer, requestKey, messageKey: own, respData: '{"msg":"done"}' });
         for (let death = 0; death < 2; death++) await crash(house.replica(), incoming);
-        const last = await house.replica().run("user_get", incoming, patience, async () => DONE);
+        const last = await house.replica().run(incoming, async () => DONE);
         assert.deepEqual(last, { resp_code: 200, resp_data: { msg: "done" } });
         await house.db.deleteFrom("rpc_attempt").execute();
         await house.db.deleteFrom("rpc_inbox").execute();
@@ -146,15 +149,15 @@ for (const database of DATABASES) {
       const third = house.replica();
       await crash(third, message("poison"));
       let begun = false;
-      void third.run("user_get", message("harmless"), patience, async () => {
+      void third.run(message("harmless"), async () => {
         begun = true;
         return DONE;
       });
       await sleep(100);
       assert.equal(begun, false);
       const fourth = house.replica();
-      await assert.rejects(fourth.run("user_get", message("poison"), patience, async () => DONE));
-      const answer = fourth.run("user_get", message("harmless"), patience, async () => DONE);
+      await assert.rejects(fourth.run(message("poison"), async () => DONE));
+      const answer = fourth.run(message("harmless"), async () => DONE);
       assert.equal(await answer, DONE);
     });
 
@@ -171,12 +174,12 @@ for (const database of DATABASES) {
       await using house = await open();
       const replica = house.replica();
       for (let round = 0; round < 6; round++) {
-        const failing = replica.run("user_get", message("unlucky"), patience, () =>
+        const failing = replica.run(message("unlucky"), () =>
           Promise.reject(new Error("the database is away")),
         );
         await assert.rejects(failing, /the database is away/);
       }
-      const answer = replica.run("user_get", message("unlucky"), patience, async () => DONE);
+      const answer = replica.run(message("unlucky"), async () => DONE);
       assert.equal(await answer, DONE);
       await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
     });
@@ -201,7 +204,7 @@ for (const database of DATABASES) {
     test("a first delivery costs the database nothing", async () => {
       await using house = await open();
       await house.db.destroy();
-      const answer = house.replica().run("user_get", message("new", false), patience, async () => DONE);
+      const answer = house.replica().run(message("new", false), async () => DONE);
       assert.equal(await answer, DONE);
     });
   });

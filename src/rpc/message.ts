@@ -1,0 +1,23 @@
+import type { QueueName } from "../config/queues.ts";
+import type { Fingerprints } from "../tokens/fingerprint.ts";
+import type { Incoming } from "./envelope.ts";
+
+/** A request as a message of a queue. */
+export class Message {
+  readonly queue: QueueName;
+  readonly incoming: Incoming;
+  readonly fingerprints: Fingerprints;
+  #key: Buffer | undefined;
+
+  constructor(queue: QueueName, incoming: Incoming, fingerprints: Fingerprints) {
+    this.queue = queue;
+    this.incoming = incoming;
+    this.fingerprints = fingerprints;
+  }
+
+  /** The digest of the message as it was delivered, equal for each delivery of it; made once, where it is needed. */
+  get key(): Buffer {
+    const { userId, properties, body } = this.incoming;
+    return (this.#key ??= this.fingerprints.of("message", this.queue, userId, ...properties, body));
+  }
+}

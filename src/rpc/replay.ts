@@ -1,0 +1,59 @@
+import { AppError } from "../errors.ts";
+import type { Services } from "./context.ts";
+import { type Envelope, failureEnvelope } from "./envelope.ts";
+import { identityOf, type RequestIdentity } from "./identity.ts";
+import { AlreadyAnswered } from "./inbox.ts";
+import { recalled } from "./recall.ts";
+import { type Authorized, callerOf } from "./run.ts";
+import type { Underway } from "./underway.ts";
+
+/**
+ * The reply that a request has had, where its procedure remembers replies; or that of `work`, which is recorded. `work`
+ * gets what to record it by.
+ */
+export async function replayed(
+  services: Services,
+  underway: Underway,
+  authorized: Authorized,
+  work: (about: RequestIdentity | undefined) => Promise<Envelope>,
+): Promise<Envelope> {
+  const { procedure, message, deadline, notes } = underway;
+  if (procedure.remembersAnswer !== true || message === undefined) return work(undefined);
+  const { inbox } = services;
+  const about = identityOf(message, callerOf(authorized), authorized.input);
+  const recall = (reply: Envelope): Promise<Envelope> => recalled(services, procedure, reply, notes);
+  if (about.mayRepeat) {
+    const reply = await inbox.find(about).catch(async (error: unknown) => {
+      if (error instanceof AppError && error.code === "IDEMPOTENCY_CONFLICT")
+        await payForHash(services, underway);
+      throw error;
+    });
+    if (reply !== undefined) return recall(reply);
+  }
+  try {
+    return await work(about);
+  } catch (error) {
+    if (error instanceof AlreadyAnswered) {
+      const reply = await inbox.find(about);
+      if (reply !== undefined) return recall(reply);
+      throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
+    }
+    if (!(error instanceof AppError) || !isDecidedByData(error)) throw error;
+    if (error.detail !== undefined) notes.reason = error.detail;
+    const earlier = await inbox.refuse(about, error, deadline.left);
+    return earlier === undefined ? failureEnvelope(error) : recall(earlier);
+  }
+}
+
+/** Who knows a key could otherwise try which password belongs to it, faster than bcrypt lets anybody guess. */
+async function payForHash(
+  { passwords }: Services,
+  { procedure: { access, hashes }, stillWanted }: Underway,
+): Promise<void> {
+  if (access === "public" && hashes === true) await passwords.verify("", null, stillWanted);
+}
+
+/** Errors decided by database state. Authorization is checked again on every attempt. */
+function isDecidedByData({ respCode }: AppError): boolean {
+  return [400, 404, 409].includes(respCode);
+}

@@ -1,0 +1,70 @@
+import type { Writer } from "../accounts/writer.ts";
+import type { Trx } from "../db/database.ts";
+import type { AccountRow } from "../db/queries/accounts.ts";
+import { announceStage } from "../observability/stages.ts";
+import type { Identity } from "./authorize.ts";
+import { commit } from "./commit.ts";
+import type { Services } from "./context.ts";
+import { asObject } from "./decode.ts";
+import { type Envelope, successEnvelope } from "./envelope.ts";
+import type { RequestIdentity } from "./identity.ts";
+import { forgetAttemptsAt } from "./poison-messages.ts";
+import type { Underway } from "./underway.ts";
+
+/** A valid request of a caller who may make it. */
+export interface Authorized extends Identity {
+  /** The account that the request names, where its procedure is about one. */
+  readonly account: AccountRow | undefined;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+/** Runs the procedure; its commit records the reply too, so that a replay has the same one. */
+export async function run(
+  services: Services,
+  { procedure, message, stillWanted, deadline, notes }: Underway,
+  { input, ...identity }: Authorized,
+  about: RequestIdentity | undefined,
+): Promise<Envelope> {
+  const incoming = message?.incoming;
+  /** The reply that was made of an output: of the one that was recorded it is the same. */
+  let made: { readonly output: unknown; readonly reply: Envelope } | undefined;
+  const replyWith = (output: unknown): Envelope => {
+    if (made !== undefined && made.output === output) return made.reply;
+    const data = procedure.output.parse(output);
+    const reply = successEnvelope(procedure.isEmpty?.(data) === true ? 204 : 200, data);
+    made = { output, reply };
+    return reply;
+  };
+  const record = async (trx: Trx, output: unknown): Promise<void> => {
+    // Clear the attempts in the same transaction: a committed request did not crash the worker.
+    if (message?.incoming.redelivered === true) await forgetAttemptsAt(trx, message);
+    if (about === undefined) return;
+    const isStored = procedure.recall !== undefined;
+    await services.inbox.record(
+      trx,
+      about,
+      isStored ? successEnvelope(200, asObject(output)) : replyWith(output),
+    );
+  };
+  const context = {
+    ...services,
+    ...identity,
+    stillWanted,
+    notes,
+    commit: async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
+      const actor = callerOf(identity) || null;
+      const output = await commit({ db: services.db, deadline, incoming, record }, (trx) =>
+        work({ trx, actor }),
+      );
+      announceStage("committed", procedure.name, incoming?.correlationId);
+      services.announceEvents();
+      return output;
+    },
+  };
+  return replyWith(await procedure.handler(context, input));
+}
+
+/** The name of who calls; empty where nobody is known. */
+export function callerOf({ caller, session }: Identity): string {
+  return caller?.username ?? session?.username ?? "";
+}
