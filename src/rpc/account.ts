@@ -5,6 +5,7 @@ import { fromSqlTime } from "../db/time.ts";
 import { AppError } from "../errors.ts";
 import type { Authenticated, Services } from "./context.ts";
 import type { Procedure } from "./procedure.ts";
+import { stepsOf } from "./steps.ts";
 
 /**
  * The account that a request about a user names, if there is one. An access token outlives its account. So for callers
@@ -13,12 +14,12 @@ import type { Procedure } from "./procedure.ts";
  */
 export async function findNamedAccount(
   { lookups }: Pick<Services, "lookups">,
-  { access }: Pick<Procedure, "access">,
+  procedure: Procedure,
   caller: Authenticated | undefined,
   { username }: Readonly<Record<string, unknown>>,
 ): Promise<AccountRow | undefined> {
-  if (caller === undefined || typeof username !== "string") return undefined;
-  if (access !== "self" && access !== "optional") return undefined;
+  if (caller === undefined || typeof username !== "string" || !stepsOf(procedure).account) return undefined;
+  const { access } = procedure;
   const account = await lookups.account(username);
   // Whether it must be there is for the procedure to say: a replay has its reply although it is deleted by now.
   if (account === undefined || caller.isAdmin || !isSameName(username, caller.username)) return account;

@@ -45,7 +45,7 @@ export function createPipeline(
     [...registry].map(([name, procedure]) => [name, { procedure, schema: procedure.input(services.app) }]),
   );
 
-  /** Every request passes these steps in this order; `steps.ts` says which of them its procedure uses. */
+  /** The steps of every request in their order; `steps.ts` says which of them a procedure uses. */
   const answer = async (queue: QueueName, arrived: Arrived, notes: RequestNotes): Promise<Envelope> => {
     const known = prepared.get(queue);
     if (known === undefined) throw new Error(`no procedure for the queue ${queue}`);

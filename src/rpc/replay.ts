@@ -5,6 +5,7 @@ import { identityOf, type RequestIdentity } from "./identity.ts";
 import { AlreadyAnswered } from "./inbox.ts";
 import { recalled } from "./recall.ts";
 import { type Authorized, callerOf } from "./run.ts";
+import { stepsOf } from "./steps.ts";
 import type { Underway } from "./underway.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function replayed(
   work: (about: RequestIdentity | undefined) => Promise<Envelope>,
 ): Promise<Envelope> {
   const { procedure, message, deadline, notes } = underway;
-  if (procedure.remembersAnswer !== true || message === undefined) return work(undefined);
+  if (message === undefined || !stepsOf(procedure).replay) return work(undefined);
   const { inbox } = services;
   const about = identityOf(message, callerOf(authorized), authorized.input);
   const recall = (reply: Envelope): Promise<Envelope> => recalled(services, procedure, reply, notes);
