@@ -13,11 +13,12 @@ export interface Steps {
 }
 
 /** Which steps a procedure uses. */
-export function stepsOf({ access, guesses, remembersAnswer }: Procedure): Steps {
+export function stepsOf(procedure: Procedure): Steps {
+  const { access, remembersAnswer = false } = procedure;
   return {
     authorize: access,
     account: access === "self" || access === "optional",
-    rateLimit: guesses !== undefined,
-    replay: remembersAnswer === true,
+    rateLimit: procedure.guesses !== undefined,
+    replay: remembersAnswer,
   };
 }
