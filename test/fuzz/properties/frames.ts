@@ -52,7 +52,7 @@ export const FRAMES: readonly Property[] = [
   }),
 ];
 
-/** A text is the key; whatever else is there is none, and refused by the dispatcher. */
+/** A text is the key; whatever else is there is none, and refused by the pipeline. */
 function checkKey(seen: unknown, [, field]: Entry): void {
   const text = field.tag === "S" && "value" in field ? bytesOf(field.value).toString() : undefined;
   if (text !== undefined) assert.ok(seen === text || typeof seen !== "string");
