@@ -31,13 +31,13 @@ export interface OwnServer {
   killSessions(user: string): Promise<void>;
 }
 
-/** A server of its own for the suite or file in which it is called. */
-export function useOwnServer(): OwnServer {
+/** A server of its own for the suite or file in which it is called, with more lines of configuration. */
+export function useOwnServer(configuration: readonly string[] = []): OwnServer {
   const scratch = new Scratch();
   let server: MariaDb | undefined;
   before(async () => {
     const modes = await provideServers(() => undefined, ["mariadb"]);
-    server = await startMariaDb(scratch, { mode: modes.mariadb });
+    server = await startMariaDb(scratch, { mode: modes.mariadb, settings: configuration });
   });
   after(() => scratch.close());
   const execute = async (statement: string): Promise<RowDataPacket[]> => {

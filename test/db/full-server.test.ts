@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { databaseFindings } from "../../src/cli/doctor/database.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { assertWritable } from "../../src/db/writes.ts";
+import { scratchFolder } from "../support/env.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { useOwnServer } from "./own-server.ts";
+import { emptyDatabase } from "./raw-database.ts";
+
+/** All tables in one file that may not grow: to InnoDB as a full disk, and no other test notices. */
+const server = useOwnServer([
+  "innodb-file-per-table=0",
+  "innodb-data-file-path=ibdata1:12M:autoextend:max:32M",
+]);
+
+test("a full server is found by the probe and by doctor, reads go on, and so do writes once there is room", async (context) => {
+  const [variables] = await server.execute("select @@innodb_file_per_table as apart");
+  if (Number(variables?.["apart"]) !== 0) return context.skip("this server has another configuration");
+  const own = await server.createDatabase();
+  await using empty = await emptyDatabase("sqlite");
+  const raw = { ...empty.raw, db_settings: { ...own, timeout_ms: 30_000 } };
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  await migrate(config.db);
+  await using db = openDatabase(config.db);
+  await assertWritable(db, config.db);
+
+  await server.execute(`create table ${own.database}.ballast (filler blob) engine = innodb`);
+  await assert.rejects(async () => {
+    for (;;) await server.execute(`insert into ${own.database}.ballast values (repeat('-', 60000))`);
+  }, /is full/);
+  await assert.rejects(async () => {
+    for (;;) await server.execute(`insert into ${own.database}.ballast values (repeat('-', 4000))`);
+  }, /is full/);
+  await assert.rejects(assertWritable(db, config.db), {
+    code: "UNAVAILABLE",
+    message: /is full.*: free space/,
+  });
+  const findings = await databaseFindings(config);
+  const failed = findings.filter(({ status }) => status === "fail");
+  assert.deepEqual(
+    failed.map(({ msg, advice }) => [/^the database takes no writes: .*is full/.test(msg), advice]),
+    [[true, "Free space on the database server."]],
+  );
+  assert.deepEqual(await db.selectFrom("user").selectAll().execute(), []);
+
+  await server.execute(`delete from ${own.database}.ballast`);
+  // InnoDB frees the pages a moment later.
+  await waitUntil("room", () =>
+    assertWritable(db, config.db).then(
+      () => true,
+      () => undefined,
+    ),
+  );
+});
