@@ -57,17 +57,15 @@ async function createAdmin(name: string, options: { email: string; config?: stri
     auth_type: "LOCAL",
     activated: true,
   } as const;
-  const outcome = await inTransaction(database, async (trx) => {
+  await inTransaction(database, async (trx) => {
     const writer = { trx, actor: null };
-    const made = await createAccount(writer, row);
-    if (made !== "created") return made;
     await createGroup(writer, app.admin_group);
+    const outcome = await createAccount(writer, row);
+    if (outcome !== "created") {
+      const what = outcome === "username taken" ? `username ${newName}` : `email address ${address}`;
+      throw new ExitError(1, `the ${what} is taken`);
+    }
     await addMember(writer, app.admin_group, newName);
-    return made;
   });
-  if (outcome !== "created") {
-    const what = outcome === "username taken" ? `username ${user.username}` : `email address ${user.email}`;
-    throw new ExitError(1, `the ${what} is taken`);
-  }
   process.stderr.write(`created ${user.username} in the group ${app.admin_group}\n`);
 }
