@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createConnection } from "mysql2/promise";
 import { databaseFindings } from "../../src/cli/doctor/database.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { assertWritable } from "../../src/db/writes.ts";
 import { scratchFolder } from "../support/env.ts";
-import { waitUntil } from "../support/servers/scratch.ts";
 import { useOwnServer } from "./own-server.ts";
 import { emptyDatabase } from "./raw-database.ts";
 
@@ -28,12 +28,14 @@ test("a full server is found by the probe and by doctor, reads go on, and so do 
   await assertWritable(db, config.db);
 
   await server.execute(`create table ${own.database}.ballast (filler blob) engine = innodb`);
-  await assert.rejects(async () => {
-    for (;;) await server.execute(`insert into ${own.database}.ballast values (repeat('-', 60000))`);
-  }, /is full/);
-  await assert.rejects(async () => {
-    for (;;) await server.execute(`insert into ${own.database}.ballast values (repeat('-', 4000))`);
-  }, /is full/);
+  // In a transaction that stays open: a full InnoDB has no room for a delete, but always for a rollback.
+  const { host, port, user, password, database } = own;
+  const filling = await createConnection({ host, port, user, password, database });
+  await filling.beginTransaction();
+  for (const size of [60_000, 4000])
+    await assert.rejects(async () => {
+      for (;;) await filling.query(`insert into ballast values (repeat('-', ${size}))`);
+    }, /is full/);
   await assert.rejects(assertWritable(db, config.db), {
     code: "UNAVAILABLE",
     message: /is full.*: free space/,
@@ -46,12 +48,7 @@ test("a full server is found by the probe and by doctor, reads go on, and so do 
   );
   assert.deepEqual(await db.selectFrom("user").selectAll().execute(), []);
 
-  await server.execute(`delete from ${own.database}.ballast`);
-  // InnoDB frees the pages a moment later.
-  await waitUntil("room", () =>
-    assertWritable(db, config.db).then(
-      () => true,
-      () => undefined,
-    ),
-  );
+  await filling.rollback();
+  await filling.end();
+  await assertWritable(db, config.db);
 });
