@@ -1,10 +1,9 @@
-import { recordPrivately } from "../db/queries/events.ts";
 import { countOneTimeTokens, useOneTimeToken } from "../db/queries/one-time-tokens.ts";
 import { type KnownUser, lockUser } from "../db/queries/users.ts";
 import { changeAccount } from "./change.ts";
-import { accountKeyOf, issueOneTimeToken } from "./one-time-tokens.ts";
+import { accountKeyOf, sendOneTimeToken } from "./one-time-tokens.ts";
 import type { MessageRules } from "./verification.ts";
-import { record, type Writer } from "./writer.ts";
+import type { Writer } from "./writer.ts";
 
 /** Messages to one account until the first of their tokens expires: more would be a nuisance. */
 const MAX_TOKENS = 5;
@@ -25,20 +24,15 @@ export async function requestPasswordReset(
   const mayReset = user?.auth_type === "LOCAL" && user.activated === 1 ? user : undefined;
   const account = mayReset?.username ?? typed;
   const isTooMany = (await countOneTimeTokens(trx, accountKeyOf(fingerprints, account))) >= MAX_TOKENS;
-  const to = isTooMany ? undefined : mayReset;
-  const { id, expires_at } = await issueOneTimeToken(trx, fingerprints, {
+  await sendOneTimeToken(writer, fingerprints, {
     purpose: "password_reset",
+    type: "password.reset_requested",
     // Nobody's: what is too much does not keep the account waiting for longer.
     account: isTooMany ? "" : account,
-    username: to?.username ?? null,
-    email: to?.email ?? null,
+    to: isTooMany ? undefined : mayReset,
+    about: isTooMany ? null : (user?.username ?? null),
     lifetime: app.password_reset_valid_time,
   });
-  const about = isTooMany ? null : (user?.username ?? null);
-  const event = { id, type: "password.reset_requested", username: about } as const;
-  if (to === undefined)
-    await recordPrivately(trx, { ...event, actor: null, data: { expires_at, refused: true } });
-  else await record(writer, { ...event, data: { expires_at, email: to.email } });
 }
 
 /** Uses a reset token up and sets the new password; the address counts as verified, because its reader has the token. */

@@ -1,11 +1,11 @@
 import type { AppConfig } from "../config/schema.ts";
-import { countEvents, recordPrivately } from "../db/queries/events.ts";
+import { countEvents } from "../db/queries/events.ts";
 import { type Holder, useOneTimeToken } from "../db/queries/one-time-tokens.ts";
 import { lockUser, verifyEmail } from "../db/queries/users.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { Trx } from "../db/database.ts";
 import { userVerified } from "./happenings.ts";
-import { issueOneTimeToken } from "./one-time-tokens.ts";
+import { sendOneTimeToken } from "./one-time-tokens.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** What messages to users depend on. */
@@ -33,14 +33,14 @@ export async function requestVerification(
   { app, fingerprints }: MessageRules,
 ): Promise<void> {
   if (await isTooMany(writer.trx, username)) return;
-  const { id, expires_at } = await issueOneTimeToken(writer.trx, fingerprints, {
+  await sendOneTimeToken(writer, fingerprints, {
     purpose: "email_verification",
+    type: REQUESTED,
     account: username,
-    username,
-    email,
+    to: { username, email },
+    about: username,
     lifetime: app.email_verification_valid_time,
   });
-  await record(writer, { id, type: REQUESTED, username, data: { email, expires_at } });
 }
 
 /**
@@ -61,17 +61,14 @@ export async function resendVerification(
   const mayVerify = user?.auth_type === "LOCAL" && user.email_verified_at === null && isWaiting;
   const exceeded = await isTooMany(trx, user?.username ?? typed);
   const to = mayVerify && !exceeded && user.email !== null ? user : undefined;
-  const { id, expires_at } = await issueOneTimeToken(trx, fingerprints, {
+  await sendOneTimeToken(writer, fingerprints, {
     purpose: "email_verification",
+    type: REQUESTED,
     account: to?.username ?? "",
-    username: to?.username ?? null,
-    email: to?.email ?? null,
+    to,
+    about: to?.username ?? null,
     lifetime: app.email_verification_valid_time,
   });
-  const event = { id, type: REQUESTED, username: to?.username ?? null } as const;
-  if (to === undefined)
-    await recordPrivately(trx, { ...event, actor: null, data: { expires_at, refused: true } });
-  else await record(writer, { ...event, data: { expires_at, email: to.email } });
 }
 
 /** Uses a verification token up, and activates the account for it where `activates` says so. */

@@ -3,17 +3,17 @@ import { messageOf } from "../errors.ts";
 import { type ConnectionOptions, SupervisedConnection } from "./connection.ts";
 
 interface ConfirmOptions extends ConnectionOptions {
-  /** Asks or makes on a connection what publishing needs; rejects where nothing could be published. */
+  /** Checks or declares on a new connection what publishing needs; rejects when nothing could be published. */
   readonly prepare: (model: ChannelModel) => Promise<void>;
-  /** What is made anew when the channel is gone or could not be made, and after how many milliseconds. */
+  /** What is opened again when the channel closes or does not open, and after how many milliseconds. */
   readonly renews: { readonly what: "connection" | "channel"; readonly after: number };
-  /** Told when messages are taken, for the first time and again. */
+  /** Called whenever messages can be published again, and the first time. */
   readonly onReady: () => void;
-  /** Told when the channel is gone: what it has not confirmed will not be. */
+  /** Called when the channel has closed: it confirms nothing more. */
   readonly onGone: () => void;
-  /** Told when the broker takes nothing for a while, with its reason. */
+  /** Called when the broker blocks publishers, with its reason. */
   readonly onBlocked?: (reason: string) => void;
-  /** Told when a mandatory message had nowhere to go; it is confirmed as well. */
+  /** Called when a mandatory message could not be routed; the broker confirms it as well. */
   readonly onReturned?: () => void;
 }
 
@@ -64,7 +64,7 @@ export class SupervisedConfirmChannel {
   }
 
   /**
-   * Gives a message to the broker; false where that takes none now. `done` is told whether the broker has confirmed or
+   * Publishes a message; false when the broker accepts none now. `done` learns whether the broker has confirmed or
    * refused it, unless the channel goes before. Throws where amqplib cannot write it.
    */
   publish(

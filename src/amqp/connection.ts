@@ -26,7 +26,7 @@ export interface ConnectionOptions {
 }
 
 interface SupervisedOptions extends ConnectionOptions {
-  /** Sets up every new connection; when it fails, the connection is given up and made anew. */
+  /** Sets up every new connection; when it fails, the connection is closed and opened again. */
   readonly onOpen: (model: ChannelModel) => Promise<void>;
   /** Told when a connection that was open is gone. */
   readonly onClosed?: () => void;

@@ -9,8 +9,8 @@ import { Waiters } from "./waiters.ts";
 /** So long one node may take until it is connected, in milliseconds; a hung one holds up those behind it. */
 const CONNECT_TIMEOUT = 3000;
 
-/** What the broker says when it refuses the user or the vhost. */
-const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED/;
+/** What the broker says when it refuses the user or the vhost; in a bundle the reason is missing (wire/close-reason.ts). */
+const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
 
 /** A limit of connections or channels: others may close theirs. */
 const LIMITS = /\blimit\b/;

@@ -29,7 +29,7 @@ const SUSPECTS = 4;
 /** So long the last attempt at a request waits for others, and keeps them waiting, in milliseconds. */
 const ALONE = 3000;
 
-/** Keeps a message that crashes the process from crashing every replica for ever. */
+/** Stops a message that crashes its worker from crashing one replica after the other. */
 export interface PoisonGuard {
   /** The result of `work`; throws INTERNAL, without running it, when three attempts at the message crashed a process. */
   guard(underway: Underway, work: () => Promise<Envelope>): Promise<Envelope>;

@@ -6,7 +6,7 @@ export interface BrokerNode {
   readonly port: number;
 }
 
-/** The ports that a broker listens on unless it is told otherwise. */
+/** The default ports of a broker. */
 export const PORT = 5672;
 export const TLS_PORT = 5671;
 

@@ -72,7 +72,7 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
   const ask = (question: Question): Promise<HelperAnswer> =>
     traced({ name: "Kerberos accept" }, () => helper.ask(question, config.timeout_ms).catch(orUnavailable));
 
-  /** A ticket that the KDC gives for a password proves nothing until the keytab has opened it: any liar can give one. */
+  /** A ticket from the KDC proves nothing until the keytab has opened it: a false KDC can issue one, too. */
   const prove = async (principal: string, password?: string): Promise<RealmVerdict> => {
     const cache = join(folder, randomUUID());
     try {

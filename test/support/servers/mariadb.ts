@@ -17,7 +17,7 @@ const SETTINGS = [
   "aria-pagecache-buffer-size=8M",
   "key-buffer-size=1M",
   "max-connections=300",
-  "max-user-connections=300", // without one at its start, the server lets nobody set it
+  "max-user-connections=300", // a server that starts without a limit refuses to set one
   "performance-schema=off",
 ];
 
