@@ -1,3 +1,3 @@
 export { ConfigError, type ConfigFault } from "./config/fault.ts";
-export { type Auth, type AuthOptions, createAuth, type Workflow } from "./create-auth.ts";
+export { type Auth, type AuthOptions, createAuth } from "./create-auth.ts";
 export { AppError, type ErrorCode, ERRORS, type FieldFault } from "./errors.ts";

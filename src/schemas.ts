@@ -7,6 +7,7 @@ import { asyncApi } from "./schemas/asyncapi.ts";
 import { publishedEvents } from "./schemas/published-events.ts";
 import { replySchema } from "./schemas/replies.ts";
 import { requestJsonSchema } from "./schemas/requests.ts";
+import { workflowTypes } from "./schemas/typescript.ts";
 
 /** Every generated file of `schemas/` by its path in it: the API, requests, replies, configuration and tables. */
 export function generateSchemas(): ReadonlyMap<string, string> {
@@ -19,6 +20,7 @@ export function generateSchemas(): ReadonlyMap<string, string> {
     ["config.json", json(z.toJSONSchema(configSchema, { io: "input" }))],
     ["sql/mysql.sql", schemaSql("mysql")],
     ["sql/sqlite.sql", schemaSql("sqlite")],
+    ["workflows.d.ts", workflowTypes(PROCEDURES, app)],
   ]);
   for (const procedure of PROCEDURES) {
     const { name, description } = procedure;

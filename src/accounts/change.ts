@@ -4,7 +4,7 @@ import { isLastAdmin } from "../db/queries/admins.ts";
 import { deleteOneTimeTokens } from "../db/queries/one-time-tokens.ts";
 import { deleteIdTokenOf, type KnownUser, lockUser, updateUser } from "../db/queries/users.ts";
 import { toSqlTime } from "../db/time.ts";
-import { sessionRevoked, userChanged } from "./happenings.ts";
+import { sessionRevoked, userChanged, userUnlocked } from "./happenings.ts";
 import { type MessageRules, requestVerification } from "./verification.ts";
 import { record, type Writer } from "./writer.ts";
 
@@ -71,4 +71,9 @@ export async function changeAccount(
   if (messages !== undefined && isOther && isActive)
     await requestVerification(writer, { username, email }, messages);
   return "changed";
+}
+
+/** Records that an account's failed logins were forgotten; null for a name that nobody has. */
+export function recordUnlock(writer: Writer, username: string | null): Promise<void> {
+  return record(writer, userUnlocked(username));
 }

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
-import type { QueueName } from "../config/queues.ts";
 import type { QueueProfile } from "../config/sections/amqp.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
@@ -10,6 +9,7 @@ import { type RequestSpan, tracedRequest } from "../observability/request-span.t
 import { announceStage } from "../observability/stages.ts";
 import { traced } from "../observability/tracing.ts";
 import type { Envelope, Incoming } from "../rpc/envelope.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { ConsumerFaults } from "./consumer-faults.ts";
 import { Delivery, type Subscription } from "./delivery.ts";
 import type { ReplySender } from "./reply.ts";

@@ -1,17 +1,13 @@
 import { randomUUID } from "node:crypto";
+import type { Workflows } from "../../schemas/workflows.d.ts";
+import { type QueueName, QUEUES } from "../wire/queues.ts";
+import { workflowsBy } from "../wire/workflows.ts";
 import { a, check, number, object, optionsOf, text } from "./check.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 import type { Outgoing } from "./link.ts";
 import { addressOf, checkConnectOptions, type ConnectOptions } from "./options.ts";
-import {
-  type CallOptions,
-  METHODS,
-  type Methods,
-  type QueueName,
-  type ReplyFrom,
-  type RequestTo,
-} from "./queues.ts";
+import type { CallOptions, ReplyFrom, RequestTo } from "./queues.ts";
 import { errorOf, isSuccess, type RpcReply } from "./reply.ts";
 import { SupervisedLink } from "./supervised-link.ts";
 
@@ -33,7 +29,7 @@ const FIRST_DELAY = 100;
 const MAX_DELAY = 2000;
 
 /** The workflows over the broker, with the methods of `createAuth`. */
-export interface AuthClient extends Methods, AsyncDisposable {
+export interface AuthClient extends Workflows<[options?: CallOptions]>, AsyncDisposable {
   /** The same by the default name of a queue. */
   call<Q extends QueueName>(queue: Q, request: RequestTo<Q>, options?: CallOptions): Promise<ReplyFrom<Q>>;
   /** Closes the connection; what waits rejects with a NoReplyError. May be called twice. */
@@ -68,7 +64,8 @@ function createClient(link: SupervisedLink, options: ConnectOptions): AuthClient
     callOptions: CallOptions = {},
   ): Promise<ReplyFrom<Q>> {
     check("call", queue, text, "queue");
-    const caller = Object.hasOwn(METHODS, queue) ? METHODS[queue].join(".") : queue;
+    const { namespace, method } = Object.hasOwn(QUEUES, queue) ? QUEUES[queue] : {};
+    const caller = method === undefined ? queue : `${namespace}.${method}`;
     check(caller, request, object, "request");
     check(caller, callOptions, callKinds);
     const {
@@ -101,7 +98,11 @@ function createClient(link: SupervisedLink, options: ConnectOptions): AuthClient
     await link.close();
   }
 
-  return { ...methodsOf(call), call, close, [Symbol.asyncDispose]: close };
+  const workflows = workflowsBy((queue, request, options?: CallOptions) =>
+    // The type of each method asks for the request of its queue.
+    call(queue, request as RequestTo<typeof queue>, options),
+  );
+  return { ...workflows, call, close, [Symbol.asyncDispose]: close };
 }
 
 /** Sends a message until something else than a lost connection or a 503 comes back; its key makes all of that one request. */
@@ -136,17 +137,4 @@ function noReply({ fault }: SupervisedLink, timeout: number): NoReplyError {
   const [what, cause] =
     fault === undefined ? ["no reply", {}] : ["no connection to the broker", { cause: fault }];
   return new NoReplyError(`${what} within ${timeout} ms`, cause);
-}
-
-function methodsOf(call: AuthClient["call"]): Methods {
-  const rooms: Record<string, Record<string, unknown>> = {};
-  for (const [queue, [room, name]] of Object.entries(METHODS)) {
-    rooms[room] = {
-      ...rooms[room],
-      // Object.entries forgets that the keys are names of queues.
-      [name]: (request: never, options?: CallOptions) => call(queue as QueueName, request, options),
-    };
-  }
-  // Made from the same table as the type.
-  return rooms as Methods;
 }

@@ -3,7 +3,8 @@ export { type AuthClient, connect } from "./client.ts";
 export { AuthError, type AuthErrorCode, NoReplyError, TokenError } from "./errors.ts";
 export type { KeySource, PublicKey } from "./keys.ts";
 export type { ConnectOptions } from "./options.ts";
-export type { CallOptions, Method, QueueName, ReplyFrom, RequestTo } from "./queues.ts";
+export type { QueueName } from "../wire/queues.ts";
+export type { CallOptions, Method, ReplyFrom, RequestTo } from "./queues.ts";
 export {
   createSession,
   type Credentials,

@@ -1,7 +1,7 @@
 import { PORT, TLS_PORT } from "../wire/broker-node.ts";
+import { type QueueName, QUEUES } from "../wire/queues.ts";
 import { type BrokerAddress, parseUrl } from "./address.ts";
 import { a, checked, flag, func, listOf, number, oneOf, optionsOf, string, text } from "./check.ts";
-import { METHODS, type QueueName } from "./queues.ts";
 
 /** The broker by its URL: `amqp://user:password@host:5672/vhost`, or `amqps://`. */
 export interface UrlOptions {
@@ -37,7 +37,7 @@ export type ConnectOptions = (UrlOptions | NodesOptions) & {
 
 const common = {
   ca: a("a PEM", (value) => (typeof value === "string" && value !== "") || value instanceof Uint8Array),
-  queues: optionsOf(Object.fromEntries(Object.keys(METHODS).map((queue) => [queue, text]))),
+  queues: optionsOf(Object.fromEntries(Object.keys(QUEUES).map((queue) => [queue, text]))),
   timeout: number,
   connectionName: string,
   appId: string,

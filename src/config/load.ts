@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { parseJson } from "../wire/json.ts";
+import type { QueueName } from "../wire/queues.ts";
 import { readApp } from "./app.ts";
 import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readBrokerTokens } from "./broker-tokens.ts";
@@ -13,7 +14,7 @@ import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { type Layers, joinLayers, namePath } from "./layers.ts";
 import { unknownKey } from "./parts.ts";
-import { type QueueName, readQueues } from "./queues.ts";
+import { readQueues } from "./queues.ts";
 import { SECTIONS, type AppConfig, type EventConfig, type LogConfig, type Settings } from "./schema.ts";
 import { readSections, type Section } from "./section.ts";
 

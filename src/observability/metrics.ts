@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { type QueueName, queueNames } from "../config/queues.ts";
+import { queueNames } from "../config/queues.ts";
+import type { QueueName } from "../wire/queues.ts";
 
 /** What the name of every metric of this project begins with. */
 export const PREFIX = "authmq_";

@@ -1,4 +1,4 @@
-import type { QueueName } from "../config/queues.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { Log } from "./log.ts";
 
 /** What is learned of a request on its way, for its line in the log; filled by whoever learns it. */

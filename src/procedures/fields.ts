@@ -37,17 +37,19 @@ function matching(schema: z.ZodString, source: string): z.ZodString {
 
 /** The name of a user, in any case; in NFC, so that it does not matter how a keyboard composes a character. */
 export function username(app: AppConfig): z.ZodString {
-  return name(app.username_regex, text().normalize("NFC"));
+  return name(app.username_regex, text().normalize("NFC")).describe("the name of a user, in any case");
 }
 
 /** The name of a group, compared exactly. */
 export function groupname(app: AppConfig): z.ZodString {
-  return name(app.group_regex).refine(isDistinct, "must not end with a space");
+  return name(app.group_regex)
+    .refine(isDistinct, "must not end with a space")
+    .describe("the name of a group, compared exactly");
 }
 
 /** An email address, in NFC like a username. */
 export function email(app: AppConfig): z.ZodString {
-  return name(app.email_regex, text().normalize("NFC"));
+  return name(app.email_regex, text().normalize("NFC")).describe("the user's email address");
 }
 
 /** A name that need not be one, or the beginning of one: patterns do not apply. */
@@ -57,17 +59,19 @@ export function anyName(): z.ZodString {
 
 /** A password that is to be checked, as it was typed: rules for new ones do not apply. */
 export function password(): z.ZodString {
-  return text();
+  return text().describe("the password, as it was typed");
 }
 
 /** A new password once more, in the form of `newPassword`. */
 export function passwordConfirm(): z.ZodString {
-  return text().overwrite(preparePassword);
+  return text().overwrite(preparePassword).describe("the same as password");
 }
 
 /** Where a user's password is checked. */
 export function authType() {
-  return z.enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS");
+  return z
+    .enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS")
+    .describe("where the user's password is checked");
 }
 
 /** What a Kerberos client sends: a SPNEGO token (RFC 4178) in base64. */
@@ -81,10 +85,12 @@ export function newPassword(app: AppConfig): z.ZodString {
     error: "must have at most 72 bytes in UTF-8 and no NUL",
     abort: true,
   });
-  return matching(hashable, app.password_regex).refine(
-    (value) => app.blockedPasswords?.has(foldPassword(value)) !== true,
-    "is one of the passwords that are tried first",
-  );
+  return matching(hashable, app.password_regex)
+    .refine(
+      (value) => app.blockedPasswords?.has(foldPassword(value)) !== true,
+      "is one of the passwords that are tried first",
+    )
+    .describe("the new password, at most 72 bytes in UTF-8");
 }
 
 /** For a request with a password twice: whether both are the same, where both are text. */
@@ -149,6 +155,12 @@ export function ip() {
     .default(ANY_IP)
     .describe("* (any), or the IPv4 or IPv6 address of the person or service that logs in");
 }
+
+/** What was done, for a person to read. */
+export const msg = z.string().describe("what was done, in one English sentence");
+
+/** The reply of a workflow that has nothing to give. */
+export const done = { success: z.literal(true).describe("true in every reply of 200"), msg };
 
 /** A token that somebody was sent. */
 export function sentToken() {

@@ -16,14 +16,14 @@ export const pageFields = {
     .max(MOST, limit)
     .optional()
     .describe(
-      `how many names at most; ${USUAL} where only after or q is given, all where none of the three is`,
+      `how many names at most; ${USUAL} if only after or q is given, all names if none of the three is`,
     ),
-  after: anyName().optional().describe("only names that come after this one: next of the page before"),
-  q: anyName().optional().describe("only names that begin so"),
+  after: anyName().optional().describe("only names after this one: `next` of the previous page"),
+  q: anyName().optional().describe("only names that begin with this"),
 };
 
 /** The field of a reply that leads to the next page. */
-export const next = z.string().optional().describe("there is more: give it as after");
+export const next = z.string().optional().describe("where there are more names: give it as `after`");
 
 /** The page that a request asks for; undefined when it asks for the whole list. */
 export function pageOf(given: {

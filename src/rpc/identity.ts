@@ -1,6 +1,6 @@
-import type { QueueName } from "../config/queues.ts";
 import { foldName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { Incoming } from "./envelope.ts";
 import type { Message } from "./message.ts";
 

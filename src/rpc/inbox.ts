@@ -1,4 +1,3 @@
-import type { QueueName } from "../config/queues.ts";
 import type { Database, Db, Trx } from "../db/database.ts";
 import {
   findAnswer,
@@ -11,6 +10,7 @@ import {
 import { repeated } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { QueueName } from "../wire/queues.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, failureEnvelope } from "./envelope.ts";
 import { isSameBody, type RequestIdentity } from "./identity.ts";

@@ -1,5 +1,5 @@
-import type { QueueName } from "../config/queues.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { Incoming } from "./envelope.ts";
 
 /** A request as a message of a queue. */

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { QueueName } from "../config/queues.ts";
 import { readingUntil } from "../db/reads.ts";
 import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { emptyNotes, logRequest, type RequestEnd, type RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
 import { traced } from "../observability/tracing.ts";
+import type { QueueName } from "../wire/queues.ts";
 import { findNamedAccount } from "./account.ts";
 import { authorize } from "./authorize.ts";
 import type { Services } from "./context.ts";

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { createLane, type Lane } from "../auth/lane.ts";
-import type { QueueName } from "../config/queues.ts";
 import type { Trx } from "../db/database.ts";
 import {
   forgetAttempts,
@@ -12,6 +11,7 @@ import {
 import { repeated } from "../db/transaction.ts";
 import { Abandoned, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Services } from "./context.ts";
 import type { Envelope, Incoming } from "./envelope.ts";

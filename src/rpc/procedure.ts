@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { QueueName } from "../config/queues.ts";
 import type { AppConfig } from "../config/schema.ts";
 import { type ErrorCode, ERRORS } from "../errors.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { Access, Context, Services } from "./context.ts";
 
 /** One workflow: its queue, who may call it, what it takes and gives, and what it does. */
@@ -11,7 +11,13 @@ export interface Procedure<
   Input extends z.ZodObject = z.ZodObject,
   Output extends z.ZodObject = z.ZodObject,
 > {
+  /** The default name of its queue. */
   readonly name: Name;
+  /** In `queue_settings`, for another name of the queue. */
+  readonly key: string;
+  /** Where its method is in `createAuth` and the client: `auth[namespace][method]`. */
+  readonly namespace: "session" | "user" | "group" | "audit";
+  readonly method: string;
   /** One sentence for the documentation. */
   readonly description: string;
   /** Enforced before the handler runs, so that no handler can forget it. */

@@ -1,4 +1,5 @@
-import { queueNames, type QueueName } from "../config/queues.ts";
+import { queueNames } from "../config/queues.ts";
+import type { QueueName } from "../wire/queues.ts";
 import type { Procedure } from "./procedure.ts";
 
 /** Every procedure by the name of its queue. */

@@ -1,4 +1,3 @@
-import { QUEUE_SETTINGS } from "../config/queues.ts";
 import type { AppConfig } from "../config/schema.ts";
 import { ERRORS } from "../errors.ts";
 import type { Access } from "../rpc/context.ts";
@@ -24,8 +23,7 @@ const KEY = "0b9c8a52-3f0e-4c63-8a3d-2f1b6f0f7c11";
 
 /** A queue that workers answer: its channel, its operation and both messages, by the rules of an installation. */
 export function answeredQueue(procedure: Procedure, app: AppConfig): Part {
-  const { name, description } = procedure;
-  const key = QUEUE_SETTINGS[name];
+  const { name, key, namespace, description } = procedure;
   return {
     channels: {
       [name]: {
@@ -50,7 +48,7 @@ export function answeredQueue(procedure: Procedure, app: AppConfig): Part {
         title: name,
         summary: description,
         description: describe(procedure),
-        tags: [{ name: key.slice(0, key.indexOf("_")) }],
+        tags: [{ name: namespace }],
         bindings: { amqp: { ack: true, bindingVersion: "0.3.0" } },
         messages: [{ $ref: `#/channels/${name}/messages/request` }],
         reply: {

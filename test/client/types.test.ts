@@ -6,11 +6,13 @@ import {
   createVerifier,
   type QueueName,
   type ReplyFrom,
+  type RequestTo,
   type Session,
   createSession,
 } from "../../src/client/index.ts";
-import type { QueueName as WorkersQueueName } from "../../src/config/queues.ts";
 import type { Auth } from "../../src/create-auth.ts";
+import type { PROCEDURES } from "../../src/procedures/index.ts";
+import type { ReplyOf, RequestOf } from "../../src/rpc/procedure.ts";
 
 /** What `createAuth` and the client have in common. */
 type Workflows = Omit<Auth, "migrate" | "close" | typeof Symbol.asyncDispose>;
@@ -20,6 +22,18 @@ type IsSame<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
 /** Whether each room has the same methods in both. */
 type HasSameMethods = { [Room in keyof Workflows]: IsSame<keyof Workflows[Room], keyof AuthClient[Room]> };
+
+type Procedures = { [P in (typeof PROCEDURES)[number] as P["name"]]: P };
+
+/** Each queue whose generated types are not those that zod infers from its procedure. */
+type Different = {
+  [Q in QueueName]: IsSame<
+    [RequestTo<Q>, ReplyFrom<Q>],
+    [RequestOf<Procedures[Q]>, ReplyOf<Procedures[Q]>]
+  > extends true
+    ? never
+    : Q;
+}[QueueName];
 
 /** What must compile, and what must not: never called, for there is no broker. */
 async function compiled(auth: AuthClient): Promise<void> {
@@ -32,7 +46,8 @@ async function compiled(auth: AuthClient): Promise<void> {
   const hasEveryMethod: HasSameMethods[keyof Workflows] = true;
   // @ts-expect-error it would be false, or either, if one had a method that the other lacks
   const hasAnother: HasSameMethods[keyof Workflows] = false;
-  const hasEveryQueue: IsSame<QueueName, WorkersQueueName> = true;
+  const hasEveryQueue: IsSame<QueueName, keyof Procedures> = true;
+  const hasNoOtherType: IsSame<Different, never> = true;
 
   const { id_token } = await auth.session.login({ username: "alice", password: "x", ip: null });
   const text: string = id_token;
@@ -83,6 +98,7 @@ async function compiled(auth: AuthClient): Promise<void> {
     hasEveryMethod,
     hasAnother,
     hasEveryQueue,
+    hasNoOtherType,
   ]);
 }
 

@@ -6,8 +6,9 @@ import { after, describe, test } from "node:test";
 import { rootCertificates } from "node:tls";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { QUEUE_SETTINGS, queueNames } from "../../src/config/queues.ts";
+import { queueNames } from "../../src/config/queues.ts";
 import { SECTIONS } from "../../src/config/schema.ts";
+import { QUEUES } from "../../src/wire/queues.ts";
 import { parse } from "./faults-of.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "authmq-config-"));
@@ -99,9 +100,7 @@ test("the sections that a server needs have the documented defaults", () => {
 });
 
 test("every queue can be renamed by its key, one of them by two", () => {
-  const settings = Object.fromEntries(
-    Object.entries(QUEUE_SETTINGS).map(([name, key]) => [key, `my_${name}`]),
-  );
+  const settings = Object.fromEntries(Object.entries(QUEUES).map(([name, { key }]) => [key, `my_${name}`]));
   for (const [workflow, queue] of parse({ queue_settings: settings }).queues) {
     assert.equal(queue, `my_${workflow}`);
   }

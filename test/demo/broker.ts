@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "amqplib";
 import { readBrokerUrl } from "../../src/config/broker-url.ts";
+import { QUEUES } from "../../src/wire/queues.ts";
 import { dockerComposeAnswers, startComposed } from "./compose.ts";
 import { provideServers } from "../support/servers/install.ts";
 import { startRabbitMq } from "../support/servers/rabbitmq.ts";
@@ -41,9 +42,9 @@ export async function startBroker(scratch: Scratch, say: (line: string) => void)
 }
 
 /** Names for all queues that are nobody else's. */
-export function nameQueues(settings: Readonly<Record<string, string>>): Record<string, string> {
+export function nameQueues(): Record<string, string> {
   const prefix = `demo-${randomBytes(3).toString("hex")}`;
-  return Object.fromEntries(Object.entries(settings).map(([queue, key]) => [key, `${prefix}.${queue}`]));
+  return Object.fromEntries(Object.entries(QUEUES).map(([queue, { key }]) => [key, `${prefix}.${queue}`]));
 }
 
 /** Deletes queues from a broker; does nothing where it has gone. */

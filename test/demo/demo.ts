@@ -4,7 +4,6 @@
  * Exits with 0 only if every reply was as expected.
  */
 import { randomBytes } from "node:crypto";
-import { QUEUE_SETTINGS } from "../../src/config/queues.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { type Broker, deleteQueues, findBroker, nameQueues, startBroker } from "./broker.ts";
 import { Installation } from "./installation.ts";
@@ -25,7 +24,7 @@ const HOW_TO_GO_ON = [
 const startedAt = performance.now();
 const scratch = new Scratch();
 const installation = new Installation(scratch);
-const queues = nameQueues(QUEUE_SETTINGS);
+const queues = nameQueues();
 let shared: Broker | undefined;
 let ending: Promise<never> | undefined;
 

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createPasswords } from "../../src/auth/password.ts";
-import type { QueueName } from "../../src/config/queues.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { addMember, createGroup } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
 import { type Caller, connectCaller, type Reply } from "./caller.ts";

@@ -1,4 +1,4 @@
-import type { QueueName } from "../../src/config/queues.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import type { House } from "./house.ts";
 import { shorten } from "./judge.ts";
 import type { TokenName } from "./tokens.ts";

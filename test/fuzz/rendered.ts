@@ -1,4 +1,4 @@
-import type { QueueName } from "../../src/config/queues.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import { depthOf, write, type Written } from "./json.ts";
 import type { Properties } from "./message.ts";
 import type { Input, JsonBody } from "./requests.ts";

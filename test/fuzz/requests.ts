@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import type { QueueName } from "../../src/config/queues.ts";
 import type { AppConfig } from "../../src/config/schema.ts";
 import { requestSchema, tokenField, type Procedure } from "../../src/rpc/procedure.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import { GROUPS, PASSWORDS, RESIDENTS } from "./residents.ts";
 import type { Member, Node } from "./json.ts";
 import { properties, type Properties } from "./message.ts";

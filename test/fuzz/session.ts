@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import type { QueueName } from "../../src/config/queues.ts";
 import { PROCEDURES } from "../../src/procedures/index.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import { type DatabaseKind, DATABASES } from "../support/worker.ts";
 import { type House, openHouse } from "./house.ts";
 import { mix } from "./mix.ts";

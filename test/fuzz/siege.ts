@@ -1,6 +1,6 @@
-import type { QueueName } from "../../src/config/queues.ts";
 import { PROCEDURES } from "../../src/procedures/index.ts";
 import { createRegistry } from "../../src/rpc/registry.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import type { Reply } from "./caller.ts";
 import type { House } from "./house.ts";
 import { judge, type Known, know, leaksOf, shorten } from "./judge.ts";

@@ -1,4 +1,4 @@
-import type { QueueName } from "../../src/config/queues.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import type { Input } from "./requests.ts";
 
 /** A finding, with the smallest request that still shows it. */

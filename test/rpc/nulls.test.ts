@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Parser } from "@asyncapi/parser";
 import { stringify } from "yaml";
-import { METHODS } from "../../src/client/queues.ts";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { AppError, type Auth, createAuth } from "../../src/index.ts";
 import { PROCEDURES } from "../../src/procedures/index.ts";
 import { type Procedure, tokenField } from "../../src/rpc/procedure.ts";
 import { requestJsonSchema } from "../../src/schemas/requests.ts";
+import { QUEUES } from "../../src/wire/queues.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
@@ -44,8 +44,8 @@ after(async () => {
 const TRANSPORTS: Readonly<Record<string, Call>> = {
   "over the broker": (queue, request) => worker.call(queue, request),
   "without a broker": async (queue, request) => {
-    const [room, name] = METHODS[queue];
-    const methods: Readonly<Record<string, unknown>> = { ...auth[room] };
+    const { namespace, method: name } = QUEUES[queue];
+    const methods: Readonly<Record<string, unknown>> = { ...auth[namespace] };
     const method = methods[name] as (request: Fields) => Promise<Fields>;
     try {
       const resp_data = await method(request);

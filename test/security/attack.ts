@@ -1,5 +1,5 @@
 import type { Options } from "amqplib";
-import type { QueueName } from "../../src/config/queues.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import type { Envelope } from "./envelopes.ts";
 import type { Installation, World } from "./world.ts";
 

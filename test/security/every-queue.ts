@@ -1,8 +1,8 @@
-import type { QueueName } from "../../src/config/queues.ts";
 import { randomBytes } from "node:crypto";
 import { createOneTimeToken, type Holder } from "../../src/db/queries/one-time-tokens.ts";
 import type { Purpose } from "../../src/db/tables.ts";
 import { digestOfOneTimeToken } from "../../src/tokens/one-time.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import { PASSWORD, type World } from "./world.ts";
 
 /** Calls every queue once in good order, with a user and a group made for it, and gives the codes of the replies. */

@@ -1,9 +1,9 @@
 import { createPublicKey, type KeyObject, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { QueueName } from "../../src/config/queues.ts";
 import type { Database } from "../../src/db/database.ts";
 import type { AuthType } from "../../src/db/tables.ts";
+import type { QueueName } from "../../src/wire/queues.ts";
 import { scratchFolder } from "../support/env.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, decodePart } from "../tokens/craft.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { QUEUE_KEYS, QUEUE_SETTINGS, type QueueName } from "../queues.ts";
+import { type QueueName, QUEUES } from "../../wire/queues.ts";
+import { QUEUE_KEYS } from "../queues.ts";
 
 const queueName = z
   .string()
@@ -19,6 +20,6 @@ export const queueSettings = z.strictObject(
 );
 
 function describe(key: string, name: QueueName): string {
-  const usual = QUEUE_SETTINGS[name];
+  const usual = QUEUES[name].key;
   return key === usual ? `the queue of \`${name}\`` : `another spelling of \`${usual}\``;
 }

@@ -8,27 +8,38 @@ import { username } from "../fields.ts";
 const MAX_LIMIT = 1000;
 
 const event = z.object({
-  id: z.string().describe("as the event was published with"),
-  type: z.enum(EVENT_TYPES),
-  time: z.iso.datetime().describe("UTC"),
-  user: z.string().optional().describe("whom it is about"),
-  actor: z.string().optional().describe("who did it"),
-  data: z.record(z.string(), z.unknown()),
+  id: z.string().describe("the `id` of the published event"),
+  type: z.enum(EVENT_TYPES).describe("what happened"),
+  time: z.iso.datetime().describe("when it happened, in UTC"),
+  user: z.string().optional().describe("the user whom it is about"),
+  actor: z.string().optional().describe("the user who did it"),
+  data: z.record(z.string(), z.unknown()).describe("what else the event says, by its type"),
 });
 
 export const auditLog = defineProcedure({
   name: "audit_log",
-  description: "Lists what has happened, the latest first.",
+  key: "audit_workflow_get_log",
+  namespace: "audit",
+  method: "log",
+  description: "Lists events, the latest first.",
   access: "admin",
   input: (app) =>
     z.object({
-      user: username(app).optional().describe("only what is about this user"),
-      after: z.string("must be a string").optional().describe("id of the last event of the page before"),
-      limit: z.int("must be a whole number").min(1).max(MAX_LIMIT).default(100),
+      user: username(app).optional().describe("only events about this user"),
+      after: z
+        .string("must be a string")
+        .optional()
+        .describe("only events before the one with this id: `next` of the previous page"),
+      limit: z
+        .int("must be a whole number")
+        .min(1)
+        .max(MAX_LIMIT)
+        .default(100)
+        .describe("how many events at most"),
     }),
   output: z.object({
-    events: z.array(event),
-    next: z.string().optional().describe("to be given as after, where there are more"),
+    events: z.array(event).describe("the latest first"),
+    next: z.string().optional().describe("where there are more events: give it as `after`"),
   }),
   example: {
     request: { user: "alice", limit: 1 },

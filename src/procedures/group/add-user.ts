@@ -2,17 +2,20 @@ import { z } from "zod";
 import { addMember } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { groupname, username } from "../fields.ts";
+import { groupname, msg, username } from "../fields.ts";
 import { getAccount } from "../user/target.ts";
 
 export const addUserToGroup = defineProcedure({
   name: "group_add_user",
-  description: "Adds a user to a group; a member stays one.",
+  key: "group_workflow_add_user_to_group",
+  namespace: "group",
+  method: "addUser",
+  description: "Adds a user to a group; succeeds also if the user is a member already.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND", "GROUP_NOT_FOUND"],
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: {
     request: { groupname: "billing", username: "alice" },
     reply: { msg: "added user alice to group billing" },

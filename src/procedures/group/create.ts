@@ -2,16 +2,19 @@ import { z } from "zod";
 import { createGroup as create } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { groupname } from "../fields.ts";
+import { groupname, msg } from "../fields.ts";
 
 export const createGroup = defineProcedure({
   name: "group_create",
-  description: "Makes a group.",
+  key: "group_workflow_create_group",
+  namespace: "group",
+  method: "create",
+  description: "Creates a group.",
   access: "admin",
   remembersAnswer: true,
   errors: ["GROUP_TAKEN"],
   input: (app) => z.object({ groupname: groupname(app) }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: { request: { groupname: "billing" }, reply: { msg: "created group billing" } },
   async handler({ commit }, input) {
     return commit(async (writer) => {

@@ -2,16 +2,19 @@ import { z } from "zod";
 import { deleteGroup as remove } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { groupname } from "../fields.ts";
+import { groupname, msg } from "../fields.ts";
 
 export const deleteGroup = defineProcedure({
   name: "group_delete",
-  description: "Deletes a group with its memberships; the admin group stays.",
+  key: "group_workflow_delete_group",
+  namespace: "group",
+  method: "delete",
+  description: "Deletes a group with its memberships; the admin group cannot be deleted.",
   access: "admin",
   remembersAnswer: true,
   errors: ["GROUP_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ groupname: groupname(app) }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: { request: { groupname: "billing" }, reply: { msg: "deleted group billing" } },
   async handler({ app, commit }, input) {
     return commit(async (writer) => {

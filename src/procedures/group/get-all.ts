@@ -5,10 +5,13 @@ import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
 export const getAllGroups = defineProcedure({
   name: "group_all",
+  key: "group_workflow_get_groups",
+  namespace: "group",
+  method: "getAll",
   description: "Lists all groups, or a page of them; 204 when there are none.",
   access: "user",
   input: () => z.object(pageFields),
-  output: z.object({ groups: z.array(z.string()), next }),
+  output: z.object({ groups: z.array(z.string()).describe("names of groups, sorted"), next }),
   example: { request: {}, reply: { groups: ["admin", "billing"] } },
   isEmpty: ({ groups }) => groups.length === 0,
   async handler({ db, lookups }, input) {

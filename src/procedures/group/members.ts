@@ -8,11 +8,14 @@ import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
 export const groupMembers = defineProcedure({
   name: "group_user",
+  key: "group_workflow_group_members",
+  namespace: "group",
+  method: "members",
   description: "Lists the usernames in a group, or a page of them.",
   access: "admin",
   errors: ["GROUP_NOT_FOUND"],
   input: (app) => z.object({ groupname: groupname(app), ...pageFields }),
-  output: z.object({ users: z.array(z.string()), next }),
+  output: z.object({ users: z.array(z.string()).describe("usernames, sorted"), next }),
   example: { request: { groupname: "billing" }, reply: { users: ["alice"] } },
   async handler({ db }, input) {
     const page = pageOf(input);

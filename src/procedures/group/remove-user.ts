@@ -2,17 +2,20 @@ import { z } from "zod";
 import { removeMember } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { groupname, username } from "../fields.ts";
+import { groupname, msg, username } from "../fields.ts";
 import { getAccount } from "../user/target.ts";
 
 export const removeUserFromGroup = defineProcedure({
   name: "group_remove_user",
-  description: "Takes a user out of a group; the last administrator stays in the admin group.",
+  key: "group_workflow_remove_user_from_group",
+  namespace: "group",
+  method: "removeUser",
+  description: "Removes a user from a group; the last administrator cannot leave the admin group.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND", "GROUP_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ groupname: groupname(app), username: username(app) }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: {
     request: { groupname: "billing", username: "alice" },
     reply: { msg: "removed user alice from group billing" },

@@ -2,8 +2,8 @@ import { z } from "zod";
 
 /** The members of a reply that say when its token ends. */
 export const expiry = {
-  expires_at: z.iso.datetime().describe("the end of the token, its exp"),
-  expires_in: z.int().min(0).describe("seconds until then"),
+  expires_at: z.iso.datetime().describe("when the token expires, in UTC"),
+  expires_in: z.int().min(0).describe("seconds until the token expires"),
 };
 
 /** What such a reply says at `now`; by whole seconds, as the token itself. */

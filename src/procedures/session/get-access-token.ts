@@ -30,14 +30,17 @@ const groups = () =>
 
 export const getAccessToken = defineProcedure({
   name: "token",
+  key: "session_workflow_get_access_token",
+  namespace: "session",
+  method: "getAccessToken",
   description: "Exchanges an ID token for a short-lived access token with the user's groups and vhost.",
   access: "id_token",
   errors: ["ACCOUNT_NOT_ACTIVATED", "NO_BROKER_ACCESS", "BROKER_TOKEN_TOO_LARGE", "TOKEN_TOO_LARGE"],
   input: (app) => z.object({ ip: ip(), groups: groups(), broker: broker(app) }),
   output: z.object({
-    access_token: z.string(),
+    access_token: z.string().describe("the access token, for the other queues and other services"),
     ...expiry,
-    broker_token: z.string().optional().describe("a password for the broker, where one was asked for"),
+    broker_token: z.string().optional().describe("with broker: true: a password for RabbitMQ"),
   }),
   example: {
     request: { ip: "192.0.2.17", groups: ["billing"] },

@@ -6,28 +6,40 @@ import { defineProcedure } from "../../rpc/procedure.ts";
 import type { VerifiedToken } from "../../tokens/validator.ts";
 import { ip } from "../fields.ts";
 
-const seconds = z.number().describe("seconds since 1970");
+const seconds = z.number();
 
 const output = z.object({
-  active: z.boolean().describe("false comes alone: nothing is told of what is wrong with a token"),
-  typ: z.enum(["at+jwt", "id+jwt"]).optional(),
-  token_type: z.literal("Bearer").optional().describe("of an access token"),
-  iss: z.string().optional(),
-  sub: z.string().optional(),
-  username: z.string().optional(),
-  groups: z.array(z.string()).optional(),
-  limited: z.literal(true).optional().describe("the user has more groups than those that the token lists"),
-  vhost: z.string().optional(),
-  aud: z.union([z.string(), z.array(z.string())]).optional(),
-  jti: z.string().optional(),
-  iat: seconds.optional(),
-  nbf: seconds.optional(),
-  exp: seconds.optional(),
+  active: z.boolean().describe("whether the token is good now; false comes alone"),
+  typ: z.enum(["at+jwt", "id+jwt"]).optional().describe("access token or ID token"),
+  token_type: z.literal("Bearer").optional().describe("access tokens"),
+  iss: z.string().optional().describe("issuer"),
+  sub: z.string().optional().describe("the user"),
+  username: z.string().optional().describe("the same as sub"),
+  groups: z
+    .array(z.string())
+    .optional()
+    .describe("access tokens: the groups in the token; ID tokens: the user's groups now"),
+  limited: z
+    .literal(true)
+    .optional()
+    .describe("access tokens: the user has more groups than the token lists"),
+  vhost: z.string().optional().describe("the broker's vhost that the token is for"),
+  aud: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe("audience"),
+  jti: z.string().optional().describe("access tokens: the token's id"),
+  iat: seconds.optional().describe("issued at, in seconds since 1970"),
+  nbf: seconds.optional().describe("not valid before, in seconds since 1970"),
+  exp: seconds.optional().describe("expires at, in seconds since 1970"),
 });
 
 export const introspect = defineProcedure({
   name: "introspect",
-  description: "Tells whether a token is good at this moment, and what is in it (RFC 7662).",
+  key: "session_workflow_introspect",
+  namespace: "session",
+  method: "introspect",
+  description: "Returns whether a token is valid now, and what it says (RFC 7662).",
   access: "public",
   input: () =>
     z.object({ token: z.string("must be a string").describe("an access token or an ID token"), ip: ip() }),

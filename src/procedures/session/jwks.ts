@@ -3,19 +3,22 @@ import { defineProcedure } from "../../rpc/procedure.ts";
 
 const jwk = z
   .looseObject({
-    kty: z.string(),
-    kid: z.string().describe("RFC 7638 thumbprint, the kid of the access tokens that it verifies"),
-    alg: z.string(),
-    use: z.literal("sig"),
+    kty: z.string().describe("type of the key: OKP, EC or RSA"),
+    kid: z.string().describe("RFC 7638 thumbprint: the `kid` of the access tokens that it verifies"),
+    alg: z.string().describe("algorithm of the tokens that it verifies"),
+    use: z.literal("sig").describe("it verifies signatures"),
   })
   .describe("a public key (RFC 7517)");
 
 export const getJwks = defineProcedure({
   name: "jwks",
-  description: "Gives the public keys that verify access tokens, as a JWK Set (RFC 7517); none for HS*.",
+  key: "session_workflow_get_jwks",
+  namespace: "session",
+  method: "getJwks",
+  description: "Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); none for HS*.",
   access: "public",
   input: () => z.object({}),
-  output: z.object({ keys: z.array(jwk) }),
+  output: z.object({ keys: z.array(jwk).describe("public keys (RFC 7517)") }),
   example: {
     request: {},
     reply: {

@@ -24,8 +24,11 @@ const hasNotBoth = (given: Given): boolean =>
 
 export const login = defineProcedure({
   name: "login",
+  key: "session_workflow_login",
+  namespace: "session",
+  method: "login",
   description:
-    "Checks a password or a Kerberos ticket and gives the user's one ID token; an earlier one is dead from then on.",
+    "Checks a password or a Kerberos ticket and returns an ID token; the user's previous ID token becomes invalid.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
@@ -34,9 +37,13 @@ export const login = defineProcedure({
   input: (app) =>
     z
       .object({
-        username: username(app).optional().describe("may be left out with a kerberos_ticket"),
+        username: username(app)
+          .optional()
+          .describe("the name of a user, in any case; optional with kerberos_ticket"),
         password: password().optional(),
-        kerberos_ticket: kerberosTicket().optional().describe("instead of password"),
+        kerberos_ticket: kerberosTicket()
+          .optional()
+          .describe("a SPNEGO token in base64, instead of password"),
         vhost: vhost(app),
         ip: ip(),
       })
@@ -50,9 +57,12 @@ export const login = defineProcedure({
       // In the published schema: refinements have no form there.
       .meta({ anyOf: [{ required: ["username", "password"] }, { required: ["kerberos_ticket"] }] }),
   output: z.object({
-    id_token: z.string(),
+    id_token: z.string().describe("the ID token, for `token` and `logout`"),
     ...expiry,
-    kerberos_ticket: z.string().optional().describe("proves this service to the client, in base64"),
+    kerberos_ticket: z
+      .string()
+      .optional()
+      .describe("a SPNEGO token in base64 that proves the service to the client"),
   }),
   example: {
     request: { username: "alice", password: "nine lanterns at dusk", vhost: "prod", ip: "192.0.2.17" },

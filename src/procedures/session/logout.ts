@@ -1,15 +1,18 @@
 import { z } from "zod";
 import { endSession } from "../../accounts/sessions.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { ip } from "../fields.ts";
+import { ip, msg } from "../fields.ts";
 
 export const logout = defineProcedure({
   name: "logout",
+  key: "session_workflow_logout",
+  namespace: "session",
+  method: "logout",
   description:
-    "Ends the session of an ID token; done as well when it had ended before (RFC 7009 section 2.2).",
+    "Ends the session of an ID token; succeeds also if it has ended already (RFC 7009, section 2.2).",
   access: "any_id_token",
   input: () => z.object({ ip: ip() }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: { request: { ip: "192.0.2.17" }, reply: { msg: "logged out alice" } },
   async handler({ commit, session }) {
     await commit((writer) => endSession(writer, session, "logout"));

@@ -3,16 +3,19 @@ import { endSessionOf } from "../../accounts/sessions.ts";
 import { findUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { username } from "../fields.ts";
+import { msg, username } from "../fields.ts";
 
 export const revokeSession = defineProcedure({
   name: "session_revoke",
-  description: "Ends a user's session: the ID token is dead for every replica.",
+  key: "session_workflow_revoke_session",
+  namespace: "session",
+  method: "revoke",
+  description: "Ends a user's session: no worker accepts its ID token any more.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: { request: { username: "alice" }, reply: { msg: "ended the session of alice" } },
   async handler({ commit }, input) {
     return commit(async (writer) => {

@@ -4,10 +4,11 @@ import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import {
   authType,
+  done,
   email,
   hidesUsername,
-  revealsUsername,
   newPassword,
+  revealsUsername,
   together,
   username,
 } from "../fields.ts";
@@ -22,7 +23,10 @@ const isRemote = ({ auth_type }: Given): boolean => auth_type === "LDAP" || auth
 
 export const adminCreateUser = defineProcedure({
   name: "user_admin_create",
-  description: "Makes an activated account, whether registration is open or not.",
+  key: "user_workflow_admin_create_user",
+  namespace: "user",
+  method: "adminCreate",
+  description: "Creates an activated account, even if registration is closed.",
   access: "admin",
   remembersAnswer: true,
   hashes: true,
@@ -31,9 +35,9 @@ export const adminCreateUser = defineProcedure({
     z
       .object({
         username: username(app),
-        password: newPassword(app).optional().describe("of a LOCAL account, and of no other"),
+        password: newPassword(app).optional().describe("required for LOCAL, refused for the others"),
         email: email(app),
-        auth_type: authType().default("LOCAL").describe("where the user's password is checked"),
+        auth_type: authType().default("LOCAL"),
       })
       .refine((given) => !isLocal(given) || given.password !== undefined, {
         path: ["password"],
@@ -46,7 +50,7 @@ export const adminCreateUser = defineProcedure({
         ...together,
       })
       .refine(hidesUsername, revealsUsername),
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: {
     request: { username: "alice", password: "nine lanterns at dusk", email: "alice@example.com" },
     reply: { success: true, msg: "created user alice" },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { changeAccount } from "../../accounts/change.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { email, hidesUsername, newPassword, revealsUsername, together, username } from "../fields.ts";
+import { done, email, hidesUsername, newPassword, revealsUsername, together, username } from "../fields.ts";
 import { existing } from "./target.ts";
 
 const FAILURES = {
@@ -13,8 +13,11 @@ const FAILURES = {
 
 export const changeUser = defineProcedure({
   name: "user_change",
+  key: "user_workflow_change_user",
+  namespace: "user",
+  method: "change",
   description:
-    "Changes password, email or activation, all of what is given or nothing; a new password ends the session.",
+    "Changes password, email or activation: all that is given, or nothing; a new password ends the session.",
   access: "self",
   remembersAnswer: true,
   hashes: true,
@@ -25,7 +28,10 @@ export const changeUser = defineProcedure({
         username: username(app),
         password: newPassword(app).optional(),
         email: email(app).optional(),
-        activated: z.boolean("must be true or false").optional(),
+        activated: z
+          .boolean("must be true or false")
+          .optional()
+          .describe("only by admins: whether the user may log in"),
       })
       .refine(
         ({ password, email: address, activated }) =>
@@ -36,7 +42,7 @@ export const changeUser = defineProcedure({
         },
       )
       .refine(hidesUsername, revealsUsername),
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: {
     request: { username: "alice", email: "alice@example.org" },
     reply: { success: true, msg: "changed user alice" },

@@ -2,17 +2,20 @@ import { z } from "zod";
 import { deleteAccount } from "../../accounts/delete.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { username } from "../fields.ts";
+import { done, username } from "../fields.ts";
 import { existing } from "./target.ts";
 
 export const deleteUser = defineProcedure({
   name: "user_delete",
-  description: "Deletes a user with token and memberships; users may delete themselves.",
+  key: "user_workflow_delete_user",
+  namespace: "user",
+  method: "delete",
+  description: "Deletes a user with session and memberships; users may delete themselves.",
   access: "self",
   remembersAnswer: true,
   errors: ["ACCOUNT_NOT_ACTIVATED", "USER_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ username: username(app) }),
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: { request: { username: "alice" }, reply: { success: true, msg: "deleted user alice" } },
   async handler(context) {
     const user = existing(context.account);

@@ -5,10 +5,13 @@ import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
 export const getAllUsers = defineProcedure({
   name: "user_all",
+  key: "user_workflow_get_all",
+  namespace: "user",
+  method: "getAll",
   description: "Lists all usernames, or a page of them; 204 when there are none.",
   access: "user",
   input: () => z.object(pageFields),
-  output: z.object({ users: z.array(z.string()), next }),
+  output: z.object({ users: z.array(z.string()).describe("usernames, sorted"), next }),
   example: { request: {}, reply: { users: ["alice", "bob-the-builder"] } },
   isEmpty: ({ users }) => users.length === 0,
   async handler({ db, lookups }, input) {

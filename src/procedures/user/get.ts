@@ -6,38 +6,41 @@ import { missingToken } from "../../rpc/validate.ts";
 import { authType, username } from "../fields.ts";
 import { existing, getAccount } from "./target.ts";
 
-const time = z.iso.datetime().describe("UTC");
+const time = z.iso.datetime();
 
 const tokenInfo = z.object({
-  valid_until: time,
-  last_use: time.nullable().describe("when the last access token was made"),
-  vhost: z.string(),
-  kid: z.string().optional().describe("admins: the token's id"),
-  ip: z.string().optional().describe("admins: * or the address it is bound to"),
-  sign_method: z.string().optional().describe("admins"),
+  valid_until: time.describe("when the ID token expires, in UTC"),
+  last_use: time.nullable().describe("when the last access token was issued, in UTC"),
+  vhost: z.string().describe("the broker's vhost that access tokens are for"),
+  kid: z.string().optional().describe("for admins: the id of the ID token"),
+  ip: z.string().optional().describe("for admins: the address that the session is bound to, or *"),
+  sign_method: z.string().optional().describe("for admins: the algorithm of the ID token"),
 });
 
 export const getUser = defineProcedure({
   name: "user_get",
-  description: "Describes a user: a little to anyone, more to the user itself, all to admins.",
+  key: "user_workflow_get_user",
+  namespace: "user",
+  method: "get",
+  description: "Returns a user: a few fields to anyone, more to the user, all to admins.",
   access: "optional",
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
   output: z.object({
-    username: z.string(),
-    activated: z.boolean(),
-    created_at: time,
-    groups: z.array(z.string()).optional().describe("the user itself and admins"),
+    username: z.string().describe("as it was registered"),
+    activated: z.boolean().describe("whether the user may log in"),
+    created_at: time.describe("when the account was created, in UTC"),
+    groups: z.array(z.string()).optional().describe("for the user and admins: the user's groups"),
     token_info: tokenInfo
       .nullable()
       .optional()
-      .describe("the user itself and admins; null without a session"),
+      .describe("for the user and admins: the session; null if there is none"),
     email_verified: z
       .boolean()
       .optional()
-      .describe("the user itself and admins: whether the address is proven"),
-    email: z.string().nullable().optional().describe("admins; null for a directory user without one"),
-    auth_type: authType().optional().describe("admins"),
+      .describe("for the user and admins: whether the address is verified"),
+    email: z.string().nullable().optional().describe("for admins; null for a directory user without one"),
+    auth_type: authType().optional().describe("for admins: where the password is checked"),
   }),
   example: {
     request: { username: "alice" },

@@ -2,16 +2,20 @@ import { z } from "zod";
 import { requestPasswordReset } from "../../accounts/password-reset.ts";
 import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
+import { done } from "../fields.ts";
 import { addressee } from "./addressee.ts";
 
 export const forgotPassword = defineProcedure({
   name: "user_password_forgot",
+  key: "user_workflow_forgot_password",
+  namespace: "user",
+  method: "forgotPassword",
   description:
-    "Has a token for a new password sent to the address of an account; the answer does not tell whether there is one.",
+    "Sends a password reset token to an account's address; the reply does not tell whether the account exists.",
   access: "public",
   remembersAnswer: true,
   input: addressee,
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: {
     request: { email: "alice@example.com" },
     reply: {

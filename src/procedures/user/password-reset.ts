@@ -6,6 +6,7 @@ import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
 import {
   confirmed,
+  done,
   hidesUsername,
   isConfirmed,
   newPassword,
@@ -16,7 +17,10 @@ import {
 
 export const resetPassword = defineProcedure({
   name: "user_password_reset",
-  description: "Sets a new password with a token that was sent; ends the session and lets the user in again.",
+  key: "user_workflow_reset_password",
+  namespace: "user",
+  method: "resetPassword",
+  description: "Sets a new password with a reset token; ends the session and unlocks the account.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
@@ -25,7 +29,7 @@ export const resetPassword = defineProcedure({
     z
       .object({ reset_token: sentToken(), password: newPassword(app), password_confirm: passwordConfirm() })
       .refine(isConfirmed, confirmed),
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: {
     request: {
       reset_token: "the token from the message",

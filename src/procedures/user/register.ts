@@ -4,6 +4,7 @@ import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import {
   confirmed,
+  done,
   email,
   hidesUsername,
   isConfirmed,
@@ -15,7 +16,10 @@ import {
 
 export const registerUser = defineProcedure({
   name: "user_register",
-  description: "Makes an account for whoever asks, where registration is open.",
+  key: "user_workflow_register_user",
+  namespace: "user",
+  method: "register",
+  description: "Creates an account for the caller, if registration is open.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
@@ -30,7 +34,7 @@ export const registerUser = defineProcedure({
       })
       .refine(isConfirmed, confirmed)
       .refine(hidesUsername, revealsUsername),
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: {
     request: {
       username: "alice",

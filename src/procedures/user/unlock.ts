@@ -1,19 +1,21 @@
 import { z } from "zod";
-import { userUnlocked } from "../../accounts/happenings.ts";
-import { record } from "../../accounts/writer.ts";
+import { recordUnlock } from "../../accounts/change.ts";
 import { findUser } from "../../db/queries/users.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { username } from "../fields.ts";
+import { msg, username } from "../fields.ts";
 
 export const unlockUser = defineProcedure({
   name: "user_unlock",
-  description: "Takes back what failed logins have made an account's next ones wait for.",
+  key: "user_workflow_unlock_user",
+  namespace: "user",
+  method: "unlock",
+  description: "Forgets an account's failed logins, so that the next login need not wait.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
-  output: z.object({ msg: z.string() }),
+  output: z.object({ msg }),
   example: { request: { username: "alice" }, reply: { msg: "unlocked user alice" } },
   async handler({ commit, throttle }, input) {
     return commit(async (writer) => {
@@ -21,7 +23,7 @@ export const unlockUser = defineProcedure({
       const name = user?.username ?? input.username;
       // A name that nobody has is throttled as well: the directory may know it.
       if (!(await throttle.unlock(writer, name)) && user === undefined) throw new AppError("USER_NOT_FOUND");
-      await record(writer, userUnlocked(user?.username ?? null));
+      await recordUnlock(writer, user?.username ?? null);
       return { msg: `unlocked user ${name}` };
     });
   },

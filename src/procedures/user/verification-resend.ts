@@ -2,6 +2,7 @@ import { z } from "zod";
 import { resendVerification as resend } from "../../accounts/verification.ts";
 import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
+import { done } from "../fields.ts";
 import { addressee } from "./addressee.ts";
 
 const REPLY = {
@@ -11,12 +12,15 @@ const REPLY = {
 
 export const resendVerification = defineProcedure({
   name: "user_verification_resend",
+  key: "user_workflow_resend_verification",
+  namespace: "user",
+  method: "resendVerification",
   description:
-    "Sends the token that proves an account's address again; the answer does not tell whether there is an account.",
+    "Sends the token that verifies an address again; the reply does not tell whether the account exists.",
   access: "public",
   remembersAnswer: true,
   input: addressee,
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {
     const { commit, db } = context;

@@ -4,16 +4,19 @@ import { findHolder } from "../../db/queries/one-time-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
-import { sentToken } from "../fields.ts";
+import { done, sentToken } from "../fields.ts";
 
 export const verifyEmail = defineProcedure({
   name: "user_verify_email",
-  description: "Proves with a token that was sent that somebody reads what is sent to a user's address.",
+  key: "user_workflow_verify_email",
+  namespace: "user",
+  method: "verifyEmail",
+  description: "Verifies a user's email address with the token that was sent to it.",
   access: "public",
   remembersAnswer: true,
   errors: ["INVALID_TOKEN"],
   input: () => z.object({ verify_token: sentToken() }),
-  output: z.object({ success: z.literal(true), msg: z.string() }),
+  output: z.object(done),
   example: {
     request: { verify_token: "the token from the message" },
     reply: { success: true, msg: "verified the address of alice" },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { QueueName } from "../../../src/config/queues.ts";
+import type { QueueName } from "../../../src/wire/queues.ts";
 import { secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { QueueName } from "../../../src/config/queues.ts";
+import type { QueueName } from "../../../src/wire/queues.ts";
 import { bodyOf } from "../../support/raw-caller.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { done, type Envelope, INVALID_CREDENTIALS, INVALID_TOKEN, ok } from "../envelopes.ts";

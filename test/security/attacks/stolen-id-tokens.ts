@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { QueueName } from "../../../src/config/queues.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
+import type { QueueName } from "../../../src/wire/queues.ts";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
 import {

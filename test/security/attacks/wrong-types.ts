@@ -1,4 +1,4 @@
-import type { QueueName } from "../../../src/config/queues.ts";
+import type { QueueName } from "../../../src/wire/queues.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { HALF_CHARACTERS, invalid, INVALID_TOKEN, LOGGED_IN, MISSING, NO_TEXT } from "../envelopes.ts";
 import { PASSWORD } from "../world.ts";
