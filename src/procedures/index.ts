@@ -1,52 +1,52 @@
 import { auditLog } from "./audit/log.ts";
-import { addUserToGroup } from "./group/add-user.ts";
-import { createGroup } from "./group/create.ts";
-import { deleteGroup } from "./group/delete.ts";
-import { getAllGroups } from "./group/get-all.ts";
-import { groupMembers } from "./group/members.ts";
-import { removeUserFromGroup } from "./group/remove-user.ts";
-import { getAccessToken } from "./session/get-access-token.ts";
+import { groupAddUser } from "./group/add-user.ts";
+import { groupAll } from "./group/all.ts";
+import { groupCreate } from "./group/create.ts";
+import { groupDelete } from "./group/delete.ts";
+import { groupRemoveUser } from "./group/remove-user.ts";
+import { groupUser } from "./group/user.ts";
 import { introspect } from "./session/introspect.ts";
-import { getJwks } from "./session/jwks.ts";
+import { jwks } from "./session/jwks.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
-import { revokeSession } from "./session/revoke.ts";
-import { adminCreateUser } from "./user/admin-create.ts";
-import { changeUser } from "./user/change.ts";
-import { deleteUser } from "./user/delete.ts";
-import { getUser } from "./user/get.ts";
-import { getAllUsers } from "./user/get-all.ts";
-import { forgotPassword } from "./user/password-forgot.ts";
-import { resetPassword } from "./user/password-reset.ts";
-import { registerUser } from "./user/register.ts";
-import { unlockUser } from "./user/unlock.ts";
-import { resendVerification } from "./user/verification-resend.ts";
-import { verifyEmail } from "./user/verify-email.ts";
+import { sessionRevoke } from "./session/revoke.ts";
+import { token } from "./session/token.ts";
+import { userAdminCreate } from "./user/admin-create.ts";
+import { userAll } from "./user/all.ts";
+import { userChange } from "./user/change.ts";
+import { userDelete } from "./user/delete.ts";
+import { userGet } from "./user/get.ts";
+import { userPasswordForgot } from "./user/password-forgot.ts";
+import { userPasswordReset } from "./user/password-reset.ts";
+import { userRegister } from "./user/register.ts";
+import { userUnlock } from "./user/unlock.ts";
+import { userVerificationResend } from "./user/verification-resend.ts";
+import { userVerifyEmail } from "./user/verify-email.ts";
 
 /** Every workflow. */
 export const PROCEDURES = [
   login,
   logout,
-  getAccessToken,
+  token,
   introspect,
-  getJwks,
-  revokeSession,
-  registerUser,
-  adminCreateUser,
-  deleteUser,
-  changeUser,
-  getAllUsers,
-  getUser,
-  unlockUser,
-  forgotPassword,
-  resetPassword,
-  verifyEmail,
-  resendVerification,
-  getAllGroups,
-  groupMembers,
-  createGroup,
-  deleteGroup,
-  addUserToGroup,
-  removeUserFromGroup,
+  jwks,
+  sessionRevoke,
+  userRegister,
+  userAdminCreate,
+  userDelete,
+  userChange,
+  userAll,
+  userGet,
+  userUnlock,
+  userPasswordForgot,
+  userPasswordReset,
+  userVerifyEmail,
+  userVerificationResend,
+  groupAll,
+  groupUser,
+  groupCreate,
+  groupDelete,
+  groupAddUser,
+  groupRemoveUser,
   auditLog,
 ] as const;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SECTIONS } from "../../src/config/schema.ts";
-import { getUser } from "../../src/procedures/user/get.ts";
+import { userGet } from "../../src/procedures/user/get.ts";
 import type { Reply } from "./caller.ts";
 import { type Fault, judge, know } from "./judge.ts";
 import { render } from "./rendered.ts";
@@ -11,7 +11,7 @@ import type { TokenName } from "./tokens.ts";
 const TOKEN = "header.payload.signature";
 const SECRET = "a secret of the request";
 
-const known = know(getUser, SECTIONS.app_config.parse({}));
+const known = know(userGet, SECTIONS.app_config.parse({}));
 const holder = { kind: "access", username: "root", isAdmin: true, ip: "*", isRevoked: false } as const;
 const rules = { holders: new Map([[TOKEN, holder]]), anonymousUserGet: false };
 const texts = new Map<TokenName, string>([

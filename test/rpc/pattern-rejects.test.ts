@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { AppError } from "../../src/errors.ts";
 import { emptyNotes } from "../../src/observability/request-line.ts";
 import { login } from "../../src/procedures/session/login.ts";
-import { registerUser as register } from "../../src/procedures/user/register.ts";
+import { userRegister } from "../../src/procedures/user/register.ts";
 import { validate } from "../../src/rpc/validate.ts";
 import { parse } from "../config/faults-of.ts";
 
@@ -12,7 +12,7 @@ const SECRET = "sesame, open";
 
 /** What the log says of a request that is refused. */
 function reasonOf(
-  procedure: typeof login | typeof register,
+  procedure: typeof login | typeof userRegister,
   request: Readonly<Record<string, unknown>>,
   showsNames: boolean,
 ): string | undefined {
@@ -37,7 +37,7 @@ describe("a request with a field that a pattern of app_config rejects", () => {
 
   test("names every such field, and the value of none but the username", () => {
     const request = { username: "jo", password: SECRET, email: "sesame" };
-    const reason = reasonOf(register, request, true) ?? "";
+    const reason = reasonOf(userRegister, request, true) ?? "";
     assert.deepEqual(reason.split("; ").toSorted(), [
       "email does not match app_config.email_regex",
       "password does not match app_config.password_regex",

@@ -11,7 +11,7 @@ import { recordAnswer } from "../../src/db/queries/inbox.ts";
 import { createLogTo, type Log } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { emptyNotes } from "../../src/observability/request-line.ts";
-import { getUser } from "../../src/procedures/user/get.ts";
+import { userGet } from "../../src/procedures/user/get.ts";
 import type { Services } from "../../src/rpc/context.ts";
 import type { Envelope, Incoming } from "../../src/rpc/envelope.ts";
 import { createInbox } from "../../src/rpc/inbox.ts";
@@ -35,7 +35,7 @@ function createReplica(services: Services, log: Log) {
   return {
     run(incoming: Incoming, work: () => Promise<Envelope>): Promise<Envelope> {
       const message = new Message("user_get", incoming, fingerprints);
-      return poison.guard({ procedure: getUser, message, ...patience }, work);
+      return poison.guard({ procedure: userGet, message, ...patience }, work);
     },
   };
 }

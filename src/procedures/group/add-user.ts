@@ -3,9 +3,9 @@ import { addMember } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, msg, username } from "../fields.ts";
-import { getAccount } from "../user/target.ts";
+import { loadAccount } from "../load-account.ts";
 
-export const addUserToGroup = defineProcedure({
+export const groupAddUser = defineProcedure({
   name: "group_add_user",
   key: "group_workflow_add_user_to_group",
   namespace: "group",
@@ -21,7 +21,7 @@ export const addUserToGroup = defineProcedure({
     reply: { msg: "added user alice to group billing" },
   },
   async handler({ lookups, commit }, input) {
-    const user = await getAccount({ lookups }, input.username);
+    const user = await loadAccount({ lookups }, input.username);
     return commit(async (writer) => {
       const outcome = await addMember(writer, input.groupname, user.username);
       if (outcome === "no such user") throw new AppError("USER_NOT_FOUND");

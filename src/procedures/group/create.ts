@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { createGroup as create } from "../../accounts/membership.ts";
+import { createGroup } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, msg } from "../fields.ts";
 
-export const createGroup = defineProcedure({
+export const groupCreate = defineProcedure({
   name: "group_create",
   key: "group_workflow_create_group",
   namespace: "group",
@@ -18,7 +18,7 @@ export const createGroup = defineProcedure({
   example: { request: { groupname: "billing" }, reply: { msg: "created group billing" } },
   async handler({ commit }, input) {
     return commit(async (writer) => {
-      if ((await create(writer, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
+      if ((await createGroup(writer, input.groupname)) === "taken") throw new AppError("GROUP_TAKEN");
       return { msg: `created group ${input.groupname}` };
     });
   },

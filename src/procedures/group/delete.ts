@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { deleteGroup as remove } from "../../accounts/membership.ts";
+import { deleteGroup } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, msg } from "../fields.ts";
 
-export const deleteGroup = defineProcedure({
+export const groupDelete = defineProcedure({
   name: "group_delete",
   key: "group_workflow_delete_group",
   namespace: "group",
@@ -18,7 +18,7 @@ export const deleteGroup = defineProcedure({
   example: { request: { groupname: "billing" }, reply: { msg: "deleted group billing" } },
   async handler({ app, commit }, input) {
     return commit(async (writer) => {
-      const outcome = await remove(writer, input.groupname, app.admin_group);
+      const outcome = await deleteGroup(writer, input.groupname, app.admin_group);
       if (outcome !== "deleted")
         throw new AppError(outcome === "admin group" ? "LAST_ADMIN" : "GROUP_NOT_FOUND");
       return { msg: `deleted group ${input.groupname}` };

@@ -3,9 +3,9 @@ import { removeMember } from "../../accounts/membership.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname, msg, username } from "../fields.ts";
-import { getAccount } from "../user/target.ts";
+import { loadAccount } from "../load-account.ts";
 
-export const removeUserFromGroup = defineProcedure({
+export const groupRemoveUser = defineProcedure({
   name: "group_remove_user",
   key: "group_workflow_remove_user_from_group",
   namespace: "group",
@@ -21,7 +21,7 @@ export const removeUserFromGroup = defineProcedure({
     reply: { msg: "removed user alice from group billing" },
   },
   async handler({ app, lookups, commit }, input) {
-    const user = await getAccount({ lookups }, input.username);
+    const user = await loadAccount({ lookups }, input.username);
     return commit(async (writer) => {
       const outcome = await removeMember(writer, input.groupname, user.username, app.admin_group);
       if (outcome === "no such group") throw new AppError("GROUP_NOT_FOUND");

@@ -10,7 +10,7 @@ const jwk = z
   })
   .describe("a public key (RFC 7517)");
 
-export const getJwks = defineProcedure({
+export const jwks = defineProcedure({
   name: "jwks",
   key: "session_workflow_get_jwks",
   namespace: "session",

@@ -5,7 +5,7 @@ import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { msg, username } from "../fields.ts";
 
-export const revokeSession = defineProcedure({
+export const sessionRevoke = defineProcedure({
   name: "session_revoke",
   key: "session_workflow_revoke_session",
   namespace: "session",

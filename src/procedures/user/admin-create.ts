@@ -21,7 +21,7 @@ interface Given {
 const isLocal = ({ auth_type }: Given): boolean => auth_type === undefined || auth_type === "LOCAL";
 const isRemote = ({ auth_type }: Given): boolean => auth_type === "LDAP" || auth_type === "KERBEROS";
 
-export const adminCreateUser = defineProcedure({
+export const userAdminCreate = defineProcedure({
   name: "user_admin_create",
   key: "user_workflow_admin_create_user",
   namespace: "user",

@@ -3,7 +3,7 @@ import { changeAccount } from "../../accounts/change.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { done, email, hidesUsername, newPassword, revealsUsername, together, username } from "../fields.ts";
-import { existing } from "./target.ts";
+import { requireAccount } from "../load-account.ts";
 
 const FAILURES = {
   "no such user": "USER_NOT_FOUND",
@@ -11,7 +11,7 @@ const FAILURES = {
   "last admin": "LAST_ADMIN",
 } as const satisfies Record<string, ErrorCode>;
 
-export const changeUser = defineProcedure({
+export const userChange = defineProcedure({
   name: "user_change",
   key: "user_workflow_change_user",
   namespace: "user",
@@ -51,7 +51,7 @@ export const changeUser = defineProcedure({
     const { app, caller, commit, fingerprints, passwords, stillWanted } = context;
     if (activated !== undefined && !caller.isAdmin)
       throw new AppError("FORBIDDEN", "only an admin sets activated");
-    const user = existing(context.account);
+    const user = requireAccount(context.account);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
     const password_hash = password === undefined ? undefined : await passwords.hash(password, stillWanted);

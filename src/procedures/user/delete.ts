@@ -3,9 +3,9 @@ import { deleteAccount } from "../../accounts/delete.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { done, username } from "../fields.ts";
-import { existing } from "./target.ts";
+import { requireAccount } from "../load-account.ts";
 
-export const deleteUser = defineProcedure({
+export const userDelete = defineProcedure({
   name: "user_delete",
   key: "user_workflow_delete_user",
   namespace: "user",
@@ -18,7 +18,7 @@ export const deleteUser = defineProcedure({
   output: z.object(done),
   example: { request: { username: "alice" }, reply: { success: true, msg: "deleted user alice" } },
   async handler(context) {
-    const user = existing(context.account);
+    const user = requireAccount(context.account);
     return context.commit(async (writer) => {
       const outcome = await deleteAccount(writer, user, context.app.admin_group);
       if (outcome !== "deleted")

@@ -4,7 +4,7 @@ import { fromSqlTime } from "../../db/time.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { missingToken } from "../../rpc/validate.ts";
 import { authType, username } from "../fields.ts";
-import { existing, getAccount } from "./target.ts";
+import { requireAccount, loadAccount } from "../load-account.ts";
 
 const time = z.iso.datetime();
 
@@ -17,7 +17,7 @@ const tokenInfo = z.object({
   sign_method: z.string().optional().describe("for admins: the algorithm of the ID token"),
 });
 
-export const getUser = defineProcedure({
+export const userGet = defineProcedure({
   name: "user_get",
   key: "user_workflow_get_user",
   namespace: "user",
@@ -58,7 +58,8 @@ export const getUser = defineProcedure({
   },
   async handler({ account, app, caller, lastUse, lookups }, input) {
     if (caller === undefined && !app.anonymous_user_get) throw missingToken("access_token");
-    const user = caller === undefined ? await getAccount({ lookups }, input.username) : existing(account);
+    const user =
+      caller === undefined ? await loadAccount({ lookups }, input.username) : requireAccount(account);
     const basic = {
       username: user.username,
       activated: user.activated === 1,

@@ -3,9 +3,9 @@ import { requestPasswordReset } from "../../accounts/password-reset.ts";
 import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { done } from "../fields.ts";
-import { addressee } from "./addressee.ts";
+import { usernameOrEmail } from "../username-or-email.ts";
 
-export const forgotPassword = defineProcedure({
+export const userPasswordForgot = defineProcedure({
   name: "user_password_forgot",
   key: "user_workflow_forgot_password",
   namespace: "user",
@@ -14,7 +14,7 @@ export const forgotPassword = defineProcedure({
     "Sends a password reset token to an account's address; the reply does not tell whether the account exists.",
   access: "public",
   remembersAnswer: true,
-  input: addressee,
+  input: usernameOrEmail,
   output: z.object(done),
   example: {
     request: { email: "alice@example.com" },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { resetPassword as reset } from "../../accounts/password-reset.ts";
+import { resetPassword } from "../../accounts/password-reset.ts";
 import { findHolder } from "../../db/queries/one-time-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
@@ -15,7 +15,7 @@ import {
   sentToken,
 } from "../fields.ts";
 
-export const resetPassword = defineProcedure({
+export const userPasswordReset = defineProcedure({
   name: "user_password_reset",
   key: "user_workflow_reset_password",
   namespace: "user",
@@ -53,7 +53,7 @@ export const resetPassword = defineProcedure({
     }
     const password_hash = await passwords.hash(secret, stillWanted);
     return commit(async (writer) => {
-      const outcome = await reset(writer, user, { digest, password_hash }, app.admin_group);
+      const outcome = await resetPassword(writer, user, { digest, password_hash }, app.admin_group);
       if (outcome === "used meanwhile")
         throw new AppError("INVALID_TOKEN", "the reset token was used meanwhile");
       if (outcome === "changed meanwhile")

@@ -14,7 +14,7 @@ import {
   username,
 } from "../fields.ts";
 
-export const registerUser = defineProcedure({
+export const userRegister = defineProcedure({
   name: "user_register",
   key: "user_workflow_register_user",
   namespace: "user",

@@ -5,7 +5,7 @@ import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { msg, username } from "../fields.ts";
 
-export const unlockUser = defineProcedure({
+export const userUnlock = defineProcedure({
   name: "user_unlock",
   key: "user_workflow_unlock_user",
   namespace: "user",

@@ -1,16 +1,16 @@
 import { z } from "zod";
-import { resendVerification as resend } from "../../accounts/verification.ts";
+import { resendVerification } from "../../accounts/verification.ts";
 import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { done } from "../fields.ts";
-import { addressee } from "./addressee.ts";
+import { usernameOrEmail } from "../username-or-email.ts";
 
 const REPLY = {
   success: true as const,
   msg: "where there is such an account and its address is not proven, a message is on its way to it",
 };
 
-export const resendVerification = defineProcedure({
+export const userVerificationResend = defineProcedure({
   name: "user_verification_resend",
   key: "user_workflow_resend_verification",
   namespace: "user",
@@ -19,7 +19,7 @@ export const resendVerification = defineProcedure({
     "Sends the token that verifies an address again; the reply does not tell whether the account exists.",
   access: "public",
   remembersAnswer: true,
-  input: addressee,
+  input: usernameOrEmail,
   output: z.object(done),
   example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {
@@ -27,7 +27,7 @@ export const resendVerification = defineProcedure({
     const typed = given.username ?? given.email ?? "";
     const found = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
     return commit(async (writer) => {
-      await resend(writer, found?.username, typed, context);
+      await resendVerification(writer, found?.username, typed, context);
       return REPLY;
     });
   },

@@ -6,7 +6,7 @@ import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
 import { done, sentToken } from "../fields.ts";
 
-export const verifyEmail = defineProcedure({
+export const userVerifyEmail = defineProcedure({
   name: "user_verify_email",
   key: "user_workflow_verify_email",
   namespace: "user",

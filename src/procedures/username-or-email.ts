@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { AppConfig } from "../../config/schema.ts";
-import { email, together, username } from "../fields.ts";
+import type { AppConfig } from "../config/schema.ts";
+import { email, together, username } from "./fields.ts";
 
 /** A request about an account that is identified by either its name or its address. */
-export function addressee(app: AppConfig) {
+export function usernameOrEmail(app: AppConfig) {
   return z
     .object({ username: username(app).optional(), email: email(app).optional() })
     .refine((given) => (given.username === undefined) !== (given.email === undefined), {

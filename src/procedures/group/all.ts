@@ -3,7 +3,7 @@ import { pageOfGroups } from "../../db/queries/pages.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
-export const getAllGroups = defineProcedure({
+export const groupAll = defineProcedure({
   name: "group_all",
   key: "group_workflow_get_groups",
   namespace: "group",

@@ -6,7 +6,7 @@ import { defineProcedure } from "../../rpc/procedure.ts";
 import { groupname } from "../fields.ts";
 import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
-export const groupMembers = defineProcedure({
+export const groupUser = defineProcedure({
   name: "group_user",
   key: "group_workflow_group_members",
   namespace: "group",

@@ -3,7 +3,7 @@ import { pageOfUsernames } from "../../db/queries/pages.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { cursorOf, next, pageFields, pageOf } from "../page.ts";
 
-export const getAllUsers = defineProcedure({
+export const userAll = defineProcedure({
   name: "user_all",
   key: "user_workflow_get_all",
   namespace: "user",

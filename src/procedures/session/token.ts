@@ -28,7 +28,7 @@ const groups = () =>
       "the account's groups that go into the tokens, all unless given; then the access token is limited",
     );
 
-export const getAccessToken = defineProcedure({
+export const token = defineProcedure({
   name: "token",
   key: "session_workflow_get_access_token",
   namespace: "session",
