@@ -20,6 +20,6 @@ if (major < 24 || (major === 24 && minor < 15)) {
   // and not in the system's folder for temporary files, Node's own choice: who writes there must not run as this process.
   module.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/authmq", import.meta.url)));
   // Imported only now: an older Node cannot even parse what lies behind it.
-  const { run } = await import("./cli/program.ts");
-  process.exit(await run(process.argv.slice(2)));
+  const { runProgram } = await import("./cli/program.ts");
+  process.exit(await runProgram(process.argv.slice(2)));
 }

@@ -37,7 +37,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     await engine.close();
     lines?.close();
   };
-  engine.startUpkeep(); // there may be no worker that would ever do it
+  engine.startCleanup(); // there may be no worker that would ever do it
   return {
     ...workflowsBy((queue, request) => engine.pipeline.call(queue, request)),
     migrate: () => migrate(config.db),

@@ -20,7 +20,7 @@ import { PROCEDURES } from "./procedures/index.ts";
 import { createInbox } from "./rpc/inbox.ts";
 import { createPipeline, type Pipeline } from "./rpc/pipeline.ts";
 import { createRegistry, type Registry } from "./rpc/registry.ts";
-import { startUpkeep } from "./rpc/upkeep.ts";
+import { startCleanup } from "./rpc/cleanup.ts";
 import type { Fingerprints } from "./tokens/fingerprint.ts";
 import type { JwkSet } from "./tokens/jwks.ts";
 import { createTokens } from "./tokens/tokens.ts";
@@ -39,7 +39,7 @@ export interface Engine {
   /** The state of the database's schema; throws ConfigError when it cannot be used, UNAVAILABLE when it does not answer. */
   usableSchema(): Promise<SchemaState>;
   /** Begins what is done beside answering: clearing away what need not be remembered. */
-  startUpkeep(): void;
+  startCleanup(): void;
   /** Begins to publish events to where they go. */
   startRelay(sink: MessageSink): void;
   /** This installation's public keys, as they are now. */
@@ -85,7 +85,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     showsNames: sources.remotes.length > 0,
   };
   let relay: Relay | undefined;
-  let upkeep: ReturnType<typeof startUpkeep> | undefined;
+  let upkeep: ReturnType<typeof startCleanup> | undefined;
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await Promise.all([upkeep?.stop(), relay?.stop()]);
@@ -99,8 +99,8 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     assertWritable: () => assertWritable(db, config.db),
     pipeline: createPipeline(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     usableSchema: () => usableSchema(db, config.db),
-    startUpkeep() {
-      upkeep = startUpkeep(db, config, log);
+    startCleanup() {
+      upkeep = startCleanup(db, config, log);
     },
     jwks: () => tokens.jwks(),
     async useKeys(next, issuers) {

@@ -81,7 +81,7 @@ export class AppError extends Error {
 }
 
 /** Nobody waits for the answer any more: the work stops and no reply is sent. */
-export class Abandoned extends Error {
+export class RequestCancelled extends Error {
   override readonly name = "Abandoned";
 }
 

@@ -108,7 +108,7 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
       if (health !== undefined) metrics.includeProcess();
       await health?.start();
       await waitForSchema(engine, log, stopping.signal);
-      engine.startUpkeep();
+      engine.startCleanup();
       await replies.start();
       await requests.start();
       if (events !== undefined) {

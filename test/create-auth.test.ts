@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { generateSecret } from "../src/config/generate-key.ts";
 import { openDatabase } from "../src/db/database.ts";
 import { recordEvent } from "../src/db/queries/events.ts";
-import { addMember, createGroup } from "../src/db/queries/groups.ts";
+import { insertMember, insertGroup } from "../src/db/queries/groups.ts";
 import { toSqlTime } from "../src/db/time.ts";
 import { AppError, ConfigError, createAuth } from "../src/index.ts";
 import { folderWith } from "./support/cli.ts";
@@ -28,8 +28,8 @@ test("the library answers all workflows without a broker, by the same rules", as
   const root = { username: "root", password: "correct horse" };
   await auth.user.register({ ...root, password_confirm: root.password, email: "root@example.com" });
   const db = openDatabase({ dialect: "sqlite", file: config.db_settings.file });
-  await createGroup(db, "admin");
-  await addMember(db, "admin", "root");
+  await insertGroup(db, "admin");
+  await insertMember(db, "admin", "root");
   await db.destroy();
 
   const { id_token } = await auth.session.login({ ...root, ip: "::ffff:10.0.0.1" });

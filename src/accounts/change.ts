@@ -2,9 +2,9 @@ import { isDuplicate } from "../db/faults.ts";
 import { isSameName } from "../db/names.ts";
 import { isLastAdmin } from "../db/queries/admins.ts";
 import { deleteOneTimeTokens } from "../db/queries/one-time-tokens.ts";
-import { deleteIdTokenOf, type KnownUser, lockUser, updateUser } from "../db/queries/users.ts";
+import { deleteIdTokenOf, type UserRef, lockUser, updateUser } from "../db/queries/users.ts";
 import { toSqlTime } from "../db/time.ts";
-import { sessionRevoked, userChanged, userUnlocked } from "./happenings.ts";
+import { sessionRevoked, userChanged, userUnlocked } from "./events.ts";
 import { type MessageRules, requestVerification } from "./verification.ts";
 import { record, type Writer } from "./writer.ts";
 
@@ -29,7 +29,7 @@ interface ChangeRules {
  */
 export async function changeAccount(
   writer: Writer,
-  { username, created_at }: KnownUser,
+  { username, created_at }: UserRef,
   { password_hash, email: wantedEmail, activated }: AccountChanges,
   { adminGroup, messages, isReset = false }: ChangeRules,
 ): Promise<"changed" | "unchanged" | "no such user" | "email taken" | "last admin"> {

@@ -1,5 +1,5 @@
 import { createUser, type NewUser } from "../db/queries/users.ts";
-import { userCreated } from "./happenings.ts";
+import { userCreated } from "./events.ts";
 import { type MessageRules, requestVerification } from "./verification.ts";
 import { record, type Writer } from "./writer.ts";
 

@@ -1,7 +1,7 @@
 import type { Reader } from "../db/database.ts";
 import { foldDirectoryName, isSameDirectoryName } from "../db/directory-names.ts";
 import { deleteMemberships, ensureMember, listGroups, listGroupsOf } from "../db/queries/groups.ts";
-import { memberAdded, memberRemoved } from "./happenings.ts";
+import { memberAdded, memberRemoved } from "./events.ts";
 import { createGroup } from "./membership.ts";
 import { record, type Writer } from "./writer.ts";
 

@@ -6,7 +6,7 @@ import { insertUsers } from "../db/queries/users.ts";
 import { toSqlTime } from "../db/time.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { changeAccount } from "./change.ts";
-import { groupCreated, memberAdded, userCreated } from "./happenings.ts";
+import { groupCreated, memberAdded, userCreated } from "./events.ts";
 import {
   type Changes,
   type ImportedUser,

@@ -1,11 +1,11 @@
 import { isLastAdmin } from "../db/queries/admins.ts";
 import * as rows from "../db/queries/groups.ts";
-import { groupCreated, groupDeleted, memberAdded, memberRemoved } from "./happenings.ts";
+import { groupCreated, groupDeleted, memberAdded, memberRemoved } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** Creates a group. */
 export async function createGroup(writer: Writer, name: string): Promise<"created" | "taken"> {
-  const outcome = await rows.createGroup(writer.trx, name);
+  const outcome = await rows.insertGroup(writer.trx, name);
   if (outcome === "created") await record(writer, groupCreated(name));
   return outcome;
 }
@@ -17,7 +17,7 @@ export async function deleteGroup(
   adminGroup: string,
 ): Promise<"deleted" | "no such group" | "admin group"> {
   if (name === adminGroup) return "admin group";
-  const outcome = await rows.deleteGroup(writer.trx, name);
+  const outcome = await rows.deleteGroupRow(writer.trx, name);
   if (outcome === "deleted") await record(writer, groupDeleted(name));
   return outcome;
 }
@@ -28,7 +28,7 @@ export async function addMember(
   groupname: string,
   username: string,
 ): Promise<"added" | "member already" | "no such group" | "no such user"> {
-  const outcome = await rows.addMember(writer.trx, groupname, username);
+  const outcome = await rows.insertMember(writer.trx, groupname, username);
   if (outcome === "added") await record(writer, memberAdded(username, groupname));
   return outcome;
 }

@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import { foldName } from "../db/names.ts";
 import { recordPrivately } from "../db/queries/events.ts";
 import { createOneTimeToken } from "../db/queries/one-time-tokens.ts";
-import type { EventType, Purpose } from "../db/tables.ts";
+import type { EventType, TokenPurpose } from "../db/tables.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
-import { digestOfOneTimeToken, oneTimeToken } from "../tokens/one-time.ts";
+import { digestOfOneTimeToken, deriveOneTimeToken } from "../tokens/one-time.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** A message with a one-time token. */
 interface TokenMessage {
-  readonly purpose: Purpose;
+  readonly purpose: TokenPurpose;
   readonly type: EventType;
   /** The account that the token counts for. */
   readonly account: string;
@@ -34,7 +34,7 @@ export async function sendOneTimeToken(
   const id = randomUUID();
   const expiresAt = new Date(Date.now() + lifetime * 60_000);
   await createOneTimeToken(trx, {
-    hash: digestOfOneTimeToken(oneTimeToken(fingerprints, purpose, id)),
+    hash: digestOfOneTimeToken(deriveOneTimeToken(fingerprints, purpose, id)),
     purpose,
     accountKey: accountKeyOf(fingerprints, account),
     username: to?.username ?? null,

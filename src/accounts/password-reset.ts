@@ -1,5 +1,5 @@
 import { countOneTimeTokens, useOneTimeToken } from "../db/queries/one-time-tokens.ts";
-import { type KnownUser, lockUser } from "../db/queries/users.ts";
+import { type UserRef, lockUser } from "../db/queries/users.ts";
 import { changeAccount } from "./change.ts";
 import { accountKeyOf, sendOneTimeToken } from "./one-time-tokens.ts";
 import type { MessageRules } from "./verification.ts";
@@ -38,7 +38,7 @@ export async function requestPasswordReset(
 /** Uses a reset token up and sets the new password; the address counts as verified, because its reader has the token. */
 export async function resetPassword(
   writer: Writer,
-  user: KnownUser,
+  user: UserRef,
   { digest, password_hash }: { readonly digest: Uint8Array; readonly password_hash: Uint8Array },
   adminGroup: string,
 ): Promise<"changed" | "used meanwhile" | "changed meanwhile"> {

@@ -3,8 +3,8 @@ import { createTokenId, deleteIdToken, type NewIdToken, recordIdToken } from "..
 import { recordEvent } from "../db/queries/events.ts";
 import { deleteIdTokenOf, lockUser, setPasswordHash } from "../db/queries/users.ts";
 import type { UserRow } from "../db/tables.ts";
-import { repeated } from "../db/transaction.ts";
-import { type RevocationReason, sessionRevoked } from "./happenings.ts";
+import { withRetry } from "../db/transaction.ts";
+import { type RevocationReason, sessionRevoked } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** The account as it was when the login was verified; a user of a directory has no hash. */
@@ -59,7 +59,7 @@ export async function recordFailedLogin(
   { username, reason, ip, vhost }: FailedLogin,
 ): Promise<void> {
   const data = { reason, ip, vhost };
-  await repeated(() => recordEvent(db, { type: "login.failed", username, actor: null, data }));
+  await withRetry(() => recordEvent(db, { type: "login.failed", username, actor: null, data }));
 }
 
 /** Ends the session of an ID token, if it has not ended. */

@@ -23,7 +23,7 @@ import {
   leaveGroups,
   planGroups,
 } from "./directory-groups.ts";
-import { userChanged, userCreated } from "./happenings.ts";
+import { userChanged, userCreated } from "./events.ts";
 import { endSessionOf } from "./sessions.ts";
 import { record, type Writer } from "./writer.ts";
 

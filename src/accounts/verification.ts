@@ -4,7 +4,7 @@ import { type Holder, useOneTimeToken } from "../db/queries/one-time-tokens.ts";
 import { lockUser, verifyEmail } from "../db/queries/users.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { Trx } from "../db/database.ts";
-import { userVerified } from "./happenings.ts";
+import { userVerified } from "./events.ts";
 import { sendOneTimeToken } from "./one-time-tokens.ts";
 import { record, type Writer } from "./writer.ts";
 

@@ -8,10 +8,10 @@ export interface Writer {
 }
 
 /** Something that happens to an account, a group or a session. */
-export type Happening = Omit<NewEvent, "actor">;
+export type AccountEvent = Omit<NewEvent, "actor">;
 
 /** Records events in the writer's transaction, in their order; they are published once it is committed. */
-export function record({ trx, actor }: Writer, ...events: readonly Happening[]): Promise<void> {
+export function record({ trx, actor }: Writer, ...events: readonly AccountEvent[]): Promise<void> {
   return recordEvents(
     trx,
     events.map((event) => ({ actor, ...event })),

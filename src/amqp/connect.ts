@@ -2,8 +2,8 @@ import { type ChannelModel, connect } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { BrokerNode } from "../wire/broker-node.ts";
 import { keepCloseReasons } from "../wire/close-reason.ts";
-import { gatherWrites } from "./gathered-writes.ts";
-import { tolerateHeaders } from "./tolerant-frames.ts";
+import { coalesceWrites } from "./write-coalescing.ts";
+import { skipUnreadableHeaders } from "./header-workaround.ts";
 
 /** Connects to a node of the broker for a purpose, which its management pages show; rejects after `timeout` ms. */
 export async function connectBroker(
@@ -30,7 +30,7 @@ export async function connectBroker(
       ...(amqp.ca === undefined ? {} : { ca: [amqp.ca], rejectUnauthorized: true }),
     },
   );
-  tolerateHeaders(model);
-  gatherWrites(model);
+  skipUnreadableHeaders(model);
+  coalesceWrites(model);
   return model;
 }

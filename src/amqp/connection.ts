@@ -4,7 +4,7 @@ import type { ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
-import type { Metrics, Purpose } from "../observability/metrics.ts";
+import type { Metrics, ConnectionPurpose } from "../observability/metrics.ts";
 import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
 import { keepConnected } from "../wire/keep-connected.ts";
 import { readReason } from "./broker-reason.ts";
@@ -18,7 +18,7 @@ const CLOSE_TIMEOUT = 2000;
 export interface ConnectionOptions {
   readonly amqp: Config["amqp"];
   /** What this connection is for, in the broker's management pages and in the log. */
-  readonly purpose: Purpose;
+  readonly purpose: ConnectionPurpose;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Whether a refusal is like a broker that is away, also at the start: nobody ends for it who could be started again. */

@@ -3,7 +3,7 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { readReason } from "./broker-reason.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
-import { QueueMisfitError } from "./topology.ts";
+import { QueueMismatchError } from "./topology.ts";
 
 /** Queues that fail for one cause within so many milliseconds share a line. */
 const GATHERING = 200;
@@ -54,7 +54,7 @@ export class ConsumerFaults {
     const { queue, error, wasOpen, repeated } = first;
     const queues = faults.length === 1 ? undefined : faults.map((fault) => fault.queue);
     const known = readReason(error, this.#amqp);
-    const difference = error instanceof QueueMisfitError ? error.difference : {};
+    const difference = error instanceof QueueMismatchError ? error.difference : {};
     const why =
       known === undefined
         ? { ...difference, err: error }

@@ -109,9 +109,10 @@ export class Delivery implements Incoming {
     return () => onClosed.delete(callback);
   }
 
-  async stillWanted(waited: number): Promise<boolean> {
-    if (this.hasExpired() || !(await this.isHeld())) return false;
-    return waited < SUSPICIOUS_WAIT || this.replyTo === undefined || this.#isReachable(this.replyTo);
+  async isCancelled(waited: number): Promise<boolean> {
+    if (this.hasExpired() || !(await this.isHeld())) return true;
+    if (waited < SUSPICIOUS_WAIT || this.replyTo === undefined) return false;
+    return !(await this.#isReachable(this.replyTo));
   }
 
   /** Tells the broker that this is done with; where the channel is gone, somebody else will have to do it again. */

@@ -3,7 +3,7 @@ import type { Config } from "../config/load.ts";
 import type { BrokerNode } from "../wire/broker-node.ts";
 import { askBroker } from "./ask-broker.ts";
 import { connectBroker } from "./connect.ts";
-import { declareQueue, findMisfit, QueueMisfitError } from "./topology.ts";
+import { declareQueue, findQueueMismatch, QueueMismatchError } from "./topology.ts";
 import { checkWritePermission } from "./write-permission.ts";
 
 /** What a node of the broker says of itself. */
@@ -20,7 +20,7 @@ export interface QueueFacts {
   readonly isThere: boolean;
   readonly consumers: number;
   /** Set when it was declared otherwise than a worker declares it. */
-  readonly misfit: QueueMisfitError | undefined;
+  readonly misfit: QueueMismatchError | undefined;
   /** What a worker needs on it and this user may not. */
   readonly denied: readonly Permission[];
 }
@@ -147,9 +147,9 @@ async function probeQueue(
     : await refusalOf(model, (channel) => channel.assertQueue(queue, { durable: true, messageTtl: -1 })); // never valid
   const misfit =
     isThere && declared instanceof Error
-      ? declared instanceof QueueMisfitError
+      ? declared instanceof QueueMismatchError
         ? declared
-        : findMisfit(declared, queue, profile)
+        : findQueueMismatch(declared, queue, profile)
       : undefined;
   if (misfit !== undefined) return { isThere, consumers, misfit, denied: [] };
   if (isThere && declared instanceof Error && readCode(declared) !== 403) throw declared;
@@ -184,7 +184,7 @@ async function refusalOf(model: ChannelModel, ask: (channel: Channel) => Promise
     await askBroker(model, ask);
     return undefined;
   } catch (error) {
-    if (readCode(error) === undefined && !(error instanceof QueueMisfitError)) throw error;
+    if (readCode(error) === undefined && !(error instanceof QueueMismatchError)) throw error;
     return error;
   }
 }

@@ -29,7 +29,7 @@ export interface QueueDifference {
 }
 
 /** A queue is there already and was declared otherwise; `advice` says in a sentence what to do about it. */
-export class QueueMisfitError extends Error {
+export class QueueMismatchError extends Error {
   override readonly name = "QueueMisfitError";
   readonly difference: QueueDifference;
   readonly advice: string;
@@ -50,22 +50,22 @@ export async function declareQueue(channel: Channel, queue: string, profile: Que
   try {
     await channel.assertQueue(queue, DECLARATIONS[profile]);
   } catch (error) {
-    throw findMisfit(error, queue, profile) ?? error;
+    throw findQueueMismatch(error, queue, profile) ?? error;
   }
 }
 
 /** What the broker's refusal says of a queue that does not fit; undefined for any other error. */
-export function findMisfit(
+export function findQueueMismatch(
   error: unknown,
   queue: string,
   profile: QueueProfile,
-): QueueMisfitError | undefined {
+): QueueMismatchError | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   // RESOURCE_LOCKED: an exclusive queue of another connection.
   if (code === 405)
-    return new QueueMisfitError(queue, { argument: "exclusive", wanted: "false", found: "true" }, error);
+    return new QueueMismatchError(queue, { argument: "exclusive", wanted: "false", found: "true" }, error);
   const difference = code === 406 ? readDifference(messageOf(error), profile) : undefined;
-  return difference && new QueueMisfitError(queue, difference, error);
+  return difference && new QueueMismatchError(queue, difference, error);
 }
 
 /** Reads RabbitMQ's "inequivalent arg ..."; the protocol cuts a text behind 255 bytes, and a queue's name may be long. */

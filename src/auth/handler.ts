@@ -1,16 +1,16 @@
 import type { UserRow } from "../db/tables.ts";
-import type { StillWanted } from "./lane.ts";
+import type { CancellationCheck } from "./concurrency-limiter.ts";
 
 /** One attempt to log in: the name as it was given, and the row that has this name, if there is one. */
 export interface LoginAttempt {
   readonly username: string;
   readonly password: string;
   readonly user: UserRow | undefined;
-  readonly stillWanted: StillWanted;
+  readonly isCancelled: CancellationCheck;
 }
 
 /** Nobody logged in. */
-export interface Refusal {
+export interface LoginRefusal {
   readonly ok: false;
   readonly reason: "bad-credentials";
   /** How long a source outside of this process took to say so, in milliseconds; the time of hashing is not in it. */
@@ -18,7 +18,7 @@ export interface Refusal {
 }
 
 /** Somebody logged in. */
-export interface Success {
+export interface LoginSuccess {
   readonly ok: true;
   /** The row as the source left it. */
   readonly user: UserRow;
@@ -31,7 +31,7 @@ export interface Success {
 }
 
 /** What a login source says; it throws only when it cannot say. */
-export type LoginVerdict = Success | Refusal;
+export type LoginVerdict = LoginSuccess | LoginRefusal;
 
 /**
  * A login source: a handler returns its verdict and throws only when its source cannot give one. Whatever it refuses,

@@ -29,17 +29,17 @@ const UNASKABLE: KerberosReason = {
 /** Logs users in by the realm's KDC; they are in the database already. */
 export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
   const { realm, passwords, metrics, log } = parts;
-  return async ({ password, user, stillWanted }) => {
+  return async ({ password, user, isCancelled }) => {
     const refuse = async ({ label, text }: KerberosReason, took?: number): Promise<LoginVerdict> => {
       metrics.count("kerberos_refusals_total", { reason: label });
       log.info({ username: user?.username, reason: label, detail: text }, "the KDC refused a login");
-      await passwords.verify(password, null, stillWanted);
+      await passwords.verify(password, null, isCancelled);
       return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
     };
     // Principals differ by case, so it is the stored spelling that is asked about.
     if (user === undefined || !isAskable(user.username, password)) return refuse(UNASKABLE);
     const since = performance.now();
-    const verdict = await realm.checkPassword(user.username, password, stillWanted);
+    const verdict = await realm.checkPassword(user.username, password, isCancelled);
     return verdict.ok ? { ok: true, user } : refuse(verdict.reason, performance.now() - since);
   };
 }

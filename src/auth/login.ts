@@ -2,20 +2,20 @@ import { type FailedLogin, recordFailedLogin } from "../accounts/sessions.ts";
 import type { Database } from "../db/database.ts";
 import { findUser } from "../db/queries/users.ts";
 import type { AuthType } from "../db/tables.ts";
-import type { LoginHandler, Success, TicketLogin } from "./handler.ts";
-import type { StillWanted } from "./lane.ts";
+import type { LoginHandler, LoginSuccess, TicketLogin } from "./handler.ts";
+import type { CancellationCheck } from "./concurrency-limiter.ts";
 import { localLogin, refusedLogin } from "./local.ts";
-import { createPace, NO_PACE } from "./pace.ts";
+import { createConstantTimeResponse, NO_DELAY } from "./constant-time.ts";
 import type { Passwords } from "./password.ts";
 
 /** What proves who somebody is: a name and a password, or a Kerberos ticket, which has the name in it. */
-export type Credentials =
+export type LoginCredentials =
   | { readonly username: string; readonly password: string }
   | { readonly username: string | undefined; readonly ticket: string };
 
 /** Who logged in; or why nobody did. */
 export type LoginResult =
-  | Success
+  | LoginSuccess
   | {
       readonly ok: false;
       readonly reason: "bad-credentials" | "not-activated";
@@ -25,9 +25,9 @@ export type LoginResult =
 
 /** Checks credentials at the source that the user's row names, and records a failed login. */
 export type Login = (
-  credentials: Credentials,
+  credentials: LoginCredentials,
   from: Pick<FailedLogin, "ip" | "vhost">,
-  stillWanted: StillWanted,
+  isCancelled: CancellationCheck,
 ) => Promise<LoginResult>;
 
 /** The login sources that this installation has beside its own database. */
@@ -47,32 +47,35 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     KERBEROS: kerberos,
   };
   const isRemote = sources.ldap !== undefined || sources.kerberos !== undefined;
-  const pace = isRemote ? createPace() : NO_PACE;
+  const constantTime = isRemote ? createConstantTimeResponse() : NO_DELAY;
 
   const byPassword = async (
     { username, password }: { username: string; password: string },
-    stillWanted: StillWanted,
+    isCancelled: CancellationCheck,
   ): Promise<LoginResult> => {
     const user = await findUser(db, username);
     // A name that is not known here may be known to the directory; a known one has its one source.
     const handler = handlers[user?.auth_type ?? "LDAP"];
-    const verdict = await handler({ username, password, user, stillWanted });
+    const verdict = await handler({ username, password, user, isCancelled });
     if (verdict.ok) return verdict;
-    await pace.keep(verdict.took);
+    await constantTime.delay(verdict.took);
     return { ...verdict, ...(user === undefined ? {} : { username: user.username }) };
   };
-  const check = async (credentials: Credentials, stillWanted: StillWanted): Promise<LoginResult> => {
+  const check = async (
+    credentials: LoginCredentials,
+    isCancelled: CancellationCheck,
+  ): Promise<LoginResult> => {
     const result =
       "password" in credentials
-        ? await byPassword(credentials, stillWanted)
+        ? await byPassword(credentials, isCancelled)
         : ((await sources.ticket?.(credentials)) ?? { ok: false, reason: "bad-credentials" });
     // Only who could prove to be the user learns that the account is off.
     if (result.ok && result.user.activated !== 1)
       return { ok: false, reason: "not-activated", username: result.user.username };
     return result;
   };
-  return async (credentials, from, stillWanted) => {
-    const result = await check(credentials, stillWanted);
+  return async (credentials, from, isCancelled) => {
+    const result = await check(credentials, isCancelled);
     if (!result.ok) {
       const { reason, username = null } = result;
       await recordFailedLogin(db, { reason, username, ...from });

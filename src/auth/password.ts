@@ -3,7 +3,7 @@ import { threadPoolSize } from "../config/process-environment.ts";
 import type { AppConfig } from "../config/schema.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { annotate, traced } from "../observability/tracing.ts";
-import { createLane, type StillWanted } from "./lane.ts";
+import { createConcurrencyLimiter, type CancellationCheck } from "./concurrency-limiter.ts";
 import { argon2id } from "./password/argon2id.ts";
 import { bcrypt } from "./password/bcrypt.ts";
 import { formsOf, preparePassword } from "./password/prepare.ts";
@@ -22,12 +22,12 @@ export type Comparison = "equal" | "equal in another form" | "different";
 /** Hashes and compares passwords, a few at a time. */
 export interface Passwords {
   /** A hash of the prepared password, as configured; the prepared password is hashable. */
-  hash(password: string, stillWanted: StillWanted): Promise<Uint8Array>;
+  hash(password: string, isCancelled: CancellationCheck): Promise<Uint8Array>;
   /**
    * Compares a typed password with a hash, in each form that the hash may have been made of. Every refusal of the same
    * typed password takes the same time, also without a hash, with a damaged or absurdly dear one, or with a cheaper one.
    */
-  verify(password: string, stored: Uint8Array | null, stillWanted: StillWanted): Promise<Comparison>;
+  verify(password: string, stored: Uint8Array | null, isCancelled: CancellationCheck): Promise<Comparison>;
   /** Whether a hash is not what is configured now, or cheaper. */
   isOutdated(stored: Uint8Array): boolean;
 }
@@ -38,7 +38,7 @@ export type HashSettings = Pick<
   "password_hash" | "bcrypt_cost" | "argon2_memory_kib" | "argon2_passes"
 >;
 
-/** Passwords hashed as is configured, all in one lane. */
+/** Passwords hashed as configured, behind one concurrency limit. */
 export function createPasswords(settings: HashSettings, metrics?: Metrics): Passwords {
   const schemes = {
     bcrypt: bcrypt(settings.bcrypt_cost),
@@ -47,7 +47,7 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
   const configured = schemes[settings.password_hash];
   // Whoever comes from bcrypt still has hashes of it, and a refusal must not tell whose they are.
   const spent = configured === schemes.bcrypt ? [configured] : [configured, schemes.bcrypt];
-  const lane = createLane(hashesAtOnce(), undefined, (seconds) => {
+  const limiter = createConcurrencyLimiter(hashesAtOnce(), undefined, (seconds) => {
     metrics?.observe("lane_wait_seconds", seconds, { lane: "hashing" });
     annotate("authmq.lane.wait_ms", seconds * 1000);
   });
@@ -73,15 +73,15 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
     return "different";
   };
   return {
-    hash: (password, stillWanted) =>
+    hash: (password, isCancelled) =>
       traced({ name: "hash password" }, () =>
-        lane.run(stillWanted, async () =>
+        limiter.run(isCancelled, async () =>
           Buffer.from(await timed(configured.hash(preparePassword(password)))),
         ),
       ),
-    verify: (password, stored, stillWanted) =>
+    verify: (password, stored, isCancelled) =>
       traced({ name: "compare password" }, () =>
-        lane.run(stillWanted, () => timed(compare(password, textOf(stored)))),
+        limiter.run(isCancelled, () => timed(compare(password, textOf(stored)))),
       ),
     isOutdated: (stored) => !configured.owns(textOf(stored)) || configured.isCheap(textOf(stored)),
   };

@@ -9,19 +9,19 @@ export const ANY_IP = "*";
 export type NamedSession = Pick<SessionRow, "token_id" | "username">;
 
 /** The state of the session of an ID token; "refused" when the token itself is not accepted. */
-export type Resumed =
+export type ResumedSession =
   | { readonly state: "alive"; readonly session: SessionRow }
   | { readonly state: "ended"; readonly session: NamedSession }
   | { readonly state: "refused" };
 
-const REFUSED: Resumed = { state: "refused" };
+const REFUSED: ResumedSession = { state: "refused" };
 
 /** The session of an ID token that is presented from `ip`. */
 export async function resumeSession(
   { lookups, validator }: { lookups: Lookups; validator: TokenValidator },
   idToken: string,
   ip: string,
-): Promise<Resumed> {
+): Promise<ResumedSession> {
   const claims = validator.verifyIdToken(idToken);
   if (claims === undefined) return REFUSED;
   const { tokenId: token_id, username } = claims;

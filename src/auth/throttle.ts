@@ -10,7 +10,7 @@ import {
   writeThrottle,
 } from "../db/queries/login-throttle.ts";
 import { findUser } from "../db/queries/users.ts";
-import { repeated } from "../db/transaction.ts";
+import { withRetry } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -18,10 +18,10 @@ import type { Fingerprints } from "../tokens/fingerprint.ts";
 import {
   admit,
   beginsToWait,
-  expiryOf,
-  type Outcome,
+  recordExpiry,
+  type AttemptOutcome,
   settle,
-  type Source,
+  type ClientRecord,
   unlocked,
 } from "./throttle/policy.ts";
 
@@ -33,7 +33,7 @@ export interface Origin {
 
 /** An attempt that was let in: what becomes of it must be said. */
 export interface Attempt {
-  settle(outcome: Outcome): Promise<void>;
+  settle(outcome: AttemptOutcome): Promise<void>;
 }
 
 /** Keeps count of failed logins for all replicas, and lets guessers wait; names that nobody has are counted alike. */
@@ -108,10 +108,10 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
   };
 
   /** Replaces an account's sources by what `next` makes of them; undefined leaves them. */
-  const change = async <T extends readonly Source[] | undefined>(
+  const change = async <T extends readonly ClientRecord[] | undefined>(
     trx: Db,
     key: Buffer,
-    next: (sources: readonly Source[]) => T,
+    next: (sources: readonly ClientRecord[]) => T,
   ): Promise<T> => {
     for (;;) {
       const row = await findThrottle(trx, key);
@@ -125,13 +125,13 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     trx: Db,
     key: Buffer,
     row: ThrottleRow | undefined,
-    sources: readonly Source[],
+    sources: readonly ClientRecord[],
   ): Promise<boolean> =>
     writeThrottle(trx, {
       key,
       earlier: row?.version,
       sources: JSON.stringify(sources),
-      expiresAt: new Date(expiryOf(sources, Date.now(), limits)),
+      expiresAt: new Date(recordExpiry(sources, Date.now(), limits)),
     });
 
   const refuse = (until: number): AppError => {
@@ -147,7 +147,7 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
       const from = { username, key, id };
       const end = performance.now() + limit;
       for (;;) {
-        const attempt = await inTurn(key, () => repeated(() => enter(from), limit));
+        const attempt = await inTurn(key, () => withRetry(() => enter(from), limit));
         if (attempt !== undefined) return attempt;
         if (performance.now() >= end)
           throw new AppError("UNAVAILABLE", "other logins of the account were not decided in time");
@@ -197,10 +197,14 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     };
   }
 
-  async function conclude({ username, key, id }: Guesser, began: number, outcome: Outcome): Promise<void> {
-    const leave = (before: readonly Source[]): readonly Source[] =>
+  async function conclude(
+    { username, key, id }: Guesser,
+    began: number,
+    outcome: AttemptOutcome,
+  ): Promise<void> {
+    const leave = (before: readonly ClientRecord[]): readonly ClientRecord[] =>
       settle(before, id, { began, outcome }, Date.now(), limits);
-    const sources = await inTurn(key, () => repeated(() => change(db, key, leave)));
+    const sources = await inTurn(key, () => withRetry(() => change(db, key, leave)));
     if (outcome === "failed" && beginsToWait(sources, id, limits)) await announce(username);
   }
 
@@ -219,7 +223,7 @@ function namesOf({ key, id }: Guesser): readonly [own: string, all: string] {
 }
 
 /** What stands in a row; nothing where somebody else has written there. */
-function readSources(text: string): readonly Source[] {
+function readSources(text: string): readonly ClientRecord[] {
   try {
     return stored.parse(JSON.parse(text));
   } catch {

@@ -7,7 +7,7 @@ import { loadConfig } from "../config/load.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { email, hidesUsername, newPassword, revealsUsername, username } from "../procedures/fields.ts";
 import { ExitError } from "./exit.ts";
-import { openMigrated } from "./migrated.ts";
+import { openMigratedDatabase } from "./open-database.ts";
 import { configOption, findConfig } from "./options.ts";
 import { readPassword } from "./password-prompt.ts";
 
@@ -47,8 +47,8 @@ async function createAdmin(name: string, options: { email: string; config?: stri
       error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
     );
   }
-  await using database = await openMigrated(db);
-  const password_hash = await createPasswords(app).hash(user.password, () => true);
+  await using database = await openMigratedDatabase(db);
+  const password_hash = await createPasswords(app).hash(user.password, () => false);
   const { username: newName, email: address } = user;
   const row = {
     username: newName,

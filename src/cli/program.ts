@@ -26,7 +26,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
 ]);
 
 /** Runs one command line and gives the exit code; every failure is a line on stderr, never a stack trace. */
-export async function run(args: readonly string[]): Promise<number> {
+export async function runProgram(args: readonly string[]): Promise<number> {
   const program = new Command("authmq")
     .description("Authentication and authorisation for services that talk over RabbitMQ.")
     .version(readPackage().version)

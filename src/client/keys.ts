@@ -76,7 +76,7 @@ interface Header {
 export type FindKeys = (header: Header) => Promise<readonly (CryptoKey | KeyObject)[]>;
 
 /** Whether an algorithm is one of a shared secret. */
-export function isSymmetric(algorithm: string): boolean {
+export function isSymmetricAlgorithm(algorithm: string): boolean {
   return /^HS(?:256|384|512)$/.test(algorithm);
 }
 

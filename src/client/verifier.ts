@@ -6,7 +6,7 @@ import { a, check, checked, listOf, oneOf, optionsOf, text } from "./check.ts";
 import { TokenError } from "./errors.ts";
 import {
   asymmetricAlgorithms,
-  isSymmetric,
+  isSymmetricAlgorithm,
   keySet,
   type KeySource,
   openKeys,
@@ -122,7 +122,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
 function algorithmsOf(options: VerifierOptions): readonly string[] {
   const known = asymmetricAlgorithms();
   const { algorithms = "secret" in options ? [] : known } = options;
-  const fits = "secret" in options ? isSymmetric : (name: string): boolean => known.includes(name);
+  const fits = "secret" in options ? isSymmetricAlgorithm : (name: string): boolean => known.includes(name);
   if (algorithms.length > 0 && algorithms.every(fits)) return algorithms;
   throw new TypeError(
     "secret" in options

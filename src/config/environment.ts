@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { parseJson } from "../wire/json.ts";
-import { BadSetting, type Faults, reasonOf } from "./fault.ts";
+import { BadSetting, type Faults, describeFileError } from "./fault.ts";
 import { configSchema } from "./schema.ts";
 
 const PREFIX = "AUTHMQ__";
@@ -114,7 +114,7 @@ function readSecretFile(path: string): string {
     return readFileSync(path, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
     // Its path stays out: it may be the secret itself.
-    throw new BadSetting(`cannot read the file: ${reasonOf(error)}`);
+    throw new BadSetting(`cannot read the file: ${describeFileError(error)}`);
   }
 }
 

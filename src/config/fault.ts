@@ -79,7 +79,7 @@ export function collectFault<T>(faults: Faults, path: string, read: () => T): T 
 }
 
 /** Why a file could not be read, without its path. */
-export function reasonOf(error: unknown): string {
+export function describeFileError(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const meaning = { ENOENT: "there is none", EACCES: "this user may not", EISDIR: "it is a folder" }[code];
   return meaning === undefined ? code : `${meaning} (${code})`;

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } fr
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../errors.ts";
-import { BadSetting, reasonOf } from "./fault.ts";
+import { BadSetting, describeFileError } from "./fault.ts";
 import type { SecretSetting, SignMethod } from "./sections/jwt.ts";
 
 /** What each family of algorithms needs for a key (RFC 7518 section 3, RFC 8037). */
@@ -108,7 +108,7 @@ function readKeyFile(path: string): Buffer {
     return bytes.at(-1) === 0x0a ? bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1) : bytes;
   } catch (error) {
     // Its path stays out: where a key is put instead of one, it would be told.
-    throw new BadSetting(`cannot read the key file: ${reasonOf(error)}`);
+    throw new BadSetting(`cannot read the key file: ${describeFileError(error)}`);
   }
 }
 

@@ -2,7 +2,7 @@ import { Kysely, type Transaction } from "kysely";
 import type { DbConfig } from "../config/load.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { mysqlDialect } from "./mysql.ts";
-import { repeatingReads } from "./reads.ts";
+import { retryingReads } from "./reads.ts";
 import { sqliteDialect } from "./sqlite.ts";
 import type { Tables } from "./tables.ts";
 
@@ -21,7 +21,7 @@ export type Database = Kysely<Tables>;
 /** A handle on the configured database; it connects at the first statement. */
 export function openDatabase(config: DbConfig, metrics?: Metrics): Database {
   const dialect = config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config, metrics);
-  return new Kysely<Tables>({ dialect: repeatingReads(dialect) });
+  return new Kysely<Tables>({ dialect: retryingReads(dialect) });
 }
 
 /** Which SQL the database speaks, for the few statements that differ. */

@@ -7,10 +7,10 @@ import { isOperatorFault } from "./faults.ts";
 import { MIGRATION_TABLE } from "./migration-table.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import type { Ddl } from "./migrations/migration.ts";
-import { resumed } from "./interrupted.ts";
+import { resumeMigration } from "./resume-migration.ts";
 import { assertUsable, missingTables } from "./schema-fault.ts";
 import { readSchemaState, type SchemaState } from "./schema-state.ts";
-import { repeated } from "./transaction.ts";
+import { withRetry } from "./transaction.ts";
 
 /** One migration: its name, and since when it is applied. */
 export interface MigrationState {
@@ -19,7 +19,7 @@ export interface MigrationState {
 }
 
 /** A migration waits for another process that migrates, and rebuilds tables: ten minutes, in milliseconds. */
-const PATIENCE = 600_000;
+const LOCK_TIMEOUT = 600_000;
 
 /**
  * Brings the database to the current schema and names what it applied; safe from several processes at once. Throws
@@ -27,8 +27,10 @@ const PATIENCE = 600_000;
  * cannot work with.
  */
 export async function migrate(config: DbConfig): Promise<string[]> {
-  await using db = openDatabase(config.dialect === "mysql" ? { ...config, timeout_ms: PATIENCE } : config);
-  return await repeated(async () => {
+  await using db = openDatabase(
+    config.dialect === "mysql" ? { ...config, timeout_ms: LOCK_TIMEOUT } : config,
+  );
+  return await withRetry(async () => {
     const state = await readSchemaState(db);
     assertUsable(state, config);
     if (state.missing.length > 0) throw new Error(missingTables(state));
@@ -38,7 +40,7 @@ export async function migrate(config: DbConfig): Promise<string[]> {
     if (error !== undefined)
       throw error instanceof Error ? error : new Error("the migration failed", { cause: error });
     return (results ?? []).map(({ migrationName }) => migrationName);
-  }, PATIENCE);
+  }, LOCK_TIMEOUT);
 }
 
 /** Every migration in order, with the time of those that are applied. */
@@ -105,7 +107,7 @@ async function applySteps(
 ): Promise<void> {
   if (typeof steps === "string") {
     const run = () => sql.raw(steps).execute(db);
-    await (before === undefined ? run() : resumed(db, before, run));
+    await (before === undefined ? run() : resumeMigration(db, before, run));
     return;
   }
   try {

@@ -2,7 +2,7 @@ import { MysqlDialect, type MysqlPool, type MysqlPoolConnection, type MysqlQuery
 import type { Metrics } from "../observability/metrics.ts";
 import { traced } from "../observability/tracing.ts";
 import type { ServerConfig } from "./connection.ts";
-import { ConnectionPool, type Taken } from "./pool.ts";
+import { ConnectionPool, type PooledConnection } from "./pool.ts";
 import { statementSpan } from "./statement-span.ts";
 
 /** Kysely's MySQL dialect on mysql2: prepared statements, and a limit on every wait. */
@@ -39,11 +39,11 @@ class KyselyPool implements MysqlPool {
 /** One use of a pooled connection. */
 class Lease implements MysqlPoolConnection {
   readonly #pool: ConnectionPool;
-  readonly #connection: Taken["connection"];
+  readonly #connection: PooledConnection["connection"];
   readonly #timeout: number;
   #firstDeadline: number | undefined;
 
-  constructor(pool: ConnectionPool, { connection, deadline }: Taken, timeout: number) {
+  constructor(pool: ConnectionPool, { connection, deadline }: PooledConnection, timeout: number) {
     this.#pool = pool;
     this.#connection = connection;
     this.#timeout = timeout;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../errors.ts";
-import { Cancellation } from "./abandoned.ts";
+import { Cancellation } from "./cancel-statements.ts";
 import { type ConnectionWatcher, ServerConnection, type ServerConfig } from "./connection.ts";
 import { isCrowded, isOperatorFault } from "./faults.ts";
 
@@ -27,7 +27,7 @@ const PROOF = 150;
 const CANCELLATION = 500;
 
 /** A connection, and the deadline of the first exchange on it, by `performance.now()`. */
-export interface Taken {
+export interface PooledConnection {
   readonly connection: ServerConnection;
   readonly deadline: number;
 }
@@ -88,12 +88,12 @@ export class ConnectionPool {
   }
 
   /** A connection for one use; rejects with UNAVAILABLE within the budget. To be given back. */
-  async take(): Promise<Taken> {
+  async take(): Promise<PooledConnection> {
     if (this.#isClosed) throw unavailable("it is closed");
     return this.#take();
   }
 
-  async #take(): Promise<Taken> {
+  async #take(): Promise<PooledConnection> {
     const deadline = performance.now() + this.#config.timeout_ms;
     await this.#silence?.promise;
     if (this.#silence !== undefined) throw unavailable("it does not answer");

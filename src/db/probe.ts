@@ -1,7 +1,7 @@
 import type { DbConfig } from "../config/load.ts";
 import { openDatabase } from "./database.ts";
 import { hasAdmin } from "./queries/admins.ts";
-import { listParked, type ParkedRequest } from "./queries/attempts.ts";
+import { listParked, type ParkedRequest } from "./queries/poison-messages.ts";
 import { findUnpublished } from "./queries/events.ts";
 import { readServerFacts, type ServerFacts } from "./queries/server.ts";
 import { refusalOf } from "./schema-fault.ts";

@@ -8,7 +8,7 @@ import type {
   TransactionSettings,
 } from "kysely";
 import { isContention } from "./faults.ts";
-import { PATIENCE, repeated } from "./transaction.ts";
+import { RETRY_LIMIT, withRetry } from "./transaction.ts";
 
 const READ = /^\s*select\b/i;
 
@@ -22,11 +22,11 @@ export function readingUntil<T>(deadline: number, work: () => T): T {
 
 /** Until when reads are repeated here, by `performance.now()`. */
 export function readDeadline(): number {
-  return deadlines.getStore() ?? performance.now() + PATIENCE;
+  return deadlines.getStore() ?? performance.now() + RETRY_LIMIT;
 }
 
 /** A dialect whose reads are repeated while a lock is in their way, as transactions are by `inTransaction`. */
-export function repeatingReads(dialect: Dialect): Dialect {
+export function retryingReads(dialect: Dialect): Dialect {
   return {
     createDriver: () => new ReadRepeatingDriver(dialect.createDriver()),
     createQueryCompiler: () => dialect.createQueryCompiler(),
@@ -87,7 +87,7 @@ class ReadRepeatingConnection implements DatabaseConnection {
       return await this.inner.executeQuery<R>(query);
     } catch (error) {
       if (this.isInTransaction || !isContention(error) || !READ.test(query.sql)) throw error;
-      return repeated(() => this.inner.executeQuery<R>(query), readDeadline() - performance.now());
+      return withRetry(() => this.inner.executeQuery<R>(query), readDeadline() - performance.now());
     }
   }
 

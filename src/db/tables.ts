@@ -25,7 +25,7 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** What a token that is good once lets its holder do. */
-export type Purpose = "password_reset" | "email_verification";
+export type TokenPurpose = "password_reset" | "email_verification";
 
 /** A moment in UTC as both databases store it: `2026-01-31 23:59:59.123`. */
 export type SqlTime = string;
@@ -135,7 +135,7 @@ export interface EventTable {
 /** Tokens that are good once, by their SHA-256 digests. */
 interface OneTimeTokenTable {
   token_hash: Uint8Array;
-  purpose: Purpose;
+  purpose: TokenPurpose;
   /** Of the account, whether there is one or not: an HMAC. */
   account_key: Uint8Array;
   username: string | null;

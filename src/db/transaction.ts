@@ -5,7 +5,7 @@ import { isContention } from "./faults.ts";
 import type { Tables } from "./tables.ts";
 
 /** So long a statement is tried again while others are in the way, unless more is given, in milliseconds. */
-export const PATIENCE = 2000;
+export const RETRY_LIMIT = 2000;
 
 /**
  * Runs `work` in one transaction and repeats it when another transaction was in the way (deadlock, lock wait, busy
@@ -14,13 +14,13 @@ export const PATIENCE = 2000;
 export async function inTransaction<T>(
   db: Kysely<Tables>,
   work: (trx: Transaction<Tables>) => Promise<T>,
-  limit = PATIENCE,
+  limit = RETRY_LIMIT,
 ): Promise<T> {
-  return repeated(() => db.transaction().execute(work), limit);
+  return withRetry(() => db.transaction().execute(work), limit);
 }
 
 /** Repeats `work` while another transaction is in the way; throws UNAVAILABLE when it still is after `limit` ms. */
-export async function repeated<T>(work: () => Promise<T>, limit = PATIENCE): Promise<T> {
+export async function withRetry<T>(work: () => Promise<T>, limit = RETRY_LIMIT): Promise<T> {
   const end = Date.now() + limit;
   for (let attempt = 1; ; attempt++) {
     try {

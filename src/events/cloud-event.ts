@@ -1,7 +1,7 @@
 import type { RecordedEvent } from "../db/queries/events.ts";
-import type { EventType, Purpose } from "../db/tables.ts";
+import type { EventType, TokenPurpose } from "../db/tables.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
-import { oneTimeToken } from "../tokens/one-time.ts";
+import { deriveOneTimeToken } from "../tokens/one-time.ts";
 import type { EventSink } from "./relay.ts";
 
 /** An event as it goes out: in CloudEvents' structured mode, as JSON. */
@@ -24,7 +24,7 @@ interface CloudEvent {
 const CLOUD_EVENT_TYPE = "application/cloudevents+json; charset=utf-8";
 
 /** Events that bring somebody a token, and its name in them. */
-const TOKENS: Partial<Record<EventType, readonly [field: string, purpose: Purpose]>> = {
+const TOKENS: Partial<Record<EventType, readonly [field: string, purpose: TokenPurpose]>> = {
   "password.reset_requested": ["reset_token", "password_reset"],
   "user.verification_requested": ["verify_token", "email_verification"],
 };
@@ -63,7 +63,9 @@ function toCloudEvent(event: RecordedEvent, source: string, fingerprints: Finger
   const { id, type, username, actor, seq, time, data } = event;
   const [field, purpose] = TOKENS[type] ?? [];
   const token =
-    field === undefined || purpose === undefined ? {} : { [field]: oneTimeToken(fingerprints, purpose, id) };
+    field === undefined || purpose === undefined
+      ? {}
+      : { [field]: deriveOneTimeToken(fingerprints, purpose, id) };
   return {
     specversion: "1.0",
     id,

@@ -3,7 +3,7 @@ import type { Database } from "../db/database.ts";
 import { foldName } from "../db/names.ts";
 import { findUnpublished, markPublished, type RecordedEvent } from "../db/queries/events.ts";
 import { holdLease, releaseLease } from "../db/queries/leases.ts";
-import { repeated } from "../db/transaction.ts";
+import { withRetry } from "../db/transaction.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -89,7 +89,7 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
     waiting = events.length;
     if (events.length === 0) return LOOK;
     const published = await publishInOrder(sink, events, stopping.signal);
-    if (published.length > 0) await repeated(() => markPublished(db, published));
+    if (published.length > 0) await withRetry(() => markPublished(db, published));
     published.forEach(() => metrics.count("events_published_total"));
     waiting -= published.length;
     if (published.length < events.length && !stopping.signal.aborted) {

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { LineBuffer } from "./line-buffer.ts";
 import type { LineOverflow } from "./line-overflow.ts";
 import { DELAY, type LineSink, URGENT } from "./line-sink.ts";
-import { reasonOf } from "./stream-sink.ts";
+import { describeWriteError } from "./stream-sink.ts";
 
 const CHUNK = 64 * 1024;
 
@@ -68,7 +68,7 @@ export class FileSink implements LineSink {
       const bytes = Buffer.from(lines.join(""));
       for (let written = 0; written < bytes.length; ) written += writeSync(this.#descriptor, bytes, written);
     } catch (error) {
-      this.#divert(lines, reasonOf(error));
+      this.#divert(lines, describeWriteError(error));
     }
   }
 
@@ -95,7 +95,7 @@ export class FileSink implements LineSink {
     } catch (error) {
       const { lines, isHalfWritten } = this.#buffer.takeAll();
       this.#isMidLine ||= isHalfWritten;
-      this.#divert(lines, reasonOf(error));
+      this.#divert(lines, describeWriteError(error));
     } finally {
       this.#busySince = undefined;
       this.#isWriting = false;

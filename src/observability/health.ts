@@ -39,7 +39,7 @@ interface Answer {
 }
 
 /** Whoever asks has sent the question within so many milliseconds, or is dropped. */
-const PATIENCE = 5000;
+const REQUEST_TIMEOUT = 5000;
 
 /** Probes and scrapers are few; more connections than this are somebody's mistake. */
 const MAX_CONNECTIONS = 64;
@@ -67,7 +67,7 @@ export class HealthServer {
     this.#config = config;
     this.#parts = parts;
     this.#server = createServer(
-      { headersTimeout: PATIENCE, requestTimeout: PATIENCE, connectionsCheckingInterval: 1000 },
+      { headersTimeout: REQUEST_TIMEOUT, requestTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1000 },
       (request, response) => void this.#handle(request, response),
     );
     this.#server.maxConnections = MAX_CONNECTIONS;

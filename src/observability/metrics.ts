@@ -31,7 +31,7 @@ interface LabelValues {
 }
 
 /** What a connection to the broker is for. */
-export type Purpose = LabelValues["purpose"];
+export type ConnectionPurpose = LabelValues["purpose"];
 
 interface Definition {
   readonly type: "counter" | "histogram" | "gauge";
@@ -95,7 +95,7 @@ const METRICS = {
   lane_wait_seconds: {
     type: "histogram",
     labels: ["lane"],
-    help: "Time that a task waited for its turn in a lane, in seconds.",
+    help: "Time that a task waited at a concurrency limit, in seconds.",
   },
   broker_connects_total: {
     type: "counter",

@@ -75,7 +75,8 @@ export class StreamSink implements LineSink {
     } catch (error) {
       this.#isFull = isFull(error);
       if (this.#isFull) this.#schedule(RETRY);
-      else for (const line of this.#buffer.takeAll().lines) this.#overflow.take(line, reasonOf(error));
+      else
+        for (const line of this.#buffer.takeAll().lines) this.#overflow.take(line, describeWriteError(error));
     }
     if (written > 0) this.#hasStalled = false;
     if (written > 0 && this.#buffer.size === 0) this.#overflow.recovered(this);
@@ -93,6 +94,6 @@ function isFull(error: unknown): boolean {
 }
 
 /** What the system says about a write, in its own word. */
-export function reasonOf(error: unknown): string {
+export function describeWriteError(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

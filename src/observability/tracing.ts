@@ -11,7 +11,7 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
-import { Abandoned, AppError } from "../errors.ts";
+import { RequestCancelled, AppError } from "../errors.ts";
 
 /** Makes spans for the OpenTelemetry SDK that the operator has loaded; without one it makes none. */
 const tracer = trace.getTracer("authmq");
@@ -59,7 +59,7 @@ export function traced<T>(
       return await work();
     } catch (error) {
       // That nobody waits any more is no fault.
-      if (!(error instanceof Abandoned)) fail(span, kindOf(error));
+      if (!(error instanceof RequestCancelled)) fail(span, kindOf(error));
       throw error;
     } finally {
       endSpan(span);

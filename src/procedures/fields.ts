@@ -14,14 +14,14 @@ const MAX_NAME = 100;
 export const together = { when: (): boolean => true };
 
 /** Text as JSON may carry it, but no half characters: written as UTF-8, two of them would become the same. */
-export function text(error = "must be a string"): z.ZodString {
+export function textField(error = "must be a string"): z.ZodString {
   return z.string(error).refine((value) => value.isWellFormed(), {
     error: "must be well-formed Unicode",
     abort: true,
   });
 }
 
-function name(pattern: string, schema = text()): z.ZodString {
+function name(pattern: string, schema = textField()): z.ZodString {
   const tooLong = { error: `must have at most ${MAX_NAME} characters`, abort: true };
   return matching(schema.max(MAX_NAME, tooLong), pattern);
 }
@@ -37,7 +37,7 @@ function matching(schema: z.ZodString, source: string): z.ZodString {
 
 /** The name of a user, in any case; in NFC, so that it does not matter how a keyboard composes a character. */
 export function username(app: AppConfig): z.ZodString {
-  return name(app.username_regex, text().normalize("NFC")).describe("the name of a user, in any case");
+  return name(app.username_regex, textField().normalize("NFC")).describe("the name of a user, in any case");
 }
 
 /** The name of a group, compared exactly. */
@@ -49,22 +49,22 @@ export function groupname(app: AppConfig): z.ZodString {
 
 /** An email address, in NFC like a username. */
 export function email(app: AppConfig): z.ZodString {
-  return name(app.email_regex, text().normalize("NFC")).describe("the user's email address");
+  return name(app.email_regex, textField().normalize("NFC")).describe("the user's email address");
 }
 
 /** A name that need not be one, or the beginning of one: patterns do not apply. */
 export function anyName(): z.ZodString {
-  return text().max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true });
+  return textField().max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true });
 }
 
 /** A password that is to be checked, as it was typed: rules for new ones do not apply. */
 export function password(): z.ZodString {
-  return text().describe("the password, as it was typed");
+  return textField().describe("the password, as it was typed");
 }
 
 /** A new password once more, in the form of `newPassword`. */
 export function passwordConfirm(): z.ZodString {
-  return text().overwrite(preparePassword).describe("the same as password");
+  return textField().overwrite(preparePassword).describe("the same as password");
 }
 
 /** Where a user's password is checked. */
@@ -81,7 +81,7 @@ export function kerberosTicket() {
 
 /** A password that is to be set, in its prepared form. */
 export function newPassword(app: AppConfig): z.ZodString {
-  const hashable = text().overwrite(preparePassword).refine(isHashable, {
+  const hashable = textField().overwrite(preparePassword).refine(isHashable, {
     error: "must have at most 72 bytes in UTF-8 and no NUL",
     abort: true,
   });
@@ -135,7 +135,7 @@ export const revealsUsername = {
 
 /** A vhost of the broker. */
 export function vhost(app: AppConfig) {
-  const one = text()
+  const one = textField()
     .min(1, "must not be empty")
     .max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true })
     .refine((value) => !/\p{Cc}/u.test(value), "must have no control characters")
@@ -145,7 +145,7 @@ export function vhost(app: AppConfig) {
 
 /** The address that a session is bound to or used from, in canonical form; `*` for any, also where none is given. */
 export function ip() {
-  return text()
+  return textField()
     .transform((value, context) => {
       const address = value === ANY_IP ? value : canonicalIp(value);
       if (address !== undefined) return address;

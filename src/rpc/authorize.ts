@@ -7,7 +7,7 @@ import { type Procedure, tokenField } from "./procedure.ts";
 import { missingToken, type Valid } from "./validate.ts";
 
 /** Who calls. */
-export type Identity = Pick<Context, "caller" | "session">;
+export type CallerIdentity = Pick<Context, "caller" | "session">;
 
 interface Asking extends Valid {
   /** Are told who it is, also where that is not enough. */
@@ -19,7 +19,7 @@ export async function authorize(
   services: Services,
   procedure: Procedure,
   { token, input, notes }: Asking,
-): Promise<Identity> {
+): Promise<CallerIdentity> {
   const field = tokenField(procedure.access);
   if (field === undefined || (procedure.access === "optional" && token === undefined))
     return { caller: undefined, session: undefined };

@@ -1,6 +1,6 @@
 import type { Database, Trx } from "../db/database.ts";
 import { inTransaction } from "../db/transaction.ts";
-import { Abandoned } from "../errors.ts";
+import { RequestCancelled } from "../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Incoming } from "./envelope.ts";
 
@@ -35,7 +35,7 @@ export async function commit<T>(
         await record(trx, output);
         // Last of all: each statement before may have waited for a lock.
         if (incoming !== undefined && (incoming.hasExpired() || !(await incoming.isHeld())))
-          throw new Abandoned();
+          throw new RequestCancelled();
         deadline.beginCommit();
         isCommitting = true;
         return output;

@@ -1,5 +1,5 @@
 import type { Writer } from "../accounts/writer.ts";
-import type { StillWanted } from "../auth/lane.ts";
+import type { CancellationCheck } from "../auth/concurrency-limiter.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { LastUse } from "../auth/last-use.ts";
 import type { Login } from "../auth/login.ts";
@@ -62,7 +62,7 @@ export interface Context<A extends Access = Access> extends Omit<Services, "db">
   readonly session: SessionOf<A>;
   /** The account that `username` names, where the access is self or optional with a token; undefined where there is none. */
   readonly account: AccountOf<A>;
-  readonly stillWanted: StillWanted;
+  readonly isCancelled: CancellationCheck;
   readonly notes: RequestNotes;
   /** Runs changes that must happen once in a transaction, together with the record of the reply. */
   readonly commit: <T>(work: (writer: Writer) => Promise<T>) => Promise<T>;

@@ -27,8 +27,8 @@ export interface Incoming {
   isHeld(): Promise<boolean>;
   /** Calls back once it no longer is; gives what takes the call back. */
   onLost(callback: () => void): () => void;
-  /** Whether somebody still waits for the answer, after it has waited for so many milliseconds. */
-  stillWanted(waited: number): Promise<boolean>;
+  /** Whether nobody needs the reply any more, after the request has waited for so many milliseconds. */
+  isCancelled(waited: number): Promise<boolean>;
 }
 
 /** The reply of a request that was done: 204 says that the list in it is empty. */

@@ -7,7 +7,7 @@ import {
   recordAnswer,
   replaceAnswer,
 } from "../db/queries/inbox.ts";
-import { repeated } from "../db/transaction.ts";
+import { withRetry } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { QueueName } from "../wire/queues.ts";
@@ -57,7 +57,7 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
       if ((await write(trx, identity, answer)) === "known") throw new AlreadyAnswered();
     },
     async refuse(identity, error, limit) {
-      const outcome = await repeated(() => write(db, identity, failureEnvelope(error)), limit);
+      const outcome = await withRetry(() => write(db, identity, failureEnvelope(error)), limit);
       return outcome === "known" ? find(identity) : undefined;
     },
   };

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readingUntil } from "../db/reads.ts";
-import { Abandoned, AppError } from "../errors.ts";
+import { RequestCancelled, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { emptyNotes, logRequest, type RequestEnd, type RequestNotes } from "../observability/request-line.ts";
 import { announceStage } from "../observability/stages.ts";
@@ -18,8 +18,8 @@ import { createPoisonGuard } from "./poison-messages.ts";
 import { rateLimited } from "./rate-limit.ts";
 import type { Registry } from "./registry.ts";
 import { replayed } from "./replay.ts";
-import { run } from "./run.ts";
-import type { Underway } from "./underway.ts";
+import { runHandler } from "./run.ts";
+import type { InFlight } from "./in-flight.ts";
 import { validate } from "./validate.ts";
 
 /** So long a request may take, in milliseconds: less than a caller waits, and than a stop does. */
@@ -54,11 +54,11 @@ export function createPipeline(
     return withinDeadline(async (deadline) => {
       const { incoming } = arrived;
       const message = incoming && new Message(queue, incoming, services.fingerprints);
-      const stillWanted = (waited: number): boolean | Promise<boolean> =>
-        !deadline.isOver && (incoming === undefined || incoming.stillWanted(waited));
-      const underway: Underway = { procedure, message, stillWanted, deadline, notes };
+      const isCancelled = (waited: number): boolean | Promise<boolean> =>
+        deadline.isOver || (incoming?.isCancelled(waited) ?? false);
+      const inFlight: InFlight = { procedure, message, isCancelled, deadline, notes };
       // 2. Poison message
-      return poison.guard(underway, async () => {
+      return poison.guard(inFlight, async () => {
         // 3. Decode
         const body = decode(arrived, queue);
         // 4. Validate
@@ -69,11 +69,11 @@ export function createPipeline(
         const account = await findNamedAccount(services, procedure, identity.caller, input);
         const authorized = { ...identity, account, input };
         // 7. Rate limit
-        return rateLimited(services.throttle, underway, input, () =>
+        return rateLimited(services.throttle, inFlight, input, () =>
           // 8. Replay
-          replayed(services, underway, authorized, (about) =>
+          replayed(services, inFlight, authorized, (about) =>
             // 9. Run
-            run(services, underway, authorized, about),
+            runHandler(services, inFlight, authorized, about),
           ),
         );
       });
@@ -130,8 +130,13 @@ interface Arrived {
 }
 
 /** The one catch-all: what has no code of its own becomes INTERNAL, and only the log learns what it was. */
-function toKnown(error: unknown, queue: QueueName, notes: RequestNotes, log: Log): AppError | Abandoned {
-  if (error instanceof Abandoned) return error;
+function toKnown(
+  error: unknown,
+  queue: QueueName,
+  notes: RequestNotes,
+  log: Log,
+): AppError | RequestCancelled {
+  if (error instanceof RequestCancelled) return error;
   if (error instanceof AppError) {
     // While a dependency is away every request says so: where it happened tells nothing.
     if (error.detail !== undefined) notes.reason = error.detail;

@@ -1,38 +1,38 @@
 import { randomUUID } from "node:crypto";
-import { createLane, type Lane } from "../auth/lane.ts";
+import { createConcurrencyLimiter, type ConcurrencyLimiter } from "../auth/concurrency-limiter.ts";
 import type { Trx } from "../db/database.ts";
 import {
   forgetAttempts,
   noteAttempt,
   parkRequest,
   readAttempts,
-  type Suspect,
-} from "../db/queries/attempts.ts";
-import { repeated } from "../db/transaction.ts";
-import { Abandoned, AppError } from "../errors.ts";
+  type RedeliveredMessage,
+} from "../db/queries/poison-messages.ts";
+import { withRetry } from "../db/transaction.ts";
+import { RequestCancelled, AppError } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { QueueName } from "../wire/queues.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Services } from "./context.ts";
 import type { Envelope, Incoming } from "./envelope.ts";
-import { createGate } from "./gate.ts";
+import { createExclusiveLock } from "./exclusive-lock.ts";
 import type { Message } from "./message.ts";
 import { recalled } from "./recall.ts";
-import type { Underway } from "./underway.ts";
+import type { InFlight } from "./in-flight.ts";
 
-/** A request that ends the process is tried so many times over all replicas. */
+/** A request that crashes its process is attempted so many times over all replicas. */
 const MAX_ATTEMPTS = 3;
 
-/** Second attempts at once, of one queue: all of them are suspects when the process ends. */
-const SUSPECTS = 4;
+/** Second attempts at once, per queue: each of them is suspected if the process crashes. */
+const MAX_RETRIES_AT_ONCE = 4;
 
-/** So long the last attempt at a request waits for others, and keeps them waiting, in milliseconds. */
-const ALONE = 3000;
+/** The last attempt waits for other requests, and they for it, so many milliseconds at most. */
+const EXCLUSIVE_LIMIT = 3000;
 
 /** Stops a message that crashes its worker from crashing one replica after the other. */
 export interface PoisonGuard {
   /** The result of `work`; throws INTERNAL, without running it, when three attempts at the message crashed a process. */
-  guard(underway: Underway, work: () => Promise<Envelope>): Promise<Envelope>;
+  guard(inFlight: InFlight, work: () => Promise<Envelope>): Promise<Envelope>;
 }
 
 /** Clears the attempts at a message in the transaction of its effect. */
@@ -48,31 +48,32 @@ export function forgetAttemptsAt(trx: Trx, { key }: Message): Promise<void> {
  */
 export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
   const { db, fingerprints, inbox, metrics } = services;
-  const gate = createGate(ALONE);
-  const lanes = new Map<QueueName, Lane>();
-  const laneOf = (queue: QueueName): Lane => {
-    const known = lanes.get(queue);
+  const lock = createExclusiveLock(EXCLUSIVE_LIMIT);
+  const limiters = new Map<QueueName, ConcurrencyLimiter>();
+  const limiterOf = (queue: QueueName): ConcurrencyLimiter => {
+    const known = limiters.get(queue);
     if (known !== undefined) return known;
-    const lane = createLane(SUSPECTS, undefined, (seconds) =>
+    const limiter = createConcurrencyLimiter(MAX_RETRIES_AT_ONCE, undefined, (seconds) =>
       metrics.observe("lane_wait_seconds", seconds, { lane: "retries" }),
     );
-    lanes.set(queue, lane);
-    return lane;
+    limiters.set(queue, limiter);
+    return limiter;
   };
   /** The messages that this process is trying, whoever else tries them by now. */
   const underway = new Set<string>();
   const attempt = async (
-    suspect: Suspect,
+    redelivered: RedeliveredMessage,
     number: number,
     incoming: Incoming,
     deadline: Deadline,
     work: () => Promise<Envelope>,
   ): Promise<Envelope> => {
-    await repeated(() => noteAttempt(db, suspect, number), deadline.left);
-    const { messageKey } = suspect;
+    await withRetry(() => noteAttempt(db, redelivered, number), deadline.left);
+    const { messageKey } = redelivered;
     const name = nameOf(messageKey);
     // Where it fails, the note goes after a quarter of an hour by itself.
-    const forget = (): Promise<void> => repeated(() => forgetAttempts(db, messageKey)).catch(() => undefined);
+    const forget = (): Promise<void> =>
+      withRetry(() => forgetAttempts(db, messageKey)).catch(() => undefined);
     // Who loses the channel lives, and the next replica must not take that for an end.
     const keep = incoming.onLost(() => void forget());
     underway.add(name);
@@ -87,9 +88,9 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     }
   };
   const park = async (
-    { messageKey, bodyHash, caller }: Suspect,
+    { messageKey, bodyHash, caller }: RedeliveredMessage,
     isKnown: boolean,
-    { procedure, notes }: Underway,
+    { procedure, notes }: InFlight,
   ): Promise<Envelope> => {
     const { name: queue } = procedure;
     // It may have been done in an earlier attempt, and no later one came so far as to look for that.
@@ -97,7 +98,7 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     if (answer !== undefined) return recalled(services, procedure, answer, notes);
     const reference = randomUUID();
     if (!isKnown) {
-      await repeated(() => parkRequest(db, messageKey));
+      await withRetry(() => parkRequest(db, messageKey));
       metrics.count("requests_parked_total", { queue });
     }
     const body_hash = Buffer.from(bodyHash).toString("hex");
@@ -109,13 +110,13 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
   };
   return {
     async guard(request, work) {
-      const { message, stillWanted, deadline } = request;
+      const { message, isCancelled, deadline } = request;
       if (message === undefined) return work();
       const { queue, incoming } = message;
-      if (!incoming.redelivered) return gate.beside(work);
+      if (!incoming.redelivered) return lock.runShared(work);
       const { key: messageKey } = message;
       const { userId, appId } = incoming;
-      const suspect = {
+      const redelivered = {
         messageKey,
         bodyHash: fingerprints.of("body", incoming.body),
         queue,
@@ -125,16 +126,16 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
       const noted = await readAttempts(db, messageKey);
       const { isParked } = noted;
       const attempts = underway.has(nameOf(messageKey)) ? 0 : noted.attempts;
-      if (attempts >= MAX_ATTEMPTS) return park(suspect, isParked, request);
+      if (attempts >= MAX_ATTEMPTS) return park(redelivered, isParked, request);
       const number = Math.max(2, attempts + 1);
       if (number < MAX_ATTEMPTS)
-        return laneOf(queue).run(stillWanted, () =>
-          gate.beside(() => attempt(suspect, number, incoming, deadline, work)),
+        return limiterOf(queue).run(isCancelled, () =>
+          lock.runShared(() => attempt(redelivered, number, incoming, deadline, work)),
         );
       const since = performance.now();
-      return gate.alone(async () => {
-        if (!(await stillWanted(performance.now() - since))) throw new Abandoned();
-        return attempt(suspect, number, incoming, deadline, work);
+      return lock.runExclusive(async () => {
+        if (await isCancelled(performance.now() - since)) throw new RequestCancelled();
+        return attempt(redelivered, number, incoming, deadline, work);
       });
     },
   };

@@ -22,7 +22,7 @@ export interface Procedure<
   readonly description: string;
   /** Enforced before the handler runs, so that no handler can forget it. */
   readonly access: A;
-  /** Whether it waits for the hashing lane. */
+  /** Whether it hashes a password, behind the concurrency limit for that. */
   readonly hashes?: boolean;
   /** Whether it may wait for a directory where there is one, and then must not hold up requests that need none. */
   readonly asksDirectory?: boolean;

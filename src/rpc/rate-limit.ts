@@ -1,14 +1,14 @@
 import type { Throttle } from "../auth/throttle.ts";
-import type { Outcome } from "../auth/throttle/policy.ts";
+import type { AttemptOutcome } from "../auth/throttle/policy.ts";
 import { AppError, type ErrorCode } from "../errors.ts";
 import { addressIn } from "./authorize.ts";
-import type { Underway } from "./underway.ts";
+import type { InFlight } from "./in-flight.ts";
 
 /**
  * What a failure says of the password that was tried. A conflict of keys says that it is not the one that the key was used
  * with: who knows the key could else try passwords by it.
  */
-const OUTCOMES: Partial<Record<ErrorCode, Outcome>> = {
+const OUTCOMES: Partial<Record<ErrorCode, AttemptOutcome>> = {
   INVALID_CREDENTIALS: "failed",
   IDEMPOTENCY_CONFLICT: "failed",
   ACCOUNT_NOT_ACTIVATED: "succeeded",
@@ -18,7 +18,7 @@ const OUTCOMES: Partial<Record<ErrorCode, Outcome>> = {
 /** The result of `work`, counted where it tries an account's password; throws TOO_MANY_ATTEMPTS where that must wait. */
 export async function rateLimited<T>(
   throttle: Throttle,
-  { procedure, message, deadline }: Underway,
+  { procedure, message, deadline }: InFlight,
   input: Readonly<Record<string, unknown>>,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -6,7 +6,7 @@ import { AlreadyAnswered } from "./inbox.ts";
 import { recalled } from "./recall.ts";
 import { type Authorized, callerOf } from "./run.ts";
 import { stepsOf } from "./steps.ts";
-import type { Underway } from "./underway.ts";
+import type { InFlight } from "./in-flight.ts";
 
 /**
  * The reply that a request has had, where its procedure remembers replies; or that of `work`, which is recorded. `work`
@@ -14,11 +14,11 @@ import type { Underway } from "./underway.ts";
  */
 export async function replayed(
   services: Services,
-  underway: Underway,
+  inFlight: InFlight,
   authorized: Authorized,
   work: (about: RequestIdentity | undefined) => Promise<Envelope>,
 ): Promise<Envelope> {
-  const { procedure, message, deadline, notes } = underway;
+  const { procedure, message, deadline, notes } = inFlight;
   if (message === undefined || !stepsOf(procedure).replay) return work(undefined);
   const { inbox } = services;
   const about = identityOf(message, callerOf(authorized), authorized.input);
@@ -26,7 +26,7 @@ export async function replayed(
   if (about.mayRepeat) {
     const reply = await inbox.find(about).catch(async (error: unknown) => {
       if (error instanceof AppError && error.code === "IDEMPOTENCY_CONFLICT")
-        await payForHash(services, underway);
+        await payForHash(services, inFlight);
       throw error;
     });
     if (reply !== undefined) return recall(reply);
@@ -49,9 +49,9 @@ export async function replayed(
 /** Who knows a key could otherwise try which password belongs to it, faster than bcrypt lets anybody guess. */
 async function payForHash(
   { passwords }: Services,
-  { procedure: { access, hashes }, stillWanted }: Underway,
+  { procedure: { access, hashes }, isCancelled }: InFlight,
 ): Promise<void> {
-  if (access === "public" && hashes === true) await passwords.verify("", null, stillWanted);
+  if (access === "public" && hashes === true) await passwords.verify("", null, isCancelled);
 }
 
 /** Errors decided by database state. Authorization is checked again on every attempt. */

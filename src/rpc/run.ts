@@ -2,26 +2,26 @@ import type { Writer } from "../accounts/writer.ts";
 import type { Trx } from "../db/database.ts";
 import type { AccountRow } from "../db/queries/accounts.ts";
 import { announceStage } from "../observability/stages.ts";
-import type { Identity } from "./authorize.ts";
+import type { CallerIdentity } from "./authorize.ts";
 import { commit } from "./commit.ts";
 import type { Services } from "./context.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, successEnvelope } from "./envelope.ts";
 import type { RequestIdentity } from "./identity.ts";
 import { forgetAttemptsAt } from "./poison-messages.ts";
-import type { Underway } from "./underway.ts";
+import type { InFlight } from "./in-flight.ts";
 
 /** A valid request of a caller who may make it. */
-export interface Authorized extends Identity {
+export interface Authorized extends CallerIdentity {
   /** The account that the request names, where its procedure is about one. */
   readonly account: AccountRow | undefined;
   readonly input: Readonly<Record<string, unknown>>;
 }
 
 /** Runs the procedure; its commit records the reply too, so that a replay has the same one. */
-export async function run(
+export async function runHandler(
   services: Services,
-  { procedure, message, stillWanted, deadline, notes }: Underway,
+  { procedure, message, isCancelled, deadline, notes }: InFlight,
   { input, ...identity }: Authorized,
   about: RequestIdentity | undefined,
 ): Promise<Envelope> {
@@ -49,7 +49,7 @@ export async function run(
   const context = {
     ...services,
     ...identity,
-    stillWanted,
+    isCancelled,
     notes,
     commit: async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
       const actor = callerOf(identity) || null;
@@ -65,6 +65,6 @@ export async function run(
 }
 
 /** The name of who calls; empty where nobody is known. */
-export function callerOf({ caller, session }: Identity): string {
+export function callerOf({ caller, session }: CallerIdentity): string {
   return caller?.username ?? session?.username ?? "";
 }

@@ -3,7 +3,7 @@ import { ERRORS } from "../errors.ts";
 import type { Access } from "../rpc/context.ts";
 import { errorsOf, type Procedure } from "../rpc/procedure.ts";
 import { exampleReplies, exampleRequest } from "./examples.ts";
-import { type Part, toDraft7 } from "./part.ts";
+import { type Fragment, toDraft7 } from "./fragment.ts";
 import { successSchema } from "./replies.ts";
 import { requestJsonSchema } from "./requests.ts";
 
@@ -22,7 +22,7 @@ const CORRELATION_ID = "6f1f2a3e-6c0b-4c55-9d9b-0d7a5a3a2b10";
 const KEY = "0b9c8a52-3f0e-4c63-8a3d-2f1b6f0f7c11";
 
 /** A queue that workers answer: its channel, its operation and both messages, by the rules of an installation. */
-export function answeredQueue(procedure: Procedure, app: AppConfig): Part {
+export function answeredQueue(procedure: Procedure, app: AppConfig): Fragment {
   const { name, key, namespace, description } = procedure;
   return {
     channels: {

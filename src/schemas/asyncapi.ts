@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 import { ERRORS } from "../errors.ts";
 import { readPackage } from "./package.ts";
-import { mergeParts, type Part, toDraft7 } from "./part.ts";
+import { mergeFragments, type Fragment, toDraft7 } from "./fragment.ts";
 import { correlation, replyTo, replyTrait, requestTrait } from "./properties.ts";
 import { failure } from "./replies.ts";
 
@@ -15,11 +15,11 @@ const COMMENT = `\
 const LAYOUT = { aliasDuplicateObjects: false, blockQuote: "literal", lineWidth: 110 } as const;
 
 /** The AsyncAPI document (3.0) that these parts make, in YAML. */
-export function asyncApi(parts: readonly Part[]): string {
-  return COMMENT + stringify(assemble(mergeParts(parts)), LAYOUT);
+export function asyncApi(parts: readonly Fragment[]): string {
+  return COMMENT + stringify(assemble(mergeFragments(parts)), LAYOUT);
 }
 
-function assemble({ channels, operations, messages, replies }: Part): object {
+function assemble({ channels, operations, messages, replies }: Fragment): object {
   const { version, description, license } = readPackage();
   return {
     asyncapi: "3.0.0",

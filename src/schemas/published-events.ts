@@ -2,7 +2,7 @@ import { z } from "zod";
 import { SECTIONS } from "../config/schema.ts";
 import { EVENT_TYPES } from "../db/tables.ts";
 import { authType } from "../procedures/fields.ts";
-import { type Part, toDraft7 } from "./part.ts";
+import { type Fragment, toDraft7 } from "./fragment.ts";
 
 const time = z.iso.datetime().describe("UTC");
 
@@ -53,7 +53,7 @@ const EXAMPLE: z.output<typeof publishedEvent> = {
 };
 
 /** The exchange that workers tell of what happens. */
-export function publishedEvents(): Part {
+export function publishedEvents(): Fragment {
   const { exchange: name } = SECTIONS.event_settings.parse({});
   return {
     channels: {

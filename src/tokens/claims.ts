@@ -34,6 +34,6 @@ export const accessClaims = registered
   .refine(({ sub, user }) => user === undefined || user === sub);
 
 /** Whether a token is valid at this moment (RFC 7519 sections 4.1.4 to 4.1.6); `now` in seconds. */
-export function isCurrent(claims: { iat: number; nbf: number; exp: number }, now: number): boolean {
+export function isWithinLifetime(claims: { iat: number; nbf: number; exp: number }, now: number): boolean {
   return claims.exp > now - LEEWAY && claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY;
 }

@@ -1,12 +1,16 @@
 import { hash } from "node:crypto";
-import type { Purpose } from "../db/tables.ts";
+import type { TokenPurpose } from "../db/tables.ts";
 import type { Fingerprints } from "./fingerprint.ts";
 
 /**
  * A token that is good once, of 256 bits. It is made again of the id of the event that it goes out with, so that it is
  * stored nowhere: who reads the database can neither find it nor make it.
  */
-export function oneTimeToken(fingerprints: Fingerprints, purpose: Purpose, eventId: string): string {
+export function deriveOneTimeToken(
+  fingerprints: Fingerprints,
+  purpose: TokenPurpose,
+  eventId: string,
+): string {
   return fingerprints.of(`one-time token: ${purpose}`, eventId).toString("base64url");
 }
 

@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { z } from "zod";
 import type { IssuerConfig, SigningConfig, VerificationKey } from "../config/issuers.ts";
 import { readCompact } from "../wire/compact.ts";
-import { accessClaims, idClaims, isCurrent } from "./claims.ts";
+import { accessClaims, idClaims, isWithinLifetime } from "./claims.ts";
 import { isSignedBy } from "./jws.ts";
 
 /** Who presented an access token. */
@@ -29,11 +29,11 @@ export interface TokenValidator {
   verifyAccessToken(text: string): Caller | undefined;
   verifyIdToken(text: string): IdTokenClaims | undefined;
   /** A token of either kind with all that is in it; of an ID token only its row can tell whether it is alive. */
-  verifyToken(text: string): VerifiedToken | undefined;
+  verifyToken(text: string): ValidatedToken | undefined;
 }
 
 /** A token that is in order, with what it says. */
-export interface VerifiedToken {
+export interface ValidatedToken {
   readonly typ: "at+jwt" | "id+jwt";
   readonly claims: Pick<z.output<typeof idClaims>, keyof Times | "iss" | "sub" | "groups"> &
     Partial<Pick<z.output<typeof accessClaims>, "limited" | "vhost" | "aud" | "jti">>;
@@ -123,7 +123,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     verifyToken(text) {
       const access = readAccess(text);
       const token = access ?? readId(text);
-      if (token === undefined || !isCurrent(token.claims, Date.now() / 1000)) return undefined;
+      if (token === undefined || !isWithinLifetime(token.claims, Date.now() / 1000)) return undefined;
       return { typ: access === undefined ? "id+jwt" : "at+jwt", claims: token.claims };
     },
   };
@@ -166,6 +166,6 @@ function remembering<T extends object>(
       known.set(digest, found, "maxSize" in limit ? { size: text.length } : {});
     }
     const now = Date.now();
-    return isCurrent(found.times, now / 1000) && isInUse(found.key, now) ? found.token : undefined;
+    return isWithinLifetime(found.times, now / 1000) && isInUse(found.key, now) ? found.token : undefined;
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Options } from "amqplib";
-import { findMisfit } from "../../src/amqp/topology.ts";
+import { findQueueMismatch } from "../../src/amqp/topology.ts";
 import { connectRpc } from "../../src/client/rpc-client.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { queueNames } from "../../src/config/queues.ts";
@@ -214,8 +214,11 @@ test("a name so long that the broker cuts its answer leaves the argument and wha
 
 test("refusals are read in the words of every version, and what is no difference of a queue is none", () => {
   const read = (code: number, text: string) =>
-    findMisfit(Object.assign(new Error(`Operation failed: QueueDeclare; ${text}`), { code }), "q", "quorum")
-      ?.difference;
+    findQueueMismatch(
+      Object.assign(new Error(`Operation failed: QueueDeclare; ${text}`), { code }),
+      "q",
+      "quorum",
+    )?.difference;
   const about = (argument: string) =>
     `406 (PRECONDITION-FAILED) with message "PRECONDITION_FAILED - inequivalent arg '${argument}' for queue 'q' in vhost '/'`;
   const cases = {
@@ -234,5 +237,5 @@ test("refusals are read in the words of every version, and what is no difference
     undefined,
   );
   assert.equal(read(404, `${about("durable")}: received 'true' but current is 'false'"`), undefined);
-  assert.equal(findMisfit("text", "q", "durable"), undefined);
+  assert.equal(findQueueMismatch("text", "q", "durable"), undefined);
 });

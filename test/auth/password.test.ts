@@ -2,23 +2,23 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hash as bcryptHash } from "@node-rs/bcrypt";
 import fc from "fast-check";
-import { createLane } from "../../src/auth/lane.ts";
+import { createConcurrencyLimiter } from "../../src/auth/concurrency-limiter.ts";
 import { createPasswords, isHashable, type Passwords } from "../../src/auth/password.ts";
 import { formsOf, preparePassword } from "../../src/auth/password/prepare.ts";
 import { type AppConfig, SECTIONS } from "../../src/config/schema.ts";
-import { Abandoned } from "../../src/errors.ts";
+import { RequestCancelled } from "../../src/errors.ts";
 
-const wanted = (): boolean => true;
+const isCancelled = (): boolean => false;
 
-describe("a lane", () => {
+describe("a concurrency limiter", () => {
   test("never runs more than its width, and keeps the order of arrival", async () => {
-    const lane = createLane(2);
+    const limiter = createConcurrencyLimiter(2);
     let running = 0;
     let most = 0;
     const begun: number[] = [];
     await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        lane.run(wanted, async () => {
+        limiter.run(isCancelled, async () => {
           begun.push(index);
           most = Math.max(most, ++running);
           await new Promise((resolve) => setImmediate(resolve));
@@ -34,19 +34,19 @@ describe("a lane", () => {
   });
 
   test("does not run what nobody wants any more, and goes on after a task that failed", async () => {
-    const lane = createLane(1);
+    const limiter = createConcurrencyLimiter(1);
     let ran = false;
-    const failed = lane.run(wanted, () => Promise.reject(new Error("failed")));
-    const unwanted = lane.run(
-      () => false,
+    const failed = limiter.run(isCancelled, () => Promise.reject(new Error("failed")));
+    const unwanted = limiter.run(
+      () => true,
       async () => {
         ran = true;
       },
     );
     await assert.rejects(failed, /failed/);
-    await assert.rejects(unwanted, Abandoned);
+    await assert.rejects(unwanted, RequestCancelled);
     assert.equal(ran, false);
-    assert.equal(await lane.run(wanted, async () => "next"), "next");
+    assert.equal(await limiter.run(isCancelled, async () => "next"), "next");
   });
 });
 
@@ -68,17 +68,17 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
     const passwords = passwordsWith({ password_hash });
 
     test("fit their own hash and no other, and hashes that other programs made", async () => {
-      const hash = await passwords.hash("correct horse", wanted);
+      const hash = await passwords.hash("correct horse", isCancelled);
       assert.ok(
         hash.toString().startsWith(password_hash === "bcrypt" ? "$2b$05$" : "$argon2id$v=19$m=64,t=2,p=1$"),
       );
-      assert.equal(await passwords.verify("correct horse", hash, wanted), "equal");
-      assert.equal(await passwords.verify("correct hors", hash, wanted), "different");
-      assert.notDeepEqual(await passwords.hash("correct horse", wanted), hash);
+      assert.equal(await passwords.verify("correct horse", hash, isCancelled), "equal");
+      assert.equal(await passwords.verify("correct hors", hash, isCancelled), "different");
+      assert.notDeepEqual(await passwords.hash("correct horse", isCancelled), hash);
       for (const [password, stored] of KNOWN) {
-        assert.equal(await passwords.verify(password, Buffer.from(stored), wanted), "equal", stored);
+        assert.equal(await passwords.verify(password, Buffer.from(stored), isCancelled), "equal", stored);
         assert.equal(
-          await passwords.verify(`${password}x`, Buffer.from(stored), wanted),
+          await passwords.verify(`${password}x`, Buffer.from(stored), isCancelled),
           "different",
           stored,
         );
@@ -93,9 +93,9 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
         "cafe\u0301\u2009au lait",
       ];
       for (const set of forms) {
-        const hash = await passwords.hash(set, wanted);
-        for (const typed of forms) assert.equal(await passwords.verify(typed, hash, wanted), "equal");
-        assert.equal(await passwords.verify("cafe au lait", hash, wanted), "different");
+        const hash = await passwords.hash(set, isCancelled);
+        for (const typed of forms) assert.equal(await passwords.verify(typed, hash, isCancelled), "equal");
+        assert.equal(await passwords.verify("cafe au lait", hash, isCancelled), "different");
       }
     });
 
@@ -105,7 +105,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       const nfd = await raw("cafe\u0301 au lait");
       const noBreak = await raw("caf\u00e9\u00a0au lait");
       const mixed = await raw("\u00e9e\u0301\u00e9");
-      const compare = (typed: string, stored: Uint8Array) => passwords.verify(typed, stored, wanted);
+      const compare = (typed: string, stored: Uint8Array) => passwords.verify(typed, stored, isCancelled);
       assert.equal(await compare("caf\u00e9 au lait", nfd), "equal in another form");
       assert.equal(await compare("cafe\u0301 au lait", nfd), "equal in another form");
       assert.equal(await compare("caf\u00e9\u00a0au lait", noBreak), "equal in another form");
@@ -131,9 +131,9 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
     });
 
     test("that bcrypt would cut are never right", async () => {
-      const hash = await passwords.hash("x".repeat(72), wanted);
-      assert.equal(await passwords.verify("x".repeat(73), hash, wanted), "different");
-      assert.equal(await passwords.verify("x".repeat(72), hash, wanted), "equal");
+      const hash = await passwords.hash("x".repeat(72), isCancelled);
+      assert.equal(await passwords.verify("x".repeat(73), hash, isCancelled), "different");
+      assert.equal(await passwords.verify("x".repeat(72), hash, isCancelled), "equal");
       assert.deepEqual(
         [isHashable("ü".repeat(36)), isHashable("ü".repeat(37)), isHashable("a\0b")],
         [true, false, false],
@@ -157,8 +157,11 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       ];
       const damaged = ["damaged", "$2b$05$short", "$argon2id$", `$argon2id$v=19$m=64,t=1,p=1$${tail}=`, ""];
       for (const stored of [null, ...[...absurd, ...damaged].map((text) => Buffer.from(text))])
-        assert.equal(await passwords.verify("password", stored, wanted), "different", String(stored));
-      assert.equal(await passwords.verify("password", Buffer.from([0xff, 0xfe, 0]), wanted), "different");
+        assert.equal(await passwords.verify("password", stored, isCancelled), "different", String(stored));
+      assert.equal(
+        await passwords.verify("password", Buffer.from([0xff, 0xfe, 0]), isCancelled),
+        "different",
+      );
     });
 
     test("know a hash that is cheaper or of another kind than what is configured", async () => {
@@ -171,9 +174,9 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       });
       const other = passwordsWith({ password_hash: password_hash === "bcrypt" ? "argon2id" : "bcrypt" });
       const outdated = async (by: Passwords): Promise<boolean> => {
-        const hash = await by.hash("correct horse", wanted);
-        assert.equal(await passwords.verify("wrong", hash, wanted), "different");
-        assert.equal(await passwords.verify("correct horse", hash, wanted), "equal");
+        const hash = await by.hash("correct horse", isCancelled);
+        assert.equal(await passwords.verify("wrong", hash, isCancelled), "different");
+        assert.equal(await passwords.verify("correct horse", hash, isCancelled), "equal");
         return passwords.isOutdated(hash);
       };
       assert.deepEqual(

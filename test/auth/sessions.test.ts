@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
-import { addMember, createGroup } from "../../src/db/queries/groups.ts";
+import { insertMember, insertGroup } from "../../src/db/queries/groups.ts";
 import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
 import { toSqlTime } from "../../src/db/time.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
@@ -68,8 +68,8 @@ for (const database of DATABASES) {
 
     test("a new membership stands in the next access token of every replica", async () => {
       const id_token = await login("climber");
-      await createGroup(worker.db, "peak");
-      await addMember(worker.db, "peak", "climber");
+      await insertGroup(worker.db, "peak");
+      await insertMember(worker.db, "peak", "climber");
       for (let turn = 0; turn < 8; turn++) {
         const { resp_data } = await worker.call("token", { id_token });
         const [, payload = ""] = String(resp_data["access_token"]).split(".");

@@ -80,7 +80,7 @@ export async function serve(
     await using database = openDatabase(db);
     const passwords = createPasswords(app);
     for (const { username, password_hash: secret, auth_type = "LOCAL", activated = true } of users) {
-      const password_hash = typeof secret === "string" ? await passwords.hash(secret, () => true) : secret;
+      const password_hash = typeof secret === "string" ? await passwords.hash(secret, () => false) : secret;
       const email = `${username}@example.com`;
       await createUser(database, { username, password_hash, auth_type, email, activated });
     }

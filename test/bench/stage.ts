@@ -64,7 +64,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   const config = parseConfig(raw, { keys: true, env: {}, folder: "." });
   await migrate(config.db);
   const passwords = createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: cost }));
-  await populate(config, { ...population, hash: await passwords.hash("correct horse", () => true) });
+  await populate(config, { ...population, hash: await passwords.hash("correct horse", () => false) });
   const worker = await startServe(raw, { built, ...(node && { node }) });
   undo.defer(() => worker.stop());
   const echo = await startEcho({ url: vhost.url, queue: ECHO, prefetch: config.amqp.prefetch });

@@ -105,7 +105,7 @@ async function compare(
 
 async function rowsFor(password_hash: AppConfig["password_hash"]): Promise<NewRow[]> {
   const hash = (settings: Partial<AppConfig>): Promise<Uint8Array> =>
-    createPasswords(SECTIONS.app_config.parse(settings)).hash(PASSWORD, () => true);
+    createPasswords(SECTIONS.app_config.parse(settings)).hash(PASSWORD, () => false);
   const configured = await hash({ password_hash, bcrypt_cost: BCRYPT_COST });
   const cheap = { password_hash, bcrypt_cost: BCRYPT_COST - 3, argon2_memory_kib: 19_456 / 4 } as const;
   return [

@@ -164,7 +164,7 @@ async function furnish(raw: {
   await using db = openDatabase(config.db);
   const passwords = createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: 4 }));
   const add = async ({ username, email }: { username: string; email: string }): Promise<void> => {
-    const password_hash = await passwords.hash(BYSTANDER.password, () => true);
+    const password_hash = await passwords.hash(BYSTANDER.password, () => false);
     await createUser(db, { username, email, password_hash, auth_type: "LOCAL", activated: true });
   };
   await add(ROOT);

@@ -68,7 +68,7 @@ export interface Outcome extends Verdict {
 }
 
 /** Requests with a key are asked again until so many milliseconds after the load has ended. */
-const PATIENCE = 45_000;
+const RECOVERY_LIMIT = 45_000;
 const MAX_REPORTS = 5;
 
 /** So long a caller waits for the reply to one message, in milliseconds. */
@@ -93,7 +93,7 @@ export async function runScenario(
     // Where each message must be answered, a slow machine is no reason that one is not.
     limit: unnoticed ? 5 * REPLY_LIMIT : REPLY_LIMIT,
     random: createRandom(seed),
-    deadline: () => loadEnded + PATIENCE,
+    deadline: () => loadEnded + RECOVERY_LIMIT,
   });
   await using links = openLinks(arena, sender, fault);
   sender.use(links.all);
@@ -206,7 +206,7 @@ async function settle(arena: Arena, faults: string[]): Promise<{ queue: string; 
   const { servers, vhost, replicas } = arena;
   const count = async (): Promise<{ queue: string; messages: number }[]> =>
     Array.from(await servers.broker.countMessages(vhost), ([queue, messages]) => ({ queue, messages }));
-  const end = Date.now() + PATIENCE;
+  const end = Date.now() + RECOVERY_LIMIT;
   while (Date.now() < end && (await count()).some(({ messages }) => messages > 0)) await sleep(100);
   // What a worker holds without an acknowledgement comes back to its queue when the worker is gone.
   const codes = await Promise.all(replicas.map((replica) => replica.stop()));

@@ -7,7 +7,7 @@ import { textOf } from "../../src/cli/doctor/connection.ts";
 import { type Finding, findingsOn } from "../../src/cli/doctor/finding.ts";
 import { toSqlTime } from "../../src/db/time.ts";
 import { queueNames } from "../../src/config/queues.ts";
-import { noteAttempt, parkRequest } from "../../src/db/queries/attempts.ts";
+import { noteAttempt, parkRequest } from "../../src/db/queries/poison-messages.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { type Diagnosis, diagnose, install } from "../support/doctor.ts";
 import { startProxy } from "../support/proxy.ts";

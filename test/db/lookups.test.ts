@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createLookups, type Lookups } from "../../src/db/lookups.ts";
-import { createGroup } from "../../src/db/queries/groups.ts";
+import { insertGroup } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
@@ -35,7 +35,7 @@ for (const database of DATABASES) {
     test("what is asked for while a statement runs is read after it", async () => {
       const first = lookups.groups();
       await new Promise((resolve) => setImmediate(resolve));
-      const made = createGroup(worker.db, "made-meanwhile");
+      const made = insertGroup(worker.db, "made-meanwhile");
       const second = made.then(() => lookups.groups());
       assert.ok((await second).includes("made-meanwhile"));
       await first;

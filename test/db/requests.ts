@@ -14,7 +14,7 @@ export interface Served extends AsyncDisposable {
 const LIMIT = 2000;
 
 /** So long a test waits for an answer, whatever the machine does beside it, in milliseconds. */
-const PATIENCE = 60_000;
+const RETRY_LIMIT = 60_000;
 
 /** Logging in ends an earlier session: who logs in during a fault is not the one whose session is looked at. */
 const CREDENTIALS = { username: "bobby", password: "correct horse" };
@@ -79,7 +79,7 @@ async function callAll({ worker, requests }: Served, { times = 1, except = [] }:
   return Promise.all(
     calls.map(async ([queue, request]) => {
       const sentAt = performance.now();
-      const reply = await worker.call(queue, request, PATIENCE);
+      const reply = await worker.call(queue, request, RETRY_LIMIT);
       return { queue, reply, took: performance.now() - sentAt };
     }),
   );

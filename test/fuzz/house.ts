@@ -3,7 +3,7 @@ import { createPasswords } from "../../src/auth/password.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { addMember, createGroup } from "../../src/db/queries/groups.ts";
+import { insertMember, insertGroup } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { folderWith, startCli } from "../support/cli.ts";
@@ -17,7 +17,7 @@ import { BOUND_IP, fillTreasury, type Treasury } from "./treasury.ts";
 import type { Variant } from "./variants.ts";
 
 /** So long a reply is waited for, in milliseconds: a worker answers within nine seconds. */
-const PATIENCE = 15_000;
+const RETRY_LIMIT = 15_000;
 
 /** A worker in a process of its own, its database with the residents in it, and all that is needed to press it. */
 export interface House extends AsyncDisposable {
@@ -52,7 +52,7 @@ export async function openHouse(variant: Variant, database: DatabaseKind, slots:
   await log.waitFor('"ready"');
   const caller = await connectCaller(vhost.url, slots);
   const ledger = await openLedger(config.db);
-  const send: House["send"] = (slot, workflow, message, patience = PATIENCE) =>
+  const send: House["send"] = (slot, workflow, message, patience = RETRY_LIMIT) =>
     caller.send(slot, config.queues.get(workflow) ?? workflow, message, patience);
   const login = async (username: string, ip = "*"): Promise<string> => {
     const body = Buffer.from(JSON.stringify({ username, password: PASSWORDS[username], ip }));
@@ -96,13 +96,13 @@ export async function openHouse(variant: Variant, database: DatabaseKind, slots:
 async function moveIn({ db: settings, app }: Config): Promise<void> {
   await using db = openDatabase(settings);
   const passwords = createPasswords(app);
-  for (const group of GROUPS) await createGroup(db, group);
+  for (const group of GROUPS) await insertGroup(db, group);
   for (const { username, groups, auth_type } of RESIDENTS) {
     const password = PASSWORDS[username];
-    const password_hash = password === undefined ? null : await passwords.hash(password, () => true);
+    const password_hash = password === undefined ? null : await passwords.hash(password, () => false);
     const email = `${username}@example.com`;
     // All of them: who is turned off has logged in before.
     await createUser(db, { username, password_hash, auth_type, email, activated: true });
-    for (const group of groups) await addMember(db, group, username);
+    for (const group of groups) await insertMember(db, group, username);
   }
 }

@@ -20,7 +20,7 @@ const BOUND = 250;
 const VOLUME = 300;
 
 /** Memory is read from /proc. */
-const PATIENCE = { timeout: 300_000, skip: process.platform !== "linux" };
+const OPTIONS = { timeout: 300_000, skip: process.platform !== "linux" };
 const QUEUES = queueNames();
 const ALICE = { username: "alice", password: "correct horse" };
 
@@ -55,7 +55,7 @@ function largeHeaders(count: number): Iterable<Drop> {
   return repeat(count, (index) => ({ queue: queueOf(index), body: "{}", properties }));
 }
 
-describe("the memory of a worker stays bounded", PATIENCE, () => {
+describe("the memory of a worker stays bounded", OPTIONS, () => {
   let worker: LoneWorker;
   before(async () => {
     worker = await startLoneWorker({
@@ -94,7 +94,7 @@ describe("the memory of a worker stays bounded", PATIENCE, () => {
     return grown;
   }
 
-  test("while every queue gets invalid requests of 64 KiB", PATIENCE, async (context) => {
+  test("while every queue gets invalid requests of 64 KiB", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url);
     const count = 5000;
     const grown = await endure(flooder, invalidRequests(count), { replies: count });
@@ -108,7 +108,7 @@ describe("the memory of a worker stays bounded", PATIENCE, () => {
     [4, 80],
     [16, 32],
   ] as const) {
-    test(`while it gets requests of ${size} MiB, all of them too large`, PATIENCE, async (context) => {
+    test(`while it gets requests of ${size} MiB, all of them too large`, OPTIONS, async (context) => {
       await using flooder = await startFlooder(worker.url);
       const body = Buffer.alloc(size * MEGABYTE, "{");
       const drops = repeat(count, (index) => ({ queue: queueOf(index), body }));
@@ -118,35 +118,31 @@ describe("the memory of a worker stays bounded", PATIENCE, () => {
     });
   }
 
-  test(
-    "while thousands of names that nobody has log in from as many addresses",
-    PATIENCE,
-    async (context) => {
-      await using flooder = await startFlooder(worker.url);
-      const count = 2000;
-      const drops = repeat(count, (index) => {
-        const login = {
-          username: `unknown-${index}`,
-          password: "x",
-          ip: `10.0.${index >> 8}.${index & 255}`,
-        };
-        return { queue: "login", body: padded(login, 60 * KILOBYTE) };
-      });
-      // A smaller bound, because it may remember something of each name: 32 KiB at most.
-      const limits = { replies: count, volume: 110, bound: 64 };
-      context.diagnostic(`${Math.round(await endure(flooder, drops, limits))} MB more`);
-      assert.deepEqual([...flooder.answers], [[401, count]]);
-    },
-  );
+  test("while thousands of names that nobody has log in from as many addresses", OPTIONS, async (context) => {
+    await using flooder = await startFlooder(worker.url);
+    const count = 2000;
+    const drops = repeat(count, (index) => {
+      const login = {
+        username: `unknown-${index}`,
+        password: "x",
+        ip: `10.0.${index >> 8}.${index & 255}`,
+      };
+      return { queue: "login", body: padded(login, 60 * KILOBYTE) };
+    });
+    // A smaller bound, because it may remember something of each name: 32 KiB at most.
+    const limits = { replies: count, volume: 110, bound: 64 };
+    context.diagnostic(`${Math.round(await endure(flooder, drops, limits))} MB more`);
+    assert.deepEqual([...flooder.answers], [[401, count]]);
+  });
 
-  test("while requests come with headers of 60 kB", PATIENCE, async (context) => {
+  test("while requests come with headers of 60 kB", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url);
     const count = 5500; // 330 MB, which are not in the bodies
     const grown = await endure(flooder, largeHeaders(count), { replies: count, volume: 0 });
     context.diagnostic(`${Math.round(grown)} MB more`);
   });
 
-  test("while nobody fetches the replies, and none of them is small", PATIENCE, async (context) => {
+  test("while nobody fetches the replies, and none of them is small", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url, { reads: false });
     // A connection whose socket is not read, to which the broker passes replies on as they come.
     await using deaf = await startFlooder(worker.url, { reads: false });

@@ -102,6 +102,6 @@ async function addUsers(
     await createUser(database, { username, password_hash, auth_type: "LOCAL", email, activated: true });
   };
   for (const [username, password] of Object.entries(users))
-    await add(username, await passwords.hash(password, () => true));
+    await add(username, await passwords.hash(password, () => false));
   for (const username of others) await add(username, null);
 }

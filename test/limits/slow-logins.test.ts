@@ -6,11 +6,11 @@ import { startFlooder } from "./flood.ts";
 import { type LoneWorker, startLoneWorker } from "./lone-worker.ts";
 
 /** Memory is read from /proc. */
-const PATIENCE = { timeout: 300_000, skip: process.platform !== "linux" };
+const OPTIONS = { timeout: 300_000, skip: process.platform !== "linux" };
 const ALICE = { username: "alice", password: "correct horse" };
 const BOBBY = { username: "bobby", password: "battery staple" };
 
-describe("logins that take long", PATIENCE, () => {
+describe("logins that take long", OPTIONS, () => {
   let worker: LoneWorker;
   before(async () => {
     const users = { [ALICE.username]: ALICE.password, [BOBBY.username]: BOBBY.password };
@@ -18,7 +18,7 @@ describe("logins that take long", PATIENCE, () => {
   });
   after(() => worker[Symbol.asyncDispose]());
 
-  test("wait by the thousand in the broker, and not in the worker", PATIENCE, async (context) => {
+  test("wait by the thousand in the broker, and not in the worker", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url);
     const padding = "p".repeat(60_000);
     worker.forgetPeak();
@@ -39,7 +39,7 @@ describe("logins that take long", PATIENCE, () => {
 
   test(
     "do not keep tokens waiting: 50 are given out before 200 logins are through",
-    PATIENCE,
+    OPTIONS,
     async (context) => {
       const { resp_data } = await worker.call("login", BOBBY);
       const id_token = resp_data["id_token"];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
-import { clearOld } from "../../src/rpc/upkeep.ts";
+import { deleteExpired } from "../../src/rpc/cleanup.ts";
 import { connectKeyed, type KeyedCaller } from "../support/keyed-caller.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
@@ -246,8 +246,8 @@ for (const database of DATABASES) {
       const key = newKey();
       await caller.call(key, "group_create", { groupname: newName(), access_token });
       const cleared = await Promise.all([
-        clearOld(worker.db, worker.config, 2),
-        clearOld(worker.db, worker.config, 2),
+        deleteExpired(worker.db, worker.config, 2),
+        deleteExpired(worker.db, worker.config, 2),
       ]);
       assert.deepEqual(
         cleared.toSorted((a, b) => a - b),
@@ -255,7 +255,7 @@ for (const database of DATABASES) {
       );
       const left = await worker.db.selectFrom("rpc_inbox").select("created_at").execute();
       assert.equal(left.length, 1);
-      assert.equal(await clearOld(worker.db, worker.config), 0, "the lease is held");
+      assert.equal(await deleteExpired(worker.db, worker.config), 0, "the lease is held");
     });
   });
 }

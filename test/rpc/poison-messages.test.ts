@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { listParked } from "../../src/db/queries/attempts.ts";
+import { listParked } from "../../src/db/queries/poison-messages.ts";
 import { recordAnswer } from "../../src/db/queries/inbox.ts";
 import { createLogTo, type Log } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
@@ -25,7 +25,7 @@ import { DATABASES } from "../support/worker.ts";
 const metrics = createMetrics();
 const fingerprints = createFingerprints(createSecretKey(randomBytes(32)));
 const patience = {
-  stillWanted: (): boolean => true,
+  isCancelled: (): boolean => false,
   deadline: { isOver: false, left: 9000, beginCommit: () => undefined, endCommit: () => undefined },
   notes: emptyNotes(),
 };
@@ -57,7 +57,7 @@ function message(body: string, redelivered = true): Incoming {
     hasExpired: () => false,
     isHeld: async () => true,
     onLost: () => () => undefined,
-    stillWanted: async () => true,
+    isCancelled: async () => false,
   };
 }
 

@@ -6,7 +6,7 @@ import { noteSecret, noteWritten } from "./notes.ts";
 type Row = Readonly<Record<string, unknown>>;
 
 /** A server that was taken away by a test is not waited for, in milliseconds. */
-const PATIENCE = 1000;
+const RETRY_LIMIT = 1000;
 
 /**
  * Notes all that stands in the tables of a database, and the password hashes as secrets that stand nowhere else; to be
@@ -31,7 +31,7 @@ async function readTables(settings: Readonly<Record<string, unknown>>): Promise<
 
 function readFile(file: string): Table[] {
   if (!existsSync(file)) return [];
-  const database = new DatabaseSync(file, { timeout: PATIENCE });
+  const database = new DatabaseSync(file, { timeout: RETRY_LIMIT });
   try {
     const names = database.prepare("select name from sqlite_schema where type = 'table'").all();
     return names.map(({ name }) => {
@@ -48,10 +48,10 @@ async function readServer({ host, port, user, password, database }: Row): Promis
   const connection = await createConnection({
     ...{ host: String(host), port: Number(port), user: String(user), password: String(password) },
     database: String(database),
-    connectTimeout: PATIENCE,
+    connectTimeout: RETRY_LIMIT,
   });
   const ask = async (sql: string): Promise<RowDataPacket[]> =>
-    (await connection.query<RowDataPacket[]>({ sql, timeout: PATIENCE }))[0];
+    (await connection.query<RowDataPacket[]>({ sql, timeout: RETRY_LIMIT }))[0];
   try {
     const tables: Table[] = [];
     for (const row of await ask("show tables")) {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createOneTimeToken, type Holder } from "../../src/db/queries/one-time-tokens.ts";
-import type { Purpose } from "../../src/db/tables.ts";
+import type { TokenPurpose } from "../../src/db/tables.ts";
 import { digestOfOneTimeToken } from "../../src/tokens/one-time.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { PASSWORD, type World } from "./world.ts";
@@ -54,7 +54,7 @@ export async function callEveryQueue(world: World): Promise<Record<string, numbe
 }
 
 /** A token as it is sent to a user, straight in the database. */
-async function sentToken({ db }: World, holder: Holder, purpose: Purpose): Promise<string> {
+async function sentToken({ db }: World, holder: Holder, purpose: TokenPurpose): Promise<string> {
   const token = randomBytes(32).toString("base64url");
   const expiresAt = new Date(Date.now() + 60_000);
   const hash = digestOfOneTimeToken(token);

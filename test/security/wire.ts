@@ -19,7 +19,7 @@ export interface Wire extends AsyncDisposable {
 export const NO_ID = "undefined";
 
 /** Longer than a worker may take, in milliseconds. */
-const PATIENCE = 10_000;
+const RETRY_LIMIT = 10_000;
 const MAX_SHORT_TEXT = 255;
 const FRAME_END = 0xce;
 
@@ -66,7 +66,7 @@ export async function connectWire(url: string): Promise<Wire> {
       const known = replies.get(correlationId)?.[0];
       if (known !== undefined) return known;
       const { promise, resolve, reject } = Promise.withResolvers<ConsumeMessage>();
-      const timer = setTimeout(() => reject(new Error("no reply")), PATIENCE);
+      const timer = setTimeout(() => reject(new Error("no reply")), RETRY_LIMIT);
       waiting.set(correlationId, resolve);
       try {
         return await promise;

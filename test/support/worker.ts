@@ -8,7 +8,7 @@ import { type Config, parseConfig } from "../../src/config/load.ts";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { addMember, createGroup } from "../../src/db/queries/groups.ts";
+import { insertMember, insertGroup } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import type { AuthType } from "../../src/db/tables.ts";
 import { createLogTo } from "../../src/observability/log.ts";
@@ -109,7 +109,10 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
       noteSecret("password", password);
       const password_hash =
         authType === "LOCAL"
-          ? await createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: cost })).hash(password, () => true)
+          ? await createPasswords(SECTIONS.app_config.parse({ bcrypt_cost: cost })).hash(
+              password,
+              () => false,
+            )
           : null;
       const outcome = await createUser(db, {
         username,
@@ -120,8 +123,8 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
       });
       if (outcome !== "created") throw new Error(`${username}: ${outcome}`);
       for (const group of groups) {
-        await createGroup(db, group);
-        await addMember(db, group, username);
+        await insertGroup(db, group);
+        await insertMember(db, group, username);
       }
     },
     accessToken: async (username, groups = []) =>

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isCurrent } from "../../src/tokens/claims.ts";
+import { isWithinLifetime } from "../../src/tokens/claims.ts";
 
 const now = 1_000_000;
 const good = { iat: now, nbf: now, exp: now + 300 };
 
 test("a token is current to the last moment of the leeway of 30 seconds", () => {
-  assert.equal(isCurrent(good, now), true);
-  assert.equal(isCurrent({ ...good, exp: now - 29.9 }, now), true);
-  assert.equal(isCurrent({ ...good, exp: now - 30 }, now), false);
+  assert.equal(isWithinLifetime(good, now), true);
+  assert.equal(isWithinLifetime({ ...good, exp: now - 29.9 }, now), true);
+  assert.equal(isWithinLifetime({ ...good, exp: now - 30 }, now), false);
 });
 
 test("a token is current from the first moment of the leeway of 30 seconds", () => {
   for (const name of ["iat", "nbf"]) {
-    assert.equal(isCurrent({ ...good, [name]: now + 30 }, now), true);
-    assert.equal(isCurrent({ ...good, [name]: now + 30.1 }, now), false);
+    assert.equal(isWithinLifetime({ ...good, [name]: now + 30 }, now), true);
+    assert.equal(isWithinLifetime({ ...good, [name]: now + 30.1 }, now), false);
   }
 });

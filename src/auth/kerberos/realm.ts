@@ -6,7 +6,7 @@ import type { KerberosConfig } from "../../config/kerberos.ts";
 import { AppError, messageOf } from "../../errors.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { annotate, traced } from "../../observability/tracing.ts";
-import { createLane, type StillWanted } from "../lane.ts";
+import { createConcurrencyLimiter, type CancellationCheck } from "../concurrency-limiter.ts";
 import { servicePrincipal } from "./environment.ts";
 import { type HelperAnswer, KerberosHelper, type Question } from "./helper-client.ts";
 import { kinit } from "./kinit.ts";
@@ -16,7 +16,7 @@ import { classify, classifyTicket, type KerberosReason } from "./reason.ts";
 const PROCESSES = 4;
 
 /** When none of them moved for so many milliseconds, those that wait are not kept waiting. */
-const PATIENCE = 1000;
+const STALL_TIMEOUT = 1000;
 
 /** The whole principal that was proven, and what to send to its client; or why nobody was. */
 export type RealmVerdict =
@@ -26,7 +26,7 @@ export type RealmVerdict =
 /** Asks the Kerberos realm about users; rejects with UNAVAILABLE when it cannot say. */
 export interface Realm {
   /** Whether the password is that of the user, by a KDC that knows this service's key. */
-  checkPassword(username: string, password: string, stillWanted: StillWanted): Promise<RealmVerdict>;
+  checkPassword(username: string, password: string, isCancelled: CancellationCheck): Promise<RealmVerdict>;
   /** Whom a client's SPNEGO token (RFC 4178) in base64 names. */
   acceptTicket(ticket: string): Promise<RealmVerdict>;
   /** Gets a ticket by the keytab and accepts it: proves package, keytab, KDC and clock. Rejects with what is wrong. */
@@ -44,11 +44,11 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
   const helper = new KerberosHelper(config);
   const closing = new AbortController();
   const folder = mkdtempSync(join(tmpdir(), "authmq-kerberos-"));
-  const patience = {
-    limit: PATIENCE,
+  const stallTimeout = {
+    limit: STALL_TIMEOUT,
     giveUp: () => new AppError("UNAVAILABLE", "kerberos: all questions to the KDC hang"),
   };
-  const lane = createLane(PROCESSES, patience, (seconds) => {
+  const limiter = createConcurrencyLimiter(PROCESSES, stallTimeout, (seconds) => {
     metrics?.observe("lane_wait_seconds", seconds, { lane: "kerberos" });
     annotate("authmq.lane.wait_ms", seconds * 1000);
   });
@@ -109,10 +109,10 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
     get fault() {
       return fault;
     },
-    checkPassword: (username, password, stillWanted) =>
+    checkPassword: (username, password, isCancelled) =>
       noted(
         traced({ name: "ask KDC" }, () =>
-          lane.run(stillWanted, () => prove(`${username}@${config.realm}`, password)),
+          limiter.run(isCancelled, () => prove(`${username}@${config.realm}`, password)),
         ),
         username,
       ),

@@ -1,6 +1,6 @@
 import type { DirectoryEntry } from "./entry.ts";
 import { parseGeneralizedTime } from "./generalized-time.ts";
-import { type Reason, REASONS } from "./reason.ts";
+import { type LdapReason, REASONS } from "./reason.ts";
 
 /** The attributes in which directories keep whether an account may log in. */
 export const STATE_ATTRIBUTES = [
@@ -42,7 +42,7 @@ const NEVER = [0n, 2n ** 63n - 1n];
  * Why an account may not log in although the directory has just accepted its password. Attributes that count only under
  * a policy that the directory has applied already (expiry, lockout) are not looked at: they may be out of date.
  */
-export function refusalAtLogin(entry: DirectoryEntry, now: Date): Reason | undefined {
+export function refusalAtLogin(entry: DirectoryEntry, now: Date): LdapReason | undefined {
   if (isDisabled(entry)) return REASONS.disabled;
   if (isExpired(entry, now)) return REASONS.expired;
   if (isTrue(entry, "pwdReset")) return REASONS.mustChange;
@@ -51,7 +51,7 @@ export function refusalAtLogin(entry: DirectoryEntry, now: Date): Reason | undef
 }
 
 /** Why an account may not log in any more, where nobody binds with its password. */
-export function refusalAtRevalidation(entry: DirectoryEntry, now: Date): Reason | undefined {
+export function refusalAtRevalidation(entry: DirectoryEntry, now: Date): LdapReason | undefined {
   const refusal = refusalAtLogin(entry, now);
   if (refusal !== undefined) return refusal;
   if (mustChange(entry)) return REASONS.mustChange;

@@ -7,7 +7,7 @@ import { OrFilter } from "ldapts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import { annotate, traced } from "../../observability/tracing.ts";
-import { createLane, type StillWanted } from "../lane.ts";
+import { createConcurrencyLimiter, type CancellationCheck } from "../concurrency-limiter.ts";
 import { refusalAtLogin, refusalAtRevalidation, STATE_ATTRIBUTES } from "./account-state.ts";
 import { bindName, namesEntry } from "./bind-name.ts";
 import { type LdapConnection, type LdapRefusal, withConnection } from "./connection.ts";
@@ -16,12 +16,12 @@ import { ANY, filterFor } from "./filter.ts";
 import { readMembership } from "./groups.ts";
 import { idAttributes, idsOf } from "./identity.ts";
 import { NestedGroups } from "./nested-groups.ts";
-import { adviceOn, isRestricted, type Reason, REASONS, reasonOf } from "./reason.ts";
+import { adviceOnLdapReason, isRestricted, type LdapReason, REASONS, findLdapReason } from "./reason.ts";
 import { Servers } from "./servers.ts";
 import { ServiceAccount } from "./service-account.ts";
 
 /** When nothing moved on any connection for so many milliseconds, those that wait for one are not kept waiting. */
-const PATIENCE = 1000;
+const STALL_TIMEOUT = 1000;
 
 /** A user as the directory describes it; groups without their prefix. */
 export interface DirectoryAccount {
@@ -38,12 +38,12 @@ export interface DirectoryAccount {
 /** The account, or why it may not log in. */
 export type DirectoryVerdict =
   | { readonly ok: true; readonly account: DirectoryAccount }
-  | { readonly ok: false; readonly reason: Reason };
+  | { readonly ok: false; readonly reason: LdapReason };
 
-/** Asks the directory about users; rejects with UNAVAILABLE when it cannot say, and with Abandoned as a lane does. */
+/** Asks the directory about users; rejects with UNAVAILABLE when it cannot say, and with RequestCancelled like the limiter. */
 export interface Directory {
   /** Whether the password is the user's and the user may log in. */
-  authenticate(username: string, password: string, stillWanted: StillWanted): Promise<DirectoryVerdict>;
+  authenticate(username: string, password: string, isCancelled: CancellationCheck): Promise<DirectoryVerdict>;
   /** Whether the user may still be here, asked by the service account. */
   lookUp(username: string): Promise<DirectoryVerdict>;
   /** What kept the latest questions from an answer; undefined when nothing did. */
@@ -58,21 +58,21 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
   const account = new ServiceAccount(config.service, log);
   const stopping = new AbortController();
   const nested = new NestedGroups(config);
-  const patience = {
-    limit: PATIENCE,
+  const stallTimeout = {
+    limit: STALL_TIMEOUT,
     giveUp: () => new AppError("UNAVAILABLE", "directory: all connections hang"),
   };
-  const lane = createLane(config.max_connections, patience, (seconds) => {
+  const limiter = createConcurrencyLimiter(config.max_connections, stallTimeout, (seconds) => {
     metrics.observe("lane_wait_seconds", seconds, { lane: "directory" });
     annotate("authmq.lane.wait_ms", seconds * 1000);
   });
   const ask = (
-    stillWanted: StillWanted,
+    isCancelled: CancellationCheck,
     usesAccount: boolean,
     question: (asked: Question) => Promise<DirectoryVerdict>,
   ): Promise<DirectoryVerdict> =>
     traced({ name: "ask directory" }, () =>
-      lane.run(stillWanted, async () => {
+      limiter.run(isCancelled, async () => {
         const since = performance.now();
         try {
           return await servers.first(async (server) => {
@@ -89,8 +89,8 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
       }),
     );
   return {
-    authenticate: (username, password, stillWanted) =>
-      ask(stillWanted, config.bind.kind === "search", (asked) => {
+    authenticate: (username, password, isCancelled) =>
+      ask(isCancelled, config.bind.kind === "search", (asked) => {
         const name = bindName(config, username);
         return name === undefined
           ? authenticateFound(asked, username, password)
@@ -98,7 +98,7 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
       }),
     lookUp: (username) =>
       ask(
-        () => true,
+        () => false,
         true,
         (asked) => lookUp(asked, username),
       ),
@@ -210,7 +210,7 @@ function chooseEntry(
   { base_dn, userFilter: { nameAttribute } }: DirectoryConfig,
   found: Awaited<ReturnType<LdapConnection["search"]>>,
   username: string,
-): DirectoryEntry | Reason {
+): DirectoryEntry | LdapReason {
   const [entry, other] = entriesOf(found, base_dn);
   if (entry === undefined) return REASONS.unknown;
   if (other !== undefined) return REASONS.ambiguous;
@@ -278,7 +278,7 @@ async function namesOf(
 }
 
 function refused(refusal: LdapRefusal): DirectoryVerdict {
-  const reason = reasonOf(refusal);
+  const reason = findLdapReason(refusal);
   if (reason !== undefined) return { ok: false, reason };
-  throw new AppError("UNAVAILABLE", `directory: a login is refused with ${adviceOn(refusal)}`);
+  throw new AppError("UNAVAILABLE", `directory: a login is refused with ${adviceOnLdapReason(refusal)}`);
 }

@@ -1,7 +1,7 @@
 import type { Entry } from "ldapts";
 import { AppError } from "../../errors.ts";
 import type { LdapRefusal } from "./connection.ts";
-import { adviceOn } from "./reason.ts";
+import { adviceOnLdapReason } from "./reason.ts";
 
 /** An entry of the directory, with its attributes as texts. */
 export interface DirectoryEntry {
@@ -18,7 +18,10 @@ export interface DirectoryEntry {
 /** The entries that a search found; throws UNAVAILABLE when the search was refused: nobody knows what is there then. */
 export function entriesOf(found: readonly Entry[] | LdapRefusal, base: string): DirectoryEntry[] {
   if ("code" in found)
-    throw new AppError("UNAVAILABLE", `directory: the search below ${base} failed with ${adviceOn(found)}`);
+    throw new AppError(
+      "UNAVAILABLE",
+      `directory: the search below ${base} failed with ${adviceOnLdapReason(found)}`,
+    );
   return found.map(toEntry);
 }
 

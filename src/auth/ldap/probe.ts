@@ -19,7 +19,7 @@ const MAX_USERS = 500;
 const GROUP_CLASSES = ["group", "groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfURLs"];
 
 /** What a directory server says of itself, and what the service account finds on it. */
-export interface ServerFacts {
+export interface LdapServerFacts {
   readonly product: string;
   /** How far its clock is ahead of this host's, in milliseconds; undefined where it does not tell the time. */
   readonly ahead: number | undefined;
@@ -54,7 +54,7 @@ export async function probeServer(
   config: DirectoryConfig,
   server: DirectoryServer,
   { bindService }: Probe,
-): Promise<ServerFacts> {
+): Promise<LdapServerFacts> {
   const { ca, service, timeout_ms: timeout } = config;
   return withConnection(server, { ca, timeout }, async (connection) => {
     const root = await readRoot(connection);
@@ -66,7 +66,7 @@ export async function probeServer(
   });
 }
 
-async function readRoot(connection: LdapConnection): Promise<Pick<ServerFacts, "product" | "ahead">> {
+async function readRoot(connection: LdapConnection): Promise<Pick<LdapServerFacts, "product" | "ahead">> {
   const before = Date.now();
   const found = await connection.search({
     base: "",

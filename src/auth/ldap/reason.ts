@@ -1,7 +1,7 @@
 import type { LdapRefusal } from "./connection.ts";
 
 /** Why a directory refused a login. For the log and as a metric's label; a caller never learns it. */
-export interface Reason {
+export interface LdapReason {
   /** One of a closed set. */
   readonly label: string;
   readonly text: string;
@@ -27,7 +27,7 @@ export const REASONS = {
     label: "not-a-directory-user",
     text: "the name is taken by an account that is not this user's",
   },
-} as const satisfies Record<string, Reason>;
+} as const satisfies Record<string, LdapReason>;
 
 /** Active Directory's `data` codes of a refused bind: Windows error numbers in hexadecimal. */
 const AD_CODES: Readonly<Record<string, string>> = {
@@ -58,7 +58,7 @@ const USER_CODES: Readonly<Record<number, string>> = {
 };
 
 /** Why a user's bind was refused; undefined when the answer speaks of the request or the server instead. */
-export function reasonOf({ code, text, policy }: LdapRefusal): Reason | undefined {
+export function findLdapReason({ code, text, policy }: LdapRefusal): LdapReason | undefined {
   // 389 Directory Server calls an account locked also where an administrator has inactivated it (53).
   if (policy !== undefined && !(policy === "locked" && code === 53)) return REASONS[policy];
   const data = /\bdata ([0-9a-f]{3})\b/i.exec(text)?.[1]?.toLowerCase();
@@ -83,7 +83,7 @@ export function isRestricted(answer: object): answer is LdapRefusal {
 }
 
 /** What an operator can do about an answer that does not speak of the user. */
-export function adviceOn({ code, text }: LdapRefusal): string {
+export function adviceOnLdapReason({ code, text }: LdapRefusal): string {
   return `result code ${code} (${text}): ${ADVICE[code] ?? "look into the directory's own log"}`;
 }
 

@@ -5,7 +5,7 @@ import { inTransaction } from "../../db/transaction.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Directory } from "./directory.ts";
-import { type Reason, REASONS } from "./reason.ts";
+import { type LdapReason, REASONS } from "./reason.ts";
 import type { DirectorySync } from "./sync.ts";
 
 /** The session as it is after its user was looked up where that is due; undefined when it was revoked for it. */
@@ -43,11 +43,11 @@ async function lookAgain(
   session: SessionRow,
 ): Promise<SessionRow | undefined> {
   const { username, token_id } = session;
-  const note = ({ label, text }: Reason): void => {
+  const note = ({ label, text }: LdapReason): void => {
     metrics.count("directory_refusals_total", { reason: label });
     log.info({ username, reason: label, detail: text }, "the directory ended a session");
   };
-  const end = async (reason: Reason): Promise<undefined> => {
+  const end = async (reason: LdapReason): Promise<undefined> => {
     note(reason);
     await inTransaction(db, (trx) => endSession({ trx, actor: null }, session, "directory", reason.label));
   };

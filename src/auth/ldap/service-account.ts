@@ -2,7 +2,7 @@ import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import type { LdapConnection } from "./connection.ts";
-import { adviceOn, reasonOf } from "./reason.ts";
+import { adviceOnLdapReason, findLdapReason } from "./reason.ts";
 
 /** How long a refused password is not sent again, in milliseconds: directories lock an account after some attempts. */
 export const REFUSAL_PAUSE = 60_000;
@@ -66,9 +66,9 @@ export class ServiceAccount {
         this.#log.info({ server: url }, "the directory accepts the service account again");
       return;
     }
-    this.#fault = `the service account is refused with ${adviceOn(refusal)}`;
+    this.#fault = `the service account is refused with ${adviceOnLdapReason(refusal)}`;
     // Otherwise no password was checked, for want of TLS for example, and nothing can be locked.
-    if (reasonOf(refusal) !== undefined) this.#refused.set(url, this.#clock());
+    if (findLdapReason(refusal) !== undefined) this.#refused.set(url, this.#clock());
     throw unavailable(this.#fault);
   }
 }

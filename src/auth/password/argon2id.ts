@@ -1,6 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
-import { DEAREST } from "../../config/sections/app.ts";
+import { MAX_HASH_COST } from "../../config/sections/app.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** Memory in KiB, and how often it is passed over. */
@@ -75,9 +75,9 @@ function parse(stored: string): Parsed | undefined {
   const [, m, t, p, salt = "", tag = ""] = FORM.exec(stored) ?? [];
   const [memory, passes, parallelism] = [Number(m), Number(t), Number(p)];
   const isAllowed =
-    memory <= DEAREST.argon2_memory_kib &&
+    memory <= MAX_HASH_COST.argon2_memory_kib &&
     passes >= 1 &&
-    passes <= DEAREST.argon2_passes &&
+    passes <= MAX_HASH_COST.argon2_passes &&
     parallelism >= 1 &&
     parallelism <= MAX_PARALLELISM &&
     memory >= 8 * parallelism;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { genSaltSync, hash, parseOptions, verify } from "@node-rs/bcrypt";
-import { DEAREST } from "../../config/sections/app.ts";
+import { MAX_HASH_COST } from "../../config/sections/app.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** bcrypt at a cost (2^cost rounds). */
@@ -24,7 +24,7 @@ export function bcrypt(cost: number): Scheme {
 
 /** Whether this is a bcrypt hash, well-formed and no dearer than any configuration allows. */
 export function isBcrypt(stored: string): boolean {
-  return (costOf(stored) ?? Number.POSITIVE_INFINITY) <= DEAREST.bcrypt_cost;
+  return (costOf(stored) ?? Number.POSITIVE_INFINITY) <= MAX_HASH_COST.bcrypt_cost;
 }
 
 function costOf(stored: string): number | undefined {

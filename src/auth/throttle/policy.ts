@@ -20,7 +20,7 @@ const MOST_SOURCES = 400;
 const SHARE = 2;
 
 /** Where attempts at an account come from. All times in milliseconds since 1970. */
-export interface Source {
+export interface ClientRecord {
   readonly id: string;
   readonly failures: number;
   /** Of the last failure. */
@@ -35,7 +35,7 @@ export interface Source {
 export type Admission =
   | {
       readonly verdict: "admitted";
-      readonly sources: readonly Source[];
+      readonly sources: readonly ClientRecord[];
       /** Whether so few attempts were made that this one need not be written down before it is looked at. */
       readonly isFarFromLimit: boolean;
       /** Whether a success would change nothing that is known of the source. */
@@ -45,7 +45,7 @@ export type Admission =
   | { readonly verdict: "refused"; readonly until: number };
 
 /** What became of an attempt: undecided ones count for nothing. */
-export type Outcome = "succeeded" | "failed" | "undecided";
+export type AttemptOutcome = "succeeded" | "failed" | "undecided";
 
 /** Attempts that run already without being among the pending ones: of the source, and of the account with it. */
 export interface Unwritten {
@@ -55,7 +55,7 @@ export interface Unwritten {
 
 /** Whether an attempt from a source may begin now, and the account's sources when it does. */
 export function admit(
-  sources: readonly Source[],
+  sources: readonly ClientRecord[],
   id: string,
   now: number,
   limits: LoginThrottle,
@@ -66,15 +66,15 @@ export function admit(
   const own = { ...stored, pending: [...stored.pending, ...new Array<number>(unwritten.own).fill(now)] };
   const sums = total(current, limits);
   const all = { ...sums, pending: sums.pending + unwritten.all };
-  const gates = [gate({ ...own, pending: own.pending.length }, limits.free_failures, limits)];
+  const limitsHit = [checkLimit({ ...own, pending: own.pending.length }, limits.free_failures, limits)];
   // Who guesses from everywhere must not keep the user out where it is at home (SP 800-63B-4, 3.2.2).
   if (own.succeededAt === 0) {
-    gates.push(gate(all, limits.free_failures_per_account, limits));
-    if (all.failures >= limits.max_failures) gates.push({ until: all.forgottenAt, isFull: true });
+    limitsHit.push(checkLimit(all, limits.free_failures_per_account, limits));
+    if (all.failures >= limits.max_failures) limitsHit.push({ until: all.forgottenAt, isFull: true });
   }
-  const until = Math.max(...gates.map((one) => one.until));
+  const until = Math.max(...limitsHit.map((one) => one.until));
   if (until > now) return { verdict: "refused", until };
-  if (gates.some(({ isFull }) => isFull)) return { verdict: "busy" };
+  if (limitsHit.some(({ isFull }) => isFull)) return { verdict: "busy" };
   return {
     verdict: "admitted",
     sources: replaced(current, { ...stored, pending: [...stored.pending, now] }),
@@ -87,17 +87,17 @@ export function admit(
 
 /** The account's sources after an attempt that began at `began`. */
 export function settle(
-  sources: readonly Source[],
+  sources: readonly ClientRecord[],
   id: string,
-  { began, outcome }: { readonly began: number; readonly outcome: Outcome },
+  { began, outcome }: { readonly began: number; readonly outcome: AttemptOutcome },
   now: number,
   limits: LoginThrottle,
-): Source[] {
+): ClientRecord[] {
   const current = cleared(sources, now, limits);
   const own = find(current, id);
   const index = own.pending.indexOf(began);
   const decided = { ...own, pending: own.pending.filter((_, place) => place !== index) };
-  const changed: Record<Outcome, Source> = {
+  const changed: Record<AttemptOutcome, ClientRecord> = {
     undecided: decided,
     failed: { ...decided, failures: own.failures + 1, failedAt: now },
     succeeded: { ...decided, failures: 0, failedAt: 0, succeededAt: now },
@@ -106,14 +106,14 @@ export function settle(
 }
 
 /** The account's sources without their failures. */
-export function unlocked(sources: readonly Source[]): Source[] {
+export function unlocked(sources: readonly ClientRecord[]): ClientRecord[] {
   return sources
     .filter(({ succeededAt }) => succeededAt > 0)
     .map((source) => ({ ...source, failures: 0, failedAt: 0, pending: [] }));
 }
 
 /** When nothing of this will matter any more. */
-export function expiryOf(sources: readonly Source[], now: number, limits: LoginThrottle): number {
+export function recordExpiry(sources: readonly ClientRecord[], now: number, limits: LoginThrottle): number {
   return Math.max(
     now + PENDING_FOR,
     ...sources.map(({ failures, failedAt }) => (failures > 0 ? failedAt + forgetting(limits) : 0)),
@@ -122,7 +122,7 @@ export function expiryOf(sources: readonly Source[], now: number, limits: LoginT
 }
 
 /** Whether the failure that was counted last is the one after which attempts begin to wait. */
-export function beginsToWait(sources: readonly Source[], id: string, limits: LoginThrottle): boolean {
+export function beginsToWait(sources: readonly ClientRecord[], id: string, limits: LoginThrottle): boolean {
   return (
     find(sources, id).failures === limits.free_failures ||
     total(sources, limits).failures === limits.free_failures_per_account
@@ -136,7 +136,7 @@ interface Tally {
 }
 
 /** When the next attempt may begin after these failures, and whether those that run forbid one until they are decided. */
-function gate(
+function checkLimit(
   { failures, pending, failedAt }: Tally,
   free: number,
   { max_delay_seconds: longest }: LoginThrottle,
@@ -147,7 +147,10 @@ function gate(
   return { until, isFull: failures + pending >= Math.max(free, failures + 1) };
 }
 
-function total(sources: readonly Source[], limits: LoginThrottle): Tally & { readonly forgottenAt: number } {
+function total(
+  sources: readonly ClientRecord[],
+  limits: LoginThrottle,
+): Tally & { readonly forgottenAt: number } {
   const failing = sources.filter(({ failures }) => failures > 0);
   return {
     failures: failing.reduce(
@@ -161,7 +164,7 @@ function total(sources: readonly Source[], limits: LoginThrottle): Tally & { rea
 }
 
 /** Without what is over: failures that are forgotten, attempts that were never decided, sources of long ago. */
-function cleared(sources: readonly Source[], now: number, limits: LoginThrottle): Source[] {
+function cleared(sources: readonly ClientRecord[], now: number, limits: LoginThrottle): ClientRecord[] {
   const current = sources.map((source) => ({
     ...source,
     failures: source.failedAt + forgetting(limits) > now ? source.failures : 0,
@@ -176,8 +179,8 @@ function cleared(sources: readonly Source[], now: number, limits: LoginThrottle)
   return relevant.length <= MOST_SOURCES ? relevant : latest(relevant);
 }
 
-function latest(sources: readonly Source[]): Source[] {
-  const rank = ({ failedAt, pending, succeededAt }: Source): number =>
+function latest(sources: readonly ClientRecord[]): ClientRecord[] {
+  const rank = ({ failedAt, pending, succeededAt }: ClientRecord): number =>
     succeededAt > 0 ? Number.POSITIVE_INFINITY : Math.max(failedAt, ...pending);
   return sources
     .map((source) => ({ source, rank: rank(source) }))
@@ -190,7 +193,7 @@ function forgetting({ forget_minutes }: LoginThrottle): number {
   return forget_minutes * 60_000;
 }
 
-function find(sources: readonly Source[], id: string): Source {
+function find(sources: readonly ClientRecord[], id: string): ClientRecord {
   return (
     sources.find((source) => source.id === id) ?? {
       id,
@@ -202,6 +205,6 @@ function find(sources: readonly Source[], id: string): Source {
   );
 }
 
-function replaced(sources: readonly Source[], source: Source): Source[] {
+function replaced(sources: readonly ClientRecord[], source: ClientRecord): ClientRecord[] {
   return [...sources.filter(({ id }) => id !== source.id), source];
 }

@@ -1,6 +1,6 @@
 import type { LdapRefusal } from "../../auth/ldap/connection.ts";
-import { MAX_GROUPS, type Probe, probeServer, type ServerFacts } from "../../auth/ldap/probe.ts";
-import { adviceOn as adviceOnAnswer, reasonOf } from "../../auth/ldap/reason.ts";
+import { MAX_GROUPS, type Probe, probeServer, type LdapServerFacts } from "../../auth/ldap/probe.ts";
+import { adviceOnLdapReason as adviceOnAnswer, findLdapReason } from "../../auth/ldap/reason.ts";
 import type { DirectoryConfig, DirectoryServer } from "../../config/directory.ts";
 import { fullMatch } from "../../config/patterns.ts";
 import type { AppConfig } from "../../config/schema.ts";
@@ -38,7 +38,7 @@ async function serverFindings(
   probe: Probe,
 ): Promise<{ findings: Finding[]; isRefused: boolean }> {
   const { url, tls, host } = server;
-  let facts: ServerFacts;
+  let facts: LdapServerFacts;
   try {
     facts = await probeServer(config, server, probe);
   } catch (error) {
@@ -65,7 +65,8 @@ async function serverFindings(
       ),
     );
   }
-  const isRefused = facts.found !== undefined && "code" in facts.found && reasonOf(facts.found) !== undefined;
+  const isRefused =
+    facts.found !== undefined && "code" in facts.found && findLdapReason(facts.found) !== undefined;
   return { findings, isRefused };
 }
 
@@ -73,11 +74,11 @@ async function serverFindings(
 function nameFindings(
   { bind, domain }: DirectoryConfig,
   url: string,
-  { nameRefused, product }: ServerFacts,
+  { nameRefused, product }: LdapServerFacts,
 ): Finding[] {
   if (bind.kind === "search") return [];
   const { template } = bind;
-  if (nameRefused !== undefined && reasonOf(nameRefused) === undefined)
+  if (nameRefused !== undefined && findLdapReason(nameRefused) === undefined)
     return [on.fail(`${url} does not take names like ${template}`, sentence(adviceOnAnswer(nameRefused)))];
   if (product.startsWith("Active Directory") && template.startsWith(`${domain}\\`) && domain.includes(".")) {
     return [
@@ -94,11 +95,11 @@ function serviceFindings(
   config: DirectoryConfig,
   app: AppConfig,
   url: string,
-  found: ServerFacts["found"],
+  found: LdapServerFacts["found"],
 ): Finding[] {
   if (found === undefined) return [];
   if ("code" in found) {
-    const why = reasonOf(found)?.text ?? found.text;
+    const why = findLdapReason(found)?.text ?? found.text;
     const advice = [8, 13].includes(found.code)
       ? "The directory demands TLS: use ldaps:// or ldap_settings.start_tls."
       : "Check ldap_settings.bind_dn and bind_password; a running worker tries them again after a minute, or at its start.";

@@ -1,5 +1,5 @@
 import type { NodeFacts, QueueFacts } from "../../amqp/probe.ts";
-import type { QueueMisfitError } from "../../amqp/topology.ts";
+import type { QueueMismatchError } from "../../amqp/topology.ts";
 import type { QueueProfile } from "../../config/sections/amqp.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 import { profileFindings } from "./profile.ts";
@@ -24,7 +24,7 @@ export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: 
 /** Queues that differ in the same place have one line: after a change of the profile all of them do. */
 function misfitFinding(
   profile: QueueProfile,
-  group: readonly { readonly name: string; readonly misfit: QueueMisfitError }[],
+  group: readonly { readonly name: string; readonly misfit: QueueMismatchError }[],
 ): Finding {
   const names = group.map(({ name }) => name).join(", ");
   const fit = group.length === 1 ? "does not fit" : "do not fit";

@@ -6,7 +6,7 @@ type Ring = NonNullable<Creation["keys"]>;
 type RingKey = Ring["active"];
 
 /** How the ring is to turn. */
-export interface Turn {
+export interface Rotation {
   readonly now: Date;
   /** So long after the turn a token of the key before may still come, in milliseconds. */
   readonly overlap: number;
@@ -19,7 +19,10 @@ export interface Turn {
 }
 
 /** The section after a turn of its ring: the next key signs, the one before retires, and another one is next. */
-export function turn(creation: Creation, { now, overlap, atOnce, isCompromised, makeKey }: Turn): Creation {
+export function rotateRing(
+  creation: Creation,
+  { now, overlap, atOnce, isCompromised, makeKey }: Rotation,
+): Creation {
   const { secret, keys, fingerprint_key, signmethod, ...rest } = creation;
   const active = keys?.active ?? secret;
   if (active === undefined) throw new Error("there is no key that signs"); // the configuration was read before

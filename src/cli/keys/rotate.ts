@@ -17,7 +17,7 @@ import { issuerSchema, jwtCreation, type SecretSetting, type SignMethod } from "
 import { keyIdOf } from "../../tokens/jwks.ts";
 import { ExitError } from "../exit.ts";
 import { replaceFile } from "./replace-file.ts";
-import { turn } from "./ring.ts";
+import { rotateRing } from "./ring.ts";
 
 /** Verifiers that keep a JWK Set fetch it again within so many milliseconds, and a worker publishes it for five minutes. */
 const KNOWN_AFTER = 10 * 60_000;
@@ -66,7 +66,7 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
       const before = jwtCreation.parse(raw["jwt_creation"]);
       const likeness = likenessOf(before.keys?.active ?? before.secret, file);
       if (!rotation.atOnce && !rotation.isCompromised) refuseUnknown(before.keys?.next, folder);
-      const after = turn(before, {
+      const after = rotateRing(before, {
         now: new Date(),
         overlap: longestToken(config) + RELOAD,
         ...rotation,

@@ -1,7 +1,7 @@
 import { loadConfig } from "../../config/load.ts";
 import { type ExportedUser, exportUsers, findGroupWith } from "../../db/queries/export-users.ts";
 import { ExitError } from "../exit.ts";
-import { openMigrated } from "../migrated.ts";
+import { openMigratedDatabase } from "../open-database.ts";
 import { findConfig } from "../options.ts";
 import { csvRow, GROUP_SEPARATOR } from "./csv.ts";
 import { FIELDS, type FormatName } from "./format.ts";
@@ -19,7 +19,7 @@ const FORMULA = /^[=+\-@\t\r]/;
 /** Writes all users to stdout, as fast as they are taken there. */
 export async function exportUsersTo({ config, format, withHashes }: ExportOptions): Promise<void> {
   const { db } = loadConfig(findConfig(config), { keys: false });
-  await using database = await openMigrated(db);
+  await using database = await openMigratedDatabase(db);
   const fields = FIELDS.filter((field) => field !== "password_hash" || withHashes === true);
   const isCsv = format === "csv";
   if (isCsv) {

@@ -4,7 +4,7 @@ import { createFirstLines } from "./first-lines.ts";
 import type { ImportRules } from "../../accounts/import-plan.ts";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
-import { openMigrated } from "../migrated.ts";
+import { openMigratedDatabase } from "../open-database.ts";
 import { findConfig } from "../options.ts";
 import { type Batches, createBatches } from "./batches.ts";
 import { csvFormat } from "./csv.ts";
@@ -39,7 +39,7 @@ export async function importUsersOf(file: string, options: ImportOptions): Promi
   const source = openSource(file);
   using refusals = createRefusals(format, options.rejects);
   using firstLines = createFirstLines();
-  await using database = await openMigrated(db);
+  await using database = await openMigratedDatabase(db);
   const isDryRun = options.dryRun === true;
   const allowAdmins = options.allowAdmins === true;
   const batches = createBatches({

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { readSpelling } from "../../auth/password/spellings.ts";
 import type { AppConfig } from "../../config/schema.ts";
-import { DEAREST } from "../../config/sections/app.ts";
+import { MAX_HASH_COST } from "../../config/sections/app.ts";
 import type { ImportedUser } from "../../accounts/import-plan.ts";
 import { toPrintable } from "../../observability/printable.ts";
 import { anyName, authType, email, groupname, username } from "../../procedures/fields.ts";
@@ -15,7 +15,7 @@ const GENERATED = anyName().regex(/^generated_[^\s@]+@[^\s@]+$/);
 
 const NO_HASH =
   "must be a hash of bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$v=19$...), well-formed, and no dearer than " +
-  `cost ${DEAREST.bcrypt_cost}, or m=${DEAREST.argon2_memory_kib}, t=${DEAREST.argon2_passes}`;
+  `cost ${MAX_HASH_COST.bcrypt_cost}, or m=${MAX_HASH_COST.argon2_memory_kib}, t=${MAX_HASH_COST.argon2_passes}`;
 
 /** As people and databases write what is true: MySQL has 1 and 0, PostgreSQL t and f. */
 const FLAGS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([

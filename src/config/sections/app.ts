@@ -7,7 +7,7 @@ const minutes = z.number().positive().max(525_600).meta({ title: "minutes" });
 const pattern = z.string().meta({ title: "pattern" });
 
 /** As dear as a hash may be, configured or stored: whoever can write a dearer one could keep the workers busy for days. */
-export const DEAREST = { bcrypt_cost: 16, argon2_memory_kib: 262_144, argon2_passes: 16 };
+export const MAX_HASH_COST = { bcrypt_cost: 16, argon2_memory_kib: 262_144, argon2_passes: 16 };
 
 const loginThrottle = z.strictObject({
   free_failures: z
@@ -75,19 +75,19 @@ export const appConfig = z.strictObject({
   bcrypt_cost: z
     .int()
     .min(4)
-    .max(DEAREST.bcrypt_cost)
+    .max(MAX_HASH_COST.bcrypt_cost)
     .default(12)
     .describe("cost of bcrypt hashes: 2^cost rounds"),
   argon2_memory_kib: z
     .int()
     .min(8)
-    .max(DEAREST.argon2_memory_kib)
+    .max(MAX_HASH_COST.argon2_memory_kib)
     .default(19_456)
     .describe("memory of one argon2id hash in KiB; two or more are made at once"),
   argon2_passes: z
     .int()
     .min(1)
-    .max(DEAREST.argon2_passes)
+    .max(MAX_HASH_COST.argon2_passes)
     .default(2)
     .describe("how often argon2id passes over it"),
   login_throttle: loginThrottle.prefault({}).describe("when failed logins have to wait"),

@@ -1,7 +1,7 @@
 import type { Ddl } from "./migration.ts";
 
 // utf8mb4_unicode_520_ci is the newest collation that ignores case on both MySQL 8 and MariaDB 10.11.
-export const user: Ddl = {
+export const userTable: Ddl = {
   mysql: `create table \`user\` (
   username varchar(100) collate utf8mb4_unicode_520_ci not null primary key,
   password_hash varbinary(255) null,

@@ -1,6 +1,6 @@
 import type { Ddl } from "./migration.ts";
 
-export const token: Ddl = {
+export const tokenTable: Ddl = {
   mysql: `create table token (
   token_id bigint not null primary key,
   user_id varchar(100) collate utf8mb4_unicode_520_ci not null unique,

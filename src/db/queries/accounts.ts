@@ -1,6 +1,6 @@
 import type { Reader } from "../database.ts";
 import { foldName, isNfc, keysOf } from "../names.ts";
-import { padded } from "../padded.ts";
+import { padInList } from "../in-list-padding.ts";
 import type { UserRow } from "../tables.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 import { type IdTokenRow, toIdToken } from "./id-tokens.ts";
@@ -23,7 +23,7 @@ export async function findAccounts(
     .selectAll("user")
     .select(["token_id", "ip", "valid_until", "last_use", "sign_method", "vhost"])
     .select(groupsOfUser(db))
-    .where("user.username_key", "in", padded(names.flatMap(keysOf)))
+    .where("user.username_key", "in", padInList(names.flatMap(keysOf)))
     .execute();
   const accounts = rows.map((row): readonly [string, AccountRow] => {
     const { token_id, ip, valid_until, last_use, sign_method, vhost, groups, ...user } = row;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Selectable } from "kysely";
 import type { Db, Reader } from "../database.ts";
 import { keysOf } from "../names.ts";
-import { padded } from "../padded.ts";
+import { padInList } from "../in-list-padding.ts";
 import type { EventTable, EventType } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 
@@ -100,7 +100,7 @@ export async function markPublished(db: Db, seqs: readonly number[]): Promise<vo
   await db
     .updateTable("event")
     .set({ published_at: toSqlTime(new Date()) })
-    .where("seq", "in", padded(seqs))
+    .where("seq", "in", padInList(seqs))
     .execute();
 }
 
@@ -162,7 +162,7 @@ const FROM_STRANGERS: readonly EventType[] = [
 ];
 
 /** Forgets what strangers did with names that nobody has; says how many such events they were. */
-export async function clearStrangers(db: Db, before: Date, limit: number): Promise<number> {
+export async function deleteUnknownUserEvents(db: Db, before: Date, limit: number): Promise<number> {
   const rows = await db
     .selectFrom("event")
     .select("seq")
@@ -174,7 +174,7 @@ export async function clearStrangers(db: Db, before: Date, limit: number): Promi
     .limit(limit)
     .execute();
   if (rows.length === 0) return 0;
-  const seqs = padded(rows.map(({ seq }) => seq));
+  const seqs = padInList(rows.map(({ seq }) => seq));
   const { numDeletedRows } = await db.deleteFrom("event").where("seq", "in", seqs).executeTakeFirst();
   return Number(numDeletedRows);
 }

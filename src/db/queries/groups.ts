@@ -53,7 +53,7 @@ export async function listMembers(db: Reader, groupname: string): Promise<string
 }
 
 /** Makes a group. */
-export async function createGroup(db: Db, name: string): Promise<"created" | "taken"> {
+export async function insertGroup(db: Db, name: string): Promise<"created" | "taken"> {
   try {
     await db.insertInto("group").values({ name }).execute();
     return "created";
@@ -74,7 +74,7 @@ export async function ensureGroup(db: Db, name: string): Promise<void> {
 }
 
 /** Deletes a group and its memberships. */
-export async function deleteGroup(db: Db, name: string): Promise<"deleted" | "no such group"> {
+export async function deleteGroupRow(db: Db, name: string): Promise<"deleted" | "no such group"> {
   const { numDeletedRows } = await db.deleteFrom("group").where("name", "=", name).executeTakeFirst();
   return numDeletedRows === 0n ? "no such group" : "deleted";
 }
@@ -90,7 +90,7 @@ export async function ensureMember(db: Db, groupname: string, username: string):
 }
 
 /** Adds a user to a group; a member stays one. `username` in its stored spelling. */
-export async function addMember(
+export async function insertMember(
   db: Db,
   groupname: string,
   username: string,

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
 import type { AuthType } from "../tables.ts";
-import { padded } from "../padded.ts";
+import { padInList } from "../in-list-padding.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
-import { repeated } from "../transaction.ts";
+import { withRetry } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 
 /** What is known of an ID token, and in a session also of its user. */
@@ -78,7 +78,7 @@ export async function findSessions(
       "user.activated",
       groupsOfUser(db),
     ])
-    .where("token.token_id", "in", padded(tokenIds))
+    .where("token.token_id", "in", padInList(tokenIds))
     .execute();
   const sessions = rows.map(({ username, auth_type, activated, validated_at, groups, ...token }) => ({
     ...toIdToken(token),
@@ -99,11 +99,11 @@ export async function findIdTokenOf(db: Reader, username: string): Promise<IdTok
 
 /** Notes when access tokens were last made by some ID tokens; says how many of those are still there. */
 export async function touchIdTokens(db: Db, tokenIds: readonly bigint[], at: Date): Promise<number> {
-  const { numUpdatedRows } = await repeated(() =>
+  const { numUpdatedRows } = await withRetry(() =>
     db
       .updateTable("token")
       .set({ last_use: toSqlTime(at) })
-      .where("token_id", "in", padded(tokenIds))
+      .where("token_id", "in", padInList(tokenIds))
       .executeTakeFirst(),
   );
   return Number(numUpdatedRows);
@@ -112,7 +112,7 @@ export async function touchIdTokens(db: Db, tokenIds: readonly bigint[], at: Dat
 /** Notes that a directory has just said that the token's user may be here; false when the token was revoked. */
 export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
   const validated_at = toSqlTime(new Date());
-  const { numUpdatedRows } = await repeated(() =>
+  const { numUpdatedRows } = await withRetry(() =>
     db.updateTable("token").set({ validated_at }).where("token_id", "=", tokenId).executeTakeFirst(),
   );
   return numUpdatedRows > 0n;

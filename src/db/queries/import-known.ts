@@ -1,6 +1,6 @@
 import type { Trx } from "../database.ts";
 import { foldName, keysOf } from "../names.ts";
-import { padded } from "../padded.ts";
+import { padInList } from "../in-list-padding.ts";
 import type { UserRow } from "../tables.ts";
 
 /** An account that is there, with its groups. */
@@ -26,12 +26,12 @@ interface Described {
 /** Reads the accounts, addresses and groups that some users name. */
 export async function readKnown(trx: Trx, users: readonly Described[]): Promise<Known> {
   if (users.length === 0) return { accounts: new Map(), owners: new Map(), groups: new Set() };
-  const keys = padded(users.flatMap(({ username }) => keysOf(username)));
+  const keys = padInList(users.flatMap(({ username }) => keysOf(username)));
   const rows = await trx.selectFrom("user").selectAll().where("username_key", "in", keys).execute();
   const owned = await trx
     .selectFrom("user")
     .select(["username", "email"])
-    .where("email_key", "in", padded(users.flatMap(({ email }) => keysOf(email))))
+    .where("email_key", "in", padInList(users.flatMap(({ email }) => keysOf(email))))
     .execute();
   const groupsOf = new Map<string, Set<string>>();
   for (const { username, groupname } of rows.length === 0 ? [] : await membershipsOf(trx, rows))
@@ -48,7 +48,7 @@ function membershipsOf(trx: Trx, rows: readonly { readonly username: string }[])
   return trx
     .selectFrom("usergroup")
     .select(["username", "groupname"])
-    .where("username", "in", padded(rows.map(({ username }) => username)))
+    .where("username", "in", padInList(rows.map(({ username }) => username)))
     .execute();
 }
 
@@ -58,7 +58,7 @@ const PORTION = 512;
 async function existing(trx: Trx, names: readonly string[]): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
   for (let from = 0; from < names.length; from += PORTION) {
-    const some = padded(names.slice(from, from + PORTION));
+    const some = padInList(names.slice(from, from + PORTION));
     const rows = await trx.selectFrom("group").select("name").where("name", "in", some).execute();
     for (const { name } of rows) found.add(name);
   }

@@ -1,11 +1,11 @@
 import type { Db, Reader, Trx } from "../database.ts";
-import type { Purpose } from "../tables.ts";
+import type { TokenPurpose } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 
 /** A token that is good once, by its digest. */
 export interface NewOneTimeToken {
   readonly hash: Uint8Array;
-  readonly purpose: Purpose;
+  readonly purpose: TokenPurpose;
   /** A keyed digest of what was asked for. */
   readonly accountKey: Uint8Array;
   /** Null for an account that there is not: then the token is good for nothing. */
@@ -42,7 +42,7 @@ export async function createOneTimeToken(
 /** The holder of a token that is still good. */
 export async function findHolder(
   db: Reader,
-  purpose: Purpose,
+  purpose: TokenPurpose,
   hash: Uint8Array,
 ): Promise<Holder | undefined> {
   const row = await db
@@ -70,7 +70,7 @@ export async function countOneTimeTokens(db: Reader, accountKey: Uint8Array): Pr
 }
 
 /** Uses a token up; false when it is no longer good. */
-export async function useOneTimeToken(trx: Trx, purpose: Purpose, hash: Uint8Array): Promise<boolean> {
+export async function useOneTimeToken(trx: Trx, purpose: TokenPurpose, hash: Uint8Array): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("one_time_token")
     .where("token_hash", "=", hash)
@@ -81,7 +81,7 @@ export async function useOneTimeToken(trx: Trx, purpose: Purpose, hash: Uint8Arr
 }
 
 /** Ends all tokens of a user, or those for one purpose. */
-export async function deleteOneTimeTokens(trx: Trx, username: string, purpose?: Purpose): Promise<void> {
+export async function deleteOneTimeTokens(trx: Trx, username: string, purpose?: TokenPurpose): Promise<void> {
   let query = trx.deleteFrom("one_time_token").where("username", "=", username);
   if (purpose !== undefined) query = query.where("purpose", "=", purpose);
   await query.execute();

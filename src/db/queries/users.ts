@@ -2,7 +2,7 @@ import type { Insertable } from "kysely";
 import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import { keysOf, preferNfc } from "../names.ts";
-import { padded } from "../padded.ts";
+import { padInList } from "../in-list-padding.ts";
 import type { AuthType, SqlTime, Tables, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 
@@ -16,7 +16,7 @@ export interface NewUser {
 }
 
 /** The user that was looked at: one of the same name that was made since is somebody else. */
-export type KnownUser = Pick<UserRow, "username" | "created_at">;
+export type UserRef = Pick<UserRow, "username" | "created_at">;
 
 /** What a login, or a message to the user, depends on. */
 const LOCKED = [
@@ -86,7 +86,7 @@ export async function insertUsers(trx: Trx, rows: readonly Insertable<Tables["us
 }
 
 /** Deletes a user with token and memberships; false when there is none. */
-export async function deleteUser(trx: Trx, { username, created_at }: KnownUser): Promise<boolean> {
+export async function deleteUser(trx: Trx, { username, created_at }: UserRef): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("user")
     .where("username", "=", username)
@@ -114,7 +114,7 @@ export async function findUsersByExternalId(db: Reader, ids: readonly string[]):
   return db
     .selectFrom("user")
     .selectAll()
-    .where("external_id", "in", padded(ids))
+    .where("external_id", "in", padInList(ids))
     .where("auth_type", "=", "LDAP")
     .orderBy("created_at")
     .execute();

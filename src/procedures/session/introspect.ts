@@ -3,7 +3,7 @@ import { resumeSession } from "../../auth/session.ts";
 import type { Context } from "../../rpc/context.ts";
 import { isOlderThan } from "../../rpc/account.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import type { VerifiedToken } from "../../tokens/validator.ts";
+import type { ValidatedToken } from "../../tokens/validator.ts";
 import { ip } from "../fields.ts";
 
 const seconds = z.number();
@@ -76,7 +76,7 @@ async function describeIdToken(
   services: Context,
   token: string,
   address: string,
-  { typ, claims }: VerifiedToken,
+  { typ, claims }: ValidatedToken,
 ): Promise<Described> {
   const resumed = await resumeSession(services, token, address);
   if (resumed.state !== "alive" || !resumed.session.activated) return { active: false };
@@ -88,7 +88,7 @@ async function describeIdToken(
 /** An access token is not revoked, but its user may be gone by now: whoever asks wants to know. */
 async function describeAccessToken(
   { issuer, lookups }: Context,
-  { typ, claims }: VerifiedToken,
+  { typ, claims }: ValidatedToken,
 ): Promise<Described> {
   const { iss, sub, iat, groups = [], limited, vhost, aud, jti, nbf, exp } = claims;
   if (iss === issuer.name) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { startSession } from "../../accounts/sessions.ts";
-import type { Credentials, LoginResult } from "../../auth/login.ts";
+import type { LoginCredentials, LoginResult } from "../../auth/login.ts";
 import { listGroupsOf } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
@@ -70,11 +70,11 @@ export const login = defineProcedure({
   },
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
-    const { login: checkLogin, stillWanted } = context;
+    const { login: checkLogin, isCancelled } = context;
     const from = { ip: input.ip, vhost: input.vhost };
     const credentials = credentialsOf(input);
     const check = async (): Promise<Success> => {
-      const result = await checkLogin(credentials, from, stillWanted);
+      const result = await checkLogin(credentials, from, isCancelled);
       if (result.ok) return result;
       const isOff = result.reason === "not-activated";
       throw new AppError(isOff ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
@@ -194,7 +194,7 @@ function credentialsOf(input: {
   username?: string | undefined;
   password?: string | undefined;
   kerberos_ticket?: string | undefined;
-}): Credentials {
+}): LoginCredentials {
   const { username, password: secret, kerberos_ticket: ticket } = input;
   if (ticket !== undefined) return { username, ticket };
   // The refinements have seen that both are there.

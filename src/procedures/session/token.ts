@@ -5,7 +5,7 @@ import type { SessionRow } from "../../db/queries/id-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { TokenIssuer } from "../../tokens/issuer.ts";
-import { ip, text } from "../fields.ts";
+import { ip, textField } from "../fields.ts";
 import { endAfter, expiry, expiryOf } from "./expiry.ts";
 
 /** The broker reads a password within one frame of 4096 bytes, in which a client says much of itself as well. */
@@ -22,7 +22,7 @@ const broker = ({ brokerTokens }: AppConfig) =>
 
 const groups = () =>
   z
-    .array(text("must be a group's name"), "must be a list of group names")
+    .array(textField("must be a group's name"), "must be a list of group names")
     .optional()
     .describe(
       "the account's groups that go into the tokens, all unless given; then the access token is limited",

@@ -56,11 +56,11 @@ export const userAdminCreate = defineProcedure({
     reply: { success: true, msg: "created user alice" },
   },
   async handler(context, input) {
-    const { app, commit, fingerprints, passwords, stillWanted } = context;
+    const { app, commit, fingerprints, passwords, isCancelled } = context;
     const { password } = input;
     const user = {
       username: input.username,
-      password_hash: password === undefined ? null : await passwords.hash(password, stillWanted),
+      password_hash: password === undefined ? null : await passwords.hash(password, isCancelled),
       auth_type: input.auth_type,
       email: input.email,
       activated: true,

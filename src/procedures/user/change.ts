@@ -48,13 +48,13 @@ export const userChange = defineProcedure({
     reply: { success: true, msg: "changed user alice" },
   },
   async handler(context, { password, email: address, activated }) {
-    const { app, caller, commit, fingerprints, passwords, stillWanted } = context;
+    const { app, caller, commit, fingerprints, passwords, isCancelled } = context;
     if (activated !== undefined && !caller.isAdmin)
       throw new AppError("FORBIDDEN", "only an admin sets activated");
     const user = requireAccount(context.account);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");
-    const password_hash = password === undefined ? undefined : await passwords.hash(password, stillWanted);
+    const password_hash = password === undefined ? undefined : await passwords.hash(password, isCancelled);
     const rules = { adminGroup: app.admin_group, messages: { app, fingerprints } };
     return commit(async (writer) => {
       const changes = { password_hash, email: address, activated };

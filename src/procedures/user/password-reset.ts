@@ -39,7 +39,7 @@ export const userPasswordReset = defineProcedure({
     reply: { success: true, msg: "changed the password of alice" },
   },
   async handler(context, { reset_token, password: secret }) {
-    const { app, commit, db, lookups, notes, passwords, stillWanted, throttle } = context;
+    const { app, commit, db, lookups, notes, passwords, isCancelled, throttle } = context;
     const digest = digestOfOneTimeToken(reset_token);
     const holder = await findHolder(db, "password_reset", digest);
     const user = holder && (await lookups.account(holder.username));
@@ -51,7 +51,7 @@ export const userPasswordReset = defineProcedure({
       const fields = [{ path: "password", msg: revealsUsername.error }];
       throw new AppError("INVALID_INPUT", undefined, { fields });
     }
-    const password_hash = await passwords.hash(secret, stillWanted);
+    const password_hash = await passwords.hash(secret, isCancelled);
     return commit(async (writer) => {
       const outcome = await resetPassword(writer, user, { digest, password_hash }, app.admin_group);
       if (outcome === "used meanwhile")

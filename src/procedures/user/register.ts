@@ -45,11 +45,11 @@ export const userRegister = defineProcedure({
     reply: { success: true, msg: "registered user alice" },
   },
   async handler(context, input) {
-    const { app, commit, fingerprints, passwords, stillWanted } = context;
+    const { app, commit, fingerprints, passwords, isCancelled } = context;
     if (!app.allow_registration) throw new AppError("REGISTRATION_CLOSED");
     const user = {
       username: input.username,
-      password_hash: await passwords.hash(input.password, stillWanted),
+      password_hash: await passwords.hash(input.password, isCancelled),
       auth_type: "LOCAL" as const,
       email: input.email,
       activated: app.auto_activate_accounts,

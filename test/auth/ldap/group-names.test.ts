@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
-import { createGroup, listGroups } from "../../../src/db/queries/groups.ts";
+import { insertGroup, listGroups } from "../../../src/db/queries/groups.ts";
 import { ANY_DIRECTORY, renameEntry } from "../../support/any-directory.ts";
 import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
 import { lastLine } from "../../support/log-lines.ts";
@@ -38,7 +38,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
         });
 
         test("from a group here joins that one, and creates none", async () => {
-          await createGroup(worker.db, "shop");
+          await insertGroup(worker.db, "shop");
           await directory.add(`clerk-${database}`, ["API_PERMShop"]);
           for (let round = 0; round < 2; round++)
             assert.deepEqual(groupsIn(await worker.login(`clerk-${database}`, PASSWORD)), ["shop"]);
@@ -46,7 +46,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
         });
 
         test("from one of two groups here joins the one of exactly its name", async () => {
-          for (const group of ["STORE", "Store", "store"]) await createGroup(worker.db, group);
+          for (const group of ["STORE", "Store", "store"]) await insertGroup(worker.db, group);
           await directory.add(`owner-${database}`, ["API_PERMStore"]);
           assert.deepEqual(groupsIn(await worker.login(`owner-${database}`, PASSWORD)), ["Store"]);
         });
@@ -82,14 +82,14 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       await directory.add("would-be", ["API_PERMADMIN", "API_PERMdev"]);
       assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["dev"]);
       assert.deepEqual(await listGroups(worker.db), ["dev"]);
-      await createGroup(worker.db, "admin");
+      await insertGroup(worker.db, "admin");
       await worker.db.insertInto("usergroup").values({ username: "would-be", groupname: "admin" }).execute();
       assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["admin", "dev"]);
     });
 
     test("from a group here joins it where group_regex takes the name here alone", async () => {
       await using worker = await directory.start({}, "sqlite", { group_regex: "[a-z]+" });
-      await createGroup(worker.db, "mall");
+      await insertGroup(worker.db, "mall");
       await directory.add("strict", ["API_PERMMall", "API_PERMOutlet"]);
       assert.deepEqual(groupsIn(await worker.login("strict", PASSWORD)), ["mall"]);
       const line = await lastLine(
@@ -123,7 +123,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
 
     test("counts for a session that is looked up again", async () => {
       await using worker = await directory.start({ ...directory.service, revalidate_minutes: 0.000_01 });
-      await createGroup(worker.db, "desk");
+      await insertGroup(worker.db, "desk");
       const dn = await directory.add("again", ["API_PERMfirst"]);
       const id_token = await worker.login("again", PASSWORD);
       await directory.addGroup("API_PERMDesk", [dn]);

@@ -3,10 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   admit,
-  expiryOf,
-  type Outcome,
+  recordExpiry,
+  type AttemptOutcome,
   settle,
-  type Source,
+  type ClientRecord,
   unlocked,
 } from "../../../src/auth/throttle/policy.ts";
 import { SECTIONS } from "../../../src/config/schema.ts";
@@ -17,11 +17,11 @@ const MINUTE = 60_000;
 
 /** An account under attack: what came of each attempt, at a clock that the test moves. */
 class Account {
-  sources: readonly Source[] = [];
+  sources: readonly ClientRecord[] = [];
   now = START;
 
   /** Tries once, with this outcome if it is let in; gives the seconds to wait if it is not. */
-  try(id: string, outcome: Outcome = "failed"): number | Outcome {
+  try(id: string, outcome: AttemptOutcome = "failed"): number | AttemptOutcome {
     const admission = admit(this.sources, id, this.now, limits);
     if (admission.verdict === "refused") return (admission.until - this.now) / 1000;
     assert.ok(admission.verdict === "admitted");
@@ -142,7 +142,7 @@ test("past its free failures an account is tried once at a time", () => {
 
 test("what is kept of an account has an end, whatever is configured, and its own sources stay", () => {
   const lax = { ...limits, free_failures: 1e6, free_failures_per_account: 1e6, max_failures: 1e6 };
-  let sources: readonly Source[] = settle([], "home", { began: 0, outcome: "succeeded" }, START, lax);
+  let sources: readonly ClientRecord[] = settle([], "home", { began: 0, outcome: "succeeded" }, START, lax);
   for (let n = 1; n <= 1000; n++)
     sources = settle(sources, `bot-${n}`, { began: 0, outcome: "failed" }, START + n, lax);
   assert.equal(sources.length, 400);
@@ -154,7 +154,7 @@ test("what is kept of an account has an end, whatever is configured, and its own
 test("what is kept of an account stays small, whatever happens, and is kept no longer than it matters", () => {
   const event = fc.record({
     id: fc.nat(400).map(String),
-    outcome: fc.constantFrom<Outcome>("failed", "failed", "succeeded", "undecided"),
+    outcome: fc.constantFrom<AttemptOutcome>("failed", "failed", "succeeded", "undecided"),
     pause: fc.nat(20_000),
   });
   fc.assert(
@@ -165,7 +165,7 @@ test("what is kept of an account stays small, whatever happens, and is kept no l
         account.try(id, outcome);
       }
       assert.ok(account.sources.length <= 140, `${account.sources.length} sources`);
-      const expiry = expiryOf(account.sources, account.now, limits);
+      const expiry = recordExpiry(account.sources, account.now, limits);
       assert.equal(admit(account.sources, "new", expiry, limits).verdict, "admitted");
     }),
     { numRuns: 100 },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { ChannelModel } from "amqplib";
-import { tolerateHeaders } from "../../../src/amqp/tolerant-frames.ts";
+import { skipUnreadableHeaders } from "../../../src/amqp/header-workaround.ts";
 import { bytesOf, properties, type Entry } from "../message.ts";
 import { contentHeader, frame } from "../wire.ts";
 import { holds, type Property } from "./property.ts";
@@ -70,6 +70,6 @@ function readerOf(bytes: Buffer): FrameReader {
     maxFrameSize: 131_072,
     stream: { read: () => chunks.shift() ?? null },
   });
-  tolerateHeaders({ connection: reader } as unknown as ChannelModel);
+  skipUnreadableHeaders({ connection: reader } as unknown as ChannelModel);
   return reader;
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { clearEvents, clearStrangers, findUnpublished } from "../../../src/db/queries/events.ts";
+import { clearEvents, deleteUnknownUserEvents, findUnpublished } from "../../../src/db/queries/events.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
-import { clearOld } from "../../../src/rpc/upkeep.ts";
+import { deleteExpired } from "../../../src/rpc/cleanup.ts";
 import { assertNeedsAdmin } from "../../support/access-rules.ts";
 import { assertInvalid, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
@@ -101,8 +101,8 @@ for (const database of DATABASES) {
         return rows.map(({ username }) => username);
       };
       assert.deepEqual(await ofUsers(), [null, null, "Mia-Muster", "Mia-Muster"]);
-      assert.equal(await clearStrangers(worker.db, new Date(Date.now() - 60_000), 100), 0);
-      assert.equal(await clearStrangers(worker.db, new Date(Date.now() + 60_000), 100), 2);
+      assert.equal(await deleteUnknownUserEvents(worker.db, new Date(Date.now() - 60_000), 100), 0);
+      assert.equal(await deleteUnknownUserEvents(worker.db, new Date(Date.now() + 60_000), 100), 2);
       assert.deepEqual(await ofUsers(), ["Mia-Muster", "Mia-Muster"]);
       await worker.db.deleteFrom("event").where("type", "in", types).execute();
     });
@@ -126,7 +126,7 @@ for (const database of DATABASES) {
     test("keeps nothing for ever where events are not published", async () => {
       dataOf(await worker.call("group_create", { groupname: "unpublished", access_token }));
       assert.notEqual((await findUnpublished(worker.db, 100)).length, 0);
-      await clearOld(worker.db, worker.config, 2);
+      await deleteExpired(worker.db, worker.config, 2);
       assert.deepEqual(await findUnpublished(worker.db, 100), []);
       assert.equal((await read({ limit: 1 })).events[0]?.type, "group.created");
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { createGate } from "../../src/rpc/gate.ts";
+import { createExclusiveLock } from "../../src/rpc/exclusive-lock.ts";
 
 /** Work that ends when it is told to. */
 function task(name: string, order: string[]) {
@@ -19,15 +19,15 @@ function task(name: string, order: string[]) {
 }
 
 test("who runs alone waits for the others, and newcomers wait for it", async () => {
-  const gate = createGate(60_000);
+  const lock = createExclusiveLock(60_000);
   const order: string[] = [];
   const [first, second, lonely, late] = ["first", "second", "lonely", "late"].map((name) =>
     task(name, order),
   );
-  const running = [gate.beside(first!.run), gate.beside(second!.run)];
-  const alone = gate.alone(lonely!.run);
+  const running = [lock.runShared(first!.run), lock.runShared(second!.run)];
+  const alone = lock.runExclusive(lonely!.run);
   await sleep(0);
-  const behind = gate.beside(late!.run);
+  const behind = lock.runShared(late!.run);
   await sleep(0);
   second!.end();
   first!.end();
@@ -49,24 +49,24 @@ test("who runs alone waits for the others, and newcomers wait for it", async () 
 });
 
 test("those that run alone come one after another, also after one that failed", async () => {
-  const gate = createGate(60_000);
+  const lock = createExclusiveLock(60_000);
   const order: string[] = [];
-  const failing = gate.alone(async () => {
+  const failing = lock.runExclusive(async () => {
     order.push("failing");
     await sleep(5);
     throw new Error("its own fault");
   });
-  const next = gate.alone(async () => order.push("next"));
+  const next = lock.runExclusive(async () => order.push("next"));
   await assert.rejects(failing, /its own fault/);
   await next;
   assert.deepEqual(order, ["failing", "next"]);
-  assert.equal(await gate.beside(async () => "open"), "open");
+  assert.equal(await lock.runShared(async () => "open"), "open");
 });
 
 test("what hangs keeps neither the one that runs alone nor the others for ever", async () => {
-  const gate = createGate(20);
+  const lock = createExclusiveLock(20);
   const hang = (): Promise<never> => new Promise(() => undefined);
-  void gate.beside(hang);
-  void gate.alone(hang);
-  assert.equal(await gate.beside(async () => "served"), "served");
+  void lock.runShared(hang);
+  void lock.runExclusive(hang);
+  assert.equal(await lock.runShared(async () => "served"), "served");
 });

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
-import { clearAttempts } from "../db/queries/attempts.ts";
+import { clearAttempts } from "../db/queries/poison-messages.ts";
 import { clearAnswers } from "../db/queries/inbox.ts";
-import { clearEvents, clearStrangers, withholdEvents } from "../db/queries/events.ts";
+import { clearEvents, deleteUnknownUserEvents, withholdEvents } from "../db/queries/events.ts";
 import { clearExpired } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { messageOf } from "../errors.ts";
@@ -14,7 +14,7 @@ const INTERVAL = 60_000;
 
 const DAY = 24 * 60 * 60_000;
 
-type UpkeepConfig = Pick<Config, "events">;
+type CleanupConfig = Pick<Config, "events">;
 
 /** Rows that one statement takes away: its locks are in nobody's way for long. */
 const BATCH = 1000;
@@ -23,9 +23,9 @@ const BATCH = 1000;
  * Clears away what need not be remembered, or told, any more, unless another replica has just done so; says how many
  * rows that were.
  */
-export async function clearOld(
+export async function deleteExpired(
   db: Database,
-  { events }: UpkeepConfig,
+  { events }: CleanupConfig,
   batch = BATCH,
   signal?: AbortSignal,
 ): Promise<number> {
@@ -39,7 +39,7 @@ export async function clearOld(
     clearExpired(from, "one_time_token", limit);
   const yesterday = new Date(Date.now() - DAY);
   const clearOldStrangers = (from: Database, limit: number): Promise<number> =>
-    clearStrangers(from, yesterday, limit);
+    deleteUnknownUserEvents(from, yesterday, limit);
   // What nobody is told of keeps nothing after it waiting.
   const withhold = events.publish ? [] : [withholdEvents];
   for (const clear of [
@@ -61,7 +61,7 @@ export async function clearOld(
 }
 
 /** Clears up from time to time; `stop` is complete on return. */
-export function startUpkeep(db: Database, config: UpkeepConfig, log: Log): { stop(): Promise<void> } {
+export function startCleanup(db: Database, config: CleanupConfig, log: Log): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const loop = async (): Promise<void> => {
@@ -71,7 +71,7 @@ export function startUpkeep(db: Database, config: UpkeepConfig, log: Log): { sto
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        const cleared = await clearOld(db, config, BATCH, signal);
+        const cleared = await deleteExpired(db, config, BATCH, signal);
         if (cleared > 0) log.debug({ cleared }, "cleared up");
       } catch (error) {
         log.warn({ reason: messageOf(error) }, "could not clear up, trying again later");

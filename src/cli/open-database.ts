@@ -7,7 +7,7 @@ import { ExitError } from "./exit.ts";
  * The database, with the current schema or a later one that this version can use; else ends the command with 1, or with
  * ConfigError where migrations are not what it lacks.
  */
-export async function openMigrated(config: DbConfig): Promise<Database> {
+export async function openMigratedDatabase(config: DbConfig): Promise<Database> {
   const database = openDatabase(config);
   try {
     const { pending } = await usableSchema(database, config);

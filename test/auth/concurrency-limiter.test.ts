@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createLane } from "../../src/auth/lane.ts";
-import { Abandoned } from "../../src/errors.ts";
+import { createConcurrencyLimiter } from "../../src/auth/concurrency-limiter.ts";
+import { RequestCancelled } from "../../src/errors.ts";
 
-const wanted = (): boolean => true;
+const isCancelled = (): boolean => false;
 
 /** A task that ends when it is told to. */
 function heldTask() {
@@ -18,10 +18,10 @@ function heldTask() {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("a lane runs so many tasks at once and the rest in order", async () => {
-  const lane = createLane(2);
+test("a limiter runs so many tasks at once and the rest in order", async () => {
+  const limiter = createConcurrencyLimiter(2);
   const tasks = [heldTask(), heldTask(), heldTask(), heldTask()];
-  const results = tasks.map(({ task }) => lane.run(wanted, task));
+  const results = tasks.map(({ task }) => limiter.run(isCancelled, task));
   await turn();
   assert.deepEqual(
     tasks.map(({ began }) => began),
@@ -39,39 +39,42 @@ test("a lane runs so many tasks at once and the rest in order", async () => {
 });
 
 test("a task that nobody wants at its turn is not run, and gives its place on", async () => {
-  const lane = createLane(1);
+  const limiter = createConcurrencyLimiter(1);
   const [first, second, third] = [heldTask(), heldTask(), heldTask()];
   const results = [
-    lane.run(wanted, first.task),
-    lane.run(() => false, second.task),
-    lane.run(wanted, third.task),
+    limiter.run(isCancelled, first.task),
+    limiter.run(() => true, second.task),
+    limiter.run(isCancelled, third.task),
   ];
   first.end();
-  await assert.rejects(results[1]!, Abandoned);
+  await assert.rejects(results[1]!, RequestCancelled);
   third.end();
   await Promise.all([results[0], results[2]]);
   assert.equal(second.began, false);
 });
 
-describe("a lane with patience", () => {
-  const patience = { limit: 50, giveUp: () => new Error("no patience") };
+describe("a limiter with stallTimeout", () => {
+  const stallTimeout = { limit: 50, giveUp: () => new Error("no stallTimeout") };
 
   test("gives up those that wait when nothing moves, and newcomers at once, but not the running one", async () => {
-    const lane = createLane(1, patience);
+    const limiter = createConcurrencyLimiter(1, stallTimeout);
     const running = heldTask();
-    const result = lane.run(wanted, running.task);
+    const result = limiter.run(isCancelled, running.task);
     const waiting = [heldTask(), heldTask()];
-    await Promise.all(waiting.map(({ task }) => assert.rejects(lane.run(wanted, task), /no patience/)));
-    await assert.rejects(lane.run(wanted, heldTask().task), /no patience/);
+    await Promise.all(
+      waiting.map(({ task }) => assert.rejects(limiter.run(isCancelled, task), /no stallTimeout/)),
+    );
+    await assert.rejects(limiter.run(isCancelled, heldTask().task), /no stallTimeout/);
     assert.ok(waiting.every(({ began }) => !began));
     running.end();
     assert.equal(await result, "done");
-    assert.equal(await lane.run(wanted, async () => "goes on"), "goes on");
+    assert.equal(await limiter.run(isCancelled, async () => "goes on"), "goes on");
   });
 
   test("waits as long as tasks begin and end, however long that takes in all", async () => {
-    const lane = createLane(1, patience);
-    const slow = () => lane.run(wanted, () => new Promise<number>((resolve) => setTimeout(resolve, 20, 1)));
+    const limiter = createConcurrencyLimiter(1, stallTimeout);
+    const slow = () =>
+      limiter.run(isCancelled, () => new Promise<number>((resolve) => setTimeout(resolve, 20, 1)));
     assert.deepEqual(await Promise.all(Array.from({ length: 8 }, slow)), Array(8).fill(1));
   });
 });

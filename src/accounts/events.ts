@@ -1,10 +1,10 @@
 import type { UserRow } from "../db/tables.ts";
-import type { Happening } from "./writer.ts";
+import type { AccountEvent } from "./writer.ts";
 
 type NewAccount = Pick<UserRow, "username" | "email" | "auth_type"> & { readonly activated: boolean };
 
 /** `user.created`. */
-export function userCreated({ username, email, auth_type, activated }: NewAccount): Happening {
+export function userCreated({ username, email, auth_type, activated }: NewAccount): AccountEvent {
   return { type: "user.created", username, data: { email, auth_type, activated } };
 }
 
@@ -23,7 +23,7 @@ export interface AccountChange {
 export function userChanged(
   username: string,
   { email, activated, isPassword = false, isReset = false, previousEmail }: AccountChange,
-): Happening {
+): AccountEvent {
   const values = {
     ...(email === undefined ? {} : { email }),
     ...(activated === undefined ? {} : { activated }),
@@ -38,12 +38,12 @@ export function userChanged(
 }
 
 /** `user.deleted`. */
-export function userDeleted(username: string): Happening {
+export function userDeleted(username: string): AccountEvent {
   return { type: "user.deleted", username, data: {} };
 }
 
 /** `user.verified`. */
-export function userVerified(username: string, email: string, isActivated: boolean): Happening {
+export function userVerified(username: string, email: string, isActivated: boolean): AccountEvent {
   return {
     type: "user.verified",
     username,
@@ -52,7 +52,7 @@ export function userVerified(username: string, email: string, isActivated: boole
 }
 
 /** `user.unlocked`; without a name where nobody has it. */
-export function userUnlocked(username: string | null): Happening {
+export function userUnlocked(username: string | null): AccountEvent {
   return { type: "user.unlocked", username, data: {} };
 }
 
@@ -60,7 +60,7 @@ export function userUnlocked(username: string | null): Happening {
 export type RevocationReason = "logout" | "revoked" | "password" | "activated" | "directory";
 
 /** `session.revoked`. */
-export function sessionRevoked(username: string, reason: RevocationReason, detail?: string): Happening {
+export function sessionRevoked(username: string, reason: RevocationReason, detail?: string): AccountEvent {
   return {
     type: "session.revoked",
     username,
@@ -69,21 +69,21 @@ export function sessionRevoked(username: string, reason: RevocationReason, detai
 }
 
 /** `group.created`. */
-export function groupCreated(groupname: string): Happening {
+export function groupCreated(groupname: string): AccountEvent {
   return { type: "group.created", username: null, data: { groupname } };
 }
 
 /** `group.deleted`. */
-export function groupDeleted(groupname: string): Happening {
+export function groupDeleted(groupname: string): AccountEvent {
   return { type: "group.deleted", username: null, data: { groupname } };
 }
 
 /** `group.member_added`. */
-export function memberAdded(username: string, groupname: string): Happening {
+export function memberAdded(username: string, groupname: string): AccountEvent {
   return { type: "group.member_added", username, data: { groupname } };
 }
 
 /** `group.member_removed`. */
-export function memberRemoved(username: string, groupname: string): Happening {
+export function memberRemoved(username: string, groupname: string): AccountEvent {
   return { type: "group.member_removed", username, data: { groupname } };
 }

@@ -6,7 +6,7 @@ import { REMEMBERED } from "./inbox.ts";
 const PARKED = 30 * 24 * 60 * 60_000;
 
 /** A message that was delivered more than once: what is known of it without its body. */
-export interface Suspect {
+export interface RedeliveredMessage {
   readonly messageKey: Uint8Array;
   readonly bodyHash: Uint8Array;
   readonly queue: string;
@@ -36,7 +36,7 @@ export async function readAttempts(
 }
 
 /** Notes, before it is made, that this is the attempt with this number. */
-export async function noteAttempt(db: Db, suspect: Suspect, attempts: number): Promise<void> {
+export async function noteAttempt(db: Db, suspect: RedeliveredMessage, attempts: number): Promise<void> {
   const insert = db.insertInto("rpc_attempt").values({
     message_key: suspect.messageKey,
     body_hash: suspect.bodyHash,

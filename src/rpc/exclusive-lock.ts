@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Lets requests run side by side, and now and then one of them by itself. */
-export interface Gate {
-  /** Runs beside others; waits while one runs alone. */
-  beside<T>(work: () => Promise<T>): Promise<T>;
-  /** Runs when nothing else does. Others are neither waited for nor kept waiting longer than the gate's patience. */
-  alone<T>(work: () => Promise<T>): Promise<T>;
+/** A lock that most requests share and a few hold exclusively. */
+export interface ExclusiveLock {
+  /** Runs together with others; waits while one runs exclusively. */
+  runShared<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs while nothing else runs. It waits for the others, and they for it, `maxWait` milliseconds at most. */
+  runExclusive<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** An open gate; `patience` in milliseconds. */
-export function createGate(patience: number): Gate {
+/** A lock that nobody holds; `maxWait` in milliseconds. */
+export function createExclusiveLock(maxWait: number): ExclusiveLock {
   let running = 0;
   let closed: Promise<undefined> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let onEmpty: (() => void) | undefined;
   const atMost = async (waiting: Promise<unknown>): Promise<void> => {
     const stopping = new AbortController();
-    const pause = sleep(patience, undefined, { signal: stopping.signal }).catch(() => undefined);
+    const pause = sleep(maxWait, undefined, { signal: stopping.signal }).catch(() => undefined);
     await Promise.race([waiting, pause]);
     stopping.abort();
   };
@@ -32,7 +32,7 @@ export function createGate(patience: number): Gate {
     return result;
   };
   return {
-    async beside(work) {
+    async runShared(work) {
       while (closed !== undefined) await closed;
       running++;
       try {
@@ -42,7 +42,7 @@ export function createGate(patience: number): Gate {
         if (running === 0) onEmpty?.();
       }
     },
-    alone(work) {
+    runExclusive(work) {
       const result = turn.then(() => takeTurn(work));
       turn = result.catch(() => undefined);
       return result;

@@ -3,7 +3,7 @@ import { z } from "zod";
 type Named = Readonly<Record<string, object>>;
 
 /** What one queue, or anything else that has an address, adds to the AsyncAPI document. */
-export interface Part {
+export interface Fragment {
   readonly channels: Named;
   readonly operations: Named;
   readonly messages: Named;
@@ -12,8 +12,8 @@ export interface Part {
 }
 
 /** All parts in one. */
-export function mergeParts(parts: readonly Part[]): Part {
-  const merge = (key: keyof Part): Named =>
+export function mergeFragments(parts: readonly Fragment[]): Fragment {
+  const merge = (key: keyof Fragment): Named =>
     Object.fromEntries(parts.flatMap((part) => Object.entries(part[key])));
   return {
     channels: merge("channels"),

@@ -1,19 +1,19 @@
-import { Abandoned } from "../errors.ts";
+import { RequestCancelled } from "../errors.ts";
 
-/** Says whether somebody still waits for the answer, for work that has stood in a lane for so many milliseconds. */
-export type StillWanted = (waited: number) => boolean | Promise<boolean>;
+/** Whether the caller no longer needs the result of work that has waited for so many milliseconds. */
+export type CancellationCheck = (waited: number) => boolean | Promise<boolean>;
 
 /** Runs at most so many tasks at once and the rest in order of arrival. */
-export interface Lane {
-  /** The task's result; throws Abandoned, without running it, when nobody wants it any more at its turn. */
-  run<T>(stillWanted: StillWanted, task: () => Promise<T>): Promise<T>;
+export interface ConcurrencyLimiter {
+  /** The task's result; throws RequestCancelled without running the task if it was cancelled while it waited. */
+  run<T>(isCancelled: CancellationCheck, task: () => Promise<T>): Promise<T>;
 }
 
-/** For a lane whose tasks wait for something else, which may hang. */
-export interface Patience {
-  /** When no task began or ended for so many milliseconds, those that wait are given up, and so are newcomers. */
+/** For tasks that depend on another server, which may hang. */
+export interface StallTimeout {
+  /** If no task begins or ends for so many milliseconds, all waiting tasks are rejected. */
   readonly limit: number;
-  /** What they reject with. */
+  /** The error of rejected tasks. */
   readonly giveUp: () => Error;
 }
 
@@ -22,8 +22,12 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** An empty lane for `width` tasks at once; `onTurn` is told how many seconds each task waited. */
-export function createLane(width: number, patience?: Patience, onTurn?: (seconds: number) => void): Lane {
+/** A limiter for `width` tasks at once; `onTurn` gets the seconds that each task waited. */
+export function createConcurrencyLimiter(
+  width: number,
+  stallTimeout?: StallTimeout,
+  onTurn?: (seconds: number) => void,
+): ConcurrencyLimiter {
   let running = 0;
   let lastMove = 0;
   let watch: NodeJS.Timeout | undefined;
@@ -36,7 +40,7 @@ export function createLane(width: number, patience?: Patience, onTurn?: (seconds
     if (next === undefined) running--;
     else next.proceed();
   };
-  const watchOver = ({ limit, giveUp }: Patience): void => {
+  const watchOver = ({ limit, giveUp }: StallTimeout): void => {
     watch ??= setTimeout(
       () => {
         watch = undefined;
@@ -55,17 +59,17 @@ export function createLane(width: number, patience?: Patience, onTurn?: (seconds
     }
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     waiting.push({ proceed: () => resolve(undefined), reject });
-    if (patience !== undefined) watchOver(patience);
+    if (stallTimeout !== undefined) watchOver(stallTimeout);
     await promise;
   };
   return {
-    async run(stillWanted, task) {
+    async run(isCancelled, task) {
       const since = performance.now();
       await enter();
       try {
         const waited = performance.now() - since;
         onTurn?.(waited / 1000);
-        if (!(await stillWanted(waited))) throw new Abandoned();
+        if (await isCancelled(waited)) throw new RequestCancelled();
         return await task();
       } finally {
         leave();

@@ -7,7 +7,7 @@ import type { SchemaState } from "./schema-state.ts";
  * Runs the one DDL statement of a migration that may have been interrupted before. MySQL and MariaDB commit the statement
  * before it can be written down, and execute it as a whole or not at all.
  */
-export async function resumed(
+export async function resumeMigration(
   db: Kysely<unknown>,
   { unrecorded }: SchemaState,
   run: () => Promise<unknown>,

@@ -5,7 +5,7 @@ import type { ChannelModel } from "amqplib";
  * Sends what is written to a connection in one turn of the event loop as one packet. amqplib writes every frame by itself,
  * and over a socket each write is a system call that wakes the broker: more than all else that a request costs.
  */
-export function gatherWrites({ connection }: ChannelModel): void {
+export function coalesceWrites({ connection }: ChannelModel): void {
   // Untyped in amqplib.
   const known: object = connection;
   const stream = "stream" in known ? known.stream : undefined;

@@ -30,7 +30,7 @@ const NO_KEY = Buffer.concat([shortText("x-idempotency-key"), Buffer.from("t\0")
  * write) and on deep nesting; the connection closes, the broker delivers the message again, and the next one closes.
  * Of such headers only the texts are kept.
  */
-export function tolerateHeaders(model: ChannelModel): void {
+export function skipUnreadableHeaders(model: ChannelModel): void {
   const connection: object = model.connection;
   if (!isFrameReader(connection)) return;
   const read = connection.recvFrame.bind(connection);
