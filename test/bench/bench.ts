@@ -16,12 +16,12 @@ import {
   measureReplicas,
   measureStarts,
   measureStatements,
-  setScene,
+  openChapter,
 } from "./chapters.ts";
-import { type Finding, isBroken, pointsOf } from "./findings.ts";
+import { type BenchResult, isBroken, pointsOf } from "./findings.ts";
 import { pictureOf } from "./picture.ts";
 import { describeMachine, tableOf, verdictsOf } from "./report.ts";
-import type { Sample } from "./stage.ts";
+import type { Sample } from "./setup.ts";
 import { findingsOf, type Sizes } from "./targets.ts";
 
 const { values: options } = parseArgs({
@@ -58,7 +58,7 @@ if (options.short) endBy(findings);
 
 async function measureAll(): Promise<void> {
   {
-    await using scene = await setScene({ population: POPULATION });
+    await using scene = await openChapter({ population: POPULATION });
     await tell("loads", measureLoads(scene, ["echo", "token", "user_get", "group_all"], LOADS, FULL));
     await tell("statements", measureStatements(scene, FULL));
     await tell("logins", measureLogins(scene, 12, { ...FULL, ms: 10_000 }));
@@ -77,7 +77,7 @@ async function measureAll(): Promise<void> {
 }
 
 async function measureShortly(): Promise<void> {
-  await using scene = await setScene({ population: POPULATION, cost: 10 });
+  await using scene = await openChapter({ population: POPULATION, cost: 10 });
   await tell("loads", measureLoads(scene, ["echo", "token", "user_get"], [64], SHORT));
   await tell("logins", measureLogins(scene, 10, { ...SHORT, ms: 500 }));
 }
@@ -88,7 +88,7 @@ async function tell(chapter: string, measuring: Promise<Sample[]>): Promise<void
   process.stderr.write(`measured: ${chapter} (${((performance.now() - since) / 1000).toFixed(0)} s)\n`);
 }
 
-function endBy(all: readonly Finding[]): void {
+function endBy(all: readonly BenchResult[]): void {
   const broken = all.filter(isBroken);
   for (const { name } of broken) say(`far from what is wanted, look at it with "make profile": ${name}`);
   if (broken.length > 0) process.exitCode = 1;

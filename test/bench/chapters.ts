@@ -7,37 +7,37 @@ import { startLoop } from "./loop.ts";
 import { groupName, someUsers, tokenIdOf } from "./population.ts";
 import { rssOf } from "./processes.ts";
 import { startServe } from "./serve.ts";
-import { sample, type Sample, setStage, type Stage } from "./stage.ts";
+import { sample, type Sample, openBenchSetup, type BenchSetup } from "./setup.ts";
 import { type Workloads, workloadsFor } from "./workloads.ts";
 
 /** How long and how often each point is measured. */
-export interface Pace {
+export interface Sampling {
   readonly ms: number;
   readonly rounds: number;
 }
 
 /** The least that a chapter of its own needs. */
-export interface Scene {
-  readonly stage: Stage;
+export interface ChapterSetup {
+  readonly stage: BenchSetup;
   readonly workloads: Workloads;
 }
 
 /** Sets a stage with so many users in so many groups each. */
-export async function setScene(
-  options: Parameters<typeof setStage>[0],
+export async function openChapter(
+  options: Parameters<typeof openBenchSetup>[0],
   callers?: number,
-): Promise<Scene & AsyncDisposable> {
-  const stage = await setStage(options);
+): Promise<ChapterSetup & AsyncDisposable> {
+  const stage = await openBenchSetup(options);
   const workloads = await workloadsFor(stage.config, options.population, callers);
   return { stage, workloads, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
 }
 
 /** Workloads in turn, round by round, at each load; each is warmed up before. */
 export async function measureLoads(
-  { stage, workloads }: Scene,
+  { stage, workloads }: ChapterSetup,
   names: readonly (keyof Workloads)[],
   loads: readonly number[],
-  { ms, rounds }: Pace,
+  { ms, rounds }: Sampling,
 ): Promise<Sample[]> {
   const call = (name: keyof Workloads, inFlight: number, time: number): Promise<Sample> =>
     stage.call(name, { calls: workloads[name], inFlight, ms: time });
@@ -50,7 +50,7 @@ export async function measureLoads(
 }
 
 /** Changes of memberships against the bare statement, and a select like that of a session, both on as many connections. */
-export async function measureStatements({ stage, workloads }: Scene, pace: Pace): Promise<Sample[]> {
+export async function measureStatements({ stage, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
   const { db } = stage.config;
   if (db.dialect !== "mysql") throw new Error("the statements are MySQL's");
   const { host, port, user, password, database } = db;
@@ -80,9 +80,9 @@ export async function measureStatements({ stage, workloads }: Scene, pace: Pace)
 
 /** Logins against the bare hash, both 64 at a time. */
 export async function measureLogins(
-  { stage, workloads }: Scene,
+  { stage, workloads }: ChapterSetup,
   cost: number,
-  pace: Pace,
+  pace: Sampling,
 ): Promise<Sample[]> {
   await using bare = startLoop<BareHashQuestion>("./bare-hash.ts", { cost });
   const samples: Sample[] = [];
@@ -95,8 +95,8 @@ export async function measureLogins(
 }
 
 /** Tokens while nothing else is asked, and while 64 logins wait. */
-export async function measureFlood({ stage, workloads }: Scene, pace: Pace): Promise<Sample[]> {
-  await using others = startLoop<Parameters<Stage["callers"]["run"]>[0]>("./callers.ts", { url: stage.url });
+export async function measureFlood({ stage, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
+  await using others = startLoop<Parameters<BenchSetup["callers"]["run"]>[0]>("./callers.ts", { url: stage.url });
   const question = { calls: workloads.token, inFlight: 16, ms: pace.ms };
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
@@ -110,7 +110,7 @@ export async function measureFlood({ stage, workloads }: Scene, pace: Pace): Pro
 }
 
 /** Tokens of one worker, and of two on the same queues. */
-export async function measureReplicas({ stage, workloads }: Scene, pace: Pace): Promise<Sample[]> {
+export async function measureReplicas({ stage, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
   const question = { calls: workloads.token, inFlight: 64, ms: pace.ms };
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
@@ -124,7 +124,7 @@ export async function measureReplicas({ stage, workloads }: Scene, pace: Pace): 
 }
 
 /** The seconds from `authmq serve` until it is ready, each time. */
-export async function measureStarts({ stage }: Scene, times: number): Promise<number[]> {
+export async function measureStarts({ stage }: ChapterSetup, times: number): Promise<number[]> {
   const seconds: number[] = [];
   for (let time = 0; time < times; time++) {
     const served = await startServe(stage.raw);
@@ -137,9 +137,9 @@ export async function measureStarts({ stage }: Scene, times: number): Promise<nu
 /** The memory of a worker after some seconds with 256 requests in flight, in MB. */
 export async function measureMemory(
   how: { readonly node?: readonly string[]; readonly built?: boolean },
-  pace: Pace,
+  pace: Sampling,
 ): Promise<number | undefined> {
-  await using scene = await setScene({ population: { users: 1000, groupsEach: 2 }, cost: 4, ...how });
+  await using scene = await openChapter({ population: { users: 1000, groupsEach: 2 }, cost: 4, ...how });
   await measureLoads(scene, ["token", "user_get"], [256], pace);
   return rssOf(scene.stage.worker.pid);
 }
@@ -148,14 +148,14 @@ export async function measureMemory(
 export async function measureGrowth(
   database: DatabaseKind,
   sizes: readonly { readonly users: number; readonly groupsEach: number }[],
-  pace: Pace,
+  pace: Sampling,
 ): Promise<Sample[]> {
   await using undo = new AsyncDisposableStack();
-  const scenes: (Scene & { readonly name: string })[] = [];
+  const scenes: (ChapterSetup & { readonly name: string })[] = [];
   // As many callers on each: those of one session at the same time share its look-up.
   const callers = Math.min(...sizes.map(({ users }) => users));
   for (const population of sizes) {
-    const scene = undo.use(await setScene({ database, population, cost: 4 }, callers));
+    const scene = undo.use(await openChapter({ database, population, cost: 4 }, callers));
     scenes.push({ ...scene, name: `${shorten(population.users)} users, ${population.groupsEach} groups` });
   }
   const samples: Sample[] = [];
@@ -174,7 +174,7 @@ function shorten(count: number): string {
 }
 
 /** Room for a million users; the tests' own server is small. */
-export async function enlargeDatabase({ stage }: Scene): Promise<void> {
+export async function enlargeDatabase({ stage }: ChapterSetup): Promise<void> {
   const { db } = stage.config;
   if (db.dialect !== "mysql") return;
   const { host, port, user, password } = db;

@@ -1,8 +1,8 @@
 import { median } from "./load.ts";
-import type { Sample } from "./stage.ts";
+import type { Sample } from "./setup.ts";
 
 /** A ratio or a size, and what it is to be. */
-export interface Finding {
+export interface BenchResult {
   readonly name: string;
   /** Undefined where it could not be measured here. */
   readonly value: number | undefined;
@@ -18,13 +18,13 @@ export interface Point {
 }
 
 /** Whether a finding is as it is to be; true as well where nothing was measured. */
-export function isMet({ value, wanted }: Finding): boolean {
+export function isMet({ value, wanted }: BenchResult): boolean {
   if (value === undefined) return true;
   return "atLeast" in wanted ? value >= wanted.atLeast : value <= wanted.atMost;
 }
 
 /** Whether a finding is so far off that no noise of a shared machine explains it: by a factor of two. */
-export function isBroken({ value, wanted }: Finding): boolean {
+export function isBroken({ value, wanted }: BenchResult): boolean {
   if (value === undefined) return false;
   return "atLeast" in wanted ? value < wanted.atLeast / 2 : value > wanted.atMost * 2;
 }

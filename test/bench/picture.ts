@@ -1,5 +1,5 @@
 import { medianOf, type Point } from "./findings.ts";
-import type { Sample } from "./stage.ts";
+import type { Sample } from "./setup.ts";
 
 interface Panel {
   readonly title: string;

@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { measureLoads, setScene } from "./chapters.ts";
+import { measureLoads, openChapter } from "./chapters.ts";
 import type { Workloads } from "./workloads.ts";
 
 interface Profile {
@@ -49,7 +49,7 @@ const folder = join(process.cwd(), options.out);
 mkdirSync(folder, { recursive: true });
 const before = new Set(readdirSync(folder));
 {
-  await using scene = await setScene({
+  await using scene = await openChapter({
     population: { users: 1000, groupsEach: 2 },
     cost: 10,
     node: ["--max-semi-space-size=16", "--cpu-prof", `--cpu-prof-dir=${folder}`],

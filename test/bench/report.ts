@@ -1,5 +1,5 @@
 import { cpus, release, totalmem } from "node:os";
-import { type Finding, isMet, medianOf, type Point } from "./findings.ts";
+import { type BenchResult, isMet, medianOf, type Point } from "./findings.ts";
 import { median } from "./load.ts";
 
 /** The machine in one line, for whoever compares. */
@@ -22,7 +22,7 @@ export function tableOf(points: readonly Point[]): string {
 }
 
 /** What was found, and what is wanted. */
-export function verdictsOf(findings: readonly Finding[]): string {
+export function verdictsOf(findings: readonly BenchResult[]): string {
   return findings
     .map((finding) => {
       const { name, value, unit, wanted } = finding;

@@ -28,7 +28,7 @@ export interface NewRow {
 }
 
 /** `authmq serve` that is ready. */
-export interface Served {
+export interface BenchWorker {
   readonly pid: number;
   /** So long it took to be, in milliseconds. */
   readonly startedIn: number;
@@ -43,7 +43,7 @@ const USUAL_FLAGS = /node (.*) src/.exec(packageJson.scripts.authmq)?.[1]?.split
 export async function startServe(
   raw: object,
   { node = USUAL_FLAGS, built = false }: { node?: readonly string[]; built?: boolean } = {},
-): Promise<Served> {
+): Promise<BenchWorker> {
   const folder = folderWith(raw);
   const since = performance.now();
   const child = startCli(["serve"], { cwd: folder, node, built });

@@ -1,6 +1,6 @@
-import { type Finding, type Point, ratio } from "./findings.ts";
+import { type BenchResult, type Point, ratio } from "./findings.ts";
 import { median } from "./load.ts";
-import type { Sample } from "./stage.ts";
+import type { Sample } from "./setup.ts";
 
 /** What is measured beside loads. */
 export interface Sizes {
@@ -21,16 +21,16 @@ const cpuOfAll = ({ cpu: { worker, database } }: Sample): number | undefined =>
   worker === undefined ? undefined : worker + (database ?? 0);
 
 /** Every target, with what was found; some have no value where their part was not measured. */
-export function findingsOf(points: readonly Point[], sizes: Sizes): Finding[] {
+export function findingsOf(points: readonly Point[], sizes: Sizes): BenchResult[] {
   const compare = (pair: readonly [string, string], tell: Parameters<typeof ratio>[3], at = AT) =>
     ratio(points, pair, at, tell);
-  const finding = (name: string, value: number | undefined, wanted: Finding["wanted"]): Finding => ({
+  const finding = (name: string, value: number | undefined, wanted: BenchResult["wanted"]): BenchResult => ({
     name,
     value,
     unit: "",
     wanted,
   });
-  const growth = (workload: string, database: string, [small, large]: readonly [string, string]): Finding =>
+  const growth = (workload: string, database: string, [small, large]: readonly [string, string]): BenchResult =>
     finding(
       `${workload}, ${database}, CPU: ${large} / ${differenceOf(small, large)}`,
       compare([`${workload}, ${database}, ${large}`, `${workload}, ${database}, ${small}`], cpuOfAll),

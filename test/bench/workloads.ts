@@ -2,7 +2,7 @@ import type { Config } from "../../src/config/load.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import type { Call } from "./callers.ts";
 import { groupName, idTokenOf, someUsers } from "./population.ts";
-import { ECHO } from "./stage.ts";
+import { ECHO } from "./setup.ts";
 
 /** Callers that take turns, at most: each has tokens of its own. */
 const CALLERS = 100;

@@ -5,12 +5,12 @@ import { FAULTS } from "./faults/index.ts";
 import { endReplicas } from "./replica.ts";
 import { runScenario } from "./scenario.ts";
 import { type Harness, startHarness } from "./servers.ts";
-import type { DatabaseKind } from "./stores.ts";
+import type { ChaosDatabase } from "./stores.ts";
 
 /** A short form of `make chaos`; the limits are those of a slow machine, because only a violation is a failure. */
 const MEASURE = { callers: 16, before: 700, after: 700, load: 0, duration: 2000, recoveryLimit: 15, seed: 1 };
 
-const SHORT_FORM: readonly (readonly [fault: string, database: DatabaseKind])[] = [
+const SHORT_FORM: readonly (readonly [fault: string, database: ChaosDatabase])[] = [
   ["worker killed after the commit", "mariadb"],
   ["worker killed before the ack", "sqlite"],
   ["broker killed and restarted", "mariadb"],

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { Scratch } from "../support/servers/scratch.ts";
 import { FAULTS } from "./faults/index.ts";
 import { endReplicas } from "./replica.ts";
-import { type Outcome, runScenario } from "./scenario.ts";
+import { type ScenarioResult, runScenario } from "./scenario.ts";
 import { startHarness } from "./servers.ts";
 import { renderTable, writeTable } from "./table.ts";
 
@@ -65,7 +65,7 @@ try {
 async function runAll(): Promise<number> {
   say(`seed ${seed}`);
   const harness = await startHarness(scratch, say);
-  const outcomes: Outcome[] = [];
+  const outcomes: ScenarioResult[] = [];
   let failures = 0;
   for (const [index, fault] of chosen.entries()) {
     say(`[${index + 1}/${chosen.length}] ${fault.name}`);
@@ -101,7 +101,7 @@ async function runAll(): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
-function report({ database, sent, recovery, violations, reports }: Outcome, seconds: number): void {
+function report({ database, sent, recovery, violations, reports }: ScenarioResult, seconds: number): void {
   const word = violations.length === 0 ? "ok  " : "FAIL";
   say(`  ${word} ${database}: ${sent} requests, recovered in ${recovery ?? "?"} s (${seconds.toFixed(0)} s)`);
   for (const text of reports) say(text.replace(/^/gm, "     "));

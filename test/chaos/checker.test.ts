@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, type Evidence } from "./checker.ts";
 import { Intents, type KnownUser, reuseKey } from "./intents.ts";
-import { type Intent, Ledger, type RequestRecord } from "./ledger.ts";
+import { type Intent, RequestHistory, type RequestRecord } from "./request-history.ts";
 import { createRandom } from "./random.ts";
 import type { CallerLink } from "./link.ts";
 import { Sender } from "./sender.ts";
@@ -20,8 +20,8 @@ interface Message {
 /** A ledger as a scenario leaves it, without a broker: what was asked for, and which replies came to each message. */
 function write(
   ...rows: readonly [intent: Intent, key: string | undefined, ...messages: Message[]][]
-): Ledger {
-  const ledger = new Ledger();
+): RequestHistory {
+  const ledger = new RequestHistory();
   const sender = new Sender({ ledger, random: createRandom(1), copies: 1, limit: 1000, deadline: () => 0 });
   sender.use([] as readonly CallerLink[]);
   for (const [intent, key, ...messages] of rows) {
@@ -43,7 +43,7 @@ function write(
 }
 
 /** The texts of all violations; what is not given is as it should be after alice was made. */
-function find(ledger: Ledger, found: Partial<Omit<Evidence, "requests">> = {}): string[] {
+function find(ledger: RequestHistory, found: Partial<Omit<Evidence, "requests">> = {}): string[] {
   const { violations } = check({
     initial: [],
     requests: ledger.requests,

@@ -4,18 +4,18 @@ import {
   type Fact,
   isDefinite,
   isDone,
-  type Reply,
+  type ChaosReply,
   type RequestRecord,
   VANISHING,
   wasNeverTaken,
-} from "./ledger.ts";
+} from "./request-history.ts";
 
 /** All that is known when a scenario is over. */
 export interface Evidence {
   readonly initial: readonly Fact[];
   readonly requests: readonly RequestRecord[];
   /** Replies to messages that nobody sent. */
-  readonly strangers: readonly Reply[];
+  readonly strangers: readonly ChaosReply[];
   readonly effects: readonly Effect[];
   readonly holdings: Holdings;
   /** How many messages each queue held after the load, and again when the workers had stopped. */
@@ -33,7 +33,7 @@ export interface Violation {
 }
 
 /** What a scenario came to. */
-export interface Verdict {
+export interface ScenarioVerdict {
   readonly violations: readonly Violation[];
   /** Requests that were begun. */
   readonly sent: number;
@@ -48,7 +48,7 @@ export interface Verdict {
 const READS: ReadonlySet<string> = new Set(["token", "user_get", "user_all", "group_all", "group_user"]);
 
 /** Finds every violation of "nothing is lost, nothing is done twice". */
-export function check(evidence: Evidence): Verdict {
+export function check(evidence: Evidence): ScenarioVerdict {
   const { requests } = evidence;
   const violations = [
     ...checkAnswers(requests),
@@ -101,7 +101,7 @@ function* checkReplies(requests: readonly RequestRecord[]): Generator<Violation>
 }
 
 /** The reference of a 500 leads to a line in one worker's log: it is another one each time. */
-function contentOf({ text }: Reply): string {
+function contentOf({ text }: ChaosReply): string {
   return text.replace(/"reference":"[^"]*"/, "");
 }
 

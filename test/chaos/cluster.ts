@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { portMapper, RABBITMQ_USER, rabbitMqNode } from "../support/servers/rabbitmq-node.ts";
 import { type Scratch, waitUntil } from "../support/servers/scratch.ts";
-import { BrokerSite } from "./site.ts";
+import { TestBroker } from "./test-broker.ts";
 
 const HOST = "127.0.0.1";
 const NODES = 3;
@@ -23,7 +23,7 @@ interface Cluster {
 }
 
 /** Starts a RabbitMQ of three nodes that are one cluster, on loopback only; it goes with the scratch. */
-export async function startCluster(scratch: Scratch): Promise<BrokerSite> {
+export async function startCluster(scratch: Scratch): Promise<TestBroker> {
   const nodes: NodeAddress[] = [];
   for (let index = 0; index < NODES; index++) {
     const amqp = await scratch.freePort();
@@ -56,7 +56,7 @@ export async function startCluster(scratch: Scratch): Promise<BrokerSite> {
   // The first one makes the cluster that the others find.
   await start(0);
   for (let index = 1; index < NODES; index++) await start(index);
-  return new BrokerSite(
+  return new TestBroker(
     nodes.map(({ amqp }, index) => ({
       port: amqp,
       get pid() {

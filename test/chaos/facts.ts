@@ -1,5 +1,5 @@
 import type { Holdings } from "./effects.ts";
-import { type Fact, isDefinite, isDone, type RequestRecord, wasNeverTaken } from "./ledger.ts";
+import { type Fact, isDefinite, isDone, type RequestRecord, wasNeverTaken } from "./request-history.ts";
 
 /** Which values are possible at the end for each name, by what was asked for and answered; undefined means gone. */
 export type Expectations = ReadonlyMap<string, ReadonlySet<string | undefined>>;

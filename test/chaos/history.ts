@@ -1,6 +1,6 @@
 import type { Effect } from "./effects.ts";
 import { effectOf } from "./facts.ts";
-import type { RequestRecord } from "./ledger.ts";
+import type { RequestRecord } from "./request-history.ts";
 import type { Violation } from "./checker.ts";
 
 /** A stage of a message's way as a worker wrote it down. */

@@ -1,4 +1,4 @@
-import type { Intent } from "./ledger.ts";
+import type { Intent } from "./request-history.ts";
 
 type Data = Readonly<Record<string, unknown>>;
 

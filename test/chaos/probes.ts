@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Intents, KnownUser } from "./intents.ts";
-import { type Intent, isDone } from "./ledger.ts";
+import { type Intent, isDone } from "./request-history.ts";
 import type { Sender } from "./sender.ts";
 
 const INTERVAL = 50;

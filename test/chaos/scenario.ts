@@ -1,31 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Arena, openArena, type Servers } from "./arena.ts";
-import { check, type Verdict, type Violation } from "./checker.ts";
+import { type ChaosSetup, openSetup, type Servers } from "./setup.ts";
+import { check, type ScenarioVerdict, type Violation } from "./checker.ts";
 import { describeViolation } from "./history.ts";
 import { Intents } from "./intents.ts";
-import { Ledger } from "./ledger.ts";
+import { RequestHistory } from "./request-history.ts";
 import { CallerLink } from "./link.ts";
 import type { KillPlan } from "./plan.ts";
 import { measureRecovery } from "./probes.ts";
 import { createRandom } from "./random.ts";
 import { Sender } from "./sender.ts";
-import type { DatabaseKind } from "./stores.ts";
+import type { ChaosDatabase } from "./stores.ts";
 import { VirtualCaller } from "./virtual-caller.ts";
 
 /** What a fault may use: the installation, and a caller's ways to it. */
-export interface Stage {
-  readonly arena: Arena;
+export interface ScenarioContext {
+  readonly arena: ChaosSetup;
   readonly sender: Sender;
   readonly intents: Intents;
-  readonly ledger: Ledger;
+  readonly ledger: RequestHistory;
   /** Milliseconds that a fault which goes on for a while lasts. */
   readonly duration: number;
 }
 
 /** One kind of fault. */
-export interface Fault {
+export interface InjectedFault {
   readonly name: string;
-  readonly databases: readonly DatabaseKind[];
+  readonly databases: readonly ChaosDatabase[];
   /** Where the workers end themselves. */
   readonly kill?: KillPlan;
   /** Keys laid over the workers' `amqp_settings`. */
@@ -39,9 +39,9 @@ export interface Fault {
   /** The servers must be processes of this machine. */
   readonly needsProcesses?: boolean;
   /** Does it while requests run, and resolves when it is over. */
-  inject(stage: Stage): Promise<void>;
+  inject(stage: ScenarioContext): Promise<void>;
   /** Brings back what has been missing until now, after the time to recover was measured. */
-  mend?(stage: Stage): Promise<void>;
+  mend?(stage: ScenarioContext): Promise<void>;
 }
 
 /** How long and how much. */
@@ -58,9 +58,9 @@ export interface Measure {
 }
 
 /** What came of one fault on one database. */
-export interface Outcome extends Verdict {
+export interface ScenarioResult extends ScenarioVerdict {
   readonly fault: string;
-  readonly database: DatabaseKind;
+  readonly database: ChaosDatabase;
   /** Seconds; undefined when it did not recover within the limit. */
   readonly recovery: number | undefined;
   /** Each violation with the history of its requests. */
@@ -77,15 +77,15 @@ const REPLY_LIMIT = 3000;
 /** Does one fault to an installation under load, and checks all that came of it. */
 export async function runScenario(
   servers: Servers,
-  fault: Fault,
-  database: DatabaseKind,
+  fault: InjectedFault,
+  database: ChaosDatabase,
   measure: Measure & { seed: number },
-): Promise<Outcome> {
+): Promise<ScenarioResult> {
   const { kill, amqp = {}, copies = 1, unnoticed = false } = fault;
   const { callers, seed, recoveryLimit } = measure;
   const startedAt = Date.now();
-  await using arena = await openArena(servers, { database, kill, amqp });
-  const ledger = new Ledger();
+  await using arena = await openSetup(servers, { database, kill, amqp });
+  const ledger = new RequestHistory();
   let loadEnded = Infinity;
   const sender = new Sender({
     ledger,
@@ -140,8 +140,8 @@ export async function runScenario(
 
 /** Load, the fault, the recovery, and load again; gives the seconds that the recovery took. */
 async function disturb(
-  fault: Fault,
-  parts: Omit<Stage, "duration">,
+  fault: InjectedFault,
+  parts: Omit<ScenarioContext, "duration">,
   { before, after, load, duration, recoveryLimit }: Measure,
   faults: string[],
 ): Promise<number | undefined> {
@@ -170,7 +170,7 @@ function describeRecovery(recovery: number | undefined): string {
 }
 
 /** How the probes ended, most frequent first. */
-function describeProbes({ requests }: Ledger): string {
+function describeProbes({ requests }: RequestHistory): string {
   const probes = requests.filter(({ caller }) => caller === "probe");
   const ends = Map.groupBy(
     probes,
@@ -181,9 +181,9 @@ function describeProbes({ requests }: Ledger): string {
 
 /** Four connections: replies come by direct reply-to, and to queues of the callers' own. */
 function openLinks(
-  { access }: Arena,
+  { access }: ChaosSetup,
   sender: Sender,
-  { cluster = false }: Fault,
+  { cluster = false }: InjectedFault,
 ): AsyncDisposable & { readonly all: readonly CallerLink[] } {
   const onReply = sender.takeReply;
   const all = [1, 2, 3, 4].map((number) => {
@@ -202,7 +202,7 @@ function openLinks(
 }
 
 /** Waits until the queues are empty, stops the workers, and gives what is in the queues then. */
-async function settle(arena: Arena, faults: string[]): Promise<{ queue: string; messages: number }[]> {
+async function settle(arena: ChaosSetup, faults: string[]): Promise<{ queue: string; messages: number }[]> {
   const { servers, vhost, replicas } = arena;
   const count = async (): Promise<{ queue: string; messages: number }[]> =>
     Array.from(await servers.broker.countMessages(vhost), ([queue, messages]) => ({ queue, messages }));

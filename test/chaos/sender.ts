@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attempt, type Intent, isDefinite, type Ledger, type RequestRecord } from "./ledger.ts";
+import { type Attempt, type Intent, isDefinite, type RequestHistory, type RequestRecord } from "./request-history.ts";
 import type { CallerLink } from "./link.ts";
 import type { Random } from "./random.ts";
 
 /** How the requests of one scenario are sent. */
 export interface SenderOptions {
-  readonly ledger: Ledger;
+  readonly ledger: RequestHistory;
   readonly random: Random;
   /** How many copies of a request with a key go out at once. */
   readonly copies: number;

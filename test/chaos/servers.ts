@@ -2,15 +2,15 @@ import { provideServers } from "../support/servers/install.ts";
 import { startMariaDb } from "../support/servers/mariadb.ts";
 import { startRabbitMq } from "../support/servers/rabbitmq.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
-import type { Servers } from "./arena.ts";
+import type { Servers } from "./setup.ts";
 import { startCluster } from "./cluster.ts";
-import type { Fault } from "./scenario.ts";
-import { BrokerSite } from "./site.ts";
+import type { InjectedFault } from "./scenario.ts";
+import { TestBroker } from "./test-broker.ts";
 
 /** The servers of a run of the harness; all of them go with the scratch. */
 export interface Harness {
   /** The servers that a fault is done to; undefined where they are containers that it cannot be done to. */
-  serversFor(fault: Fault): Promise<Servers | undefined>;
+  serversFor(fault: InjectedFault): Promise<Servers | undefined>;
 }
 
 /** Starts a broker and a database of one's own; a cluster follows when it is first asked for. */
@@ -21,8 +21,8 @@ export async function startHarness(scratch: Scratch, say: (line: string) => void
     startMariaDb(scratch, { mode: modes.mariadb }),
   ]);
   say(`RabbitMQ ${rabbitMq.version}, MariaDB ${mariadb.version}`);
-  const single = new BrokerSite([rabbitMq], [rabbitMq.managementUrl]);
-  let cluster: BrokerSite | undefined;
+  const single = new TestBroker([rabbitMq], [rabbitMq.managementUrl]);
+  let cluster: TestBroker | undefined;
   return {
     async serversFor({ needsProcesses, cluster: needsCluster }) {
       const areProcesses = modes.rabbitmq === "installed" && modes.mariadb === "installed";

@@ -5,11 +5,11 @@ import type { MariaDbAddress } from "../support/servers/mariadb.ts";
 import { type Effect, type Holdings, watchStatements } from "./effects.ts";
 
 /** The databases that faults are tried on. */
-export type DatabaseKind = "mariadb" | "sqlite";
+export type ChaosDatabase = "mariadb" | "sqlite";
 
 /** One scenario's database, as the harness sees it: past the proxies, with all rights. */
 export interface Store {
-  readonly kind: DatabaseKind;
+  readonly kind: ChaosDatabase;
   /** `db_settings` for workers that reach a server at this port. */
   settings(port: number): Record<string, unknown>;
   /** Makes it count what happens in it; to be called when the schema is there. */

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Outcome } from "./scenario.ts";
+import type { ScenarioResult } from "./scenario.ts";
 
 const BEGIN = "<!-- chaos: begin -->";
 const END = "<!-- chaos: end -->";
@@ -7,8 +7,8 @@ const END = "<!-- chaos: end -->";
 const HEAD = ["fault", "database", "sent", "answered", "retried", "repeated", "lost", "doubled", "recovery"];
 
 /** The outcomes as a table in Markdown, with a last line of totals. */
-export function renderTable(outcomes: readonly Outcome[]): string {
-  const sum = (of: (outcome: Outcome) => number): number =>
+export function renderTable(outcomes: readonly ScenarioResult[]): string {
+  const sum = (of: (outcome: ScenarioResult) => number): number =>
     outcomes.reduce((total, outcome) => total + of(outcome), 0);
   const slowest = Math.max(...outcomes.map(({ recovery }) => recovery ?? Infinity));
   const rows = [
@@ -34,8 +34,8 @@ export function writeTable(file: string, table: string): void {
   writeFileSync(file, `${before}${BEGIN}\n${table}\n${END}${after}`);
 }
 
-function numbers(read: (of: (outcome: Outcome) => number) => number): string[] {
-  const lost = (kind: "lost" | "doubled") => (outcome: Outcome) =>
+function numbers(read: (of: (outcome: ScenarioResult) => number) => number): string[] {
+  const lost = (kind: "lost" | "doubled") => (outcome: ScenarioResult) =>
     outcome.violations.filter((violation) => violation.kind === kind).length;
   return [
     read(({ sent }) => sent),

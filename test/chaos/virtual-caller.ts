@@ -1,5 +1,5 @@
 import { type Intents, type KnownUser, reuseKey } from "./intents.ts";
-import { type Intent, isDefinite, isDone } from "./ledger.ts";
+import { type Intent, isDefinite, isDone } from "./request-history.ts";
 import type { Random } from "./random.ts";
 import type { Sender } from "./sender.ts";
 

@@ -4,7 +4,7 @@ import { findingsOn } from "../../src/cli/doctor/finding.ts";
 import { profileFindings } from "../../src/cli/doctor/profile.ts";
 import { queueNames } from "../../src/config/queues.ts";
 import { callManagement } from "../support/env.ts";
-import { diagnose, install } from "../support/doctor.ts";
+import { diagnose, installForDoctor } from "../support/doctor.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
@@ -19,7 +19,7 @@ function urlOf(raw: Readonly<Record<string, Record<string, unknown>>>): string {
 }
 
 test("a node that cannot be reached is a warning where another one works, and a failure where none does", async () => {
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const { host, port } = installed.raw["amqp_settings"] as { host: string; port: number };
   const away = `127.0.0.1:${await scratch.freePort()}`;
   const some = await installed.diagnose({ amqp_settings: { host: [away, host, `[::1]:1`] } });
@@ -34,7 +34,7 @@ test("a node that cannot be reached is a warning where another one works, and a 
 });
 
 test("queues that do not fit the profile fail with the difference and what to do, and doctor makes none", async () => {
-  await using installed = await install();
+  await using installed = await installForDoctor();
   await using caller = await connectRaw(urlOf(installed.raw));
   const { channel } = caller;
   await channel.assertQueue("user_all", { durable: true, messageTtl: 5000 });

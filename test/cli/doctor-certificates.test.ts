@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readiness } from "../observability/endpoints.ts";
-import { type Diagnosis, install } from "../support/doctor.ts";
+import { type Diagnosis, installForDoctor } from "../support/doctor.ts";
 import { type Certificates, makeCertificates } from "../support/servers/certificates.ts";
 import { missingFor } from "../support/servers/directories.ts";
 import { provideServers } from "../support/servers/install.ts";
@@ -30,7 +30,7 @@ test("certificates of a broker that end soon are a warning of doctor, and expiri
   await using broker = await startTlsBroker();
   const { host, port, username, password, certificates } = broker;
   const amqp_settings = { host, port, username, password, vhost: "/", ca_file: certificates.caFile };
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const diagnosis = await installed.diagnose({ amqp_settings });
   assert.equal(diagnosis.code, 0, "a warning is no failure");
   assert.deepEqual(warnings(diagnosis), [
@@ -58,7 +58,7 @@ test("certificates that last are in order, those of a broker that the system's C
   await using broker = await startTlsBroker({ days: 400 });
   const { host, port, username, password, certificates } = broker;
   const address = { host, port, username, password, vhost: "/" };
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const withFile = await installed.diagnose({ amqp_settings: { ...address, ca_file: certificates.caFile } });
   assert.equal(withFile.of("certificates"), "ok: none of 3 expires within 30 days");
   const withTls = await installed.diagnose({ amqp_settings: { ...address, tls: true } });
@@ -74,7 +74,7 @@ test("doctor sees the certificate of a database server", async (t) => {
     const server = await startMariaDb(scratch, { mode, settings: tlsSettings(certificates) });
     const { host, port, user, password } = server;
     const db_settings = { dialect: "mysql", database: "mysql", file: undefined, host, port, user, password };
-    await using installed = await install();
+    await using installed = await installForDoctor();
     const diagnosis = await installed.diagnose({
       db_settings: { ...db_settings, ca_file: certificates.caFile },
     });
@@ -94,7 +94,7 @@ test("doctor sees the certificate of a directory, by StartTLS", {
   const scratch = new Scratch();
   try {
     const openldap = await startOpenLdap(scratch);
-    await using installed = await install();
+    await using installed = await installForDoctor();
     const { url: address, baseDn: base_dn, serviceDn: bind_dn, caFile: ca_file } = openldap;
     const ldap_settings = { address, base_dn, bind_dn, bind_password: openldap.servicePassword, ca_file };
     const { host } = new URL(address);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { type Diagnosis, type Installation, install } from "../support/doctor.ts";
+import { type Diagnosis, type DoctorInstallation, installForDoctor } from "../support/doctor.ts";
 import { missingForTickets } from "../support/kerberos-ticket.ts";
 import { startProxy } from "../support/proxy.ts";
 import { missingFor } from "../support/servers/directories.ts";
@@ -15,10 +15,10 @@ after(() => scratch.close());
 
 suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
   let openldap: OpenLdap;
-  let installed: Installation;
+  let installed: DoctorInstallation;
 
   before(async () => {
-    [openldap, installed] = await Promise.all([startOpenLdap(scratch), install()]);
+    [openldap, installed] = await Promise.all([startOpenLdap(scratch), installForDoctor()]);
     await openldap.addUser("alice", "correct horse", { groups: ["allowed_to_login", "API_PERM_read"] });
     await openldap.addGroup("API_PERM_write");
   });
@@ -196,10 +196,10 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
 
 suite("with a KDC", { skip: missingForKdc() ?? missingForTickets() ?? false }, () => {
   let kdc: Kdc;
-  let installed: Installation;
+  let installed: DoctorInstallation;
 
   before(async () => {
-    [kdc, installed] = await Promise.all([startKdc(scratch), install()]);
+    [kdc, installed] = await Promise.all([startKdc(scratch), installForDoctor()]);
   });
   after(() => installed[Symbol.asyncDispose]());
 

@@ -9,7 +9,7 @@ import { toSqlTime } from "../../src/db/time.ts";
 import { queueNames } from "../../src/config/queues.ts";
 import { noteAttempt, parkRequest } from "../../src/db/queries/poison-messages.ts";
 import { folderWith, runCli } from "../support/cli.ts";
-import { type Diagnosis, diagnose, install } from "../support/doctor.ts";
+import { type Diagnosis, diagnose, installForDoctor } from "../support/doctor.ts";
 import { startProxy } from "../support/proxy.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { DATABASES, provision, startWorker } from "../support/worker.ts";
@@ -107,7 +107,7 @@ test("a faulty configuration ends with 78 and its faults, as with every command"
 });
 
 test("a broker that is away, hangs, or refuses password or vhost fails with what to do", async () => {
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const port = await scratch.freePort();
   const away = await installed.diagnose({ amqp_settings: { port } });
   assert.deepEqual([away.code, away.ok], [1, false]);
@@ -143,7 +143,7 @@ test("a broker that is away, hangs, or refuses password or vhost fails with what
 });
 
 test("doctor names the queues that no worker consumes", async () => {
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const none = await installed.diagnose();
   assert.equal(none.code, 0);
   assert.match(
@@ -202,7 +202,7 @@ test("a database file that is not there is said so, and is not made", async () =
 test("what SQLite says about a file is printed as it is, with advice on that", async () => {
   assert.equal(textOf(new Error("disk I/O error")), "disk I/O error");
   assert.equal(textOf(new Error("connect ECONNREFUSED 127.0.0.1:1"), "127.0.0.1:1"), "connect ECONNREFUSED");
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const file = String(installed.raw["db_settings"]?.["file"]);
   truncateSync(file, 20_000);
   assert.match(
@@ -217,7 +217,7 @@ test("what SQLite says about a file is printed as it is, with advice on that", a
 });
 
 test("a shared secret is warned of, one that looks typed more, and one of few different bytes fails", async () => {
-  await using installed = await install();
+  await using installed = await installForDoctor();
   const withSecret = (value: string): Promise<Diagnosis> =>
     installed.diagnose({ jwt_creation: { signmethod: "HS256", secret: { type: "plain", value } } });
   const random = await withSecret("8f1d3b9a60c24e7795adfb02c3e81746");
@@ -254,7 +254,7 @@ test("doctor warns of a configuration and a key file that others may read", asyn
 });
 
 test("passwords that leave the host in clear text are warned of", async () => {
-  await using installed = await install("mysql");
+  await using installed = await installForDoctor("mysql");
   // Is this host, and does not look like it.
   const host = "0.0.0.0";
   const { code, of } = await installed.diagnose({ amqp_settings: { host }, db_settings: { host } });

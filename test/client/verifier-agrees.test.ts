@@ -10,7 +10,7 @@ import { forgedSpellings } from "../security/attacks/forged-spellings.ts";
 import { otherIssuers } from "../security/attacks/other-issuers.ts";
 import { signingKey } from "../security/attacks/signing-key.ts";
 import { pemOf } from "../security/forge.ts";
-import { legacySecret, openWorld, partner, reseller, type World } from "../security/world.ts";
+import { legacySecret, openFixture, partner, reseller, type AttackFixture } from "../security/fixture.ts";
 
 const ATTACKS = [
   ...accessTokens,
@@ -23,7 +23,7 @@ const ATTACKS = [
 ];
 
 /** Every token of the attacks, ID tokens among them, with the name of the attack. */
-async function forge(world: World): Promise<Map<string, string>> {
+async function forge(world: AttackFixture): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
   for (const attack of ATTACKS) {
     const { request } = await attack.stage(world);
@@ -35,12 +35,12 @@ async function forge(world: World): Promise<Map<string, string>> {
 }
 
 /** Whether a worker takes a token for whom it names. */
-async function isGood(world: World, token: string): Promise<boolean> {
+async function isGood(world: AttackFixture, token: string): Promise<boolean> {
   return (await world.ask("user_all", { access_token: token })).resp_code < 300;
 }
 
 /** A verifier for each issuer that the installation trusts; whichever takes a token, the service takes it. */
-function verifiersOf({ own, worker }: World): Verifier[] {
+function verifiersOf({ own, worker }: AttackFixture): Verifier[] {
   const { audience } = worker.config.signing!;
   return [
     createVerifier({ issuer: "authmq", keys: own.publicKey, algorithms: [own.alg], audience }),
@@ -65,7 +65,7 @@ async function accepts(verifiers: readonly Verifier[], token: string): Promise<b
 
 for (const installation of ["usual", "closed"] as const) {
   test(`the verifier and a worker agree on every token of the attacks (${installation})`, async () => {
-    await using world = await openWorld("sqlite", installation);
+    await using world = await openFixture("sqlite", installation);
     const verifiers = verifiersOf(world);
     const counts = { accepted: 0, refused: 0 };
     for (const [token, name] of await forge(world)) {
@@ -78,7 +78,7 @@ for (const installation of ["usual", "closed"] as const) {
 }
 
 test("with a JWK Set no token is taken that a worker refuses", async () => {
-  await using world = await openWorld("sqlite", "usual");
+  await using world = await openFixture("sqlite", "usual");
   const jwk = await exportJWK(world.own.publicKey);
   const kid = await calculateJwkThumbprint(jwk);
   const jwks = { keys: [{ ...jwk, kid, alg: "EdDSA", use: "sig" }] };

@@ -9,7 +9,7 @@ import {
   assertAllUnavailable,
   assertInTime,
   canLogIn,
-  faultsOf,
+  wrongReplies,
   startServed,
 } from "./requests.ts";
 
@@ -28,7 +28,7 @@ test("a database that is cut off is 503 at once for everybody, and is used again
     proxy.restore();
     await assertAllServed(served);
   }
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a database that hangs is 503 within two seconds for every one of many callers at once", async () => {
@@ -47,7 +47,7 @@ test("a database that hangs is 503 within two seconds for every one of many call
     await assertAllServed(served);
     return Math.max(first, second);
   });
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("connections to a hung database do not pile up", async () => {
@@ -76,7 +76,7 @@ test("a server that stops in its work is 503 within two seconds, and is used aga
       await waitUntil("an answer", () => canLogIn(served), { seconds: 5 });
     }
   });
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("connections that are killed on the server are 503 at most, and replaced", async () => {
@@ -89,7 +89,7 @@ test("connections that are killed on the server are 503 at most, and replaced", 
       assert.ok([200, 204, 409, 503].includes(resp_code), `${resp_code}`);
     }
   }
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a server that is killed is 503, and is used within five seconds of its return", async () => {
@@ -99,7 +99,7 @@ test("a server that is killed is 503, and is used within five seconds of its ret
   await server.mariadb.restart();
   await waitUntil("an answer", () => canLogIn(served), { seconds: 5 });
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("requests while a server is shut down in order and started again are 503 at most", async (t) => {
@@ -126,5 +126,5 @@ test("requests while a server is shut down in order and started again are 503 at
   }
   assert.deepEqual(new Set([...codes, 200, 204, 409, 503]), new Set([200, 204, 409, 503]));
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });

@@ -3,7 +3,7 @@ import { afterEach, test } from "node:test";
 import { type Connection, createConnection } from "mysql2/promise";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { type OwnDatabase, useOwnServer } from "./own-server.ts";
-import { assertAllServed, assertAllUnavailable, canLogIn, faultsOf, startServed } from "./requests.ts";
+import { assertAllServed, assertAllUnavailable, canLogIn, wrongReplies, startServed } from "./requests.ts";
 import { startSwitch } from "./switch.ts";
 
 /** What a server that is read only still does. */
@@ -55,7 +55,7 @@ test("a read-only server is 503 for what writes, answers the rest, and is used a
   }
   await server.restoreSettings();
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a server that became read only is left for the one that took over its address", async () => {
@@ -73,7 +73,7 @@ test("a server that became read only is left for the one that took over its addr
   await waitUntil("a login on the successor", () => canLogIn(served), { seconds: 5 });
   const codes = await Promise.all(Array.from({ length: 20 }, () => canLogIn(served)));
   assert.ok(codes.every(Boolean), "every connection leads to the successor");
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a server that became read only is left also where tokens are all that is asked for", async () => {
@@ -130,7 +130,7 @@ test("where the server has no connection at all, it is 503 at once until there i
   }
   await waitUntil("a login", () => canLogIn(served), { seconds: 5 });
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a user whose password was changed is 503, and the log says what to check", async () => {
@@ -144,7 +144,7 @@ test("a user whose password was changed is 503, and the log says what to check",
   assert.match(served.worker.log.join(""), /Access denied .*check db_settings\.user and password/);
   await setPassword(database.password);
   await waitUntil("a login", () => canLogIn(served), { seconds: 5 });
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a table that a restore has dropped is 503 until it is there again", async () => {
@@ -154,5 +154,5 @@ test("a table that a restore has dropped is 503 until it is there again", async 
   await assertAllUnavailable(served, { except: ["group_all", "group_create"] });
   await server.execute(`rename table ${database}.gone to ${database}.user`);
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });

@@ -95,6 +95,6 @@ export async function assertAllServed({ worker, requests }: Served): Promise<voi
 }
 
 /** The replies of 500 that a worker has logged: a fault of the database must never be one. */
-export function faultsOf({ worker }: Served): LogLine[] {
+export function wrongReplies({ worker }: Served): LogLine[] {
   return linesOf(worker, "a request met a fault");
 }

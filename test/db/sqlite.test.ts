@@ -12,7 +12,7 @@ import { inTransaction } from "../../src/db/transaction.ts";
 import { newFolder } from "../support/cli.ts";
 import { assertRefused } from "../support/replies.ts";
 import type { TestWorker } from "../support/worker.ts";
-import { assertAllServed, assertAllUnavailable, faultsOf, startServed } from "./requests.ts";
+import { assertAllServed, assertAllUnavailable, wrongReplies, startServed } from "./requests.ts";
 
 /** Another process that has the file's write lock until it is told to let go. */
 const HOLDER = `
@@ -43,7 +43,7 @@ test("a request waits for another process that writes for a second, and succeeds
   await sleep(1000);
   await release();
   for (const { resp_code } of await Promise.all(replies)) assert.ok([200, 204].includes(resp_code));
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a process that writes for long makes what writes 503, while everything else is answered", async () => {
@@ -65,7 +65,7 @@ test("a process that writes for long makes what writes 503, while everything els
   for (const reply of await Promise.all(writers)) assertRefused(reply, 503, "UNAVAILABLE");
   await release();
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a file that was moved away is 503, not written into the void, and used again when it is back", async () => {
@@ -76,7 +76,7 @@ test("a file that was moved away is 503, not written into the void, and used aga
   await assertAllUnavailable(served);
   renameSync(`${db.file}.away`, db.file);
   await assertAllServed(served);
-  assert.deepEqual(faultsOf(served), []);
+  assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a full disk is UNAVAILABLE, leaves nothing half done, and ends with the fullness", async () => {

@@ -1,4 +1,4 @@
-import type { Installation } from "./installation.ts";
+import type { DemoInstallation } from "./installation.ts";
 import { oneLine } from "./layout.ts";
 import * as terminal from "./terminal.ts";
 
@@ -19,12 +19,12 @@ class Unexpected extends Error {
 }
 
 /** Sends requests with `authmq call`, shows them with their replies, and counts those that were as expected. */
-export class Caller {
-  readonly #installation: Installation;
+export class DemoCaller {
+  readonly #installation: DemoInstallation;
   /** Replies that were as expected. */
   count = 0;
 
-  constructor(installation: Installation) {
+  constructor(installation: DemoInstallation) {
     this.#installation = installation;
   }
 

@@ -6,9 +6,9 @@
 import { randomBytes } from "node:crypto";
 import { Scratch } from "../support/servers/scratch.ts";
 import { type Broker, deleteQueues, findBroker, nameQueues, startBroker } from "./broker.ts";
-import { Installation } from "./installation.ts";
+import { DemoInstallation } from "./installation.ts";
 import { tellStory } from "./story.ts";
-import { chapter, closing, command, done, failure, heading, introduction, remark } from "./terminal.ts";
+import { chapter, closing, command, printDone, failure, heading, introduction, remark } from "./terminal.ts";
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -23,7 +23,7 @@ const HOW_TO_GO_ON = [
 
 const startedAt = performance.now();
 const scratch = new Scratch();
-const installation = new Installation(scratch);
+const installation = new DemoInstallation(scratch);
 const queues = nameQueues();
 let shared: Broker | undefined;
 let ending: Promise<never> | undefined;
@@ -80,7 +80,7 @@ async function play(): Promise<number> {
   command(`export AMQP_URL=${protocol}//…@${host}${pathname}`);
   command("authmq serve & authmq serve &");
   const [first, second] = await Promise.all([installation.serve("worker-1"), installation.serve("worker-2")]);
-  done(`ready: worker ${first.pid} and worker ${second.pid}`);
+  printDone(`ready: worker ${first.pid} and worker ${second.pid}`);
   return tellStory({ installation, secondWorker: second, rootPassword });
 }
 
@@ -89,11 +89,11 @@ async function show(args: readonly string[], shown: string, stdin = ""): Promise
   command(shown);
   const output = await installation.must(args, stdin);
   const lines = output.trim().replaceAll(`${installation.folder}/`, "").split("\n");
-  done(lines.join(", ").replaceAll(", applied", ","));
+  printDone(lines.join(", ").replaceAll(", applied", ","));
 }
 
 function describe({ url, origin }: Broker): void {
-  done(`RabbitMQ on ${url.host}, ${origin}`);
+  printDone(`RabbitMQ on ${url.host}, ${origin}`);
 }
 
 /** The environment that completes the configuration file. */

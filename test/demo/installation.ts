@@ -9,7 +9,7 @@ import { type Scratch, type Server, waitUntil } from "../support/servers/scratch
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
 /** How a command ended. */
-export interface Outcome {
+export interface CommandResult {
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -23,7 +23,7 @@ export interface WorkerProcess {
 }
 
 /** An installation in a scratch folder: every command is a process, as an operator would run it. */
-export class Installation {
+export class DemoInstallation {
   readonly folder: string;
   readonly #scratch: Scratch;
   readonly #env: NodeJS.ProcessEnv;
@@ -47,7 +47,7 @@ export class Installation {
   }
 
   /** Runs `authmq` to its end. */
-  async run(args: readonly string[], stdin = ""): Promise<Outcome> {
+  async run(args: readonly string[], stdin = ""): Promise<CommandResult> {
     // In a group of its own: Ctrl-C in the terminal reaches the demo, and the demo ends the command.
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd: this.#scratch.folder,

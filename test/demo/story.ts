@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { importSPKI, jwtVerify } from "jose";
-import { Caller, tokenIn } from "./caller.ts";
-import type { Installation, WorkerProcess } from "./installation.ts";
-import { chapter, done, heading } from "./terminal.ts";
+import { DemoCaller, tokenIn } from "./caller.ts";
+import type { DemoInstallation, WorkerProcess } from "./installation.ts";
+import { chapter, printDone, heading } from "./terminal.ts";
 
 const BASIC = ["username", "activated", "created_at"];
 const OWN = [...BASIC, "groups", "token_info", "email_verified"];
@@ -11,14 +11,14 @@ const ALL = [...OWN, "email", "auth_type"];
 
 /** Who plays: the worker that is stopped half-way, and the administrator's password. */
 interface Cast {
-  readonly installation: Installation;
+  readonly installation: DemoInstallation;
   readonly secondWorker: WorkerProcess;
   readonly rootPassword: string;
 }
 
 /** Everything that a user of authmq does first, as calls whose replies are checked; gives their number. */
 export async function tellStory({ installation, secondWorker, rootPassword }: Cast): Promise<number> {
-  const caller = new Caller(installation);
+  const caller = new DemoCaller(installation);
 
   chapter("Logging in");
   heading("The administrator logs in. The ID token is long-lived, one per user, and can be revoked.");
@@ -89,7 +89,7 @@ export async function tellStory({ installation, secondWorker, rootPassword }: Ca
   chapter("Replicas");
   heading("One of the two workers is stopped. The other one goes on answering.");
   await secondWorker.stop();
-  done(`worker ${secondWorker.pid} has stopped`);
+  printDone(`worker ${secondWorker.pid} has stopped`);
   await caller.call("group_user", { groupname: "writers", access_token: root }, { members: ["users"] });
 
   chapter("Cleaning up");
@@ -107,12 +107,12 @@ export async function tellStory({ installation, secondWorker, rootPassword }: Ca
 }
 
 /** What any service does with an access token, without asking authmq. */
-async function verifyAsAService({ folder }: Installation, token: string): Promise<void> {
+async function verifyAsAService({ folder }: DemoInstallation, token: string): Promise<void> {
   const key = await importSPKI(readFileSync(join(folder, "signing-key.pub.pem"), "utf8"), "EdDSA");
   const { payload } = await jwtVerify(token, key, { issuer: "authmq", typ: "at+jwt", algorithms: ["EdDSA"] });
   const { user, groups, vhost, iat = 0, exp = 0 } = payload;
   const minutes = (exp - iat) / 60;
-  done(`signature, issuer and times are right; it is good for ${minutes} minutes and says`, {
+  printDone(`signature, issuer and times are right; it is good for ${minutes} minutes and says`, {
     user,
     groups,
     vhost,

@@ -52,7 +52,7 @@ export function reply(code: number, data: unknown, missed: string | undefined): 
 }
 
 /** Something that went well and has no reply; `data` follows below it. */
-export function done(text: string, data?: unknown): void {
+export function printDone(text: string, data?: unknown): void {
   const [first = "", ...more] = wrap(text, WIDTH - MARGIN.length - 2);
   write(`${MARGIN}${paint("green", "✓")} ${first}`);
   if (data !== undefined) more.push(...layOut(data, WIDTH - MARGIN.length - 2));

@@ -2,30 +2,30 @@ import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, connect, type ConsumeMessage } from "amqplib";
 import type { Properties } from "./message.ts";
-import { tapCorrelationIds } from "./tap.ts";
+import { readCorrelationIds } from "./correlation-ids.ts";
 import { publishFrames } from "./wire.ts";
 
 /** A reply, with its correlation id as it came over the wire. */
-export interface Reply extends Pick<ConsumeMessage, "content" | "properties"> {
+export interface FuzzReply extends Pick<ConsumeMessage, "content" | "properties"> {
   readonly correlationId: Buffer | undefined;
 }
 
 /** Sends requests byte by byte; each slot has a reply queue of its own, so a reply belongs to its slot's request. */
-export interface Caller extends AsyncDisposable {
+export interface FuzzCaller extends AsyncDisposable {
   /** The first reply to a request in this slot; undefined when none comes within `patience` milliseconds. */
   send(
     slot: number,
     queue: string,
     message: { properties: Properties; body: Uint8Array },
     patience: number,
-  ): Promise<Reply | undefined>;
+  ): Promise<FuzzReply | undefined>;
   /** Every reply that came to a slot since the slots were last emptied. */
-  repliesOf(slot: number): readonly Reply[];
+  repliesOf(slot: number): readonly FuzzReply[];
   empty(): void;
 }
 
 /** A caller with so many slots on the vhost of this address. */
-export async function connectCaller(url: string, slots: number): Promise<Caller> {
+export async function connectCaller(url: string, slots: number): Promise<FuzzCaller> {
   const connection = await connect(url, { noDelay: true });
   const { promise: refused, reject: refuse } = Promise.withResolvers<never>();
   refused.catch(() => undefined);
@@ -35,10 +35,10 @@ export async function connectCaller(url: string, slots: number): Promise<Caller>
   for (const channel of [receiving, sending]) channel.on("error", refuse);
   const channel = numberOf(sending);
   const stream = streamOf(connection.connection);
-  const correlationIds = tapCorrelationIds(stream);
+  const correlationIds = readCorrelationIds(stream);
   const user = decodeURIComponent(new URL(url).username);
-  const replies: Reply[][] = Array.from({ length: slots }, () => []);
-  const waiting = new Map<number, (reply: Reply) => void>();
+  const replies: FuzzReply[][] = Array.from({ length: slots }, () => []);
+  const waiting = new Map<number, (reply: FuzzReply) => void>();
   const queues = await Promise.all(
     replies.map(async (received, slot) => {
       const { queue } = await receiving.assertQueue("", { exclusive: true });
@@ -57,7 +57,7 @@ export async function connectCaller(url: string, slots: number): Promise<Caller>
     async send(slot, queue, { properties, body }, patience) {
       const replyTo = queues[slot];
       if (replyTo === undefined) throw new RangeError(`there is no slot ${slot}`);
-      const { promise, resolve } = Promise.withResolvers<Reply>();
+      const { promise, resolve } = Promise.withResolvers<FuzzReply>();
       waiting.set(slot, resolve);
       stream.write(publishFrames({ channel, queue, replyTo, user }, properties, body));
       const limit = new AbortController();

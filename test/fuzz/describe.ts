@@ -1,5 +1,5 @@
-import { shorten } from "./judge.ts";
-import type { Report } from "./tally.ts";
+import { shortenText } from "./check-reply.ts";
+import type { Report } from "./counts.ts";
 
 /** A finding for a person, with the request that shows it. */
 export function describeReport({ queue, kind, detail, house, round, input, smallest }: Report): string {
@@ -12,8 +12,8 @@ export function describeReport({ queue, kind, detail, house, round, input, small
     lines.push("           not seen again with one request alone: run the round again");
   const shown = smallest ?? input;
   if (shown !== undefined) {
-    lines.push(`  body     ${shorten(JSON.stringify(shown.body))}`);
-    lines.push(`  message  ${shorten(JSON.stringify(shown.properties))}`);
+    lines.push(`  body     ${shortenText(JSON.stringify(shown.body))}`);
+    lines.push(`  message  ${shortenText(JSON.stringify(shown.properties))}`);
   }
   return lines.join("\n");
 }

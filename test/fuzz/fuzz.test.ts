@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DATABASES } from "../support/worker.ts";
 import { describeReport } from "./describe.ts";
-import { openSession } from "./session.ts";
+import { startFuzzRun } from "./run.ts";
 
 /** A short form of `make fuzz`: always the same requests. */
 const SEED = 1;
@@ -14,7 +14,7 @@ const OUT_OF_REACH: readonly string[] = ["user_password_reset", "user_verify_ema
 describe("whatever arrives is answered once, by the protocol, and changes nothing unless it is done", () => {
   for (const database of DATABASES) {
     test(`on ${database}`, async (t) => {
-      await using session = await openSession({ seed: SEED, databases: [database] });
+      await using session = await startFuzzRun({ seed: SEED, databases: [database] });
       const { tally } = session;
       for (const round of ROUNDS) await session.round(round);
       t.diagnostic(`${tally.inputs} requests`);

@@ -6,8 +6,8 @@ import { parseArgs } from "node:util";
 import { describeReport } from "./describe.ts";
 import { startProgress } from "./progress.ts";
 import { checkProperties, openProperties } from "./properties/index.ts";
-import { openSession } from "./session.ts";
-import { renderTable, summary } from "./table.ts";
+import { startFuzzRun } from "./run.ts";
+import { renderFuzzTable, fuzzSummary } from "./table.ts";
 
 const HELP = `usage: npm run -s fuzz -- [--seconds N] [--seed N] [--round N]
 
@@ -42,7 +42,7 @@ else if (![seconds, seed, only].every((number) => number >= 0)) {
 async function fuzz(): Promise<number> {
   process.stderr.write(`seed ${seed}\n`);
   const properties = await openProperties();
-  await using session = await openSession({ seed });
+  await using session = await startFuzzRun({ seed });
   const { tally } = session;
   const end = Date.now() + seconds * 1000;
   const isOver = (): boolean => values.round === undefined && Date.now() > end;
@@ -60,9 +60,9 @@ async function fuzz(): Promise<number> {
     failure = error;
   }
   progress.end();
-  process.stdout.write(`${renderTable(tally)}\n`);
+  process.stdout.write(`${renderFuzzTable(tally)}\n`);
   for (const report of tally.reports) process.stdout.write(`\n${describeReport(report)}\n`);
-  process.stdout.write(`\n${summary(tally, seed)}\n`);
+  process.stdout.write(`\n${fuzzSummary(tally, seed)}\n`);
   if (failure === undefined) return tally.findings === 0 ? 0 : 1;
   process.stderr.write(`${failure instanceof Error ? (failure.stack ?? "") : "a fault"}\n`);
   return 1;

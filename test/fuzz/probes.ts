@@ -1,6 +1,6 @@
 import type { QueueName } from "../../src/wire/queues.ts";
-import type { House } from "./house.ts";
-import { shorten } from "./judge.ts";
+import type { FuzzTarget } from "./target.ts";
+import { shortenText } from "./check-reply.ts";
 import type { TokenName } from "./tokens.ts";
 
 interface Probe {
@@ -73,7 +73,7 @@ const ANY: Probe = {
 
 /** Asks every queue from a slot on, all at once; gives what is wrong with each answer. */
 export async function probe(
-  house: House,
+  house: FuzzTarget,
   queues: readonly QueueName[],
   firstSlot: number,
 ): Promise<{ queue: QueueName; detail: string }[]> {
@@ -87,7 +87,7 @@ export async function probe(
     const text = reply.content.toString();
     const { resp_code } = JSON.parse(text) as { resp_code: number };
     if (codes.includes(resp_code)) return [];
-    return [{ queue, detail: `a usual request is answered ${shorten(text)}` }];
+    return [{ queue, detail: `a usual request is answered ${shortenText(text)}` }];
   });
   return (await Promise.all(asked)).flat();
 }

@@ -1,4 +1,4 @@
-import type { Tally } from "./tally.ts";
+import type { FuzzCounts } from "./counts.ts";
 
 /** A line every so many milliseconds where nobody looks on, and one that is written anew where somebody does. */
 const ON_A_PIPE = 5000;
@@ -12,7 +12,7 @@ export interface Progress extends Disposable {
 }
 
 /** Starts to tell. */
-export function startProgress(tally: Tally, seconds: number): Progress {
+export function startProgress(tally: FuzzCounts, seconds: number): Progress {
   const { stderr } = process;
   const since = Date.now();
   const line = (): string => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { AppConfig } from "../../src/config/schema.ts";
 import { requestSchema, tokenField, type Procedure } from "../../src/rpc/procedure.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
-import { GROUPS, PASSWORDS, RESIDENTS } from "./residents.ts";
+import { GROUPS, PASSWORDS, USERS } from "./users.ts";
 import type { Member, Node } from "./json.ts";
 import { properties, type Properties } from "./message.ts";
 import { goodToken, spoiltToken, type TokenName } from "./tokens.ts";
@@ -31,7 +31,7 @@ export interface Input {
 }
 
 const usernames = [
-  ...RESIDENTS.map(({ username }) => username),
+  ...USERS.map(({ username }) => username),
   "ALICE",
   "new-user",
   "new-user-2",
@@ -121,12 +121,12 @@ const newcomer = {
   email: fc.constantFrom("new@example.com", "NEW@example.org", "a@b.example"),
 };
 
-const resident = fc.constantFrom(...RESIDENTS.map(({ username }) => username));
+const resident = fc.constantFrom(...USERS.map(({ username }) => username));
 
 /** Values that fit each other, so that a request can succeed: a name and its password, a password and its like. */
 const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   login: fc
-    .constantFrom(...RESIDENTS)
+    .constantFrom(...USERS)
     .map(({ username }) => ({ username, password: PASSWORDS[username] ?? "wrong horse battery" })),
   user_register: fc
     .record({ ...newcomer, password: fc.constantFrom(...passwords) })

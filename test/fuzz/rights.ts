@@ -1,7 +1,7 @@
 import { type Procedure, tokenField } from "../../src/rpc/procedure.ts";
 import type { Rendered } from "./rendered.ts";
-import { PASSWORDS, RESIDENTS } from "./residents.ts";
-import type { Holder } from "./treasury.ts";
+import { PASSWORDS, USERS } from "./users.ts";
+import type { Holder } from "./issued-tokens.ts";
 
 /** What of an installation says who may do what. */
 export interface Rules {
@@ -40,7 +40,7 @@ export function hasEffect(procedure: Procedure): boolean {
 function hasPassword({ username, password }: Readonly<Record<string, unknown>>): boolean {
   return (
     typeof username === "string" &&
-    RESIDENTS.some((one) => one.activated && PASSWORDS[one.username] === password)
+    USERS.some((one) => one.activated && PASSWORDS[one.username] === password)
   );
 }
 

@@ -1,5 +1,5 @@
 import { foldName, isSameName } from "../../src/db/names.ts";
-import type { State } from "./ledger.ts";
+import type { State } from "./snapshots.ts";
 
 /** What no request may bring about: the last administrator stays, and there is no session of nobody. */
 export function faultsOfState({ user, group, usergroup, token }: State): string[] {

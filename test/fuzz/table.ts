@@ -1,7 +1,7 @@
-import type { Tally } from "./tally.ts";
+import type { FuzzCounts } from "./counts.ts";
 
 /** What was sent to each queue, what came back, and what was found, as a table for a person. */
-export function renderTable({ lines, properties }: Tally): string {
+export function renderFuzzTable({ lines, properties }: FuzzCounts): string {
   const codes = [...new Set([...lines.values()].flatMap((line) => [...line.codes.keys()]))].toSorted(
     (a, b) => a - b,
   );
@@ -19,7 +19,7 @@ export function renderTable({ lines, properties }: Tally): string {
 }
 
 /** The one line that says all. */
-export function summary({ inputs, findings, lines, databases }: Tally, seed: number): string {
+export function fuzzSummary({ inputs, findings, lines, databases }: FuzzCounts, seed: number): string {
   const what = `${format(inputs)} inputs, ${lines.size} queues, ${databases.size} databases`;
   return `${what}, ${format(findings)} findings (seed ${seed})`;
 }

@@ -3,15 +3,15 @@ import { text } from "node:stream/consumers";
 import type { Readiness } from "../../src/observability/health.ts";
 
 /** An answer of a worker's HTTP endpoints. */
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
 }
 
 /** Asks an endpoint of this host; not by `fetch`, which changes paths and keeps connections. */
-export function ask(port: number, path: string, method = "GET"): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+export function ask(port: number, path: string, method = "GET"): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   request({ host: "127.0.0.1", port, path, method, agent: false }, (response) => {
     const { statusCode: status = 0, headers } = response;
     text(response).then((body) => resolve({ status, headers, body }), reject);

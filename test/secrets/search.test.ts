@@ -9,7 +9,7 @@ import { newFolder } from "../support/cli.ts";
 import { formsOf } from "./forms.ts";
 import { NAMES, type SecretKind, SECRETS, WRITTEN } from "./notes.ts";
 import { Searcher } from "./searcher.ts";
-import { judge } from "./verdict.ts";
+import { judgeSecret } from "./verdict.ts";
 
 const PASSWORD = 'Tr0ub4dor&3 "\u00fcber" \\ \u0007';
 const SIGNATURE = randomBytes(64).toString("base64url");
@@ -62,7 +62,7 @@ describe("the search", () => {
   for (const [what, kind, secret, text] of PLANTED) {
     test(`finds ${what}`, () => {
       const folder = notesWith([[kind, secret]], `{"level":30,"msg":"before"}\n{"msg":"a${text}b"}\nafter\n`);
-      const { ok, lines } = judge(folder);
+      const { ok, lines } = judgeSecret(folder);
       assert.equal(ok, false);
       assert.match(lines[0]!, new RegExp(`^secrets: a ${kind} \\(seen by here\\) stands in log, line 2: `));
       for (const form of formsOf(kind, secret))
@@ -73,7 +73,7 @@ describe("the search", () => {
   test("finds a password in a form, where a blank is a plus", () => {
     const secret = "correct horse battery";
     const text = new URLSearchParams({ password: secret }).toString();
-    assert.equal(judge(notesWith([["password", secret]], text)).ok, false);
+    assert.equal(judgeSecret(notesWith([["password", secret]], text)).ok, false);
   });
 
   test("finds nothing where nothing is, and says what it did", () => {
@@ -89,7 +89,7 @@ describe("the search", () => {
       "nothing short or resp_data or alice-smith here\n",
     );
     writeFileSync(join(folder, NAMES), '"alice-smith@example.com"\n');
-    assert.deepEqual(judge(folder), {
+    assert.deepEqual(judgeSecret(folder), {
       ok: true,
       lines: [
         "secrets: 47 bytes searched for 2 secrets, none found (4 left out: 1 short, 1 that are names, " +

@@ -16,7 +16,7 @@ const MOST_TOLD = 20;
 const AROUND = 200;
 
 /** What the search for secrets in all that was written came to. */
-export interface Verdict {
+export interface SecretVerdict {
   readonly ok: boolean;
   /** What to print: one line when nothing was found, else also each place; no secret is in it. */
   readonly lines: readonly string[];
@@ -30,7 +30,7 @@ interface LeftOut {
 }
 
 /** Searches everything that the processes of a run noted as written for every secret that they noted. */
-export function judge(notes: string): Verdict {
+export function judgeSecret(notes: string): SecretVerdict {
   const secrets = read<SecretNote>(join(notes, SECRETS));
   const { searched, left } = choose(secrets, read<string>(join(notes, NAMES)));
   const searcher = new Searcher<SecretNote>();

@@ -10,7 +10,7 @@ import { waitUntil } from "../support/servers/scratch.ts";
 import { provision, startWorker } from "../support/worker.ts";
 import { passOn } from "./closing-lines.ts";
 import { NAMES, type SecretNote, SECRETS, WRITTEN } from "./notes.ts";
-import { judge } from "./verdict.ts";
+import { judgeSecret } from "./verdict.ts";
 
 /** Where this run's processes note what they see. */
 const notes = process.env["AUTHMQ_TEST_NOTES"]!;
@@ -87,7 +87,7 @@ test("what an authmq of its own is given and what it says is noted, but for the 
 });
 
 test("a secret that a watched process logs makes the run fail, be the log thrown away or the process crash", () => {
-  const run = (program: string): ReturnType<typeof judge> => {
+  const run = (program: string): ReturnType<typeof judgeSecret> => {
     const folder = newFolder();
     mkdirSync(join(folder, WRITTEN));
     const watch = new URL("./watch.ts", import.meta.url).href;
@@ -100,7 +100,7 @@ test("a secret that a watched process logs makes the run fail, be the log thrown
     } catch {
       // Some are meant to crash.
     }
-    return judge(folder);
+    return judgeSecret(folder);
   };
   const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
   const begin = `

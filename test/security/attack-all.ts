@@ -3,14 +3,14 @@ import { after, before, test } from "node:test";
 import { queueNames } from "../../src/config/queues.ts";
 import { bodyOf } from "../support/raw-caller.ts";
 import type { DatabaseKind } from "../support/worker.ts";
-import type { Attack, Scene } from "./attack.ts";
+import type { Attack, AttackContext } from "./attack.ts";
 import { ATTACKS } from "./attacks/index.ts";
 import type { Envelope } from "./envelopes.ts";
 import { callEveryQueue } from "./every-queue.ts";
 import { assertReply } from "./matcher.ts";
 import { propertiesOf, rowsOf, secretsIn } from "./traces.ts";
 import { NO_ID } from "./wire.ts";
-import { INSTALLATIONS, type Installation, openWorld, type World } from "./world.ts";
+import { INSTALLATIONS, type AttackedInstallation, openFixture, type AttackFixture } from "./fixture.ts";
 
 /** pino's number of an error. */
 const ERROR = 50;
@@ -26,12 +26,12 @@ export function attackAll(database: DatabaseKind): void {
     );
   });
 
-  const worlds = new Map<Installation, World>();
-  const sent: { attack: string; world: World; id: string; replies: number }[] = [];
+  const worlds = new Map<AttackedInstallation, AttackFixture>();
+  const sent: { attack: string; world: AttackFixture; id: string; replies: number }[] = [];
   const secrets = new Set<string>();
   before(async () => {
     for (const installation of INSTALLATIONS)
-      worlds.set(installation, await openWorld(database, installation));
+      worlds.set(installation, await openFixture(database, installation));
   });
   after(async () => {
     for (const world of worlds.values()) await world[Symbol.asyncDispose]();
@@ -127,14 +127,14 @@ const REPLY_PROPERTIES = {
   headers: {},
 };
 
-function send({ wire }: World, { queue }: Attack, scene: Scene): string {
+function send({ wire }: AttackFixture, { queue }: Attack, scene: AttackContext): string {
   const { properties, rawCorrelationId } = scene;
   return rawCorrelationId === undefined
     ? wire.send(queue, bytesOf(scene), properties)
     : wire.sendRaw(queue, bytesOf(scene), rawCorrelationId);
 }
 
-function bytesOf({ request }: Scene): Uint8Array {
+function bytesOf({ request }: AttackContext): Uint8Array {
   if (request instanceof Uint8Array) return request;
   return Buffer.from(typeof request === "string" ? request : JSON.stringify(request));
 }

@@ -1,10 +1,10 @@
 import type { Options } from "amqplib";
 import type { QueueName } from "../../src/wire/queues.ts";
 import type { Envelope } from "./envelopes.ts";
-import type { Installation, World } from "./world.ts";
+import type { AttackedInstallation, AttackFixture } from "./fixture.ts";
 
 /** What an attacker sends, and the one reply that it may get. */
-export interface Scene {
+export interface AttackContext {
   /** An object is sent as JSON, anything else as it is. */
   readonly request: object | string | Uint8Array;
   /** Laid over a fresh correlation id and a good reply_to. */
@@ -24,16 +24,16 @@ export interface Scene {
 export interface Attack {
   readonly name: string;
   readonly queue: QueueName;
-  readonly on: Installation;
-  readonly stage: (world: World) => Scene | Promise<Scene>;
+  readonly on: AttackedInstallation;
+  readonly stage: (world: AttackFixture) => AttackContext | Promise<AttackContext>;
 }
 
 /** An attack; its scene may be set up with users and tokens of its own. */
 export function attack(
   name: string,
   queue: QueueName,
-  scene: Scene | Attack["stage"],
-  on: Installation = "usual",
+  scene: AttackContext | Attack["stage"],
+  on: AttackedInstallation = "usual",
 ): Attack {
   return { name, queue, on, stage: typeof scene === "function" ? scene : () => scene };
 }
@@ -43,8 +43,8 @@ export function attacks<Input>(
   name: string,
   queue: QueueName,
   inputs: Readonly<Record<string, Input>>,
-  scene: (input: Input, world: World, what: string) => Scene | Promise<Scene>,
-  on: Installation = "usual",
+  scene: (input: Input, world: AttackFixture, what: string) => AttackContext | Promise<AttackContext>,
+  on: AttackedInstallation = "usual",
 ): Attack[] {
   return Object.entries(inputs).map(([what, input]) =>
     attack(`${name} ${what}`, queue, (world) => scene(input, world, what), on),

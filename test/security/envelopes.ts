@@ -77,7 +77,7 @@ export function ok(resp_data: Readonly<Record<string, unknown>>): Envelope {
 }
 
 /** 200 of a user's queue that does something. */
-export function done(msg: string): Envelope {
+export function doneReply(msg: string): Envelope {
   return ok({ success: true, msg });
 }
 

@@ -3,10 +3,10 @@ import { createOneTimeToken, type Holder } from "../../src/db/queries/one-time-t
 import type { TokenPurpose } from "../../src/db/tables.ts";
 import { digestOfOneTimeToken } from "../../src/tokens/one-time.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
-import { PASSWORD, type World } from "./world.ts";
+import { PASSWORD, type AttackFixture } from "./fixture.ts";
 
 /** Calls every queue once in good order, with a user and a group made for it, and gives the codes of the replies. */
-export async function callEveryQueue(world: World): Promise<Record<string, number>> {
+export async function callEveryQueue(world: AttackFixture): Promise<Record<string, number>> {
   const { newUser, newName, adminToken } = world;
   const codes: Record<string, number> = {};
   const call = async (queue: QueueName, request: object): Promise<Record<string, unknown>> => {
@@ -54,7 +54,7 @@ export async function callEveryQueue(world: World): Promise<Record<string, numbe
 }
 
 /** A token as it is sent to a user, straight in the database. */
-async function sentToken({ db }: World, holder: Holder, purpose: TokenPurpose): Promise<string> {
+async function sentToken({ db }: AttackFixture, holder: Holder, purpose: TokenPurpose): Promise<string> {
   const token = randomBytes(32).toString("base64url");
   const expiresAt = new Date(Date.now() + 60_000);
   const hash = digestOfOneTimeToken(token);

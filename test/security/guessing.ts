@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { World } from "./world.ts";
+import type { AttackFixture } from "./fixture.ts";
 
 /** An account that waits after `exhaust` does so for this many seconds at most. */
 export const BUSY_FOR = 3601;
@@ -18,7 +18,7 @@ interface Source {
 }
 
 /** Fails so many logins one after the other, with the key where one is given; each must be refused as it should be. */
-export async function failures({ wire }: World, request: Guess, count: number, key?: string): Promise<void> {
+export async function failures({ wire }: AttackFixture, request: Guess, count: number, key?: string): Promise<void> {
   for (let guess = 0; guess < count; guess++) {
     const body = Buffer.from(JSON.stringify({ ...request, password: `guess ${guess}` }));
     const id = wire.send("login", body, key === undefined ? {} : { messageId: key });
@@ -31,7 +31,7 @@ export async function failures({ wire }: World, request: Guess, count: number, k
  * Fails as many logins as are free, so that the account's next one has to wait. It would be for a second only, which a
  * slow machine may take for the next request: so the last failure is moved an hour ahead.
  */
-export async function exhaust(world: World, request: Guess, more?: number, key?: string): Promise<void> {
+export async function exhaust(world: AttackFixture, request: Guess, more?: number, key?: string): Promise<void> {
   const { free_failures: free } = world.worker.config.app.login_throttle;
   await failures(world, request, more ?? free, key);
   const now = Date.now();

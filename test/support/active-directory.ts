@@ -1,5 +1,5 @@
 import { after, before } from "node:test";
-import { LOGIN_GROUP, PASSWORD } from "./directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "./directory.ts";
 import type { AccountOptions } from "./servers/directories.ts";
 import { type Samba, type SambaOptions, startSamba } from "./servers/samba.ts";
 import { Scratch } from "./servers/scratch.ts";
@@ -46,6 +46,6 @@ export function useActiveDirectory(options: SambaOptions = {}): TestActiveDirect
         },
       }),
     add: (name, groups = [], more = {}) =>
-      server!.addUser(name, PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
+      server!.addUser(name, DIRECTORY_PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
   };
 }

@@ -1,7 +1,7 @@
 import { after, before } from "node:test";
 import { AlreadyExistsError } from "ldapts";
 import { useActiveDirectory } from "./active-directory.ts";
-import { LOGIN_GROUP, PASSWORD, useDirectory } from "./directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD, useDirectory } from "./directory.ts";
 import {
   type AccountOptions,
   type Attributes,
@@ -149,7 +149,7 @@ export function use389(): AnyDirectory {
         },
       }),
     add: (name, groups = [], options = {}) =>
-      server!.addPerson(name, PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...options }),
+      server!.addPerson(name, DIRECTORY_PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...options }),
     addGroup: (cn, member, dn = `cn=${cn},${server!.groupsDn}`) =>
       server!.addEntry(dn, { objectClass: "groupOfNames", cn, member }),
   };

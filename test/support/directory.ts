@@ -4,7 +4,7 @@ import { Scratch } from "./servers/scratch.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
 /** The password of every user of the directory. */
-export const PASSWORD = "correct horse";
+export const DIRECTORY_PASSWORD = "correct horse";
 
 /** Only its members may log in. */
 export const LOGIN_GROUP = "allowed_to_login";
@@ -48,6 +48,6 @@ export function useDirectory(options: OpenLdapOptions = {}): TestDirectory {
         },
       }),
     add: (name, groups = [], more = {}) =>
-      server!.addUser(name, PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
+      server!.addUser(name, DIRECTORY_PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
   };
 }

@@ -21,7 +21,7 @@ export interface Diagnosis {
 }
 
 /** A database at the current schema, and what doctor says of it with keys laid over its configuration. */
-export interface Installation extends AsyncDisposable {
+export interface DoctorInstallation extends AsyncDisposable {
   readonly raw: Raw;
   diagnose(changes?: Raw): Promise<Diagnosis>;
 }
@@ -56,7 +56,7 @@ export async function diagnose(raw: Raw): Promise<Diagnosis> {
 }
 
 /** Makes an installation with a broker's vhost and a database of its own; no worker runs. */
-export async function install(database: DatabaseKind = "sqlite"): Promise<Installation> {
+export async function installForDoctor(database: DatabaseKind = "sqlite"): Promise<DoctorInstallation> {
   const { raw, cleanUp } = await provision({ database });
   assert.equal((await runCli(["migrate"], { cwd: folderWith(raw) })).code, 0);
   return {

@@ -1,13 +1,13 @@
 import { after, before } from "node:test";
 import type { Entry } from "ldapts";
-import { LOGIN_GROUP, PASSWORD } from "./directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "./directory.ts";
 import { type AccountOptions, withClient } from "./servers/directories.ts";
 import { type Ds389, startDs389 } from "./servers/ds389.ts";
 import { Scratch } from "./servers/scratch.ts";
 import { UNTHROTTLED } from "./unthrottled.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
-export { PASSWORD };
+export { DIRECTORY_PASSWORD };
 
 /** A 389 Directory Server for the tests of one suite, and workers on it. */
 export interface TestDs389 {
@@ -49,7 +49,7 @@ export function useDs389(): TestDs389 {
         },
       }),
     add: (name, groups = [], more = {}) =>
-      server!.addPerson(name, PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
+      server!.addPerson(name, DIRECTORY_PASSWORD, { groups: [LOGIN_GROUP, ...groups], ...more }),
     async readAsRoot(dn, attributes) {
       const { url, rootDn, rootPassword } = server!;
       const { searchEntries } = await withClient({ url, dn: rootDn, password: rootPassword }, (client) =>

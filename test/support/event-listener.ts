@@ -2,7 +2,7 @@ import { connect, type Options } from "amqplib";
 import { waitUntil } from "./servers/scratch.ts";
 
 /** An event as a subscriber gets it. */
-export interface Received {
+export interface ReceivedEvent {
   readonly routingKey: string;
   readonly contentType: string;
   readonly messageId: string;
@@ -23,11 +23,11 @@ export interface Received {
 /** A subscriber of the exchange of events. */
 export interface EventListener extends AsyncDisposable {
   /** Everything that has come so far. */
-  readonly events: readonly Received[];
+  readonly events: readonly ReceivedEvent[];
   /** The types of those about a user, or about none, once so many have come. */
   typesOf(username: string | undefined, count: number): Promise<string[]>;
   /** The first event of a type about a user, once it has come. */
-  first(type: string, username: string): Promise<Received>;
+  first(type: string, username: string): Promise<ReceivedEvent>;
 }
 
 /** Subscribes to all events of a vhost. */
@@ -42,7 +42,7 @@ export async function listenForEvents(
   await channel.assertExchange(exchange, "topic", { durable: true });
   const { queue: name } = await channel.assertQueue("", { exclusive: true, ...queue });
   await channel.bindQueue(name, exchange, "#");
-  const events: Received[] = [];
+  const events: ReceivedEvent[] = [];
   await channel.consume(
     name,
     (message) => {
@@ -57,7 +57,7 @@ export async function listenForEvents(
         contentType: contentType as string,
         messageId: messageId as string,
         persistent: deliveryMode === 2,
-        body: JSON.parse(message.content.toString()) as Received["body"],
+        body: JSON.parse(message.content.toString()) as ReceivedEvent["body"],
       });
     },
     { noAck: true },

@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { passOn } from "../secrets/closing-lines.ts";
-import { judge } from "../secrets/verdict.ts";
+import { judgeSecret } from "../secrets/verdict.ts";
 import { neutralEnvironment } from "./neutral-environment.ts";
 import { provideServers } from "./servers/install.ts";
 import { startMariaDb } from "./servers/mariadb.ts";
@@ -105,7 +105,7 @@ async function runTests(addresses: Record<string, string>, args: readonly string
   await endGroup(runner);
   const closing = await passing;
   if (interrupted !== undefined) return 1; // what was noted goes at this moment
-  const { ok, lines } = judge(notes);
+  const { ok, lines } = judgeSecret(notes);
   process.stdout.write(`${lines.join("\n")}\n${closing}`);
   return ok ? (code ?? 1) : code || 1;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { useActiveDirectory } from "../../support/active-directory.ts";
-import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefusedLogin, usersIn } from "../../support/refused-login.ts";
 import { addEntry, type Editor, missingFor, withClient } from "../../support/servers/directories.ts";
@@ -64,7 +64,7 @@ describe("a login by Active Directory", { skip }, () => {
         const inner = await directory.ad.addGroup(cn, { members: [dn] });
         await directory.ad.addGroup(`${cn}outer`, { members: [inner] });
         for (const worker of workers) {
-          const groups = groupsIn(await worker.login(sAMAccountName, PASSWORD));
+          const groups = groupsIn(await worker.login(sAMAccountName, DIRECTORY_PASSWORD));
           // A name with a space at its end would be another one's on MySQL: it is left out.
           const known = [LOGIN_GROUP, cn, `${cn}outer`].filter((name) => !name.endsWith(" "));
           assert.deepEqual(groups, known.sort());
@@ -80,7 +80,7 @@ describe("a login by Active Directory", { skip }, () => {
     await add("cheese", ["API_PERMcheese"], { dn: `CN=cheese,${unit}` });
     for (const base_dn of [unit, "ou=k\\c3\\84se\\2c \\22A\\22 #1, dc=ad, dc=local"]) {
       await using worker = await start({ base_dn, nested_groups: true, ...directory.service });
-      assert.deepEqual(groupsIn(await worker.login("cheese", PASSWORD)), ["cheese"]);
+      assert.deepEqual(groupsIn(await worker.login("cheese", DIRECTORY_PASSWORD)), ["cheese"]);
     }
   });
 
@@ -92,19 +92,19 @@ describe("a login by Active Directory", { skip }, () => {
       { domain: "ad.local", nested_groups: true },
     ]) {
       await using worker = await start(settings);
-      const id_token = await worker.login("everyday", PASSWORD);
+      const id_token = await worker.login("everyday", DIRECTORY_PASSWORD);
       assert.deepEqual(groupsIn(id_token), ["dev"]);
       await assertRefusedLogin(worker, { username: "everyday", password: "nope" }, "52e");
     }
     // bind overrides what the domain means.
     await using worker = await start({ domain: "ad.local", bind: "{domain}\\{username}" });
-    await assertRefusedLogin(worker, { username: "everyday", password: PASSWORD }, "52e");
+    await assertRefusedLogin(worker, { username: "everyday", password: DIRECTORY_PASSWORD }, "52e");
   });
 
   test("leaves a group out whose name the default group_regex refuses, and logs it", async () => {
     await using worker = await start();
     await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine", "aPi_pErMlower"]);
-    assert.deepEqual(groupsIn(await worker.login("odd-groups", PASSWORD)), ["fine", "lower"]);
+    assert.deepEqual(groupsIn(await worker.login("odd-groups", DIRECTORY_PASSWORD)), ["fine", "lower"]);
     const { username, groups } = await lastLine(worker, LEFT_OUT);
     assert.deepEqual([username, groups], ["odd-groups", ["x, y"]]);
   });
@@ -117,7 +117,7 @@ describe("a login by Active Directory", { skip }, () => {
     const admin = editorAs(directory.ad.adminDn, directory.ad.adminPassword);
     await addEntry(admin, unit, { objectClass: "organizationalUnit", ou: "API_PERMroot" });
     await directory.ad.addGroup("plain", { dn: `CN=plain,${unit}`, members: [member] });
-    assert.deepEqual(groupsIn(await worker.login("no-root", PASSWORD)), [" root", "=root", "x, y"]);
+    assert.deepEqual(groupsIn(await worker.login("no-root", DIRECTORY_PASSWORD)), [" root", "=root", "x, y"]);
     assert.deepEqual(linesOf(worker, LEFT_OUT), []);
   });
 
@@ -136,15 +136,15 @@ describe("a login by Active Directory", { skip }, () => {
     ] as const) {
       test(`${how}, whatever is in it`, async () => {
         await using worker = await start(settingsOf(), { username_regex: "[^]{0,64}" });
-        const password = PASSWORD;
+        const password = DIRECTORY_PASSWORD;
         for (const username of UNASKABLE)
           await assertRefusedLogin(worker, { username, password }, "unaskable");
         for (const username of ALIKE) await assertRefusedLogin(worker, { username, password }, unknown);
         // To the directory several blanks are one.
         await assertRefusedLogin(worker, { username: "bob  by", password }, "other-name");
         assert.deepEqual(await usersIn(worker), []);
-        assert.equal(subjectOf(await worker.login("ALICE", PASSWORD)), "alice");
-        assert.equal(subjectOf(await worker.login("Bob By", PASSWORD)), "bob by");
+        assert.equal(subjectOf(await worker.login("ALICE", DIRECTORY_PASSWORD)), "alice");
+        assert.equal(subjectOf(await worker.login("Bob By", DIRECTORY_PASSWORD)), "bob by");
       });
     }
   });
@@ -171,7 +171,7 @@ describe("a login by Active Directory", { skip }, () => {
         await assertRefusedLogin(worker, { username: victim, password: MINE }, "52e");
         await using safe = await start();
         await assertRefusedLogin(safe, { username: victim, password: MINE }, "52e");
-        assert.equal(subjectOf(await safe.login(victim, PASSWORD)), victim);
+        assert.equal(subjectOf(await safe.login(victim, DIRECTORY_PASSWORD)), victim);
         assert.equal(subjectOf(await safe.login(mallory, MINE)), mallory);
       });
     }
@@ -189,7 +189,7 @@ describe("a login by Active Directory", { skip }, () => {
       await addPair("victim-by-number", "4711", { theirs: { employeeID: "4711" } });
       await using worker = await start({ user_filter: "(&(objectClass=user)(employeeID={username}))" });
       await assertRefusedLogin(worker, { username: "4711", password: MINE }, "52e");
-      await assertRefusedLogin(worker, { username: "4711", password: PASSWORD }, "52e");
+      await assertRefusedLogin(worker, { username: "4711", password: DIRECTORY_PASSWORD }, "52e");
     });
   });
 });

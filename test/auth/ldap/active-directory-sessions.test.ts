@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { useActiveDirectory } from "../../support/active-directory.ts";
-import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefusedLogin, usersIn } from "../../support/refused-login.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
@@ -55,7 +55,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       test(`ends when the account was ${what}`, async () => {
         const username = `user-${what.slice(0, 7).replace(" ", "-")}`;
         const dn = await add(username, ["API_PERMdev"]);
-        const id_token = await worker.login(username, PASSWORD);
+        const id_token = await worker.login(username, DIRECTORY_PASSWORD);
         assert.deepEqual(await groupsOf(worker, id_token), ["dev"]);
         await change(dn);
         assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
@@ -64,14 +64,14 @@ describe("a session of a user of Active Directory", { skip }, () => {
         assert.deepEqual([line.level, line["username"], line["reason"]], [30, username, reason]);
         assert.equal(typeof line["detail"], "string");
         assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
-        await assertRefusedLogin(worker, { username, password: PASSWORD }, again);
+        await assertRefusedLogin(worker, { username, password: DIRECTORY_PASSWORD }, again);
         assert.ok((await usersIn(worker)).includes(username), "the row stays");
       });
     }
 
     test("goes on with the groups and the mail that the account has now", async () => {
       const dn = await add("still-here", ["API_PERMold", "API_PERMkept"], { mail: "old@example.com" });
-      const id_token = await worker.login("STILL-here", PASSWORD);
+      const id_token = await worker.login("STILL-here", DIRECTORY_PASSWORD);
       await directory.ad.removeMember("API_PERMold", dn);
       await directory.ad.addGroup("API_PERMnew", { members: [dn] });
       await directory.ad.setAttributes(dn, { mail: "new@example.com" });
@@ -83,7 +83,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
 
     test("is looked up sixteen times at once, be it to go on or to end", async () => {
       const dn = await add("in-parallel", ["API_PERMone", "API_PERMtwo"]);
-      const id_token = await worker.login("in-parallel", PASSWORD);
+      const id_token = await worker.login("in-parallel", DIRECTORY_PASSWORD);
       const sixteen = Array.from({ length: 16 });
       await directory.ad.removeMember("API_PERMone", dn);
       await directory.ad.addGroup("API_PERMthree", { members: [dn] });
@@ -102,7 +102,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       test(`ends when the directory says of the account: ${why}`, async () => {
         const username = why.replaceAll(" ", "-");
         const dn = await add(username);
-        const id_token = await worker.login(username, PASSWORD);
+        const id_token = await worker.login(username, DIRECTORY_PASSWORD);
         assert.deepEqual(await groupsOf(worker, id_token), []);
         await directory.ad.refuse(dn, why);
         assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
@@ -112,7 +112,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
 
     test("goes on outside of the hours in which the user may log in, and when the password never expires", async () => {
       const dn = await add("night-shift");
-      const id_token = await worker.login("night-shift", PASSWORD);
+      const id_token = await worker.login("night-shift", DIRECTORY_PASSWORD);
       await directory.ad.refuse(dn, "outside logon hours");
       assert.deepEqual(await groupsOf(worker, id_token), []);
       // pwdLastSet 0 means nothing to an account whose password does not expire (0x10000 of userAccountControl).
@@ -125,7 +125,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       const settings = { ...directory.service, ...ALWAYS, bind: "{domain}\\{username}" };
       const other = await start(settings);
       const dn = await add("patient");
-      const id_token = await other.login("patient", PASSWORD);
+      const id_token = await other.login("patient", DIRECTORY_PASSWORD);
       await directory.ad.setPassword(directory.ad.serviceDn, "another password");
       try {
         assertRefused(await other.call("token", { id_token }), 503, "UNAVAILABLE");
@@ -137,7 +137,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       assertRefused(await other.call("token", { id_token }), 503, "UNAVAILABLE");
       assert.equal((await tokensOf(other, "patient")).length, 1);
       // Users bind by their own names, so they are not affected.
-      await other.login("patient", PASSWORD);
+      await other.login("patient", DIRECTORY_PASSWORD);
       await directory.ad.refuse(dn, "disabled");
       await other[Symbol.asyncDispose]();
     });
@@ -145,11 +145,11 @@ describe("a session of a user of Active Directory", { skip }, () => {
 
   test("ends with nested_groups when an outer group is in the login group no more", async () => {
     await using worker = await start({ ...directory.service, ...ALWAYS, nested_groups: true });
-    const dn = await directory.ad.addUser("in-a-team", PASSWORD);
+    const dn = await directory.ad.addUser("in-a-team", DIRECTORY_PASSWORD);
     const team = await directory.ad.addGroup("API_PERMteam", { members: [dn] });
     const house = await directory.ad.addGroup("house", { members: [team] });
     await directory.ad.addMember(LOGIN_GROUP, house);
-    const id_token = await worker.login("in-a-team", PASSWORD);
+    const id_token = await worker.login("in-a-team", DIRECTORY_PASSWORD);
     assert.deepEqual(await groupsOf(worker, id_token), ["team"]);
     await directory.ad.removeMember(LOGIN_GROUP, house);
     assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
@@ -164,7 +164,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       const username = when.replaceAll(" ", "-").slice(0, 20);
       const dn = await add(username);
       await using worker = await start(settingsOf());
-      const id_token = await worker.login(username, PASSWORD);
+      const id_token = await worker.login(username, DIRECTORY_PASSWORD);
       await directory.ad.deleteEntry(dn);
       assert.deepEqual(await groupsOf(worker, id_token), []);
       assert.deepEqual(linesOf(worker, ENDED), []);
@@ -175,18 +175,18 @@ describe("a session of a user of Active Directory", { skip }, () => {
     await using worker = await start(directory.service);
     await using strict = await start({ ...directory.service, ...ALWAYS });
     await add("stranded", ["API_PERMdev"]);
-    const fresh = await worker.login("stranded", PASSWORD);
-    const stale = await strict.login("stranded", PASSWORD);
-    await strict.addUser("local-user", PASSWORD);
+    const fresh = await worker.login("stranded", DIRECTORY_PASSWORD);
+    const stale = await strict.login("stranded", DIRECTORY_PASSWORD);
+    await strict.addUser("local-user", DIRECTORY_PASSWORD);
     await directory.ad.stop();
     assert.deepEqual(await groupsOf(worker, fresh), ["dev"]);
     assertRefused(await strict.call("token", { id_token: stale }), 503, "UNAVAILABLE");
-    const right = { username: "stranded", password: PASSWORD };
+    const right = { username: "stranded", password: DIRECTORY_PASSWORD };
     assertRefused(await strict.call("login", right), 503, "UNAVAILABLE");
     assertRefused(await worker.call("login", right), 503, "UNAVAILABLE");
     // What no directory is asked about needs none.
     await assertRefusedLogin(strict, { username: "stranded", password: "" }, "unaskable");
-    dataOf(await strict.call("token", { id_token: await strict.login("local-user", PASSWORD) }));
+    dataOf(await strict.call("token", { id_token: await strict.login("local-user", DIRECTORY_PASSWORD) }));
     assert.equal((await tokensOf(strict, "stranded")).length, 1);
     assert.equal(linesOf(strict, ENDED).length, 0);
     await directory.ad.restart();

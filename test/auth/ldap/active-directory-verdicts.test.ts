@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { useActiveDirectory } from "../../support/active-directory.ts";
-import { PASSWORD } from "../../support/directory.ts";
+import { DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { lastLine } from "../../support/log-lines.ts";
 import { assertRefusedLogin, usersIn } from "../../support/refused-login.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -42,7 +42,7 @@ describe("Active Directory refuses a login", { skip }, () => {
       after(() => worker[Symbol.asyncDispose]());
 
       /** The login of the user with the right password, or with another one, is refused so. */
-      const assertVerdict = async (reason: string, detail: string, password = PASSWORD): Promise<void> => {
+      const assertVerdict = async (reason: string, detail: string, password = DIRECTORY_PASSWORD): Promise<void> => {
         const line = await assertRefusedLogin(worker, { username, password }, reason);
         assert.equal(line["detail"], detail);
       };
@@ -70,19 +70,19 @@ describe("Active Directory refuses a login", { skip }, () => {
 
       test("of a user outside of the login group", async () => {
         username = `outsider-${unknown}`;
-        await directory.ad.addUser(username, PASSWORD, { groups: ["API_PERMdev", "not_allowed_to_login"] });
+        await directory.ad.addUser(username, DIRECTORY_PASSWORD, { groups: ["API_PERMdev", "not_allowed_to_login"] });
         await assertVerdict("not-in-group", "not in the login group (ldap_settings.group)");
       });
 
       test("with an empty password, or one with a NUL", async () => {
         await addOne();
-        for (const password of ["", "\0", `${PASSWORD}\0`, `${PASSWORD}\0more`])
+        for (const password of ["", "\0", `${DIRECTORY_PASSWORD}\0`, `${DIRECTORY_PASSWORD}\0more`])
           await assertVerdict("unaskable", "a name or password that no directory is asked about", password);
       });
 
       test("of a user that is known here, whose row stays", async () => {
         const dn = await addOne();
-        await worker.login(username, PASSWORD);
+        await worker.login(username, DIRECTORY_PASSWORD);
         await directory.ad.refuse(dn, "disabled");
         await assertVerdict("533", "the account is disabled");
         assert.ok((await usersIn(worker)).includes(username));
@@ -92,15 +92,15 @@ describe("Active Directory refuses a login", { skip }, () => {
 
   test("and the worker counts the reasons", async () => {
     await using worker = await start();
-    await worker.addUser("local-user", PASSWORD);
+    await worker.addUser("local-user", DIRECTORY_PASSWORD);
     await directory.ad.refuse(await add("off-duty"), "disabled");
-    await directory.ad.addUser("outsider", PASSWORD);
+    await directory.ad.addUser("outsider", DIRECTORY_PASSWORD);
     for (const [username, password] of [
       ["local-user", "nope"],
-      ["nobody-here", PASSWORD],
+      ["nobody-here", DIRECTORY_PASSWORD],
       ["off-duty", "nope"],
-      ["off-duty", PASSWORD],
-      ["outsider", PASSWORD],
+      ["off-duty", DIRECTORY_PASSWORD],
+      ["outsider", DIRECTORY_PASSWORD],
       ["outsider", ""],
     ])
       await worker.call("login", { username, password });

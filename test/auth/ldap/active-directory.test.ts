@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { useActiveDirectory } from "../../support/active-directory.ts";
-import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefused } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -38,7 +38,7 @@ describe("a login by Active Directory", { skip }, () => {
       await using worker = await start(settingsOf());
       const name = `Ada-Lovelace-${index}`;
       await add(name, ["API_PERMdev", "API_PERMOps", "other"], { mail: `${name}@example.com` });
-      const token = await worker.login(name.toUpperCase(), PASSWORD);
+      const token = await worker.login(name.toUpperCase(), DIRECTORY_PASSWORD);
       assert.deepEqual([decodeJwt(token).sub, groupsIn(token)], [name, ["Ops", "dev"]]);
       const [row, ...more] = await rowsIn(worker);
       assert.deepEqual(
@@ -54,7 +54,7 @@ describe("a login by Active Directory", { skip }, () => {
   test("gives a user without mail a generated one in the domain", async () => {
     await using worker = await start();
     await add("no-mail");
-    await worker.login("NO-mail", PASSWORD);
+    await worker.login("NO-mail", DIRECTORY_PASSWORD);
     assert.deepEqual(
       (await rowsIn(worker)).map(({ email }) => email),
       ["generated_no-mail@AD"],
@@ -64,11 +64,11 @@ describe("a login by Active Directory", { skip }, () => {
   test("mirrors groups and mail at each login", async () => {
     await using worker = await start();
     const dn = await add("mirrored", ["API_PERMold", "API_PERMkept"], { mail: "first@example.com" });
-    assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "old"]);
+    assert.deepEqual(groupsIn(await worker.login("mirrored", DIRECTORY_PASSWORD)), ["kept", "old"]);
     await directory.ad.removeMember("API_PERMold", dn);
     await directory.ad.addGroup("API_PERMnew", { members: [dn] });
     await directory.ad.setAttributes(dn, { mail: "second@example.com" });
-    assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "new"]);
+    assert.deepEqual(groupsIn(await worker.login("mirrored", DIRECTORY_PASSWORD)), ["kept", "new"]);
     assert.equal((await rowsIn(worker))[0]?.email, "second@example.com");
   });
 
@@ -89,7 +89,7 @@ describe("a login by Active Directory", { skip }, () => {
     /** A user in a group of a group of a group; the outermost is a login group and a member of the innermost. */
     const addNested = async () => {
       const id = ++number;
-      const dn = await directory.ad.addUser(`nested-${id}`, PASSWORD);
+      const dn = await directory.ad.addUser(`nested-${id}`, DIRECTORY_PASSWORD);
       const leaf = await directory.ad.addGroup(`API_PERMleaf-${id}`, { members: [dn] });
       const branch = await directory.ad.addGroup(`API_PERMbranch-${id}`, { members: [leaf] });
       const tree = await directory.ad.addGroup(`API_PERMtree-${id}`, { members: [branch] });
@@ -109,9 +109,9 @@ describe("a login by Active Directory", { skip }, () => {
       test(`${how} counts groups of groups in circles with nested_groups, and without it refuses`, async () => {
         const { username, group, groups } = await addNested();
         await using nested = await start({ nested_groups: true, group, ...settingsOf() });
-        assert.deepEqual(groupsIn(await nested.login(username, PASSWORD)), groups);
+        assert.deepEqual(groupsIn(await nested.login(username, DIRECTORY_PASSWORD)), groups);
         await using flat = await start({ group, ...settingsOf() });
-        assertRefused(await flat.call("login", { username, password: PASSWORD }), 401, "INVALID_CREDENTIALS");
+        assertRefused(await flat.call("login", { username, password: DIRECTORY_PASSWORD }), 401, "INVALID_CREDENTIALS");
         assert.equal((await lastLine(flat, "the directory refused a login"))["reason"], "not-in-group");
         assert.deepEqual(await rowsIn(flat), []);
       });
@@ -121,7 +121,7 @@ describe("a login by Active Directory", { skip }, () => {
       const { username, groups } = await addNested();
       await directory.ad.addGroup("direct", { members: [directory.ad.dnOf(username)] });
       await using worker = await start({ group: "direct" });
-      assert.deepEqual(groupsIn(await worker.login(username, PASSWORD)), [groups[1]]);
+      assert.deepEqual(groupsIn(await worker.login(username, DIRECTORY_PASSWORD)), [groups[1]]);
     });
 
     test("counts with groups_base_dn those groups alone that are below it", async () => {
@@ -134,7 +134,7 @@ describe("a login by Active Directory", { skip }, () => {
         group,
         groups_base_dn: directory.ad.groupsDn.toLowerCase().replaceAll(",", " , "),
       });
-      assert.deepEqual(groupsIn(await worker.login(username, PASSWORD)), groups);
+      assert.deepEqual(groupsIn(await worker.login(username, DIRECTORY_PASSWORD)), groups);
     });
   });
 
@@ -147,7 +147,7 @@ describe("a login by Active Directory", { skip }, () => {
     ] as const) {
       test(`is 503 when ${how} comes without it, and the log says what to do`, async () => {
         await using worker = await strict.start(settingsOf());
-        const reply = await worker.call("login", { username: "somebody", password: PASSWORD });
+        const reply = await worker.call("login", { username: "somebody", password: DIRECTORY_PASSWORD });
         assertRefused(reply, 503, "UNAVAILABLE");
         const { level, reason } = await lastLine(worker, "a request failed");
         assert.equal(level, 50);
@@ -164,7 +164,7 @@ describe("a login by Active Directory", { skip }, () => {
       const { url, tlsUrl, caFile } = strict.ad;
       for (const address of [url, tlsUrl]) {
         await using worker = await strict.start({ address, ca_file: caFile });
-        assert.deepEqual(groupsIn(await worker.login("careful", PASSWORD)), ["tls"]);
+        assert.deepEqual(groupsIn(await worker.login("careful", DIRECTORY_PASSWORD)), ["tls"]);
       }
     });
   });
@@ -174,14 +174,14 @@ describe("a login by Active Directory", { skip }, () => {
       await using worker = await start({}, {}, database);
       const names = Array.from({ length: 16 }, (_, index) => `${database}-${index}`);
       for (const name of names) await add(name, ["API_PERMshared"]);
-      const tokens = await Promise.all(names.map((name) => worker.login(name, PASSWORD)));
+      const tokens = await Promise.all(names.map((name) => worker.login(name, DIRECTORY_PASSWORD)));
       assert.deepEqual(
         tokens.map((token) => [decodeJwt(token).sub, groupsIn(token)]),
         names.map((name) => [name, ["shared"]]),
       );
       const one = `${database}-many`;
       await add(one, ["API_PERMshared", "API_PERMalone"]);
-      const again = await Promise.all(names.map(() => worker.login(one, PASSWORD)));
+      const again = await Promise.all(names.map(() => worker.login(one, DIRECTORY_PASSWORD)));
       assert.deepEqual(
         again.map((token) => [decodeJwt(token).sub, groupsIn(token)]),
         names.map(() => [one, ["alone", "shared"]]),

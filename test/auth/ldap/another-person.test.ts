@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { ANY_DIRECTORY, type AnyDirectory, use389 } from "../../support/any-directory.ts";
-import { PASSWORD } from "../../support/directory.ts";
+import { DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { diagnose } from "../../support/doctor.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefusedLogin } from "../../support/refused-login.ts";
@@ -62,7 +62,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         test("ends the session of the first one at the next exchange of its ID token", async () => {
           const name = `heir-${database}`;
           const dn = await directory.add(name, ["API_PERMfirst"]);
-          const id_token = await worker.login(name, PASSWORD);
+          const id_token = await worker.login(name, DIRECTORY_PASSWORD);
           assert.deepEqual(await groupsOf(worker, id_token), ["first"]);
           await replacePerson(directory, dn, name, ["API_PERMadmin"]);
           assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
@@ -75,18 +75,18 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         test("refuses the second one, ends the first one's session, and lets in when the account is deleted", async () => {
           const name = `login-${database}`;
           const dn = await directory.add(name, ["API_PERMfirst"]);
-          const id_token = await unchecked.login(name, PASSWORD);
+          const id_token = await unchecked.login(name, DIRECTORY_PASSWORD);
           await replacePerson(directory, dn, name, ["API_PERMsecond"]);
           assert.deepEqual(await groupsOf(unchecked, id_token), ["first"], "nobody has looked yet");
           for (let round = 0; round < 2; round++)
-            await assertRefusedLogin(unchecked, { username: name, password: PASSWORD }, "another-person");
+            await assertRefusedLogin(unchecked, { username: name, password: DIRECTORY_PASSWORD }, "another-person");
           assertRefused(await unchecked.call("token", { id_token }), 401, "INVALID_TOKEN");
           assert.deepEqual(await revocationsOf(unchecked, name), ["another-person"], "once");
-          await unchecked.addUser(`boss-${database}`, PASSWORD, { groups: ["admin"] });
-          const boss = await unchecked.login(`boss-${database}`, PASSWORD);
+          await unchecked.addUser(`boss-${database}`, DIRECTORY_PASSWORD, { groups: ["admin"] });
+          const boss = await unchecked.login(`boss-${database}`, DIRECTORY_PASSWORD);
           const { access_token } = dataOf(await unchecked.call("token", { id_token: boss }));
           dataOf(await unchecked.call("user_delete", { username: name, access_token }));
-          const second = await unchecked.login(name, PASSWORD);
+          const second = await unchecked.login(name, DIRECTORY_PASSWORD);
           assert.deepEqual(await groupsOf(unchecked, second), ["second"]);
           assertRefused(await unchecked.call("token", { id_token }), 401, "INVALID_TOKEN");
         });
@@ -94,20 +94,20 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         test("is noticed for accounts from before ids were stored, from their next login on", async () => {
           const name = `legacy-${database}`;
           const dn = await directory.add(name, ["API_PERMfirst"]);
-          await unchecked.login(name, PASSWORD);
+          await unchecked.login(name, DIRECTORY_PASSWORD);
           const { external_id } = await rowOf(unchecked, name);
           assert.match(String(external_id), /^[0-9a-f-]{35,36}$/);
           await setId(unchecked, name, null);
-          await unchecked.login(name, PASSWORD);
+          await unchecked.login(name, DIRECTORY_PASSWORD);
           assert.equal((await rowOf(unchecked, name)).external_id, external_id);
           await replacePerson(directory, dn, name, []);
-          await assertRefusedLogin(unchecked, { username: name, password: PASSWORD }, "another-person");
+          await assertRefusedLogin(unchecked, { username: name, password: DIRECTORY_PASSWORD }, "another-person");
         });
 
         test("leaves a session from before alone, and stores no id for it", async () => {
           const name = `resting-${database}`;
           await directory.add(name, ["API_PERMkept"]);
-          const id_token = await worker.login(name, PASSWORD);
+          const id_token = await worker.login(name, DIRECTORY_PASSWORD);
           await setId(worker, name, null);
           assert.deepEqual(await groupsOf(worker, id_token), ["kept"]);
           assert.equal((await rowOf(worker, name)).external_id, null, "nobody has proven a password");
@@ -116,13 +116,13 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         test("gives one of two who log in at once the account, and the other one nothing", async () => {
           const name = `race-${database}`;
           await directory.add(name, ["API_PERMmine"]);
-          await unchecked.login(name, PASSWORD);
+          await unchecked.login(name, DIRECTORY_PASSWORD);
           const { external_id } = await rowOf(unchecked, name);
           // As if another person had it: half of the logins come before, half after the account is given away.
           for (let round = 0; round < 4; round++) {
             await setId(unchecked, name, null);
             const logins = Array.from({ length: 6 }, () =>
-              unchecked.call("login", { username: name, password: PASSWORD }),
+              unchecked.call("login", { username: name, password: DIRECTORY_PASSWORD }),
             );
             const other = "00000000-0000-4000-8000-000000000000";
             await unchecked.db
@@ -145,13 +145,13 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
     test("is identified by the attribute of id_attribute, in any case, and by the others until the next login", async () => {
       await using first = await directory.start();
       const dn = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
-      await first.login("numbered", PASSWORD);
+      await first.login("numbered", DIRECTORY_PASSWORD);
       const before = (await rowOf(first, "numbered")).external_id;
       await using numbered = await directory.start({ id_attribute: "EMPLOYEENUMBER" });
-      await numbered.login("numbered", PASSWORD);
+      await numbered.login("numbered", DIRECTORY_PASSWORD);
       assert.equal((await rowOf(numbered, "numbered")).external_id, "4711");
       await setId(numbered, "numbered", before);
-      await numbered.login("numbered", PASSWORD);
+      await numbered.login("numbered", DIRECTORY_PASSWORD);
       assert.equal(
         (await rowOf(numbered, "numbered")).external_id,
         "4711",
@@ -160,9 +160,9 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
       // The same person in a new entry.
       await directory.changes.deleteEntry(dn);
       const again = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
-      await numbered.login("numbered", PASSWORD);
+      await numbered.login("numbered", DIRECTORY_PASSWORD);
       await directory.changes.setAttributes(again, { employeeNumber: "4712" });
-      await assertRefusedLogin(numbered, { username: "numbered", password: PASSWORD }, "another-person");
+      await assertRefusedLogin(numbered, { username: "numbered", password: DIRECTORY_PASSWORD }, "another-person");
     });
   });
 }
@@ -173,7 +173,7 @@ describe("a directory that shows no ids of its entries", { skip: missingFor("ds3
   test("logs people in by their names alone, as the log says once", async () => {
     await using worker = await directory.start({ ...directory.service, ...ALWAYS });
     const dn = await directory.add("known", ["API_PERMfirst"]);
-    await worker.login("known", PASSWORD);
+    await worker.login("known", DIRECTORY_PASSWORD);
     const { external_id } = await rowOf(worker, "known");
     assert.notEqual(external_id, null);
     const hidden =
@@ -190,7 +190,7 @@ describe("a directory that shows no ids of its entries", { skip: missingFor("ds3
       assert.equal(await warning(), true, "doctor sees it as well");
       await replacePerson(directory, dn, "known", ["API_PERMsecond"]);
       await directory.add("unknown", []);
-      const tokens = [await worker.login("known", PASSWORD), await worker.login("unknown", PASSWORD)];
+      const tokens = [await worker.login("known", DIRECTORY_PASSWORD), await worker.login("unknown", DIRECTORY_PASSWORD)];
       assert.deepEqual(await groupsOf(worker, tokens[0]!), ["second"]);
       assert.equal((await rowOf(worker, "known")).external_id, external_id, "what was known stays");
       assert.equal((await rowOf(worker, "unknown")).external_id, null);
@@ -198,8 +198,8 @@ describe("a directory that shows no ids of its entries", { skip: missingFor("ds3
     } finally {
       await directory.changes.setAttributes(directory.usersDn, { aci });
     }
-    await assertRefusedLogin(worker, { username: "known", password: PASSWORD }, "another-person");
-    await worker.login("unknown", PASSWORD);
+    await assertRefusedLogin(worker, { username: "known", password: DIRECTORY_PASSWORD }, "another-person");
+    await worker.login("unknown", DIRECTORY_PASSWORD);
     assert.notEqual((await rowOf(worker, "unknown")).external_id, null);
   });
 });

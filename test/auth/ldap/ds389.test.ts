@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
-import { PASSWORD, useDs389 } from "../../support/ds389.ts";
+import { DIRECTORY_PASSWORD, useDs389 } from "../../support/ds389.ts";
 import { lastLine } from "../../support/log-lines.ts";
 import { assertRefusedLogin } from "../../support/refused-login.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
@@ -47,7 +47,7 @@ describe("389 Directory Server", { skip }, () => {
   test("logs users in with their groups, however they bind", async () => {
     for (const worker of workers) {
       const { username } = await addSettled();
-      assert.deepEqual(decodeJwt(await worker.login(username, PASSWORD))["groups"], ["dev"]);
+      assert.deepEqual(decodeJwt(await worker.login(username, DIRECTORY_PASSWORD))["groups"], ["dev"]);
     }
   });
 
@@ -74,18 +74,18 @@ describe("389 Directory Server", { skip }, () => {
     test(`refuses a login with ${what}, however users bind`, async () => {
       for (const worker of workers) {
         const { username, dn } = await addSettled();
-        if (attributes === undefined) await directory.ds.setAttributes(dn, { userPassword: PASSWORD });
+        if (attributes === undefined) await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
         else await directory.ds.setAttributes(dn, attributes);
-        await assertRefusedLogin(worker, { username, password: PASSWORD }, label);
+        await assertRefusedLogin(worker, { username, password: DIRECTORY_PASSWORD }, label);
       }
     });
 
     test(`ends a session of ${what} when the user is looked up`, async () => {
       for (const worker of workers) {
         const { username, dn } = await addSettled();
-        const id_token = await worker.login(username, PASSWORD);
+        const id_token = await worker.login(username, DIRECTORY_PASSWORD);
         dataOf(await worker.call("token", { id_token }));
-        if (attributes === undefined) await directory.ds.setAttributes(dn, { userPassword: PASSWORD });
+        if (attributes === undefined) await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
         else await directory.ds.setAttributes(dn, attributes);
         assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
         const { reason } = await lastLine(worker, "the directory ended a session");
@@ -97,7 +97,7 @@ describe("389 Directory Server", { skip }, () => {
   test("ends the session of an account that failed logins have locked, and of no other", async () => {
     const [worker] = workers;
     const { username, dn } = await addSettled();
-    const id_token = await worker!.login(username, PASSWORD);
+    const id_token = await worker!.login(username, DIRECTORY_PASSWORD);
     for (let attempt = 0; attempt < 2; attempt++)
       await assertRefusedLogin(worker!, { username, password: "nope" }, "ldap-49");
     dataOf(await worker!.call("token", { id_token }));
@@ -108,7 +108,7 @@ describe("389 Directory Server", { skip }, () => {
 
   test("keeps the session of an account whose lock is over, and whose password expires later", async () => {
     const { username, dn } = await addSettled();
-    const id_token = await workers[0]!.login(username, PASSWORD);
+    const id_token = await workers[0]!.login(username, DIRECTORY_PASSWORD);
     await directory.ds.setAttributes(dn, {
       accountUnlockTime: PAST,
       passwordRetryCount: "0",
@@ -122,12 +122,12 @@ describe("389 Directory Server", { skip }, () => {
       objectClass: "person",
       cn: "reset",
       sn: "reset",
-      userPassword: PASSWORD,
+      userPassword: DIRECTORY_PASSWORD,
     });
-    await directory.ds.setAttributes(dn, { userPassword: PASSWORD });
-    await using worker = await directory.start({ bind_dn: dn, bind_password: PASSWORD });
+    await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
+    await using worker = await directory.start({ bind_dn: dn, bind_password: DIRECTORY_PASSWORD });
     const { username } = await addSettled();
-    assertRefused(await worker.call("login", { username, password: PASSWORD }), 503, "UNAVAILABLE");
+    assertRefused(await worker.call("login", { username, password: DIRECTORY_PASSWORD }), 503, "UNAVAILABLE");
     const { reason } = await lastLine(worker, "a request failed");
     assert.match(String(reason), /service account is refused .*the password must be changed first/);
   });

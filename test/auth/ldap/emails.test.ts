@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ANY_DIRECTORY } from "../../support/any-directory.ts";
-import { PASSWORD } from "../../support/directory.ts";
+import { DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { dataOf } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -26,7 +26,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           return (await query.executeTakeFirstOrThrow()).email;
         };
         const setMail = (dn: string, mail: string) => directory.changes.setAttributes(dn, { mail });
-        const login = (name: string) => worker.login(name, PASSWORD);
+        const login = (name: string) => worker.login(name, DIRECTORY_PASSWORD);
         /** Users with addresses, all of whom have logged in; gives names, addresses and DNs. */
         const addUsers = async (prefix: string, count: number) => {
           const users: { name: string; mail: string; dn: string }[] = [];
@@ -61,7 +61,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
 
         test("is nothing while a local account has it, and comes when that one gives it up", async () => {
           const mail = `owned-${database}@example.com`;
-          await worker.addUser(`owner-${database}`, PASSWORD, {
+          await worker.addUser(`owner-${database}`, DIRECTORY_PASSWORD, {
             email: mail.toUpperCase(),
             groups: ["admin"],
           });
@@ -132,8 +132,8 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
     test("comes and goes for a session that is looked up again", async () => {
       await using worker = await directory.start({ ...directory.service, revalidate_minutes: 0.000_01 });
       const dn = await directory.add("moving", [], { mail: "moving@example.com" });
-      await worker.addUser("settled", PASSWORD, { email: "settled@example.com" });
-      const id_token = await worker.login("moving", PASSWORD);
+      await worker.addUser("settled", DIRECTORY_PASSWORD, { email: "settled@example.com" });
+      const id_token = await worker.login("moving", DIRECTORY_PASSWORD);
       const emailOf = async () =>
         (
           await worker.db
@@ -165,7 +165,7 @@ describe("the email of a user whose entry has several", () => {
         await using worker = await directory.start({}, "sqlite", { email_regex: "[a-z]+@example\\.com" });
         const mail = ["first@other.example", "second@example.com", "third@example.com"];
         await directory.add("several", [], { attributes: { mail } });
-        await worker.login("several", PASSWORD);
+        await worker.login("several", DIRECTORY_PASSWORD);
         const row = await worker.db.selectFrom("user").select("email").executeTakeFirst();
         assert.equal(row?.email, "second@example.com");
         assert.deepEqual(linesOf(worker, "the directory's mail is left out: email_regex refuses it"), []);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { PASSWORD, useDirectory } from "../../support/directory.ts";
+import { DIRECTORY_PASSWORD, useDirectory } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { assertRefused } from "../../support/replies.ts";
@@ -15,7 +15,7 @@ const skip = missingFor("openldap") ?? false;
 /** Nobody listens there. */
 const NOWHERE = "ldap://127.0.0.1:1";
 
-const login = (worker: TestWorker, username = "alice", password = PASSWORD) =>
+const login = (worker: TestWorker, username = "alice", password = DIRECTORY_PASSWORD) =>
   worker.call("login", { username, password });
 
 /** The error that a 503 left in the log. */
@@ -34,7 +34,7 @@ describe("a directory that cannot be used", { skip }, () => {
     await using worker = await start({ address: NOWHERE });
     await worker.addUser("from-there", "", { authType: "LDAP" });
     for (const username of ["alice", "nobody-here", "from-there"]) {
-      for (const password of [PASSWORD, "nope"]) {
+      for (const password of [DIRECTORY_PASSWORD, "nope"]) {
         assertRefused(await login(worker, username, password), 503, "UNAVAILABLE");
       }
     }
@@ -128,8 +128,8 @@ describe("a directory that cannot be used", { skip }, () => {
   test("leaves local logins and tokens alone while it hangs, however many wait for it", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}`, timeout_ms: 4000 });
-    await worker.addUser("local-one", PASSWORD);
-    const id_token = await worker.login("local-one", PASSWORD);
+    await worker.addUser("local-one", DIRECTORY_PASSWORD);
+    const id_token = await worker.login("local-one", DIRECTORY_PASSWORD);
     proxy.hang();
     let answered = 0;
     const hanging = Array.from({ length: 40 }, () =>
@@ -229,7 +229,7 @@ describe("a directory over TLS", { skip }, () => {
   test("that demands TLS refuses without it: 503, and the log says what to do", async () => {
     await using own = new Scratch();
     const strict = await startOpenLdap(own, { settings: ["security simple_bind=128"] });
-    await strict.addUser("alice", PASSWORD, { groups: ["allowed_to_login"] });
+    await strict.addUser("alice", DIRECTORY_PASSWORD, { groups: ["allowed_to_login"] });
     await using worker = await start({ address: strict.url });
     assertRefused(await login(worker), 503, "UNAVAILABLE");
     assert.match(await faultOf(worker), /demands TLS: use ldaps:\/\/ or start_tls/);

@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { insertGroup, listGroups } from "../../../src/db/queries/groups.ts";
 import { ANY_DIRECTORY, renameEntry } from "../../support/any-directory.ts";
-import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { lastLine } from "../../support/log-lines.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import { missingFor, withClient } from "../../support/servers/directories.ts";
@@ -29,26 +29,26 @@ for (const [server, name, use] of ANY_DIRECTORY) {
 
         test("from the admin group is the admin group, also beside a group of its own spelling", async () => {
           await directory.add(`chief-${database}`, ["API_PERMAdmin"]);
-          const id_token = await worker.login(`chief-${database}`, PASSWORD);
+          const id_token = await worker.login(`chief-${database}`, DIRECTORY_PASSWORD);
           assert.deepEqual(groupsIn(id_token), ["admin"]);
           const { access_token } = dataOf(await worker.call("token", { id_token }));
           // As an installation has it that an earlier version has synchronized.
           dataOf(await worker.call("group_create", { groupname: "Admin", access_token }));
-          assert.deepEqual(groupsIn(await worker.login(`chief-${database}`, PASSWORD)), ["admin"]);
+          assert.deepEqual(groupsIn(await worker.login(`chief-${database}`, DIRECTORY_PASSWORD)), ["admin"]);
         });
 
         test("from a group here joins that one, and creates none", async () => {
           await insertGroup(worker.db, "shop");
           await directory.add(`clerk-${database}`, ["API_PERMShop"]);
           for (let round = 0; round < 2; round++)
-            assert.deepEqual(groupsIn(await worker.login(`clerk-${database}`, PASSWORD)), ["shop"]);
+            assert.deepEqual(groupsIn(await worker.login(`clerk-${database}`, DIRECTORY_PASSWORD)), ["shop"]);
           assert.ok(!(await listGroups(worker.db)).includes("Shop"));
         });
 
         test("from one of two groups here joins the one of exactly its name", async () => {
           for (const group of ["STORE", "Store", "store"]) await insertGroup(worker.db, group);
           await directory.add(`owner-${database}`, ["API_PERMStore"]);
-          assert.deepEqual(groupsIn(await worker.login(`owner-${database}`, PASSWORD)), ["Store"]);
+          assert.deepEqual(groupsIn(await worker.login(`owner-${database}`, DIRECTORY_PASSWORD)), ["Store"]);
         });
 
         test("is created once by users who log in at the same time", async () => {
@@ -58,7 +58,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
           const [group, other] = [`API_PERMRace-${database}`, `API_PERMrace-${database}`];
           await directory.addGroup(group, dns.slice(0, 6));
           await directory.addGroup(other, dns.slice(6), `cn=${other},${await unitFor(database)}`);
-          const tokens = await Promise.all(names.map((user) => worker.login(user, PASSWORD)));
+          const tokens = await Promise.all(names.map((user) => worker.login(user, DIRECTORY_PASSWORD)));
           const created = (await listGroups(worker.db)).filter(
             (one) => one.toLowerCase() === `race-${database}`,
           );
@@ -80,18 +80,18 @@ for (const [server, name, use] of ANY_DIRECTORY) {
     test("from the admin group is not the directory's business with admin_from_directory off", async () => {
       await using worker = await directory.start({ admin_from_directory: false });
       await directory.add("would-be", ["API_PERMADMIN", "API_PERMdev"]);
-      assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["dev"]);
+      assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["dev"]);
       assert.deepEqual(await listGroups(worker.db), ["dev"]);
       await insertGroup(worker.db, "admin");
       await worker.db.insertInto("usergroup").values({ username: "would-be", groupname: "admin" }).execute();
-      assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["admin", "dev"]);
+      assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["admin", "dev"]);
     });
 
     test("from a group here joins it where group_regex takes the name here alone", async () => {
       await using worker = await directory.start({}, "sqlite", { group_regex: "[a-z]+" });
       await insertGroup(worker.db, "mall");
       await directory.add("strict", ["API_PERMMall", "API_PERMOutlet"]);
-      assert.deepEqual(groupsIn(await worker.login("strict", PASSWORD)), ["mall"]);
+      assert.deepEqual(groupsIn(await worker.login("strict", DIRECTORY_PASSWORD)), ["mall"]);
       const line = await lastLine(
         worker,
         "directory groups are left out: group_regex refuses their names, or they end with a space",
@@ -110,14 +110,14 @@ for (const [server, name, use] of ANY_DIRECTORY) {
         await using found = await directory.start({ ...settings, ...directory.service });
         const [user, old, next] = [`${mode}-${nested}`, `Old-${mode}-${nested}`, `oLD-${mode}-${nested}`];
         await directory.add(user, [`API_PERM${old}`]);
-        for (const one of [worker, found]) assert.deepEqual(groupsIn(await one.login(user, PASSWORD)), [old]);
+        for (const one of [worker, found]) assert.deepEqual(groupsIn(await one.login(user, DIRECTORY_PASSWORD)), [old]);
         await renameGroup(`API_PERM${old}`, `API_PERM${next}`);
         for (const one of [worker, found]) {
-          assert.deepEqual(groupsIn(await one.login(user, PASSWORD)), [old]);
+          assert.deepEqual(groupsIn(await one.login(user, DIRECTORY_PASSWORD)), [old]);
           assert.deepEqual(await listGroups(one.db), [old]);
         }
         await using fresh = await directory.start(settings);
-        assert.equal((groupsIn(await fresh.login(user, PASSWORD)) as string[]).length, 1);
+        assert.equal((groupsIn(await fresh.login(user, DIRECTORY_PASSWORD)) as string[]).length, 1);
       });
     }
 
@@ -125,7 +125,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       await using worker = await directory.start({ ...directory.service, revalidate_minutes: 0.000_01 });
       await insertGroup(worker.db, "desk");
       const dn = await directory.add("again", ["API_PERMfirst"]);
-      const id_token = await worker.login("again", PASSWORD);
+      const id_token = await worker.login("again", DIRECTORY_PASSWORD);
       await directory.addGroup("API_PERMDesk", [dn]);
       await directory
         .addGroup("API_PERMADMIN", [dn])
@@ -138,10 +138,10 @@ for (const [server, name, use] of ANY_DIRECTORY) {
     test("from the login group is the login group", async () => {
       await using worker = await directory.start({ group: LOGIN_GROUP.toUpperCase() });
       await directory.add("member");
-      await worker.login("member", PASSWORD);
+      await worker.login("member", DIRECTORY_PASSWORD);
       await using other = await directory.start({ group: "no-such-group" });
       assertRefused(
-        await other.call("login", { username: "member", password: PASSWORD }),
+        await other.call("login", { username: "member", password: DIRECTORY_PASSWORD }),
         401,
         "INVALID_CREDENTIALS",
       );

@@ -6,7 +6,7 @@ import { findUser } from "../../../src/db/queries/users.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
-import { LOGIN_GROUP, PASSWORD, useDirectory } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD, useDirectory } from "../../support/directory.ts";
 import { DATABASES, type TestWorker } from "../../support/worker.ts";
 
 const skip = missingFor("openldap") ?? false;
@@ -29,7 +29,7 @@ for (const database of DATABASES) {
 
     test("makes the user's row with the directory's spelling, mail and groups", async () => {
       await add("Ada-Lovelace", ["API_PERMdev", "API_PERMOps", "other"], { mail: "ada@example.com" });
-      const id_token = await worker.login("aDA-lovelace", PASSWORD);
+      const id_token = await worker.login("aDA-lovelace", DIRECTORY_PASSWORD);
       const { sub, groups } = decodeJwt(id_token);
       assert.deepEqual([sub, groups], ["Ada-Lovelace", ["Ops", "dev"]]);
       const row = await rowOf("ada-lovelace");
@@ -52,8 +52,8 @@ for (const database of DATABASES) {
       const before = (await told()).length;
       for (const name of ["first-told", "then-told"]) {
         await add(name, ["API_PERMtold"]);
-        await worker.login(name, PASSWORD);
-        await worker.login(name, PASSWORD);
+        await worker.login(name, DIRECTORY_PASSWORD);
+        await worker.login(name, DIRECTORY_PASSWORD);
       }
       assert.deepEqual((await told()).slice(before), [
         "group.created told",
@@ -71,14 +71,14 @@ for (const database of DATABASES) {
     test("gives a user without mail, or with one that is no address, a generated one", async () => {
       for (const [name, mail] of [["no-mail"], ["bad-mail", "not an address"]] as const) {
         await add(name, [], mail === undefined ? {} : { mail });
-        await worker.login(name, PASSWORD);
+        await worker.login(name, DIRECTORY_PASSWORD);
         assert.equal((await rowOf(name))?.email, `generated_${name}@ad.local`);
       }
     });
 
     test("mirrors groups and mail at each login: what is gone goes, what is new is made", async () => {
       const dn = await add("mirrored", ["API_PERMold", "API_PERMkept"], { mail: "first@example.com" });
-      assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "old"]);
+      assert.deepEqual(groupsIn(await worker.login("mirrored", DIRECTORY_PASSWORD)), ["kept", "old"]);
       await directory.ldap.removeMember("API_PERMold", dn);
       await directory.ldap.addGroup("API_PERMnew", [dn]);
       await directory.ldap.setAttributes(dn, { mail: "second@example.com" });
@@ -87,7 +87,7 @@ for (const database of DATABASES) {
         .insertInto("usergroup")
         .values({ username: "mirrored", groupname: "by-hand" })
         .execute();
-      assert.deepEqual(groupsIn(await worker.login("mirrored", PASSWORD)), ["kept", "new"]);
+      assert.deepEqual(groupsIn(await worker.login("mirrored", DIRECTORY_PASSWORD)), ["kept", "new"]);
       assert.equal((await rowOf("mirrored"))?.email, "second@example.com");
       const names = (await worker.db.selectFrom("group").select("name").execute()).map(({ name }) => name);
       for (const name of ["old", "by-hand"])
@@ -97,7 +97,7 @@ for (const database of DATABASES) {
     test("never authenticates a local account of the same name", async () => {
       await add("two-homes", ["API_PERMadmin"]);
       await worker.addUser("Two-Homes", "a local password");
-      const foreign = await worker.call("login", { username: "two-homes", password: PASSWORD });
+      const foreign = await worker.call("login", { username: "two-homes", password: DIRECTORY_PASSWORD });
       assertRefused(foreign, 401, "INVALID_CREDENTIALS");
       assert.deepEqual(groupsIn(await worker.login("two-homes", "a local password")), []);
       assert.equal((await rowOf("two-homes"))?.auth_type, "LOCAL");
@@ -110,7 +110,7 @@ for (const database of DATABASES) {
         await add(plain);
         await add(accented, ["API_PERMadmin"]);
         const attempt = async (username: string): Promise<void> => {
-          const { resp_code, resp_data } = await loose.call("login", { username, password: PASSWORD });
+          const { resp_code, resp_data } = await loose.call("login", { username, password: DIRECTORY_PASSWORD });
           if (resp_code !== 200) return assert.equal(resp_code, 401);
           const { sub, groups } = decodeJwt(resp_data["id_token"] as string);
           assert.deepEqual([sub, groups], [username, username === accented ? ["admin"] : []]);
@@ -125,13 +125,13 @@ for (const database of DATABASES) {
 
     test("tells an account that was turned off here so, after the right password alone", async () => {
       await add("turned-off");
-      await worker.login("turned-off", PASSWORD);
+      await worker.login("turned-off", DIRECTORY_PASSWORD);
       await worker.db
         .updateTable("user")
         .set({ activated: 0 })
         .where("username", "=", "turned-off")
         .execute();
-      const right = await worker.call("login", { username: "turned-off", password: PASSWORD });
+      const right = await worker.call("login", { username: "turned-off", password: DIRECTORY_PASSWORD });
       assertRefused(right, 403, "ACCOUNT_NOT_ACTIVATED");
       const wrong = await worker.call("login", { username: "turned-off", password: "nope" });
       assertRefused(wrong, 401, "INVALID_CREDENTIALS");
@@ -139,14 +139,14 @@ for (const database of DATABASES) {
 
     test("makes an administrator of who is in the prefixed admin group", async () => {
       await add("dir-admin", ["API_PERMadmin"]);
-      const id_token = await worker.login("dir-admin", PASSWORD);
+      const id_token = await worker.login("dir-admin", DIRECTORY_PASSWORD);
       const { access_token } = dataOf(await worker.call("token", { id_token }));
       dataOf(await worker.call("group_create", { groupname: `made-on-${database}`, access_token }));
     });
 
     test("leaves out a group whose name group_regex refuses, and logs it", async () => {
       await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine"]);
-      assert.deepEqual(groupsIn(await worker.login("odd-groups", PASSWORD)), ["fine"]);
+      assert.deepEqual(groupsIn(await worker.login("odd-groups", DIRECTORY_PASSWORD)), ["fine"]);
       const line = await lastLine(
         worker,
         "directory groups are left out: group_regex refuses their names, or they end with a space",
@@ -158,7 +158,7 @@ for (const database of DATABASES) {
       await add("in-parallel", ["API_PERMone", "API_PERMtwo", "API_PERMthree"]);
       const replies = await Promise.all(
         Array.from({ length: 16 }, () =>
-          worker.call("login", { username: "in-parallel", password: PASSWORD }),
+          worker.call("login", { username: "in-parallel", password: DIRECTORY_PASSWORD }),
         ),
       );
       assert.deepEqual(
@@ -171,7 +171,7 @@ for (const database of DATABASES) {
     test("of sixteen users at once succeeds for each, with groups that all of them have", async () => {
       const names = Array.from({ length: 16 }, (_, index) => `one-of-many-${index}`);
       for (const name of names) await add(name, ["API_PERMshared"], { mail: `${name}@example.com` });
-      const tokens = await Promise.all(names.map((name) => worker.login(name, PASSWORD)));
+      const tokens = await Promise.all(names.map((name) => worker.login(name, DIRECTORY_PASSWORD)));
       assert.deepEqual(
         tokens.map((token) => [decodeJwt(token).sub, groupsIn(token)]),
         names.map((name) => [name, ["shared"]]),
@@ -187,25 +187,25 @@ describe("a login by the directory", { skip }, () => {
   test("with sync_groups add takes no membership away", async () => {
     await using worker = await start({ sync_groups: "add" });
     const dn = await add("collector", ["API_PERMfirst"]);
-    await worker.login("collector", PASSWORD);
+    await worker.login("collector", DIRECTORY_PASSWORD);
     await directory.ldap.removeMember("API_PERMfirst", dn);
     await directory.ldap.addGroup("API_PERMsecond", [dn]);
-    assert.deepEqual(groupsIn(await worker.login("collector", PASSWORD)), ["first", "second"]);
+    assert.deepEqual(groupsIn(await worker.login("collector", DIRECTORY_PASSWORD)), ["first", "second"]);
   });
 
   test("with admin_from_directory off neither makes an administrator nor unmakes one", async () => {
     await using worker = await start({ admin_from_directory: false });
     await add("would-be", ["API_PERMadmin", "API_PERMdev2"]);
-    assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["dev2"]);
+    assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["dev2"]);
     await worker.db.insertInto("group").values({ name: "admin" }).execute();
     await worker.db.insertInto("usergroup").values({ username: "would-be", groupname: "admin" }).execute();
-    assert.deepEqual(groupsIn(await worker.login("would-be", PASSWORD)), ["admin", "dev2"]);
+    assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["admin", "dev2"]);
   });
 
   test("with an admin group of another name goes by that name", async () => {
     await using worker = await start({}, "sqlite", { admin_group: "chiefs" });
     await add("chief", ["API_PERMchiefs"]);
-    const id_token = await worker.login("chief", PASSWORD);
+    const id_token = await worker.login("chief", DIRECTORY_PASSWORD);
     const { access_token } = dataOf(await worker.call("token", { id_token }));
     dataOf(await worker.call("group_create", { groupname: "theirs", access_token }));
   });
@@ -218,22 +218,22 @@ describe("a login by the directory", { skip }, () => {
       cn: "API_PERMadmin",
       member: dn,
     });
-    assert.deepEqual(groupsIn(await worker.login("two-places", PASSWORD)), ["inside"]);
+    assert.deepEqual(groupsIn(await worker.login("two-places", DIRECTORY_PASSWORD)), ["inside"]);
   });
 
   test("without nested_groups ignores groups of groups, and with it follows them, in circles too", async () => {
-    const dn = await directory.ldap.addUser("deep-down", PASSWORD);
+    const dn = await directory.ldap.addUser("deep-down", DIRECTORY_PASSWORD);
     const inner = await directory.ldap.addGroup("API_PERMinner", [dn]);
     const middle = await directory.ldap.addGroup("API_PERMmiddle", [inner]);
     const outer = await directory.ldap.addGroup("API_PERMouter", [middle]);
     await directory.ldap.addMember("API_PERMinner", outer);
     await directory.ldap.addMember(LOGIN_GROUP, outer);
     await using flat = await start();
-    const reply = await flat.call("login", { username: "deep-down", password: PASSWORD });
+    const reply = await flat.call("login", { username: "deep-down", password: DIRECTORY_PASSWORD });
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
     for (const settings of [{}, { bind: "search", ...directory.service }]) {
       await using nested = await start({ nested_groups: true, ...settings });
-      assert.deepEqual(groupsIn(await nested.login("deep-down", PASSWORD)), ["inner", "middle", "outer"]);
+      assert.deepEqual(groupsIn(await nested.login("deep-down", DIRECTORY_PASSWORD)), ["inner", "middle", "outer"]);
     }
   });
 
@@ -244,18 +244,18 @@ describe("a login by the directory", { skip }, () => {
       ou: "Branch",
     });
     await add("far-away", ["API_PERMdev3"], { dn: `cn=Far Away,ou=Branch,${directory.ldap.baseDn}` });
-    assert.deepEqual(groupsIn(await worker.login("far-away", PASSWORD)), ["dev3"]);
+    assert.deepEqual(groupsIn(await worker.login("far-away", DIRECTORY_PASSWORD)), ["dev3"]);
     const wrong = await worker.call("login", { username: "far-away", password: "nope" });
     assertRefused(wrong, 401, "INVALID_CREDENTIALS");
   });
 
   test("works with inetOrgPerson and uid, by user_filter", async () => {
     const user_filter = "(&(objectClass=inetOrgPerson)(uid={username}))";
-    await directory.ldap.addPerson("posix-user", PASSWORD, { groups: [LOGIN_GROUP, "API_PERMunix"] });
+    await directory.ldap.addPerson("posix-user", DIRECTORY_PASSWORD, { groups: [LOGIN_GROUP, "API_PERMunix"] });
     const service = { bind: "search", ...directory.service };
     for (const settings of [{ bind: `uid={username},${directory.ldap.baseDn}` }, service]) {
       await using worker = await start({ user_filter, ...settings });
-      assert.deepEqual(groupsIn(await worker.login("POSIX-user", PASSWORD)), ["unix"]);
+      assert.deepEqual(groupsIn(await worker.login("POSIX-user", DIRECTORY_PASSWORD)), ["unix"]);
       const row = await worker.db.selectFrom("user").select("username").executeTakeFirstOrThrow();
       assert.equal(row.username, "posix-user");
     }

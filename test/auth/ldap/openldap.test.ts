@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Attribute, type Client } from "ldapts";
 import { decodeJwt } from "jose";
-import { PASSWORD, useDirectory } from "../../support/directory.ts";
+import { DIRECTORY_PASSWORD, useDirectory } from "../../support/directory.ts";
 import { lastLine } from "../../support/log-lines.ts";
 import { assertRefusedLogin } from "../../support/refused-login.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
@@ -47,10 +47,10 @@ describe("OpenLDAP", { skip }, () => {
     for (const [index, worker] of [named, searching].entries()) {
       const username = `locked${index}`;
       await directory.add(username);
-      const id_token = await worker.login(username, PASSWORD);
+      const id_token = await worker.login(username, DIRECTORY_PASSWORD);
       dataOf(await worker.call("token", { id_token }));
       await fail(worker, username);
-      await assertRefusedLogin(worker, { username, password: PASSWORD }, "locked");
+      await assertRefusedLogin(worker, { username, password: DIRECTORY_PASSWORD }, "locked");
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
       assert.equal((await lastLine(worker, "the directory ended a session"))["reason"], "locked");
     }
@@ -63,7 +63,7 @@ describe("OpenLDAP", { skip }, () => {
     test(`ends the session of an account ${what}`, async () => {
       const username = `state-${label}`;
       const dn = await directory.add(username);
-      const id_token = await named.login(username, PASSWORD);
+      const id_token = await named.login(username, DIRECTORY_PASSWORD);
       await directory.ldap.setAttributes(dn, attributes);
       assertRefused(await named.call("token", { id_token }), 401, "INVALID_TOKEN");
       assert.equal((await lastLine(named, "the directory ended a session"))["reason"], label);
@@ -74,7 +74,7 @@ describe("OpenLDAP", { skip }, () => {
     for (const [index, worker] of [named, searching].entries()) {
       const username = `reset${index}`;
       await directory.ldap.setAttributes(await directory.add(username), { pwdReset: "TRUE" });
-      await assertRefusedLogin(worker, { username, password: PASSWORD }, "must-change");
+      await assertRefusedLogin(worker, { username, password: DIRECTORY_PASSWORD }, "must-change");
     }
   });
 
@@ -115,7 +115,7 @@ describe("OpenLDAP", { skip }, () => {
           "sqlite",
           { group_regex: ".{1,50}" },
         );
-        const reply = dataOf(await worker.call("login", { username: "everywhere", password: PASSWORD }));
+        const reply = dataOf(await worker.call("login", { username: "everywhere", password: DIRECTORY_PASSWORD }));
         const groups = await worker.db
           .selectFrom("usergroup")
           .select("groupname")
@@ -142,7 +142,7 @@ describe("OpenLDAP", { skip }, () => {
       });
       await using worker = await directory.start({ nested_groups: true, timeout_ms: 20_000 });
       assertRefused(
-        await worker.call("login", { username: "same-names", password: PASSWORD }),
+        await worker.call("login", { username: "same-names", password: DIRECTORY_PASSWORD }),
         503,
         "UNAVAILABLE",
       );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { fromSqlTime, toSqlTime } from "../../../src/db/time.ts";
-import { LOGIN_GROUP, PASSWORD, useDirectory } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD, useDirectory } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
@@ -37,7 +37,7 @@ for (const database of DATABASES) {
 
     test("goes on for an hour without a look at the directory, then looks and notes when", async () => {
       const dn = await add("checked", ["API_PERMbefore"]);
-      const id_token = await worker.login("checked", PASSWORD);
+      const id_token = await worker.login("checked", DIRECTORY_PASSWORD);
       await ldapGroups(dn, "API_PERMbefore", "API_PERMafter");
       await age(worker, "checked", HOUR - 60_000);
       assert.deepEqual(await accessGroups(id_token), ["before"]);
@@ -75,7 +75,7 @@ for (const database of DATABASES) {
       test(`ends the session of an account that ${what}`, async () => {
         const username = `user-${label}`;
         const dn = await add(username);
-        const id_token = await worker.login(username, PASSWORD);
+        const id_token = await worker.login(username, DIRECTORY_PASSWORD);
         await remove(dn);
         dataOf(await worker.call("token", { id_token }));
         await age(worker, username, 2 * HOUR);
@@ -93,15 +93,15 @@ for (const database of DATABASES) {
         const username = `expires-${accountExpires.length}`;
         const dn = await add(username);
         await directory.ldap.setAttributes(dn, { accountExpires, userAccountControl: "512" });
-        const id_token = await worker.login(username, PASSWORD);
+        const id_token = await worker.login(username, DIRECTORY_PASSWORD);
         await age(worker, username, 2 * HOUR);
         dataOf(await worker.call("token", { id_token }));
       }
     });
 
     test("never looks a local user up", async () => {
-      await worker.addUser("local-one", PASSWORD);
-      const id_token = await worker.login("local-one", PASSWORD);
+      await worker.addUser("local-one", DIRECTORY_PASSWORD);
+      const id_token = await worker.login("local-one", DIRECTORY_PASSWORD);
       assert.equal((await tokenRow(worker, "local-one"))?.validated_at, null);
       dataOf(await worker.call("token", { id_token }));
     });
@@ -116,7 +116,7 @@ describe("an exchange of a directory user's ID token", { skip }, () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ ...directory.service, address: `ldap://127.0.0.1:${proxy.port}` });
     await add("patient");
-    const id_token = await worker.login("patient", PASSWORD);
+    const id_token = await worker.login("patient", DIRECTORY_PASSWORD);
     await age(worker, "patient", 2 * HOUR);
     proxy.cut();
     assertRefused(await worker.call("token", { id_token }), 503, "UNAVAILABLE");
@@ -132,7 +132,7 @@ describe("an exchange of a directory user's ID token", { skip }, () => {
       await using worker = await start(settings());
       const username = `free-${what.length}`;
       const dn = await add(username);
-      const id_token = await worker.login(username, PASSWORD);
+      const id_token = await worker.login(username, DIRECTORY_PASSWORD);
       await directory.ldap.deleteEntry(dn);
       await age(worker, username, 100 * HOUR);
       dataOf(await worker.call("token", { id_token }));

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { withConnection } from "../../../src/auth/ldap/connection.ts";
 import { REFUSAL_PAUSE, ServiceAccount } from "../../../src/auth/ldap/service-account.ts";
 import type { DirectoryServer } from "../../../src/config/directory.ts";
-import { PASSWORD, useDs389 } from "../../support/ds389.ts";
+import { DIRECTORY_PASSWORD, useDs389 } from "../../support/ds389.ts";
 import { linesOf } from "../../support/log-lines.ts";
 import { assertRefused } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -31,7 +31,7 @@ describe("a service account whose password is wrong", { skip }, () => {
   const reset = () =>
     directory.ds.setAttributes(directory.ds.serviceDn, { passwordRetryCount: "0", accountUnlockTime: [] });
 
-  const login = (worker: TestWorker) => worker.call("login", { username: "alice", password: PASSWORD });
+  const login = (worker: TestWorker) => worker.call("login", { username: "alice", password: DIRECTORY_PASSWORD });
 
   test("is tried once, however many logins need it, and the log has the cause once", async () => {
     await reset();
@@ -57,14 +57,14 @@ describe("a service account whose password is wrong", { skip }, () => {
     await using wrong = await directory.start({ bind_password: "not it" });
     assertRefused(await login(wrong), 503, "UNAVAILABLE");
     await using right = await directory.start();
-    await right.login("alice", PASSWORD);
+    await right.login("alice", DIRECTORY_PASSWORD);
   });
 
   test("lets local users log in meanwhile", async () => {
     await using worker = await directory.start({ bind_password: "not it" });
-    await worker.addUser("local-one", PASSWORD);
+    await worker.addUser("local-one", DIRECTORY_PASSWORD);
     assertRefused(await login(worker), 503, "UNAVAILABLE");
-    await worker.login("local-one", PASSWORD);
+    await worker.login("local-one", DIRECTORY_PASSWORD);
   });
 
   describe("as a worker uses it", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import { use389, useOpenLdap } from "../../support/any-directory.ts";
-import { LOGIN_GROUP, PASSWORD } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD } from "../../support/directory.ts";
 import { assertRefusedLogin, usersIn } from "../../support/refused-login.ts";
 import { dataOf } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -21,7 +21,7 @@ for (const [server, kind, use] of [
       const dn = `uid=${cn},${directory.usersDn}`;
       await directory.addEntry(dn, {
         objectClass: "inetOrgPerson",
-        ...{ uid, cn, sn: cn, userPassword: PASSWORD },
+        ...{ uid, cn, sn: cn, userPassword: DIRECTORY_PASSWORD },
       });
       await directory.join(LOGIN_GROUP, dn);
       return dn;
@@ -40,8 +40,8 @@ for (const [server, kind, use] of [
             ["alias", "main", "Other"].map((name) => `${name}-${index}-${database}`),
             names[0],
           );
-          for (const at of order) assert.equal(subjectOf(await worker.login(names[at]!, PASSWORD)), names[0]);
-          assert.equal(subjectOf(await worker.login(names[2]!.toUpperCase(), PASSWORD)), names[0]);
+          for (const at of order) assert.equal(subjectOf(await worker.login(names[at]!, DIRECTORY_PASSWORD)), names[0]);
+          assert.equal(subjectOf(await worker.login(names[2]!.toUpperCase(), DIRECTORY_PASSWORD)), names[0]);
           assert.deepEqual(await usersIn(worker), [names[0]]);
         }
       });
@@ -60,8 +60,8 @@ for (const [server, kind, use] of [
 
       test("was made by another name in an earlier version keeps that one", async () => {
         await addPerson(["today", "before"]);
-        await worker.addUser("before", PASSWORD, { authType: "LDAP" });
-        assert.equal(subjectOf(await worker.login("today", PASSWORD)), "before");
+        await worker.addUser("before", DIRECTORY_PASSWORD, { authType: "LDAP" });
+        assert.equal(subjectOf(await worker.login("today", DIRECTORY_PASSWORD)), "before");
         assert.deepEqual(await usersIn(worker), ["before"]);
       });
 
@@ -71,44 +71,44 @@ for (const [server, kind, use] of [
         await using loose = await directory.start({ ...USER_FILTER, ...directory.service }, "sqlite", {
           username_regex: ".{1,64}",
         });
-        assert.equal(subjectOf(await loose.login(third.toUpperCase(), PASSWORD)), "stable");
+        assert.equal(subjectOf(await loose.login(third.toUpperCase(), DIRECTORY_PASSWORD)), "stable");
         await directory.changes.setAttributes(dn, { uid: ["ZWEIT", third.toUpperCase(), "stable"] });
-        assert.equal(subjectOf(await loose.login(third, PASSWORD)), "stable");
-        assert.equal(subjectOf(await loose.login("zweit", PASSWORD)), "stable");
+        assert.equal(subjectOf(await loose.login(third, DIRECTORY_PASSWORD)), "stable");
+        assert.equal(subjectOf(await loose.login("zweit", DIRECTORY_PASSWORD)), "stable");
       });
 
       test("goes on with its session as long as it has the name", async () => {
         const dn = await addPerson(["going", "gone"]);
-        const id_token = await worker.login("gone", PASSWORD);
+        const id_token = await worker.login("gone", DIRECTORY_PASSWORD);
         dataOf(await worker.call("token", { id_token }));
         await directory.changes.setAttributes(dn, { uid: ["going"] });
         dataOf(await worker.call("token", { id_token }));
       });
 
       test("has the name of nobody else: a local account, or another person's", async () => {
-        await worker.addUser("local-name", PASSWORD);
+        await worker.addUser("local-name", DIRECTORY_PASSWORD);
         await addPerson(["local-name", "guest-name"]);
-        assert.equal(subjectOf(await worker.login("guest-name", PASSWORD)), "guest-name");
+        assert.equal(subjectOf(await worker.login("guest-name", DIRECTORY_PASSWORD)), "guest-name");
         // Another person's account, from before, and the name is the new person's now.
         const first = await addPerson(["taken-name"]);
-        assert.equal(subjectOf(await worker.login("taken-name", PASSWORD)), "taken-name");
+        assert.equal(subjectOf(await worker.login("taken-name", DIRECTORY_PASSWORD)), "taken-name");
         await directory.changes.deleteEntry(first);
         await addPerson(["taken-name", "free-name"], "free-name");
-        assert.equal(subjectOf(await worker.login("free-name", PASSWORD)), "free-name");
-        await assertRefusedLogin(worker, { username: "taken-name", password: PASSWORD }, "another-person");
+        assert.equal(subjectOf(await worker.login("free-name", DIRECTORY_PASSWORD)), "free-name");
+        await assertRefusedLogin(worker, { username: "taken-name", password: DIRECTORY_PASSWORD }, "another-person");
       });
 
       test("is not another person's by a name that both have", async () => {
         await addPerson(["victim"]);
-        await worker.addUser("victim", PASSWORD, { authType: "LDAP" });
+        await worker.addUser("victim", DIRECTORY_PASSWORD, { authType: "LDAP" });
         await addPerson(["mallory", "victim"]);
-        assert.equal(subjectOf(await worker.login("mallory", PASSWORD)), "mallory");
-        await assertRefusedLogin(worker, { username: "victim", password: PASSWORD }, "ambiguous");
+        assert.equal(subjectOf(await worker.login("mallory", DIRECTORY_PASSWORD)), "mallory");
+        await assertRefusedLogin(worker, { username: "victim", password: DIRECTORY_PASSWORD }, "ambiguous");
       });
 
       test("gets a name that username_regex accepts", async () => {
         await addPerson(["j.doe", "jdoe"]);
-        assert.equal(subjectOf(await worker.login("jdoe", PASSWORD)), "jdoe");
+        assert.equal(subjectOf(await worker.login("jdoe", DIRECTORY_PASSWORD)), "jdoe");
       });
     });
 
@@ -118,8 +118,8 @@ for (const [server, kind, use] of [
         bind: `uid={username},${directory.usersDn}`,
       });
       await addPerson(["template", "second"]);
-      assert.equal(subjectOf(await worker.login("template", PASSWORD)), "template");
-      await assertRefusedLogin(worker, { username: "second", password: PASSWORD }, "ldap-49");
+      assert.equal(subjectOf(await worker.login("template", DIRECTORY_PASSWORD)), "template");
+      await assertRefusedLogin(worker, { username: "second", password: DIRECTORY_PASSWORD }, "ldap-49");
     });
   });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { LOGIN_GROUP, PASSWORD, useDirectory } from "../../support/directory.ts";
+import { LOGIN_GROUP, DIRECTORY_PASSWORD, useDirectory } from "../../support/directory.ts";
 import { lastLine, linesOf } from "../../support/log-lines.ts";
 import { assertRefused } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
@@ -24,13 +24,13 @@ describe("the directory refuses", { skip }, () => {
           await directory.ldap.deleteEntry(directory.ldap.dnOf(name)).catch(() => undefined);
         }
         await add("insider", ["API_PERMdev"]);
-        await directory.ldap.addUser("outsider", PASSWORD, { groups: ["API_PERMdev"] });
+        await directory.ldap.addUser("outsider", DIRECTORY_PASSWORD, { groups: ["API_PERMdev"] });
       });
 
       /** The reply, the log line and the counter of one refused login. */
       const assertVerdict = async (username: string, password: string, label: string): Promise<void> => {
         await using worker = await startOne();
-        await worker.addUser("local-one", PASSWORD);
+        await worker.addUser("local-one", DIRECTORY_PASSWORD);
         const wrong = await worker.call("login", { username: "local-one", password: "nope" });
         const reply = await worker.call("login", { username, password });
         assertRefused(reply, 401, "INVALID_CREDENTIALS");
@@ -46,17 +46,17 @@ describe("the directory refuses", { skip }, () => {
 
       test("a wrong password", () => assertVerdict("insider", "nope", "ldap-49"));
       test("a name that is not there", () =>
-        assertVerdict("nobody-here", PASSWORD, "bind" in settings ? "unknown" : "ldap-49"));
-      test("a user outside of the login group", () => assertVerdict("outsider", PASSWORD, "not-in-group"));
+        assertVerdict("nobody-here", DIRECTORY_PASSWORD, "bind" in settings ? "unknown" : "ldap-49"));
+      test("a user outside of the login group", () => assertVerdict("outsider", DIRECTORY_PASSWORD, "not-in-group"));
       test("an empty password, before the network", () => assertVerdict("insider", "", "unaskable"));
       test("a password with a NUL in it, before the network", () =>
-        assertVerdict("insider", `${PASSWORD}\0more`, "unaskable"));
+        assertVerdict("insider", `${DIRECTORY_PASSWORD}\0more`, "unaskable"));
     });
   }
 
   test("a user that the template reaches and the filter does not", async () => {
     await using worker = await start({ user_filter: "(&(objectClass=nothing)(sAMAccountName={username}))" });
-    const reply = await worker.call("login", { username: "insider", password: PASSWORD });
+    const reply = await worker.call("login", { username: "insider", password: DIRECTORY_PASSWORD });
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
     assert.equal((await lastLine(worker, REFUSED))["reason"], "unknown");
   });
@@ -70,11 +70,11 @@ describe("the directory refuses", { skip }, () => {
       cn: "other",
       sn: "x",
       sAMAccountName: "twin",
-      userPassword: PASSWORD,
+      userPassword: DIRECTORY_PASSWORD,
     };
     await ldap.addEntry(`cn=other,ou=Twins,${ldap.baseDn}`, other);
     await using worker = await start({ bind: "search", ...directory.service });
-    const reply = await worker.call("login", { username: "twin", password: PASSWORD });
+    const reply = await worker.call("login", { username: "twin", password: DIRECTORY_PASSWORD });
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
     assert.equal((await lastLine(worker, REFUSED))["reason"], "ambiguous");
   });
@@ -118,11 +118,11 @@ describe("the directory refuses", { skip }, () => {
     for (const settings of [{}, { bind: "search", ...directory.service }]) {
       await using worker = await start(settings, "sqlite", { username_regex: "[\\s\\S]{1,64}" });
       for (const username of names) {
-        const reply = await worker.call("login", { username, password: PASSWORD });
+        const reply = await worker.call("login", { username, password: DIRECTORY_PASSWORD });
         assertRefused(reply, 401, "INVALID_CREDENTIALS");
       }
       assert.deepEqual(await usernames(worker), []);
-      await worker.login("ALICE", PASSWORD);
+      await worker.login("ALICE", DIRECTORY_PASSWORD);
       assert.deepEqual(await usernames(worker), ["alice"]);
     }
   });
@@ -133,7 +133,7 @@ describe("the directory refuses", { skip }, () => {
     for (const name of names) await add(name);
     for (const settings of [{}, { bind: "search", ...directory.service }]) {
       await using worker = await start(settings, "sqlite", app);
-      for (const name of names) await worker.login(name, PASSWORD);
+      for (const name of names) await worker.login(name, DIRECTORY_PASSWORD);
       assert.deepEqual((await usernames(worker)).toSorted(), names.toSorted());
     }
   });
@@ -141,7 +141,7 @@ describe("the directory refuses", { skip }, () => {
   test("nobody who only guesses at the group: a user may not choose what counts as a group", async () => {
     const { ldap } = directory;
     // Neither the words in a value, nor another type of name, nor a group's parent are the login group.
-    const dn = await ldap.addUser("pretender", PASSWORD, { groups: [`x,cn=${LOGIN_GROUP}`] });
+    const dn = await ldap.addUser("pretender", DIRECTORY_PASSWORD, { groups: [`x,cn=${LOGIN_GROUP}`] });
     await ldap.addEntry(`ou=${LOGIN_GROUP},${ldap.groupsDn}`, {
       objectClass: "organizationalUnit",
       ou: LOGIN_GROUP,
@@ -152,7 +152,7 @@ describe("the directory refuses", { skip }, () => {
       member: dn,
     });
     await using worker = await start();
-    const reply = await worker.call("login", { username: "pretender", password: PASSWORD });
+    const reply = await worker.call("login", { username: "pretender", password: DIRECTORY_PASSWORD });
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
     assert.equal(linesOf(worker, REFUSED).at(-1)?.["reason"], "not-in-group");
   });

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { Fault, Stage } from "../scenario.ts";
+import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
 const BOTH = ["mariadb", "sqlite"] as const;
 
@@ -12,7 +12,7 @@ const HALF_OPEN = 6500;
 const run = promisify(execFile);
 
 /** What can happen to the broker and to the way to it. */
-export const BROKER_FAULTS: readonly Fault[] = [
+export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "broker killed and restarted",
     databases: BOTH,
@@ -117,7 +117,7 @@ export async function freeze(pid: number | undefined, duration: number): Promise
 }
 
 /** The broker takes nothing from whoever publishes, callers and workers alike. */
-async function raiseAlarm({ arena }: Stage): Promise<void> {
+async function raiseAlarm({ arena }: ScenarioContext): Promise<void> {
   const pid = arena.servers.broker.nodes[0]?.pid;
   if (pid === undefined) throw new Error("there is no process to ask");
   await control(pid, "set_vm_memory_high_watermark", "absolute", "1");

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitUntil } from "../../support/servers/scratch.ts";
 import { CallerLink } from "../link.ts";
-import { VANISHING } from "../ledger.ts";
+import { VANISHING } from "../request-history.ts";
 import { createRandom } from "../random.ts";
-import type { Fault, Stage } from "../scenario.ts";
+import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 import { Sender } from "../sender.ts";
 
 const BOTH = ["mariadb", "sqlite"] as const;
 const REQUESTS_AT_ONCE = 6;
 
 /** What callers do that is not the workers' fault. */
-export const CALLER_FAULTS: readonly Fault[] = [
+export const CALLER_FAULTS: readonly InjectedFault[] = [
   { name: "callers vanish", databases: BOTH, unnoticed: true, inject: vanish },
   {
     name: "every request sent twice at once",
@@ -22,7 +22,7 @@ export const CALLER_FAULTS: readonly Fault[] = [
 ];
 
 /** Callers who ask, and are gone with their reply queues before or while they are answered. */
-async function vanish({ arena, ledger, intents, duration }: Stage): Promise<void> {
+async function vanish({ arena, ledger, intents, duration }: ScenarioContext): Promise<void> {
   const { access, servers, vhost, bystander } = arena;
   const random = createRandom(1);
   const end = Date.now() + duration;

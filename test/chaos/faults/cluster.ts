@@ -1,17 +1,17 @@
-import type { Arena } from "../arena.ts";
-import type { Fault } from "../scenario.ts";
-import type { BrokerNode } from "../site.ts";
+import type { ChaosSetup } from "../setup.ts";
+import type { InjectedFault } from "../scenario.ts";
+import type { TestBrokerNode } from "../test-broker.ts";
 
 /** What can happen to a cluster of three nodes; its queues are quorum queues. */
-export const CLUSTER_FAULTS: readonly Fault[] = [
+export const CLUSTER_FAULTS: readonly InjectedFault[] = [
   lose("a node of a cluster killed", (arena) => arena.brokerProxies.findLastIndex(isUnused)),
   lose("the workers' node of a cluster killed", (arena) =>
     arena.brokerProxies.findIndex((proxy) => !isUnused(proxy)),
   ),
 ];
 
-function lose(name: string, find: (arena: Arena) => number): Fault {
-  let lost: BrokerNode | undefined;
+function lose(name: string, find: (arena: ChaosSetup) => number): InjectedFault {
+  let lost: TestBrokerNode | undefined;
   return {
     name,
     databases: ["mariadb"],

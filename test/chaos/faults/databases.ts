@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fault, Stage } from "../scenario.ts";
+import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 import { withRoot } from "../stores.ts";
 import { freeze } from "./broker.ts";
 
@@ -10,7 +10,7 @@ const MARIADB = ["mariadb"] as const;
 const MAX_CONNECTIONS = 300;
 
 /** What can happen to the database and to the way to it. */
-export const DATABASE_FAULTS: readonly Fault[] = [
+export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database connections cut",
     databases: MARIADB,
@@ -115,7 +115,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
 ];
 
 async function killConnections(
-  arena: Stage["arena"],
+  arena: ScenarioContext["arena"],
   query: (statement: string) => Promise<Record<string, unknown>[]>,
 ): Promise<void> {
   const rows = await query(
@@ -125,6 +125,6 @@ async function killConnections(
   for (const { id } of rows) await query(`kill ${String(id)}`).catch(() => undefined);
 }
 
-function databaseOf({ store }: Stage["arena"]): string {
+function databaseOf({ store }: ScenarioContext["arena"]): string {
   return String(store.settings(0)["database"]);
 }

@@ -1,4 +1,4 @@
-import type { Fault } from "../scenario.ts";
+import type { InjectedFault } from "../scenario.ts";
 import { BROKER_FAULTS } from "./broker.ts";
 import { CALLER_FAULTS } from "./callers.ts";
 import { CLUSTER_FAULTS } from "./cluster.ts";
@@ -6,7 +6,7 @@ import { DATABASE_FAULTS } from "./databases.ts";
 import { WORKER_FAULTS } from "./workers.ts";
 
 /** Every fault; those that need a cluster come last. */
-export const FAULTS: readonly Fault[] = [
+export const FAULTS: readonly InjectedFault[] = [
   {
     name: "none",
     databases: ["mariadb", "sqlite"],

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stage as RequestStage } from "../../../src/observability/stages.ts";
 import { waitUntil } from "../../support/servers/scratch.ts";
-import type { Fault, Stage } from "../scenario.ts";
+import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
 const BOTH = ["mariadb", "sqlite"] as const;
 
@@ -9,7 +9,7 @@ const BOTH = ["mariadb", "sqlite"] as const;
 const FROZEN = 6500;
 
 /** What can happen to a worker's process. */
-export const WORKER_FAULTS: readonly Fault[] = [
+export const WORKER_FAULTS: readonly InjectedFault[] = [
   killedAt("worker killed after the commit", "committed", 30),
   killedAt("worker killed before the reply", "handled", 80),
   killedAt("worker killed before the ack", "replied", 80),
@@ -64,7 +64,7 @@ export const WORKER_FAULTS: readonly Fault[] = [
 ];
 
 /** Each worker dies at its N-th request that reaches a stage, again and again. */
-function killedAt(name: string, stage: RequestStage, every: number): Fault {
+function killedAt(name: string, stage: RequestStage, every: number): InjectedFault {
   return {
     name,
     databases: BOTH,
@@ -82,7 +82,7 @@ function killedAt(name: string, stage: RequestStage, every: number): Fault {
 }
 
 /** Whoever begins to work on it dies; the third time it must be given up. */
-async function sendPoison({ arena, sender, intents }: Stage): Promise<void> {
+async function sendPoison({ arena, sender, intents }: ScenarioContext): Promise<void> {
   for (const key of [undefined, "poison"]) {
     const intent = { ...intents.createGroup(`poison-${key ?? "unkeyed"}`), expect: 500, facts: [] };
     const { attempts, answer } = await sender.send(intent, {

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { startCli } from "../../support/cli.ts";
 import { DATABASES } from "../../support/worker.ts";
-import { ARGON2ID, BCRYPT, install, type Installed } from "./installed.ts";
+import { ARGON2ID, BCRYPT, installWithUsers, type Installed } from "./installed.ts";
 
 const FORMATS = ["csv", "jsonl"] as const;
 
@@ -34,14 +34,14 @@ async function populate(installed: Installed): Promise<void> {
 for (const database of DATABASES) {
   describe(`users export on ${database}`, () => {
     test("gives what import takes: an empty database has the same users afterwards", async () => {
-      await using from = await install(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
+      await using from = await installWithUsers(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
       await populate(from);
       const expected = await from.rows();
       assert.equal(Object.keys(expected).length, 1206);
       for (const format of FORMATS) {
         const { code, stdout, stderr } = await from.users(["export", "--format", format, "--with-hashes"]);
         assert.equal(code, 0, stderr);
-        await using to = await install(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
+        await using to = await installWithUsers(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
         const args = ["import", "-", "--format", format, "--create-groups", "--allow-admins"];
         const imported = await to.users(args, stdout);
         assert.deepEqual(
@@ -58,7 +58,7 @@ for (const database of DATABASES) {
     });
 
     test("has no hash in it unless that is asked for, and can be taken in as well", async () => {
-      await using installed = await install(database, {
+      await using installed = await installWithUsers(database, {
         app_config: { email_regex: "[^\\n]+@example\\.com" },
       });
       await populate(installed);
@@ -77,7 +77,7 @@ for (const database of DATABASES) {
     });
 
     test("is in the order of names, with one line for each user", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       installed.file("in.csv", [
         "username,email,groups,created_at",
         "bert,bert@example.com,ops;dev,2020-01-02T03:04:05Z",
@@ -105,7 +105,7 @@ for (const database of DATABASES) {
     });
 
     test("of nobody is the line with the columns", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       assert.deepEqual(await installed.users(["export", "--with-hashes"]), {
         code: 0,
         stdout: "username,email,auth_type,activated,groups,created_at,email_verified_at,password_hash\n",
@@ -117,7 +117,7 @@ for (const database of DATABASES) {
 }
 
 test("values that a spreadsheet takes for formulas are counted, in CSV, and left as they are", async () => {
-  await using installed = await install("sqlite");
+  await using installed = await installWithUsers("sqlite");
   installed.file("in.jsonl", [
     { username: "-minus", email: "minus@example.com" },
     { username: "plus", email: "+plus@example.com" },
@@ -131,7 +131,7 @@ test("values that a spreadsheet takes for formulas are counted, in CSV, and left
 });
 
 test("a group that CSV cannot hold ends the export before its first line", async () => {
-  await using installed = await install("sqlite", { app_config: { group_regex: ".+" } });
+  await using installed = await installWithUsers("sqlite", { app_config: { group_regex: ".+" } });
   await installed.db.insertInto("group").values({ name: "a;b" }).execute();
   const { code, stdout, stderr } = await installed.users(["export"]);
   assert.deepEqual([code, stdout], [1, ""]);
@@ -140,7 +140,7 @@ test("a group that CSV cannot hold ends the export before its first line", async
 });
 
 test("a reader that goes away ends the export without a word", async () => {
-  await using installed = await install("sqlite");
+  await using installed = await installWithUsers("sqlite");
   const lines = Array.from(
     { length: 20_000 },
     (_, index) => `{"username":"user-${index}","email":"${index}@example.com"}`,

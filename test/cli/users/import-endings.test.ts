@@ -9,12 +9,12 @@ import { MIGRATIONS } from "../../../src/db/migrations/index.ts";
 import { runCli, startCli } from "../../support/cli.ts";
 import { waitUntil } from "../../support/servers/scratch.ts";
 import { DATABASES } from "../../support/worker.ts";
-import { install, many, summary } from "./installed.ts";
+import { installWithUsers, many, importSummary } from "./installed.ts";
 
 for (const database of DATABASES) {
   describe(`the end of users import on ${database}`, () => {
     test("with --strict ends at the first refused line, and nothing after the batch before is in", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       const lines = many(1300);
       lines[733] = { username: "x", email: "x@example.com" };
       installed.file("in.jsonl", lines);
@@ -24,13 +24,13 @@ for (const database of DATABASES) {
         "--create-groups",
         "--strict",
       ]);
-      assert.deepEqual([code, stdout], [1, `${summary(500, 0, 0, 0, 1)}\n`]);
+      assert.deepEqual([code, stdout], [1, `${importSummary(500, 0, 0, 0, 1)}\n`]);
       assert.match(stderr, /^authmq: line 734 is refused, and no line after line 500 is in$/m);
       assert.equal(Object.keys(await installed.rows()).length, 500);
     });
 
     test("that is interrupted keeps what it has, says how to go on, and goes on", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       const lines = many(2000).map((line) => `${JSON.stringify(line)}\n`);
       const args = ["users", "import", "-", "--format", "jsonl", "--create-groups"];
       const child = startCli(args, { cwd: installed.folder });
@@ -44,18 +44,18 @@ for (const database of DATABASES) {
       child.kill("SIGINT");
       const [code] = (await once(child, "exit")) as [number];
       const [stdout, stderr] = await output;
-      assert.deepEqual([code, stdout], [130, `${summary(1000, 0, 0, 0, 0)}\n`]);
+      assert.deepEqual([code, stdout], [130, `${importSummary(1000, 0, 0, 0, 0)}\n`]);
       assert.match(
         stderr,
         /^authmq: interrupted after line 1000: what is in stays, so run the same command again to go on$/m,
       );
       assert.equal(await count(), 1000);
       const rest = await installed.users(args.slice(1), lines.join(""));
-      assert.deepEqual([rest.code, rest.stdout], [0, `${summary(1000, 0, 1000, 0, 0)}\n`]);
+      assert.deepEqual([rest.code, rest.stdout], [0, `${importSummary(1000, 0, 1000, 0, 0)}\n`]);
     });
 
     test("that is interrupted in the middle of a file ends after a batch", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       installed.file("in.jsonl", many(40_000));
       const child = startCli(["users", "import", "in.jsonl", "--create-groups"], { cwd: installed.folder });
       const output = Promise.all([text(child.stdout), text(child.stderr)]);
@@ -71,12 +71,12 @@ for (const database of DATABASES) {
       const [stdout, stderr] = await output;
       const made = await count();
       assert.ok(made < 40_000 && made % 500 === 0, String(made));
-      assert.deepEqual([code, stdout], [130, `${summary(made, 0, 0, 0, 0)}\n`]);
+      assert.deepEqual([code, stdout], [130, `${importSummary(made, 0, 0, 0, 0)}\n`]);
       assert.match(stderr, new RegExp(`^authmq: interrupted after line ${made}: `, "m"));
     });
 
     test("twice at the same time takes everybody in once", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       installed.file("in.jsonl", many(1500));
       const both = await Promise.all(
         [1, 2].map(() => installed.users(["import", "in.jsonl", "--create-groups"])),
@@ -94,18 +94,18 @@ for (const database of DATABASES) {
     });
 
     test("takes names that differ in an accent for names of different users", async () => {
-      await using installed = await install(database, { app_config: { username_regex: ".{4,30}" } });
+      await using installed = await installWithUsers(database, { app_config: { username_regex: ".{4,30}" } });
       installed.file("in.jsonl", [
         { username: "rené", email: "rene-1@example.com" },
         { username: "renè", email: "rene-2@example.com" },
         { username: "rene", email: "rene-3@example.com" },
       ]);
       const { code, stdout } = await installed.users(["import", "in.jsonl"]);
-      assert.deepEqual([code, stdout], [0, `${summary(3, 0, 0, 0, 0)}\n`]);
+      assert.deepEqual([code, stdout], [0, `${importSummary(3, 0, 0, 0, 0)}\n`]);
     });
 
     test("needs the current schema", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       installed.file("in.jsonl", many(1));
       const latest = Object.keys(MIGRATIONS).at(-1)!;
       await sql`delete from authmq_migration where name = ${latest}`.execute(installed.db);
@@ -122,7 +122,7 @@ for (const database of DATABASES) {
 }
 
 test("names 20 refused lines and counts the others", async () => {
-  await using installed = await install("sqlite");
+  await using installed = await installWithUsers("sqlite");
   const lines = Array.from({ length: 1000 }, (_, index) => ({ username: `x${index % 10}`, email: "no" }));
   installed.file("in.jsonl", lines);
   const { code, stderr } = await installed.users(["import", "in.jsonl", "--rejects", "out.jsonl"]);
@@ -136,7 +136,7 @@ test("names 20 refused lines and counts the others", async () => {
 });
 
 test("a command line or a file that is none of what it should be ends with 2 and writes nothing", async () => {
-  await using installed = await install("sqlite");
+  await using installed = await installWithUsers("sqlite");
   installed.file("users.txt", ["username,email"]);
   installed.file("bad.csv", ["username,mail", "a,b"]);
   installed.file("empty.csv", []);
@@ -158,14 +158,14 @@ test("a command line or a file that is none of what it should be ends with 2 and
       const { code, stdout, stderr } = await installed.users(["import", ...args]);
       assert.equal(code, 2, args.join(" "));
       assert.match(stderr, msg);
-      assert.ok(stdout === "" || stdout === `${summary(0, 0, 0, 0, 0)}\n`, stdout);
+      assert.ok(stdout === "" || stdout === `${importSummary(0, 0, 0, 0, 0)}\n`, stdout);
     }),
   );
   assert.deepEqual(await installed.rows(), {});
 });
 
 test("memory does not grow with the file", async () => {
-  await using installed = await install("sqlite");
+  await using installed = await installWithUsers("sqlite");
   // 60 MB of lines, none of which goes further than being read, and as many names as are remembered.
   const filler = "x".repeat(3000);
   const lines = Array.from(
@@ -179,7 +179,7 @@ test("memory does not grow with the file", async () => {
   });
   assert.deepEqual(
     [code, stdout],
-    [1, `${summary(0, 0, 0, 0, 20_000)} (dry run: nothing is written)\n`],
+    [1, `${importSummary(0, 0, 0, 0, 20_000)} (dry run: nothing is written)\n`],
     stderr,
   );
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { folderWith, runCli } from "../../support/cli.ts";
 import { DATABASES, startWorker } from "../../support/worker.ts";
-import { ARGON2ID, BCRYPT, install, many, summary, user } from "./installed.ts";
+import { ARGON2ID, BCRYPT, installWithUsers, many, importSummary, user } from "./installed.ts";
 
 for (const database of DATABASES) {
   describe(`users import on ${database}`, () => {
@@ -23,7 +23,7 @@ for (const database of DATABASES) {
         ].join("\r\n"),
       );
       const { code, stdout, stderr } = await runIn(folder, ["in.csv", "--create-groups"]);
-      assert.deepEqual([code, stdout], [0, `${summary(4, 0, 0, 0, 0)}\n`], stderr);
+      assert.deepEqual([code, stdout], [0, `${importSummary(4, 0, 0, 0, 0)}\n`], stderr);
       assert.equal(stderr, "groups that were made: 2\n");
       const access_token = await worker.accessToken("root", ["admin"]);
       const facts = async (username: string) =>
@@ -42,7 +42,7 @@ for (const database of DATABASES) {
     });
 
     test("says of each refused line why, takes the others in, and keeps the lines to be mended", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       const hash = BCRYPT.replace("$05$", "$31$");
       const file = installed.file("in.csv", [
         "username,email,password_hash,groups,activated",
@@ -59,7 +59,7 @@ for (const database of DATABASES) {
         "good-2,good-2@example.com,,,false",
       ]);
       const { code, stdout, stderr } = await installed.users(["import", file, "--rejects", "out.csv"]);
-      assert.deepEqual([code, stdout], [1, `${summary(2, 0, 0, 0, 9)}\n`], stderr);
+      assert.deepEqual([code, stdout], [1, `${importSummary(2, 0, 0, 0, 9)}\n`], stderr);
       const lines = stderr.trimEnd().split("\n");
       for (const [index, reason] of [
         /^line 3: username must match/,
@@ -89,29 +89,29 @@ for (const database of DATABASES) {
         mended.map((line) => line.replace(hash, BCRYPT).replace("maybe,line", "1,line")),
       );
       const again = await installed.users(["import", "mended.csv", "--create-groups", "--allow-admins"]);
-      assert.match(again.stdout, new RegExp(`^${summary(4, 0, 0, 0, 3)}`), again.stderr);
+      assert.match(again.stdout, new RegExp(`^${importSummary(4, 0, 0, 0, 3)}`), again.stderr);
       const refusing = await installed.users(["import", file, "--rejects", "out.csv"]);
       assert.deepEqual([refusing.code, refusing.stdout], [2, ""]);
       assert.match(refusing.stderr, /out\.csv is there already/);
     });
 
     test("again finds everybody unchanged, and the rest of a longer file goes in", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       installed.file("some.jsonl", many(700));
       installed.file("all.jsonl", many(1250));
       const run = (file: string) => installed.users(["import", file, "--create-groups"]);
-      assert.equal((await run("some.jsonl")).stdout, `${summary(700, 0, 0, 0, 0)}\n`);
+      assert.equal((await run("some.jsonl")).stdout, `${importSummary(700, 0, 0, 0, 0)}\n`);
       const before = await installed.rows();
-      assert.equal((await run("some.jsonl")).stdout, `${summary(0, 0, 700, 0, 0)}\n`);
+      assert.equal((await run("some.jsonl")).stdout, `${importSummary(0, 0, 700, 0, 0)}\n`);
       assert.deepEqual(await installed.rows(), before);
-      assert.equal((await run("all.jsonl")).stdout, `${summary(550, 0, 700, 0, 0)}\n`);
+      assert.equal((await run("all.jsonl")).stdout, `${importSummary(550, 0, 700, 0, 0)}\n`);
       const rows = await installed.rows();
       assert.equal(Object.keys(rows).length, 1250);
       assert.deepEqual(rows["user-1249"]?.["groups"], ["everybody", "team-3"]);
     });
 
     test("with --dry-run says the same and writes nothing", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       const lines = [...many(600), { username: "x", email: "x@example.com" }, user(3)];
       installed.file("in.jsonl", lines);
       await installed.db.insertInto("group").values({ name: "everybody" }).execute();
@@ -120,8 +120,8 @@ for (const database of DATABASES) {
       assert.deepEqual(await installed.rows(), {});
       assert.equal((await installed.db.selectFrom("group").selectAll().execute()).length, 1);
       const wet = await installed.users(args);
-      assert.equal(dry.stdout, `${summary(600, 0, 0, 0, 2)} (dry run: nothing is written)\n`);
-      assert.equal(wet.stdout, `${summary(600, 0, 0, 0, 2)}\n`);
+      assert.equal(dry.stdout, `${importSummary(600, 0, 0, 0, 2)} (dry run: nothing is written)\n`);
+      assert.equal(wet.stdout, `${importSummary(600, 0, 0, 0, 2)}\n`);
       assert.deepEqual([dry.code, dry.stderr], [wet.code, wet.stderr]);
       assert.match(
         dry.stderr,
@@ -130,7 +130,7 @@ for (const database of DATABASES) {
     });
 
     test("leaves, changes or refuses an account that is there with other content", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       installed.file("base.jsonl", [
         { ...user(1), groups: ["one"] },
         { ...user(2), activated: false, groups: [] },
@@ -156,7 +156,7 @@ for (const database of DATABASES) {
         installed.users(["import", "next.jsonl", "--create-groups", "--on-conflict", way]);
 
       const failed = await run("fail");
-      assert.deepEqual([failed.code, failed.stdout], [1, `${summary(1, 0, 0, 0, 4)}\n`]);
+      assert.deepEqual([failed.code, failed.stdout], [1, `${importSummary(1, 0, 0, 0, 4)}\n`]);
       assert.match(
         failed.stderr,
         /^line 1: the user is there already, with another password_hash, email, groups: /,
@@ -168,11 +168,11 @@ for (const database of DATABASES) {
       assert.deepEqual(rest, before);
 
       const skipped = await run("skip");
-      assert.deepEqual([skipped.code, skipped.stdout], [0, `${summary(0, 0, 1, 4, 0)}\n`]);
+      assert.deepEqual([skipped.code, skipped.stdout], [0, `${importSummary(0, 0, 1, 4, 0)}\n`]);
       assert.deepEqual(await installed.rows(), { ...before, somebody });
 
       const updated = await run("update");
-      assert.deepEqual([updated.code, updated.stdout], [1, `${summary(0, 2, 1, 0, 2)}\n`]);
+      assert.deepEqual([updated.code, updated.stdout], [1, `${importSummary(0, 2, 1, 0, 2)}\n`]);
       const after = await installed.rows();
       // The spelling stays, groups are added, and what a line does not say stays: the second is still turned off.
       assert.deepEqual(after["user-1"], {
@@ -184,7 +184,7 @@ for (const database of DATABASES) {
       assert.deepEqual(after["user-2"], { ...before["user-2"], groups: ["one"] });
       assert.deepEqual(after["dir-user"], before["dir-user"]);
       assert.equal(after["newcomer"], undefined);
-      assert.equal((await run("update")).stdout, `${summary(0, 0, 3, 0, 2)}\n`);
+      assert.equal((await run("update")).stdout, `${importSummary(0, 0, 3, 0, 2)}\n`);
     });
 
     test("that changes a password ends the session, and leaves the last administrator in office", async () => {
@@ -207,7 +207,7 @@ for (const database of DATABASES) {
     });
 
     test("takes a proof of one address for none of another", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       const people = [1, 2].map((index) => ({ ...user(index), groups: [] }));
       installed.file("base.jsonl", people);
       await installed.users(["import", "base.jsonl"]);
@@ -218,7 +218,7 @@ for (const database of DATABASES) {
         people.map((one, index) => ({ ...one, email: emails[index] })),
       );
       const { stdout } = await installed.users(["import", "next.jsonl", "--on-conflict", "update"]);
-      assert.equal(stdout, `${summary(0, 2, 0, 0, 0)}\n`);
+      assert.equal(stdout, `${importSummary(0, 2, 0, 0, 0)}\n`);
       const rows = await installed.db.selectFrom("user").selectAll().orderBy("username").execute();
       assert.deepEqual(
         rows.map(({ email, email_verified_at: at }) => [email, at !== null]),
@@ -230,7 +230,7 @@ for (const database of DATABASES) {
     });
 
     test("lets nobody into an administrator's account unless that is allowed", async () => {
-      await using installed = await install(database);
+      await using installed = await installWithUsers(database);
       const { groups, ...root } = { ...user(1), groups: ["admin"] };
       installed.file("base.jsonl", [{ ...root, groups, activated: false }]);
       await installed.users(["import", "base.jsonl", "--create-groups", "--allow-admins"]);
@@ -248,7 +248,7 @@ for (const database of DATABASES) {
         assert.deepEqual([code, stderr.slice(0, told.length)], [1, told]);
         assert.deepEqual(await installed.rows(), before);
       }
-      assert.equal((await run("--allow-admins")).stdout, `${summary(0, 1, 0, 0, 0)}\n`);
+      assert.equal((await run("--allow-admins")).stdout, `${importSummary(0, 1, 0, 0, 0)}\n`);
     });
   });
 }

@@ -25,7 +25,7 @@ export interface Installed extends AsyncDisposable {
 }
 
 /** Installs on a database of its own. */
-export async function install(
+export async function installWithUsers(
   database: DatabaseKind,
   config: Record<string, Record<string, unknown>> = {},
 ): Promise<Installed> {
@@ -70,7 +70,7 @@ export async function install(
 }
 
 /** What `users import` says at its end. */
-export function summary(
+export function importSummary(
   created: number,
   updated: number,
   unchanged: number,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import type { Tally } from "../tally.ts";
-import { mix } from "../mix.ts";
+import type { FuzzCounts } from "../counts.ts";
+import { mix } from "../hash-numbers.ts";
 import { ADDRESSES } from "./addresses.ts";
 import { CONFIGURATION } from "./configuration.ts";
 import { DECODING } from "./decoding.ts";
@@ -20,7 +20,7 @@ const SHARE = 8;
 /** Tries every property with the inputs of a round. */
 export async function checkProperties(
   properties: readonly Property[],
-  tally: Tally,
+  tally: FuzzCounts,
   seed: number,
   round: number,
 ): Promise<void> {

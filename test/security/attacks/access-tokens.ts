@@ -3,7 +3,7 @@ import type { QueueName } from "../../../src/wire/queues.ts";
 import { secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import {
-  done,
+  doneReply,
   FORBIDDEN,
   INVALID_TOKEN,
   invalid,
@@ -16,7 +16,7 @@ import {
   MISSING,
   noToken,
 } from "../envelopes.ts";
-import { PASSWORD } from "../world.ts";
+import { PASSWORD } from "../fixture.ts";
 import { ACCESS_QUEUES } from "./stolen-id-tokens.ts";
 
 const ADMIN_QUEUES: readonly QueueName[] = [
@@ -232,7 +232,7 @@ const outlived = [
       const { username } = one;
       return {
         request: { username, password: "taken over by me", access_token: await world.accessToken(username) },
-        reply: done(`changed user ${username}`),
+        reply: doneReply(`changed user ${username}`),
         after: async () => {
           assert.equal((await world.ask("token", { id_token })).resp_code, 401);
           assert.equal((await world.ask("token", { id_token: bystander })).resp_code, 200);

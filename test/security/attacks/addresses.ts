@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { invalid, NO_IP, NO_TEXT, TOO_LONG, LOGGED_IN } from "../envelopes.ts";
-import { PASSWORD } from "../world.ts";
+import { PASSWORD } from "../fixture.ts";
 
 /** What is no address, though some readers take it for one. */
 const NO_ADDRESSES: Readonly<Record<string, string>> = {

@@ -4,10 +4,10 @@ import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_CREDENTIALS, INVALID_TOKEN, NOT_ACTIVATED, LOGGED_IN } from "../envelopes.ts";
 import { assemble, idClaims, unsigned } from "../forge.ts";
-import { PASSWORD, stranger, type World } from "../world.ts";
+import { PASSWORD, stranger, type AttackFixture } from "../fixture.ts";
 
 /** bcrypt of PASSWORD at the cost 4, as a login would accept it. */
-async function hashOf({ db }: World, username: string): Promise<string> {
+async function hashOf({ db }: AttackFixture, username: string): Promise<string> {
   const row = await db
     .selectFrom("user")
     .select("password_hash")
@@ -86,7 +86,7 @@ const users = [
 ];
 
 /** What a reader of the database could try in the place of a password. */
-const READ: Readonly<Record<string, (world: World, username: string) => Promise<string>>> = {
+const READ: Readonly<Record<string, (world: AttackFixture, username: string) => Promise<string>>> = {
   "the stored hash": hashOf,
   "the id of the session": async ({ db }, username) => {
     const row = await db
@@ -116,7 +116,7 @@ const read = attacks("what stands in the database, as a password:", "login", REA
   return { request: { username, password }, reply: INVALID_CREDENTIALS };
 });
 
-async function sessionRow(world: World): Promise<{ username: string; kid: string }> {
+async function sessionRow(world: AttackFixture): Promise<{ username: string; kid: string }> {
   const person = await world.newUser();
   const kid = String(decodePart(await world.idToken(person), 0)["kid"]);
   return { username: person.username, kid };

@@ -2,7 +2,7 @@ import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, fixed, hmac, pemOf, type Json, type Sign, unsigned } from "../forge.ts";
-import { partner, reseller, stranger, type World } from "../world.ts";
+import { partner, reseller, stranger, type AttackFixture } from "../fixture.ts";
 
 const ADMIN = { groups: ["admin"] };
 
@@ -55,7 +55,7 @@ const unsignedTokens = [
 const HASHES = { HS256: "sha256", HS384: "sha384", HS512: "sha512" } as const;
 
 /** What somebody who holds a verification key could take for a shared secret. */
-const AS_SECRETS: Readonly<Record<string, (key: World["own"]["publicKey"]) => string | Buffer>> = {
+const AS_SECRETS: Readonly<Record<string, (key: AttackFixture["own"]["publicKey"]) => string | Buffer>> = {
   "its PEM": pemOf,
   "its PEM without the last newline": (key) => pemOf(key).trimEnd(),
   "its DER": (key) => key.export({ type: "spki", format: "der" }),
@@ -70,7 +70,7 @@ const AS_SECRETS: Readonly<Record<string, (key: World["own"]["publicKey"]) => st
 /** Forms of a verification key as the secret of an HMAC, and the key's issuer named as the token's. */
 function confused(
   iss: string,
-  keyOf: (world: World) => World["own"]["publicKey"],
+  keyOf: (world: AttackFixture) => AttackFixture["own"]["publicKey"],
   alg: keyof typeof HASHES,
   forms: readonly string[],
 ): Attack[] {

@@ -2,7 +2,7 @@ import { accessClaims, secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, part } from "../forge.ts";
-import type { World } from "../world.ts";
+import type { AttackFixture } from "../fixture.ts";
 
 /** JSON in the place of a time; undefined leaves the claim out. */
 const NO_TIMES: Readonly<Record<string, string | undefined>> = {
@@ -17,13 +17,13 @@ const NO_OTHER_TIMES = Object.fromEntries(Object.entries(NO_TIMES).slice(0, 3));
 
 const PAST = { negative: "-1", zero: "0", "two minutes ago": () => String(secondsFromNow(-120)) };
 
-function signedText({ own }: World, name: string, json: string | undefined): string {
+function signedText({ own }: AttackFixture, name: string, json: string | undefined): string {
   const claims = accessClaims({ [name]: json === undefined ? undefined : "HERE" });
   const text = JSON.stringify(claims).replace('"HERE"', json ?? "");
   return assemble({ alg: own.alg, typ: "at+jwt" }, text, own.sign);
 }
 
-const refusedText = (name: string) => (json: string | undefined, world: World) => ({
+const refusedText = (name: string) => (json: string | undefined, world: AttackFixture) => ({
   request: { access_token: signedText(world, name, json) },
   reply: INVALID_TOKEN,
 });

@@ -2,7 +2,7 @@ import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { ok, INVALID_TOKEN } from "../envelopes.ts";
 import { assemble } from "../forge.ts";
-import { stranger } from "../world.ts";
+import { stranger } from "../fixture.ts";
 
 const jwk = {
   ...stranger.ed25519.publicKey.export({ format: "jwk" }),

@@ -2,7 +2,7 @@ import { accessClaims, withSpareBits } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN, invalid, NO_TEXT, TOO_LARGE, noToken } from "../envelopes.ts";
 import { assemble, claimsWith, es256Der, part } from "../forge.ts";
-import { reseller } from "../world.ts";
+import { reseller } from "../fixture.ts";
 
 type Parts = readonly [header: string, payload: string, signature: string];
 

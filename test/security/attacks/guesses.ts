@@ -12,7 +12,7 @@ import {
   noToken,
 } from "../envelopes.ts";
 import { BUSY_FOR, exhaust, failures } from "../guessing.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 const busy = tooMany(BUSY_FOR);
 
@@ -20,7 +20,7 @@ const busy = tooMany(BUSY_FOR);
 const sooner = (one: Attack): Attack => ({ ...one, on: "closed" });
 
 /** Whose password is guessed: all of them get the very same replies. */
-const VICTIMS: Readonly<Record<string, (world: World) => Promise<string> | string>> = {
+const VICTIMS: Readonly<Record<string, (world: AttackFixture) => Promise<string> | string>> = {
   "a user": async ({ newUser }) => (await newUser()).username,
   "a deactivated user": async ({ newUser }) => (await newUser({ activated: false })).username,
   "a user of a directory": async ({ newUser }) => (await newUser({ authType: "LDAP" })).username,
@@ -170,7 +170,7 @@ const sources = [
   }),
 ];
 
-async function withKey(world: World): Promise<{ username: string; key: string }> {
+async function withKey(world: AttackFixture): Promise<{ username: string; key: string }> {
   const { username, password } = await world.newUser();
   const key = `key-${world.newName()}`;
   const body = Buffer.from(JSON.stringify({ username, password }));

@@ -2,10 +2,10 @@ import { accessClaims, decodePart, secondsFromNow } from "../../tokens/craft.ts"
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INACTIVE, invalid, NO_TEXT, MISSING } from "../envelopes.ts";
 import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
-import { legacySecret, partner, stranger, type World } from "../world.ts";
+import { legacySecret, partner, stranger, type AttackFixture } from "../fixture.ts";
 
 /** Access tokens that nobody has given out, of users that there are and that there are not. */
-const FORGERIES: Readonly<Record<string, (world: World) => string>> = {
+const FORGERIES: Readonly<Record<string, (world: AttackFixture) => string>> = {
   "without a signature": () => assemble({ alg: "none", typ: "at+jwt" }, accessClaims(), unsigned),
   "of a stranger's key": ({ own: { alg } }) =>
     assemble({ alg, typ: "at+jwt" }, accessClaims(), stranger.ed25519.sign),

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_JSON, invalid, moment, ok, TOO_LARGE, MISSING, noToken } from "../envelopes.ts";
-import { PASSWORD } from "../world.ts";
+import { PASSWORD } from "../fixture.ts";
 
 const good = '{"username":"alice"}';
 const alice = ok({ username: "alice", activated: true, created_at: moment });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { LAST_ADMIN } from "../envelopes.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** Asserts that there is still somebody who can administrate. */
-function rootStays(world: World): () => Promise<void> {
+function rootStays(world: AttackFixture): () => Promise<void> {
   return async () => {
     const id_token = await world.idToken({ username: "root", password: PASSWORD });
     const { resp_data } = await world.ask("token", { id_token });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { done, EXCHANGED, invalid, LOGGED_IN, noToken, REGISTRATION_CLOSED } from "../envelopes.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { doneReply, EXCHANGED, invalid, LOGGED_IN, noToken, REGISTRATION_CLOSED } from "../envelopes.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** An account of a kind, with a password. */
-async function newAccount(world: World, auth_type: unknown): Promise<object> {
+async function newAccount(world: AttackFixture, auth_type: unknown): Promise<object> {
   const access_token = await world.adminToken();
   return {
     username: world.newName(),
@@ -43,7 +43,7 @@ function withExtras(request: object): string {
   return `${JSON.stringify(request).slice(0, -1)},${smuggled.slice(1)}`;
 }
 
-async function accountOf({ db }: World, username: string) {
+async function accountOf({ db }: AttackFixture, username: string) {
   const row = await db
     .selectFrom("user")
     .selectAll()
@@ -60,7 +60,7 @@ const accounts = [
     const email = `${username}@example.com`;
     return {
       request: withExtras({ username, password: PASSWORD, password_confirm: PASSWORD, email }),
-      reply: done(`registered user ${username}`),
+      reply: doneReply(`registered user ${username}`),
       after: async () => {
         const plain = { auth_type: "LOCAL", activated: 1, email, isOld: false, groups: 0 };
         assert.deepEqual(await accountOf(world, username), plain);
@@ -76,7 +76,7 @@ const accounts = [
       const email = `${username}@example.com`;
       return {
         request: withExtras({ username, password: PASSWORD, password_confirm: PASSWORD, email }),
-        reply: done(`registered user ${username}`),
+        reply: doneReply(`registered user ${username}`),
         after: async () => {
           assert.equal((await accountOf(world, username)).activated, 0);
           assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 403);
@@ -91,7 +91,7 @@ const accounts = [
     const access_token = await world.accessToken(username);
     return {
       request: { ...EXTRAS, new_username: "root", username, email, access_token },
-      reply: done(`changed user ${username}`),
+      reply: doneReply(`changed user ${username}`),
       after: async () => {
         const plain = { auth_type: "LOCAL", activated: 1, email, isOld: false, groups: 0 };
         assert.deepEqual(await accountOf(world, username), plain);

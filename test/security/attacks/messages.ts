@@ -13,7 +13,7 @@ import {
   ok,
   noToken,
 } from "../envelopes.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 const request = { username: "alice" };
 const alice = ok({ username: "alice", activated: true, created_at: moment });
@@ -22,7 +22,7 @@ const alice = ok({ username: "alice", activated: true, created_at: moment });
 const NO_REPLY_TO = { replyTo: undefined } as unknown as Options.Publish;
 
 /** Asserts that the worker still answers, over the connections that it had. */
-function goesOn({ ask, worker }: World): () => Promise<void> {
+function goesOn({ ask, worker }: AttackFixture): () => Promise<void> {
   return async () => {
     assert.equal((await ask("user_get", request)).resp_code, 200);
     const lost = worker.log.filter((line) => /"purpose":"(?:requests|replies)"/.test(line));
@@ -175,7 +175,7 @@ const badKeys = attacks(
 );
 
 /** A group that was created with a key, by an administrator who is called root. */
-async function created(world: World): Promise<{ groupname: string; key: string; access_token: string }> {
+async function created(world: AttackFixture): Promise<{ groupname: string; key: string; access_token: string }> {
   const [groupname, key, access_token] = [
     world.newName(),
     `key-${world.newName()}`,

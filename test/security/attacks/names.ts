@@ -13,7 +13,7 @@ import {
   USER_NOT_FOUND,
   USERNAME_TAKEN,
 } from "../envelopes.ts";
-import { PASSWORD } from "../world.ts";
+import { PASSWORD } from "../fixture.ts";
 
 /** Texts that mean something to a database, a directory, a file system, a shell, a template or a terminal. */
 const INJECTIONS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, hmac, idClaims, pemOf } from "../forge.ts";
-import { legacySecret, partner, reseller } from "../world.ts";
+import { legacySecret, partner, reseller } from "../fixture.ts";
 
 const SIGNERS = {
   partner: { alg: "RS256", sign: partner.sign },

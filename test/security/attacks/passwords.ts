@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { done, INVALID_CREDENTIALS, invalid } from "../envelopes.ts";
-import { BLOCKED, PASSWORD } from "../world.ts";
+import { doneReply, INVALID_CREDENTIALS, invalid } from "../envelopes.ts";
+import { BLOCKED, PASSWORD } from "../fixture.ts";
 
 const UNHASHABLE = "must have at most 72 bytes in UTF-8 and no NUL";
 const NO_PASSWORD = "must match .{4,}";
@@ -100,7 +100,7 @@ const refused = [
           password_confirm: decomposed,
           email: `${username}@example.com`,
         },
-        reply: done(`registered user ${username}`),
+        reply: doneReply(`registered user ${username}`),
       };
     },
   ),

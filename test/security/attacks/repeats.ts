@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import type { QueueName } from "../../../src/wire/queues.ts";
 import { bodyOf } from "../../support/raw-caller.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { done, type Envelope, INVALID_CREDENTIALS, INVALID_TOKEN, ok } from "../envelopes.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { doneReply, type Envelope, INVALID_CREDENTIALS, INVALID_TOKEN, ok } from "../envelopes.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** A request with a key of its own, answered once; what a listener on the bus could send again. */
 async function heard(
-  world: World,
+  world: AttackFixture,
   queue: QueueName,
   request: object,
 ): Promise<{ key: string; reply: Envelope }> {
@@ -16,29 +16,29 @@ async function heard(
   return { key, reply: bodyOf(await world.wire.firstReply(id)) };
 }
 
-async function succeed({ ask }: World, queue: QueueName, request: object): Promise<void> {
+async function succeed({ ask }: AttackFixture, queue: QueueName, request: object): Promise<void> {
   const reply = await ask(queue, request);
   assert.equal(reply.resp_code, 200, JSON.stringify(reply));
 }
 
-async function rightPassword({ ask }: World, username: string, password: string): Promise<void> {
+async function rightPassword({ ask }: AttackFixture, username: string, password: string): Promise<void> {
   assert.equal((await ask("login", { username, password })).resp_code, 200);
 }
 
-const logins = attacks<(world: World, id_token: string, username: string) => Promise<unknown>>(
+const logins = attacks<(world: AttackFixture, id_token: string, username: string) => Promise<unknown>>(
   "the ID token of a login that was sent again after",
   "token",
   {
-    "a logout": (world: World, id_token: string) => succeed(world, "logout", { id_token }),
-    "another login": (world: World, _: string, username: string) =>
+    "a logout": (world: AttackFixture, id_token: string) => succeed(world, "logout", { id_token }),
+    "another login": (world: AttackFixture, _: string, username: string) =>
       world.idToken({ username, password: PASSWORD }),
-    "a new password": async (world: World, _: string, username: string) =>
+    "a new password": async (world: AttackFixture, _: string, username: string) =>
       succeed(world, "user_change", {
         username,
         password: "a new one",
         access_token: await world.adminToken(),
       }),
-    "the deletion of the user": async (world: World, _: string, username: string) =>
+    "the deletion of the user": async (world: AttackFixture, _: string, username: string) =>
       succeed(world, "user_delete", { username, access_token: await world.adminToken() }),
   },
   async (end, world) => {
@@ -63,7 +63,7 @@ const effects = [
     return {
       request,
       properties: { messageId: key },
-      reply: done(`changed user ${username}`),
+      reply: doneReply(`changed user ${username}`),
       after: () => rightPassword(world, username, "a newer password"),
     };
   }),
@@ -76,7 +76,7 @@ const effects = [
     return {
       request,
       properties: { messageId: key },
-      reply: done(`changed user ${username}`),
+      reply: doneReply(`changed user ${username}`),
       after: async () => {
         assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 403);
       },
@@ -90,7 +90,7 @@ const effects = [
     return {
       request,
       properties: { messageId: key },
-      reply: done(`deleted user ${username}`),
+      reply: doneReply(`deleted user ${username}`),
       after: () => rightPassword(world, username, PASSWORD),
     };
   }),
@@ -119,7 +119,7 @@ const effects = [
     const request = { username, password: PASSWORD, password_confirm: PASSWORD, email };
     const { key } = await heard(world, "user_register", request);
     await succeed(world, "user_delete", { username, access_token: await world.adminToken() });
-    return { request, properties: { messageId: key }, reply: done(`registered user ${username}`) };
+    return { request, properties: { messageId: key }, reply: doneReply(`registered user ${username}`) };
   }),
   attack("an old logout, sent again with the token of a newer session's user", "logout", async (world) => {
     const person = await world.newUser();

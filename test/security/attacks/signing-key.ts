@@ -1,16 +1,16 @@
 import { toSqlTime } from "../../../src/db/time.ts";
 import { decodePart, secondsFromNow } from "../../tokens/craft.ts";
-import { attack, type Attack, attacks, type Scene } from "../attack.ts";
+import { attack, type Attack, attacks, type AttackContext } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, idClaims } from "../forge.ts";
-import type { World } from "../world.ts";
+import type { AttackFixture } from "../fixture.ts";
 
 function kidOf(idToken: string): string {
   return String(decodePart(idToken, 0)["kid"]);
 }
 
 /** Asserts that a session that was attacked lives on. */
-function lives({ ask }: World, id_token: string): () => Promise<void> {
+function lives({ ask }: AttackFixture, id_token: string): () => Promise<void> {
   return async () => {
     const { resp_code } = await ask("token", { id_token });
     if (resp_code !== 200) throw new Error("the session has ended");
@@ -86,7 +86,7 @@ const claims = attacks(
 );
 
 /** A user's own token, with the id of somebody else's session. */
-async function withAnothersId(world: World): Promise<Scene> {
+async function withAnothersId(world: AttackFixture): Promise<AttackContext> {
   const [one, other] = [await world.newUser(), await world.newUser()];
   const mine = await world.idToken(one);
   const theirs = await world.idToken(other);

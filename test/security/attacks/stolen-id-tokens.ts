@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { toSqlTime } from "../../../src/db/time.ts";
 import type { QueueName } from "../../../src/wire/queues.ts";
 import { decodePart } from "../../tokens/craft.ts";
-import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
+import { attack, type Attack, attacks, pick, type AttackContext } from "../attack.ts";
 import {
   FORBIDDEN,
   INVALID_TOKEN,
@@ -13,7 +13,7 @@ import {
   noToken,
   ok,
 } from "../envelopes.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 interface Holder {
   readonly username: string;
@@ -21,18 +21,18 @@ interface Holder {
   readonly id_token: string;
 }
 
-async function holder(world: World, more: object = {}): Promise<Holder> {
+async function holder(world: AttackFixture, more: object = {}): Promise<Holder> {
   const person = await world.newUser();
   return { ...person, id_token: await world.idToken(person, more) };
 }
 
-async function succeed({ ask }: World, queue: QueueName, request: object): Promise<void> {
+async function succeed({ ask }: AttackFixture, queue: QueueName, request: object): Promise<void> {
   const reply = await ask(queue, request);
   assert.equal(reply.resp_code, 200, JSON.stringify(reply));
 }
 
 /** What ends a session, so that whoever has its ID token has nothing. */
-const ENDS: Readonly<Record<string, (world: World, holder: Holder) => Promise<unknown>>> = {
+const ENDS: Readonly<Record<string, (world: AttackFixture, holder: Holder) => Promise<unknown>>> = {
   "a logout": (world, { id_token }) => succeed(world, "logout", { id_token }),
   "another login": (world, person) => world.idToken(person),
   "a new password, by the user": async (world, { username }) =>
@@ -70,13 +70,13 @@ const ENDS: Readonly<Record<string, (world: World, holder: Holder) => Promise<un
   },
 };
 
-const endedFor = (end: (typeof ENDS)[string], world: World): Promise<Scene> =>
+const endedFor = (end: (typeof ENDS)[string], world: AttackFixture): Promise<AttackContext> =>
   holder(world).then(async (held) => {
     await end(world, held);
     return { request: { id_token: held.id_token }, reply: INVALID_TOKEN };
   });
 
-const sessionsIn = ({ db }: World) => db.selectFrom("token").selectAll().orderBy("token_id").execute();
+const sessionsIn = ({ db }: AttackFixture) => db.selectFrom("token").selectAll().orderBy("token_id").execute();
 
 const ended = [
   ...attacks("an ID token on token after", "token", ENDS, endedFor),
@@ -147,7 +147,7 @@ const NO_ADDRESSES: Readonly<Record<string, string>> = {
   "two ips": "10.0.0.2,10.0.0.1",
 };
 
-const fromPlace = async (place: object, world: World): Promise<Scene> => {
+const fromPlace = async (place: object, world: AttackFixture): Promise<AttackContext> => {
   const { id_token } = await holder(world, { ip: "10.0.0.1" });
   return {
     request: { id_token, ...place },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { attack, type Attack, attacks, pick, type Scene } from "../attack.ts";
+import { attack, type Attack, attacks, pick, type AttackContext } from "../attack.ts";
 import {
-  done,
+  doneReply,
   EMAIL_TAKEN,
   FORBIDDEN,
   GROUP_NOT_FOUND,
@@ -11,7 +11,7 @@ import {
   USER_NOT_FOUND,
   USERNAME_TAKEN,
 } from "../envelopes.ts";
-import { PASSWORD, type World } from "../world.ts";
+import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** An own name, and one that a database or a language may take for it. */
 const NEARLY_THE_SAME: Readonly<Record<string, readonly [own: string, other: string]>> = {
@@ -26,9 +26,9 @@ const NEARLY_THE_SAME: Readonly<Record<string, readonly [own: string, other: str
 };
 
 /** Users with the own names, once for each installation. */
-const known = new WeakMap<World, Set<string>>();
+const known = new WeakMap<AttackFixture, Set<string>>();
 
-async function make(world: World, username: string): Promise<void> {
+async function make(world: AttackFixture, username: string): Promise<void> {
   const names = known.get(world) ?? new Set();
   known.set(world, names);
   if (names.has(username)) return;
@@ -106,7 +106,7 @@ const cases = [
       const password = "quite another one";
       return {
         request: { username, password, password_confirm: password, email },
-        reply: done(`registered user ${username}`),
+        reply: doneReply(`registered user ${username}`),
         after: async () => {
           const codes = [PASSWORD, password].map((tried) =>
             world.ask("login", { username: taken, password: tried }),
@@ -183,7 +183,7 @@ const GROUPS = {
   ádmin: "ádmin",
 };
 
-async function rootIsAdmin({ db }: World): Promise<void> {
+async function rootIsAdmin({ db }: AttackFixture): Promise<void> {
   const rows = await db.selectFrom("usergroup").select("groupname").where("username", "=", "root").execute();
   assert.deepEqual(
     rows.map(({ groupname }) => groupname),
@@ -191,7 +191,7 @@ async function rootIsAdmin({ db }: World): Promise<void> {
   );
 }
 
-const onGroup = async (groupname: string, world: World): Promise<Scene> => ({
+const onGroup = async (groupname: string, world: AttackFixture): Promise<AttackContext> => ({
   request: { groupname, username: "root", access_token: await world.adminToken() },
   reply: GROUP_NOT_FOUND,
   after: () => rootIsAdmin(world),
@@ -242,7 +242,7 @@ const literal = [
       const username = "x'), ('root2', 0x00, 'LOCAL', 'x@x', 1); --";
       return {
         request: { username, password: PASSWORD, password_confirm: PASSWORD, email: "sql'@example.com" },
-        reply: done(`registered user ${username}`),
+        reply: doneReply(`registered user ${username}`),
         after: async () => {
           const rows = await world.db
             .selectFrom("user")

@@ -1,7 +1,7 @@
 import type { QueueName } from "../../../src/wire/queues.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { HALF_CHARACTERS, invalid, INVALID_TOKEN, LOGGED_IN, MISSING, NO_TEXT } from "../envelopes.ts";
-import { PASSWORD } from "../world.ts";
+import { PASSWORD } from "../fixture.ts";
 
 const NO_LIMIT = "must be a whole number from 1 to 1000";
 

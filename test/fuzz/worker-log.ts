@@ -1,11 +1,11 @@
 import type { Readable } from "node:stream";
-import { textsOf } from "./judge.ts";
+import { textsOf } from "./check-reply.ts";
 
 /** A level of pino that says that something is broken. */
 const ERROR = 50;
 
 /** What a worker writes on stderr, line by line. */
-export interface Logbook {
+export interface WorkerLog {
   /** The lines since the last call, all texts in each, and what is wrong with a line itself. */
   take(): { readonly texts: readonly string[]; readonly faults: readonly string[] };
   /** Resolves with the first line that has this text in it; rejects with what was written when the stream ends. */
@@ -13,7 +13,7 @@ export interface Logbook {
 }
 
 /** Reads a worker's stderr from now on. */
-export function readLog(stream: Readable): Logbook {
+export function readLog(stream: Readable): WorkerLog {
   let rest = "";
   let lines: string[] = [];
   const waiting = new Map<string, PromiseWithResolvers<void>>();

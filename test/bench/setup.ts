@@ -13,7 +13,7 @@ import type { Load } from "./load.ts";
 import { type Loop, startLoop } from "./loop.ts";
 import { populate, type Population } from "./population.ts";
 import { cpuOf } from "./processes.ts";
-import { type Served, startServe } from "./serve.ts";
+import { type BenchWorker, startServe } from "./serve.ts";
 
 /** What was measured, with the processor time of each request in microseconds, where that can be told. */
 export interface Sample extends Load {
@@ -26,7 +26,7 @@ export interface Sample extends Load {
   };
 }
 
-interface StageOptions {
+interface SetupOptions {
   readonly database?: DatabaseKind;
   readonly population: Omit<Population, "hash">;
   /** Of every user's password. */
@@ -38,22 +38,22 @@ interface StageOptions {
 }
 
 /** A vhost and a populated database of their own with a worker on them, an echo beside it, and callers of both. */
-export interface Stage extends AsyncDisposable {
+export interface BenchSetup extends AsyncDisposable {
   readonly raw: Record<string, Record<string, unknown>>;
   readonly config: Config;
   /** The vhost's address. */
   readonly url: string;
-  readonly worker: Served;
+  readonly worker: BenchWorker;
   readonly callers: Loop<CallersQuestion>;
   /** Calls the worker or the echo for a time; `more` is another worker whose processor time counts as well. */
-  call(workload: string, question: CallersQuestion, more?: Served): Promise<Sample>;
+  call(workload: string, question: CallersQuestion, more?: BenchWorker): Promise<Sample>;
 }
 
 /** The queue of the bare echo. */
 export const ECHO = "bench_echo";
 
 /** Sets the stage. */
-export async function setStage(options: StageOptions): Promise<Stage> {
+export async function openBenchSetup(options: SetupOptions): Promise<BenchSetup> {
   const { database = "mysql", population, cost = 12, node, built = false } = options;
   await using undo = new AsyncDisposableStack();
   const { raw, vhost, cleanUp } = await provision({

@@ -11,7 +11,7 @@ const [CONTENT_TYPE, CONTENT_ENCODING, HEADERS, DELIVERY_MODE, PRIORITY, CORRELA
  * Looks at what a connection reads, and gives the correlation id of each message that arrives, in order and as bytes:
  * the client's library would put U+FFFD for what is no UTF-8, and nobody could tell it from a worker that does.
  */
-export function tapCorrelationIds(stream: Readable): (Buffer | undefined)[] {
+export function readCorrelationIds(stream: Readable): (Buffer | undefined)[] {
   const ids: (Buffer | undefined)[] = [];
   let rest: Buffer = Buffer.alloc(0);
   const read = stream.read.bind(stream);

@@ -1,5 +1,5 @@
 /** A reply as it came in, `at` in milliseconds since 1970. */
-export interface Reply {
+export interface ChaosReply {
   readonly at: number;
   readonly code: number;
   /** The whole body. */
@@ -22,7 +22,7 @@ export interface Attempt {
     | "no such queue"
     | "refused"
     | undefined;
-  readonly replies: Reply[];
+  readonly replies: ChaosReply[];
 }
 
 /** The name of callers who do not wait for answers. */
@@ -84,11 +84,11 @@ export function wasNeverTaken({ attempts }: RequestRecord): boolean {
 }
 
 /** Every request of a scenario in the order in which they were begun, and every message by its correlation id. */
-export class Ledger {
+export class RequestHistory {
   readonly requests: RequestRecord[] = [];
   readonly #byCorrelation = new Map<string, { request: RequestRecord; attempt: Attempt }>();
   /** Replies with a correlation id that nobody gave out. */
-  readonly strangers: Reply[] = [];
+  readonly strangers: ChaosReply[] = [];
 
   open(caller: string, intent: Intent, key: string | undefined): RequestRecord {
     const id = this.requests.length + 1;

@@ -1,10 +1,10 @@
 import { PROCEDURES } from "../../src/procedures/index.ts";
 import { createRegistry } from "../../src/rpc/registry.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
-import type { Reply } from "./caller.ts";
-import type { House } from "./house.ts";
-import { judge, type Known, know, leaksOf, shorten } from "./judge.ts";
-import { digestOf } from "./ledger.ts";
+import type { FuzzReply } from "./caller.ts";
+import type { FuzzTarget } from "./target.ts";
+import { checkReply, type Known, know, leaksOf, shortenText } from "./check-reply.ts";
+import { digestOf } from "./snapshots.ts";
 import { probe } from "./probes.ts";
 import { render, type Rendered } from "./rendered.ts";
 import type { Input } from "./requests.ts";
@@ -12,13 +12,13 @@ import { hasEffect, mayOnceSucceed, type Rules } from "./rights.ts";
 import { faultsOfState } from "./state.ts";
 
 /** A request and the queue that it goes to. */
-export interface Aimed {
+export interface FuzzRequest {
   readonly queue: QueueName;
   readonly input: Input;
 }
 
 /** Something that must not be. */
-export interface Finding {
+export interface FuzzFinding {
   readonly kind: string;
   readonly detail: string;
   /** The requests of the batch that it may be about. */
@@ -28,10 +28,10 @@ export interface Finding {
 }
 
 /** What came of a batch. */
-export interface Outcome {
+export interface BatchResult {
   /** In the order of the requests; 0 for no reply. */
   readonly codes: readonly number[];
-  readonly findings: readonly Finding[];
+  readonly findings: readonly FuzzFinding[];
 }
 
 /** Requests of one batch, and as many of them in flight at once. */
@@ -57,7 +57,7 @@ export const SLOTS = BATCH + QUEUES.length;
  *
  * The rows themselves are compared with the first state once a batch: what no trigger sees would show there.
  */
-export function besiege(house: House) {
+export function createBatchRunner(house: FuzzTarget) {
   const { app } = house.config;
   const rules: Rules = { holders: house.treasury.holders, anonymousUserGet: app.anonymous_user_get };
   const known = new Map<QueueName, Known>(PROCEDURES.map((one) => [one.name, know(one, app)]));
@@ -65,14 +65,14 @@ export function besiege(house: House) {
   let first: string | undefined;
   let earlier: readonly Rendered[] = [];
 
-  return async (aimed: readonly Aimed[], patience?: number): Promise<Outcome> => {
+  return async (aimed: readonly FuzzRequest[], patience?: number): Promise<BatchResult> => {
     const { ledger, caller } = house;
-    const findings: Finding[] = [];
+    const findings: FuzzFinding[] = [];
     const requests = aimed.map(({ queue, input }) => render(queue, input, house.treasury.texts));
     const codes = requests.map(() => 0);
     const everyone = [...requests.keys()];
     const add = (kind: string, detail: string, suspects: readonly number[]): void =>
-      void findings.push({ kind, detail: shorten(detail), suspects });
+      void findings.push({ kind, detail: shortenText(detail), suspects });
     first ??= digestOf(await ledger.read());
 
     const ask = async (index: number): Promise<number> => {
@@ -83,7 +83,7 @@ export function besiege(house: House) {
         add("no reply", house.ended() ?? "the worker still runs", [index]);
         return 0;
       }
-      const { code, faults } = judge(knownOf(request.queue), rules, request, reply);
+      const { code, faults } = checkReply(knownOf(request.queue), rules, request, reply);
       for (const { kind, detail } of faults) add(kind, detail, [index]);
       codes[index] = code;
       return code;
@@ -165,6 +165,6 @@ function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[
   return [items.filter(test), items.filter((item) => !test(item))];
 }
 
-function textOf({ content }: Reply): string {
-  return shorten(content.toString());
+function textOf({ content }: FuzzReply): string {
+  return shortenText(content.toString());
 }

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { PROCEDURES } from "../../src/procedures/index.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { type DatabaseKind, DATABASES } from "../support/worker.ts";
-import { type House, openHouse } from "./house.ts";
-import { mix } from "./mix.ts";
+import { type FuzzTarget, startFuzzTarget } from "./target.ts";
+import { mix } from "./hash-numbers.ts";
 import { type Input, inputsFor } from "./requests.ts";
-import { BATCH, besiege, QUEUES, SLOTS } from "./siege.ts";
-import { type Tally, newTally } from "./tally.ts";
+import { BATCH, createBatchRunner, QUEUES, SLOTS } from "./batch.ts";
+import { type FuzzCounts, newCounts } from "./counts.ts";
 import { makeVariant, type VariantName } from "./variants.ts";
 
 /** So many tries, and so many milliseconds, to make one finding smaller. */
@@ -30,23 +30,23 @@ export interface Options {
 }
 
 /** Houses under fire. */
-export interface Session extends AsyncDisposable {
-  readonly tally: Tally;
+export interface FuzzRun extends AsyncDisposable {
+  readonly tally: FuzzCounts;
   /** A batch for each house; the same for the same seed and number. Stops early when told so. */
   round(number: number, isOver?: () => boolean): Promise<void>;
 }
 
 /** Opens a house for each variant on each database. */
-export async function openSession({
+export async function startFuzzRun({
   seed,
   databases = DATABASES,
   variants = ["strict", "open"],
-}: Options): Promise<Session> {
+}: Options): Promise<FuzzRun> {
   const made = variants.map(makeVariant);
   const plans = databases.flatMap((database) => made.map((variant) => ({ variant, database })));
-  const houses = await Promise.all(plans.map(({ variant, database }) => openHouse(variant, database, SLOTS)));
+  const houses = await Promise.all(plans.map(({ variant, database }) => startFuzzTarget(variant, database, SLOTS)));
   const targets = houses.map((house, index) => aimAt(house, plans[index]?.variant.name));
-  const tally = newTally(QUEUES);
+  const tally = newCounts(QUEUES);
   return {
     tally,
     async round(number, isOver = () => false) {
@@ -62,22 +62,22 @@ export async function openSession({
 }
 
 interface Target {
-  readonly house: House;
+  readonly house: FuzzTarget;
   /** The same for one variant on one database, whichever others there are. */
   readonly mark: number;
-  readonly fire: ReturnType<typeof besiege>;
+  readonly fire: ReturnType<typeof createBatchRunner>;
   readonly inputs: ReadonlyMap<QueueName, fc.Arbitrary<Input>>;
 }
 
-function aimAt(house: House, variant: VariantName | undefined): Target {
+function aimAt(house: FuzzTarget, variant: VariantName | undefined): Target {
   const mark = 2 * DATABASES.indexOf(house.database) + Number(variant === "open");
   const inputs = PROCEDURES.map((one) => [one.name, inputsFor(one, house.config.app)] as const);
-  return { house, mark, fire: besiege(house), inputs: new Map(inputs) };
+  return { house, mark, fire: createBatchRunner(house), inputs: new Map(inputs) };
 }
 
 async function bombard(
   { house, fire, inputs }: Target,
-  tally: Tally,
+  tally: FuzzCounts,
   round: number,
   seedOf: (place: number) => number,
 ): Promise<void> {

@@ -8,39 +8,39 @@ import { createUser } from "../../src/db/queries/users.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
-import { type Caller, connectCaller, type Reply } from "./caller.ts";
-import { type Ledger, openLedger } from "./ledger.ts";
-import { type Logbook, readLog } from "./logbook.ts";
+import { type FuzzCaller, connectCaller, type FuzzReply } from "./caller.ts";
+import { type DatabaseSnapshots, openSnapshots } from "./snapshots.ts";
+import { type WorkerLog, readLog } from "./worker-log.ts";
 import type { Properties } from "./message.ts";
-import { GROUPS, PASSWORDS, RESIDENTS } from "./residents.ts";
-import { BOUND_IP, fillTreasury, type Treasury } from "./treasury.ts";
+import { GROUPS, PASSWORDS, USERS } from "./users.ts";
+import { BOUND_IP, issueFuzzTokens, type FuzzTokens } from "./issued-tokens.ts";
 import type { Variant } from "./variants.ts";
 
 /** So long a reply is waited for, in milliseconds: a worker answers within nine seconds. */
 const RETRY_LIMIT = 15_000;
 
 /** A worker in a process of its own, its database with the residents in it, and all that is needed to press it. */
-export interface House extends AsyncDisposable {
+export interface FuzzTarget extends AsyncDisposable {
   readonly name: string;
   readonly database: DatabaseKind;
   readonly config: Config;
-  readonly treasury: Treasury;
-  readonly ledger: Ledger;
-  readonly caller: Caller;
-  readonly log: Logbook;
+  readonly treasury: FuzzTokens;
+  readonly ledger: DatabaseSnapshots;
+  readonly caller: FuzzCaller;
+  readonly log: WorkerLog;
   /** Publishes to the queue of a workflow, and gives the first reply, if there is one within the usual patience. */
   send(
     slot: number,
     workflow: QueueName,
     message: { properties: Properties; body: Uint8Array },
     patience?: number,
-  ): Promise<Reply | undefined>;
+  ): Promise<FuzzReply | undefined>;
   /** Why the worker runs no more. */
   ended(): string | undefined;
 }
 
 /** Starts a worker of a variant on a database, with so many requests at once at most. */
-export async function openHouse(variant: Variant, database: DatabaseKind, slots: number): Promise<House> {
+export async function startFuzzTarget(variant: Variant, database: DatabaseKind, slots: number): Promise<FuzzTarget> {
   const { raw, vhost, cleanUp } = await provision({ database, config: variant.config });
   const folder = folderWith(raw);
   const config = parseConfig(raw, { keys: true, env: {}, folder });
@@ -51,8 +51,8 @@ export async function openHouse(variant: Variant, database: DatabaseKind, slots:
   const log = readLog(child.stderr);
   await log.waitFor('"ready"');
   const caller = await connectCaller(vhost.url, slots);
-  const ledger = await openLedger(config.db);
-  const send: House["send"] = (slot, workflow, message, patience = RETRY_LIMIT) =>
+  const ledger = await openSnapshots(config.db);
+  const send: FuzzTarget["send"] = (slot, workflow, message, patience = RETRY_LIMIT) =>
     caller.send(slot, config.queues.get(workflow) ?? workflow, message, patience);
   const login = async (username: string, ip = "*"): Promise<string> => {
     const body = Buffer.from(JSON.stringify({ username, password: PASSWORDS[username], ip }));
@@ -74,7 +74,7 @@ export async function openHouse(variant: Variant, database: DatabaseKind, slots:
     name: `${variant.name} on ${database}`,
     database,
     config,
-    treasury: await fillTreasury(config, variant, sessions),
+    treasury: await issueFuzzTokens(config, variant, sessions),
     ledger,
     caller,
     log,
@@ -97,7 +97,7 @@ async function moveIn({ db: settings, app }: Config): Promise<void> {
   await using db = openDatabase(settings);
   const passwords = createPasswords(app);
   for (const group of GROUPS) await insertGroup(db, group);
-  for (const { username, groups, auth_type } of RESIDENTS) {
+  for (const { username, groups, auth_type } of USERS) {
     const password = PASSWORDS[username];
     const password_hash = password === undefined ? null : await passwords.hash(password, () => false);
     const email = `${username}@example.com`;

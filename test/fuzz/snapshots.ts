@@ -30,7 +30,7 @@ const GENERATED = /^(?:username|email)_key$/;
 const KEPT = /^(?:user|group|usergroup|token|lease|fuzz_change|sqlite_.*|.*migration.*)$/;
 
 /** The database behind the worker's back: what was changed in it, and the way back to its first state. */
-export interface Ledger {
+export interface DatabaseSnapshots {
   /** Takes the state of this moment for the first one, and notes every change from now on. */
   begin(): Promise<void>;
   /** Every change since then or since the last restore, also those that a later one has undone. */
@@ -51,7 +51,7 @@ interface Sql {
 }
 
 /** A ledger on a connection of its own. */
-export async function openLedger(config: DbConfig): Promise<Ledger> {
+export async function openSnapshots(config: DbConfig): Promise<DatabaseSnapshots> {
   const sql = config.dialect === "sqlite" ? openFile(config.file) : await openServer(config);
   let script = "";
   const read = async (): Promise<State> => {

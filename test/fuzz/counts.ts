@@ -21,7 +21,7 @@ interface Line {
 }
 
 /** What a run has sent and found. */
-export interface Tally {
+export interface FuzzCounts {
   readonly lines: ReadonlyMap<QueueName, Line>;
   readonly reports: Report[];
   readonly databases: Set<string>;
@@ -35,7 +35,7 @@ export interface Tally {
 }
 
 /** An empty tally with a line for each queue. */
-export function newTally(queues: readonly QueueName[]): Tally {
+export function newCounts(queues: readonly QueueName[]): FuzzCounts {
   const lines = new Map<QueueName, Line>(
     queues.map((queue) => [queue, { inputs: 0, findings: 0, codes: new Map<number, number>() }]),
   );

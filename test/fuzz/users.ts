@@ -1,6 +1,6 @@
 import type { AuthType } from "../../src/db/tables.ts";
 
-interface Resident {
+interface FuzzUser {
   readonly username: string;
   readonly groups: readonly string[];
   readonly auth_type: AuthType;
@@ -8,7 +8,7 @@ interface Resident {
 }
 
 /** Who lives in every database when a request comes; the one administrator is the last one. */
-export const RESIDENTS: readonly Resident[] = [
+export const USERS: readonly FuzzUser[] = [
   { username: "root", groups: ["admin"], auth_type: "LOCAL", activated: true },
   { username: "alice", groups: ["staff"], auth_type: "LOCAL", activated: true },
   { username: "Carol", groups: ["staff", "Staff"], auth_type: "LOCAL", activated: true },

@@ -15,22 +15,22 @@ import type { MariaDb } from "../support/servers/mariadb.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
 import { type Delivery, parseDeliveries } from "./history.ts";
 import type { KnownUser } from "./intents.ts";
-import type { Fact } from "./ledger.ts";
+import type { Fact } from "./request-history.ts";
 import type { BrokerAccess } from "./link.ts";
 import type { KillPlan } from "./plan.ts";
 import { Replica } from "./replica.ts";
-import type { BrokerSite } from "./site.ts";
-import { createMariaStore, createSqliteStore, type DatabaseKind, type Store } from "./stores.ts";
+import type { TestBroker } from "./test-broker.ts";
+import { createMariaStore, createSqliteStore, type ChaosDatabase, type Store } from "./stores.ts";
 
 /** The servers that faults are done to. */
 export interface Servers {
   readonly scratch: Scratch;
-  readonly broker: BrokerSite;
+  readonly broker: TestBroker;
   readonly mariadb: MariaDb;
 }
 
 /** One scenario's installation: replicas behind proxies, on a vhost and a database of their own. */
-export interface Arena extends AsyncDisposable {
+export interface ChaosSetup extends AsyncDisposable {
   readonly servers: Servers;
   readonly vhost: string;
   /** The broker's user that the workers are. */
@@ -55,8 +55,8 @@ export interface Arena extends AsyncDisposable {
   readDeliveries(): Delivery[];
 }
 
-interface ArenaOptions {
-  readonly database: DatabaseKind;
+interface SetupOptions {
+  readonly database: ChaosDatabase;
   readonly kill: KillPlan | undefined;
   /** Keys laid over `amqp_settings`. */
   readonly amqp: Readonly<Record<string, unknown>>;
@@ -71,7 +71,7 @@ const BYSTANDER: KnownUser = {
 };
 
 /** Sets an installation up; its workers serve when this resolves. */
-export async function openArena(servers: Servers, options: ArenaOptions): Promise<Arena> {
+export async function openSetup(servers: Servers, options: SetupOptions): Promise<ChaosSetup> {
   const { scratch, broker, mariadb } = servers;
   const vhost = `chaos-${randomBytes(5).toString("hex")}`;
   const workerUser = `worker-${vhost}`;

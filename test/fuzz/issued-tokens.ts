@@ -17,7 +17,7 @@ export interface Holder {
 }
 
 /** Every token that the fuzzer knows by name, and what those that are good are good for. */
-export interface Treasury {
+export interface FuzzTokens {
   readonly texts: ReadonlyMap<TokenName, string>;
   readonly holders: ReadonlyMap<string, Holder>;
 }
@@ -40,7 +40,7 @@ const ACCESS: Readonly<Partial<Record<TokenName, { username: string; groups: rea
 };
 
 /** Makes all tokens of an installation. */
-export async function fillTreasury(config: Config, variant: Variant, sessions: Sessions): Promise<Treasury> {
+export async function issueFuzzTokens(config: Config, variant: Variant, sessions: Sessions): Promise<FuzzTokens> {
   const signing = config.signing!;
   const issuer = await createIssuer(signing);
   const texts = new Map<TokenName, string>(Object.entries(sessions) as [TokenName, string][]);

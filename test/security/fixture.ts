@@ -62,9 +62,9 @@ const CONFIGURATIONS = {
 } as const;
 
 /** Which of the installations is attacked. */
-export type Installation = keyof typeof CONFIGURATIONS;
+export type AttackedInstallation = keyof typeof CONFIGURATIONS;
 
-export const INSTALLATIONS: readonly Installation[] = ["usual", "closed", "lax"];
+export const INSTALLATIONS: readonly AttackedInstallation[] = ["usual", "closed", "lax"];
 
 interface Person {
   readonly username: string;
@@ -80,7 +80,7 @@ interface PersonOptions {
 }
 
 /** An installation with its users, and what an attacker may have got hold of. */
-export interface World extends AsyncDisposable {
+export interface AttackFixture extends AsyncDisposable {
   readonly database: DatabaseKind;
   readonly worker: TestWorker;
   readonly db: Database;
@@ -112,7 +112,7 @@ export interface World extends AsyncDisposable {
 }
 
 /** Starts an installation; root is its one administrator, carol is deactivated, lara and kurt come from elsewhere. */
-export async function openWorld(database: DatabaseKind, installation: Installation): Promise<World> {
+export async function openFixture(database: DatabaseKind, installation: AttackedInstallation): Promise<AttackFixture> {
   const worker = await startWorker({ database, config: CONFIGURATIONS[installation] });
   await worker.addUser("root", PASSWORD, { groups: ["admin"] });
   await worker.addUser("alice", PASSWORD, { groups: ["dev"] });

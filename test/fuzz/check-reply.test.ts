@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { userGet } from "../../src/procedures/user/get.ts";
-import type { Reply } from "./caller.ts";
-import { type Fault, judge, know } from "./judge.ts";
+import type { FuzzReply } from "./caller.ts";
+import { type BrokenPromise, checkReply, know } from "./check-reply.ts";
 import { render } from "./rendered.ts";
 import type { Input } from "./requests.ts";
 import type { TokenName } from "./tokens.ts";
@@ -35,7 +35,7 @@ function ask(of: TokenName, input: Partial<Input> = {}): ReturnType<typeof rende
   return render("user_get", { body, properties: { correlationId: { text: "id" } }, ...input }, texts);
 }
 
-function reply(content: unknown, changes: object = {}, correlationId: string | undefined = "id"): Reply {
+function reply(content: unknown, changes: object = {}, correlationId: string | undefined = "id"): FuzzReply {
   const properties = {
     ...{
       headers: {},
@@ -49,7 +49,7 @@ function reply(content: unknown, changes: object = {}, correlationId: string | u
   };
   return {
     content: Buffer.from(typeof content === "string" ? content : JSON.stringify(content)),
-    properties: properties as unknown as Reply["properties"],
+    properties: properties as unknown as FuzzReply["properties"],
     correlationId: Buffer.from(correlationId),
   };
 }
@@ -61,12 +61,12 @@ const NO_JSON: Partial<Input> = { body: { hex: "ff" } };
 
 test("a reply that keeps every promise has no fault", () => {
   for (const right of [ok, failure(404, refusal)])
-    assert.deepEqual(judge(known, rules, ask("admin"), reply(right)).faults, []);
+    assert.deepEqual(checkReply(known, rules, ask("admin"), reply(right)).faults, []);
   const invalid = { msg: "the request is not a JSON object in UTF-8", error: "INVALID_JSON" };
-  assert.deepEqual(judge(known, rules, ask("admin", NO_JSON), reply(failure(400, invalid))).faults, []);
+  assert.deepEqual(checkReply(known, rules, ask("admin", NO_JSON), reply(failure(400, invalid))).faults, []);
 });
 
-const WRONG: readonly (readonly [what: string, kind: Fault["kind"], ...of: Parameters<typeof judge>])[] = [
+const WRONG: readonly (readonly [what: string, kind: BrokenPromise["kind"], ...of: Parameters<typeof checkReply>])[] = [
   ["is no JSON", "form", known, rules, ask("admin"), reply("{")],
   ["has more than two members", "form", known, rules, ask("admin"), reply({ ...ok, more: 1 })],
   ["has a code that is no number", "form", known, rules, ask("admin"), reply({ ...ok, resp_code: "200" })],
@@ -126,7 +126,7 @@ const WRONG: readonly (readonly [what: string, kind: Fault["kind"], ...of: Param
 
 for (const [what, kind, ...given] of WRONG) {
   test(`a reply that ${what} is found`, () => {
-    const kinds = judge(...given).faults.map((fault) => fault.kind);
+    const kinds = checkReply(...given).faults.map((fault) => fault.kind);
     assert.ok(kinds.includes(kind), kinds.join(", "));
   });
 }

@@ -3,7 +3,7 @@ import { type Channel, type ChannelModel, connect } from "amqplib";
 import { waitUntil } from "../support/servers/scratch.ts";
 
 /** One node of a broker that can be ended and brought back. */
-export interface BrokerNode {
+export interface TestBrokerNode {
   readonly port: number;
   /** Undefined in a container, and while it does not run. */
   readonly pid: number | undefined;
@@ -12,14 +12,14 @@ export interface BrokerNode {
 }
 
 /** A broker with its management API, of one node or several. */
-export class BrokerSite {
-  readonly nodes: readonly BrokerNode[];
+export class TestBroker {
+  readonly nodes: readonly TestBrokerNode[];
   readonly username: string;
   readonly password: string;
   readonly #managementUrls: readonly string[];
 
   /** `managementUrls` with user and password in them, one of each node. */
-  constructor(nodes: readonly BrokerNode[], managementUrls: readonly string[]) {
+  constructor(nodes: readonly TestBrokerNode[], managementUrls: readonly string[]) {
     this.nodes = nodes;
     const [first = ""] = managementUrls;
     const { username, password } = new URL(first);

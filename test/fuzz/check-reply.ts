@@ -2,21 +2,21 @@ import { isDeepStrictEqual } from "node:util";
 import { ERRORS } from "../../src/errors.ts";
 import { errorsOf, requestSchema, type Procedure } from "../../src/rpc/procedure.ts";
 import type { AppConfig } from "../../src/config/schema.ts";
-import type { Reply } from "./caller.ts";
+import type { FuzzReply } from "./caller.ts";
 import type { Rendered } from "./rendered.ts";
-import { GROUPS, RESIDENTS } from "./residents.ts";
+import { GROUPS, USERS } from "./users.ts";
 import { mayOnceSucceed, type Rules } from "./rights.ts";
 import { MAX_SHORT, shortBytes } from "./wire.ts";
 
 /** What a reply says, as far as it can be read. */
-export interface Verdict {
+export interface ReplyVerdict {
   /** 0 where there is none. */
   readonly code: number;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly BrokenPromise[];
 }
 
 /** One promise that a reply breaks. */
-export interface Fault {
+export interface BrokenPromise {
   readonly kind:
     | "form"
     | "properties"
@@ -52,37 +52,37 @@ export function know(procedure: Procedure, app: AppConfig): Known {
     procedure,
     // Only fields that the queue has: another name would be the request's own text.
     fields: ["", "x-idempotency-key", ...fields],
-    words: JSON.stringify([ERRORS, fields, app, RESIDENTS, GROUPS, "must be LOCAL, LDAP or KERBEROS"]),
+    words: JSON.stringify([ERRORS, fields, app, USERS, GROUPS, "must be LOCAL, LDAP or KERBEROS"]),
   };
 }
 
 /** Holds a reply against all that is promised of it. */
-export function judge(known: Known, rules: Rules, request: Rendered, reply: Reply): Verdict {
+export function checkReply(known: Known, rules: Rules, request: Rendered, reply: FuzzReply): ReplyVerdict {
   const { procedure, words } = known;
-  const faults: Fault[] = [];
-  const add = (kind: Fault["kind"], detail: string): void => void faults.push({ kind, detail });
+  const faults: BrokenPromise[] = [];
+  const add = (kind: BrokenPromise["kind"], detail: string): void => void faults.push({ kind, detail });
   const text = reply.content.toString();
-  for (const secret of leaksOf(request, textsOf(text), words)) add("secret in the reply", shorten(secret));
+  for (const secret of leaksOf(request, textsOf(text), words)) add("secret in the reply", shortenText(secret));
   for (const detail of faultsOfProperties(request, reply)) add("properties", detail);
   const envelope = parse(text);
   if (!isObject(envelope) || !isDeepStrictEqual(Object.keys(envelope), ["resp_code", "resp_data"])) {
-    add("form", shorten(text));
+    add("form", shortenText(text));
     return { code: 0, faults };
   }
   const { resp_code: code, resp_data: data } = envelope;
   if (typeof code !== "number" || !isObject(data)) {
-    add("form", shorten(text));
+    add("form", shortenText(text));
     return { code: 0, faults };
   }
   if (code === 200 || code === 204) {
     for (const detail of faultsOfSuccess(procedure, code, data)) add("data", detail);
     if ("error" in request.reading)
       add("wrong reading", `${code} where only ${request.reading.error} is right`);
-    else if (!mayOnceSucceed(procedure, request, rules)) add("success without a right", shorten(text));
+    else if (!mayOnceSucceed(procedure, request, rules)) add("success without a right", shortenText(text));
     return { code, faults };
   }
   for (const detail of faultsOfFailure(known, code, data)) add("table", detail);
-  if (code >= 500) add("fault of the worker", shorten(text));
+  if (code >= 500) add("fault of the worker", shortenText(text));
   const wanted = "error" in request.reading ? request.reading.error : undefined;
   const isSure = !("object" in request.reading) || request.reading.isSure;
   const isRefusedUnread = data["error"] === "INVALID_JSON" || data["error"] === "REQUEST_TOO_LARGE";
@@ -117,7 +117,7 @@ export function textsOf(json: string): string[] {
   return found;
 }
 
-function faultsOfProperties({ properties: asked }: Rendered, { properties, correlationId }: Reply): string[] {
+function faultsOfProperties({ properties: asked }: Rendered, { properties, correlationId }: FuzzReply): string[] {
   const given: Readonly<Record<string, unknown>> = { ...properties };
   const { headers, contentType, type, appId, deliveryMode, timestamp } = given;
   const wanted = idOf(asked);
@@ -132,7 +132,7 @@ function faultsOfProperties({ properties: asked }: Rendered, { properties, corre
     appId: "authmq",
     deliveryMode: 1,
   };
-  if (!isDeepStrictEqual(fixed, right)) faults.push(shorten(JSON.stringify(fixed)));
+  if (!isDeepStrictEqual(fixed, right)) faults.push(shortenText(JSON.stringify(fixed)));
   if (typeof timestamp !== "number") faults.push("no timestamp");
   return faults;
 }
@@ -151,7 +151,7 @@ function returned(id: Buffer): Buffer | undefined {
 }
 
 function nameOf(bytes: Buffer | undefined): string {
-  return bytes === undefined ? "none" : `0x${shorten(bytes.toString("hex"))}`;
+  return bytes === undefined ? "none" : `0x${shortenText(bytes.toString("hex"))}`;
 }
 
 function faultsOfSuccess(procedure: Procedure, code: number, data: Record<string, unknown>): string[] {
@@ -159,7 +159,7 @@ function faultsOfSuccess(procedure: Procedure, code: number, data: Record<string
   if (error !== undefined) return [error.message];
   const faults = isDeepStrictEqual(parsed, data) ? [] : ["more than its schema has"];
   if (code !== (procedure.isEmpty?.(parsed) === true ? 204 : 200))
-    faults.push(`${code} with ${shorten(JSON.stringify(data))}`);
+    faults.push(`${code} with ${shortenText(JSON.stringify(data))}`);
   return faults;
 }
 
@@ -170,17 +170,17 @@ function faultsOfFailure(
 ): string[] {
   const { msg, error, ...more } = data;
   const entry = typeof error === "string" && Object.hasOwn(FAILURES, error) ? FAILURES[error] : undefined;
-  if (entry === undefined) return [`error ${shorten(String(error))}`];
+  if (entry === undefined) return [`error ${shortenText(String(error))}`];
   const faults: string[] = [];
   const isNamed = error === "INVALID_TOKEN" && names.some((name) => msg === `${name} is missing`);
   if (entry.resp !== code || (entry.msg !== msg && !isNamed))
-    faults.push(`${code} ${String(error)} ${shorten(String(msg))}`);
+    faults.push(`${code} ${String(error)} ${shortenText(String(msg))}`);
   if (!errorsOf(procedure).some((known) => known === error))
     faults.push(`${String(error)}, which ${procedure.name} does not say that it fails with`);
   const { fields, reference, retry_after, ...rest } = more;
   if (Object.keys(rest).length > 0) faults.push(`also ${Object.keys(rest).join(", ")}`);
   if (fields !== undefined && (error !== "INVALID_INPUT" || !areFields(names, fields)))
-    faults.push(`fields ${shorten(JSON.stringify(fields))}`);
+    faults.push(`fields ${shortenText(JSON.stringify(fields))}`);
   if ((reference !== undefined) !== (error === "INTERNAL")) faults.push(`reference ${String(reference)}`);
   const isThrottled = error === "TOO_MANY_ATTEMPTS";
   const isWait = Number.isSafeInteger(retry_after) && Number(retry_after) >= 1;
@@ -216,6 +216,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** A text of at most 300 characters. */
-export function shorten(text: string): string {
+export function shortenText(text: string): string {
   return text.length <= 300 ? text : `${text.slice(0, 300)}... (${text.length} characters)`;
 }
