@@ -18,29 +18,29 @@ export interface Sampling {
 
 /** The least that a chapter of its own needs. */
 export interface ChapterSetup {
-  readonly stage: BenchSetup;
+  readonly setup: BenchSetup;
   readonly workloads: Workloads;
 }
 
-/** Sets a stage with so many users in so many groups each. */
+/** Opens a setup with so many users in so many groups each. */
 export async function openChapter(
   options: Parameters<typeof openBenchSetup>[0],
   callers?: number,
 ): Promise<ChapterSetup & AsyncDisposable> {
-  const stage = await openBenchSetup(options);
-  const workloads = await workloadsFor(stage.config, options.population, callers);
-  return { stage, workloads, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
+  const setup = await openBenchSetup(options);
+  const workloads = await workloadsFor(setup.config, options.population, callers);
+  return { setup, workloads, [Symbol.asyncDispose]: () => setup[Symbol.asyncDispose]() };
 }
 
 /** Workloads in turn, round by round, at each load; each is warmed up before. */
 export async function measureLoads(
-  { stage, workloads }: ChapterSetup,
+  { setup, workloads }: ChapterSetup,
   names: readonly (keyof Workloads)[],
   loads: readonly number[],
   { ms, rounds }: Sampling,
 ): Promise<Sample[]> {
   const call = (name: keyof Workloads, inFlight: number, time: number): Promise<Sample> =>
-    stage.call(name, { calls: workloads[name], inFlight, ms: time });
+    setup.call(name, { calls: workloads[name], inFlight, ms: time });
   for (const name of names) await call(name, 64, Math.min(ms, 3000));
   const samples: Sample[] = [];
   for (const inFlight of loads)
@@ -50,8 +50,11 @@ export async function measureLoads(
 }
 
 /** Changes of memberships against the bare statement, and a select like that of a session, both on as many connections. */
-export async function measureStatements({ stage, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
-  const { db } = stage.config;
+export async function measureStatements(
+  { setup, workloads }: ChapterSetup,
+  pace: Sampling,
+): Promise<Sample[]> {
+  const { db } = setup.config;
   if (db.dialect !== "mysql") throw new Error("the statements are MySQL's");
   const { host, port, user, password, database } = db;
   await using bare = startLoop<BareSqlQuestion>("./bare-sql.ts", {
@@ -73,14 +76,14 @@ export async function measureStatements({ stage, workloads }: ChapterSetup, pace
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
     samples.push(await run("bare select", selects), await run("bare commit", commits));
-    samples.push(await stage.call("membership", { calls: workloads.membership, inFlight: 64, ms: pace.ms }));
+    samples.push(await setup.call("membership", { calls: workloads.membership, inFlight: 64, ms: pace.ms }));
   }
   return samples;
 }
 
 /** Logins against the bare hash, both 64 at a time. */
 export async function measureLogins(
-  { stage, workloads }: ChapterSetup,
+  { setup, workloads }: ChapterSetup,
   cost: number,
   pace: Sampling,
 ): Promise<Sample[]> {
@@ -89,45 +92,47 @@ export async function measureLogins(
   for (let round = 0; round < pace.rounds; round++) {
     const question = { inFlight: 64, ms: pace.ms };
     samples.push(await sample("bare hash", 64, [bare.pid], () => bare.run(question)));
-    samples.push(await stage.call("login", { ...question, calls: workloads.login }));
+    samples.push(await setup.call("login", { ...question, calls: workloads.login }));
   }
   return samples;
 }
 
 /** Tokens while nothing else is asked, and while 64 logins wait. */
-export async function measureFlood({ stage, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
-  await using others = startLoop<Parameters<BenchSetup["callers"]["run"]>[0]>("./callers.ts", { url: stage.url });
+export async function measureFlood({ setup, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
+  await using others = startLoop<Parameters<BenchSetup["callers"]["run"]>[0]>("./callers.ts", {
+    url: setup.url,
+  });
   const question = { calls: workloads.token, inFlight: 16, ms: pace.ms };
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
-    samples.push(await stage.call("token, idle", question));
+    samples.push(await setup.call("token, idle", question));
     const flood = others.run({ calls: workloads.login, inFlight: 64, ms: pace.ms + 1000 });
     await sleep(1000);
-    samples.push(await stage.call("token, login flood", question));
+    samples.push(await setup.call("token, login flood", question));
     await flood;
   }
   return samples;
 }
 
 /** Tokens of one worker, and of two on the same queues. */
-export async function measureReplicas({ stage, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
+export async function measureReplicas({ setup, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
   const question = { calls: workloads.token, inFlight: 64, ms: pace.ms };
   const samples: Sample[] = [];
   for (let round = 0; round < pace.rounds; round++) {
-    samples.push(await stage.call("token, one worker", question));
-    const second = await startServe(stage.raw);
-    await stage.call("warm-up", { ...question, ms: 2000 });
-    samples.push(await stage.call("token, two workers", question, second));
+    samples.push(await setup.call("token, one worker", question));
+    const second = await startServe(setup.raw);
+    await setup.call("warm-up", { ...question, ms: 2000 });
+    samples.push(await setup.call("token, two workers", question, second));
     await second.stop();
   }
   return samples;
 }
 
 /** The seconds from `authmq serve` until it is ready, each time. */
-export async function measureStarts({ stage }: ChapterSetup, times: number): Promise<number[]> {
+export async function measureStarts({ setup }: ChapterSetup, times: number): Promise<number[]> {
   const seconds: number[] = [];
   for (let time = 0; time < times; time++) {
-    const served = await startServe(stage.raw);
+    const served = await startServe(setup.raw);
     seconds.push(served.startedIn / 1000);
     await served.stop();
   }
@@ -141,7 +146,7 @@ export async function measureMemory(
 ): Promise<number | undefined> {
   await using scene = await openChapter({ population: { users: 1000, groupsEach: 2 }, cost: 4, ...how });
   await measureLoads(scene, ["token", "user_get"], [256], pace);
-  return rssOf(scene.stage.worker.pid);
+  return rssOf(scene.setup.worker.pid);
 }
 
 /** A small installation and a large one, in turn: what grows shows as a ratio. */
@@ -161,9 +166,9 @@ export async function measureGrowth(
   const samples: Sample[] = [];
   for (let round = -1; round < pace.rounds; round++)
     for (const workload of ["token", "user_get"] as const)
-      for (const { stage, workloads, name } of scenes) {
+      for (const { setup, workloads, name } of scenes) {
         const question = { calls: workloads[workload], inFlight: 64, ms: pace.ms };
-        const one = await stage.call(`${workload}, ${database}, ${name}`, question);
+        const one = await setup.call(`${workload}, ${database}, ${name}`, question);
         if (round >= 0) samples.push(one); // the first round warms up
       }
   return samples;
@@ -174,8 +179,8 @@ function shorten(count: number): string {
 }
 
 /** Room for a million users; the tests' own server is small. */
-export async function enlargeDatabase({ stage }: ChapterSetup): Promise<void> {
-  const { db } = stage.config;
+export async function enlargeDatabase({ setup }: ChapterSetup): Promise<void> {
+  const { db } = setup.config;
   if (db.dialect !== "mysql") return;
   const { host, port, user, password } = db;
   const connection = await createConnection({ host, port, user, password });

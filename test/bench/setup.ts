@@ -52,7 +52,7 @@ export interface BenchSetup extends AsyncDisposable {
 /** The queue of the bare echo. */
 export const ECHO = "bench_echo";
 
-/** Sets the stage. */
+/** Opens the setup. */
 export async function openBenchSetup(options: SetupOptions): Promise<BenchSetup> {
   const { database = "mysql", population, cost = 12, node, built = false } = options;
   await using undo = new AsyncDisposableStack();

@@ -30,7 +30,11 @@ export function findingsOf(points: readonly Point[], sizes: Sizes): BenchResult[
     unit: "",
     wanted,
   });
-  const growth = (workload: string, database: string, [small, large]: readonly [string, string]): BenchResult =>
+  const growth = (
+    workload: string,
+    database: string,
+    [small, large]: readonly [string, string],
+  ): BenchResult =>
     finding(
       `${workload}, ${database}, CPU: ${large} / ${differenceOf(small, large)}`,
       compare([`${workload}, ${database}, ${large}`, `${workload}, ${database}, ${small}`], cpuOfAll),

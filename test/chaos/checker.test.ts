@@ -17,18 +17,18 @@ interface Message {
   readonly end?: "no reply in time" | "no such queue";
 }
 
-/** A ledger as a scenario leaves it, without a broker: what was asked for, and which replies came to each message. */
+/** A history as a scenario leaves it, without a broker: what was asked for, and which replies came to each message. */
 function write(
   ...rows: readonly [intent: Intent, key: string | undefined, ...messages: Message[]][]
 ): RequestHistory {
-  const ledger = new RequestHistory();
-  const sender = new Sender({ ledger, random: createRandom(1), copies: 1, limit: 1000, deadline: () => 0 });
+  const history = new RequestHistory();
+  const sender = new Sender({ history, random: createRandom(1), copies: 1, limit: 1000, deadline: () => 0 });
   sender.use([] as readonly CallerLink[]);
   for (const [intent, key, ...messages] of rows) {
-    const request: RequestRecord = ledger.open("tester", intent, key);
+    const request: RequestRecord = history.open("tester", intent, key);
     for (const [index, { replies, end = "no reply in time" }] of messages.entries()) {
       const correlationId = `${request.id}.${index}`;
-      ledger.addAttempt(request, {
+      history.addAttempt(request, {
         correlationId,
         sentAt: 0,
         link: "none",
@@ -39,15 +39,15 @@ function write(
       for (const reply of replies) sender.takeReply(correlationId, JSON.stringify(reply));
     }
   }
-  return ledger;
+  return history;
 }
 
 /** The texts of all violations; what is not given is as it should be after alice was made. */
-function find(ledger: RequestHistory, found: Partial<Omit<Evidence, "requests">> = {}): string[] {
+function find(history: RequestHistory, found: Partial<Omit<Evidence, "requests">> = {}): string[] {
   const { violations } = check({
     initial: [],
-    requests: ledger.requests,
-    strangers: ledger.strangers,
+    requests: history.requests,
+    strangers: history.strangers,
     effects: effects("user insert alice a@example.com"),
     holdings: holdings({ users: [{ username: "alice", email: "a@example.com" }] }),
     leftovers: [],
@@ -70,11 +70,11 @@ test("a request that was answered and done once is no violation", () => {
 });
 
 test("the same reply twice is counted and is no violation", () => {
-  const ledger = write([intents.createUser(ALICE), "key", { replies: [CREATED, CREATED] }]);
-  assert.deepEqual(find(ledger), []);
+  const history = write([intents.createUser(ALICE), "key", { replies: [CREATED, CREATED] }]);
+  assert.deepEqual(find(history), []);
   const { repeated } = check({
     initial: [],
-    requests: ledger.requests,
+    requests: history.requests,
     strangers: [],
     effects: [],
     holdings: holdings({}),
@@ -85,8 +85,8 @@ test("the same reply twice is counted and is no violation", () => {
 });
 
 test("an answered request without its effect is lost, in what was noted and in what is there", () => {
-  const ledger = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
-  assert.deepEqual(find(ledger, { effects: [], holdings: holdings({}) }), [
+  const history = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
+  assert.deepEqual(find(history, { effects: [], holdings: holdings({}) }), [
     'lost: "user insert alice a@example.com" was answered and did not happen',
     "lost: user alice should be a@example.com and is gone",
   ]);
@@ -94,21 +94,21 @@ test("an answered request without its effect is lost, in what was noted and in w
 
 test("an effect that happened twice is doubled", () => {
   const change = intents.changeEmail(ALICE, "b@example.com");
-  const ledger = write(
+  const history = write(
     [intents.createUser(ALICE), undefined, { replies: [CREATED] }],
     [change, "key", { replies: [] }, { replies: [{ resp_code: 200, resp_data: {} }] }],
   );
   const twice = effects("user insert alice a@example.com", ...Array<string>(2).fill(change.effect ?? ""));
   const after = holdings({ users: [{ username: "alice", email: "b@example.com" }] });
-  assert.deepEqual(find(ledger, { effects: twice, holdings: after }), [
+  assert.deepEqual(find(history, { effects: twice, holdings: after }), [
     'doubled: "user update alice b@example.com" happened 2 times and may have happened 1 times',
   ]);
 });
 
 test("a refused request that was done is doubled, and so is what nobody asked for", () => {
   const taken = { resp_code: 409, resp_data: { error: "USERNAME_TAKEN" } };
-  const ledger = write([intents.createTakenUser(ALICE, "a@example.com"), undefined, { replies: [taken] }]);
-  assert.deepEqual(find(ledger), [
+  const history = write([intents.createTakenUser(ALICE, "a@example.com"), undefined, { replies: [taken] }]);
+  assert.deepEqual(find(history), [
     'doubled: "user insert alice a@example.com" happened 1 times and may have happened 0 times',
     "wrong: user alice should be gone and is a@example.com",
   ]);
@@ -126,13 +126,13 @@ test("a request without a key may have been done or not when nobody knows, but n
 });
 
 test("a request with a key that was never answered is lost, a 503 is no answer", () => {
-  const ledger = write([
+  const history = write([
     intents.createUser(ALICE),
     "key",
     { replies: [{ resp_code: 503, resp_data: {} }] },
     { replies: [] },
   ]);
-  assert.deepEqual(find(ledger), ["lost: a request with a key was never answered"]);
+  assert.deepEqual(find(history), ["lost: a request with a key was never answered"]);
 });
 
 test("a second reply that differs is found, to one message and to one key", () => {
@@ -154,10 +154,10 @@ test("an answer that does not fit is found, by its code and by its data", () => 
 });
 
 test("what is left behind is found: orphans, second sessions, messages, replies to nobody, no administrator", () => {
-  const ledger = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
+  const history = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
   const users = [{ username: "alice", email: "a@example.com" }];
   const session = { username: "alice", tokenId: "1" };
-  const broken = find(ledger, {
+  const broken = find(history, {
     strangers: [{ at: 0, code: 200, text: "{}" }],
     leftovers: [
       { queue: "login", messages: 2 },
@@ -207,13 +207,13 @@ test("a login has one effect, known by its answer, and an unanswered one at most
 });
 
 test("where callers must not notice anything, a message with no reply or with two is found", () => {
-  const ledger = write([intents.createUser(ALICE), "key", { replies: [] }, { replies: [CREATED, CREATED] }]);
-  assert.deepEqual(find(ledger), []);
-  assert.deepEqual(find(ledger, { unnoticed: true }), ["lost: 0 replies to 1.0", "wrong: 2 replies to 1.1"]);
+  const history = write([intents.createUser(ALICE), "key", { replies: [] }, { replies: [CREATED, CREATED] }]);
+  assert.deepEqual(find(history), []);
+  assert.deepEqual(find(history, { unnoticed: true }), ["lost: 0 replies to 1.0", "wrong: 2 replies to 1.1"]);
 });
 
 test("what a delete takes with it needs no request of its own", () => {
-  const ledger = write([
+  const history = write([
     intents.deleteUser(ALICE),
     undefined,
     { replies: [{ resp_code: 200, resp_data: {} }] },
@@ -225,5 +225,5 @@ test("what a delete takes with it needs no request of its own", () => {
     ["token alice", "5"],
   ] as const;
   const all = effects("token delete alice 5", "usergroup delete alice staff", "user delete alice");
-  assert.deepEqual(find(ledger, { initial, effects: all, holdings: holdings({ groups: ["staff"] }) }), []);
+  assert.deepEqual(find(history, { initial, effects: all, holdings: holdings({ groups: ["staff"] }) }), []);
 });

@@ -14,10 +14,10 @@ import { VirtualCaller } from "./virtual-caller.ts";
 
 /** What a fault may use: the installation, and a caller's ways to it. */
 export interface ScenarioContext {
-  readonly arena: ChaosSetup;
+  readonly setup: ChaosSetup;
   readonly sender: Sender;
   readonly intents: Intents;
-  readonly ledger: RequestHistory;
+  readonly history: RequestHistory;
   /** Milliseconds that a fault which goes on for a while lasts. */
   readonly duration: number;
 }
@@ -84,37 +84,37 @@ export async function runScenario(
   const { kill, amqp = {}, copies = 1, unnoticed = false } = fault;
   const { callers, seed, recoveryLimit } = measure;
   const startedAt = Date.now();
-  await using arena = await openSetup(servers, { database, kill, amqp });
-  const ledger = new RequestHistory();
+  await using setup = await openSetup(servers, { database, kill, amqp });
+  const history = new RequestHistory();
   let loadEnded = Infinity;
   const sender = new Sender({
-    ledger,
+    history,
     copies,
     // Where each message must be answered, a slow machine is no reason that one is not.
     limit: unnoticed ? 5 * REPLY_LIMIT : REPLY_LIMIT,
     random: createRandom(seed),
     deadline: () => loadEnded + RECOVERY_LIMIT,
   });
-  await using links = openLinks(arena, sender, fault);
+  await using links = openLinks(setup, sender, fault);
   sender.use(links.all);
-  const intents = new Intents(arena.adminToken);
+  const intents = new Intents(setup.adminToken);
   const stopped = new AbortController();
   const load = Array.from({ length: callers }, (_, index) => {
     const random = createRandom(seed * 1000 + index);
     return new VirtualCaller({ name: `c${index + 1}`, sender, intents, random }).run(stopped.signal);
   });
   const faults: string[] = [];
-  const recovery = await disturb(fault, { arena, sender, intents, ledger }, measure, faults);
+  const recovery = await disturb(fault, { setup, sender, intents, history }, measure, faults);
   loadEnded = Date.now();
   stopped.abort();
   await Promise.all(load);
-  const leftovers = await settle(arena, faults);
+  const leftovers = await settle(setup, faults);
   // The last replies are on their way.
   await sleep(200);
-  const { effects, holdings } = await arena.store.read();
-  const { requests, strangers } = ledger;
+  const { effects, holdings } = await setup.store.read();
+  const { requests, strangers } = history;
   const verdict = check({
-    initial: arena.initial,
+    initial: setup.initial,
     requests,
     strangers,
     effects,
@@ -124,13 +124,13 @@ export async function runScenario(
   });
   if (recovery === undefined || recovery > recoveryLimit) {
     faults.push(
-      `${describeRecovery(recovery)}, and not within ${recoveryLimit} s\n${describeProbes(ledger)}`,
+      `${describeRecovery(recovery)}, and not within ${recoveryLimit} s\n${describeProbes(history)}`,
     );
   }
-  for (const { faults: ends } of arena.replicas) faults.push(...ends.map((end) => `a worker ${end}`));
+  for (const { faults: ends } of setup.replicas) faults.push(...ends.map((end) => `a worker ${end}`));
   const own = faults.map((text): Violation => ({ kind: "wrong", text, requests: [] }));
   const violations = [...own, ...verdict.violations];
-  const deliveries = violations.length > 0 ? arena.readDeliveries() : [];
+  const deliveries = violations.length > 0 ? setup.readDeliveries() : [];
   const reports = violations
     .toSorted((a, b) => a.kind.localeCompare(b.kind))
     .slice(0, MAX_REPORTS)
@@ -156,8 +156,8 @@ async function disturb(
   const begun = Date.now();
   await sleep(before);
   await attempt(fault.inject(stage));
-  const { sender, intents, arena } = parts;
-  const { bystander } = arena;
+  const { sender, intents, setup } = parts;
+  const { bystander } = setup;
   const limit = 2 * recoveryLimit + 10;
   const recovery = await measureRecovery({ sender, intents, bystander, since: Date.now(), limit });
   await attempt(fault.mend?.(stage));
@@ -202,8 +202,8 @@ function openLinks(
 }
 
 /** Waits until the queues are empty, stops the workers, and gives what is in the queues then. */
-async function settle(arena: ChaosSetup, faults: string[]): Promise<{ queue: string; messages: number }[]> {
-  const { servers, vhost, replicas } = arena;
+async function settle(setup: ChaosSetup, faults: string[]): Promise<{ queue: string; messages: number }[]> {
+  const { servers, vhost, replicas } = setup;
   const count = async (): Promise<{ queue: string; messages: number }[]> =>
     Array.from(await servers.broker.countMessages(vhost), ([queue, messages]) => ({ queue, messages }));
   const end = Date.now() + RECOVERY_LIMIT;

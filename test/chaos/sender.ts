@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attempt, type Intent, isDefinite, type RequestHistory, type RequestRecord } from "./request-history.ts";
+import {
+  type Attempt,
+  type Intent,
+  isDefinite,
+  type RequestHistory,
+  type RequestRecord,
+} from "./request-history.ts";
 import type { CallerLink } from "./link.ts";
 import type { Random } from "./random.ts";
 
 /** How the requests of one scenario are sent. */
 export interface SenderOptions {
-  readonly ledger: RequestHistory;
+  readonly history: RequestHistory;
   readonly random: Random;
   /** How many copies of a request with a key go out at once. */
   readonly copies: number;
@@ -44,12 +50,12 @@ export class Sender {
 
   /** Takes a reply that a link has got. */
   readonly takeReply = (correlationId: string, text: string): void => {
-    const { ledger } = this.#options;
+    const { history } = this.#options;
     const { code, data } = parse(text);
     const reply = { at: Date.now(), code, text };
-    const found = ledger.find(correlationId);
+    const found = history.find(correlationId);
     if (found === undefined) {
-      ledger.strangers.push(reply);
+      history.strangers.push(reply);
       return;
     }
     const { request, attempt } = found;
@@ -64,8 +70,8 @@ export class Sender {
 
   /** Resolves when the request was answered, or when nobody will ever know. */
   async send(intent: Intent, options: SendOptions): Promise<RequestRecord> {
-    const { ledger, copies, random, deadline } = this.#options;
-    const request = ledger.open(options.caller, intent, options.key);
+    const { history, copies, random, deadline } = this.#options;
+    const request = history.open(options.caller, intent, options.key);
     for (;;) {
       const link = await this.#nextLink();
       if (link === undefined) break;
@@ -83,7 +89,7 @@ export class Sender {
   }
 
   async #attempt(request: RequestRecord, link: CallerLink, options: SendOptions): Promise<void> {
-    const { ledger, random } = this.#options;
+    const { history, random } = this.#options;
     const { limit = this.#options.limit } = options;
     const attempt: Attempt = {
       correlationId: `${options.prefix ?? ""}${request.id}.${request.attempts.length + 1}-${random.hex(8)}`,
@@ -93,7 +99,7 @@ export class Sender {
       end: undefined,
       replies: [],
     };
-    ledger.addAttempt(request, attempt);
+    history.addAttempt(request, attempt);
     const ended = Promise.withResolvers<void>();
     const end = (reason: NonNullable<Attempt["end"]>): void => {
       attempt.end ??= reason;

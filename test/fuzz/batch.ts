@@ -41,11 +41,11 @@ const IN_FLIGHT = 16;
 const REGISTRY = createRegistry(PROCEDURES);
 /** Every queue there is. */
 export const QUEUES: readonly QueueName[] = [...REGISTRY.keys()];
-/** Reply queues that a house needs: one for each request of a batch, and one for each usual request after it. */
+/** Reply queues that a target needs: one for each request of a batch, and one for each usual request after it. */
 export const SLOTS = BATCH + QUEUES.length;
 
 /**
- * Sends batches to one house and looks at all that comes of them. No request that is refused may change the database,
+ * Sends batches to one target and looks at all that comes of them. No request that is refused may change the database,
  * and that is known of every single one, in two ways:
  *
  * - Requests that cannot succeed, because they bring no token and no password that is good for anything, go out 16 at a
@@ -57,30 +57,30 @@ export const SLOTS = BATCH + QUEUES.length;
  *
  * The rows themselves are compared with the first state once a batch: what no trigger sees would show there.
  */
-export function createBatchRunner(house: FuzzTarget) {
-  const { app } = house.config;
-  const rules: Rules = { holders: house.treasury.holders, anonymousUserGet: app.anonymous_user_get };
+export function createBatchRunner(target: FuzzTarget) {
+  const { app } = target.config;
+  const rules: Rules = { holders: target.issuedTokens.holders, anonymousUserGet: app.anonymous_user_get };
   const known = new Map<QueueName, Known>(PROCEDURES.map((one) => [one.name, know(one, app)]));
   const knownOf = (queue: QueueName): Known => known.get(queue)!;
   let first: string | undefined;
   let earlier: readonly Rendered[] = [];
 
   return async (aimed: readonly FuzzRequest[], patience?: number): Promise<BatchResult> => {
-    const { ledger, caller } = house;
+    const { snapshots, caller } = target;
     const findings: FuzzFinding[] = [];
-    const requests = aimed.map(({ queue, input }) => render(queue, input, house.treasury.texts));
+    const requests = aimed.map(({ queue, input }) => render(queue, input, target.issuedTokens.texts));
     const codes = requests.map(() => 0);
     const everyone = [...requests.keys()];
     const add = (kind: string, detail: string, suspects: readonly number[]): void =>
       void findings.push({ kind, detail: shortenText(detail), suspects });
-    first ??= digestOf(await ledger.read());
+    first ??= digestOf(await snapshots.read());
 
     const ask = async (index: number): Promise<number> => {
       const request = requests[index]!;
-      if (house.ended() !== undefined) return 0;
-      const reply = await house.send(index, request.queue, request, patience);
+      if (target.ended() !== undefined) return 0;
+      const reply = await target.send(index, request.queue, request, patience);
       if (reply === undefined) {
-        add("no reply", house.ended() ?? "the worker still runs", [index]);
+        add("no reply", target.ended() ?? "the worker still runs", [index]);
         return 0;
       }
       const { code, faults } = checkReply(knownOf(request.queue), rules, request, reply);
@@ -94,28 +94,28 @@ export function createBatchRunner(house: FuzzTarget) {
       return hasEffect(procedure) && mayOnceSucceed(procedure, request, rules);
     };
     const lookForChanges = async (answered: string, suspects: readonly number[]): Promise<void> => {
-      const changes = await ledger.changes();
+      const changes = await snapshots.changes();
       if (changes.length === 0) return;
       if (answered !== "200")
         add("changed without a success", `${answered}: ${changes.join(", ")}`, suspects);
-      for (const fault of faultsOfState(await ledger.read()))
+      for (const fault of faultsOfState(await snapshots.read()))
         add("a state that must not be", fault, suspects);
-      await ledger.restore();
+      await snapshots.restore();
     };
 
     const [singles, others] = partition(everyone, isSingle);
     await inFlight(IN_FLIGHT, others, ask);
     await lookForChanges("requests that cannot succeed", others);
     for (const index of singles) await lookForChanges(String(await ask(index)), [index]);
-    if (house.ended() !== undefined) return { codes, findings };
-    for (const { queue, detail } of await probe(house, QUEUES, BATCH))
+    if (target.ended() !== undefined) return { codes, findings };
+    for (const { queue, detail } of await probe(target, QUEUES, BATCH))
       findings.push({ kind: "consumer", detail, suspects: everyone, queue });
     await lookForChanges("usual requests to all queues", []);
     for (const index of everyone) {
       const replies = caller.repliesOf(index).map(textOf);
       if (replies.length > 1) add("more than one reply", replies.join(" "), [index]);
     }
-    const { texts, faults } = house.log.take();
+    const { texts, faults } = target.log.take();
     for (const line of faults) add("log", line, everyone);
     // What a caller calls itself and its request stands in the log, and may be the text of somebody else's secret.
     const told = [...earlier, ...requests]
@@ -125,9 +125,9 @@ export function createBatchRunner(house: FuzzTarget) {
     // A line may come after the reply that it belongs to.
     for (const [secret] of leaks(earlier, texts, told)) add("secret in the log", secret, []);
     earlier = requests;
-    const now = digestOf(await ledger.read());
+    const now = digestOf(await snapshots.read());
     if (now !== first) add("changed without a note", now, everyone);
-    await ledger.restore();
+    await snapshots.restore();
     caller.empty();
     return { codes, findings };
   };

@@ -66,7 +66,11 @@ test("a reply that keeps every promise has no fault", () => {
   assert.deepEqual(checkReply(known, rules, ask("admin", NO_JSON), reply(failure(400, invalid))).faults, []);
 });
 
-const WRONG: readonly (readonly [what: string, kind: BrokenPromise["kind"], ...of: Parameters<typeof checkReply>])[] = [
+const WRONG: readonly (readonly [
+  what: string,
+  kind: BrokenPromise["kind"],
+  ...of: Parameters<typeof checkReply>,
+])[] = [
   ["is no JSON", "form", known, rules, ask("admin"), reply("{")],
   ["has more than two members", "form", known, rules, ask("admin"), reply({ ...ok, more: 1 })],
   ["has a code that is no number", "form", known, rules, ask("admin"), reply({ ...ok, resp_code: "200" })],

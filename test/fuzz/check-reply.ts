@@ -34,7 +34,7 @@ export interface Known {
   readonly procedure: Procedure;
   /** All names that a fault may have for its place. */
   readonly fields: readonly string[];
-  /** What may stand anywhere: the words of the protocol, the patterns of the configuration, the residents' names. */
+  /** What may stand anywhere: the words of the protocol, the patterns of the configuration, the users' names. */
   readonly words: string;
 }
 
@@ -62,7 +62,8 @@ export function checkReply(known: Known, rules: Rules, request: Rendered, reply:
   const faults: BrokenPromise[] = [];
   const add = (kind: BrokenPromise["kind"], detail: string): void => void faults.push({ kind, detail });
   const text = reply.content.toString();
-  for (const secret of leaksOf(request, textsOf(text), words)) add("secret in the reply", shortenText(secret));
+  for (const secret of leaksOf(request, textsOf(text), words))
+    add("secret in the reply", shortenText(secret));
   for (const detail of faultsOfProperties(request, reply)) add("properties", detail);
   const envelope = parse(text);
   if (!isObject(envelope) || !isDeepStrictEqual(Object.keys(envelope), ["resp_code", "resp_data"])) {
@@ -117,7 +118,10 @@ export function textsOf(json: string): string[] {
   return found;
 }
 
-function faultsOfProperties({ properties: asked }: Rendered, { properties, correlationId }: FuzzReply): string[] {
+function faultsOfProperties(
+  { properties: asked }: Rendered,
+  { properties, correlationId }: FuzzReply,
+): string[] {
   const given: Readonly<Record<string, unknown>> = { ...properties };
   const { headers, contentType, type, appId, deliveryMode, timestamp } = given;
   const wanted = idOf(asked);

@@ -6,7 +6,7 @@ export interface Report {
   readonly kind: string;
   readonly detail: string;
   readonly queue: QueueName | undefined;
-  readonly house: string;
+  readonly target: string;
   readonly round: number;
   /** The request as it was sent, where it is known which one it was. */
   readonly input: Input | undefined;
@@ -34,7 +34,7 @@ export interface FuzzCounts {
   note(kind: string, queue: QueueName | undefined): boolean;
 }
 
-/** An empty tally with a line for each queue. */
+/** Zero counts, with a row for each queue. */
 export function newCounts(queues: readonly QueueName[]): FuzzCounts {
   const lines = new Map<QueueName, Line>(
     queues.map((queue) => [queue, { inputs: 0, findings: 0, codes: new Map<number, number>() }]),

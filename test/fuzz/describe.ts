@@ -2,9 +2,9 @@ import { shortenText } from "./check-reply.ts";
 import type { Report } from "./counts.ts";
 
 /** A finding for a person, with the request that shows it. */
-export function describeReport({ queue, kind, detail, house, round, input, smallest }: Report): string {
+export function describeReport({ queue, kind, detail, target, round, input, smallest }: Report): string {
   const lines = [
-    `${kind} (${house}, round ${round})`,
+    `${kind} (${target}, round ${round})`,
     `  queue    ${queue ?? "not known"}`,
     `  seen     ${detail.replaceAll(/[^\P{Cc}\n]/gu, "?")}`,
   ];

@@ -15,11 +15,11 @@ describe("whatever arrives is answered once, by the protocol, and changes nothin
   for (const database of DATABASES) {
     test(`on ${database}`, async (t) => {
       await using session = await startFuzzRun({ seed: SEED, databases: [database] });
-      const { tally } = session;
+      const { counts } = session;
       for (const round of ROUNDS) await session.round(round);
-      t.diagnostic(`${tally.inputs} requests`);
-      assert.deepEqual(tally.reports.map(describeReport), []);
-      for (const [queue, { codes }] of tally.lines) {
+      t.diagnostic(`${counts.inputs} requests`);
+      assert.deepEqual(counts.reports.map(describeReport), []);
+      for (const [queue, { codes }] of counts.lines) {
         // A fuzzer whose requests are all refused at the door would find nothing behind it.
         assert.ok(
           (codes.has(200) || OUT_OF_REACH.includes(queue)) && [...codes.keys()].some((code) => code >= 400),

@@ -43,27 +43,27 @@ async function fuzz(): Promise<number> {
   process.stderr.write(`seed ${seed}\n`);
   const properties = await openProperties();
   await using session = await startFuzzRun({ seed });
-  const { tally } = session;
+  const { counts } = session;
   const end = Date.now() + seconds * 1000;
   const isOver = (): boolean => values.round === undefined && Date.now() > end;
-  using progress = startProgress(tally, seconds);
+  using progress = startProgress(counts, seconds);
   let failure: unknown;
   let told = 0;
   try {
     for (let round = only; round === only || (values.round === undefined && !isOver()); round++) {
-      await checkProperties(properties, tally, seed, round);
+      await checkProperties(properties, counts, seed, round);
       await session.round(round, isOver);
-      for (const report of tally.reports.slice(told)) progress.say(describeReport(report));
-      told = tally.reports.length;
+      for (const report of counts.reports.slice(told)) progress.say(describeReport(report));
+      told = counts.reports.length;
     }
   } catch (error) {
     failure = error;
   }
   progress.end();
-  process.stdout.write(`${renderFuzzTable(tally)}\n`);
-  for (const report of tally.reports) process.stdout.write(`\n${describeReport(report)}\n`);
-  process.stdout.write(`\n${fuzzSummary(tally, seed)}\n`);
-  if (failure === undefined) return tally.findings === 0 ? 0 : 1;
+  process.stdout.write(`${renderFuzzTable(counts)}\n`);
+  for (const report of counts.reports) process.stdout.write(`\n${describeReport(report)}\n`);
+  process.stdout.write(`\n${fuzzSummary(counts, seed)}\n`);
+  if (failure === undefined) return counts.findings === 0 ? 0 : 1;
   process.stderr.write(`${failure instanceof Error ? (failure.stack ?? "") : "a fault"}\n`);
   return 1;
 }

@@ -40,7 +40,11 @@ const ACCESS: Readonly<Partial<Record<TokenName, { username: string; groups: rea
 };
 
 /** Makes all tokens of an installation. */
-export async function issueFuzzTokens(config: Config, variant: Variant, sessions: Sessions): Promise<FuzzTokens> {
+export async function issueFuzzTokens(
+  config: Config,
+  variant: Variant,
+  sessions: Sessions,
+): Promise<FuzzTokens> {
   const signing = config.signing!;
   const issuer = await createIssuer(signing);
   const texts = new Map<TokenName, string>(Object.entries(sessions) as [TokenName, string][]);

@@ -73,16 +73,16 @@ const ANY: Probe = {
 
 /** Asks every queue from a slot on, all at once; gives what is wrong with each answer. */
 export async function probe(
-  house: FuzzTarget,
+  target: FuzzTarget,
   queues: readonly QueueName[],
   firstSlot: number,
 ): Promise<{ queue: QueueName; detail: string }[]> {
   const asked = queues.map(async (queue, index) => {
     const { request, tokens = {}, codes } = PROBES[queue] ?? ANY;
-    const named = Object.entries(tokens).map(([field, name]) => [field, house.treasury.texts.get(name)]);
+    const named = Object.entries(tokens).map(([field, name]) => [field, target.issuedTokens.texts.get(name)]);
     const body = Buffer.from(JSON.stringify({ ...request, ...Object.fromEntries(named) }));
     const message = { properties: { correlationId: { text: "probe" } }, body };
-    const reply = await house.send(firstSlot + index, queue, message);
+    const reply = await target.send(firstSlot + index, queue, message);
     if (reply === undefined) return [{ queue, detail: "a usual request has no reply" }];
     const text = reply.content.toString();
     const { resp_code } = JSON.parse(text) as { resp_code: number };

@@ -12,14 +12,14 @@ export interface Progress extends Disposable {
 }
 
 /** Starts to tell. */
-export function startProgress(tally: FuzzCounts, seconds: number): Progress {
+export function startProgress(counts: FuzzCounts, seconds: number): Progress {
   const { stderr } = process;
   const since = Date.now();
   const line = (): string => {
     const gone = (Date.now() - since) / 1000;
-    const rate = gone === 0 ? 0 : Math.round(tally.inputs / gone);
-    const inputs = tally.inputs.toLocaleString("en");
-    return `${gone.toFixed(0)} of ${seconds} s, ${inputs} inputs, ${rate}/s, ${tally.findings} findings`;
+    const rate = gone === 0 ? 0 : Math.round(counts.inputs / gone);
+    const inputs = counts.inputs.toLocaleString("en");
+    return `${gone.toFixed(0)} of ${seconds} s, ${inputs} inputs, ${rate}/s, ${counts.findings} findings`;
   };
   const write = (): void => void stderr.write(stderr.isTTY ? `\r\x1b[K${line()}` : `${line()}\n`);
   const timer = setInterval(write, stderr.isTTY ? ON_A_TERMINAL : ON_A_PIPE);

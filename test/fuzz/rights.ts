@@ -39,8 +39,7 @@ export function hasEffect(procedure: Procedure): boolean {
 /** A database may find a name by a spelling that only it takes for the same: the password is what counts. */
 function hasPassword({ username, password }: Readonly<Record<string, unknown>>): boolean {
   return (
-    typeof username === "string" &&
-    USERS.some((one) => one.activated && PASSWORDS[one.username] === password)
+    typeof username === "string" && USERS.some((one) => one.activated && PASSWORDS[one.username] === password)
   );
 }
 

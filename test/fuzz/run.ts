@@ -20,23 +20,23 @@ const LOGINS_IN = 8;
 const MOST = 30;
 
 /** A reply that is missing is missed sooner while a request is made smaller; the smallest one is tried in earnest. */
-const IMPATIENCE = 1000;
+const SHRINK_TIMEOUT = 1000;
 
-/** What a session is about: both databases and both variants unless others are named. */
+/** Both databases and both variants, unless others are named. */
 export interface Options {
   readonly seed: number;
   readonly databases?: readonly DatabaseKind[];
   readonly variants?: readonly VariantName[];
 }
 
-/** Houses under fire. */
+/** Targets under load. */
 export interface FuzzRun extends AsyncDisposable {
-  readonly tally: FuzzCounts;
-  /** A batch for each house; the same for the same seed and number. Stops early when told so. */
+  readonly counts: FuzzCounts;
+  /** A batch for each target; the same for the same seed and number. Stops early when told so. */
   round(number: number, isOver?: () => boolean): Promise<void>;
 }
 
-/** Opens a house for each variant on each database. */
+/** Starts a target for each variant on each database. */
 export async function startFuzzRun({
   seed,
   databases = DATABASES,
@@ -44,40 +44,42 @@ export async function startFuzzRun({
 }: Options): Promise<FuzzRun> {
   const made = variants.map(makeVariant);
   const plans = databases.flatMap((database) => made.map((variant) => ({ variant, database })));
-  const houses = await Promise.all(plans.map(({ variant, database }) => startFuzzTarget(variant, database, SLOTS)));
-  const targets = houses.map((house, index) => aimAt(house, plans[index]?.variant.name));
-  const tally = newCounts(QUEUES);
+  const started = await Promise.all(
+    plans.map(({ variant, database }) => startFuzzTarget(variant, database, SLOTS)),
+  );
+  const targets = started.map((target, index) => prepareLoad(target, plans[index]?.variant.name));
+  const counts = newCounts(QUEUES);
   return {
-    tally,
+    counts,
     async round(number, isOver = () => false) {
       for (const target of targets) {
         if (isOver()) return;
-        await bombard(target, tally, number, (place) => mix(seed, number, target.mark, place));
+        await sendBatch(target, counts, number, (place) => mix(seed, number, target.mark, place));
       }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(targets.map(({ house }) => house[Symbol.asyncDispose]()));
+      await Promise.all(targets.map(({ target }) => target[Symbol.asyncDispose]()));
     },
   };
 }
 
-interface Target {
-  readonly house: FuzzTarget;
+interface LoadedTarget {
+  readonly target: FuzzTarget;
   /** The same for one variant on one database, whichever others there are. */
   readonly mark: number;
   readonly fire: ReturnType<typeof createBatchRunner>;
   readonly inputs: ReadonlyMap<QueueName, fc.Arbitrary<Input>>;
 }
 
-function aimAt(house: FuzzTarget, variant: VariantName | undefined): Target {
-  const mark = 2 * DATABASES.indexOf(house.database) + Number(variant === "open");
-  const inputs = PROCEDURES.map((one) => [one.name, inputsFor(one, house.config.app)] as const);
-  return { house, mark, fire: createBatchRunner(house), inputs: new Map(inputs) };
+function prepareLoad(target: FuzzTarget, variant: VariantName | undefined): LoadedTarget {
+  const mark = 2 * DATABASES.indexOf(target.database) + Number(variant === "open");
+  const inputs = PROCEDURES.map((one) => [one.name, inputsFor(one, target.config.app)] as const);
+  return { target, mark, fire: createBatchRunner(target), inputs: new Map(inputs) };
 }
 
-async function bombard(
-  { house, fire, inputs }: Target,
-  tally: FuzzCounts,
+async function sendBatch(
+  { target, fire, inputs }: LoadedTarget,
+  counts: FuzzCounts,
   round: number,
   seedOf: (place: number) => number,
 ): Promise<void> {
@@ -87,31 +89,31 @@ async function bombard(
     return { queue, source, input: first(source, seedOf(place)), seed: seedOf(place) };
   });
   const { codes, findings } = await fire(aimed);
-  for (const [index, { queue }] of aimed.entries()) tally.count(queue, house.database, codes[index] ?? 0);
+  for (const [index, { queue }] of aimed.entries()) counts.count(queue, target.database, codes[index] ?? 0);
   for (const finding of findings) {
     const suspects = finding.suspects.map((index) => aimed[index]!);
     const queue = finding.queue ?? (suspects.length === 1 ? suspects[0]?.queue : undefined);
     // Once each: more of a kind would only cost time.
-    if (!tally.note(`${house.name} ${finding.kind} ${queue ?? ""}`, queue)) continue;
-    const isWorthwhile = house.ended() === undefined && tally.reports.length < MOST;
+    if (!counts.note(`${target.name} ${finding.kind} ${queue ?? ""}`, queue)) continue;
+    const isWorthwhile = target.ended() === undefined && counts.reports.length < MOST;
     const smaller = isWorthwhile ? await shrink(suspects, finding.kind, fire) : {};
     const { kind, detail } = finding;
     const input = suspects.length === 1 ? suspects[0]?.input : undefined;
-    tally.reports.push({
-      ...{ kind, detail, queue, input, smallest: undefined, house: house.name, round },
+    counts.reports.push({
+      ...{ kind, detail, queue, input, smallest: undefined, target: target.name, round },
       ...smaller,
     });
   }
-  const reason = house.ended();
+  const reason = target.ended();
   if (reason !== undefined)
-    throw new Error(`the worker ${house.name} has ended in round ${round}: ${reason}`);
+    throw new Error(`the worker ${target.name} has ended in round ${round}: ${reason}`);
 }
 
 /** The smallest request that shows a finding of this kind by itself. */
 async function shrink(
   suspects: readonly { queue: QueueName; source: fc.Arbitrary<Input>; seed: number }[],
   kind: string,
-  fire: Target["fire"],
+  fire: LoadedTarget["fire"],
 ): Promise<{ queue?: QueueName; detail?: string; smallest?: Input }> {
   const end = performance.now() + SHRINKING;
   for (const { queue, source, seed } of suspects) {
@@ -123,7 +125,7 @@ async function shrink(
     const { counterexample } = await fc.check(
       fc.asyncProperty(source, async (input) => {
         const isEnough = ++tries > TRIES || performance.now() > end;
-        return isEnough || (await seen(input, IMPATIENCE)) === undefined;
+        return isEnough || (await seen(input, SHRINK_TIMEOUT)) === undefined;
       }),
       { seed, numRuns: 1 },
     );

@@ -50,7 +50,7 @@ interface Sql {
   close(): Promise<void>;
 }
 
-/** A ledger on a connection of its own. */
+/** Snapshots over their own connection. */
 export async function openSnapshots(config: DbConfig): Promise<DatabaseSnapshots> {
   const sql = config.dialect === "sqlite" ? openFile(config.file) : await openServer(config);
   let script = "";

@@ -19,13 +19,13 @@ import type { Variant } from "./variants.ts";
 /** So long a reply is waited for, in milliseconds: a worker answers within nine seconds. */
 const RETRY_LIMIT = 15_000;
 
-/** A worker in a process of its own, its database with the residents in it, and all that is needed to press it. */
+/** A worker in a process of its own, its database with the users in it, and all that a load needs. */
 export interface FuzzTarget extends AsyncDisposable {
   readonly name: string;
   readonly database: DatabaseKind;
   readonly config: Config;
-  readonly treasury: FuzzTokens;
-  readonly ledger: DatabaseSnapshots;
+  readonly issuedTokens: FuzzTokens;
+  readonly snapshots: DatabaseSnapshots;
   readonly caller: FuzzCaller;
   readonly log: WorkerLog;
   /** Publishes to the queue of a workflow, and gives the first reply, if there is one within the usual patience. */
@@ -40,7 +40,11 @@ export interface FuzzTarget extends AsyncDisposable {
 }
 
 /** Starts a worker of a variant on a database, with so many requests at once at most. */
-export async function startFuzzTarget(variant: Variant, database: DatabaseKind, slots: number): Promise<FuzzTarget> {
+export async function startFuzzTarget(
+  variant: Variant,
+  database: DatabaseKind,
+  slots: number,
+): Promise<FuzzTarget> {
   const { raw, vhost, cleanUp } = await provision({ database, config: variant.config });
   const folder = folderWith(raw);
   const config = parseConfig(raw, { keys: true, env: {}, folder });
@@ -51,7 +55,7 @@ export async function startFuzzTarget(variant: Variant, database: DatabaseKind, 
   const log = readLog(child.stderr);
   await log.waitFor('"ready"');
   const caller = await connectCaller(vhost.url, slots);
-  const ledger = await openSnapshots(config.db);
+  const snapshots = await openSnapshots(config.db);
   const send: FuzzTarget["send"] = (slot, workflow, message, patience = RETRY_LIMIT) =>
     caller.send(slot, config.queues.get(workflow) ?? workflow, message, patience);
   const login = async (username: string, ip = "*"): Promise<string> => {
@@ -67,15 +71,15 @@ export async function startFuzzTarget(variant: Variant, database: DatabaseKind, 
     "bound-session": await login("Carol", BOUND_IP),
     "off-session": await login("bobby"),
   };
-  await ledger.execute("update `user` set activated = 0 where username = 'bobby'");
-  await ledger.begin();
+  await snapshots.execute("update `user` set activated = 0 where username = 'bobby'");
+  await snapshots.begin();
   caller.empty();
   return {
     name: `${variant.name} on ${database}`,
     database,
     config,
-    treasury: await issueFuzzTokens(config, variant, sessions),
-    ledger,
+    issuedTokens: await issueFuzzTokens(config, variant, sessions),
+    snapshots,
     caller,
     log,
     send,
@@ -87,7 +91,7 @@ export async function startFuzzTarget(variant: Variant, database: DatabaseKind, 
       const gone = isRunning ? once(child, "exit") : undefined;
       child.kill("SIGTERM");
       await gone;
-      await ledger.close();
+      await snapshots.close();
       await cleanUp();
     },
   };

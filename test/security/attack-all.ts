@@ -27,14 +27,14 @@ export function attackAll(database: DatabaseKind): void {
   });
 
   const worlds = new Map<AttackedInstallation, AttackFixture>();
-  const sent: { attack: string; world: AttackFixture; id: string; replies: number }[] = [];
+  const sent: { attack: string; fixture: AttackFixture; id: string; replies: number }[] = [];
   const secrets = new Set<string>();
   before(async () => {
     for (const installation of INSTALLATIONS)
       worlds.set(installation, await openFixture(database, installation));
   });
   after(async () => {
-    for (const world of worlds.values()) await world[Symbol.asyncDispose]();
+    for (const fixture of worlds.values()) await fixture[Symbol.asyncDispose]();
   });
 
   const keep = (message: unknown): void => {
@@ -43,24 +43,24 @@ export function attackAll(database: DatabaseKind): void {
 
   for (const attack of ATTACKS) {
     test(attack.name, async () => {
-      const world = worlds.get(attack.on)!;
-      const scene = await attack.stage(world);
+      const fixture = worlds.get(attack.on)!;
+      const scene = await attack.stage(fixture);
       keep(scene.request);
-      const rows = await rowsOf(world.db);
+      const rows = await rowsOf(fixture.db);
       if (scene.reply === "broker") {
-        const error = await world.wire.sendRefused(attack.queue, bytesOf(scene), scene.properties ?? {});
+        const error = await fixture.wire.sendRefused(attack.queue, bytesOf(scene), scene.properties ?? {});
         assert.match(error.message, /406 \(PRECONDITION-FAILED\)/);
-        assert.deepEqual(await rowsOf(world.db), rows);
+        assert.deepEqual(await rowsOf(fixture.db), rows);
         return;
       }
-      const id = send(world, attack, scene);
+      const id = send(fixture, attack, scene);
       const expectsReply = scene.reply !== "none";
-      sent.push({ attack: attack.name, world, id, replies: expectsReply ? 1 : 0 });
+      sent.push({ attack: attack.name, fixture, id, replies: expectsReply ? 1 : 0 });
       if (!expectsReply) {
         await scene.after?.({ resp_code: 0, resp_data: {} });
         return;
       }
-      const message = await world.wire.firstReply(id);
+      const message = await fixture.wire.firstReply(id);
       const reply: Envelope = bodyOf(message);
       keep(reply.resp_data);
       assertReply(reply, scene.reply);
@@ -71,22 +71,22 @@ export function attackAll(database: DatabaseKind): void {
       if (reply.resp_code >= 400) {
         const text = message.content.toString();
         assert.ok(!secretsIn(scene.request).some((secret) => text.includes(secret)), "it repeats a secret");
-        assert.deepEqual(await rowsOf(world.db), rows, "a refused request has changed something");
+        assert.deepEqual(await rowsOf(fixture.db), rows, "a refused request has changed something");
       }
       await scene.after?.(reply);
     });
   }
 
   test("after all attacks every queue of every installation answers", async () => {
-    for (const world of worlds.values()) {
-      const codes = await callEveryQueue(world);
+    for (const fixture of worlds.values()) {
+      const codes = await callEveryQueue(fixture);
       assert.deepEqual(Object.keys(codes).sort(), queueNames().sort());
       assert.deepEqual([...new Set(Object.values(codes))], [200], JSON.stringify(codes));
     }
   });
 
   test("after all attacks each has had the replies that it may have, and no other", () => {
-    const wrong = sent.filter(({ world, id, replies }) => world.wire.countReplies(id) !== replies);
+    const wrong = sent.filter(({ fixture, id, replies }) => fixture.wire.countReplies(id) !== replies);
     assert.deepEqual(
       wrong.map(({ attack }) => attack),
       [],

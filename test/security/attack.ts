@@ -25,7 +25,7 @@ export interface Attack {
   readonly name: string;
   readonly queue: QueueName;
   readonly on: AttackedInstallation;
-  readonly stage: (world: AttackFixture) => AttackContext | Promise<AttackContext>;
+  readonly stage: (fixture: AttackFixture) => AttackContext | Promise<AttackContext>;
 }
 
 /** An attack; its scene may be set up with users and tokens of its own. */
@@ -43,11 +43,11 @@ export function attacks<Input>(
   name: string,
   queue: QueueName,
   inputs: Readonly<Record<string, Input>>,
-  scene: (input: Input, world: AttackFixture, what: string) => AttackContext | Promise<AttackContext>,
+  scene: (input: Input, fixture: AttackFixture, what: string) => AttackContext | Promise<AttackContext>,
   on: AttackedInstallation = "usual",
 ): Attack[] {
   return Object.entries(inputs).map(([what, input]) =>
-    attack(`${name} ${what}`, queue, (world) => scene(input, world, what), on),
+    attack(`${name} ${what}`, queue, (fixture) => scene(input, fixture, what), on),
   );
 }
 

@@ -6,11 +6,11 @@ import type { QueueName } from "../../src/wire/queues.ts";
 import { PASSWORD, type AttackFixture } from "./fixture.ts";
 
 /** Calls every queue once in good order, with a user and a group made for it, and gives the codes of the replies. */
-export async function callEveryQueue(world: AttackFixture): Promise<Record<string, number>> {
-  const { newUser, newName, adminToken } = world;
+export async function callEveryQueue(fixture: AttackFixture): Promise<Record<string, number>> {
+  const { newUser, newName, adminToken } = fixture;
   const codes: Record<string, number> = {};
   const call = async (queue: QueueName, request: object): Promise<Record<string, unknown>> => {
-    const reply = await world.ask(queue, request);
+    const reply = await fixture.ask(queue, request);
     codes[queue] = reply.resp_code;
     return reply.resp_data;
   };
@@ -28,9 +28,9 @@ export async function callEveryQueue(world: AttackFixture): Promise<Record<strin
   await call("user_change", { username, access_token, email: `${made}@example.com` });
   const email = `${registered}@example.com`;
   await call("user_admin_create", { username: made, password: PASSWORD, email, access_token });
-  const isOpen = world.worker.config.app.allow_registration;
+  const isOpen = fixture.worker.config.app.allow_registration;
   const account = { username: registered, password: PASSWORD, password_confirm: PASSWORD };
-  const reply = await world.ask("user_register", { ...account, email: `x${email}` });
+  const reply = await fixture.ask("user_register", { ...account, email: `x${email}` });
   codes["user_register"] = !isOpen && reply.resp_code === 403 ? 200 : reply.resp_code;
   await call("group_create", { groupname, access_token });
   await call("group_all", { access_token });
@@ -41,11 +41,11 @@ export async function callEveryQueue(world: AttackFixture): Promise<Record<strin
   await call("audit_log", { user: username, access_token });
   await call("user_password_forgot", { username: made });
   await call("user_password_reset", {
-    reset_token: await sentToken(world, { username: made, email }, "password_reset"),
+    reset_token: await sentToken(fixture, { username: made, email }, "password_reset"),
     password: `${PASSWORD}er`,
     password_confirm: `${PASSWORD}er`,
   });
-  const verify_token = await sentToken(world, { username: made, email }, "email_verification");
+  const verify_token = await sentToken(fixture, { username: made, email }, "email_verification");
   await call("user_verification_resend", { username: made });
   await call("user_verify_email", { verify_token });
   await call("user_unlock", { username, access_token });

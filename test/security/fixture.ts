@@ -112,7 +112,10 @@ export interface AttackFixture extends AsyncDisposable {
 }
 
 /** Starts an installation; root is its one administrator, carol is deactivated, lara and kurt come from elsewhere. */
-export async function openFixture(database: DatabaseKind, installation: AttackedInstallation): Promise<AttackFixture> {
+export async function openFixture(
+  database: DatabaseKind,
+  installation: AttackedInstallation,
+): Promise<AttackFixture> {
   const worker = await startWorker({ database, config: CONFIGURATIONS[installation] });
   await worker.addUser("root", PASSWORD, { groups: ["admin"] });
   await worker.addUser("alice", PASSWORD, { groups: ["dev"] });

@@ -18,7 +18,12 @@ interface Source {
 }
 
 /** Fails so many logins one after the other, with the key where one is given; each must be refused as it should be. */
-export async function failures({ wire }: AttackFixture, request: Guess, count: number, key?: string): Promise<void> {
+export async function failures(
+  { wire }: AttackFixture,
+  request: Guess,
+  count: number,
+  key?: string,
+): Promise<void> {
   for (let guess = 0; guess < count; guess++) {
     const body = Buffer.from(JSON.stringify({ ...request, password: `guess ${guess}` }));
     const id = wire.send("login", body, key === undefined ? {} : { messageId: key });
@@ -31,11 +36,16 @@ export async function failures({ wire }: AttackFixture, request: Guess, count: n
  * Fails as many logins as are free, so that the account's next one has to wait. It would be for a second only, which a
  * slow machine may take for the next request: so the last failure is moved an hour ahead.
  */
-export async function exhaust(world: AttackFixture, request: Guess, more?: number, key?: string): Promise<void> {
-  const { free_failures: free } = world.worker.config.app.login_throttle;
-  await failures(world, request, more ?? free, key);
+export async function exhaust(
+  fixture: AttackFixture,
+  request: Guess,
+  more?: number,
+  key?: string,
+): Promise<void> {
+  const { free_failures: free } = fixture.worker.config.app.login_throttle;
+  await failures(fixture, request, more ?? free, key);
   const now = Date.now();
-  const rows = await world.db.selectFrom("login_throttle").select(["account_key", "sources"]).execute();
+  const rows = await fixture.db.selectFrom("login_throttle").select(["account_key", "sources"]).execute();
   const latest = rows
     .map(({ account_key, sources }) => ({ account_key, sources: JSON.parse(sources) as Source[] }))
     .filter(({ sources }) => sources.some(({ failedAt }) => failedAt > 0 && failedAt <= now))
@@ -46,7 +56,7 @@ export async function exhaust(world: AttackFixture, request: Guess, more?: numbe
     ...source,
     failedAt: source.failedAt > 0 ? now + HOUR : 0,
   }));
-  await world.db
+  await fixture.db
     .updateTable("login_throttle")
     .set({ sources: JSON.stringify(moved) })
     .where("account_key", "=", latest.account_key)

@@ -42,7 +42,11 @@ describe("Active Directory refuses a login", { skip }, () => {
       after(() => worker[Symbol.asyncDispose]());
 
       /** The login of the user with the right password, or with another one, is refused so. */
-      const assertVerdict = async (reason: string, detail: string, password = DIRECTORY_PASSWORD): Promise<void> => {
+      const assertVerdict = async (
+        reason: string,
+        detail: string,
+        password = DIRECTORY_PASSWORD,
+      ): Promise<void> => {
         const line = await assertRefusedLogin(worker, { username, password }, reason);
         assert.equal(line["detail"], detail);
       };
@@ -70,7 +74,9 @@ describe("Active Directory refuses a login", { skip }, () => {
 
       test("of a user outside of the login group", async () => {
         username = `outsider-${unknown}`;
-        await directory.ad.addUser(username, DIRECTORY_PASSWORD, { groups: ["API_PERMdev", "not_allowed_to_login"] });
+        await directory.ad.addUser(username, DIRECTORY_PASSWORD, {
+          groups: ["API_PERMdev", "not_allowed_to_login"],
+        });
         await assertVerdict("not-in-group", "not in the login group (ldap_settings.group)");
       });
 

@@ -111,7 +111,11 @@ describe("a login by Active Directory", { skip }, () => {
         await using nested = await start({ nested_groups: true, group, ...settingsOf() });
         assert.deepEqual(groupsIn(await nested.login(username, DIRECTORY_PASSWORD)), groups);
         await using flat = await start({ group, ...settingsOf() });
-        assertRefused(await flat.call("login", { username, password: DIRECTORY_PASSWORD }), 401, "INVALID_CREDENTIALS");
+        assertRefused(
+          await flat.call("login", { username, password: DIRECTORY_PASSWORD }),
+          401,
+          "INVALID_CREDENTIALS",
+        );
         assert.equal((await lastLine(flat, "the directory refused a login"))["reason"], "not-in-group");
         assert.deepEqual(await rowsIn(flat), []);
       });

@@ -79,7 +79,11 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           await replacePerson(directory, dn, name, ["API_PERMsecond"]);
           assert.deepEqual(await groupsOf(unchecked, id_token), ["first"], "nobody has looked yet");
           for (let round = 0; round < 2; round++)
-            await assertRefusedLogin(unchecked, { username: name, password: DIRECTORY_PASSWORD }, "another-person");
+            await assertRefusedLogin(
+              unchecked,
+              { username: name, password: DIRECTORY_PASSWORD },
+              "another-person",
+            );
           assertRefused(await unchecked.call("token", { id_token }), 401, "INVALID_TOKEN");
           assert.deepEqual(await revocationsOf(unchecked, name), ["another-person"], "once");
           await unchecked.addUser(`boss-${database}`, DIRECTORY_PASSWORD, { groups: ["admin"] });
@@ -101,7 +105,11 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           await unchecked.login(name, DIRECTORY_PASSWORD);
           assert.equal((await rowOf(unchecked, name)).external_id, external_id);
           await replacePerson(directory, dn, name, []);
-          await assertRefusedLogin(unchecked, { username: name, password: DIRECTORY_PASSWORD }, "another-person");
+          await assertRefusedLogin(
+            unchecked,
+            { username: name, password: DIRECTORY_PASSWORD },
+            "another-person",
+          );
         });
 
         test("leaves a session from before alone, and stores no id for it", async () => {
@@ -162,7 +170,11 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
       const again = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
       await numbered.login("numbered", DIRECTORY_PASSWORD);
       await directory.changes.setAttributes(again, { employeeNumber: "4712" });
-      await assertRefusedLogin(numbered, { username: "numbered", password: DIRECTORY_PASSWORD }, "another-person");
+      await assertRefusedLogin(
+        numbered,
+        { username: "numbered", password: DIRECTORY_PASSWORD },
+        "another-person",
+      );
     });
   });
 }
@@ -190,7 +202,10 @@ describe("a directory that shows no ids of its entries", { skip: missingFor("ds3
       assert.equal(await warning(), true, "doctor sees it as well");
       await replacePerson(directory, dn, "known", ["API_PERMsecond"]);
       await directory.add("unknown", []);
-      const tokens = [await worker.login("known", DIRECTORY_PASSWORD), await worker.login("unknown", DIRECTORY_PASSWORD)];
+      const tokens = [
+        await worker.login("known", DIRECTORY_PASSWORD),
+        await worker.login("unknown", DIRECTORY_PASSWORD),
+      ];
       assert.deepEqual(await groupsOf(worker, tokens[0]!), ["second"]);
       assert.equal((await rowOf(worker, "known")).external_id, external_id, "what was known stays");
       assert.equal((await rowOf(worker, "unknown")).external_id, null);

@@ -74,7 +74,8 @@ describe("389 Directory Server", { skip }, () => {
     test(`refuses a login with ${what}, however users bind`, async () => {
       for (const worker of workers) {
         const { username, dn } = await addSettled();
-        if (attributes === undefined) await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
+        if (attributes === undefined)
+          await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
         else await directory.ds.setAttributes(dn, attributes);
         await assertRefusedLogin(worker, { username, password: DIRECTORY_PASSWORD }, label);
       }
@@ -85,7 +86,8 @@ describe("389 Directory Server", { skip }, () => {
         const { username, dn } = await addSettled();
         const id_token = await worker.login(username, DIRECTORY_PASSWORD);
         dataOf(await worker.call("token", { id_token }));
-        if (attributes === undefined) await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
+        if (attributes === undefined)
+          await directory.ds.setAttributes(dn, { userPassword: DIRECTORY_PASSWORD });
         else await directory.ds.setAttributes(dn, attributes);
         assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
         const { reason } = await lastLine(worker, "the directory ended a session");

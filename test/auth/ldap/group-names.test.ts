@@ -110,7 +110,8 @@ for (const [server, name, use] of ANY_DIRECTORY) {
         await using found = await directory.start({ ...settings, ...directory.service });
         const [user, old, next] = [`${mode}-${nested}`, `Old-${mode}-${nested}`, `oLD-${mode}-${nested}`];
         await directory.add(user, [`API_PERM${old}`]);
-        for (const one of [worker, found]) assert.deepEqual(groupsIn(await one.login(user, DIRECTORY_PASSWORD)), [old]);
+        for (const one of [worker, found])
+          assert.deepEqual(groupsIn(await one.login(user, DIRECTORY_PASSWORD)), [old]);
         await renameGroup(`API_PERM${old}`, `API_PERM${next}`);
         for (const one of [worker, found]) {
           assert.deepEqual(groupsIn(await one.login(user, DIRECTORY_PASSWORD)), [old]);

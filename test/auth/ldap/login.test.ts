@@ -110,7 +110,10 @@ for (const database of DATABASES) {
         await add(plain);
         await add(accented, ["API_PERMadmin"]);
         const attempt = async (username: string): Promise<void> => {
-          const { resp_code, resp_data } = await loose.call("login", { username, password: DIRECTORY_PASSWORD });
+          const { resp_code, resp_data } = await loose.call("login", {
+            username,
+            password: DIRECTORY_PASSWORD,
+          });
           if (resp_code !== 200) return assert.equal(resp_code, 401);
           const { sub, groups } = decodeJwt(resp_data["id_token"] as string);
           assert.deepEqual([sub, groups], [username, username === accented ? ["admin"] : []]);
@@ -233,7 +236,11 @@ describe("a login by the directory", { skip }, () => {
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
     for (const settings of [{}, { bind: "search", ...directory.service }]) {
       await using nested = await start({ nested_groups: true, ...settings });
-      assert.deepEqual(groupsIn(await nested.login("deep-down", DIRECTORY_PASSWORD)), ["inner", "middle", "outer"]);
+      assert.deepEqual(groupsIn(await nested.login("deep-down", DIRECTORY_PASSWORD)), [
+        "inner",
+        "middle",
+        "outer",
+      ]);
     }
   });
 
@@ -251,7 +258,9 @@ describe("a login by the directory", { skip }, () => {
 
   test("works with inetOrgPerson and uid, by user_filter", async () => {
     const user_filter = "(&(objectClass=inetOrgPerson)(uid={username}))";
-    await directory.ldap.addPerson("posix-user", DIRECTORY_PASSWORD, { groups: [LOGIN_GROUP, "API_PERMunix"] });
+    await directory.ldap.addPerson("posix-user", DIRECTORY_PASSWORD, {
+      groups: [LOGIN_GROUP, "API_PERMunix"],
+    });
     const service = { bind: "search", ...directory.service };
     for (const settings of [{ bind: `uid={username},${directory.ldap.baseDn}` }, service]) {
       await using worker = await start({ user_filter, ...settings });

@@ -115,7 +115,9 @@ describe("OpenLDAP", { skip }, () => {
           "sqlite",
           { group_regex: ".{1,50}" },
         );
-        const reply = dataOf(await worker.call("login", { username: "everywhere", password: DIRECTORY_PASSWORD }));
+        const reply = dataOf(
+          await worker.call("login", { username: "everywhere", password: DIRECTORY_PASSWORD }),
+        );
         const groups = await worker.db
           .selectFrom("usergroup")
           .select("groupname")

@@ -31,7 +31,8 @@ describe("a service account whose password is wrong", { skip }, () => {
   const reset = () =>
     directory.ds.setAttributes(directory.ds.serviceDn, { passwordRetryCount: "0", accountUnlockTime: [] });
 
-  const login = (worker: TestWorker) => worker.call("login", { username: "alice", password: DIRECTORY_PASSWORD });
+  const login = (worker: TestWorker) =>
+    worker.call("login", { username: "alice", password: DIRECTORY_PASSWORD });
 
   test("is tried once, however many logins need it, and the log has the cause once", async () => {
     await reset();

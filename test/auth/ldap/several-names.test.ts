@@ -40,7 +40,8 @@ for (const [server, kind, use] of [
             ["alias", "main", "Other"].map((name) => `${name}-${index}-${database}`),
             names[0],
           );
-          for (const at of order) assert.equal(subjectOf(await worker.login(names[at]!, DIRECTORY_PASSWORD)), names[0]);
+          for (const at of order)
+            assert.equal(subjectOf(await worker.login(names[at]!, DIRECTORY_PASSWORD)), names[0]);
           assert.equal(subjectOf(await worker.login(names[2]!.toUpperCase(), DIRECTORY_PASSWORD)), names[0]);
           assert.deepEqual(await usersIn(worker), [names[0]]);
         }
@@ -95,7 +96,11 @@ for (const [server, kind, use] of [
         await directory.changes.deleteEntry(first);
         await addPerson(["taken-name", "free-name"], "free-name");
         assert.equal(subjectOf(await worker.login("free-name", DIRECTORY_PASSWORD)), "free-name");
-        await assertRefusedLogin(worker, { username: "taken-name", password: DIRECTORY_PASSWORD }, "another-person");
+        await assertRefusedLogin(
+          worker,
+          { username: "taken-name", password: DIRECTORY_PASSWORD },
+          "another-person",
+        );
       });
 
       test("is not another person's by a name that both have", async () => {

@@ -47,7 +47,8 @@ describe("the directory refuses", { skip }, () => {
       test("a wrong password", () => assertVerdict("insider", "nope", "ldap-49"));
       test("a name that is not there", () =>
         assertVerdict("nobody-here", DIRECTORY_PASSWORD, "bind" in settings ? "unknown" : "ldap-49"));
-      test("a user outside of the login group", () => assertVerdict("outsider", DIRECTORY_PASSWORD, "not-in-group"));
+      test("a user outside of the login group", () =>
+        assertVerdict("outsider", DIRECTORY_PASSWORD, "not-in-group"));
       test("an empty password, before the network", () => assertVerdict("insider", "", "unaskable"));
       test("a password with a NUL in it, before the network", () =>
         assertVerdict("insider", `${DIRECTORY_PASSWORD}\0more`, "unaskable"));

@@ -16,8 +16,8 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "broker killed and restarted",
     databases: BOTH,
-    async inject({ arena }) {
-      const [node] = arena.servers.broker.nodes;
+    async inject({ setup }) {
+      const [node] = setup.servers.broker.nodes;
       await node?.kill();
       await node?.restart();
     },
@@ -25,31 +25,31 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "broker connections cut",
     databases: BOTH,
-    async inject({ arena }) {
-      for (const proxy of arena.brokerProxies) proxy.cut();
+    async inject({ setup }) {
+      for (const proxy of setup.brokerProxies) proxy.cut();
       await sleep(1000);
-      for (const proxy of arena.brokerProxies) proxy.restore();
+      for (const proxy of setup.brokerProxies) proxy.restore();
     },
   },
   {
     name: "broker frozen for 1 s",
     databases: BOTH,
     needsProcesses: true,
-    inject: ({ arena }) => freeze(arena.servers.broker.nodes[0]?.pid, 1000),
+    inject: ({ setup }) => freeze(setup.servers.broker.nodes[0]?.pid, 1000),
   },
   {
     name: "broker connections half-open for 6.5 s",
     databases: BOTH,
-    async inject({ arena }) {
-      for (const proxy of arena.brokerProxies) proxy.hang();
+    async inject({ setup }) {
+      for (const proxy of setup.brokerProxies) proxy.hang();
       await sleep(HALF_OPEN);
-      for (const proxy of arena.brokerProxies) proxy.restore();
+      for (const proxy of setup.brokerProxies) proxy.restore();
     },
   },
   {
     name: "connections closed by the operator",
     databases: BOTH,
-    async inject({ arena: { servers, vhost, workerUser }, duration }) {
+    async inject({ setup: { servers, vhost, workerUser }, duration }) {
       let closed = 0;
       for (const end = Date.now() + duration; Date.now() < end; await sleep(700)) {
         closed += await servers.broker.closeConnections(vhost, workerUser);
@@ -60,7 +60,7 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "queues deleted",
     databases: BOTH,
-    async inject({ arena: { servers, vhost }, duration }) {
+    async inject({ setup: { servers, vhost }, duration }) {
       await servers.broker.withChannel(vhost, async (channel) => {
         for (const end = Date.now() + duration; Date.now() < end; await sleep(500)) {
           for (const queue of ["user_get", "group_create", "login"]) await channel.deleteQueue(queue);
@@ -71,7 +71,7 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "queue declared anew by a stranger",
     databases: BOTH,
-    async inject({ arena: { servers, vhost } }) {
+    async inject({ setup: { servers, vhost } }) {
       const queue = "group_create"; // one that probes use as well
       await servers.broker.withChannel(vhost, async (channel) => {
         // Both at once, so that no worker declares the queue in between.
@@ -86,16 +86,16 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "network to the broker 100 ms slow",
     databases: BOTH,
-    async inject({ arena, duration }) {
-      for (const proxy of arena.brokerProxies) proxy.delay(100);
+    async inject({ setup, duration }) {
+      for (const proxy of setup.brokerProxies) proxy.delay(100);
       await sleep(duration);
-      for (const proxy of arena.brokerProxies) proxy.delay(0);
+      for (const proxy of setup.brokerProxies) proxy.delay(0);
     },
   },
   {
     name: "permissions revoked for 2 s",
     databases: BOTH,
-    async inject({ arena: { servers, vhost, workerUser } }) {
+    async inject({ setup: { servers, vhost, workerUser } }) {
       await servers.broker.forbid(vhost, workerUser);
       // A channel that is open remembers what it may do.
       await servers.broker.closeConnections(vhost, workerUser);
@@ -117,8 +117,8 @@ export async function freeze(pid: number | undefined, duration: number): Promise
 }
 
 /** The broker takes nothing from whoever publishes, callers and workers alike. */
-async function raiseAlarm({ arena }: ScenarioContext): Promise<void> {
-  const pid = arena.servers.broker.nodes[0]?.pid;
+async function raiseAlarm({ setup }: ScenarioContext): Promise<void> {
+  const pid = setup.servers.broker.nodes[0]?.pid;
   if (pid === undefined) throw new Error("there is no process to ask");
   await control(pid, "set_vm_memory_high_watermark", "absolute", "1");
   await sleep(3000);

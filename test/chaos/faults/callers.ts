@@ -22,12 +22,12 @@ export const CALLER_FAULTS: readonly InjectedFault[] = [
 ];
 
 /** Callers who ask, and are gone with their reply queues before or while they are answered. */
-async function vanish({ arena, ledger, intents, duration }: ScenarioContext): Promise<void> {
-  const { access, servers, vhost, bystander } = arena;
+async function vanish({ setup, history, intents, duration }: ScenarioContext): Promise<void> {
+  const { access, servers, vhost, bystander } = setup;
   const random = createRandom(1);
   const end = Date.now() + duration;
   for (let round = 0; Date.now() < end; round++) {
-    const sender = new Sender({ ledger, random, copies: 1, limit: 1000, deadline: () => 0 });
+    const sender = new Sender({ history, random, copies: 1, limit: 1000, deadline: () => 0 });
     const replyQueue = round % 2 === 0 ? undefined : `replies.vanishing-${round}`;
     const link = new CallerLink({
       name: `vanishing-${round}`,

@@ -4,13 +4,13 @@ import type { TestBrokerNode } from "../test-broker.ts";
 
 /** What can happen to a cluster of three nodes; its queues are quorum queues. */
 export const CLUSTER_FAULTS: readonly InjectedFault[] = [
-  lose("a node of a cluster killed", (arena) => arena.brokerProxies.findLastIndex(isUnused)),
-  lose("the workers' node of a cluster killed", (arena) =>
-    arena.brokerProxies.findIndex((proxy) => !isUnused(proxy)),
+  lose("a node of a cluster killed", (setup) => setup.brokerProxies.findLastIndex(isUnused)),
+  lose("the workers' node of a cluster killed", (setup) =>
+    setup.brokerProxies.findIndex((proxy) => !isUnused(proxy)),
   ),
 ];
 
-function lose(name: string, find: (arena: ChaosSetup) => number): InjectedFault {
+function lose(name: string, find: (setup: ChaosSetup) => number): InjectedFault {
   let lost: TestBrokerNode | undefined;
   return {
     name,
@@ -19,8 +19,8 @@ function lose(name: string, find: (arena: ChaosSetup) => number): InjectedFault 
     needsProcesses: true,
     amqp: { queues: "quorum" },
     // The others must do without it: the time to recover begins with its end.
-    async inject({ arena }) {
-      lost = arena.servers.broker.nodes[find(arena)];
+    async inject({ setup }) {
+      lost = setup.servers.broker.nodes[find(setup)];
       if (lost === undefined) throw new Error("there is no such node");
       await lost.kill();
     },

@@ -14,7 +14,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database connections cut",
     databases: MARIADB,
-    async inject({ arena: { databaseProxy } }) {
+    async inject({ setup: { databaseProxy } }) {
       databaseProxy.cut();
       await sleep(2000);
       databaseProxy.restore();
@@ -24,12 +24,12 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
     name: "database frozen for 3 s",
     databases: MARIADB,
     needsProcesses: true,
-    inject: ({ arena }) => freeze(arena.servers.mariadb.pid, 3000),
+    inject: ({ setup }) => freeze(setup.servers.mariadb.pid, 3000),
   },
   {
     name: "database killed and restarted",
     databases: MARIADB,
-    async inject({ arena: { servers } }) {
+    async inject({ setup: { servers } }) {
       await servers.mariadb.kill();
       await servers.mariadb.restart();
     },
@@ -37,8 +37,8 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database read only for 3 s",
     databases: MARIADB,
-    inject: ({ arena }) =>
-      withRoot(arena.servers.mariadb, async (query) => {
+    inject: ({ setup }) =>
+      withRoot(setup.servers.mariadb, async (query) => {
         await query("set global read_only = 1");
         await sleep(3000);
         await query("set global read_only = 0");
@@ -47,11 +47,11 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "too many connections for 3 s",
     databases: MARIADB,
-    inject: ({ arena }) =>
-      withRoot(arena.servers.mariadb, async (query) => {
+    inject: ({ setup }) =>
+      withRoot(setup.servers.mariadb, async (query) => {
         await query("set global max_connections = 10");
         try {
-          await killConnections(arena, query);
+          await killConnections(setup, query);
           await sleep(3000);
         } finally {
           await query(`set global max_connections = ${MAX_CONNECTIONS}`);
@@ -61,19 +61,19 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database connections killed every 300 ms",
     databases: MARIADB,
-    inject: ({ arena, duration }) =>
-      withRoot(arena.servers.mariadb, async (query) => {
+    inject: ({ setup, duration }) =>
+      withRoot(setup.servers.mariadb, async (query) => {
         for (const end = Date.now() + duration; Date.now() < end; await sleep(300)) {
-          await killConnections(arena, query);
+          await killConnections(setup, query);
         }
       }),
   },
   {
     name: "rows locked for 2 s",
     databases: MARIADB,
-    inject: ({ arena }) =>
-      withRoot(arena.servers.mariadb, async (query) => {
-        await query(`use ${databaseOf(arena)}`);
+    inject: ({ setup }) =>
+      withRoot(setup.servers.mariadb, async (query) => {
+        await query(`use ${databaseOf(setup)}`);
         await query("begin");
         for (const table of ["user", "group", "usergroup", "token"]) {
           await query(`select * from \`${table}\` for update`);
@@ -85,7 +85,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "write lock held by another process for 2 s",
     databases: ["sqlite"],
-    async inject({ arena: { store } }) {
+    async inject({ setup: { store } }) {
       const other = new DatabaseSync(String(store.settings(0)["file"]), { timeout: 5000 });
       other.exec("begin immediate");
       await sleep(2000);
@@ -96,7 +96,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database 50 ms slow",
     databases: MARIADB,
-    async inject({ arena: { databaseProxy }, duration }) {
+    async inject({ setup: { databaseProxy }, duration }) {
       databaseProxy.delay(50);
       await sleep(duration);
       databaseProxy.delay(0);
@@ -105,7 +105,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "broker and database cut together",
     databases: MARIADB,
-    async inject({ arena: { databaseProxy, brokerProxies } }) {
+    async inject({ setup: { databaseProxy, brokerProxies } }) {
       const proxies = [databaseProxy, ...brokerProxies];
       for (const proxy of proxies) proxy.cut();
       await sleep(2000);
@@ -115,16 +115,16 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
 ];
 
 async function killConnections(
-  arena: ScenarioContext["arena"],
+  setup: ScenarioContext["setup"],
   query: (statement: string) => Promise<Record<string, unknown>[]>,
 ): Promise<void> {
   const rows = await query(
-    `select id from information_schema.processlist where user = '${databaseOf(arena)}'`,
+    `select id from information_schema.processlist where user = '${databaseOf(setup)}'`,
   );
   // One that went by itself meanwhile is gone, too.
   for (const { id } of rows) await query(`kill ${String(id)}`).catch(() => undefined);
 }
 
-function databaseOf({ store }: ScenarioContext["arena"]): string {
+function databaseOf({ store }: ScenarioContext["setup"]): string {
   return String(store.settings(0)["database"]);
 }

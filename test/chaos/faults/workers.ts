@@ -16,7 +16,7 @@ export const WORKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "worker killed every 700 ms",
     databases: BOTH,
-    async inject({ arena: { replicas }, duration }) {
+    async inject({ setup: { replicas }, duration }) {
       const end = Date.now() + duration;
       for (let round = 0; Date.now() < end; round++) {
         replicas[round % 2 === 0 ? 0 : 1].kill();
@@ -28,7 +28,7 @@ export const WORKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "worker frozen for 6.5 s",
     databases: BOTH,
-    async inject({ arena: { replicas } }) {
+    async inject({ setup: { replicas } }) {
       replicas[0].freeze();
       await sleep(FROZEN);
       replicas[0].thaw();
@@ -38,7 +38,7 @@ export const WORKER_FAULTS: readonly InjectedFault[] = [
     name: "rolling restart",
     databases: BOTH,
     unnoticed: true,
-    async inject({ arena: { replicas } }) {
+    async inject({ setup: { replicas } }) {
       for (const replica of replicas) {
         const code = await replica.stop();
         if (code !== 0) throw new Error(`a worker ended with ${code} when it was asked to stop`);
@@ -49,7 +49,7 @@ export const WORKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "all workers down for 1.5 s",
     databases: BOTH,
-    async inject({ arena: { replicas } }) {
+    async inject({ setup: { replicas } }) {
       await Promise.all(replicas.map((replica) => replica.stop()));
       await sleep(1500);
       await Promise.all(replicas.map((replica) => replica.start()));
@@ -69,20 +69,20 @@ function killedAt(name: string, stage: RequestStage, every: number): InjectedFau
     name,
     databases: BOTH,
     kill: { stage, every },
-    async inject({ arena, duration }) {
-      const { replicas } = arena;
-      arena.arm();
+    async inject({ setup, duration }) {
+      const { replicas } = setup;
+      setup.arm();
       await sleep(duration);
       // However slow the machine is, it must have happened.
       await waitUntil("a worker's end", () => replicas.some(({ kills }) => kills > 0));
-      arena.disarm();
+      setup.disarm();
       await Promise.all(replicas.map((replica) => replica.ready()));
     },
   };
 }
 
 /** Whoever begins to work on it dies; the third time it must be given up. */
-async function sendPoison({ arena, sender, intents }: ScenarioContext): Promise<void> {
+async function sendPoison({ setup, sender, intents }: ScenarioContext): Promise<void> {
   for (const key of [undefined, "poison"]) {
     const intent = { ...intents.createGroup(`poison-${key ?? "unkeyed"}`), expect: 500, facts: [] };
     const { attempts, answer } = await sender.send(intent, {
@@ -93,9 +93,9 @@ async function sendPoison({ arena, sender, intents }: ScenarioContext): Promise<
     });
     if (answer === undefined) throw new Error("the poison was not answered");
     const ids = new Set(attempts.map(({ correlationId }) => correlationId));
-    const begun = arena.readDeliveries().filter(({ correlationId }) => ids.has(correlationId));
+    const begun = setup.readDeliveries().filter(({ correlationId }) => ids.has(correlationId));
     const deaths = begun.filter(({ stage }) => stage === "started").length;
     if (deaths !== 3) throw new Error(`the poison killed ${deaths} workers, and not 3`);
   }
-  await Promise.all(arena.replicas.map((replica) => replica.ready()));
+  await Promise.all(setup.replicas.map((replica) => replica.ready()));
 }

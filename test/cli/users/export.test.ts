@@ -34,14 +34,18 @@ async function populate(installed: Installed): Promise<void> {
 for (const database of DATABASES) {
   describe(`users export on ${database}`, () => {
     test("gives what import takes: an empty database has the same users afterwards", async () => {
-      await using from = await installWithUsers(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
+      await using from = await installWithUsers(database, {
+        app_config: { email_regex: "[^\\n]+@example\\.com" },
+      });
       await populate(from);
       const expected = await from.rows();
       assert.equal(Object.keys(expected).length, 1206);
       for (const format of FORMATS) {
         const { code, stdout, stderr } = await from.users(["export", "--format", format, "--with-hashes"]);
         assert.equal(code, 0, stderr);
-        await using to = await installWithUsers(database, { app_config: { email_regex: "[^\\n]+@example\\.com" } });
+        await using to = await installWithUsers(database, {
+          app_config: { email_regex: "[^\\n]+@example\\.com" },
+        });
         const args = ["import", "-", "--format", format, "--create-groups", "--allow-admins"];
         const imported = await to.users(args, stdout);
         assert.deepEqual(

@@ -20,13 +20,13 @@ const SHARE = 8;
 /** Tries every property with the inputs of a round. */
 export async function checkProperties(
   properties: readonly Property[],
-  tally: FuzzCounts,
+  counts: FuzzCounts,
   seed: number,
   round: number,
 ): Promise<void> {
   for (const [index, { name, property, runs }] of properties.entries()) {
-    const line = tally.properties.get(name) ?? { runs: 0, findings: 0 };
-    tally.properties.set(name, line);
+    const line = counts.properties.get(name) ?? { runs: 0, findings: 0 };
+    counts.properties.set(name, line);
     const details = await fc.check(property, {
       seed: mix(seed, round, -1, index),
       numRuns: Math.ceil(runs / SHARE),
@@ -34,9 +34,9 @@ export async function checkProperties(
     line.runs += details.numRuns;
     if (!details.failed) continue;
     line.findings++;
-    if (!tally.note(name, undefined)) continue;
+    if (!counts.note(name, undefined)) continue;
     const detail = fc.defaultReportMessage(details);
     const nothing = { queue: undefined, input: undefined, smallest: undefined };
-    tally.reports.push({ kind: name, detail, ...nothing, house: "in process", round });
+    counts.reports.push({ kind: name, detail, ...nothing, target: "in process", round });
   }
 }

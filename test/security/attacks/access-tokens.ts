@@ -188,21 +188,25 @@ const outlived = [
     attack(
       `a token that is older than the account that has its name now, on ${queue}`,
       queue,
-      async (world) => {
-        const { username } = await world.newUser();
-        const access_token = world.signedAccess({ sub: username, user: username, iat: secondsFromNow(-60) });
-        await world.ask("user_delete", { username, access_token: await world.adminToken() });
-        await world.newUser({ username });
+      async (fixture) => {
+        const { username } = await fixture.newUser();
+        const access_token = fixture.signedAccess({
+          sub: username,
+          user: username,
+          iat: secondsFromNow(-60),
+        });
+        await fixture.ask("user_delete", { username, access_token: await fixture.adminToken() });
+        await fixture.newUser({ username });
         const email = queue === "user_change" ? { email: `${username}@evil.example.com` } : {};
         return { request: { username, ...email, access_token }, reply: INVALID_TOKEN };
       },
     ),
   ),
   ...(["user_change", "user_delete"] as const).map((queue) =>
-    attack(`the token of an account that was deleted, on ${queue}`, queue, async (world) => {
-      const { username } = await world.newUser();
-      const access_token = await world.accessToken(username);
-      await world.ask("user_delete", { username, access_token: await world.adminToken() });
+    attack(`the token of an account that was deleted, on ${queue}`, queue, async (fixture) => {
+      const { username } = await fixture.newUser();
+      const access_token = await fixture.accessToken(username);
+      await fixture.ask("user_delete", { username, access_token: await fixture.adminToken() });
       const email = queue === "user_change" ? { email: `${username}@evil.example.com` } : {};
       return { request: { username, ...email, access_token }, reply: USER_NOT_FOUND };
     }),
@@ -225,18 +229,22 @@ const outlived = [
   attack(
     "a stolen access token changes the password, which ends the session and locks nobody else out",
     "user_change",
-    async (world) => {
-      const [one, other] = [await world.newUser(), await world.newUser()];
-      const id_token = await world.idToken(one);
-      const bystander = await world.idToken(other);
+    async (fixture) => {
+      const [one, other] = [await fixture.newUser(), await fixture.newUser()];
+      const id_token = await fixture.idToken(one);
+      const bystander = await fixture.idToken(other);
       const { username } = one;
       return {
-        request: { username, password: "taken over by me", access_token: await world.accessToken(username) },
+        request: {
+          username,
+          password: "taken over by me",
+          access_token: await fixture.accessToken(username),
+        },
         reply: doneReply(`changed user ${username}`),
         after: async () => {
-          assert.equal((await world.ask("token", { id_token })).resp_code, 401);
-          assert.equal((await world.ask("token", { id_token: bystander })).resp_code, 200);
-          assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 401);
+          assert.equal((await fixture.ask("token", { id_token })).resp_code, 401);
+          assert.equal((await fixture.ask("token", { id_token: bystander })).resp_code, 200);
+          assert.equal((await fixture.ask("login", { username, password: PASSWORD })).resp_code, 401);
         },
       };
     },

@@ -76,16 +76,16 @@ const vhosts = [
     }),
     "closed",
   ),
-  attack("a login to a vhost with SQL for a name is to that one and no other", "login", async (world) => {
-    const { username, password } = await world.newUser();
+  attack("a login to a vhost with SQL for a name is to that one and no other", "login", async (fixture) => {
+    const { username, password } = await fixture.newUser();
     const vhost = "x' || (SELECT email FROM user) || '";
     return {
       request: { username, password, vhost },
       reply: LOGGED_IN,
       after: async () => {
-        const { resp_data } = await world.ask("user_get", {
+        const { resp_data } = await fixture.ask("user_get", {
           username,
-          access_token: await world.adminToken(),
+          access_token: await fixture.adminToken(),
         });
         assert.equal((resp_data["token_info"] as { vhost: string }).vhost, vhost);
       },

@@ -47,10 +47,10 @@ const hashes = attacks(
   "the right password, and in the row of its user is",
   "login",
   HASHES,
-  async (make, world) => {
-    const { username, password } = await world.newUser();
-    const password_hash = Buffer.from(make(await hashOf(world, username)));
-    await world.db.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
+  async (make, fixture) => {
+    const { username, password } = await fixture.newUser();
+    const password_hash = Buffer.from(make(await hashOf(fixture, username)));
+    await fixture.db.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
     return { request: { username, password }, reply: INVALID_CREDENTIALS };
   },
 );
@@ -60,9 +60,9 @@ const users = [
     "the right password of a hash that stands in the row of",
     "login",
     { "a user of a directory": "LDAP", "a user of a realm": "KERBEROS" } as const,
-    async (auth_type, world) => {
-      const { username, password } = await world.newUser();
-      await world.db.updateTable("user").set({ auth_type }).where("username", "=", username).execute();
+    async (auth_type, fixture) => {
+      const { username, password } = await fixture.newUser();
+      await fixture.db.updateTable("user").set({ auth_type }).where("username", "=", username).execute();
       return { request: { username, password }, reply: INVALID_CREDENTIALS };
     },
   ),
@@ -70,23 +70,23 @@ const users = [
     "the right password of a user who is, by its row, activated",
     "login",
     { twice: 2, negatively: -1, "not at all": 0 },
-    async (activated, world) => {
-      const { username, password } = await world.newUser();
-      await world.db.updateTable("user").set({ activated }).where("username", "=", username).execute();
+    async (activated, fixture) => {
+      const { username, password } = await fixture.newUser();
+      await fixture.db.updateTable("user").set({ activated }).where("username", "=", username).execute();
       return { request: { username, password }, reply: NOT_ACTIVATED };
     },
   ),
-  attack("a token of a user whose account begins in the far future", "user_change", async (world) => {
-    const { username } = await world.newUser();
-    const access_token = await world.accessToken(username);
+  attack("a token of a user whose account begins in the far future", "user_change", async (fixture) => {
+    const { username } = await fixture.newUser();
+    const access_token = await fixture.accessToken(username);
     const created_at = "9999-12-31 23:59:59.999";
-    await world.db.updateTable("user").set({ created_at }).where("username", "=", username).execute();
+    await fixture.db.updateTable("user").set({ created_at }).where("username", "=", username).execute();
     return { request: { username, email: "future@example.com", access_token }, reply: INVALID_TOKEN };
   }),
 ];
 
 /** What a reader of the database could try in the place of a password. */
-const READ: Readonly<Record<string, (world: AttackFixture, username: string) => Promise<string>>> = {
+const READ: Readonly<Record<string, (fixture: AttackFixture, username: string) => Promise<string>>> = {
   "the stored hash": hashOf,
   "the id of the session": async ({ db }, username) => {
     const row = await db
@@ -106,19 +106,19 @@ const READ: Readonly<Record<string, (world: AttackFixture, username: string) => 
   },
 };
 
-const read = attacks("what stands in the database, as a password:", "login", READ, async (find, world) => {
-  const person = await world.newUser();
-  await world.idToken(person);
+const read = attacks("what stands in the database, as a password:", "login", READ, async (find, fixture) => {
+  const person = await fixture.newUser();
+  await fixture.idToken(person);
   const { username } = person;
-  const password = await find(world, username);
+  const password = await find(fixture, username);
   // It stands in the database by right, also where it serves as a password.
   noteName(password);
   return { request: { username, password }, reply: INVALID_CREDENTIALS };
 });
 
-async function sessionRow(world: AttackFixture): Promise<{ username: string; kid: string }> {
-  const person = await world.newUser();
-  const kid = String(decodePart(await world.idToken(person), 0)["kid"]);
+async function sessionRow(fixture: AttackFixture): Promise<{ username: string; kid: string }> {
+  const person = await fixture.newUser();
+  const kid = String(decodePart(await fixture.idToken(person), 0)["kid"]);
   return { username: person.username, kid };
 }
 
@@ -126,16 +126,16 @@ const sessions = [
   attack(
     "an ID token of the attacker's key for an id that stands in the database",
     "token",
-    async (world) => {
-      const { username, kid } = await sessionRow(world);
+    async (fixture) => {
+      const { username, kid } = await sessionRow(fixture);
       const header = { alg: "EdDSA", typ: "id+jwt", kid };
       const id_token = assemble(header, idClaims({ sub: username }), stranger.ed25519.sign);
       return { request: { id_token }, reply: INVALID_TOKEN };
     },
   ),
-  attack("an unsigned ID token for a row whose algorithm is none", "token", async (world) => {
-    const { username, kid } = await sessionRow(world);
-    await world.db
+  attack("an unsigned ID token for a row whose algorithm is none", "token", async (fixture) => {
+    const { username, kid } = await sessionRow(fixture);
+    await fixture.db
       .updateTable("token")
       .set({ sign_method: "none" })
       .where("user_id", "=", username)
@@ -147,17 +147,17 @@ const sessions = [
     "an ID token for a row whose address is",
     "token",
     { "the empty text": "", "two stars": "**", "a pattern": "%", "any in IPv6": "::" },
-    async (ip, world) => {
-      const person = await world.newUser();
-      const id_token = await world.idToken(person);
-      await world.db.updateTable("token").set({ ip }).where("user_id", "=", person.username).execute();
+    async (ip, fixture) => {
+      const person = await fixture.newUser();
+      const id_token = await fixture.idToken(person);
+      await fixture.db.updateTable("token").set({ ip }).where("user_id", "=", person.username).execute();
       return { request: { id_token }, reply: INVALID_TOKEN };
     },
   ),
-  attack("an own session's row that now is the administrator's", "token", async (world) => {
-    const { username, kid } = await sessionRow(world);
-    const admin = await world.newUser();
-    await world.db
+  attack("an own session's row that now is the administrator's", "token", async (fixture) => {
+    const { username, kid } = await sessionRow(fixture);
+    const admin = await fixture.newUser();
+    await fixture.db
       .updateTable("token")
       .set({ user_id: admin.username })
       .where("user_id", "=", username)
@@ -179,15 +179,15 @@ const counts = [
       "a list of others": "[null,1,[]]",
       "no text": "\0\u001b",
     },
-    async (sources, world) => {
-      const { username, password } = await world.newUser();
-      const before = await world.db.selectFrom("login_throttle").select("account_key").execute();
+    async (sources, fixture) => {
+      const { username, password } = await fixture.newUser();
+      const before = await fixture.db.selectFrom("login_throttle").select("account_key").execute();
       const seen = new Set(before.map(({ account_key }) => Buffer.from(account_key).toString("hex")));
-      await world.ask("login", { username, password: "a guess" });
-      const rows = await world.db.selectFrom("login_throttle").select("account_key").execute();
+      await fixture.ask("login", { username, password: "a guess" });
+      const rows = await fixture.db.selectFrom("login_throttle").select("account_key").execute();
       const own = rows.filter(({ account_key }) => !seen.has(Buffer.from(account_key).toString("hex")));
       assert.equal(own.length, 1);
-      await world.db
+      await fixture.db
         .updateTable("login_throttle")
         .set({ sources })
         .where("account_key", "=", own[0]!.account_key)

@@ -70,13 +70,13 @@ const AS_SECRETS: Readonly<Record<string, (key: AttackFixture["own"]["publicKey"
 /** Forms of a verification key as the secret of an HMAC, and the key's issuer named as the token's. */
 function confused(
   iss: string,
-  keyOf: (world: AttackFixture) => AttackFixture["own"]["publicKey"],
+  keyOf: (fixture: AttackFixture) => AttackFixture["own"]["publicKey"],
   alg: keyof typeof HASHES,
   forms: readonly string[],
 ): Attack[] {
   return forms.map((form) =>
-    attack(`${alg} with the public key of ${iss} as the secret: ${form}`, "group_create", (world) =>
-      forged({ alg, typ }, hmac(HASHES[alg], AS_SECRETS[form]!(keyOf(world))), { ...ADMIN, iss }),
+    attack(`${alg} with the public key of ${iss} as the secret: ${form}`, "group_create", (fixture) =>
+      forged({ alg, typ }, hmac(HASHES[alg], AS_SECRETS[form]!(keyOf(fixture))), { ...ADMIN, iss }),
     ),
   );
 }

@@ -23,8 +23,8 @@ function signedText({ own }: AttackFixture, name: string, json: string | undefin
   return assemble({ alg: own.alg, typ: "at+jwt" }, text, own.sign);
 }
 
-const refusedText = (name: string) => (json: string | undefined, world: AttackFixture) => ({
-  request: { access_token: signedText(world, name, json) },
+const refusedText = (name: string) => (json: string | undefined, fixture: AttackFixture) => ({
+  request: { access_token: signedText(fixture, name, json) },
   reply: INVALID_TOKEN,
 });
 
@@ -33,8 +33,8 @@ const times = [
   ...["iat", "nbf"].flatMap((name) =>
     attacks(`an access token whose ${name} is`, "user_all", NO_OTHER_TIMES, refusedText(name)),
   ),
-  ...attacks("an access token whose exp is", "user_all", PAST, (json, world) =>
-    refusedText("exp")(typeof json === "string" ? json : json(), world),
+  ...attacks("an access token whose exp is", "user_all", PAST, (json, fixture) =>
+    refusedText("exp")(typeof json === "string" ? json : json(), fixture),
   ),
   ...attacks(
     "an access token of tomorrow, by its",

@@ -135,10 +135,10 @@ const kinds = [
   attack(
     "an ID token whose typ is written as a media type in other letters is still no access token",
     "user_all",
-    async (world) => ({
+    async (fixture) => ({
       request: {
-        access_token: world.resigned(
-          await world.idToken(await world.newUser()),
+        access_token: fixture.resigned(
+          await fixture.idToken(await fixture.newUser()),
           {},
           { typ: "application/ID+JWT" },
         ),
@@ -146,15 +146,15 @@ const kinds = [
       reply: INVALID_TOKEN,
     }),
   ),
-  attack("an ID token in other letters logs its own user out, and nobody else", "logout", async (world) => {
-    const person = await world.newUser();
-    const bystander = await world.idToken({ username: "bobby", password: person.password });
-    const id_token = world.resigned(await world.idToken(person), {}, { typ: "application/ID+JWT" });
+  attack("an ID token in other letters logs its own user out, and nobody else", "logout", async (fixture) => {
+    const person = await fixture.newUser();
+    const bystander = await fixture.idToken({ username: "bobby", password: person.password });
+    const id_token = fixture.resigned(await fixture.idToken(person), {}, { typ: "application/ID+JWT" });
     return {
       request: { id_token },
       reply: ok({ msg: `logged out ${person.username}` }),
       after: async () => {
-        const { resp_code } = await world.ask("token", { id_token: bystander });
+        const { resp_code } = await fixture.ask("token", { id_token: bystander });
         if (resp_code !== 200) throw new Error("bobby is logged out");
       },
     };

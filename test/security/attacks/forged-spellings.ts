@@ -56,11 +56,15 @@ const signatures = [
       return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
     },
   ),
-  attack("an access token's header and signature around an ID token's payload", "user_all", async (world) => {
-    const [, payload] = (await world.idToken(await world.newUser())).split(".");
-    const [header, , signature] = (await world.accessToken("alice")).split(".");
-    return { request: { access_token: `${header}.${payload}.${signature}` }, reply: INVALID_TOKEN };
-  }),
+  attack(
+    "an access token's header and signature around an ID token's payload",
+    "user_all",
+    async (fixture) => {
+      const [, payload] = (await fixture.idToken(await fixture.newUser())).split(".");
+      const [header, , signature] = (await fixture.accessToken("alice")).split(".");
+      return { request: { access_token: `${header}.${payload}.${signature}` }, reply: INVALID_TOKEN };
+    },
+  ),
   attack(
     "an EdDSA signature whose number is above the group's order (RFC 8032 section 5.1.7)",
     "user_all",

@@ -20,7 +20,7 @@ const busy = tooMany(BUSY_FOR);
 const sooner = (one: Attack): Attack => ({ ...one, on: "closed" });
 
 /** Whose password is guessed: all of them get the very same replies. */
-const VICTIMS: Readonly<Record<string, (world: AttackFixture) => Promise<string> | string>> = {
+const VICTIMS: Readonly<Record<string, (fixture: AttackFixture) => Promise<string> | string>> = {
   "a user": async ({ newUser }) => (await newUser()).username,
   "a deactivated user": async ({ newUser }) => (await newUser({ activated: false })).username,
   "a user of a directory": async ({ newUser }) => (await newUser({ authType: "LDAP" })).username,
@@ -34,26 +34,26 @@ const VICTIMS: Readonly<Record<string, (world: AttackFixture) => Promise<string>
 };
 
 const alike = [
-  ...attacks("a wrong password of", "login", VICTIMS, async (victim, world) => ({
-    request: { username: await victim(world), password: "a first guess" },
+  ...attacks("a wrong password of", "login", VICTIMS, async (victim, fixture) => ({
+    request: { username: await victim(fixture), password: "a first guess" },
     reply: INVALID_CREDENTIALS,
   })),
-  ...attacks("the eleventh wrong password of", "login", VICTIMS, async (victim, world) => {
-    const username = await victim(world);
-    await exhaust(world, { username });
+  ...attacks("the eleventh wrong password of", "login", VICTIMS, async (victim, fixture) => {
+    const username = await victim(fixture);
+    await exhaust(fixture, { username });
     return { request: { username, password: "a guess too many" }, reply: busy };
   }),
 ];
 
 const waiting = [
-  attack("the right password after ten wrong ones", "login", async (world) => {
-    const { username, password } = await world.newUser();
-    await exhaust(world, { username });
+  attack("the right password after ten wrong ones", "login", async (fixture) => {
+    const { username, password } = await fixture.newUser();
+    await exhaust(fixture, { username });
     return {
       request: { username, password },
       reply: busy,
       after: async () => {
-        const token = await world.db
+        const token = await fixture.db
           .selectFrom("token")
           .where("user_id", "=", username)
           .selectAll()
@@ -62,9 +62,9 @@ const waiting = [
       },
     };
   }),
-  attack("the right password of a deactivated user after ten wrong ones", "login", async (world) => {
-    const { username, password } = await world.newUser({ activated: false });
-    await exhaust(world, { username });
+  attack("the right password of a deactivated user after ten wrong ones", "login", async (fixture) => {
+    const { username, password } = await fixture.newUser({ activated: false });
+    await exhaust(fixture, { username });
     return { request: { username, password }, reply: busy };
   }),
   attack(
@@ -75,10 +75,10 @@ const waiting = [
       return { request: { username, password }, reply: NOT_ACTIVATED };
     },
   ),
-  attack("ten wrong passwords that came all at once, and one more", "login", async (world) => {
-    const { username } = await world.newUser();
-    await Promise.all(Array.from({ length: 10 }, () => failures(world, { username }, 1)));
-    await exhaust(world, { username }, 0);
+  attack("ten wrong passwords that came all at once, and one more", "login", async (fixture) => {
+    const { username } = await fixture.newUser();
+    await Promise.all(Array.from({ length: 10 }, () => failures(fixture, { username }, 1)));
+    await exhaust(fixture, { username }, 0);
     return { request: { username, password: "a guess too many" }, reply: busy };
   }),
 ];
@@ -107,9 +107,9 @@ const sources = [
     "a guess too many from the same source:",
     "login",
     SAME_SOURCES,
-    async ([first, then], world) => {
-      const { username } = await world.newUser();
-      await exhaust(world, { username, ...first });
+    async ([first, then], fixture) => {
+      const { username } = await fixture.newUser();
+      await exhaust(fixture, { username, ...first });
       return { request: { username, password: "a guess too many", ...then }, reply: busy };
     },
   ),
@@ -120,15 +120,15 @@ const sources = [
       "in capitals": (name: string) => name.toUpperCase(),
       "with one capital": (name: string) => `P${name.slice(1)}`,
     },
-    async (write, world) => {
-      const { username } = await world.newUser();
-      await exhaust(world, { username });
+    async (write, fixture) => {
+      const { username } = await fixture.newUser();
+      await exhaust(fixture, { username });
       return { request: { username: write(username), password: "a guess too many" }, reply: busy };
     },
   ),
-  attack("a guess too many at a name that nobody has, in capitals", "login", async (world) => {
-    const username = world.newName();
-    await exhaust(world, { username });
+  attack("a guess too many at a name that nobody has, in capitals", "login", async (fixture) => {
+    const username = fixture.newName();
+    await exhaust(fixture, { username });
     return { request: { username: username.toUpperCase(), password: "a guess too many" }, reply: busy };
   }),
   ...attacks(
@@ -140,63 +140,67 @@ const sources = [
       "another application": { appId: "somebody-else" },
       "an address in a header": { headers: { "x-forwarded-for": "192.0.2.99" } },
     },
-    async (properties, world) => {
-      const { username } = await world.newUser();
-      await exhaust(world, { username });
+    async (properties, fixture) => {
+      const { username } = await fixture.newUser();
+      await exhaust(fixture, { username });
       return { request: { username, password: "a guess too many" }, properties, reply: busy };
     },
   ),
-  attack("a guess too many after a login of the attacker's own in between", "login", async (world) => {
-    const [victim, own] = [await world.newUser(), await world.newUser()];
-    await failures(world, victim, 1);
-    await world.idToken(own);
-    await exhaust(world, victim, 2);
+  attack("a guess too many after a login of the attacker's own in between", "login", async (fixture) => {
+    const [victim, own] = [await fixture.newUser(), await fixture.newUser()];
+    await failures(fixture, victim, 1);
+    await fixture.idToken(own);
+    await exhaust(fixture, victim, 2);
     return { request: { username: victim.username, password: "a guess too many" }, reply: busy };
   }),
-  attack("the user itself, from another address than the guesses", "login", async (world) => {
-    const { username, password } = await world.newUser();
-    await exhaust(world, { username, ip: "192.0.2.60" });
+  attack("the user itself, from another address than the guesses", "login", async (fixture) => {
+    const { username, password } = await fixture.newUser();
+    await exhaust(fixture, { username, ip: "192.0.2.60" });
     return { request: { username, password, ip: "192.0.2.61" }, reply: LOGGED_IN };
   }),
-  attack("a guess from another network than the guesses too many", "login", async (world) => {
-    const { username } = await world.newUser();
-    await exhaust(world, { username, ip: "2001:db8:8:1::1" });
+  attack("a guess from another network than the guesses too many", "login", async (fixture) => {
+    const { username } = await fixture.newUser();
+    await exhaust(fixture, { username, ip: "2001:db8:8:1::1" });
     return { request: { username, password: "a guess", ip: "2001:db8:8:2::1" }, reply: INVALID_CREDENTIALS };
   }),
-  attack("another user from the address of too many guesses", "login", async (world) => {
-    const [victim, bystander] = [await world.newUser(), await world.newUser()];
-    await exhaust(world, { username: victim.username, ip: "192.0.2.62" });
+  attack("another user from the address of too many guesses", "login", async (fixture) => {
+    const [victim, bystander] = [await fixture.newUser(), await fixture.newUser()];
+    await exhaust(fixture, { username: victim.username, ip: "192.0.2.62" });
     return { request: { ...bystander, ip: "192.0.2.62" }, reply: LOGGED_IN };
   }),
 ];
 
-async function withKey(world: AttackFixture): Promise<{ username: string; key: string }> {
-  const { username, password } = await world.newUser();
-  const key = `key-${world.newName()}`;
+async function withKey(fixture: AttackFixture): Promise<{ username: string; key: string }> {
+  const { username, password } = await fixture.newUser();
+  const key = `key-${fixture.newName()}`;
   const body = Buffer.from(JSON.stringify({ username, password }));
-  await world.wire.firstReply(world.wire.send("login", body, { messageId: key }));
+  await fixture.wire.firstReply(fixture.wire.send("login", body, { messageId: key }));
   return { username, key };
 }
 
 const oracle = [
-  attack("a wrong password under the key of a login that succeeded", "login", async (world) => {
-    const { username, key } = await withKey(world);
+  attack("a wrong password under the key of a login that succeeded", "login", async (fixture) => {
+    const { username, key } = await withKey(fixture);
     return { request: { username, password: "a guess" }, properties: { messageId: key }, reply: CONFLICT };
   }),
-  attack("a wrong password too many under the key of a login that succeeded", "login", async (world) => {
-    const { username, key } = await withKey(world);
-    await exhaust(world, { username }, undefined, key);
+  attack("a wrong password too many under the key of a login that succeeded", "login", async (fixture) => {
+    const { username, key } = await withKey(fixture);
+    await exhaust(fixture, { username }, undefined, key);
     return {
       request: { username, password: "a guess too many" },
       properties: { messageId: key },
       reply: busy,
     };
   }),
-  attack("the right password under the key of a login, after too many wrong ones", "login", async (world) => {
-    const { username, key } = await withKey(world);
-    await exhaust(world, { username }, undefined, key);
-    return { request: { username, password: PASSWORD }, properties: { messageId: key }, reply: busy };
-  }),
+  attack(
+    "the right password under the key of a login, after too many wrong ones",
+    "login",
+    async (fixture) => {
+      const { username, key } = await withKey(fixture);
+      await exhaust(fixture, { username }, undefined, key);
+      return { request: { username, password: PASSWORD }, properties: { messageId: key }, reply: busy };
+    },
+  ),
 ];
 
 const unlocking = [
@@ -204,33 +208,36 @@ const unlocking = [
     "the account that waits is unlocked by",
     "user_unlock",
     { "a plain user": ["bobby", []], "one whose groups are nearly right": ["bobby", ["Admin"]] } as const,
-    async ([name, groups], world) => {
-      const { username } = await world.newUser();
-      await exhaust(world, { username });
-      return { request: { username, access_token: await world.accessToken(name, groups) }, reply: FORBIDDEN };
+    async ([name, groups], fixture) => {
+      const { username } = await fixture.newUser();
+      await exhaust(fixture, { username });
+      return {
+        request: { username, access_token: await fixture.accessToken(name, groups) },
+        reply: FORBIDDEN,
+      };
     },
   ),
-  attack("the account that waits is unlocked by its own user", "user_unlock", async (world) => {
-    const { username } = await world.newUser();
-    await exhaust(world, { username });
-    return { request: { username, access_token: await world.accessToken(username) }, reply: FORBIDDEN };
+  attack("the account that waits is unlocked by its own user", "user_unlock", async (fixture) => {
+    const { username } = await fixture.newUser();
+    await exhaust(fixture, { username });
+    return { request: { username, access_token: await fixture.accessToken(username) }, reply: FORBIDDEN };
   }),
-  attack("the account that waits is unlocked by nobody", "user_unlock", async (world) => {
-    const { username } = await world.newUser();
-    await exhaust(world, { username });
+  attack("the account that waits is unlocked by nobody", "user_unlock", async (fixture) => {
+    const { username } = await fixture.newUser();
+    await exhaust(fixture, { username });
     return { request: { username }, reply: noToken("access_token") };
   }),
   attack(
     "the account that waits is unlocked by an administrator, and its user logs in",
     "user_unlock",
-    async (world) => {
-      const { username, password } = await world.newUser();
-      await exhaust(world, { username });
+    async (fixture) => {
+      const { username, password } = await fixture.newUser();
+      await exhaust(fixture, { username });
       return {
-        request: { username: username.toUpperCase(), access_token: await world.adminToken() },
+        request: { username: username.toUpperCase(), access_token: await fixture.adminToken() },
         reply: ok({ msg: `unlocked user ${username}` }),
         after: async () => {
-          assert.equal((await world.ask("login", { username, password })).resp_code, 200);
+          assert.equal((await fixture.ask("login", { username, password })).resp_code, 200);
         },
       };
     },
@@ -243,9 +250,9 @@ const unlocking = [
       reply: USER_NOT_FOUND,
     }),
   ),
-  attack("a ticket in the place of the password that has to wait", "login", async (world) => {
-    const { username } = await world.newUser();
-    await exhaust(world, { username });
+  attack("a ticket in the place of the password that has to wait", "login", async (fixture) => {
+    const { username } = await fixture.newUser();
+    await exhaust(fixture, { username });
     return { request: { username, kerberos_ticket: "YIIB" }, reply: INVALID_CREDENTIALS };
   }),
 ];

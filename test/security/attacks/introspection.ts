@@ -5,7 +5,7 @@ import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
 import { legacySecret, partner, stranger, type AttackFixture } from "../fixture.ts";
 
 /** Access tokens that nobody has given out, of users that there are and that there are not. */
-const FORGERIES: Readonly<Record<string, (world: AttackFixture) => string>> = {
+const FORGERIES: Readonly<Record<string, (fixture: AttackFixture) => string>> = {
   "without a signature": () => assemble({ alg: "none", typ: "at+jwt" }, accessClaims(), unsigned),
   "of a stranger's key": ({ own: { alg } }) =>
     assemble({ alg, typ: "at+jwt" }, accessClaims(), stranger.ed25519.sign),
@@ -41,8 +41,8 @@ const FORGERIES: Readonly<Record<string, (world: AttackFixture) => string>> = {
   "of ours of 33,000 characters": ({ signedAccess }) => signedAccess({ padding: "x".repeat(33_000) }),
 };
 
-const forgeries = attacks("an introspection of a token", "introspect", FORGERIES, (forge, world) => ({
-  request: { token: forge(world) },
+const forgeries = attacks("an introspection of a token", "introspect", FORGERIES, (forge, fixture) => ({
+  request: { token: forge(fixture) },
   reply: INACTIVE,
 }));
 
@@ -54,8 +54,8 @@ const sessions = attacks(
     "of another session's id": { kid: "1" },
     "with a kid that is SQL": { kid: "1 or 1=1" },
   },
-  async (header, world) => ({
-    request: { token: world.resigned(await world.liveSession(), {}, header) },
+  async (header, fixture) => ({
+    request: { token: fixture.resigned(await fixture.liveSession(), {}, header) },
     reply: INACTIVE,
   }),
 );
@@ -64,19 +64,19 @@ const others = [
   attack(
     "an introspection of an ID token under the header of an access token",
     "introspect",
-    async (world) => {
-      const [header] = (await world.accessToken("root")).split(".");
-      const [, ...rest] = (await world.liveSession()).split(".");
+    async (fixture) => {
+      const [header] = (await fixture.accessToken("root")).split(".");
+      const [, ...rest] = (await fixture.liveSession()).split(".");
       return { request: { token: [header, ...rest].join(".") }, reply: INACTIVE };
     },
   ),
-  attack("an introspection of a partner's ID token", "introspect", async (world) => {
-    const kid = decodePart(await world.liveSession(), 0)["kid"];
+  attack("an introspection of a partner's ID token", "introspect", async (fixture) => {
+    const kid = decodePart(await fixture.liveSession(), 0)["kid"];
     const token = assemble({ alg: "RS256", typ: "id+jwt", kid }, idClaims({ iss: "partner" }), partner.sign);
     return { request: { token }, reply: INACTIVE };
   }),
-  attack("an introspection that asks for a session from everywhere", "introspect", async (world) => {
-    const token = await world.idToken(await world.newUser(), { ip: "192.0.2.7" });
+  attack("an introspection that asks for a session from everywhere", "introspect", async (fixture) => {
+    const token = await fixture.idToken(await fixture.newUser(), { ip: "192.0.2.7" });
     return { request: { token, ip: "*" }, reply: INACTIVE };
   }),
   attack("an introspection that says itself that the token is good", "introspect", {

@@ -58,15 +58,15 @@ const TWICE: Readonly<Record<string, string>> = {
 
 const ambiguous = [
   ...attacks("a request that has twice", "user_get", TWICE, (request) => ({ request, reply: INVALID_JSON })),
-  attack("a login with two passwords, the second one right", "login", async (world) => {
-    const { username } = await world.newUser();
+  attack("a login with two passwords, the second one right", "login", async (fixture) => {
+    const { username } = await fixture.newUser();
     return {
       request: `{"username":"${username}","password":"wrong","password":"${PASSWORD}"}`,
       reply: INVALID_JSON,
     };
   }),
-  attack("an administrator's request with two tokens", "group_create", async (world) => {
-    const [plain, admin] = [await world.accessToken("bobby"), await world.adminToken()];
+  attack("an administrator's request with two tokens", "group_create", async (fixture) => {
+    const [plain, admin] = [await fixture.accessToken("bobby"), await fixture.adminToken()];
     return {
       request: `{"groupname":"two","access_token":"${plain}","access_token":"${admin}"}`,
       reply: INVALID_JSON,

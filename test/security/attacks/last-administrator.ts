@@ -4,32 +4,32 @@ import { LAST_ADMIN } from "../envelopes.ts";
 import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** Asserts that there is still somebody who can administrate. */
-function rootStays(world: AttackFixture): () => Promise<void> {
+function rootStays(fixture: AttackFixture): () => Promise<void> {
   return async () => {
-    const id_token = await world.idToken({ username: "root", password: PASSWORD });
-    const { resp_data } = await world.ask("token", { id_token });
+    const id_token = await fixture.idToken({ username: "root", password: PASSWORD });
+    const { resp_data } = await fixture.ask("token", { id_token });
     const { access_token } = resp_data;
-    const reply = await world.ask("group_user", { groupname: "admin", access_token });
+    const reply = await fixture.ask("group_user", { groupname: "admin", access_token });
     assert.deepEqual([reply.resp_code, (reply.resp_data["users"] as string[]).includes("root")], [200, true]);
   };
 }
 
 const alone = [
-  attack("the last administrator deletes itself", "user_delete", async (world) => ({
-    request: { username: "root", access_token: await world.adminToken() },
+  attack("the last administrator deletes itself", "user_delete", async (fixture) => ({
+    request: { username: "root", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
-    after: rootStays(world),
+    after: rootStays(fixture),
   })),
-  attack("the last administrator deletes itself in other letters", "user_delete", async (world) => ({
-    request: { username: "ROOT", access_token: await world.adminToken() },
+  attack("the last administrator deletes itself in other letters", "user_delete", async (fixture) => ({
+    request: { username: "ROOT", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
-    after: rootStays(world),
+    after: rootStays(fixture),
   })),
   attack(
     "the last administrator, as a plain user by its token, deletes itself",
     "user_delete",
-    async (world) => ({
-      request: { username: "root", access_token: await world.accessToken("root", []) },
+    async (fixture) => ({
+      request: { username: "root", access_token: await fixture.accessToken("root", []) },
       reply: LAST_ADMIN,
     }),
   ),
@@ -42,28 +42,32 @@ const alone = [
       "with a new password": { username: "root", activated: false, password: "quite another one" },
       "with a new email": { username: "root", activated: false, email: "gone@example.com" },
     },
-    async (fields, world) => ({
-      request: { ...fields, access_token: await world.adminToken() },
+    async (fields, fixture) => ({
+      request: { ...fields, access_token: await fixture.adminToken() },
       reply: LAST_ADMIN,
-      after: rootStays(world),
+      after: rootStays(fixture),
     }),
   ),
-  attack("the last administrator leaves the group", "group_remove_user", async (world) => ({
-    request: { groupname: "admin", username: "root", access_token: await world.adminToken() },
+  attack("the last administrator leaves the group", "group_remove_user", async (fixture) => ({
+    request: { groupname: "admin", username: "root", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
-    after: rootStays(world),
+    after: rootStays(fixture),
   })),
-  attack("the last administrator leaves the group in other letters", "group_remove_user", async (world) => ({
-    request: { groupname: "admin", username: "rOOt", access_token: await world.adminToken() },
+  attack(
+    "the last administrator leaves the group in other letters",
+    "group_remove_user",
+    async (fixture) => ({
+      request: { groupname: "admin", username: "rOOt", access_token: await fixture.adminToken() },
+      reply: LAST_ADMIN,
+    }),
+  ),
+  attack("the group of the administrators is deleted", "group_delete", async (fixture) => ({
+    request: { groupname: "admin", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
+    after: rootStays(fixture),
   })),
-  attack("the group of the administrators is deleted", "group_delete", async (world) => ({
-    request: { groupname: "admin", access_token: await world.adminToken() },
-    reply: LAST_ADMIN,
-    after: rootStays(world),
-  })),
-  attack("an administrator of another issuer deletes the last one here", "user_delete", async (world) => ({
-    request: { username: "root", access_token: await world.accessToken("somebody-else", ["admin"]) },
+  attack("an administrator of another issuer deletes the last one here", "user_delete", async (fixture) => ({
+    request: { username: "root", access_token: await fixture.accessToken("somebody-else", ["admin"]) },
     reply: LAST_ADMIN,
   })),
 ];
@@ -79,17 +83,17 @@ const successors = attacks(
   "the last local administrator is deleted, and the other member of the group is",
   "user_delete",
   NO_SUCCESSORS,
-  async (options, world) => {
-    const { username } = await world.newUser(options);
-    const access_token = await world.adminToken();
+  async (options, fixture) => {
+    const { username } = await fixture.newUser(options);
+    const access_token = await fixture.adminToken();
     const membership = { groupname: "admin", username, access_token };
-    assert.equal((await world.ask("group_add_user", membership)).resp_code, 200);
+    assert.equal((await fixture.ask("group_add_user", membership)).resp_code, 200);
     return {
       request: { username: "root", access_token },
       reply: LAST_ADMIN,
       after: async () => {
-        assert.equal((await world.ask("group_remove_user", membership)).resp_code, 200);
-        await rootStays(world)();
+        assert.equal((await fixture.ask("group_remove_user", membership)).resp_code, 200);
+        await rootStays(fixture)();
       },
     };
   },

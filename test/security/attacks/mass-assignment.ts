@@ -5,10 +5,10 @@ import { doneReply, EXCHANGED, invalid, LOGGED_IN, noToken, REGISTRATION_CLOSED 
 import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** An account of a kind, with a password. */
-async function newAccount(world: AttackFixture, auth_type: unknown): Promise<object> {
-  const access_token = await world.adminToken();
+async function newAccount(fixture: AttackFixture, auth_type: unknown): Promise<object> {
+  const access_token = await fixture.adminToken();
   return {
-    username: world.newName(),
+    username: fixture.newName(),
     password: PASSWORD,
     email: "kind@example.com",
     auth_type,
@@ -55,62 +55,62 @@ async function accountOf({ db }: AttackFixture, username: string) {
 }
 
 const accounts = [
-  attack("a registration that makes itself an administrator", "user_register", async (world) => {
-    const username = world.newName();
+  attack("a registration that makes itself an administrator", "user_register", async (fixture) => {
+    const username = fixture.newName();
     const email = `${username}@example.com`;
     return {
       request: withExtras({ username, password: PASSWORD, password_confirm: PASSWORD, email }),
       reply: doneReply(`registered user ${username}`),
       after: async () => {
         const plain = { auth_type: "LOCAL", activated: 1, email, isOld: false, groups: 0 };
-        assert.deepEqual(await accountOf(world, username), plain);
-        assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 200);
+        assert.deepEqual(await accountOf(fixture, username), plain);
+        assert.equal((await fixture.ask("login", { username, password: PASSWORD })).resp_code, 200);
       },
     };
   }),
   attack(
     "a registration that activates itself where an administrator has to",
     "user_register",
-    async (world) => {
-      const username = world.newName();
+    async (fixture) => {
+      const username = fixture.newName();
       const email = `${username}@example.com`;
       return {
         request: withExtras({ username, password: PASSWORD, password_confirm: PASSWORD, email }),
         reply: doneReply(`registered user ${username}`),
         after: async () => {
-          assert.equal((await accountOf(world, username)).activated, 0);
-          assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 403);
+          assert.equal((await accountOf(fixture, username)).activated, 0);
+          assert.equal((await fixture.ask("login", { username, password: PASSWORD })).resp_code, 403);
         },
       };
     },
     "lax",
   ),
-  attack("a change of the own email that makes itself an administrator", "user_change", async (world) => {
-    const { username } = await world.newUser();
+  attack("a change of the own email that makes itself an administrator", "user_change", async (fixture) => {
+    const { username } = await fixture.newUser();
     const email = `${username}@example.org`;
-    const access_token = await world.accessToken(username);
+    const access_token = await fixture.accessToken(username);
     return {
       request: { ...EXTRAS, new_username: "root", username, email, access_token },
       reply: doneReply(`changed user ${username}`),
       after: async () => {
         const plain = { auth_type: "LOCAL", activated: 1, email, isOld: false, groups: 0 };
-        assert.deepEqual(await accountOf(world, username), plain);
-        assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 200);
+        assert.deepEqual(await accountOf(fixture, username), plain);
+        assert.equal((await fixture.ask("login", { username, password: PASSWORD })).resp_code, 200);
       },
     };
   }),
-  attack("a change of nothing but what may not be changed", "user_change", async (world) => {
-    const { username } = await world.newUser();
+  attack("a change of nothing but what may not be changed", "user_change", async (fixture) => {
+    const { username } = await fixture.newUser();
     return {
-      request: { ...EXTRAS, username, access_token: await world.accessToken(username) },
+      request: { ...EXTRAS, username, access_token: await fixture.accessToken(username) },
       reply: invalid(["", "give at least one of password, email and activated"]),
     };
   }),
 ];
 
 const sessions = [
-  attack("a login that asks for more groups", "login", async (world) => {
-    const { username, password } = await world.newUser();
+  attack("a login that asks for more groups", "login", async (fixture) => {
+    const { username, password } = await fixture.newUser();
     return {
       request: withExtras({ username, password }),
       reply: LOGGED_IN,
@@ -120,31 +120,38 @@ const sessions = [
       },
     };
   }),
-  attack("an exchange that asks for more groups, another vhost and a longer life", "token", async (world) => {
-    const person = await world.newUser();
-    const id_token = await world.idToken(person);
-    const wishes = {
-      vhost: "/",
-      lifetime: 99_999,
-      exp: 9_999_999_999,
-      aud: "everyone",
-      sub: "root",
-      user: "root",
-    };
-    return {
-      // Of the extras only `groups` is a field: none of the groups that the user does not have.
-      request: withExtras({ id_token, ...wishes }).replace('"groups":["admin"],', '"groups":[],'),
-      reply: EXCHANGED,
-      after: async ({ resp_data }) => {
-        const { groups, sub, user, vhost, iat, exp, aud } = decodePart(String(resp_data["access_token"]), 1);
-        const { username } = person;
-        assert.deepEqual([groups, sub, user, vhost, aud], [[], username, username, "prod", undefined]);
-        assert.equal(Number(exp) - Number(iat), 300);
-      },
-    };
-  }),
-  attack("an exchange for a group that the user is not in", "token", async (world) => ({
-    request: withExtras({ id_token: await world.idToken(await world.newUser({ groups: ["dev"] })) }),
+  attack(
+    "an exchange that asks for more groups, another vhost and a longer life",
+    "token",
+    async (fixture) => {
+      const person = await fixture.newUser();
+      const id_token = await fixture.idToken(person);
+      const wishes = {
+        vhost: "/",
+        lifetime: 99_999,
+        exp: 9_999_999_999,
+        aud: "everyone",
+        sub: "root",
+        user: "root",
+      };
+      return {
+        // Of the extras only `groups` is a field: none of the groups that the user does not have.
+        request: withExtras({ id_token, ...wishes }).replace('"groups":["admin"],', '"groups":[],'),
+        reply: EXCHANGED,
+        after: async ({ resp_data }) => {
+          const { groups, sub, user, vhost, iat, exp, aud } = decodePart(
+            String(resp_data["access_token"]),
+            1,
+          );
+          const { username } = person;
+          assert.deepEqual([groups, sub, user, vhost, aud], [[], username, username, "prod", undefined]);
+          assert.equal(Number(exp) - Number(iat), 300);
+        },
+      };
+    },
+  ),
+  attack("an exchange for a group that the user is not in", "token", async (fixture) => ({
+    request: withExtras({ id_token: await fixture.idToken(await fixture.newUser({ groups: ["dev"] })) }),
     reply: invalid(["groups", "must be groups of the account, and number 1 is not"]),
   })),
   attack("a request for users that brings its caller along", "user_all", {
@@ -168,8 +175,8 @@ const kinds = [
       "a list": ["LOCAL"],
       "a prototype member": "__proto__",
     },
-    async (auth_type, world) => ({
-      request: await newAccount(world, auth_type),
+    async (auth_type, fixture) => ({
+      request: await newAccount(fixture, auth_type),
       reply: invalid(["auth_type", "must be LOCAL, LDAP or KERBEROS"]),
     }),
   ),
@@ -177,8 +184,8 @@ const kinds = [
     "an account that has a password here although its kind is",
     "user_admin_create",
     { LDAP: "LDAP", KERBEROS: "KERBEROS" },
-    async (auth_type, world) => ({
-      request: await newAccount(world, auth_type),
+    async (auth_type, fixture) => ({
+      request: await newAccount(fixture, auth_type),
       reply: invalid(["password", "must be left out: it is checked elsewhere"]),
     }),
   ),

@@ -44,33 +44,33 @@ const REPLY_ADDRESSES: Readonly<Record<string, string>> = {
 };
 
 const replyAddresses = [
-  ...attacks("a request whose reply_to is", "user_get", REPLY_ADDRESSES, (replyTo, world) => ({
+  ...attacks("a request whose reply_to is", "user_get", REPLY_ADDRESSES, (replyTo, fixture) => ({
     request,
     properties: { replyTo },
     reply: "none",
-    after: goesOn(world),
+    after: goesOn(fixture),
   })),
   attack("a request whose reply_to is direct, from somebody who does not listen", "user_get", {
     request,
     properties: { replyTo: "amq.rabbitmq.reply-to" },
     reply: "broker",
   }),
-  attack("a request without reply_to: it is done and not answered", "group_create", async (world) => {
-    const groupname = world.newName();
+  attack("a request without reply_to: it is done and not answered", "group_create", async (fixture) => {
+    const groupname = fixture.newName();
     return {
-      request: { groupname, access_token: await world.adminToken() },
+      request: { groupname, access_token: await fixture.adminToken() },
       properties: NO_REPLY_TO,
       reply: "none",
       after: async () => {
-        await waitUntil("the group", async () => (await groupExists(world.db, groupname)) || undefined);
+        await waitUntil("the group", async () => (await groupExists(fixture.db, groupname)) || undefined);
       },
     };
   }),
-  attack("no request, and without reply_to", "login", (world) => ({
+  attack("no request, and without reply_to", "login", (fixture) => ({
     request: "\0",
     properties: NO_REPLY_TO,
     reply: "none",
-    after: goesOn(world),
+    after: goesOn(fixture),
   })),
 ];
 
@@ -131,11 +131,11 @@ const harmless = [
     },
     (properties) => ({ request, properties, reply: "broker" }),
   ),
-  attack("a request that has no time left", "group_create", async (world) => ({
-    request: { groupname: `never-${world.newName()}`, access_token: await world.adminToken() },
+  attack("a request that has no time left", "group_create", async (fixture) => ({
+    request: { groupname: `never-${fixture.newName()}`, access_token: await fixture.adminToken() },
     properties: { expiration: "0" },
     reply: "none",
-    after: goesOn(world),
+    after: goesOn(fixture),
   })),
   ...attacks(
     "an administrator's token in",
@@ -167,24 +167,26 @@ const badKeys = attacks(
     "in a table": { key: "key" },
     "in bytes": Buffer.from("key"),
   },
-  async (key, world) => ({
-    request: { groupname: `never-${world.newName()}`, access_token: await world.adminToken() },
+  async (key, fixture) => ({
+    request: { groupname: `never-${fixture.newName()}`, access_token: await fixture.adminToken() },
     properties: { headers: { "x-idempotency-key": key } },
     reply: NO_KEY,
   }),
 );
 
 /** A group that was created with a key, by an administrator who is called root. */
-async function created(world: AttackFixture): Promise<{ groupname: string; key: string; access_token: string }> {
+async function created(
+  fixture: AttackFixture,
+): Promise<{ groupname: string; key: string; access_token: string }> {
   const [groupname, key, access_token] = [
-    world.newName(),
-    `key-${world.newName()}`,
-    await world.adminToken(),
+    fixture.newName(),
+    `key-${fixture.newName()}`,
+    await fixture.adminToken(),
   ];
-  const id = world.wire.send("group_create", Buffer.from(JSON.stringify({ groupname, access_token })), {
+  const id = fixture.wire.send("group_create", Buffer.from(JSON.stringify({ groupname, access_token })), {
     messageId: key,
   });
-  await world.wire.firstReply(id);
+  await fixture.wire.firstReply(id);
   return { groupname, key, access_token };
 }
 
@@ -196,41 +198,41 @@ const OTHER_KEYS: Readonly<Record<string, (key: string) => string>> = {
 };
 
 const keys = [
-  attack("another administrator's key, with the same body", "group_create", async (world) => {
-    const { groupname, key } = await created(world);
-    const access_token = await world.accessToken("another-one", ["admin"]);
+  attack("another administrator's key, with the same body", "group_create", async (fixture) => {
+    const { groupname, key } = await created(fixture);
+    const access_token = await fixture.accessToken("another-one", ["admin"]);
     return { request: { groupname, access_token }, properties: { messageId: key }, reply: GROUP_TAKEN };
   }),
-  attack("an administrator's key and body, with a plain user's token", "group_create", async (world) => {
-    const { groupname, key } = await created(world);
-    const access_token = await world.accessToken("bobby");
+  attack("an administrator's key and body, with a plain user's token", "group_create", async (fixture) => {
+    const { groupname, key } = await created(fixture);
+    const access_token = await fixture.accessToken("bobby");
     return { request: { groupname, access_token }, properties: { messageId: key }, reply: FORBIDDEN };
   }),
   attack(
     "an administrator's key and body, with the same name and no rights any more",
     "group_create",
-    async (world) => {
-      const { groupname, key } = await created(world);
-      const access_token = await world.accessToken("root", ["dev"]);
+    async (fixture) => {
+      const { groupname, key } = await created(fixture);
+      const access_token = await fixture.accessToken("root", ["dev"]);
       return { request: { groupname, access_token }, properties: { messageId: key }, reply: FORBIDDEN };
     },
   ),
-  attack("an administrator's key and body, without a token", "group_create", async (world) => {
-    const { groupname, key } = await created(world);
+  attack("an administrator's key and body, without a token", "group_create", async (fixture) => {
+    const { groupname, key } = await created(fixture);
     return { request: { groupname }, properties: { messageId: key }, reply: noToken("access_token") };
   }),
-  attack("the own key with another body", "group_create", async (world) => {
-    const { key, access_token } = await created(world);
+  attack("the own key with another body", "group_create", async (fixture) => {
+    const { key, access_token } = await created(fixture);
     return {
-      request: { groupname: `never-${world.newName()}`, access_token },
+      request: { groupname: `never-${fixture.newName()}`, access_token },
       properties: { messageId: key },
       reply: CONFLICT,
     };
   }),
-  attack("the own key in a header, with another body", "group_create", async (world) => {
-    const { key, access_token } = await created(world);
+  attack("the own key in a header, with another body", "group_create", async (fixture) => {
+    const { key, access_token } = await created(fixture);
     return {
-      request: { groupname: `never-${world.newName()}`, access_token },
+      request: { groupname: `never-${fixture.newName()}`, access_token },
       properties: { messageId: "fresh", headers: { "x-idempotency-key": key } },
       reply: CONFLICT,
     };
@@ -239,8 +241,8 @@ const keys = [
     "a key that is nearly one that was used, with the same body,",
     "group_create",
     OTHER_KEYS,
-    async (change, world) => {
-      const { groupname, key, access_token } = await created(world);
+    async (change, fixture) => {
+      const { groupname, key, access_token } = await created(fixture);
       return {
         request: { groupname, access_token },
         properties: { messageId: change(key) },
@@ -248,19 +250,19 @@ const keys = [
       };
     },
   ),
-  attack("a key of another queue", "group_user", async (world) => {
-    const { groupname, key, access_token } = await created(world);
+  attack("a key of another queue", "group_user", async (fixture) => {
+    const { groupname, key, access_token } = await created(fixture);
     return { request: { groupname, access_token }, properties: { messageId: key }, reply: ok({ users: [] }) };
   }),
-  attack("a registration with the key of another one", "user_register", async (world) => {
-    const key = `key-${world.newName()}`;
+  attack("a registration with the key of another one", "user_register", async (fixture) => {
+    const key = `key-${fixture.newName()}`;
     const account = () => {
-      const username = world.newName();
+      const username = fixture.newName();
       const email = `${username}@example.com`;
       return { username, password: PASSWORD, password_confirm: PASSWORD, email };
     };
-    const id = world.wire.send("user_register", Buffer.from(JSON.stringify(account())), { messageId: key });
-    await world.wire.firstReply(id);
+    const id = fixture.wire.send("user_register", Buffer.from(JSON.stringify(account())), { messageId: key });
+    await fixture.wire.firstReply(id);
     return { request: account(), properties: { messageId: key }, reply: CONFLICT };
   }),
 ];

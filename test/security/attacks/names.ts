@@ -163,13 +163,13 @@ const prototypes = [
       };
     },
   ),
-  attack("a group whose name is constructor is one like all others", "group_create", async (world) => {
-    const access_token = await world.adminToken();
+  attack("a group whose name is constructor is one like all others", "group_create", async (fixture) => {
+    const access_token = await fixture.adminToken();
     return {
       request: { groupname: "constructor", access_token },
       reply: ok({ msg: "created group constructor" }),
       after: async () => {
-        await world.ask("group_delete", { groupname: "constructor", access_token });
+        await fixture.ask("group_delete", { groupname: "constructor", access_token });
       },
     };
   }),

@@ -74,9 +74,9 @@ const idTokens = (["token", "logout"] as const).flatMap((queue) =>
     attack(
       `an ID token of ${iss} for the live session of one of our users, on ${queue}`,
       queue,
-      async (world) => {
-        const person = await world.newUser();
-        const live = await world.idToken(person);
+      async (fixture) => {
+        const person = await fixture.newUser();
+        const live = await fixture.idToken(person);
         const { kid } = JSON.parse(Buffer.from(live.split(".")[0]!, "base64url").toString()) as {
           kid: string;
         };
@@ -85,7 +85,7 @@ const idTokens = (["token", "logout"] as const).flatMap((queue) =>
           request: { id_token: assemble({ alg, typ: "id+jwt", kid }, claims, sign) },
           reply: INVALID_TOKEN,
           after: async () => {
-            const { resp_code } = await world.ask("token", { id_token: live });
+            const { resp_code } = await fixture.ask("token", { id_token: live });
             if (resp_code !== 200) throw new Error("the session has ended");
           },
         };
@@ -95,9 +95,9 @@ const idTokens = (["token", "logout"] as const).flatMap((queue) =>
 );
 
 const both = [
-  attack("an ID token of partner with our name and its key beside it", "token", async (world) => {
-    const person = await world.newUser();
-    const live = await world.idToken(person);
+  attack("an ID token of partner with our name and its key beside it", "token", async (fixture) => {
+    const person = await fixture.newUser();
+    const live = await fixture.idToken(person);
     const { kid } = JSON.parse(Buffer.from(live.split(".")[0]!, "base64url").toString()) as { kid: string };
     const header = { alg: "RS256", typ: "id+jwt", kid, jwk: partner.publicKey.export({ format: "jwk" }) };
     return {

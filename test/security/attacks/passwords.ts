@@ -46,11 +46,11 @@ const refused = [
   attack(
     "a change to a password that has the username in it, which is written otherwise",
     "user_change",
-    async (world) => ({
+    async (fixture) => ({
       request: {
         username: "BOBBY",
         password: "this is bobby",
-        access_token: await world.accessToken("bobby"),
+        access_token: await fixture.accessToken("bobby"),
       },
       reply: invalid(["password", REVEALS]),
     }),
@@ -90,8 +90,8 @@ const refused = [
   attack(
     "a registration whose password is confirmed in another normal form, which is the same password",
     "user_register",
-    (world) => {
-      const username = world.newName();
+    (fixture) => {
+      const username = fixture.newName();
       const [composed, decomposed] = ["caf\u00e9 au lait", "cafe\u0301 au lait"];
       return {
         request: {
@@ -123,16 +123,21 @@ const NEARLY: Readonly<Record<string, readonly [stored: string, tried: string]>>
   "that is a NUL": [PASSWORD, "\0"],
 };
 
-const nearly = attacks("a login with the right password", "login", NEARLY, async ([stored, tried], world) => {
-  const { username } = await world.newUser({ password: stored });
-  return {
-    request: { username, password: tried },
-    reply: INVALID_CREDENTIALS,
-    after: async () => {
-      assert.equal((await world.ask("login", { username, password: stored })).resp_code, 200);
-    },
-  };
-});
+const nearly = attacks(
+  "a login with the right password",
+  "login",
+  NEARLY,
+  async ([stored, tried], fixture) => {
+    const { username } = await fixture.newUser({ password: stored });
+    return {
+      request: { username, password: tried },
+      reply: INVALID_CREDENTIALS,
+      after: async () => {
+        assert.equal((await fixture.ask("login", { username, password: stored })).resp_code, 200);
+      },
+    };
+  },
+);
 
 /** Publishes passwords that bcrypt would cut off, that others guess first, or that are nearly right. */
 export const passwords: Attack[] = [...refused, ...nearly];

@@ -7,13 +7,13 @@ import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 /** A request with a key of its own, answered once; what a listener on the bus could send again. */
 async function heard(
-  world: AttackFixture,
+  fixture: AttackFixture,
   queue: QueueName,
   request: object,
 ): Promise<{ key: string; reply: Envelope }> {
-  const key = `heard-${world.newName()}`;
-  const id = world.wire.send(queue, Buffer.from(JSON.stringify(request)), { messageId: key });
-  return { key, reply: bodyOf(await world.wire.firstReply(id)) };
+  const key = `heard-${fixture.newName()}`;
+  const id = fixture.wire.send(queue, Buffer.from(JSON.stringify(request)), { messageId: key });
+  return { key, reply: bodyOf(await fixture.wire.firstReply(id)) };
 }
 
 async function succeed({ ask }: AttackFixture, queue: QueueName, request: object): Promise<void> {
@@ -25,86 +25,86 @@ async function rightPassword({ ask }: AttackFixture, username: string, password:
   assert.equal((await ask("login", { username, password })).resp_code, 200);
 }
 
-const logins = attacks<(world: AttackFixture, id_token: string, username: string) => Promise<unknown>>(
+const logins = attacks<(fixture: AttackFixture, id_token: string, username: string) => Promise<unknown>>(
   "the ID token of a login that was sent again after",
   "token",
   {
-    "a logout": (world: AttackFixture, id_token: string) => succeed(world, "logout", { id_token }),
-    "another login": (world: AttackFixture, _: string, username: string) =>
-      world.idToken({ username, password: PASSWORD }),
-    "a new password": async (world: AttackFixture, _: string, username: string) =>
-      succeed(world, "user_change", {
+    "a logout": (fixture: AttackFixture, id_token: string) => succeed(fixture, "logout", { id_token }),
+    "another login": (fixture: AttackFixture, _: string, username: string) =>
+      fixture.idToken({ username, password: PASSWORD }),
+    "a new password": async (fixture: AttackFixture, _: string, username: string) =>
+      succeed(fixture, "user_change", {
         username,
         password: "a new one",
-        access_token: await world.adminToken(),
+        access_token: await fixture.adminToken(),
       }),
-    "the deletion of the user": async (world: AttackFixture, _: string, username: string) =>
-      succeed(world, "user_delete", { username, access_token: await world.adminToken() }),
+    "the deletion of the user": async (fixture: AttackFixture, _: string, username: string) =>
+      succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() }),
   },
-  async (end, world) => {
-    const { username, password } = await world.newUser();
+  async (end, fixture) => {
+    const { username, password } = await fixture.newUser();
     const request = { username, password };
-    const { key, reply } = await heard(world, "login", request);
-    await end(world, String(reply.resp_data["id_token"]), username);
-    const id = world.wire.send("login", Buffer.from(JSON.stringify(request)), { messageId: key });
-    const again = bodyOf(await world.wire.firstReply(id));
+    const { key, reply } = await heard(fixture, "login", request);
+    await end(fixture, String(reply.resp_data["id_token"]), username);
+    const id = fixture.wire.send("login", Buffer.from(JSON.stringify(request)), { messageId: key });
+    const again = bodyOf(await fixture.wire.firstReply(id));
     assert.equal(again.resp_data["id_token"], reply.resp_data["id_token"]);
     return { request: { id_token: again.resp_data["id_token"] }, reply: INVALID_TOKEN };
   },
 );
 
 const effects = [
-  attack("an old change of a password, sent again after a newer one", "user_change", async (world) => {
-    const { username } = await world.newUser();
-    const access_token = await world.accessToken(username);
+  attack("an old change of a password, sent again after a newer one", "user_change", async (fixture) => {
+    const { username } = await fixture.newUser();
+    const access_token = await fixture.accessToken(username);
     const request = { username, password: "an old password", access_token };
-    const { key } = await heard(world, "user_change", request);
-    await succeed(world, "user_change", { username, password: "a newer password", access_token });
+    const { key } = await heard(fixture, "user_change", request);
+    await succeed(fixture, "user_change", { username, password: "a newer password", access_token });
     return {
       request,
       properties: { messageId: key },
       reply: doneReply(`changed user ${username}`),
-      after: () => rightPassword(world, username, "a newer password"),
+      after: () => rightPassword(fixture, username, "a newer password"),
     };
   }),
-  attack("an old activation, sent again after a deactivation", "user_change", async (world) => {
-    const { username } = await world.newUser({ activated: false });
-    const access_token = await world.adminToken();
+  attack("an old activation, sent again after a deactivation", "user_change", async (fixture) => {
+    const { username } = await fixture.newUser({ activated: false });
+    const access_token = await fixture.adminToken();
     const request = { username, activated: true, access_token };
-    const { key } = await heard(world, "user_change", request);
-    await succeed(world, "user_change", { username, activated: false, access_token });
+    const { key } = await heard(fixture, "user_change", request);
+    await succeed(fixture, "user_change", { username, activated: false, access_token });
     return {
       request,
       properties: { messageId: key },
       reply: doneReply(`changed user ${username}`),
       after: async () => {
-        assert.equal((await world.ask("login", { username, password: PASSWORD })).resp_code, 403);
+        assert.equal((await fixture.ask("login", { username, password: PASSWORD })).resp_code, 403);
       },
     };
   }),
-  attack("an old deletion, sent again after the name was taken anew", "user_delete", async (world) => {
-    const { username } = await world.newUser();
-    const request = { username, access_token: await world.adminToken() };
-    const { key } = await heard(world, "user_delete", request);
-    await world.newUser({ username });
+  attack("an old deletion, sent again after the name was taken anew", "user_delete", async (fixture) => {
+    const { username } = await fixture.newUser();
+    const request = { username, access_token: await fixture.adminToken() };
+    const { key } = await heard(fixture, "user_delete", request);
+    await fixture.newUser({ username });
     return {
       request,
       properties: { messageId: key },
       reply: doneReply(`deleted user ${username}`),
-      after: () => rightPassword(world, username, PASSWORD),
+      after: () => rightPassword(fixture, username, PASSWORD),
     };
   }),
-  attack("an old promotion, sent again after it was taken back", "group_add_user", async (world) => {
-    const { username } = await world.newUser();
-    const request = { groupname: "dev", username, access_token: await world.adminToken() };
-    const { key } = await heard(world, "group_add_user", request);
-    await succeed(world, "group_remove_user", request);
+  attack("an old promotion, sent again after it was taken back", "group_add_user", async (fixture) => {
+    const { username } = await fixture.newUser();
+    const request = { groupname: "dev", username, access_token: await fixture.adminToken() };
+    const { key } = await heard(fixture, "group_add_user", request);
+    await succeed(fixture, "group_remove_user", request);
     return {
       request,
       properties: { messageId: key },
       reply: ok({ msg: `added user ${username} to group dev` }),
       after: async () => {
-        const rows = await world.db
+        const rows = await fixture.db
           .selectFrom("usergroup")
           .selectAll()
           .where("username", "=", username)
@@ -113,24 +113,24 @@ const effects = [
       },
     };
   }),
-  attack("an old registration, sent again after its user was deleted", "user_register", async (world) => {
-    const username = `never-${world.newName()}`;
+  attack("an old registration, sent again after its user was deleted", "user_register", async (fixture) => {
+    const username = `never-${fixture.newName()}`;
     const email = `${username}@example.com`;
     const request = { username, password: PASSWORD, password_confirm: PASSWORD, email };
-    const { key } = await heard(world, "user_register", request);
-    await succeed(world, "user_delete", { username, access_token: await world.adminToken() });
+    const { key } = await heard(fixture, "user_register", request);
+    await succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() });
     return { request, properties: { messageId: key }, reply: doneReply(`registered user ${username}`) };
   }),
-  attack("an old logout, sent again with the token of a newer session's user", "logout", async (world) => {
-    const person = await world.newUser();
-    const id_token = await world.idToken(person);
-    const { key } = await heard(world, "logout", { id_token });
-    const newer = await world.idToken(person);
+  attack("an old logout, sent again with the token of a newer session's user", "logout", async (fixture) => {
+    const person = await fixture.newUser();
+    const id_token = await fixture.idToken(person);
+    const { key } = await heard(fixture, "logout", { id_token });
+    const newer = await fixture.idToken(person);
     return {
       request: { id_token },
       properties: { messageId: key },
       reply: ok({ msg: `logged out ${person.username}` }),
-      after: () => succeed(world, "token", { id_token: newer }),
+      after: () => succeed(fixture, "token", { id_token: newer }),
     };
   }),
 ];

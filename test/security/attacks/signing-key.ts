@@ -46,12 +46,12 @@ const ids = attacks(
   "an ID token of our own making whose kid is the right one",
   "token",
   IDS,
-  async (change, world) => {
-    const live = await world.liveSession();
+  async (change, fixture) => {
+    const live = await fixture.liveSession();
     return {
-      request: { id_token: world.resigned(live, {}, { kid: change(kidOf(live)) }) },
+      request: { id_token: fixture.resigned(live, {}, { kid: change(kidOf(live)) }) },
       reply: INVALID_TOKEN,
-      after: lives(world, live),
+      after: lives(fixture, live),
     };
   },
 );
@@ -75,25 +75,25 @@ const claims = attacks(
   "an ID token of our own making, for a live row, with",
   "token",
   CLAIMS,
-  async (changes, world) => {
-    const live = await world.liveSession();
+  async (changes, fixture) => {
+    const live = await fixture.liveSession();
     return {
-      request: { id_token: world.resigned(live, changes) },
+      request: { id_token: fixture.resigned(live, changes) },
       reply: INVALID_TOKEN,
-      after: lives(world, live),
+      after: lives(fixture, live),
     };
   },
 );
 
 /** A user's own token, with the id of somebody else's session. */
-async function withAnothersId(world: AttackFixture): Promise<AttackContext> {
-  const [one, other] = [await world.newUser(), await world.newUser()];
-  const mine = await world.idToken(one);
-  const theirs = await world.idToken(other);
+async function withAnothersId(fixture: AttackFixture): Promise<AttackContext> {
+  const [one, other] = [await fixture.newUser(), await fixture.newUser()];
+  const mine = await fixture.idToken(one);
+  const theirs = await fixture.idToken(other);
   return {
-    request: { id_token: world.resigned(mine, {}, { kid: kidOf(theirs) }) },
+    request: { id_token: fixture.resigned(mine, {}, { kid: kidOf(theirs) }) },
     reply: INVALID_TOKEN,
-    after: lives(world, theirs),
+    after: lives(fixture, theirs),
   };
 }
 
@@ -106,48 +106,52 @@ const rows = [
   })),
   attack("alice's name with the id of bobby's session", "token", withAnothersId),
   attack("alice's name with the id of bobby's session, to end that", "logout", withAnothersId),
-  attack("the row's own user in capitals", "token", async (world) => {
-    const person = await world.newUser();
-    const live = await world.idToken(person);
+  attack("the row's own user in capitals", "token", async (fixture) => {
+    const person = await fixture.newUser();
+    const live = await fixture.idToken(person);
     return {
-      request: { id_token: world.resigned(live, { sub: person.username.toUpperCase() }) },
+      request: { id_token: fixture.resigned(live, { sub: person.username.toUpperCase() }) },
       reply: INVALID_TOKEN,
-      after: lives(world, live),
+      after: lives(fixture, live),
     };
   }),
-  attack("a token that says any ip, for a row that is bound to one", "token", async (world) => {
-    const live = await world.idToken(await world.newUser(), { ip: "10.0.0.1" });
-    return { request: { id_token: world.resigned(live, { ip: "*" }) }, reply: INVALID_TOKEN };
+  attack("a token that says any ip, for a row that is bound to one", "token", async (fixture) => {
+    const live = await fixture.idToken(await fixture.newUser(), { ip: "10.0.0.1" });
+    return { request: { id_token: fixture.resigned(live, { ip: "*" }) }, reply: INVALID_TOKEN };
   }),
   attack(
     "a token that says the attacker's ip, for a row that is bound to another",
     "token",
-    async (world) => {
-      const live = await world.idToken(await world.newUser(), { ip: "10.0.0.1" });
+    async (fixture) => {
+      const live = await fixture.idToken(await fixture.newUser(), { ip: "10.0.0.1" });
       return {
-        request: { id_token: world.resigned(live, { ip: "10.0.0.2" }), ip: "10.0.0.2" },
+        request: { id_token: fixture.resigned(live, { ip: "10.0.0.2" }), ip: "10.0.0.2" },
         reply: INVALID_TOKEN,
       };
     },
   ),
-  attack("a token that says a later end than its row, which has ended", "token", async (world) => {
-    const person = await world.newUser();
-    const live = await world.idToken(person);
+  attack("a token that says a later end than its row, which has ended", "token", async (fixture) => {
+    const person = await fixture.newUser();
+    const live = await fixture.idToken(person);
     const valid_until = toSqlTime(new Date(Date.now() - 1000));
-    await world.db.updateTable("token").set({ valid_until }).where("user_id", "=", person.username).execute();
+    await fixture.db
+      .updateTable("token")
+      .set({ valid_until })
+      .where("user_id", "=", person.username)
+      .execute();
     return {
-      request: { id_token: world.resigned(live, { exp: secondsFromNow(99_999) }) },
+      request: { id_token: fixture.resigned(live, { exp: secondsFromNow(99_999) }) },
       reply: INVALID_TOKEN,
     };
   }),
-  attack("an older ID token's id in a newer one", "token", async (world) => {
-    const person = await world.newUser();
-    const older = await world.idToken(person);
-    const newer = await world.idToken(person);
+  attack("an older ID token's id in a newer one", "token", async (fixture) => {
+    const person = await fixture.newUser();
+    const older = await fixture.idToken(person);
+    const newer = await fixture.idToken(person);
     return {
-      request: { id_token: world.resigned(newer, {}, { kid: kidOf(older) }) },
+      request: { id_token: fixture.resigned(newer, {}, { kid: kidOf(older) }) },
       reply: INVALID_TOKEN,
-      after: lives(world, newer),
+      after: lives(fixture, newer),
     };
   }),
   ...attacks(

@@ -21,9 +21,9 @@ interface Holder {
   readonly id_token: string;
 }
 
-async function holder(world: AttackFixture, more: object = {}): Promise<Holder> {
-  const person = await world.newUser();
-  return { ...person, id_token: await world.idToken(person, more) };
+async function holder(fixture: AttackFixture, more: object = {}): Promise<Holder> {
+  const person = await fixture.newUser();
+  return { ...person, id_token: await fixture.idToken(person, more) };
 }
 
 async function succeed({ ask }: AttackFixture, queue: QueueName, request: object): Promise<void> {
@@ -32,37 +32,41 @@ async function succeed({ ask }: AttackFixture, queue: QueueName, request: object
 }
 
 /** What ends a session, so that whoever has its ID token has nothing. */
-const ENDS: Readonly<Record<string, (world: AttackFixture, holder: Holder) => Promise<unknown>>> = {
-  "a logout": (world, { id_token }) => succeed(world, "logout", { id_token }),
-  "another login": (world, person) => world.idToken(person),
-  "a new password, by the user": async (world, { username }) =>
-    succeed(world, "user_change", {
+const ENDS: Readonly<Record<string, (fixture: AttackFixture, holder: Holder) => Promise<unknown>>> = {
+  "a logout": (fixture, { id_token }) => succeed(fixture, "logout", { id_token }),
+  "another login": (fixture, person) => fixture.idToken(person),
+  "a new password, by the user": async (fixture, { username }) =>
+    succeed(fixture, "user_change", {
       username,
       password: "quite another one",
-      access_token: await world.accessToken(username),
+      access_token: await fixture.accessToken(username),
     }),
-  "a new password, by an administrator": async (world, { username }) =>
-    succeed(world, "user_change", { username, password: PASSWORD, access_token: await world.adminToken() }),
-  "the deletion of the user": async (world, { username }) =>
-    succeed(world, "user_delete", { username, access_token: await world.adminToken() }),
-  "the deletion of the user, whose name somebody else has now": async (world, { username }) => {
-    await succeed(world, "user_delete", { username, access_token: await world.adminToken() });
-    await world.newUser({ username });
-    await world.idToken({ username, password: PASSWORD });
+  "a new password, by an administrator": async (fixture, { username }) =>
+    succeed(fixture, "user_change", {
+      username,
+      password: PASSWORD,
+      access_token: await fixture.adminToken(),
+    }),
+  "the deletion of the user": async (fixture, { username }) =>
+    succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() }),
+  "the deletion of the user, whose name somebody else has now": async (fixture, { username }) => {
+    await succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() });
+    await fixture.newUser({ username });
+    await fixture.idToken({ username, password: PASSWORD });
   },
-  "the end of its row's time": (world, { username }) =>
-    world.db
+  "the end of its row's time": (fixture, { username }) =>
+    fixture.db
       .updateTable("token")
       .set({ valid_until: toSqlTime(new Date(Date.now() - 1)) })
       .where("user_id", "=", username)
       .execute(),
-  "a change of its row's algorithm": (world, { username }) =>
-    world.db.updateTable("token").set({ sign_method: "HS256" }).where("user_id", "=", username).execute(),
-  "a change of its row's address": (world, { username }) =>
-    world.db.updateTable("token").set({ ip: "192.0.2.99" }).where("user_id", "=", username).execute(),
-  "the transfer of its row to another user": async (world, { username }) => {
-    const other = await world.newUser();
-    await world.db
+  "a change of its row's algorithm": (fixture, { username }) =>
+    fixture.db.updateTable("token").set({ sign_method: "HS256" }).where("user_id", "=", username).execute(),
+  "a change of its row's address": (fixture, { username }) =>
+    fixture.db.updateTable("token").set({ ip: "192.0.2.99" }).where("user_id", "=", username).execute(),
+  "the transfer of its row to another user": async (fixture, { username }) => {
+    const other = await fixture.newUser();
+    await fixture.db
       .updateTable("token")
       .set({ user_id: other.username })
       .where("user_id", "=", username)
@@ -70,13 +74,14 @@ const ENDS: Readonly<Record<string, (world: AttackFixture, holder: Holder) => Pr
   },
 };
 
-const endedFor = (end: (typeof ENDS)[string], world: AttackFixture): Promise<AttackContext> =>
-  holder(world).then(async (held) => {
-    await end(world, held);
+const endedFor = (end: (typeof ENDS)[string], fixture: AttackFixture): Promise<AttackContext> =>
+  holder(fixture).then(async (held) => {
+    await end(fixture, held);
     return { request: { id_token: held.id_token }, reply: INVALID_TOKEN };
   });
 
-const sessionsIn = ({ db }: AttackFixture) => db.selectFrom("token").selectAll().orderBy("token_id").execute();
+const sessionsIn = ({ db }: AttackFixture) =>
+  db.selectFrom("token").selectAll().orderBy("token_id").execute();
 
 const ended = [
   ...attacks("an ID token on token after", "token", ENDS, endedFor),
@@ -84,14 +89,14 @@ const ended = [
     "an ID token on logout, which ends nothing else, after",
     "logout",
     pick(ENDS, "a logout", "another login", "the deletion of the user, whose name somebody else has now"),
-    async (end, world) => {
-      const held = await holder(world);
-      await end(world, held);
-      const sessions = await sessionsIn(world);
+    async (end, fixture) => {
+      const held = await holder(fixture);
+      await end(fixture, held);
+      const sessions = await sessionsIn(fixture);
       return {
         request: { id_token: held.id_token },
         reply: ok({ msg: `logged out ${held.username}` }),
-        after: async () => assert.deepEqual(await sessionsIn(world), sessions),
+        after: async () => assert.deepEqual(await sessionsIn(fixture), sessions),
       };
     },
   ),
@@ -104,22 +109,22 @@ const ended = [
 ];
 
 const deactivated = [
-  attack("an ID token of an account that has been deactivated since", "token", async (world) => {
-    const { username, id_token } = await holder(world);
-    const access_token = await world.adminToken();
-    await succeed(world, "user_change", { username, activated: false, access_token });
+  attack("an ID token of an account that has been deactivated since", "token", async (fixture) => {
+    const { username, id_token } = await holder(fixture);
+    const access_token = await fixture.adminToken();
+    await succeed(fixture, "user_change", { username, activated: false, access_token });
     return { request: { id_token }, reply: NOT_ACTIVATED };
   }),
   attack(
     "an ID token with more groups than its user has: what it is exchanged for has no more",
     "group_create",
-    async (world) => {
-      const person = await world.newUser({ groups: ["operators"] });
-      const id_token = await world.idToken(person);
-      const { resp_data } = await world.ask("token", { id_token });
+    async (fixture) => {
+      const person = await fixture.newUser({ groups: ["operators"] });
+      const id_token = await fixture.idToken(person);
+      const { resp_data } = await fixture.ask("token", { id_token });
       assert.deepEqual(decodePart(String(resp_data["access_token"]), 1)["groups"], ["operators"]);
-      const forged = world.resigned(id_token, { groups: ["admin"] });
-      const exchanged = await world.ask("token", { id_token: forged });
+      const forged = fixture.resigned(id_token, { groups: ["admin"] });
+      const exchanged = await fixture.ask("token", { id_token: forged });
       return {
         request: { groupname: "stolen", access_token: exchanged.resp_data["access_token"] },
         reply: FORBIDDEN,
@@ -147,12 +152,12 @@ const NO_ADDRESSES: Readonly<Record<string, string>> = {
   "two ips": "10.0.0.2,10.0.0.1",
 };
 
-const fromPlace = async (place: object, world: AttackFixture): Promise<AttackContext> => {
-  const { id_token } = await holder(world, { ip: "10.0.0.1" });
+const fromPlace = async (place: object, fixture: AttackFixture): Promise<AttackContext> => {
+  const { id_token } = await holder(fixture, { ip: "10.0.0.1" });
   return {
     request: { id_token, ...place },
     reply: INVALID_TOKEN,
-    after: () => succeed(world, "token", { id_token, ip: "10.0.0.1" }),
+    after: () => succeed(fixture, "token", { id_token, ip: "10.0.0.1" }),
   };
 };
 
@@ -164,29 +169,29 @@ const places = [
     pick(PLACES, "nowhere", "any ip", "another ip"),
     fromPlace,
   ),
-  ...attacks("a bound ID token from", "token", NO_ADDRESSES, async (ip, world) => ({
-    request: { id_token: (await holder(world, { ip: "10.0.0.1" })).id_token, ip },
+  ...attacks("a bound ID token from", "token", NO_ADDRESSES, async (ip, fixture) => ({
+    request: { id_token: (await holder(fixture, { ip: "10.0.0.1" })).id_token, ip },
     reply: invalid(["ip", NO_IP]),
   })),
-  attack("a bound ID token from the ip in a list", "token", async (world) => ({
-    request: { id_token: (await holder(world, { ip: "10.0.0.1" })).id_token, ip: ["10.0.0.1"] },
+  attack("a bound ID token from the ip in a list", "token", async (fixture) => ({
+    request: { id_token: (await holder(fixture, { ip: "10.0.0.1" })).id_token, ip: ["10.0.0.1"] },
     reply: invalid(["ip", NO_TEXT]),
   })),
-  attack("an ID token that is bound to an IPv6 address, from the next one", "token", async (world) => ({
-    request: { id_token: (await holder(world, { ip: "2001:db8::1" })).id_token, ip: "2001:db8::2" },
+  attack("an ID token that is bound to an IPv6 address, from the next one", "token", async (fixture) => ({
+    request: { id_token: (await holder(fixture, { ip: "2001:db8::1" })).id_token, ip: "2001:db8::2" },
     reply: INVALID_TOKEN,
   })),
   attack(
     "an ID token that is bound to an IPv6 address, from the same one in a zone",
     "token",
-    async (world) => ({
-      request: { id_token: (await holder(world, { ip: "fe80::1" })).id_token, ip: "fe80::1%eth0" },
+    async (fixture) => ({
+      request: { id_token: (await holder(fixture, { ip: "fe80::1" })).id_token, ip: "fe80::1%eth0" },
       reply: invalid(["ip", NO_IP]),
     }),
   ),
-  attack("a dead bound ID token on logout with a key, from elsewhere", "logout", async (world) => {
-    const { id_token } = await holder(world, { ip: "10.0.0.1" });
-    await succeed(world, "logout", { id_token, ip: "10.0.0.1" });
+  attack("a dead bound ID token on logout with a key, from elsewhere", "logout", async (fixture) => {
+    const { id_token } = await holder(fixture, { ip: "10.0.0.1" });
+    await succeed(fixture, "logout", { id_token, ip: "10.0.0.1" });
     return {
       request: { id_token, ip: "10.0.0.2" },
       properties: { messageId: `dead-${id_token.slice(-40)}` },
@@ -217,16 +222,16 @@ const swapped = Object.entries(ACCESS_QUEUES).map(([queue, fields]) =>
   attack(
     `an ID token of an administrator in the place of an access token on ${queue}`,
     queue as QueueName,
-    async (world) => ({
-      request: { ...fields, access_token: await world.idToken({ username: "root", password: PASSWORD }) },
+    async (fixture) => ({
+      request: { ...fields, access_token: await fixture.idToken({ username: "root", password: PASSWORD }) },
       reply: INVALID_TOKEN,
     }),
   ),
 );
 
 const misplaced = [
-  attack("an ID token in the field of the other kind", "token", async (world) => ({
-    request: { access_token: (await holder(world)).id_token },
+  attack("an ID token in the field of the other kind", "token", async (fixture) => ({
+    request: { access_token: (await holder(fixture)).id_token },
     reply: noToken("id_token"),
   })),
   ...attacks(
@@ -238,8 +243,8 @@ const misplaced = [
       reply: typeof id_token === "string" ? INVALID_TOKEN : noToken("id_token"),
     }),
   ),
-  attack("an ID token in a list", "token", async (world) => ({
-    request: { id_token: [(await holder(world)).id_token] },
+  attack("an ID token in a list", "token", async (fixture) => ({
+    request: { id_token: [(await holder(fixture)).id_token] },
     reply: invalid(["id_token", NO_TEXT]),
   })),
 ];

@@ -28,20 +28,20 @@ const NEARLY_THE_SAME: Readonly<Record<string, readonly [own: string, other: str
 /** Users with the own names, once for each installation. */
 const known = new WeakMap<AttackFixture, Set<string>>();
 
-async function make(world: AttackFixture, username: string): Promise<void> {
-  const names = known.get(world) ?? new Set();
-  known.set(world, names);
+async function make(fixture: AttackFixture, username: string): Promise<void> {
+  const names = known.get(fixture) ?? new Set();
+  known.set(fixture, names);
   if (names.has(username)) return;
   names.add(username);
-  await world.newUser({ username });
+  await fixture.newUser({ username });
 }
 
 const logins = attacks(
   "a login with another one's password under its name",
   "login",
   NEARLY_THE_SAME,
-  async ([own, other], world) => {
-    await make(world, own);
+  async ([own, other], fixture) => {
+    await make(fixture, own);
     return { request: { username: other, password: PASSWORD }, reply: INVALID_CREDENTIALS };
   },
   "lax",
@@ -51,8 +51,8 @@ const reads = attacks(
   "a look at a user under its name",
   "user_get",
   pick(NEARLY_THE_SAME, "with an accent", "with a sharp s", "with a space behind it"),
-  async ([own, other], world) => {
-    await make(world, own);
+  async ([own, other], fixture) => {
+    await make(fixture, own);
     return { request: { username: other }, reply: USER_NOT_FOUND };
   },
   "lax",
@@ -67,17 +67,17 @@ const takeovers = attacks<readonly [own: string, other: string]>(
     "with a Kelvin sign, which is a K in NFC": ["kelvin", "\u212aelvin"],
     "in a script that has capitals since 2018": ["\u10d0\u10d1\u10d2\u10d3", "\u1c90\u1c91\u1c92\u1c93"],
   },
-  async ([own, other], world) => {
-    await make(world, own);
+  async ([own, other], fixture) => {
+    await make(fixture, own);
     return {
       request: {
         username: own,
         password: "taken over by me",
-        access_token: world.signedAccess({ sub: other, user: other }),
+        access_token: fixture.signedAccess({ sub: other, user: other }),
       },
       reply: FORBIDDEN,
       after: async () => {
-        const { resp_code } = await world.ask("login", { username: own, password: PASSWORD });
+        const { resp_code } = await fixture.ask("login", { username: own, password: PASSWORD });
         assert.equal(resp_code, 200);
       },
     };
@@ -100,23 +100,23 @@ const cases = [
       "a dotless ı for i": ["irmak", "ırmak"],
       "full-width letters": ["width", "ｗｉｄｔｈ"],
     },
-    async ([taken, username], world) => {
-      await make(world, taken);
-      const email = `${world.newName()}@example.com`;
+    async ([taken, username], fixture) => {
+      await make(fixture, taken);
+      const email = `${fixture.newName()}@example.com`;
       const password = "quite another one";
       return {
         request: { username, password, password_confirm: password, email },
         reply: doneReply(`registered user ${username}`),
         after: async () => {
           const codes = [PASSWORD, password].map((tried) =>
-            world.ask("login", { username: taken, password: tried }),
+            fixture.ask("login", { username: taken, password: tried }),
           );
           assert.deepEqual(
             (await Promise.all(codes)).map(({ resp_code }) => resp_code),
             [200, 401],
           );
-          const access_token = await world.accessToken(username);
-          const { resp_code } = await world.ask("user_delete", { username: taken, access_token });
+          const access_token = await fixture.accessToken(username);
+          const { resp_code } = await fixture.ask("user_delete", { username: taken, access_token });
           assert.equal(resp_code, 403);
         },
       };
@@ -131,14 +131,14 @@ const cases = [
       "é in NFC": ["desire\u0301e", "desir\u00e9e"],
       "a Kelvin sign": ["karol", "\u212aarol"],
     },
-    async ([taken, username], world) => {
-      await make(world, taken);
+    async ([taken, username], fixture) => {
+      await make(fixture, taken);
       return {
         request: {
           username,
           password: PASSWORD,
           password_confirm: PASSWORD,
-          email: `${world.newName()}@example.com`,
+          email: `${fixture.newName()}@example.com`,
         },
         reply: USERNAME_TAKEN,
       };
@@ -148,14 +148,14 @@ const cases = [
   attack(
     "a registration of an email that is taken, in other letters of ASCII",
     "user_register",
-    async (world) => {
+    async (fixture) => {
       const account = (email: string) => ({
-        username: world.newName(),
+        username: fixture.newName(),
         password: PASSWORD,
         password_confirm: PASSWORD,
         email,
       });
-      assert.equal((await world.ask("user_register", account("ännE@example.com"))).resp_code, 200);
+      assert.equal((await fixture.ask("user_register", account("ännE@example.com"))).resp_code, 200);
       return { request: account("ännE@EXAMPLE.com"), reply: EMAIL_TAKEN };
     },
     "lax",
@@ -191,10 +191,10 @@ async function rootIsAdmin({ db }: AttackFixture): Promise<void> {
   );
 }
 
-const onGroup = async (groupname: string, world: AttackFixture): Promise<AttackContext> => ({
-  request: { groupname, username: "root", access_token: await world.adminToken() },
+const onGroup = async (groupname: string, fixture: AttackFixture): Promise<AttackContext> => ({
+  request: { groupname, username: "root", access_token: await fixture.adminToken() },
   reply: GROUP_NOT_FOUND,
-  after: () => rootIsAdmin(world),
+  after: () => rootIsAdmin(fixture),
 });
 
 const groups = [
@@ -211,8 +211,8 @@ const groups = [
       attack(
         `${queue} of admin and a space`,
         queue,
-        async (world) => ({
-          ...(await onGroup("admin ", world)),
+        async (fixture) => ({
+          ...(await onGroup("admin ", fixture)),
           reply: invalid(["groupname", NO_END]),
         }),
         "lax",
@@ -238,13 +238,13 @@ const literal = [
   attack(
     "a registration whose name is SQL registers that name",
     "user_register",
-    (world) => {
+    (fixture) => {
       const username = "x'), ('root2', 0x00, 'LOCAL', 'x@x', 1); --";
       return {
         request: { username, password: PASSWORD, password_confirm: PASSWORD, email: "sql'@example.com" },
         reply: doneReply(`registered user ${username}`),
         after: async () => {
-          const rows = await world.db
+          const rows = await fixture.db
             .selectFrom("user")
             .selectAll()
             .where("email", "=", "sql'@example.com")
