@@ -1,5 +1,7 @@
 import { z } from "zod";
 import type { AppConfig } from "../config/schema.ts";
+import type { Reader } from "../db/database.ts";
+import { findUser, findUserByEmail } from "../db/queries/users.ts";
 import { email, together, username } from "./fields.ts";
 
 /** A request about an account that is identified by either its name or its address. */
@@ -12,4 +14,14 @@ export function usernameOrEmail(app: AppConfig) {
       ...together,
     })
     .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] });
+}
+
+/** The username that such a request means, if an account has it, and what was typed. */
+export async function findAddressee(
+  db: Reader,
+  given: { readonly username?: string | undefined; readonly email?: string | undefined },
+): Promise<{ readonly found: string | undefined; readonly typed: string }> {
+  const typed = given.username ?? given.email ?? "";
+  const user = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
+  return { found: user?.username, typed };
 }

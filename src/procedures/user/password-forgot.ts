@@ -1,9 +1,13 @@
 import { z } from "zod";
 import { requestPasswordReset } from "../../accounts/password-reset.ts";
-import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { done } from "../fields.ts";
-import { usernameOrEmail } from "../username-or-email.ts";
+import { findAddressee, usernameOrEmail } from "../username-or-email.ts";
+
+const REPLY = {
+  success: true as const,
+  msg: "where there is such an account, a message is on its way to its address",
+};
 
 export const userPasswordForgot = defineProcedure({
   name: "user_password_forgot",
@@ -16,25 +20,12 @@ export const userPasswordForgot = defineProcedure({
   remembersAnswer: true,
   input: usernameOrEmail,
   output: z.object(done),
-  example: {
-    request: { email: "alice@example.com" },
-    reply: {
-      success: true,
-      msg: "where there is such an account, a message is on its way to its address",
-    },
-  },
+  example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {
-    const { commit, db } = context;
-    const typed = given.username ?? given.email ?? "";
-    const found = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
-    return commit(async (writer) => {
-      await requestPasswordReset(writer, found?.username, typed, context);
+    const { found, typed } = await findAddressee(context.db, given);
+    return context.commit(async (writer) => {
+      await requestPasswordReset(writer, found, typed, context);
       return REPLY;
     });
   },
 });
-
-const REPLY = {
-  success: true as const,
-  msg: "where there is such an account, a message is on its way to its address",
-};

@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { resendVerification } from "../../accounts/verification.ts";
-import { findUser, findUserByEmail } from "../../db/queries/users.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { done } from "../fields.ts";
-import { usernameOrEmail } from "../username-or-email.ts";
+import { findAddressee, usernameOrEmail } from "../username-or-email.ts";
 
 const REPLY = {
   success: true as const,
@@ -23,11 +22,9 @@ export const userVerificationResend = defineProcedure({
   output: z.object(done),
   example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {
-    const { commit, db } = context;
-    const typed = given.username ?? given.email ?? "";
-    const found = await (given.username === undefined ? findUserByEmail(db, typed) : findUser(db, typed));
-    return commit(async (writer) => {
-      await resendVerification(writer, found?.username, typed, context);
+    const { found, typed } = await findAddressee(context.db, given);
+    return context.commit(async (writer) => {
+      await resendVerification(writer, found, typed, context);
       return REPLY;
     });
   },
