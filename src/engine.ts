@@ -19,7 +19,6 @@ import type { Metrics } from "./observability/metrics.ts";
 import { PROCEDURES } from "./procedures/index.ts";
 import { createInbox } from "./rpc/inbox.ts";
 import { createPipeline, type Pipeline } from "./rpc/pipeline.ts";
-import { createRegistry, type Registry } from "./rpc/registry.ts";
 import { startCleanup } from "./rpc/cleanup.ts";
 import type { Fingerprints } from "./tokens/fingerprint.ts";
 import type { JwkSet } from "./tokens/jwks.ts";
@@ -28,7 +27,6 @@ import { MAX_TOKEN_LENGTH } from "./wire/token-length.ts";
 
 /** Everything that answers requests, without a way for them to come in. */
 export interface Engine {
-  readonly registry: Registry;
   readonly pipeline: Pipeline;
   /** The login sources outside of this process. */
   readonly remotes: readonly Remote[];
@@ -57,7 +55,6 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   // No token is issued that no request has room for; a quarter of a request is left to its other fields.
   const maxLength = Math.min(MAX_TOKEN_LENGTH, Math.floor(config.amqp.max_request_bytes * 0.75));
   let tokens = await createTokens(signing, config.issuers, maxLength);
-  const registry = createRegistry(PROCEDURES);
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
@@ -93,11 +90,10 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     await Promise.all([sources.close(), db.destroy()]);
   };
   return {
-    registry,
     remotes: sources.remotes,
     ping: () => ping(db),
     assertWritable: () => assertWritable(db, config.db),
-    pipeline: createPipeline(registry, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
+    pipeline: createPipeline(PROCEDURES, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     usableSchema: () => usableSchema(db, config.db),
     startCleanup() {
       upkeep = startCleanup(db, config, log);

@@ -13,6 +13,7 @@ import { HealthServer, type Readiness } from "./observability/health.ts";
 import type { Log } from "./observability/log.ts";
 import { createMetrics, type Metrics } from "./observability/metrics.ts";
 import { createReadiness, type Phase } from "./readiness.ts";
+import { PROCEDURES } from "./procedures/index.ts";
 import type { Procedure } from "./rpc/procedure.ts";
 import { readPackage } from "./schemas/package.ts";
 
@@ -40,7 +41,8 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
   const engine = await openEngine(config, log, metrics);
   const replies = new Replies({ amqp: config.amqp, metrics, log });
   const faults = new ConsumerFaults({ amqp: config.amqp, log });
-  const byWorkflow = [...engine.registry].map(([name, procedure]) => {
+  const byWorkflow = PROCEDURES.map((procedure) => {
+    const { name } = procedure;
     const consumer = new QueueConsumer({
       queue: config.queues.get(name) ?? name,
       workflow: name,

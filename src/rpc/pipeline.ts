@@ -16,7 +16,7 @@ import { idempotencyKeyOf } from "./identity.ts";
 import { Message } from "./message.ts";
 import { createPoisonGuard } from "./poison-messages.ts";
 import { rateLimited } from "./rate-limit.ts";
-import type { Registry } from "./registry.ts";
+import type { Procedure } from "./procedure.ts";
 import { replayed } from "./replay.ts";
 import { runHandler } from "./run.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -35,14 +35,14 @@ export interface Pipeline {
 
 /** The pipeline over all procedures; the schemas are made once, by the rules of this installation. */
 export function createPipeline(
-  registry: Registry,
+  procedures: readonly Procedure[],
   services: Services,
   { log, maxRequestBytes }: { log: Log; maxRequestBytes: number },
 ): Pipeline {
   const deadlines = createDeadlines(DEADLINE);
   const poison = createPoisonGuard(services, log);
   const prepared = new Map(
-    [...registry].map(([name, procedure]) => [name, { procedure, schema: procedure.input(services.app) }]),
+    procedures.map((procedure) => [procedure.name, { procedure, schema: procedure.input(services.app) }]),
   );
 
   /** The steps of every request in their order; `steps.ts` says which of them a procedure uses. */

@@ -1,5 +1,5 @@
 import { PROCEDURES } from "../../src/procedures/index.ts";
-import { createRegistry } from "../../src/rpc/registry.ts";
+import { queueNames } from "../../src/config/queues.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import type { FuzzReply } from "./caller.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -38,9 +38,8 @@ export interface BatchResult {
 export const BATCH = 96;
 const IN_FLIGHT = 16;
 
-const REGISTRY = createRegistry(PROCEDURES);
 /** Every queue there is. */
-export const QUEUES: readonly QueueName[] = [...REGISTRY.keys()];
+export const QUEUES: readonly QueueName[] = queueNames();
 /** Reply queues that a target needs: one for each request of a batch, and one for each usual request after it. */
 export const SLOTS = BATCH + QUEUES.length;
 
