@@ -9,7 +9,7 @@ import { insertMember, insertGroup } from "../src/db/queries/groups.ts";
 import { toSqlTime } from "../src/db/time.ts";
 import { AppError, ConfigError, createAuth } from "../src/index.ts";
 import { folderWith } from "./support/cli.ts";
-import { scratchFolder } from "./support/env.ts";
+import { scratchFolder } from "./support/scratch-folder.ts";
 import { waitUntil } from "./support/servers/scratch.ts";
 
 function newConfig() {

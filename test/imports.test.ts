@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { globSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import { importsOf, pathsIn } from "./support/imports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Every file with the files that it imports, types included: lint's rule against cycles does not see those. */
+/** Every file with the files that it imports, types included. */
 const imports = new Map(
-  globSync("{src,test,docs,examples}/**/*.ts", { cwd: root }).map((file) => [file, importsOf(file)]),
+  globSync("{src,test,docs,examples}/**/*.ts", { cwd: root }).map((file) => [
+    join(root, file),
+    importsOf(join(root, file)),
+  ]),
 );
 
 test("no file imports itself by way of others, types included", () => {
@@ -25,16 +28,6 @@ test("a cycle of types is found", () => {
   ]);
   assert.deepEqual(cyclesIn(cycle), ["b.ts > c.ts > b.ts"]);
 });
-
-function importsOf(file: string): string[] {
-  return pathsIn(readFileSync(join(root, file), "utf8")).map((path) => join(dirname(file), path));
-}
-
-/** The relative paths that a file's text imports or exports from. */
-function pathsIn(text: string): string[] {
-  const names = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName);
-  return names.filter((name) => name.startsWith(".")).map((name) => join(name));
-}
 
 /** One cycle for each file at which a walk along the imports comes back to where it is. */
 function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { dockerComposeAnswers } from "./demo/compose.ts";
 import { newFolder } from "./support/cli.ts";
-import { createVhost, deleteVhost } from "./support/env.ts";
+import { createVhost, deleteVhost } from "./support/rabbitmq.ts";
 import { missingForPython } from "./support/python.ts";
 
 const checkout = resolve(import.meta.dirname, "..");

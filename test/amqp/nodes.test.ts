@@ -6,7 +6,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
 import { folderWith, runCli } from "../support/cli.ts";
-import { amqpUrl } from "../support/env.ts";
+import { amqpUrl } from "../support/rabbitmq.ts";
 import { linesOf } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";
 import { Scratch, waitUntil } from "../support/servers/scratch.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeConnections } from "../support/broker-connections.ts";
-import { createDatabase, createVhost, deleteVhost, dropDatabase } from "../support/env.ts";
+import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createVhost, deleteVhost } from "../support/rabbitmq.ts";
 import { startProxy } from "../support/proxy.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";

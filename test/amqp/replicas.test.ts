@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { sql } from "kysely";
 import { closeConnections } from "../support/broker-connections.ts";
-import { createDatabase, dropDatabase } from "../support/env.ts";
+import { createDatabase, dropDatabase } from "../support/mariadb.ts";
 import { lastLine } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";

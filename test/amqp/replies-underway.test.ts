@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { amqpUrl } from "../support/env.ts";
+import { amqpUrl } from "../support/rabbitmq.ts";
 import { startProxy } from "../support/proxy.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";

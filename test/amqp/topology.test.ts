@@ -8,7 +8,7 @@ import { queueNames } from "../../src/config/queues.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
-import { callManagement } from "../support/env.ts";
+import { callManagement } from "../support/rabbitmq.ts";
 import type { LogLine } from "../support/log-lines.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";

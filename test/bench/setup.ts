@@ -5,7 +5,8 @@ import { createPasswords } from "../../src/auth/password.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { serverPids } from "../support/env.ts";
+import { mariaDbPid } from "../support/mariadb.ts";
+import { rabbitMqPid } from "../support/rabbitmq.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
 import type { CallersQuestion } from "./callers.ts";
 import type { EchoOptions } from "./echo.ts";
@@ -93,11 +94,7 @@ export async function sample(
   workers: readonly number[],
   run: () => Promise<Load>,
 ): Promise<Sample> {
-  const used = (): (number | undefined)[] => [
-    cpuOf(...workers),
-    cpuOf(serverPids.rabbitmq),
-    cpuOf(serverPids.mariadb),
-  ];
+  const used = (): (number | undefined)[] => [cpuOf(...workers), cpuOf(rabbitMqPid), cpuOf(mariaDbPid)];
   const before = used();
   const load = await run();
   const after = used();

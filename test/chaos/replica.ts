@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { noteFile } from "../secrets/notes.ts";
 import { endGroup, type Scratch, waitUntil } from "../support/servers/scratch.ts";
 import type { Plan } from "./plan.ts";
 
@@ -131,6 +132,7 @@ export class Replica {
       },
       stdio: ["ignore", log, log],
     });
+    noteFile("output of authmq", log);
     closeSync(log);
     scratch.registerProcess(child);
     this.#child = child;

@@ -3,7 +3,7 @@ import { after, test } from "node:test";
 import { findingsOn } from "../../src/cli/doctor/finding.ts";
 import { profileFindings } from "../../src/cli/doctor/profile.ts";
 import { queueNames } from "../../src/config/queues.ts";
-import { callManagement } from "../support/env.ts";
+import { callManagement } from "../support/rabbitmq.ts";
 import { diagnose, installForDoctor } from "../support/doctor.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { Scratch } from "../support/servers/scratch.ts";

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { newFolder, runCli, startCli } from "../support/cli.ts";
 import type { Diagnosis } from "../support/doctor.ts";
-import { createDatabase, createVhost, deleteVhost, dropDatabase } from "../support/env.ts";
+import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createVhost, deleteVhost } from "../support/rabbitmq.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { lacksTlsBroker, startTlsBroker } from "../support/tls-broker.ts";
 

@@ -7,7 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type AuthClient, connect, NoReplyError } from "../../src/client/index.ts";
 import { createBrokerUser } from "../support/broker-user.ts";
-import { amqpUrl, callManagement } from "../support/env.ts";
+import { amqpUrl, callManagement } from "../support/rabbitmq.ts";
 import { startProxy } from "../support/proxy.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";

@@ -1,5 +1,5 @@
 import { connect, type ConsumeMessage } from "amqplib";
-import { createVhost, deleteVhost } from "../support/env.ts";
+import { createVhost, deleteVhost } from "../support/rabbitmq.ts";
 
 interface Reply {
   readonly resp_code: number;

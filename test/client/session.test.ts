@@ -13,7 +13,7 @@ import {
 } from "../../src/client/index.ts";
 import { createAuth } from "../../src/create-auth.ts";
 import { generateSecret } from "../../src/config/generate-key.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
 const alice = { username: "alice", password: "correct horse" };

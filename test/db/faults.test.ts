@@ -13,7 +13,7 @@ import {
 } from "../../src/db/faults.ts";
 import { SERVER_ERRORS } from "../../src/db/server-errors.ts";
 import { AppError } from "../../src/errors.ts";
-import { createDatabase, dropDatabase } from "../support/env.ts";
+import { createDatabase, dropDatabase } from "../support/mariadb.ts";
 
 const NO_STATE = "HY000";
 

@@ -8,7 +8,7 @@ import { type DbConfig, parseConfig } from "../../src/config/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { MIGRATIONS } from "../../src/db/migrations/index.ts";
 import { folderWith, runCli } from "../support/cli.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, type DatabaseKind } from "../support/worker.ts";
 import { emptyDatabase, type RawDatabase } from "./raw-database.ts";
 

@@ -6,7 +6,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { assertWritable } from "../../src/db/writes.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { useOwnServer } from "./own-server.ts";
 import { emptyDatabase } from "./raw-database.ts";
 

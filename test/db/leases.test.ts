@@ -5,7 +5,7 @@ import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { holdLease } from "../../src/db/queries/leases.ts";
 import { toSqlTime } from "../../src/db/time.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 
 for (const database of DATABASES) {

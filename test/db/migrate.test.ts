@@ -9,7 +9,7 @@ import { openDatabase } from "../../src/db/database.ts";
 import { migrate, migrationStates } from "../../src/db/migrate.ts";
 import { readSchemaState } from "../../src/db/schema-state.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 import { untilReady } from "./serving.ts";
 

@@ -7,7 +7,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { MIGRATIONS } from "../../src/db/migrations/index.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
 import { diagnose } from "../support/doctor.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, type DatabaseKind } from "../support/worker.ts";
 import { emptyDatabase, type RawDatabase } from "./raw-database.ts";
 import { endOf, untilReady } from "./serving.ts";

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { createDatabase, dropDatabase } from "../support/env.ts";
+import { createDatabase, dropDatabase } from "../support/mariadb.ts";
 import { startProxy } from "../support/proxy.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 

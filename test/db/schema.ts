@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from "kysely";
 import { parseConfig } from "../../src/config/load.ts";
 import { type Database, dialectOf, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
 
 /** A database's tables by their names, in words that all versions of a server agree on. */

@@ -12,7 +12,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { MIGRATIONS } from "../../src/db/migrations/index.ts";
 import { assertWritable } from "../../src/db/writes.ts";
 import { newFolder } from "../support/cli.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES } from "../support/worker.ts";
 import { useOwnServer } from "./own-server.ts";
 import { emptyDatabase } from "./raw-database.ts";

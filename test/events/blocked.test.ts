@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { amqpUrl } from "../support/env.ts";
+import { amqpUrl } from "../support/rabbitmq.ts";
 import { listenForEvents } from "../support/event-listener.ts";
 import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";

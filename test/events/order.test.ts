@@ -8,7 +8,7 @@ import { createRelay, type Relay } from "../../src/events/relay.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES, type DatabaseKind, provision } from "../support/worker.ts";
 

@@ -6,7 +6,7 @@ import { recordEvent } from "../../src/db/queries/events.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
 import { closeConnections } from "../support/broker-connections.ts";
-import { callManagement } from "../support/env.ts";
+import { callManagement } from "../support/rabbitmq.ts";
 import { type EventListener, listenForEvents } from "../support/event-listener.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { dataOf } from "../support/replies.ts";

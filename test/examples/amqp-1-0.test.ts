@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRequire } from "node:module";
 import type { EventContext } from "rhea";
-import { callManagement } from "../support/env.ts";
+import { callManagement } from "../support/rabbitmq.ts";
 import { startExample } from "../support/example.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";

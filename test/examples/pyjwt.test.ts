@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { missingForPython, PYTHON } from "../support/python.ts";
 import { startWorker } from "../support/worker.ts";
 import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { amqpUrl } from "../support/env.ts";
+import { amqpUrl } from "../support/rabbitmq.ts";
 import { startProxy } from "../support/proxy.ts";
 import { missingForPython, PYTHON } from "../support/python.ts";
 import { startWorker } from "../support/worker.ts";

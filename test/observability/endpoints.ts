@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
+import { noteWritten } from "../secrets/notes.ts";
 import type { Readiness } from "../../src/observability/health.ts";
 
 /** An answer of a worker's HTTP endpoints. */
@@ -14,7 +15,10 @@ export function ask(port: number, path: string, method = "GET"): Promise<HttpAns
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   request({ host: "127.0.0.1", port, path, method, agent: false }, (response) => {
     const { statusCode: status = 0, headers } = response;
-    text(response).then((body) => resolve({ status, headers, body }), reject);
+    text(response).then((body) => {
+      noteWritten("answers over HTTP", `${body}\n`);
+      resolve({ status, headers, body });
+    }, reject);
   })
     .on("error", reject)
     .end();

@@ -5,7 +5,7 @@ import { after, describe, test } from "node:test";
 import { queueNames } from "../../src/config/queues.ts";
 import { ERRORS } from "../../src/errors.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
-import { amqpUrl } from "../support/env.ts";
+import { amqpUrl } from "../support/rabbitmq.ts";
 import { lastLine } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";
 import { connectRaw } from "../support/raw-caller.ts";

@@ -11,7 +11,7 @@ import { createPretty } from "../../src/observability/pretty.ts";
 import { noteWritten } from "../secrets/notes.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { connectRaw } from "../support/raw-caller.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
 import { HOSTILE, OBEYED } from "./hostile.ts";

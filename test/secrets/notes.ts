@@ -67,6 +67,13 @@ export function noteMessage(message: string | Uint8Array): void {
   }
 }
 
+/** Notes a worker's reply: the secrets in it, and its text without the tokens that it is meant to carry. */
+export function noteReply(reply: Uint8Array): void {
+  noteMessage(reply);
+  const tokens = /"(id_token|access_token|broker_token|kerberos_ticket)":"[^"]*"/g;
+  noteWritten("replies", `${textOf(reply).replaceAll(tokens, '"$1":"..."')}\n`);
+}
+
 /** Notes the secrets in a configuration, of whatever form it is. */
 export function noteConfig(config: unknown): void {
   if (folder === undefined || typeof config !== "object" || config === null) return;

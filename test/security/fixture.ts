@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Database } from "../../src/db/database.ts";
 import type { AuthType } from "../../src/db/tables.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, decodePart } from "../tokens/craft.ts";
 import type { Envelope } from "./envelopes.ts";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Channel, type ChannelModel, connect, type ConsumeMessage, type Options } from "amqplib";
+import { noteMessage, noteReply } from "../secrets/notes.ts";
 
 /** The attacker's own connection: any bytes, any properties; every reply is kept. */
 export interface Wire extends AsyncDisposable {
@@ -36,6 +37,7 @@ export async function connectWire(url: string): Promise<Wire> {
     replyTo,
     (message) => {
       if (message === null) return;
+      noteReply(message.content);
       const id = String(message.properties.correlationId);
       const known = replies.get(id);
       if (known === undefined) replies.set(id, [message]);
@@ -47,6 +49,7 @@ export async function connectWire(url: string): Promise<Wire> {
   return {
     send(queue, body, properties = {}) {
       const { correlationId = randomUUID() } = properties as { correlationId?: string };
+      noteMessage(body);
       channel.publish("", queue, Buffer.from(body), { replyTo, ...properties, correlationId });
       return correlationId;
     },

@@ -5,7 +5,7 @@ import { closeSync, constants, openSync, readFileSync, readSync, rmSync } from "
 import { join, resolve } from "node:path";
 import { ask } from "../observability/endpoints.ts";
 import { folderWith } from "./cli.ts";
-import { scratchFolder } from "./env.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 import { connectRaw, type RawCaller } from "./raw-caller.ts";
 import { Scratch, waitUntil } from "./servers/scratch.ts";
 import { provision } from "./worker.ts";

@@ -1,4 +1,4 @@
-import { callManagement } from "./env.ts";
+import { callManagement } from "./rabbitmq.ts";
 import { waitUntil } from "./servers/scratch.ts";
 
 interface Connection {

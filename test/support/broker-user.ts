@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { callManagement } from "./env.ts";
+import { callManagement } from "./rabbitmq.ts";
 
 /** What a user of the broker may do on a vhost, as patterns of names. */
 export interface Permissions {

@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
+import { noteOutput } from "../secrets/note-output.ts";
 import { noteConfig, noteMessage, noteSecret } from "../secrets/notes.ts";
-import { scratchFolder } from "./env.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
 const BUILT_CLI = resolve(import.meta.dirname, "../../dist/cli.js");
@@ -51,11 +52,12 @@ export function startCli(
   for (const [name, value] of Object.entries(env))
     if (/PASSWORD$|SECRET__VALUE$/.test(name)) noteSecret("password", String(value));
     else if (/URL$/.test(name)) noteUrl(String(value));
-  return spawn(process.execPath, [...node, built ? BUILT_CLI : CLI, ...args], {
+  const child = spawn(process.execPath, [...node, built ? BUILT_CLI : CLI, ...args], {
     cwd,
     env: { ...inherited, ...env },
     detached,
   });
+  return noteOutput(child, args);
 }
 
 function noteUrl(text: string): void {

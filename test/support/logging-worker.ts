@@ -5,7 +5,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import type { Log } from "../../src/observability/log.ts";
 import { createMetrics, type Metrics } from "../../src/observability/metrics.ts";
 import { createWorker } from "../../src/worker.ts";
-import { scratchFolder } from "./env.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 import type { LogLine } from "./log-lines.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { connectRaw, type RawCaller } from "./raw-caller.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PYTHON } from "./python.ts";
-import { scratchFolder } from "./env.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 
 const SERVER = fileURLToPath(new URL("./hanging-mount.py", import.meta.url));
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, type ChannelModel, connect, type ConsumeMessage, type Options } from "amqplib";
+import { noteMessage, noteReply } from "../secrets/notes.ts";
 import { waitUntil } from "./servers/scratch.ts";
 
 /** A caller that publishes any bytes with any properties and keeps every reply, as a stranger's client would. */
@@ -26,7 +27,9 @@ export async function connectRaw(url: string): Promise<RawCaller> {
   await channel.consume(
     replyQueue,
     (message) => {
-      if (message !== null) replies.push(message);
+      if (message === null) return;
+      noteReply(message.content);
+      replies.push(message);
     },
     { noAck: true },
   );
@@ -36,6 +39,7 @@ export async function connectRaw(url: string): Promise<RawCaller> {
     replyQueue,
     replies,
     publish(queue, body, properties = {}) {
+      noteMessage(body);
       channel.publish("", queue, Buffer.from(body), { replyTo: replyQueue, ...properties });
     },
     async settledReplies(correlationId) {

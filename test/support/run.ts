@@ -1,14 +1,16 @@
 /**
- * Runs the tests on real servers: `npm test [-- FILES...] [--coverage] [other options of node --test]`; or, with
- * `--script=FILE`, a program that needs them as well.
- * Starts a private RabbitMQ and MariaDB, gives their addresses to the test files (see env.ts), passes on the exit
- * code of node's test runner, and leaves nothing behind, however it ends. Before the runner's closing lines it says
- * whether a secret stands in anything that was written meanwhile (see ../secrets/verdict.ts).
+ * Runs the tests on real servers: `npm test [-- FILES...] [--fast] [--coverage] [other options of node --test]`. With
+ * `--fast` it runs the files that need no server; with `--script=FILE` it runs another program on the servers.
+ * It installs and starts what the files need (see needs.ts), passes on the exit code of node's test runner, and stops and
+ * deletes everything, however it ends. Before the runner's closing lines it says whether a secret was found in anything
+ * that was written meanwhile (see ../secrets/verdict.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { globSync } from "node:fs";
 import { passOn } from "../secrets/closing-lines.ts";
 import { judgeSecret } from "../secrets/verdict.ts";
+import { needsOf } from "./needs.ts";
 import { neutralEnvironment } from "./neutral-environment.ts";
 import { provideServers } from "./servers/install.ts";
 import { startMariaDb } from "./servers/mariadb.ts";
@@ -18,7 +20,8 @@ import { endGroup, Scratch } from "./servers/scratch.ts";
 
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
-const WATCH = new URL("../secrets/watch.ts", import.meta.url).href;
+/** Test files at once: most of them wait for servers and timers more than they compute. */
+const CONCURRENCY = 2;
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 const startedAt = performance.now();
@@ -41,73 +44,103 @@ for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
 }
 
 try {
-  await end(await runTests(await startServers(), process.argv.slice(2)));
+  await end(await run(process.argv.slice(2)));
 } catch (error) {
   if (interrupted === undefined) say(error instanceof Error ? error.message : String(error));
   await end(interrupted ? 128 + SIGNAL_NUMBERS[interrupted] : 1);
 }
 
-/** Starts both servers at once; resolves to the environment that test files read. */
-async function startServers(): Promise<Record<string, string>> {
-  const modes = await provideServers(say);
-  await provideOptional(say);
-  const [rabbitMq, mariaDb] = await Promise.all([
-    timed("RabbitMQ", startRabbitMq(scratch, { mode: modes.rabbitmq })),
-    timed("MariaDB", startMariaDb(scratch, { mode: modes.mariadb })),
-  ]);
-  const { host, port, user, password } = mariaDb;
-  return {
-    AUTHMQ_TEST_AMQP_URL: rabbitMq.url,
-    AUTHMQ_TEST_MANAGEMENT_URL: rabbitMq.managementUrl,
-    AUTHMQ_TEST_MYSQL: JSON.stringify({ host, port, user, password }),
-    AUTHMQ_TEST_PIDS: JSON.stringify({ rabbitmq: rabbitMq.pid, mariadb: mariaDb.pid }),
-    AUTHMQ_TEST_SCRATCH: scratch.folder,
-  };
-}
-
-/** Runs the test files, all of them unless some are named; resolves to the exit code. */
-async function runTests(addresses: Record<string, string>, args: readonly string[]): Promise<number> {
+/** Runs the program or the test files, all of them unless some are named; resolves to the exit code. */
+async function run(args: readonly string[]): Promise<number> {
+  const script = args.find((arg) => arg.startsWith(SCRIPT))?.slice(SCRIPT.length);
+  if (script !== undefined) {
+    const servers = await startServers([script]);
+    return runProgram(servers, [script, ...args.filter((arg) => !arg.startsWith(SCRIPT))]);
+  }
   const files = args.filter((arg) => !arg.startsWith("-"));
-  const options = args.filter((arg) => arg.startsWith("-") && arg !== "--coverage");
+  const options = args.filter((arg) => arg.startsWith("-") && arg !== "--coverage" && arg !== "--fast");
   if (args.includes("--coverage")) {
     options.push("--experimental-test-coverage", "--test-coverage-include=src/**");
   }
-  const script = options.find((option) => option.startsWith(SCRIPT))?.slice(SCRIPT.length);
+  const named = files.length > 0 ? files : globSync("test/**/*.test.ts").toSorted();
+  const chosen = args.includes("--fast") ? named.filter(needsNoServer) : named;
+  return runTests(await startServers(chosen), [...options, ...chosen]);
+}
+
+function needsNoServer(file: string): boolean {
+  const { install, start } = needsOf([file]);
+  return install.size === 0 && !start.rabbitmq && !start.mariadb;
+}
+
+/** Starts the servers that these files need, at once; resolves to the environment that the files read. */
+async function startServers(files: readonly string[]): Promise<Record<string, string>> {
+  const { install, start } = needsOf(files);
+  const shared = (["rabbitmq", "mariadb"] as const).filter((name) => start[name] || install.has(name));
+  const modes = await provideServers(say, shared);
+  await provideOptional(say, install);
+  const [rabbitMq, mariaDb] = await Promise.all([
+    start.rabbitmq ? timed("RabbitMQ", startRabbitMq(scratch, { mode: modes.rabbitmq })) : undefined,
+    start.mariadb ? timed("MariaDB", startMariaDb(scratch, { mode: modes.mariadb })) : undefined,
+  ]);
+  return {
+    AUTHMQ_TEST_SCRATCH: scratch.folder,
+    ...(rabbitMq && {
+      AUTHMQ_TEST_AMQP_URL: rabbitMq.url,
+      AUTHMQ_TEST_MANAGEMENT_URL: rabbitMq.managementUrl,
+      AUTHMQ_TEST_RABBITMQ_PID: String(rabbitMq.pid ?? ""),
+    }),
+    ...(mariaDb && {
+      AUTHMQ_TEST_MYSQL: JSON.stringify({
+        host: mariaDb.host,
+        port: mariaDb.port,
+        user: mariaDb.user,
+        password: mariaDb.password,
+      }),
+      AUTHMQ_TEST_MARIADB_PID: String(mariaDb.pid ?? ""),
+    }),
+  };
+}
+
+/** Runs node's test runner with these arguments, and the search for secrets; resolves to the exit code. */
+async function runTests(addresses: Record<string, string>, args: readonly string[]): Promise<number> {
+  const notes = scratch.subfolder("notes");
   const testing = [
-    `--import=${WATCH}`,
     "--test",
-    "--test-concurrency=2",
+    `--test-concurrency=${CONCURRENCY}`,
     "--test-reporter=spec",
     "--test-timeout=120000",
-    ...options,
-    ...(files.length > 0 ? files : ["test/**/*.test.ts"]),
+    ...args,
   ];
-  const notes = scratch.subfolder("notes");
-  runner = spawn(
-    process.execPath,
-    script === undefined ? testing : [script, ...args.filter((arg) => !arg.startsWith(SCRIPT))],
-    // In a group of its own, so that test files and what they started can be ended with it.
-    {
-      detached: true,
-      env: {
-        ...neutralEnvironment(process.env),
-        ...addresses,
-        ...(script === undefined ? { AUTHMQ_TEST_NOTES: notes, ...colours() } : {}),
-      },
-      stdio: ["ignore", script === undefined ? "pipe" : "inherit", "inherit"],
-    },
-  );
-  scratch.registerProcess(runner);
-  const passing = runner.stdout === null ? undefined : passOn(runner.stdout, process.stdout);
-  const [code] = (await once(runner, "exit")) as [number | null];
-  if (passing === undefined) return code ?? 1;
+  const child = start(testing, { ...addresses, AUTHMQ_TEST_NOTES: notes, ...colours() }, "pipe");
+  const passing = child.stdout === null ? undefined : passOn(child.stdout, process.stdout);
+  const [code] = (await once(child, "exit")) as [number | null];
   // What a test left running has the runner's output open, too, and is ended now.
-  await endGroup(runner);
+  await endGroup(child);
   const closing = await passing;
   if (interrupted !== undefined) return 1; // what was noted goes at this moment
   const { ok, lines } = judgeSecret(notes);
-  process.stdout.write(`${lines.join("\n")}\n${closing}`);
+  process.stdout.write(`${lines.join("\n")}\n${closing ?? ""}`);
   return ok ? (code ?? 1) : code || 1;
+}
+
+async function runProgram(addresses: Record<string, string>, args: readonly string[]): Promise<number> {
+  const [code] = (await once(start(args, addresses, "inherit"), "exit")) as [number | null];
+  return code ?? 1;
+}
+
+/** Starts Node in a process group of its own, so that it can be ended with everything that it started. */
+function start(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  stdout: "pipe" | "inherit",
+): ChildProcess {
+  runner = spawn(process.execPath, args, {
+    detached: true,
+    env: { ...neutralEnvironment(process.env), ...environment },
+    stdio: ["ignore", stdout, "inherit"],
+  });
+  scratch.registerProcess(runner);
+  return runner;
 }
 
 /** The runner does not see the terminal behind this process. */

@@ -14,9 +14,12 @@ import type { AuthType } from "../../src/db/tables.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import { createWorker, type Worker } from "../../src/worker.ts";
-import { noteConfig, noteName, noteSecret } from "../secrets/notes.ts";
+import "../secrets/note-logs.ts";
+import { noteConfig, noteMessage, noteName, noteReply, noteSecret } from "../secrets/notes.ts";
 import { noteTables } from "../secrets/tables.ts";
-import { createDatabase, createVhost, deleteVhost, dropDatabase, scratchFolder } from "./env.ts";
+import { createDatabase, dropDatabase } from "./mariadb.ts";
+import { createVhost, deleteVhost } from "./rabbitmq.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 
 /** The databases that every behaviour is tested on. */
 export const DATABASES = ["sqlite", "mysql"] as const;
@@ -88,8 +91,13 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
   const issuer = await createIssuer(config.signing!);
   const client: RpcClient = await connectRpc(config.amqp);
 
-  const call = async (queue: string, request: unknown, timeout = 15_000): Promise<Reply> =>
-    (await client.call(queue, JSON.stringify(request), timeout)) as Reply;
+  const call = async (queue: string, request: unknown, timeout = 15_000): Promise<Reply> => {
+    const body = JSON.stringify(request);
+    noteMessage(body);
+    const reply = (await client.call(queue, body, timeout)) as Reply;
+    noteReply(Buffer.from(JSON.stringify(reply)));
+    return reply;
+  };
 
   return {
     raw,

@@ -6,7 +6,7 @@ import { generateSecret } from "../../src/config/generate-key.ts";
 import { SIGN_METHODS, type SignMethod } from "../../src/config/sections/jwt.ts";
 import { type Auth, createAuth } from "../../src/create-auth.ts";
 import { openDatabase } from "../../src/db/database.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { decodePart } from "./craft.ts";
 
 const file = join(scratchFolder, `${randomBytes(6).toString("hex")}.db`);

@@ -4,7 +4,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { createTokens, type Tokens } from "../../src/tokens/tokens.ts";
 import { connectKeyed } from "../support/keyed-caller.ts";
 import { inTime, newKey, type RingKey } from "../support/key-ring.ts";
-import { scratchFolder } from "../support/env.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
 import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { scratchFolder } from "../../support/env.ts";
+import { scratchFolder } from "../../support/scratch-folder.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import { startWorker, type TestWorker } from "../../support/worker.ts";
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { missingForTickets } from "../kerberos-ticket.ts";
+import type { Need } from "../needs.ts";
 import { missingForPython } from "../python.ts";
 import { missingForBrowser } from "./browser.ts";
 import { missingFor } from "./directories.ts";
@@ -13,6 +14,7 @@ const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, "../../..");
 
 interface Suite {
+  readonly need: Need;
   readonly name: string;
   /** Debian's packages. */
   readonly packages: readonly string[];
@@ -21,8 +23,14 @@ interface Suite {
 }
 
 const SUITES: readonly Suite[] = [
-  { name: "OpenLDAP", packages: ["slapd", "openssl"], missing: () => missingFor("openldap") },
   {
+    need: "openldap",
+    name: "OpenLDAP",
+    packages: ["slapd", "openssl"],
+    missing: () => missingFor("openldap"),
+  },
+  {
+    need: "samba",
     name: "Active Directory (Samba)",
     packages: [
       ...["samba", "samba-ad-dc", "samba-ad-provision", "samba-dsdb-modules", "samba-vfs-modules"],
@@ -30,8 +38,14 @@ const SUITES: readonly Suite[] = [
     ],
     missing: () => missingFor("samba"),
   },
-  { name: "389 Directory Server", packages: ["389-ds-base"], missing: () => missingFor("ds389") },
   {
+    need: "ds389",
+    name: "389 Directory Server",
+    packages: ["389-ds-base"],
+    missing: () => missingFor("ds389"),
+  },
+  {
+    need: "kerberos",
     name: "Kerberos",
     packages: [
       ...["krb5-kdc", "krb5-admin-server", "krb5-user", "libkrb5-dev"],
@@ -40,26 +54,33 @@ const SUITES: readonly Suite[] = [
     missing: () => missingForKdc() ?? missingForTickets(),
   },
   {
+    need: "python",
     name: "the examples in Python",
     packages: ["python3", "python3-pika", "python3-jwt", "python3-cryptography"],
     missing: missingForPython,
   },
-  { name: "the documentation in a browser", packages: ["chromium"], missing: missingForBrowser },
+  {
+    need: "browser",
+    name: "the documentation in a browser",
+    packages: ["chromium"],
+    missing: missingForBrowser,
+  },
 ];
 
 /**
- * Installs what the suites of directories and of a browser need, as far as that is possible here, and says which of them are left out:
- * their test files skip themselves for the same reason. Throws instead where AUTHMQ_TEST_ALL is 1, as in CI.
+ * Installs what these suites need, as far as that is possible here, and says which of them are left out: their test files
+ * skip themselves for the same reason. Throws instead where AUTHMQ_TEST_ALL is 1, as in CI.
  */
-export async function provideOptional(say: (line: string) => void): Promise<void> {
-  const lacking = SUITES.filter(({ missing }) => missing() !== undefined);
+export async function provideOptional(say: (line: string) => void, needs: ReadonlySet<Need>): Promise<void> {
+  const wanted = SUITES.filter(({ need }) => needs.has(need));
+  const lacking = wanted.filter(({ missing }) => missing() !== undefined);
   const packages = [...new Set(lacking.flatMap((suite) => suite.packages))];
   if (packages.length > 0)
     await installPackages(packages, say).catch((error: unknown) => complain(say, error));
-  if (missingForKdc() === undefined && missingForTickets() !== undefined) {
+  if (needs.has("kerberos") && missingForKdc() === undefined && missingForTickets() !== undefined) {
     await installKerberos(say).catch((error: unknown) => complain(say, error));
   }
-  const leftOut = SUITES.flatMap(({ name, missing }) => {
+  const leftOut = wanted.flatMap(({ name, missing }) => {
     const reason = missing();
     return reason === undefined ? [] : `left out: the suite for ${name}: ${reason}`;
   });

@@ -90,9 +90,9 @@ test("a secret that a watched process logs makes the run fail, be the log thrown
   const run = (program: string): ReturnType<typeof judgeSecret> => {
     const folder = newFolder();
     mkdirSync(join(folder, WRITTEN));
-    const watch = new URL("./watch.ts", import.meta.url).href;
+    const notesLogs = new URL("./note-logs.ts", import.meta.url).href;
     try {
-      execFileSync(process.execPath, ["--import", watch, "--input-type=module", "-e", program], {
+      execFileSync(process.execPath, ["--import", notesLogs, "--input-type=module", "-e", program], {
         cwd: join(import.meta.dirname, "../.."),
         env: { ...process.env, AUTHMQ_TEST_NOTES: folder },
         stdio: "ignore",

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { needsOf } from "./needs.ts";
+
+for (const [file, installs, starts] of [
+  ["test/wire/json.test.ts", [], []],
+  ["test/client/arguments.test.ts", [], ["rabbitmq"]],
+  ["test/db/pool.test.ts", ["mariadb"], ["mariadb"]],
+  ["test/auth/ldap/openldap.test.ts", ["mariadb", "openldap"], ["rabbitmq", "mariadb"]],
+  ["test/site/browser.test.ts", ["browser"], []],
+] as const) {
+  test(`${file} needs what it imports, directly or not`, () => {
+    const { install, start } = needsOf([file]);
+    assert.deepEqual([...install], installs);
+    assert.deepEqual(
+      Object.entries(start).flatMap(([name, isNeeded]) => (isNeeded ? [name] : [])),
+      starts,
+    );
+  });
+}
+
+test("several files need what each of them needs", () => {
+  const { install, start } = needsOf(["test/site/browser.test.ts", "test/db/pool.test.ts"]);
+  assert.deepEqual([...install].sort(), ["browser", "mariadb"]);
+  assert.deepEqual(start, { rabbitmq: false, mariadb: true });
+});
