@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage bench profile bench-directory bench-timing chaos fuzz check format schemas docs build secrets sbom
+.PHONY: help install demo test coverage check-fast bench profile bench-directory bench-timing chaos fuzz check format schemas docs build secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +53,16 @@ check: install ## all that CI checks: format, lint, types, unused code, generate
 	@echo "types" && $(NPM) run check:types
 	@echo "unused code" && $(NPM) run check:unused
 	@echo "generated files" && $(NPM) run check:generated
-	@echo "speed" && $(NPM) run bench -- --short
 	@echo "tests" && $(MAKE) test
+	@echo "speed" && $(NPM) run bench -- --short
+
+# Lint and types take a processor each; the tests that need no server follow.
+check-fast: install ## format, lint, types and the tests that need no server: for each change, under a minute
+	@$(NPM) run check:format
+	@$(NPM) run check:types & types=$$!; \
+	  $(NPM) run check:lint -- --cache --cache-location node_modules/.cache/eslint/; lint=$$?; \
+	  wait $$types && exit $$lint
+	@$(NPM) test -- --fast
 
 format: install ## format all files
 	@$(NPM) run format

@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
+import { resolve } from "node:path";
 import { passOn } from "../secrets/closing-lines.ts";
 import { judgeSecret } from "../secrets/verdict.ts";
 import { needsOf } from "./needs.ts";
@@ -22,6 +23,8 @@ const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
 /** Test files at once: most of them wait for servers and timers more than they compute. */
 const CONCURRENCY = 2;
+/** Every test file loads the same modules: compiled once, they cost a fraction. */
+const COMPILED = resolve(import.meta.dirname, "../../node_modules/.cache/authmq-tests");
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 const startedAt = performance.now();
@@ -136,7 +139,7 @@ function start(
 ): ChildProcess {
   runner = spawn(process.execPath, args, {
     detached: true,
-    env: { ...neutralEnvironment(process.env), ...environment },
+    env: { ...neutralEnvironment(process.env), NODE_COMPILE_CACHE: COMPILED, ...environment },
     stdio: ["ignore", stdout, "inherit"],
   });
   scratch.registerProcess(runner);
