@@ -1,4 +1,5 @@
 import { parse } from "csv-parse/sync";
+import { stringify } from "csv-stringify/sync";
 import { toPrintable } from "../../observability/printable.ts";
 import { ExitError } from "../exit.ts";
 import { type Entry, FIELDS, type LineFormat, REFUSED, unreadable } from "./format.ts";
@@ -72,7 +73,7 @@ export function csvFormat(): LineFormat {
 
 /** One line of CSV; a cell is quoted where it has to be. */
 export function csvRow(cells: readonly string[]): string {
-  return `${cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",")}\n`;
+  return stringify([cells]);
 }
 
 /** The cells of each line; undefined where it is no CSV. */
