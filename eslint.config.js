@@ -68,7 +68,7 @@ const HOMES = {
   kysely: ["db/"],
   "kysely/migration": ["db/"],
   mysql2: ["db/"],
-  "node:sqlite": ["db/", "cli/users/first-lines.ts"],
+  "node:sqlite": ["db/", "cli/users/duplicate-index.ts"],
   dataloader: ["db/"],
   jose: ["tokens/", "client/"],
   "lru-cache": ["tokens/"],

@@ -108,14 +108,10 @@ function changesOf(user: ImportedUser, account: KnownAccount | undefined): Chang
 }
 
 /** The groups that the plans need and that are not there, in the order in which everybody makes and locks groups. */
-export function missingGroups(
-  users: readonly ImportedUser[],
-  plans: readonly Plan[],
-  known: Known,
-): string[] {
-  const names = plans.flatMap((plan, index) => {
+export function missingGroups(plans: ReadonlyMap<ImportedUser, Plan>, known: Known): string[] {
+  const names = [...plans].flatMap(([user, plan]) => {
     if ("verdict" in plan) return [];
-    return plan.do === "create" ? (users[index]?.groups ?? []) : plan.changes.groups;
+    return plan.do === "create" ? user.groups : plan.changes.groups;
   });
   return [...new Set(names)].filter((name) => !known.groups.has(name)).sort();
 }

@@ -18,10 +18,10 @@ import {
 } from "./import-plan.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** What became of each user, and the groups that were made. */
+/** What became of each user, and the groups that were created for them. */
 export interface Imported {
-  readonly verdicts: readonly ImportVerdict[];
-  readonly madeGroups: readonly string[];
+  readonly verdicts: ReadonlyMap<ImportedUser, ImportVerdict>;
+  readonly groups: readonly string[];
 }
 
 /** So long a batch waits for others that write, in milliseconds: nobody waits for its answer. */
@@ -30,19 +30,19 @@ const PATIENCE = 60_000;
 /** So often a batch is tried while others make the same users: each time it sees those that were made before. */
 const ATTEMPTS = 5;
 
-class TakenBack extends Error {
+class RolledBack extends Error {
   readonly imported: Imported;
 
   constructor(imported: Imported) {
-    super("taken back");
+    super("rolled back");
     this.imported = imported;
   }
 }
 
 /**
- * Takes users in by one transaction, of which no two have the same name or address; nothing is written where `isKept` does
- * not want what would become of them. Memberships are added and never taken away; a user that is there with all that
- * is said of it is unchanged, so the same users can be taken in again.
+ * Imports users in one transaction, no two of them with the same name or address; nothing is written if `isKept` does not
+ * want what would become of them. Memberships are added and never taken away; a user that is there with all that is
+ * said of it is unchanged, so the same users can be imported again.
  */
 export async function importBatch(
   db: Database,
@@ -56,13 +56,13 @@ export async function importBatch(
         db,
         async (trx) => {
           const imported = await importUsers({ trx, actor: null }, users, rules);
-          if (!isKept(imported)) throw new TakenBack(imported);
+          if (!isKept(imported)) throw new RolledBack(imported);
           return imported;
         },
         PATIENCE,
       );
     } catch (error) {
-      if (error instanceof TakenBack) return error.imported;
+      if (error instanceof RolledBack) return error.imported;
       if (!isDuplicate(error) || attempt === ATTEMPTS) throw error;
     }
   }
@@ -73,38 +73,40 @@ async function importUsers(
   users: readonly ImportedUser[],
   rules: ImportRules,
 ): Promise<Imported> {
-  const { trx } = writer;
-  const known = await readKnown(trx, users);
-  const plans = users.map((user) => planFor(user, known, rules));
-  const madeGroups = missingGroups(users, plans, known);
-  for (const name of madeGroups) await ensureGroup(trx, name);
-  const verdicts: ImportVerdict[] = [];
-  const news: NewUser[] = [];
-  for (const [index, plan] of plans.entries()) {
-    const user = users[index];
-    if ("verdict" in plan) verdicts[index] = plan.verdict;
-    else if (plan.do === "update") verdicts[index] = await update(writer, plan.account, plan.changes, rules);
-    else if (user !== undefined) news.push({ index, user, row: toRow(user) });
+  const known = await readKnown(writer.trx, users);
+  const plans = new Map(users.map((user) => [user, planFor(user, known, rules)]));
+  const groups = missingGroups(plans, known);
+  for (const name of groups) await ensureGroup(writer.trx, name);
+  await record(writer, ...groups.map(groupCreated));
+  const verdicts = new Map<ImportedUser, ImportVerdict>();
+  const newcomers: ImportedUser[] = [];
+  for (const [user, plan] of plans) {
+    if ("verdict" in plan) verdicts.set(user, plan.verdict);
+    else if (plan.do === "update")
+      verdicts.set(user, await update(writer, plan.account, plan.changes, rules));
+    else {
+      verdicts.set(user, { outcome: "created" });
+      newcomers.push(user);
+    }
   }
-  if (news.length > 0)
-    await insertUsers(
-      trx,
-      news.map(({ row }) => row),
-    );
-  for (const { index } of news) verdicts[index] = { outcome: "created" };
-  await insertMembers(
-    trx,
-    news.flatMap(({ user: { username, groups } }) => groups.map((groupname) => ({ username, groupname }))),
+  if (newcomers.length > 0) await create(writer, newcomers);
+  return { verdicts, groups };
+}
+
+/** Creates all accounts by one statement. */
+async function create(writer: Writer, users: readonly ImportedUser[]): Promise<void> {
+  const members = users.flatMap(({ username, groups }) =>
+    groups.map((groupname) => ({ username, groupname })),
   );
+  await insertUsers(writer.trx, users.map(toRow));
+  await insertMembers(writer.trx, members);
   await record(
     writer,
-    ...madeGroups.map(groupCreated),
-    ...news.flatMap(({ user: { groups }, row }) => [
-      userCreated({ ...row, activated: row.activated === 1 }),
-      ...groups.map((name) => memberAdded(row.username, name)),
+    ...users.flatMap(({ username, email, auth_type = "LOCAL", activated = true, groups }) => [
+      userCreated({ username, email, auth_type, activated }),
+      ...groups.map((name) => memberAdded(username, name)),
     ]),
   );
-  return { verdicts, madeGroups };
 }
 
 async function update(
@@ -123,24 +125,19 @@ async function update(
   return { outcome: "updated" };
 }
 
-interface NewUser {
-  readonly index: number;
-  readonly user: ImportedUser;
-  readonly row: ReturnType<typeof toRow>;
-}
-
-function toRow({ email_verified_at, ...user }: ImportedUser) {
-  const { username, email, auth_type, activated, password_hash, created_at } = user;
+function toRow({ auth_type = "LOCAL", activated = true, ...user }: ImportedUser) {
+  const { username, email, password_hash, created_at, email_verified_at } = user;
   const now = new Date();
+  // Deactivated elsewhere: earlier than modified_at, so that it is not taken for one that waits for its first proof.
+  const creation = created_at ?? (activated ? now : new Date(now.getTime() - 1000));
   return {
     username,
     email,
-    auth_type: auth_type ?? "LOCAL",
-    activated: Number(activated ?? true),
+    auth_type,
     password_hash: password_hash ?? null,
-    // Deactivated elsewhere: earlier than modified_at, so that it is not taken for one that waits for its first proof.
-    created_at: toSqlTime(created_at ?? (activated === false ? new Date(now.getTime() - 1000) : now)),
+    activated: Number(activated),
+    created_at: toSqlTime(creation),
     modified_at: toSqlTime(now),
-    email_verified_at: email_verified_at == null ? null : toSqlTime(email_verified_at),
+    email_verified_at: email_verified_at === undefined ? null : toSqlTime(email_verified_at),
   };
 }

@@ -7,31 +7,24 @@ import type { Line } from "./lines.ts";
 export type FormatName = "csv" | "jsonl";
 
 /** What a line says: fields by their names, or why it says nothing. */
-export type Entry =
+export type FileRecord =
   | { readonly number: number; readonly text: string; readonly value: Readonly<Record<string, unknown>> }
   | {
       readonly number: number;
       readonly text: string;
       readonly fault: string;
-      /** How the text is written to a file of refused lines: latin1 gives back the bytes of a line that is not UTF-8. */
+      /** How the text is written to a file of rejects: latin1 gives back the bytes of a line that is not UTF-8. */
       readonly encoding?: "latin1";
     };
 
-/** What a line that cannot be read says. */
-export function unreadable({ number, fault, bytes }: Extract<Line, { fault: string }>): Entry {
-  return bytes === undefined
-    ? { number, text: "", fault }
-    : { number, text: bytes, fault, encoding: "latin1" };
-}
-
-/** A way to read lines, and to write down those that were refused in the same form. */
-export interface LineFormat {
-  /** What some lines say, in order; throws ExitError where the file as a whole is none of this format. */
-  read(lines: readonly Line[]): Entry[];
-  /** Throws ExitError where a file of this format cannot end here. */
+/** A format that reads lines, and writes rejects so that it can read them again. */
+export interface FileFormat {
+  /** The records of some lines, in order; throws ExitError if the file as a whole is not of this format. */
+  read(lines: readonly Line[]): FileRecord[];
+  /** Throws ExitError if a file of this format cannot end here. */
   end(): void;
-  /** A refused line, with the reason in a field of its own, as lines of a file that can be read again. */
-  refused(entry: Entry, reason: string): string;
+  /** The line of a rejected record, with the reason in a field of its own. */
+  refused(record: FileRecord, reason: string): string;
 }
 
 /** The fields of a user, in the order of an exported file. */
@@ -46,7 +39,7 @@ export const FIELDS = [
   "password_hash",
 ] as const;
 
-/** The field that says why a line was refused; it is written, and not read. */
+/** The field of a rejected record that holds the reason; import ignores it. */
 export const REFUSED = "refused";
 
 /** `--format`. */
@@ -54,7 +47,7 @@ export function formatOption(description: string): Option {
   return new Option("--format <format>", description).choices(["csv", "jsonl"]);
 }
 
-/** The format of a file: the given one, or that of its name's end; else ends the command with 2. */
+/** The given format, or the one that the file's name ends with; otherwise ends the command with 2. */
 export function formatOf(file: string, given: FormatName | undefined): FormatName {
   if (given !== undefined) return given;
   const end = extname(file).toLowerCase();
@@ -64,4 +57,9 @@ export function formatOf(file: string, given: FormatName | undefined): FormatNam
     2,
     `${file} has neither .csv nor .jsonl at its end: say --format csv or --format jsonl`,
   );
+}
+
+/** The record of a line that cannot be read. */
+export function unreadable({ number, fault, bytes = "" }: Extract<Line, { fault: string }>): FileRecord {
+  return { number, text: bytes, fault, encoding: "latin1" };
 }

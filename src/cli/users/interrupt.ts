@@ -1,25 +1,22 @@
 /** The wish of whoever sits at the terminal that a long command ends. */
 export interface Interrupt extends Disposable {
-  readonly happened: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** So ends what a second signal ends at once. */
 export const EXIT_INTERRUPTED = 130;
 
-/** Waits for SIGINT or SIGTERM and calls `stop` once; a second signal ends the process at once. */
-export function awaitInterrupt(stop: () => void): Interrupt {
-  let happened = false;
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+export function awaitInterrupt(): Interrupt {
+  const controller = new AbortController();
   const onSignal = (): void => {
-    if (happened) process.exit(EXIT_INTERRUPTED);
-    happened = true;
-    stop();
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort();
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) process.on(signal, onSignal);
   return {
-    get happened() {
-      return happened;
-    },
+    signal: controller.signal,
     [Symbol.dispose]() {
       for (const signal of signals) process.off(signal, onSignal);
     },

@@ -1,49 +1,40 @@
 import { parseJson } from "../../wire/json.ts";
-import { type Entry, type LineFormat, REFUSED, unreadable } from "./format.ts";
-import type { Line } from "./lines.ts";
+import { type FileFormat, REFUSED, unreadable } from "./format.ts";
 
 /** A user has lists, and no more levels than that. */
 const MAX_DEPTH = 8;
 
-/** Lines each of which is a JSON object. */
-export function jsonlFormat(): LineFormat {
+/** JSON lines: each line is an object. */
+export function jsonlFormat(): FileFormat {
   return {
-    read: (lines) => lines.map(toEntry),
+    read: (lines) =>
+      lines.map((line) => {
+        if ("fault" in line) return unreadable(line);
+        const object = parseObject(line.text);
+        if (object === undefined) return { ...line, fault: "is not a JSON object, or names a member twice" };
+        // What is null in another system's export is not said.
+        const fields = Object.entries(object).filter(([, value]) => value !== null);
+        return { ...line, value: Object.fromEntries(fields) };
+      }),
     end: () => undefined,
-    refused({ number, text, ...entry }, reason) {
-      if ("encoding" in entry && tryParse(text) !== undefined)
-        return refusedBytes(text, `line ${number}: ${reason}`);
-      const content = "value" in entry ? entry.value : { text };
-      return `${JSON.stringify({ ...content, [REFUSED]: `line ${number}: ${reason}` })}\n`;
+    refused({ number, text, ...record }, reason) {
+      const told = { [REFUSED]: `line ${number}: ${reason}` };
+      const object = parseObject(text);
+      if (object === undefined) return `${JSON.stringify({ text, ...told })}\n`;
+      if ("value" in record) return `${JSON.stringify({ ...record.value, ...told })}\n`;
+      // It has the reason of an earlier import.
+      if (Object.hasOwn(object, REFUSED)) return `${text}\n`;
+      // It is JSON but for its encoding: the reason goes before its last brace, and all other bytes stay.
+      const comma = Object.keys(object).length === 0 ? "" : ",";
+      return `${text.replace(/\}\s*$/, "")}${comma}${JSON.stringify(told).slice(1)}\n`;
     },
   };
 }
 
-function toEntry(line: Line): Entry {
-  const { number } = line;
-  if ("fault" in line) return unreadable(line);
-  const { text } = line;
-  const value = tryParse(text);
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    return { number, text, fault: "is not a JSON object, or names a member twice" };
-  // What is null in another system's export is not said.
-  return { number, text, value: Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null)) };
-}
-
-/** A line that is JSON, were it in another encoding: the reason goes before its last brace, and all else stays. */
-function refusedBytes(text: string, reason: string): string {
-  const value = tryParse(text);
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!isObject) return `${JSON.stringify({ text, [REFUSED]: reason })}\n`;
-  // It has the reason of an earlier import.
-  if (Object.hasOwn(value, REFUSED)) return `${text}\n`;
-  const comma = Object.keys(value).length === 0 ? "" : ",";
-  return `${text.replace(/\}\s*$/, "")}${comma}${JSON.stringify(REFUSED)}:${JSON.stringify(reason)}}\n`;
-}
-
-function tryParse(text: string): unknown {
+function parseObject(text: string): object | undefined {
   try {
-    return parseJson(text, MAX_DEPTH);
+    const value = parseJson(text, MAX_DEPTH);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }

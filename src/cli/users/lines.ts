@@ -13,56 +13,37 @@ export type Line =
 /** Bytes of one line: a file without line breaks must not fill the memory. */
 const MAX_BYTES = 65_536;
 
-const NEWLINE = 0x0a;
-
-/** The byte order mark of UTF-8. */
-const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-
-/** The lines of a stream that are not blank, so many at a time; memory does not grow with the stream. */
-export async function* readLines(source: AsyncIterable<Buffer>, portion: number): AsyncGenerator<Line[]> {
-  let lines: Line[] = [];
+/** The lines of a stream that are not blank, in batches; memory does not grow with the stream. */
+export async function* readLines(source: AsyncIterable<Buffer>, batchSize: number): AsyncGenerator<Line[]> {
+  let batch: Line[] = [];
   let number = 0;
-  let parts: Buffer[] = [];
-  let length = 0;
-  const take = (part: Buffer): void => {
-    length += part.length;
-    parts = length > MAX_BYTES ? [] : [...parts, part];
-  };
-  const finish = (): void => {
-    number++;
-    const line = toLine(number, length > MAX_BYTES ? undefined : Buffer.concat(parts));
-    if (line !== undefined) lines.push(line);
-    [parts, length] = [[], 0];
-  };
-  for await (const chunk of source) {
-    let from = 0;
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
-      take(chunk.subarray(from, end));
-      finish();
-      from = end + 1;
-      if (lines.length < portion) continue;
-      yield lines;
-      lines = [];
-    }
-    take(chunk.subarray(from));
+  for await (const bytes of splitLines(source)) {
+    const line = toLine(++number, bytes);
+    if (line !== undefined) batch.push(line);
+    if (batch.length < batchSize) continue;
+    yield batch;
+    batch = [];
   }
-  if (length > 0) finish();
-  if (lines.length > 0) yield lines;
+  if (batch.length > 0) yield batch;
 }
 
-function toLine(number: number, bytes: Buffer | undefined): Line | undefined {
-  if (bytes === undefined) return { number, fault: `is longer than ${MAX_BYTES} bytes` };
-  if (!isUtf8(bytes))
-    return {
-      number,
-      fault: "is not UTF-8",
-      bytes: trim(number, bytes.toString("latin1"), MARK.toString("latin1")),
-    };
-  const trimmed = trim(number, bytes.toString("utf8"), MARK.toString("utf8"));
-  return trimmed.trim() === "" ? undefined : { number, text: trimmed };
+/** Each line as latin1, in which no byte is lost; of a line that is too long no more than shows that. */
+async function* splitLines(source: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of source) {
+    const lines = (rest + chunk.toString("latin1")).split("\n");
+    rest = (lines.pop() ?? "").slice(0, MAX_BYTES + 1);
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }
 
-/** Without the mark at the beginning of a file, and without the carriage return of Windows at the end of a line. */
-function trim(number: number, text: string, mark: string): string {
-  return (number === 1 && text.startsWith(mark) ? text.slice(mark.length) : text).replace(/\r$/, "");
+function toLine(number: number, latin1: string): Line | undefined {
+  if (latin1.length > MAX_BYTES) return { number, fault: `is longer than ${MAX_BYTES} bytes` };
+  // Without the carriage return of Windows, and without the byte order mark of UTF-8.
+  const bytes = (number === 1 ? latin1.replace(/^\xef\xbb\xbf/, "") : latin1).replace(/\r$/, "");
+  const utf8 = Buffer.from(bytes, "latin1");
+  if (!isUtf8(utf8)) return { number, fault: "is not UTF-8", bytes };
+  const text = utf8.toString();
+  return text.trim() === "" ? undefined : { number, text };
 }
