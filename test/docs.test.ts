@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { settingTables, withTables } from "../docs/site/settings.ts";
+import { settingTables, withTables } from "../docs/generate/settings.ts";
 import { QUEUE_KEYS, queueNames } from "../src/config/queues.ts";
 import { configSchema } from "../src/config/schema.ts";
 import { SIGN_METHODS } from "../src/config/sections/jwt.ts";

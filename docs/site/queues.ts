@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { ERRORS } from "../../src/errors.ts";
 import type { Draft } from "./draft.ts";
-import { type Shape, typeOf } from "./settings.ts";
+import { type Shape, typeOf } from "../generate/settings.ts";
 
 interface Reference {
   readonly $ref: string;
