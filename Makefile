@@ -73,8 +73,9 @@ schemas: install ## write schemas/ and the tables of docs/configuration.md anew 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
 
-docs: install ## build the documentation as a site in site/, to be opened from there or served by anything
+docs: install ## build the documentation as a site in site/, to be served by anything
 	@$(NPM) run docs
+	@echo "site/: npm run docs:serve shows it on loopback"
 
 sbom: install ## write sbom.cdx.json: what an installation consists of (CycloneDX), by package-lock.json alone
 	@$(NPM) run sbom

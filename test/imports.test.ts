@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Every file with the files that it imports, types included. */
 const imports = new Map(
-  globSync("{src,test,docs,examples}/**/*.ts", { cwd: root }).map((file) => [
+  globSync("{src,test,docs,docs/.vitepress,examples}/**/*.ts", { cwd: root }).map((file) => [
     join(root, file),
     importsOf(join(root, file)),
   ]),

@@ -10,7 +10,7 @@ const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env[
 
 /** What nobody else needs, and what nobody else should have: sources, tests, keys, configurations, databases. */
 const STRAY =
-  /^(?!dist\/|schemas\/|docs\/(?!generate\/|site\/)|package\.json$|[A-Z]+(\.md)?$)|(^|\/)(test|\.ci|secrets)\/|\.test\.|\.(pem|key|keytab|db|env)$/;
+  /^(?!dist\/|schemas\/|docs\/(?!generate\/|\.vitepress\/)|package\.json$|[A-Z]+(\.md)?$)|(^|\/)(test|\.ci|secrets)\/|\.test\.|\.(pem|key|keytab|db|env)$/;
 
 /** A private key or the hash of a password, by how they begin. */
 const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{16}|\$2[aby]\$\d\d\$[./A-Za-z0-9]{22}/;

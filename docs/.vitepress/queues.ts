@@ -1,7 +1,8 @@
 import { parse } from "yaml";
 import { ERRORS } from "../../src/errors.ts";
-import type { Draft } from "./draft.ts";
-import { type Shape, typeOf } from "../generate/settings.ts";
+import type { Shape } from "../generate/settings.ts";
+import { fieldTable, oneOf, table } from "./fields.ts";
+import type { Page } from "./page.ts";
 
 interface Reference {
   readonly $ref: string;
@@ -28,17 +29,14 @@ interface AsyncApi {
   readonly operations: Readonly<Record<string, Operation>>;
 }
 
-/** So long a pattern is shown; a longer one stands in the schema. */
-const MAX_PATTERN = 60;
-
 /** The pages of an AsyncAPI document: an overview, and one for each queue. */
-export function queuePages(yaml: string): Draft[] {
+export function queuePages(yaml: string): Page[] {
   const api = receiving(parse(yaml) as AsyncApi);
   const pages = Object.entries(api.operations).map(([name, operation]) => ({
-    file: `queues/${name}.md`,
+    path: `queues/${name}.md`,
     text: queuePage(api, name, operation),
   }));
-  return [{ file: "queues/index.md", text: overview(api) }, ...pages];
+  return [{ path: "queues/index.md", text: overview(api) }, ...pages];
 }
 
 /** What is sent, and not received, has a document of its own: docs/events.md. */
@@ -125,40 +123,6 @@ function whoMay(operation: Operation): string {
   return factsOf(operation)[0]?.replace(/^Who may call: |\.$/g, "") ?? "";
 }
 
-/** `present` is what is said of a field that is never left out. */
-function fieldTable(shape: Shape, present: string): string {
-  const rows = fieldsOf(shape, present);
-  return rows.length === 0 ? "Nothing." : table(["field", "type", "", "meaning"], rows);
-}
-
-function fieldsOf({ properties = {}, required = [] }: Shape, present: string, prefix = ""): string[][] {
-  return Object.entries(properties).flatMap(([name, field]) => {
-    const whole = field.anyOf?.find(({ properties: inner }) => inner !== undefined) ?? field;
-    const fallback =
-      field.default === undefined ? "optional" : `default ${code(JSON.stringify(field.default))}`;
-    const { pattern = "" } = field;
-    const meaning = [
-      field.description ?? "",
-      pattern !== "" && pattern.length <= MAX_PATTERN ? `matches ${code(pattern)}` : "",
-    ];
-    return [
-      [
-        `\`${prefix}${name}\``,
-        typeOf(field),
-        required.includes(name) ? present : fallback,
-        meaning.filter((part) => part !== "").join("; "),
-      ],
-      ...fieldsOf(whole, present, `${prefix}${name}.`),
-      ...fieldsOf(whole.items ?? {}, present, `${prefix}${name}[].`),
-    ];
-  });
-}
-
-function oneOf({ anyOf = [] }: Shape): string {
-  const choices = anyOf.map(({ required = [] }) => required.map((field) => `\`${field}\``).join(" and "));
-  return choices.length === 0 ? "" : `Either ${choices.join(", or ")}.`;
-}
-
 function codesOf(shape: Shape = {}): string {
   if (shape.enum === undefined) return String(shape.const);
   return `${shape.enum.join(" or ")} (where there is nothing to list)`;
@@ -166,16 +130,4 @@ function codesOf(shape: Shape = {}): string {
 
 function json(value: unknown): string {
   return `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``;
-}
-
-/** A code span, also of what has a backtick in it. */
-function code(text: string): string {
-  return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => "---"), ...rows];
-  return lines
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
-    .join("\n");
 }

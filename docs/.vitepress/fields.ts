@@ -1,0 +1,52 @@
+import { type Shape, typeOf } from "../generate/settings.ts";
+
+/** So long a pattern is shown; a longer one stands in the schema. */
+const MAX_PATTERN = 60;
+
+/** The fields of a message as a table in Markdown; `present` is what is said of a field that is never left out. */
+export function fieldTable(shape: Shape, present: string): string {
+  const rows = fieldsOf(shape, present);
+  return rows.length === 0 ? "Nothing." : table(["field", "type", "", "meaning"], rows);
+}
+
+function fieldsOf({ properties = {}, required = [] }: Shape, present: string, prefix = ""): string[][] {
+  return Object.entries(properties).flatMap(([name, field]) => {
+    const whole = field.anyOf?.find(({ properties: inner }) => inner !== undefined) ?? field;
+    const fallback =
+      field.default === undefined ? "optional" : `default ${code(JSON.stringify(field.default))}`;
+    const { pattern = "" } = field;
+    const meaning = [
+      field.description ?? "",
+      pattern !== "" && pattern.length <= MAX_PATTERN ? `matches ${code(pattern)}` : "",
+    ];
+    return [
+      [
+        `\`${prefix}${name}\``,
+        typeOf(field),
+        required.includes(name) ? present : fallback,
+        meaning.filter((part) => part !== "").join("; "),
+      ],
+      ...fieldsOf(whole, present, `${prefix}${name}.`),
+      ...fieldsOf(whole.items ?? {}, present, `${prefix}${name}[].`),
+    ];
+  });
+}
+
+/** Says which of its fields a request must have, where there is a choice. */
+export function oneOf({ anyOf = [] }: Shape): string {
+  const choices = anyOf.map(({ required = [] }) => required.map((field) => `\`${field}\``).join(" and "));
+  return choices.length === 0 ? "" : `Either ${choices.join(", or ")}.`;
+}
+
+/** A code span, also of what has a backtick in it. */
+function code(text: string): string {
+  return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
+}
+
+/** A table in Markdown. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
+    .join("\n");
+}
