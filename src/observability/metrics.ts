@@ -3,7 +3,7 @@ import { queueNames } from "../config/queues.ts";
 import type { QueueName } from "../wire/queues.ts";
 
 /** What the name of every metric of this project begins with. */
-export const PREFIX = "authmq_";
+const PREFIX = "authmq_";
 
 /** What a label can be. A counter with one of these labels begins at 0, or its first step would be no increase. */
 const VALUES = {
@@ -37,8 +37,6 @@ interface Definition {
   readonly type: "counter" | "histogram" | "gauge";
   readonly labels: readonly (keyof LabelValues)[];
   readonly help: string;
-  /** What the values of several processes are together, where it is not their sum. */
-  readonly together?: "max";
 }
 
 /** Gauges of prom-client whose names end like a counter's; each is the sum of another one that stays. */
@@ -50,7 +48,6 @@ const METRICS = {
     type: "gauge",
     labels: ["version", "node"],
     help: "Always 1, with the version of authmq and of Node.",
-    together: "max",
   },
   requests_total: {
     type: "counter",
@@ -106,13 +103,11 @@ const METRICS = {
     type: "gauge",
     labels: ["purpose"],
     help: "1 while the connection to the broker is set up.",
-    together: "max",
   },
   queue_consumed: {
     type: "gauge",
     labels: ["queue"],
     help: "1 while the queue is consumed.",
-    together: "max",
   },
   replies_unroutable_total: {
     type: "counter",
@@ -205,9 +200,6 @@ export interface Snapshot {
   readonly [name: string]: number | Snapshot;
 }
 
-/** The metrics of one process, in a form that another one can be sent. */
-export type MetricValues = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
-
 /** What one worker counts and measures; what is not in the table of metrics does not compile. */
 export interface Metrics {
   /** One more. */
@@ -222,8 +214,6 @@ export interface Metrics {
   render(): Promise<string>;
   /** The media type of what `render` gives. */
   readonly contentType: string;
-  /** All metrics as values, for another process that adds them to those of others. */
-  export(): Promise<MetricValues>;
   /** All counters that are not 0. */
   snapshot(): Promise<Snapshot>;
 }
@@ -234,7 +224,7 @@ export function createMetrics(): Metrics {
   const counters = new Map<string, Counter>();
   const histograms = new Map<string, Histogram>();
   const readers = new Map<string, Reader[]>();
-  for (const [name, { type, labels, help, together = "sum" }] of Object.entries<Definition>(METRICS)) {
+  for (const [name, { type, labels, help }] of Object.entries<Definition>(METRICS)) {
     const options = { name: PREFIX + name, help, labelNames: labels, registers: [registry] };
     if (type === "counter") {
       const counter = new Counter(options);
@@ -247,7 +237,6 @@ export function createMetrics(): Metrics {
       readers.set(name, own);
       new Gauge({
         ...options,
-        aggregator: together,
         collect() {
           for (const reader of own) this.set(reader.labels, reader.read());
         },
@@ -265,7 +254,6 @@ export function createMetrics(): Metrics {
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
-    export: () => registry.getMetricsAsJSON(),
     async snapshot() {
       const rows: Row[] = [];
       for (const [name, counter] of counters) {

@@ -8,7 +8,7 @@ import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { folderWith, runCli } from "../support/cli.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
-import { startSupervised, type Supervised } from "../support/supervised.ts";
+import { type Serving, startServing } from "../support/serving.ts";
 import { provision } from "../support/worker.ts";
 import { decodePart } from "../tokens/craft.ts";
 import { edit, read } from "./installation.ts";
@@ -29,23 +29,14 @@ interface Caller extends AsyncDisposable {
   readonly idToken: string;
 }
 
-async function ready(group: Supervised, args: readonly string[]): Promise<void> {
-  const died = () => (group.supervisor.exitCode === null ? undefined : group.said());
-  await waitUntil("ready", () => (/"msg":"ready"|^ready$/m.test(group.said()) ? true : undefined), {
-    seconds: 40,
-    died,
-  });
-  if (args.includes("2")) await group.serving(2);
-}
-
 /** Somebody with an account and a session. */
-async function enter(group: Supervised): Promise<Caller> {
-  const file = join(group.cwd, "config.json");
+async function enter(serving: Serving): Promise<Caller> {
+  const file = join(serving.cwd, "config.json");
   const create = ["admin", "create", "root", "--email", "root@example.com"];
-  const made = await runCli(create, { cwd: group.cwd, stdin: `${PASSWORD}\n` });
+  const made = await runCli(create, { cwd: serving.cwd, stdin: `${PASSWORD}\n` });
   assert.equal(made.code, 0, made.stderr);
   const raw = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
-  const { amqp } = parseConfig(raw, { keys: false, env: {}, folder: group.cwd });
+  const { amqp } = parseConfig(raw, { keys: false, env: {}, folder: serving.cwd });
   const client: RpcClient = await connectRpc(amqp);
   const call = async (queue: string, request: object): Promise<Reply> =>
     (await client.call(queue, JSON.stringify(request), 20_000)) as Reply;
@@ -66,22 +57,22 @@ async function enter(group: Supervised): Promise<Caller> {
 
 const kidOf = (token: string): string => String(decodePart(token, 0)["kid"]);
 
-/** Turns the ring, has the workers reload it, and gives the id of the key that signs by then, once all do it. */
-async function rotate(group: Supervised, workers: number, ...args: string[]): Promise<string> {
-  const before = group.lines(TAKEN_OVER).length;
+/** Turns the ring, has the worker reload it, and gives the id of the key that signs by then, once it does. */
+async function rotate(serving: Serving, ...args: string[]): Promise<string> {
+  const before = serving.lines(TAKEN_OVER).length;
   const creation: Partial<ReturnType<typeof read>["jwt_creation"]> = read(
-    join(group.cwd, "config.json"),
+    join(serving.cwd, "config.json"),
   ).jwt_creation;
   const next = creation.keys?.next?.value;
   const longAgo = new Date(Date.now() - 3_600_000);
-  if (next !== undefined) utimesSync(join(group.cwd, next), longAgo, longAgo);
-  const { code, stdout, stderr } = await runCli(["keys", "rotate", ...args], { cwd: group.cwd });
+  if (next !== undefined) utimesSync(join(serving.cwd, next), longAgo, longAgo);
+  const { code, stdout, stderr } = await runCli(["keys", "rotate", ...args], { cwd: serving.cwd });
   assert.equal(code, 0, stderr);
-  group.supervisor.kill("SIGHUP");
-  await waitUntil("the reload", () => group.lines(TAKEN_OVER).length >= before + workers, { seconds: 20 });
+  serving.child.kill("SIGHUP");
+  await waitUntil("the reload", () => serving.lines(TAKEN_OVER).length > before, { seconds: 20 });
   const [, kid = ""] = /^active\s+\S+\s+(\S+)/.exec(stdout) ?? [];
   assert.ok(
-    group
+    serving
       .lines(TAKEN_OVER)
       .slice(before)
       .every(({ key_id }) => key_id === kid),
@@ -89,165 +80,155 @@ async function rotate(group: Supervised, workers: number, ...args: string[]): Pr
   return kid;
 }
 
-for (const [name, args, workers] of [
-  ["one process", ["--migrate"], 1],
-  ["two processes", ["--migrate", "--processes", "2"], 3], // their supervisor publishes keys, and says so
-] as const) {
-  describe(`serve with ${name}`, () => {
-    test("changes its keys under load: every request is answered, old tokens live on, new ones have the new key", async () => {
-      await using group = await startSupervised({ args });
-      await ready(group, args);
-      await using caller = await enter(group);
-      const url = new URL(`http://127.0.0.1:${group.port}/.well-known/jwks.json`);
-      const verify = createRemoteJWKSet(url, { cooldownDuration: 0 });
-      const tokens = [await caller.token()];
-      const done = new AbortController();
-      const codes: Record<number, number> = {};
-      const count = ({ resp_code }: Reply): void => void (codes[resp_code] = (codes[resp_code] ?? 0) + 1);
-      const load = Array.from({ length: 4 }, async () => {
-        while (!done.signal.aborted) {
-          const reply = await caller.call("token", { id_token: caller.idToken });
-          count(reply);
-          count(await caller.call("user_all", { access_token: reply.resp_data["access_token"] }));
-        }
-      });
-      const kids = new Set([kidOf(tokens[0]!)]);
-      for (const more of [[], [], ["--alg", "ES256"], []]) {
-        const kid = await rotate(group, workers, ...more);
-        const token = await caller.token();
-        assert.equal(kidOf(token), kid);
-        kids.add(kid);
-        tokens.push(token);
-        for (const one of tokens) {
-          const { payload } = await jwtVerify(one, verify, { issuer: "authmq", typ: "at+jwt" });
-          assert.equal(payload.sub, "root");
-          assert.equal((await caller.call("user_all", { access_token: one })).resp_code, 200);
-        }
-        const { resp_data } = await caller.call("introspect", { token: caller.idToken });
-        assert.equal(resp_data["active"], true);
+describe("SIGHUP", () => {
+  test("changes its keys under load: every request is answered, old tokens live on, new ones have the new key", async () => {
+    await using serving = await startServing();
+    await serving.ready();
+    await using caller = await enter(serving);
+    const url = new URL(`http://127.0.0.1:${serving.port}/.well-known/jwks.json`);
+    const verify = createRemoteJWKSet(url, { cooldownDuration: 0 });
+    const tokens = [await caller.token()];
+    const done = new AbortController();
+    const codes: Record<number, number> = {};
+    const count = ({ resp_code }: Reply): void => void (codes[resp_code] = (codes[resp_code] ?? 0) + 1);
+    const load = Array.from({ length: 4 }, async () => {
+      while (!done.signal.aborted) {
+        const reply = await caller.call("token", { id_token: caller.idToken });
+        count(reply);
+        count(await caller.call("user_all", { access_token: reply.resp_data["access_token"] }));
       }
-      done.abort();
-      await Promise.all(load);
-      assert.equal(kids.size, 4, "the first rotation makes a key that does not sign yet");
-      assert.deepEqual(Object.keys(codes), ["200"], JSON.stringify(codes));
-      assert.ok((codes[200] ?? 0) > 20, JSON.stringify(codes));
-
-      const response = await fetch(url);
-      assert.equal(response.headers.get("content-type"), "application/jwk-set+json");
-      assert.equal(response.headers.get("cache-control"), "public, max-age=300");
-      const published = (await response.json()) as { keys: { kid: string }[] };
-      assert.deepEqual(published, (await caller.call("jwks", {})).resp_data);
-      assert.deepEqual(new Set([...kids, published.keys[1]?.kid]).size, published.keys.length);
-      group.supervisor.kill("SIGTERM");
-      assert.deepEqual(await group.ended, [0, null]);
     });
+    const kids = new Set([kidOf(tokens[0]!)]);
+    for (const more of [[], [], ["--alg", "ES256"], []]) {
+      const kid = await rotate(serving, ...more);
+      const token = await caller.token();
+      assert.equal(kidOf(token), kid);
+      kids.add(kid);
+      tokens.push(token);
+      for (const one of tokens) {
+        const { payload } = await jwtVerify(one, verify, { issuer: "authmq", typ: "at+jwt" });
+        assert.equal(payload.sub, "root");
+        assert.equal((await caller.call("user_all", { access_token: one })).resp_code, 200);
+      }
+      const { resp_data } = await caller.call("introspect", { token: caller.idToken });
+      assert.equal(resp_data["active"], true);
+    }
+    done.abort();
+    await Promise.all(load);
+    assert.equal(kids.size, 4, "the first rotation makes a key that does not sign yet");
+    assert.deepEqual(Object.keys(codes), ["200"], JSON.stringify(codes));
+    assert.ok((codes[200] ?? 0) > 20, JSON.stringify(codes));
 
-    test("goes on as before with a configuration that has a fault, and says which", async () => {
-      await using group = await startSupervised({ args });
-      await ready(group, args);
-      await using caller = await enter(group);
-      const file = join(group.cwd, "config.json");
-      const good = read(file);
-      const kid = kidOf(await caller.token());
-      const isBroken = async (change: (config: Record<string, unknown>) => object, fault: RegExp) => {
-        edit(file, change);
-        const before = group.lines(NOT_READ).length;
-        group.supervisor.kill("SIGHUP");
-        await waitUntil("the fault", () => group.lines(NOT_READ).length > before, { seconds: 20 });
-        assert.match(JSON.stringify(group.lines(NOT_READ).at(-1)), fault);
-        assert.equal(kidOf(await caller.token()), kid);
-      };
-      await isBroken((config) => ({ ...config, jwt_creation: undefined }), /jwt_creation/);
-      await isBroken(() => ({ ...good, nonsense: {} }), /nonsense.*unknown section/);
-      const missing = { type: "keyfile", value: "gone.pem" };
-      await isBroken(
-        () => ({ ...good, jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: missing } }),
-        /jwt_creation\.secret.*cannot read the key file/,
-      );
-      assert.equal(group.lines(TAKEN_OVER).length, 0);
-      edit(file, () => good);
-      await rotate(group, workers, "--now");
-      assert.notEqual(kidOf(await caller.token()), kid);
-    });
-
-    test("names the sections that need a restart", async () => {
-      await using group = await startSupervised({ args });
-      await ready(group, args);
-      const file = join(group.cwd, "config.json");
-      edit(file, ({ app_config, log_settings, ...config }) => ({
-        ...config,
-        app_config: { ...(app_config as object), admin_group: "others" },
-        log_settings: { ...(log_settings as object), level: "info", handler: "amqp" },
-        broker_settings: { scopes: { "*": ["read:*"] } },
-      }));
-      await rotate(group, workers, "--now");
-      const lines = await waitUntil("the warnings", () => {
-        const found = group.lines(NEEDS_RESTART);
-        return found.length >= workers ? found : undefined;
-      });
-      for (const { level, changed } of lines)
-        assert.deepEqual([level, changed], [40, ["app_config", "log_settings", "broker_settings"]]);
-    });
+    const response = await fetch(url);
+    assert.equal(response.headers.get("content-type"), "application/jwk-set+json");
+    assert.equal(response.headers.get("cache-control"), "public, max-age=300");
+    const published = (await response.json()) as { keys: { kid: string }[] };
+    assert.deepEqual(published, (await caller.call("jwks", {})).resp_data);
+    assert.deepEqual(new Set([...kids, published.keys[1]?.kid]).size, published.keys.length);
+    serving.child.kill("SIGTERM");
+    assert.deepEqual(await serving.ended, [0, null]);
   });
-}
+
+  test("goes on as before with a configuration that has a fault, and says which", async () => {
+    await using serving = await startServing();
+    await serving.ready();
+    await using caller = await enter(serving);
+    const file = join(serving.cwd, "config.json");
+    const good = read(file);
+    const kid = kidOf(await caller.token());
+    const isBroken = async (change: (config: Record<string, unknown>) => object, fault: RegExp) => {
+      edit(file, change);
+      const before = serving.lines(NOT_READ).length;
+      serving.child.kill("SIGHUP");
+      await waitUntil("the fault", () => serving.lines(NOT_READ).length > before, { seconds: 20 });
+      assert.match(JSON.stringify(serving.lines(NOT_READ).at(-1)), fault);
+      assert.equal(kidOf(await caller.token()), kid);
+    };
+    await isBroken((config) => ({ ...config, jwt_creation: undefined }), /jwt_creation/);
+    await isBroken(() => ({ ...good, nonsense: {} }), /nonsense.*unknown section/);
+    const missing = { type: "keyfile", value: "gone.pem" };
+    await isBroken(
+      () => ({ ...good, jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: missing } }),
+      /jwt_creation\.secret.*cannot read the key file/,
+    );
+    assert.equal(serving.lines(TAKEN_OVER).length, 0);
+    edit(file, () => good);
+    await rotate(serving, "--now");
+    assert.notEqual(kidOf(await caller.token()), kid);
+  });
+
+  test("names the sections that need a restart", async () => {
+    await using serving = await startServing();
+    await serving.ready();
+    const file = join(serving.cwd, "config.json");
+    edit(file, ({ app_config, log_settings, ...config }) => ({
+      ...config,
+      app_config: { ...(app_config as object), admin_group: "others" },
+      log_settings: { ...(log_settings as object), level: "info", handler: "amqp" },
+      broker_settings: { scopes: { "*": ["read:*"] } },
+    }));
+    await rotate(serving, "--now");
+    const lines = await waitUntil("the warnings", () => {
+      const found = serving.lines(NEEDS_RESTART);
+      return found.length > 0 ? found : undefined;
+    });
+    for (const { level, changed } of lines)
+      assert.deepEqual([level, changed], [40, ["app_config", "log_settings", "broker_settings"]]);
+  });
+});
 
 test("a signal to reload does not end a worker that is still starting, and is not forgotten", async () => {
-  await using group = await startSupervised({ args: ["--migrate"] });
-  const { supervisor } = group;
+  await using serving = await startServing();
   // From the first thing on that it says: it migrates by then, and has read its configuration.
-  await waitUntil("a beginning", () => group.said().includes("the database is at the current schema"), {
+  await waitUntil("a beginning", () => serving.said().includes("the database is at the current schema"), {
     seconds: 20,
   });
-  supervisor.kill("SIGHUP");
-  await ready(group, []);
-  await waitUntil("the reload", () => group.lines(TAKEN_OVER).length > 0, { seconds: 20 });
-  supervisor.kill("SIGTERM");
-  assert.deepEqual(await group.ended, [0, null]);
+  serving.child.kill("SIGHUP");
+  await serving.ready();
+  await waitUntil("the reload", () => serving.lines(TAKEN_OVER).length > 0, { seconds: 20 });
+  serving.child.kill("SIGTERM");
+  assert.deepEqual(await serving.ended, [0, null]);
 });
 
 describe("the log level", () => {
   const LEVEL = "took over the log level of the configuration";
-  const setLevel = (group: Supervised, level: string): void =>
-    edit(join(group.cwd, "config.json"), ({ log_settings, ...config }) => ({
+  const setLevel = (serving: Serving, level: string): void =>
+    edit(join(serving.cwd, "config.json"), ({ log_settings, ...config }) => ({
       ...config,
       log_settings: { ...(log_settings as object), level },
     }));
 
-  for (const [name, args, workers] of [
-    ["one process", ["--migrate"], 1],
-    ["two processes", ["--migrate", "--processes", "2"], 3],
-  ] as const)
-    test(`is reloaded by SIGHUP in ${name}, up and down, and a faulty file changes nothing`, async () => {
-      await using group = await startSupervised({ args, config: { log_settings: { level: "info" } } });
-      await ready(group, args);
-      await using caller = await enter(group);
-      const answered = (): number => group.lines("a request was answered").length;
-      setLevel(group, "error");
-      group.supervisor.kill("SIGHUP");
-      await waitUntil("the new level", () => group.lines(LEVEL).length === workers, { seconds: 20 });
-      const [line] = group.lines(LEVEL);
-      assert.deepEqual([line?.["level"], line?.["log_level"], line?.["previous"]], [30, "error", "info"]);
-      const before = answered();
-      for (let index = 0; index < 20; index++) await caller.call("user_get", { username: "root" });
+  test("is reloaded by SIGHUP, up and down, and a faulty file changes nothing", async () => {
+    await using serving = await startServing({ config: { log_settings: { level: "info" } } });
+    await serving.ready();
+    await using caller = await enter(serving);
+    const answered = (): number => serving.lines("a request was answered").length;
+    setLevel(serving, "error");
+    serving.child.kill("SIGHUP");
+    await waitUntil("the new level", () => serving.lines(LEVEL).length === 1, { seconds: 20 });
+    const [line] = serving.lines(LEVEL);
+    assert.deepEqual([line?.["level"], line?.["log_level"], line?.["previous"]], [30, "error", "info"]);
+    const before = answered();
+    for (let index = 0; index < 20; index++) await caller.call("user_get", { username: "root" });
 
-      setLevel(group, "loud");
-      group.supervisor.kill("SIGHUP");
-      await waitUntil("the fault", () => group.lines(NOT_READ).length > 0, { seconds: 20 });
-      const [{ faults = [] } = {}] = group.lines(NOT_READ) as { faults?: { path: string }[] }[];
-      assert.deepEqual(
-        faults.map(({ path }) => path),
-        ["log_settings.level"],
-      );
-      await caller.call("user_get", { username: "root" });
+    setLevel(serving, "loud");
+    serving.child.kill("SIGHUP");
+    await waitUntil("the fault", () => serving.lines(NOT_READ).length > 0, { seconds: 20 });
+    const [{ faults = [] } = {}] = serving.lines(NOT_READ) as { faults?: { path: string }[] }[];
+    assert.deepEqual(
+      faults.map(({ path }) => path),
+      ["log_settings.level"],
+    );
+    await caller.call("user_get", { username: "root" });
 
-      setLevel(group, "info");
-      group.supervisor.kill("SIGHUP");
-      await waitUntil("the old level", () => group.lines(LEVEL).length === 2 * workers, { seconds: 20 });
-      assert.equal(answered(), before, "no request was logged at the level error");
-      await caller.call("user_get", { username: "root" });
-      await waitUntil("a line of a request", () => answered() > before);
-      assert.equal(group.lines(NEEDS_RESTART).length, 0, "the level needs no restart");
-    });
+    setLevel(serving, "info");
+    serving.child.kill("SIGHUP");
+    await waitUntil("the old level", () => serving.lines(LEVEL).length === 2, { seconds: 20 });
+    assert.equal(answered(), before, "no request was logged at the level error");
+    await caller.call("user_get", { username: "root" });
+    await waitUntil("a line of a request", () => answered() > before);
+    assert.equal(serving.lines(NEEDS_RESTART).length, 0, "the level needs no restart");
+  });
 });
 
 test("a worker whose terminal is closed stops, and says why", {

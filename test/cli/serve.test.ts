@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
+import { startServing } from "../support/serving.ts";
 import { provision } from "../support/worker.ts";
 
 /** What a stream has said so far. */
@@ -117,4 +118,54 @@ test("a broker that is away or refuses is one clear line", async () => {
   assert.match(line, /refuses the user .* check amqp_settings/);
   assert.equal(serve.stderr.includes("not-the-password"), false);
   await cleanUp();
+});
+
+test("serve answers what it has before it ends", async () => {
+  await using serving = await startServing({ config: { app_config: { bcrypt_cost: 12 } } });
+  await serving.ready();
+  await using caller = await connectRaw(serving.url);
+  const body = JSON.stringify({ username: "nobody", password: "wrong" });
+  for (let index = 0; index < 2; index++) caller.publish("login", body);
+  await waitUntil("the delivery", async () => (await caller.channel.checkQueue("login")).messageCount === 0);
+  serving.child.kill("SIGTERM");
+  assert.deepEqual(await serving.ended, [0, null]);
+  await waitUntil("the replies", () => caller.replies.length === 2, { seconds: 2 });
+});
+
+test("serve stops with 0 on a signal while it starts", async () => {
+  await using serving = await startServing({ config: { amqp_settings: { port: 1 } } });
+  await waitUntil("an attempt", () => serving.said().includes("cannot reach the broker, trying again"));
+  serving.child.kill("SIGINT");
+  assert.deepEqual(await serving.ended, [0, null]);
+  assert.doesNotMatch(serving.said(), /"msg":"ready"|^ready$/m);
+});
+
+test("serve says the word ready on stderr where the log goes to a file, and nothing else", async () => {
+  const log_settings = { handler: "file", handler_settings: { path: "authmq.log" } };
+  await using serving = await startServing({ config: { log_settings } });
+  await serving.ready();
+  serving.child.kill("SIGTERM");
+  assert.deepEqual(await serving.ended, [0, null]);
+  assert.equal(serving.said(), "ready\n");
+});
+
+test("serve ends with 1 where its port is taken, and with 78 where the configuration is wrong", async () => {
+  await using serving = await startServing();
+  await serving.ready();
+  const second = await runCli(["serve"], { cwd: serving.cwd });
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /is taken by another process/);
+  const faulty = await runCli(["serve"], { cwd: folderWith({ nonsense: {} }) });
+  assert.equal(faulty.code, 78);
+  assert.match(faulty.stderr, /^authmq: nonsense: /m);
+});
+
+test("serve --processes ends with 2, and says what starts replicas instead", async () => {
+  for (const given of [["--processes", "2"], ["--processes=2"], ["--processes"]]) {
+    const { code, stdout, stderr } = await runCli(["serve", ...given]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /^authmq: --processes was removed: .*systemd.*--scale worker=N.*Kubernetes.*\n$/);
+  }
+  const { stdout } = await runCli(["serve", "--help"]);
+  assert.doesNotMatch(stdout, /--processes/);
 });

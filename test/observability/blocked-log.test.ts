@@ -76,7 +76,7 @@ describe("a pipe that nobody reads", { skip: process.platform === "win32" }, () 
   });
 });
 
-test("a socket that nobody reads, as a supervisor may give it, stops neither requests nor SIGTERM", async () => {
+test("a socket that nobody reads, as a process manager may give it, stops neither requests nor SIGTERM", async () => {
   await using worker = await startBlockedWorker({ stderr: "pipe" });
   worker.child.stderr?.pause();
   await worker.flood(3000);
@@ -120,17 +120,6 @@ test("a pipe whose reader has gone stops nothing: its lines are counted", async 
     (await scrape(worker.port)).value("authmq_log_lines_dropped_total") >= 20 ? true : undefined,
   );
   assert.equal((await worker.terminate()).code, 0);
-});
-
-test("several processes go on, and all end by one SIGTERM, when nobody reads their common pipe", async () => {
-  using pipe = createPipe();
-  await using worker = await startBlockedWorker({ stderr: pipe.writer, args: ["--processes", "2"] });
-  await worker.flood(1000);
-  assert.equal((await ask(worker.port, "/livez")).status, 200);
-  const { code, ms } = await worker.terminate();
-  assert.equal(code, 0);
-  assert.ok(ms < 10_000, `${ms} ms`);
-  for (const line of parse(pipe.read())) assert.ok(line.msg, "no line has another one in it");
 });
 
 describe("a log file", { skip: process.platform !== "linux" }, () => {

@@ -108,7 +108,6 @@ describe("operations.md", () => {
   test("names no metric that a worker does not show", () => {
     for (const [, name = ""] of operations.matchAll(/\b((?:authmq|nodejs|process)_[a-z0-9_]+)\b/g)) {
       if (name.startsWith("authmq_migration")) continue; // tables
-      if (name === "authmq_processes") continue; // of a supervisor
       assert.ok(names.includes(metricOf(name, names)), name);
     }
   });

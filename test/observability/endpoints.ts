@@ -51,13 +51,3 @@ export async function scrape(port: number): Promise<Scrape> {
   );
   return { text: body, names, series, value: (key) => series.get(key) ?? 0 };
 }
-
-/** What /readyz says of several processes. */
-export type Overview = Awaited<ReturnType<typeof readiness>> & {
-  readonly processes: readonly (Readiness & { readonly pid?: number })[];
-};
-
-/** What /readyz says of several processes under one. */
-export async function overview(port: number): Promise<Overview> {
-  return (await readiness(port)) as Overview;
-}

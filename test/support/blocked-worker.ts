@@ -67,7 +67,6 @@ interface Options {
   /** Where its stderr goes. */
   readonly stderr: number | "pipe";
   readonly log?: Record<string, unknown>;
-  readonly args?: readonly string[];
   /** A command that runs `authmq serve` instead of this process. */
   readonly wrap?: (command: readonly string[]) => readonly [string, ...string[]];
 }
@@ -75,19 +74,14 @@ interface Options {
 const LONG = "x".repeat(120);
 
 /** Starts `authmq serve` and waits until it is ready. */
-export async function startBlockedWorker({
-  stderr,
-  log = {},
-  args = [],
-  wrap,
-}: Options): Promise<BlockedWorker> {
+export async function startBlockedWorker({ stderr, log = {}, wrap }: Options): Promise<BlockedWorker> {
   const scratch = new Scratch();
   const port = await scratch.freePort();
   const { raw, vhost, cleanUp } = await provision({
     config: { health_settings: { port }, log_settings: { level: "info", ...log } },
   });
   const cwd = folderWith(raw);
-  const command = [process.execPath, CLI, "serve", "--migrate", ...args] as const;
+  const command = [process.execPath, CLI, "serve", "--migrate"] as const;
   const [file, ...rest] = wrap?.(command) ?? command;
   const env = { ...process.env };
   delete env["AUTHMQ_CONFIG"];

@@ -43,9 +43,8 @@ export function startCli(
     cwd,
     env = {},
     node = [],
-    detached = false,
     built = false,
-  }: { cwd: string; env?: object; node?: readonly string[]; detached?: boolean; built?: boolean },
+  }: { cwd: string; env?: object; node?: readonly string[]; built?: boolean },
 ) {
   const inherited = { ...process.env };
   delete inherited["AUTHMQ_CONFIG"];
@@ -55,7 +54,6 @@ export function startCli(
   const child = spawn(process.execPath, [...node, built ? BUILT_CLI : CLI, ...args], {
     cwd,
     env: { ...inherited, ...env },
-    detached,
   });
   return noteOutput(child, args);
 }

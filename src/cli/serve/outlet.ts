@@ -8,7 +8,7 @@ import type { Metrics } from "../../observability/metrics.ts";
 export interface Outlet {
   readonly log: Log;
   /** Has every record where it belongs, within a few seconds; what is logged later goes to the lines. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** The configured log over the lines of this process. */
