@@ -8,6 +8,7 @@ import { overlayEnvironment } from "../src/config/environment.ts";
 interface Service {
   image?: string;
   command?: string[];
+  container_name?: string;
   environment?: Record<string, string>;
   healthcheck?: { test: string[] };
   ports?: string[];
@@ -74,4 +75,10 @@ test("the variables of the workers name keys of the configuration", () => {
   const faults = new Faults();
   overlayEnvironment({}, Object.fromEntries(variables) as Record<string, string>, faults);
   assert.deepEqual(faults.list(), []);
+});
+
+test("workers can be scaled: nothing of theirs can be there once only", () => {
+  const { container_name, ports } = services["worker"] ?? {};
+  assert.deepEqual([container_name, ports], [undefined, undefined]);
+  assert.match(text, /docker compose up .*--scale worker=3/);
 });

@@ -7,6 +7,7 @@ import { parseAllDocuments } from "yaml";
 import { generateSecret } from "../src/config/generate-key.ts";
 import { type Config, parseConfig } from "../src/config/load.ts";
 import { isQueueName } from "../src/config/queues.ts";
+import { constantIn } from "./support/constant.ts";
 
 interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
@@ -139,11 +140,10 @@ test("probes ask the worker's own endpoints, on its port, at an address that the
   }
 });
 
-test("a pod has more time to stop than a worker takes, and than a supervisor gives its processes", () => {
+test("a pod has more time to stop than a worker takes", () => {
   const grace = (worker.terminationGracePeriodSeconds ?? 0) * 1000;
-  const drain = constantIn("../src/worker.ts", "GRACE");
-  const patience = constantIn("../src/cli/serve/supervisor.ts", "PATIENCE");
-  assert.ok(drain < patience && patience < grace, `${drain}, ${patience}, ${grace}`);
+  const drain = constantIn("src/worker.ts", "GRACE");
+  assert.ok(drain < grace, `${drain}, ${grace}`);
 });
 
 test("no container runs as root, gains privileges, writes its root file system, or may speak to Kubernetes", () => {
@@ -225,11 +225,4 @@ function configOf(pod: PodSpec, { keys }: { keys: boolean }): Config {
 
 function secretsOf({ volumes }: PodSpec): string[] {
   return volumes.flatMap(({ secret }) => secret?.items.map(({ path }) => path) ?? []);
-}
-
-/** The milliseconds of a constant that is nobody else's business. */
-function constantIn(file: string, name: string): number {
-  const digits = new RegExp(`^const ${name} = ([\\d_]+);$`, "m").exec(read(file))?.[1];
-  assert.ok(digits !== undefined, `${name} in ${file}`);
-  return Number(digits.replaceAll("_", ""));
 }
