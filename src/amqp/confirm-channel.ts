@@ -2,7 +2,8 @@ import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../errors.ts";
 import { type ConnectionOptions, SupervisedConnection } from "./connection.ts";
 
-interface ConfirmOptions extends ConnectionOptions {
+/** What a channel with confirms is made with. */
+export interface ConfirmOptions extends ConnectionOptions {
   /** Checks or declares on a new connection what publishing needs; rejects when nothing could be published. */
   readonly prepare: (model: ChannelModel) => Promise<void>;
   /** What is opened again when the channel closes or does not open, and after how many milliseconds. */

@@ -1,15 +1,15 @@
-import type { ChannelModel, Options } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { askBroker } from "./ask-broker.ts";
-import { SupervisedConfirmChannel } from "./confirm-channel.ts";
+import { Publisher } from "./publisher.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
 import { checkWritePermission } from "./write-permission.ts";
 
-/** So long the broker may take to confirm an event, in milliseconds; then it is published again later. */
-const PATIENCE = 2000;
+/** Between two connections when the broker closes the channel, in milliseconds. */
+const RENEWAL = 2000;
 
 /** The routing key of an event: topic permissions may depend on it. */
 const SOME_EVENT = "user.created";
@@ -32,62 +32,47 @@ export interface EventMessage {
 /** Publishes events on a connection of its own, so that a broker that takes none keeps no reply waiting. */
 export class EventPublisher {
   readonly #options: EventPublisherOptions;
-  readonly #channel: SupervisedConfirmChannel;
-  readonly #givingUp = new Set<() => void>();
+  readonly #publisher: Publisher;
   readonly #causes = new RepeatedCauses();
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
-    this.#channel = new SupervisedConfirmChannel({
+    this.#publisher = new Publisher({
       ...options,
       purpose: "events",
       outlastsRefusals: true,
       prepare: (model) => this.#prepare(model),
       // The exchange was deleted, say: a new connection declares it.
-      renews: { what: "connection", after: PATIENCE },
-      onReady: () => undefined,
-      onGone: () => this.#giveUp(),
+      renews: { what: "connection", after: RENEWAL },
+      resend: false, // the event is published again later
     });
   }
 
   /** Why no event can be published now; undefined when one can. */
   get fault(): string | undefined {
-    return this.#channel.fault;
+    return this.#publisher.fault;
   }
 
   /** Connects, and again whenever the connection goes or is refused: that is no reason not to serve. */
   start(): void {
-    this.#channel.start().catch(() => undefined); // stopped before
+    this.#publisher.start().catch(() => undefined); // stopped before
   }
 
-  async stop(): Promise<void> {
-    await this.#channel.stop();
-    this.#giveUp();
+  stop(): Promise<void> {
+    return this.#publisher.stop();
   }
 
-  /** Whether the broker has confirmed the message within two seconds. Never rejects. */
+  /** Whether the broker has confirmed the message within two seconds; false at once while it takes none. Never rejects. */
   async publish({ id, routingKey, contentType, content }: EventMessage): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const giveUp = (): void => resolve(false);
-    this.#givingUp.add(giveUp);
-    const timer = setTimeout(giveUp, PATIENCE);
-    const properties: Options.Publish = {
+    if (this.fault !== undefined) return false;
+    return this.#publisher.send(routingKey, content, {
       messageId: id,
       contentType,
       appId: "authmq",
       type: "event",
       persistent: true,
       timestamp: Math.floor(Date.now() / 1000),
-    };
-    try {
-      const { exchange } = this.#options;
-      return this.#channel.publish(exchange, routingKey, content, properties, resolve) && (await promise);
-    } catch {
-      return false; // the channel has just closed
-    } finally {
-      clearTimeout(timer);
-      this.#givingUp.delete(giveUp);
-    }
+    });
   }
 
   /** Declares the exchange; where that is not allowed, or it is there with other properties, takes it as it is. */
@@ -102,9 +87,5 @@ export class EventPublisher {
       await askBroker(model, (channel) => channel.checkExchange(exchange));
     }
     await checkWritePermission(model, exchange, SOME_EVENT);
-  }
-
-  #giveUp(): void {
-    for (const giveUp of this.#givingUp) giveUp();
   }
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import type { LineSink } from "../observability/line-sink.ts";
-import { createLogOn, type Log, nameOfLevel } from "../observability/log.ts";
+import { createLogOn, type Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { askBroker } from "./ask-broker.ts";
-import { SupervisedConfirmChannel } from "./confirm-channel.ts";
-import { type LogRecord, RecordQueue } from "./record-queue.ts";
+import { createRecord, type LogRecord } from "./log-record.ts";
+import { Publisher } from "./publisher.ts";
 
 interface LogPublisherOptions {
   readonly amqp: Config["amqp"];
@@ -15,11 +15,14 @@ interface LogPublisherOptions {
   readonly metrics: Metrics;
 }
 
-/** A record that the broker has not confirmed after so many milliseconds goes to the lines as well. */
+/** So long a stop waits for what is not confirmed, in milliseconds. */
 const PATIENCE = 2000;
 
-/** Records under way at once: what is confirmed late waits here and not in the connection. */
+/** Records under way at once. */
 const WINDOW = 512;
+
+/** Characters of records that may wait for the broker; more than a minute of a busy worker is no use to anybody. */
+const MAX_SIZE = 8 * 1024 * 1024;
 
 /** Between two attempts to use the exchange on one connection, in milliseconds. */
 const RETRY = 1000;
@@ -33,13 +36,15 @@ const ERROR = 50;
  */
 export class LogPublisher implements LineSink {
   readonly #options: LogPublisherOptions;
-  readonly #channel: SupervisedConfirmChannel;
+  readonly #publisher: Publisher;
   /** What it says of itself goes to the lines alone, or it would have to publish that it cannot publish. */
   readonly #log: Log;
-  readonly #queue = new RecordQueue();
+  /** Records that are neither confirmed nor among the lines. */
+  readonly #unseen = new Set<LogRecord>();
+  /** Characters of all records that are neither confirmed nor dropped. */
+  #length = 0;
   #isStopping = false;
   #isFailing = false;
-  #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
   #onEmpty: (() => void) | undefined;
 
@@ -48,8 +53,9 @@ export class LogPublisher implements LineSink {
     this.#options = options;
     this.#log = createLogOn(lines, settings.level);
     const { exchange } = settings.handler_settings;
-    this.#channel = new SupervisedConfirmChannel({
+    this.#publisher = new Publisher({
       amqp,
+      exchange,
       purpose: "log",
       outlastsRefusals: true,
       metrics,
@@ -59,79 +65,63 @@ export class LogPublisher implements LineSink {
       },
       // An exchange that is not there is no fault of the connection.
       renews: { what: "channel", after: RETRY },
-      onReady: () => this.#flush(),
-      onGone: () => this.#queue.takeBack(),
+      resend: true,
+      window: WINDOW,
     });
   }
 
   /** Begins to connect; waits for nothing, because nobody must wait for a log. */
   start(): void {
-    this.#channel.start().catch(() => undefined); // stopped before
+    this.#publisher.start().catch(() => undefined); // stopped before
   }
 
   write(line: string, level: number): void {
     if (this.#isStopping) return this.#options.lines.write(line, level);
-    const isSeen = level >= ERROR;
-    if (isSeen) this.#options.lines.write(line, level);
-    for (const oldest of this.#queue.add({ line, level, at: performance.now() }, isSeen)) this.#drop(oldest);
-    this.#timer ??= setTimeout(() => this.#showLate(), PATIENCE).unref();
-    this.#flush();
+    const record = createRecord(line, level, this.#options.settings.handler_settings.logger, {
+      late: (one) => this.#show(one),
+      finish: (one, isConfirmed) => this.#finish(one, isConfirmed),
+    });
+    if (level >= ERROR) this.#options.lines.write(line, level);
+    else this.#unseen.add(record);
+    this.#length += line.length;
+    while (this.#length > MAX_SIZE && this.#publisher.giveUpOldest());
+    this.#publisher.post(record);
   }
 
   /** Puts among the lines what the broker has not confirmed. */
   flushSync(): void {
-    for (const record of this.#queue.unseen) this.#show(record);
+    for (const record of this.#unseen) this.#show(record);
     this.#options.lines.flushSync();
   }
 
   /** Publishes what waits, for two seconds at most; the rest goes to the lines. */
   async stop(): Promise<void> {
-    if (this.#queue.size > 0 && !this.#isFailing) {
+    if (this.#publisher.size > 0 && !this.#isFailing) {
       const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
       await Promise.race([empty, sleep(PATIENCE, undefined, { ref: false })]);
     }
     this.#isStopping = true;
-    clearTimeout(this.#timer);
     this.flushSync();
-    await this.#channel.stop();
+    await this.#publisher.stop();
     this.#options.lines.flushSync();
   }
 
-  #flush(): void {
-    const { exchange, logger } = this.#options.settings.handler_settings;
-    while (this.#channel.isReady && this.#queue.underway < WINDOW) {
-      const record = this.#queue.next();
-      if (record === undefined) return;
-      const key = `${logger}.${nameOfLevel(record.level)}`;
-      const content = Buffer.from(record.line.trimEnd());
-      const properties = { contentType: "application/json", persistent: false, appId: "authmq" };
-      try {
-        this.#channel.publish(exchange, key, content, properties, (isConfirmed) =>
-          isConfirmed ? this.#confirm(record) : this.#refuse(record),
-        );
-      } catch {
-        return; // the channel is closing, and takes back what is under way
-      }
-    }
+  #finish(record: LogRecord, isConfirmed: boolean): void {
+    this.#length -= record.line.length;
+    if (isConfirmed) this.#confirm(record);
+    else if (!this.#isStopping) this.#drop(record);
   }
 
   #confirm(record: LogRecord): void {
-    this.#queue.remove(record);
+    this.#unseen.delete(record);
     if (this.#dropped > 0) this.#tellDropped();
-    if (this.#queue.size === 0) {
-      if (this.#isFailing) this.#log.info("log records are published again");
-      this.#isFailing = false;
-      this.#onEmpty?.();
-    } else this.#flush();
+    if (this.#publisher.size > 0) return;
+    if (this.#isFailing) this.#log.info("log records are published again");
+    this.#isFailing = false;
+    this.#onEmpty?.();
   }
 
-  /** The broker said no to this one alone. */
-  #refuse(record: LogRecord): void {
-    this.#drop(record);
-    this.#queue.remove(record);
-    this.#flush();
-  }
-
+  /** It is too old, or the broker said no to this one alone. */
   #drop(record: LogRecord): void {
     this.#dropped++;
     this.#options.metrics.count("log_records_dropped_total");
@@ -147,23 +137,11 @@ export class LogPublisher implements LineSink {
     );
   }
 
-  #showLate(): void {
-    this.#timer = undefined;
-    const due = performance.now() - PATIENCE;
-    for (const record of this.#queue.unseen) {
-      if (record.at > due) {
-        this.#timer = setTimeout(() => this.#showLate(), Math.max(100, record.at - due)).unref();
-        return;
-      }
-      this.#show(record);
-    }
-  }
-
   #show(record: LogRecord): void {
-    if (!this.#queue.see(record)) return;
+    if (!this.#unseen.delete(record)) return;
     if (!this.#isFailing && !this.#isStopping) {
       this.#isFailing = true;
-      const reason = this.#channel.fault ?? "the broker does not confirm them";
+      const reason = this.#publisher.fault ?? "the broker does not confirm them";
       this.#log.warn({ reason }, "log records cannot be published and are written here as well");
     }
     this.#options.lines.write(record.line, record.level);

@@ -1,51 +1,46 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Options } from "amqplib";
-import { askBroker } from "./ask-broker.ts";
-import { explain } from "./broker-reason.ts";
-import { SupervisedConfirmChannel } from "./confirm-channel.ts";
-import type { ConnectionOptions } from "./connection.ts";
-import { checkWritePermission } from "./write-permission.ts";
+import { type ChannelModel, IllegalOperationError, type Options } from "amqplib";
+import { type ConfirmOptions, SupervisedConfirmChannel } from "./confirm-channel.ts";
 
-/** So long a reply may wait for the broker, in milliseconds; then it is forgotten. */
+/** So long a message may wait for the broker before it is late, in milliseconds. */
 const PATIENCE = 2000;
 
-interface PublisherOptions extends ConnectionOptions {
+interface PublisherOptions extends Omit<ConfirmOptions, "onReady" | "onGone"> {
+  readonly exchange: string;
   /** Whether a message that was under way when the connection broke is sent again on the next one. */
   readonly resend: boolean;
+  /** So many are under way at once; what is confirmed late waits here and not in the connection. All, unless given. */
+  readonly window?: number;
 }
 
-interface Outgoing {
+/** A message that is told what becomes of it. */
+export interface Outgoing {
   readonly routingKey: string;
   readonly content: Buffer;
   readonly properties: Options.Publish;
+  /** Called when the broker has not confirmed it after two seconds; without it, it is given up then. */
+  readonly late?: () => void;
+  /** Called once, when it is confirmed, refused or given up; it is forgotten by then. */
   readonly finish: (isConfirmed: boolean) => void;
-  /** By `performance.now()`. */
-  readonly since: number;
-  written: boolean;
 }
 
-/** Publishes to the default exchange on a connection of its own, and waits for the broker's confirm. */
+/** Publishes to one exchange on a connection of its own, in order, and waits for the broker's confirms. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #channel: SupervisedConfirmChannel;
-  /** In the order of their beginning. */
-  readonly #underway = new Set<Outgoing>();
-  /** One for all that is under way: a timer for each costs more than its message. */
-  #patience: NodeJS.Timeout | undefined;
+  /** Sets keep the order, and forget from anywhere in it at once. */
+  #waiting = new Set<Outgoing>();
+  #underway = new Set<Outgoing>();
+  /** When each becomes late, by `performance.now()`; without those that are. */
+  readonly #due = new Map<Outgoing, number>();
+  /** One for all: a timer for each costs more than its message. */
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#channel = new SupervisedConfirmChannel({
       ...options,
-      prepare: (model) => checkWritePermission(model, "", "authmq"),
-      renews: { what: "connection", after: 0 },
       onReady: () => this.#flush(),
       onGone: () => this.#takeBack(),
-      onBlocked: (text) => {
-        const { reason, advice } = explain(text, undefined, options.amqp);
-        options.log.warn({ reason, advice }, "the broker takes no replies now");
-      },
-      onReturned: () => options.metrics.count("replies_unroutable_total"),
     });
   }
 
@@ -54,79 +49,100 @@ export class Publisher {
     return this.#channel.fault;
   }
 
+  /** The connection; undefined while there is none, or none that the broker reads. */
+  get model(): ChannelModel | undefined {
+    return this.#channel.model;
+  }
+
+  /** How many messages are neither confirmed nor given up. */
+  get size(): number {
+    return this.#waiting.size + this.#underway.size;
+  }
+
   /** As the start of its connection: resolves when messages can be sent. */
   start(): Promise<void> {
     return this.#channel.start();
   }
 
-  /** Closes the connection; what is under way is forgotten. */
+  /** Closes the connection; what is under way is given up. */
   async stop(): Promise<void> {
     await this.#channel.stop();
-    clearTimeout(this.#patience);
-    this.#patience = undefined; // a reply that comes after the stop is given up as well
-    for (const message of this.#underway) message.finish(false);
+    clearTimeout(this.#timer);
+    this.#timer = undefined; // a message that comes after the stop is late as well
+    for (const message of [...this.#underway, ...this.#waiting]) this.#finish(message, false);
   }
 
   /** Whether the broker has confirmed the message, which it also does with one that returns, in two seconds. Never rejects. */
   async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<boolean> {
     const { promise, resolve: finish } = Promise.withResolvers<boolean>();
-    const since = performance.now();
-    const message: Outgoing = { routingKey, content, properties, finish, since, written: false };
-    this.#underway.add(message);
-    this.#patience ??= setTimeout(() => this.#giveUp(), PATIENCE);
-    this.#write(message);
-    const isConfirmed = await promise;
-    this.#underway.delete(message);
-    if (!isConfirmed) this.#options.metrics.count("replies_lost_total");
-    return isConfirmed;
+    this.post({ routingKey, content, properties, finish });
+    return promise;
   }
 
-  /** Whether a queue of this name is there; true as well when that cannot be told. */
-  async hasQueue(name: string): Promise<boolean> {
-    const { model } = this.#channel;
-    if (model === undefined) return true;
-    const isThere = askBroker(model, (channel) => channel.checkQueue(name)).then(
-      () => true,
-      // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
-      (error: unknown) => !(error instanceof Error && "code" in error && error.code === 404),
-    );
-    // Whoever asks has something to do: a broker that does not answer is not waited for.
-    return Promise.race([isThere, sleep(PATIENCE, true, { ref: false })]);
+  /** Publishes a message as soon as the broker takes it. */
+  post(message: Outgoing): void {
+    this.#waiting.add(message);
+    this.#due.set(message, performance.now() + PATIENCE);
+    this.#timer ??= setTimeout(() => this.#tellLate(), PATIENCE);
+    this.#flush();
   }
 
-  #takeBack(): void {
-    for (const message of this.#underway) {
-      if (message.written && !this.#options.resend) message.finish(false);
-      message.written = false;
-    }
-  }
-
-  #giveUp(): void {
-    this.#patience = undefined;
-    const now = performance.now();
-    for (const { since, finish } of this.#underway) {
-      const left = since + PATIENCE - now;
-      if (left > 0) {
-        this.#patience = setTimeout(() => this.#giveUp(), left);
-        return;
-      }
-      finish(false);
-    }
+  /** Gives up the oldest message that is not under way; false where there is none. */
+  giveUpOldest(): boolean {
+    const [oldest] = this.#waiting;
+    if (oldest !== undefined) this.#finish(oldest, false);
+    return oldest !== undefined;
   }
 
   #flush(): void {
-    for (const message of this.#underway) this.#write(message);
+    const { window = Infinity } = this.#options;
+    for (const message of this.#waiting) {
+      if (!this.#channel.isReady || this.#underway.size >= window) return;
+      this.#waiting.delete(message);
+      this.#underway.add(message);
+      this.#write(message);
+    }
   }
 
   #write(message: Outgoing): void {
-    if (message.written) return;
-    const { routingKey, content, properties, finish } = message;
+    const { routingKey, content, properties } = message;
+    const { exchange, purpose, log } = this.#options;
     try {
-      message.written = this.#channel.publish("", routingKey, content, properties, finish);
+      this.#channel.publish(exchange, routingKey, content, properties, (isConfirmed) =>
+        this.#finish(message, isConfirmed),
+      );
     } catch (error) {
+      if (error instanceof IllegalOperationError) return; // the channel is closing, and what is under way is taken back
       // amqplib could not encode it, for example because the address is too long after decoding.
-      this.#options.log.warn({ err: error }, "a reply could not be sent");
-      finish(false);
+      log.warn({ purpose, err: error }, "a message could not be sent");
+      this.#finish(message, false);
+    }
+  }
+
+  #finish(message: Outgoing, isConfirmed: boolean): void {
+    if (!this.#underway.delete(message) && !this.#waiting.delete(message)) return;
+    this.#due.delete(message);
+    message.finish(isConfirmed);
+    this.#flush();
+  }
+
+  #takeBack(): void {
+    if (!this.#options.resend) for (const message of this.#underway) this.#finish(message, false);
+    this.#waiting = new Set([...this.#underway, ...this.#waiting]);
+    this.#underway = new Set();
+  }
+
+  #tellLate(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (const [message, due] of this.#due) {
+      if (due > now) {
+        this.#timer = setTimeout(() => this.#tellLate(), due - now);
+        return;
+      }
+      this.#due.delete(message);
+      if (message.late === undefined) this.#finish(message, false);
+      else message.late();
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Config } from "../config/load.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Envelope } from "../rpc/envelope.ts";
-import { Publisher } from "./publisher.ts";
+import { ReplyPublisher } from "./reply-publisher.ts";
 
 /** What tells a caller which request a reply is for. */
 export type Correlation = string | InHeader | undefined;
@@ -47,16 +47,16 @@ const MAX_WAITING = 1000;
  */
 export class Replies implements ReplySender {
   readonly #options: RepliesOptions;
-  readonly #publisher: Publisher;
+  readonly #publisher: ReplyPublisher;
   readonly #proven = new Set<string>();
-  #probation: Publisher | undefined;
+  #probation: ReplyPublisher | undefined;
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
   #stopped = false;
 
   constructor(options: RepliesOptions) {
     this.#options = options;
-    this.#publisher = new Publisher({ ...options, purpose: "replies", resend: true });
+    this.#publisher = new ReplyPublisher({ ...options, purpose: "replies", resend: true });
   }
 
   /** Why no reply can be sent now; undefined when one can. */
@@ -122,11 +122,11 @@ export class Replies implements ReplySender {
     this.#proven.add(replyTo);
   }
 
-  #onProbation(): Publisher {
+  #onProbation(): ReplyPublisher {
     if (this.#probation === undefined) {
       // Refused because the user has too many connections, say, it must come all the same: callers wait for it.
       const options = { ...this.#options, purpose: "first replies", resend: false } as const;
-      this.#probation = new Publisher({ ...options, outlastsRefusals: true });
+      this.#probation = new ReplyPublisher({ ...options, outlastsRefusals: true });
       this.#probation.start().catch(() => undefined); // stopped before
     }
     return this.#probation;

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Metrics } from "../observability/metrics.ts";
+import { askBroker } from "./ask-broker.ts";
+import { explain } from "./broker-reason.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import { Publisher } from "./publisher.ts";
+import { checkWritePermission } from "./write-permission.ts";
+
+/** So long a question whether a queue is there may take, in milliseconds. */
+const PATIENCE = 2000;
+
+interface ReplyPublisherOptions extends ConnectionOptions {
+  /** Whether a reply that was under way when the connection broke is sent again on the next one. */
+  readonly resend: boolean;
+}
+
+/** Publishes replies to the default exchange, and counts those that are lost or return. */
+export class ReplyPublisher extends Publisher {
+  readonly #metrics: Metrics;
+
+  constructor(options: ReplyPublisherOptions) {
+    const { amqp, metrics, log } = options;
+    super({
+      ...options,
+      exchange: "",
+      prepare: (model) => checkWritePermission(model, "", "authmq"),
+      renews: { what: "connection", after: 0 },
+      onBlocked: (text) => {
+        const { reason, advice } = explain(text, undefined, amqp);
+        log.warn({ reason, advice }, "the broker takes no replies now");
+      },
+      onReturned: () => metrics.count("replies_unroutable_total"),
+    });
+    this.#metrics = metrics;
+  }
+
+  override async send(...message: Parameters<Publisher["send"]>): Promise<boolean> {
+    const isConfirmed = await super.send(...message);
+    if (!isConfirmed) this.#metrics.count("replies_lost_total");
+    return isConfirmed;
+  }
+
+  /** Whether a queue of this name is there; true as well when that cannot be told. */
+  async hasQueue(name: string): Promise<boolean> {
+    if (this.model === undefined) return true;
+    const isThere = askBroker(this.model, (channel) => channel.checkQueue(name)).then(
+      () => true,
+      // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
+      (error: unknown) => !(error instanceof Error && "code" in error && error.code === 404),
+    );
+    // Whoever asks has something to do: a broker that does not answer is not waited for.
+    return Promise.race([isThere, sleep(PATIENCE, true, { ref: false })]);
+  }
+}
