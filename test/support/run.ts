@@ -57,7 +57,7 @@ try {
 async function run(args: readonly string[]): Promise<number> {
   const script = args.find((arg) => arg.startsWith(SCRIPT))?.slice(SCRIPT.length);
   if (script !== undefined) {
-    const servers = await startServers([script]);
+    const servers = await startServers([script], { busyWait: true });
     return runProgram(servers, [script, ...args.filter((arg) => !arg.startsWith(SCRIPT))]);
   }
   const files = args.filter((arg) => !arg.startsWith("-"));
@@ -67,7 +67,7 @@ async function run(args: readonly string[]): Promise<number> {
   }
   const named = files.length > 0 ? files : globSync("test/**/*.test.ts").toSorted();
   const chosen = args.includes("--fast") ? named.filter(needsNoServer) : named;
-  return runTests(await startServers(chosen), [...options, ...chosen]);
+  return runTests(await startServers(chosen, { busyWait: false }), [...options, ...chosen]);
 }
 
 function needsNoServer(file: string): boolean {
@@ -76,13 +76,18 @@ function needsNoServer(file: string): boolean {
 }
 
 /** Starts the servers that these files need, at once; resolves to the environment that the files read. */
-async function startServers(files: readonly string[]): Promise<Record<string, string>> {
+async function startServers(
+  files: readonly string[],
+  { busyWait }: { readonly busyWait: boolean },
+): Promise<Record<string, string>> {
   const { install, start } = needsOf(files);
   const shared = (["rabbitmq", "mariadb"] as const).filter((name) => start[name] || install.has(name));
   const modes = await provideServers(say, shared);
   await provideOptional(say, install);
   const [rabbitMq, mariaDb] = await Promise.all([
-    start.rabbitmq ? timed("RabbitMQ", startRabbitMq(scratch, { mode: modes.rabbitmq })) : undefined,
+    start.rabbitmq
+      ? timed("RabbitMQ", startRabbitMq(scratch, { mode: modes.rabbitmq, busyWait }))
+      : undefined,
     start.mariadb ? timed("MariaDB", startMariaDb(scratch, { mode: modes.mariadb })) : undefined,
   ]);
   return {

@@ -22,6 +22,8 @@ interface NodeOptions {
   readonly password: string;
   /** How many of its threads run at once. */
   readonly schedulers: number;
+  /** Whether idle threads spin for a while before they sleep: Erlang's default, which costs others their processor. */
+  readonly busyWait?: boolean | undefined;
   /** Further lines of rabbitmq.conf. */
   readonly settings?: readonly string[];
   /** Plugins beside the management one. */
@@ -37,7 +39,7 @@ export function configFolder(scratch: Scratch, name: string): string {
 
 /** A node as a process here, on loopback only, with a folder of its own; it is not started yet. */
 export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
-  const { name, password, schedulers } = options;
+  const { name, password, schedulers, busyWait = true } = options;
   const folder = scratch.subfolder(name);
   const file = (path: string, text: string, mode = 0o600): string => {
     writeFileSync(join(folder, path), text, { mode });
@@ -73,7 +75,11 @@ export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
     RABBITMQ_MNESIA_DIR: join(folder, "mnesia", "node"),
     RABBITMQ_LOG_BASE: scratch.subfolder(`${name}/log`),
     RABBITMQ_PID_FILE: join(folder, "rabbitmq.pid"),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S ${schedulers}:${schedulers} -kernel inet_dist_use_interface {127,0,0,1}`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: [
+      `+S ${schedulers}:${schedulers}`,
+      ...(busyWait ? [] : ["+sbwt none +sbwtdcpu none +sbwtdio none"]),
+      "-kernel inet_dist_use_interface {127,0,0,1}",
+    ].join(" "),
     // As under systemd the start script becomes the node itself: the process that we know is the one that serves.
     RUNNING_UNDER_SYSTEMD: "true",
   };

@@ -36,7 +36,7 @@ interface Ports {
   management: number;
 }
 
-interface Options extends Pick<Parameters<typeof rabbitMqNode>[1], "plugins" | "advanced"> {
+interface Options extends Pick<Parameters<typeof rabbitMqNode>[1], "plugins" | "advanced" | "busyWait"> {
   readonly mode: Mode;
   /** Further configuration files by their name; like the plugins only where it does not run in a container. */
   readonly files?: Readonly<Record<string, string>>;
