@@ -1,5 +1,5 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough, pipeline, type Readable } from "node:stream";
 import { noteMessage, noteWritten } from "./notes.ts";
 
 /** The output of these commands is what was asked for: a reply with a token, a key, or hashes. */
@@ -21,5 +21,6 @@ export function noteOutput(
 
 function noted(stream: Readable, note: (chunk: Buffer) => void): Readable {
   stream.on("data", note);
-  return stream.pipe(new PassThrough());
+  // A reader that goes away ends the source as well: the process must notice.
+  return pipeline(stream, new PassThrough(), () => undefined);
 }

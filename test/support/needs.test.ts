@@ -7,7 +7,7 @@ for (const [file, installs, starts] of [
   ["test/client/arguments.test.ts", [], ["rabbitmq"]],
   ["test/db/pool.test.ts", ["mariadb"], ["mariadb"]],
   ["test/auth/ldap/openldap.test.ts", ["mariadb", "openldap"], ["rabbitmq", "mariadb"]],
-  ["test/site/browser.test.ts", ["browser"], []],
+  ["test/site/site.test.ts", ["browser"], []],
 ] as const) {
   test(`${file} needs what it imports, directly or not`, () => {
     const { install, start } = needsOf([file]);
@@ -20,7 +20,7 @@ for (const [file, installs, starts] of [
 }
 
 test("several files need what each of them needs", () => {
-  const { install, start } = needsOf(["test/site/browser.test.ts", "test/db/pool.test.ts"]);
+  const { install, start } = needsOf(["test/site/site.test.ts", "test/db/pool.test.ts"]);
   assert.deepEqual([...install].sort(), ["browser", "mariadb"]);
   assert.deepEqual(start, { rabbitmq: false, mariadb: true });
 });
