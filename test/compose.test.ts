@@ -55,7 +55,7 @@ test("no service can write its root file system, gain privileges, or be reached 
 test("passwords are files that git ignores and make secrets writes, and stand nowhere else", () => {
   const ignored = readFileSync(new URL("../.gitignore", import.meta.url), "utf8").split("\n");
   const makefile = readFileSync(new URL("../Makefile", import.meta.url), "utf8");
-  assert.ok(ignored.includes("/secrets/"));
+  assert.ok(ignored.includes("/secrets/"), ignored.join("\n"));
   for (const [name, { file }] of Object.entries(secrets)) {
     assert.equal(file, `\${AUTHMQ_SECRETS:-./secrets}/${name}`);
     assert.match(makefile, new RegExp(`for name in .*\\b${name}\\b`));

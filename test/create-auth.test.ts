@@ -61,7 +61,7 @@ test("the library answers all workflows without a broker, by the same rules", as
   ] as const;
   for (const [call, code, respCode] of refusals) {
     await assert.rejects(call(), (error) => {
-      assert.ok(error instanceof AppError);
+      assert.ok(error instanceof AppError, String(error));
       assert.deepEqual([error.code, error.respCode], [code, respCode]);
       return true;
     });
@@ -75,7 +75,7 @@ test("the library reads a configuration file, and names every fault of a bad one
   await using auth = await createAuth({ config: join(folder, "config.json") });
   await auth.migrate();
   await assert.rejects(createAuth({ config: { nonsense: {} } }), (error) => {
-    assert.ok(error instanceof ConfigError);
+    assert.ok(error instanceof ConfigError, String(error));
     assert.deepEqual(error.faults.map(({ path }) => path).toSorted(), ["jwt_creation", "nonsense"]);
     return true;
   });

@@ -149,7 +149,7 @@ test("a pod has more time to stop than a worker takes", () => {
 test("no container runs as root, gains privileges, writes its root file system, or may speak to Kubernetes", () => {
   for (const { securityContext, automountServiceAccountToken, containers } of pods) {
     assert.equal(securityContext.runAsNonRoot, true);
-    assert.ok((securityContext.runAsUser ?? 0) > 0);
+    assert.ok((securityContext.runAsUser ?? 0) > 0, String(securityContext.runAsUser));
     assert.equal(automountServiceAccountToken, false);
     const [{ securityContext: own, volumeMounts }] = containers;
     assert.deepEqual(own, {
@@ -171,7 +171,7 @@ test("the budget counts the workers and not the migration", () => {
 test("the autoscaler looks at queues that the workers consume, and never takes the last worker away", () => {
   const { scaleTargetRef, minReplicaCount, triggers } = find(autoscaling, "ScaledObject").spec;
   assert.equal(scaleTargetRef.name, deployment.metadata.name);
-  assert.ok(minReplicaCount >= 1);
+  assert.ok(minReplicaCount >= 1, String(minReplicaCount));
   const { queues } = configOf(worker, { keys: true });
   const watched = triggers.flatMap(({ type, metadata }) =>
     type === "rabbitmq" ? (metadata["queueName"] ?? "") : [],

@@ -70,8 +70,8 @@ test("the image runs as a user without rights, and has packages of production, c
   const users = last.lines.filter((line) => line.startsWith("USER "));
   assert.deepEqual(users, ["USER node"]);
   const command = last.lines.findIndex((line) => /^(CMD|ENTRYPOINT) /.test(line));
-  assert.ok(last.lines.indexOf("USER node") < command);
-  assert.ok(last.lines.includes("ENV NODE_ENV=production"));
+  assert.ok(last.lines.indexOf("USER node") < command, last.lines.join("\n"));
+  assert.ok(last.lines.includes("ENV NODE_ENV=production"), last.lines.join("\n"));
   assert.deepEqual(
     last.lines.filter((line) => /^(COPY|ADD) /.test(line)),
     [

@@ -135,7 +135,7 @@ describe("a broker user without a permission", () => {
     const { worker, started } = await limited.begin();
     const line = await waitUntil("the line", () => faults(limited)[0], BUSY);
     assert.equal(line.msg, "cannot consume the queue, trying again");
-    assert.ok((line["queues"] as string[]).includes("token"));
+    assert.ok((line["queues"] as string[]).includes("token"), String(line["queues"]));
     assert.match(String(line["reason"]), /ACCESS_REFUSED - .*access to queue/);
     assert.match(await detailOf(worker, "queue token"), /ACCESS_REFUSED/);
     assert.equal((await worker.readiness()).status, "starting");

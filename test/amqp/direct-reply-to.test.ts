@@ -86,8 +86,8 @@ describe("a crafted direct reply-to address", () => {
       const found = connections.map(({ client_properties }) => client_properties.connection_name);
       return found.includes("authmq first replies") ? found : undefined;
     });
-    assert.ok(names.includes("authmq requests"));
-    assert.ok(names.includes("authmq replies"));
+    assert.ok(names.includes("authmq requests"), names.join(", "));
+    assert.ok(names.includes("authmq replies"), names.join(", "));
   });
 });
 

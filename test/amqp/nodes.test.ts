@@ -56,7 +56,8 @@ test("a worker that loses its node goes on with the next one, and back", async (
     await answer();
   }
   const nodes = linesOf(worker, "connected to the broker again").map(({ node }) => node);
-  assert.ok(nodes.includes(`127.0.0.1:${first.port}`) && nodes.includes(`127.0.0.1:${second.port}`));
+  for (const { port } of [first, second])
+    assert.ok(nodes.includes(`127.0.0.1:${port}`), `${port}: ${nodes.join(", ")}`);
 });
 
 test("a node that refuses the password ends the start, and one that is away does not", async () => {

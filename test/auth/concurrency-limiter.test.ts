@@ -65,7 +65,10 @@ describe("a limiter with stallTimeout", () => {
       waiting.map(({ task }) => assert.rejects(limiter.run(isCancelled, task), /no stallTimeout/)),
     );
     await assert.rejects(limiter.run(isCancelled, heldTask().task), /no stallTimeout/);
-    assert.ok(waiting.every(({ began }) => !began));
+    assert.deepEqual(
+      waiting.map(({ began }) => began),
+      [false, false],
+    );
     running.end();
     assert.equal(await result, "done");
     assert.equal(await limiter.run(isCancelled, async () => "goes on"), "goes on");

@@ -69,9 +69,8 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
 
     test("fit their own hash and no other, and hashes that other programs made", async () => {
       const hash = await passwords.hash("correct horse", isCancelled);
-      assert.ok(
-        hash.toString().startsWith(password_hash === "bcrypt" ? "$2b$05$" : "$argon2id$v=19$m=64,t=2,p=1$"),
-      );
+      const beginning = password_hash === "bcrypt" ? "$2b$05$" : "$argon2id$v=19$m=64,t=2,p=1$";
+      assert.equal(hash.toString().slice(0, beginning.length), beginning);
       assert.equal(await passwords.verify("correct horse", hash, isCancelled), "equal");
       assert.equal(await passwords.verify("correct hors", hash, isCancelled), "different");
       assert.notDeepEqual(await passwords.hash("correct horse", isCancelled), hash);
@@ -122,7 +121,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       fc.assert(
         fc.property(fc.string({ unit: "binary" }), (typed) => {
           const forms = formsOf(typed);
-          assert.ok(forms.length >= 1 && forms.length <= 4);
+          assert.ok(forms.length >= 1 && forms.length <= 4, `${forms.length} forms`);
           assert.equal(forms[0], preparePassword(typed));
           assert.equal(preparePassword(preparePassword(typed)), preparePassword(typed));
           assert.equal(preparePassword(typed.normalize("NFD")), preparePassword(typed));

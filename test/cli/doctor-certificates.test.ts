@@ -41,7 +41,7 @@ test("certificates of a broker that end soon are a warning of doctor, and expiri
 
   const health = await broker.scratch.freePort();
   await using worker = await startWorker({ config: { amqp_settings, health_settings: { port: health } } });
-  assert.ok(worker.worker);
+  assert.ok(worker.worker, "the worker has not started");
   const { code, status, dependencies } = await readiness(health);
   assert.deepEqual([code, status], [200, "ready"]);
   const { detail, ...state } = dependencies["certificates"] ?? {};

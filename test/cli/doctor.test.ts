@@ -135,7 +135,8 @@ test("a broker that is away, hangs, or refuses password or vhost fails with what
   proxy.hang();
   const begin = performance.now();
   const hung = await installed.diagnose({ amqp_settings: { host: "127.0.0.1", port: proxy.port } });
-  assert.ok(performance.now() - begin < 15_000);
+  const ms = performance.now() - begin;
+  assert.ok(ms < 15_000, `${ms} ms`);
   assert.match(
     hung.of("broker"),
     /^fail: cannot reach \S+: (?:connect ETIMEDOUT|no answer within 5 s) \| .*firewall/,

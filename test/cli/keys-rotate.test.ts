@@ -101,7 +101,10 @@ describe("keys rotate", () => {
     assert.deepEqual([after.fingerprint_key, after.keys.retiring], [undefined, []]);
     const old = [before.keys.active, before.keys.next, ...(before.keys.retiring ?? [])];
     for (const key of old) {
-      assert.ok(![after.keys.active.value, after.keys.next?.value].includes(key?.value));
+      assert.ok(
+        ![after.keys.active.value, after.keys.next?.value].includes(key?.value),
+        "an old key is in the new ring",
+      );
       assert.equal(stderr.split(`${key?.value} is not used any more: remove it\n`).length, 2);
     }
     await rotate(cwd, "--now");
@@ -241,7 +244,7 @@ describe("keys rotate", () => {
     for (const { code, stderr } of ended)
       if (code !== 0) assert.match(stderr, /config\.json\.lock is there: another rotation runs/);
     const done = ended.filter(({ code }) => code === 0).length;
-    assert.ok(done >= 1);
+    assert.ok(done >= 1, ended.map(({ stderr }) => stderr).join(""));
     assert.equal(read(file).jwt_creation.keys.retiring?.length, done);
     const named = JSON.stringify(read(file));
     for (const name of readdirSync(cwd))

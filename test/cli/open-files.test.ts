@@ -56,7 +56,7 @@ test("serve warns at its start of each file with secrets that others may read, a
       [40, join(cwd, "shared.key"), "666"],
     ],
   );
-  for (const { file, advice } of found) assert.ok(advice.endsWith(`chmod 600 ${file}`));
+  for (const { file, advice } of found) assert.ok(advice.endsWith(`chmod 600 ${file}`), advice);
 
   for (const name of Object.keys(modes)) chmodSync(join(cwd, name), 0o600);
   assert.deepEqual(await warnings(), []);

@@ -46,7 +46,8 @@ test("rabbitmq-config prints the keys of the ring that verify, and writes their 
   for (const [index, kid] of kids.entries()) {
     const path = join(cwd, `authmq-${kid}.pem`);
     const written = createPublicKey(readFileSync(path));
-    assert.ok(written.equals(createPublicKey(shown[index]!.key)));
+    const { key } = shown[index]!;
+    assert.ok(written.equals(createPublicKey(key)), `${path} has another key`);
     assert.doesNotMatch(readFileSync(path, "utf8"), /PRIVATE/);
     assert.equal(statSync(path).mode & 0o777, 0o644);
   }

@@ -90,7 +90,7 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
 function assertClear(error: unknown, caller: string, message: string): true {
   assert.ok(error instanceof TypeError, `${caller} ${message}: ${String(error)}`);
   assert.ok(error.message.startsWith(`${caller}: ${message}`), error.message);
-  assert.ok(!error.message.includes("hidden-secret"));
+  assert.ok(!error.message.includes("hidden-secret"), `${caller} repeats the secret`);
   return true;
 }
 

@@ -23,9 +23,9 @@ for (const [name, file] of Object.entries(files)) {
       const { symbol, type } = property(property(auth, namespace).type, method);
       assert.equal(documentationOf(symbol), description);
       const [signature] = type.getCallSignatures();
-      assert.ok(signature);
+      assert.ok(signature, `${namespace}.${method} takes no call`);
       const [request] = signature.getParameters();
-      assert.ok(request);
+      assert.ok(request, `${namespace}.${method} takes no request`);
       const asked = undocumented(checker.getTypeOfSymbol(request));
       const given = undocumented(checker.getAwaitedType(signature.getReturnType()));
       assert.deepEqual([asked, given], [[], []], `${namespace}.${method}`);
@@ -35,7 +35,7 @@ for (const [name, file] of Object.entries(files)) {
 
 function exportedType(file: string, name: string): ts.Type {
   const source = program.getSourceFile(join(root, file));
-  assert.ok(source);
+  assert.ok(source, file);
   const exports = checker.getExportsOfModule(checker.getSymbolAtLocation(source)!);
   return checker.getDeclaredTypeOfSymbol(exports.find((symbol) => symbol.name === name)!);
 }
@@ -52,7 +52,7 @@ function documentationOf(symbol: ts.Symbol): string {
 
 /** The fields without a description, those within other fields included. */
 function undocumented(type: ts.Type | undefined): string[] {
-  assert.ok(type);
+  assert.ok(type, "there is no type");
   if (type.isUnion()) return type.types.flatMap((member) => undocumented(member));
   const element = type.getNumberIndexType();
   if (checker.isArrayType(type) && element !== undefined) return undocumented(element);

@@ -64,7 +64,8 @@ describe("TLS", { skip: lacksTlsBroker }, () => {
     const { id_token } = await auth.session.login({ username: "alice", password: "correct horse" });
     proxy.cut();
     proxy.restore();
-    assert.ok((await auth.session.getAccessToken({ id_token })).access_token);
+    const { access_token } = await auth.session.getAccessToken({ id_token });
+    assert.ok(access_token, "there is no access token");
     proxy.hang();
     await auth.close();
     await waitUntil("no connection", () => proxy.connections === 0 || undefined, { seconds: 5 });
@@ -83,7 +84,7 @@ describe("TLS", { skip: lacksTlsBroker }, () => {
     ];
     for (const [options, why] of refusals) {
       await assert.rejects(connect({ ...options, timeout: 3000 }), (error) => {
-        assert.ok(error instanceof NoReplyError && error.cause instanceof Error);
+        assert.ok(error instanceof NoReplyError && error.cause instanceof Error, String(error));
         assert.equal("code" in error.cause && error.cause.code, why);
         return true;
       });

@@ -13,7 +13,7 @@ function withScopes(scopes: unknown, more: object = {}, others: object = {}): ob
 
 function configOf(scopes: object, more: object = {}, others: object = {}): BrokerTokenConfig {
   const { brokerTokens } = parse(withScopes(scopes, more, others), { keys: true }).app;
-  assert.ok(brokerTokens !== undefined);
+  assert.ok(brokerTokens !== undefined, "there are no broker tokens");
   return brokerTokens;
 }
 

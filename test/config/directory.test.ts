@@ -14,7 +14,7 @@ writeFileSync(join(folder, "ca.pem"), rootCertificates[0] ?? "");
 
 function parse(ldap_settings: object, env: Record<string, string> = {}): DirectoryConfig {
   const { directory } = parseConfig({ ldap_settings }, { keys: false, env, folder });
-  assert.ok(directory !== undefined);
+  assert.ok(directory !== undefined, "there is no directory");
   return directory;
 }
 

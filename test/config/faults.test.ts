@@ -160,7 +160,7 @@ test("the error's message has one line for each fault, with its path", () => {
   assert.throws(
     () => parse({ a: 1, b: 2 }),
     (error) => {
-      assert.ok(error instanceof ConfigError);
+      assert.ok(error instanceof ConfigError, String(error));
       assert.deepEqual(error.message.split("\n"), ["a: unknown section", "b: unknown section"]);
       return true;
     },

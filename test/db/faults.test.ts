@@ -132,7 +132,7 @@ describe("an error of the server", () => {
   for (const row of REFUSALS) {
     test(`${row[0]}, ${row[2]}, is the statement's own fault`, async () => {
       const error = await meet(row);
-      assert.ok(error instanceof Error && !(error instanceof AppError));
+      assert.ok(error instanceof Error && !(error instanceof AppError), String(error));
       assert.equal(isContention(error), false);
       assert.equal(isDuplicate(error), row[0] === 1062);
     });
@@ -189,7 +189,7 @@ describe("the table of servers' errors", () => {
     );
     // From 1900 on each of the two products has numbers of its own.
     const shared = errors.filter(([number]) => Number(number) < 1880);
-    assert.ok(shared.length > 80);
+    assert.ok(shared.length > 80, `${shared.length} errors`);
     for (const [number, name] of shared) assert.equal(names.get(number), name, number);
   });
 });
@@ -241,7 +241,8 @@ describe("an error of SQLite", () => {
     [25, "column index out of range"],
   ] as const) {
     test(`${code}, ${text}, is the statement's own fault`, () => {
-      assert.ok(!(meet(code, text) instanceof AppError));
+      const error = meet(code, text);
+      assert.ok(!(error instanceof AppError), String(error));
     });
   }
 

@@ -45,7 +45,7 @@ async function applyOld(db: Database): Promise<void> {
   const old = Object.entries(MIGRATIONS).filter(([name]) => name < NAMES_BY_KEY);
   const migrations = old.map(([name, ddl]) => {
     const text = ddl[dialectOf(db)];
-    assert.ok(typeof text === "string");
+    assert.ok(typeof text === "string", `${name} is not one text`);
     const up = async (to: Kysely<unknown>): Promise<void> => {
       await execute(to, text);
     };
@@ -69,7 +69,7 @@ async function execute(db: Kysely<unknown> | Database, text: string): Promise<un
 /** The migration's steps on a server. */
 function stepsOf(name: string): readonly Step[] {
   const steps = MIGRATIONS[name]?.mysql;
-  assert.ok(steps !== undefined && typeof steps !== "string");
+  assert.ok(steps !== undefined && typeof steps !== "string", `${name} has no steps`);
   return steps;
 }
 
@@ -120,7 +120,11 @@ async function fill(db: Database): Promise<void> {
 
 /** That everything of `fill` is there, and found by keys alone. */
 async function assertComplete(db: Database): Promise<void> {
-  assert.ok((await migrationStates(db)).every(({ appliedAt }) => appliedAt !== undefined));
+  const states = await migrationStates(db);
+  assert.deepEqual(
+    states.filter(({ appliedAt }) => appliedAt === undefined),
+    [],
+  );
   const alice = await findUser(db, "aLICE");
   assert.equal(alice?.username, "Alice");
   assert.deepEqual(
@@ -168,7 +172,8 @@ for (const kind of DATABASES) {
   describe(`the migration to name keys on ${kind}`, () => {
     test("keeps users, sessions, memberships, sent tokens and events, in the spelling of the user's row", () =>
       withOldDatabase(kind, async (config, db) => {
-        assert.ok((await migrate(config)).includes(NAMES_BY_KEY));
+        const applied = await migrate(config);
+        assert.ok(applied.includes(NAMES_BY_KEY), applied.join(", "));
         await assertComplete(db);
         await assertCascades(db);
         const check =
@@ -242,7 +247,8 @@ test("a migration that fails in the middle on sqlite changes nothing, and succee
     await execute(db, "create table usergroup_by_key (obstacle text)");
     await assert.rejects(migrate(config), /usergroup_by_key already exists/);
     const columns = (await execute(db, "select name from pragma_table_xinfo('user')")) as { name: string }[];
-    assert.ok(!columns.some(({ name }) => name === "username_key"));
+    const names = columns.map(({ name }) => name);
+    assert.ok(!names.includes("username_key"), names.join(", "));
     assert.deepEqual(await execute(db, "select name from sqlite_schema where name = 'user_by_key'"), []);
     assert.equal((await execute(db, "select 1 from usergroup")).length, 3);
     await execute(db, "drop table usergroup_by_key");

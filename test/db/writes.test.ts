@@ -135,7 +135,7 @@ test("a migration that was killed before it was written down goes on", async () 
       "create table authmq_migration (name varchar(255) primary key, timestamp varchar(255) not null)",
     );
     for (const [name, { mysql }] of made) {
-      assert.ok(typeof mysql === "string");
+      assert.ok(typeof mysql === "string", `${name} is not one text`);
       await run(mysql);
       if (name !== killed)
         await run(`insert into authmq_migration values ('${name}', '2026-01-01T00:00:00.000Z')`);

@@ -83,7 +83,7 @@ describe("the Grafana dashboard", () => {
   });
 
   test("has a unit and one sentence on every panel, and no two panels in one place", () => {
-    assert.ok(dashboard.schemaVersion >= 39);
+    assert.ok(dashboard.schemaVersion >= 39, String(dashboard.schemaVersion));
     const taken = new Set<string>();
     for (const { id, title, type, description = "", fieldConfig, gridPos } of dashboard.panels) {
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++)

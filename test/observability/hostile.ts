@@ -8,7 +8,7 @@ export const HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b31m\n{}\r\n\u2028\u2029\x85\u
 
 /** Asserts that a line of a log is one, in UTF-8, that nothing in it is for a terminal to obey; gives what it says. */
 export function readLine(line: string): Record<string, unknown> {
-  assert.ok(line.endsWith("\n"));
+  assert.ok(line.endsWith("\n"), JSON.stringify(line));
   assert.doesNotMatch(line.slice(0, -1), OBEYED);
   assert.equal(Buffer.from(line).toString(), line);
   return JSON.parse(line) as Record<string, unknown>;

@@ -41,7 +41,7 @@ test("whatever a message carries, the log stays one JSON object on each line", a
   const cancelled = await lastLine(worker, "the broker cancelled the consumer (was the queue deleted?)");
   assert.equal(cancelled["queue"], queue);
   await worker.worker.stop();
-  assert.ok(worker.log.length > expected);
+  assert.ok(worker.log.length > expected, `${worker.log.length} lines`);
   for (const line of worker.log) readLine(line);
 });
 

@@ -79,7 +79,8 @@ test("a connection that is cut holds up no request, and its records arrive when 
   worker.proxy.cut();
   const since = performance.now();
   for (let index = 0; index < 50; index++) await worker.ask(`cut-${index}`);
-  assert.ok(performance.now() - since < 4000);
+  const ms = performance.now() - since;
+  assert.ok(ms < 4000, `${ms} ms`);
   await waitUntil("the records on stderr", () => answered(worker.stderr) === 50);
   assert.equal(shown(worker, CANNOT).length, 1);
   worker.proxy.restore();
@@ -113,7 +114,7 @@ test("a break of the connection loses none of the records", async () => {
 
 test("an error stands on stderr at once, also where records are published", async () => {
   await using worker = await startLoggingWorker();
-  assert.ok(worker.config.db.dialect === "sqlite");
+  assert.equal(worker.config.db.dialect, "sqlite");
   const { file } = worker.config.db;
   renameSync(file, `${file}.away`);
   await assert.rejects(worker.ask("nobody"), /503/);
@@ -137,7 +138,8 @@ test("what waits is bounded: the oldest give way, are counted and shown, and a l
   const filling = "x".repeat(200_000);
   for (let index = 0; index < 60; index++) worker.log.info({ index, filling }, "a large record");
   const { log_records_dropped_total: dropped } = await worker.metrics.snapshot();
-  assert.ok(typeof dropped === "number" && dropped > 10 && dropped < 30);
+  assert.ok(typeof dropped === "number", typeof dropped);
+  assert.ok(dropped > 10 && dropped < 30, `${dropped} records`);
   const seen = shown(worker, "a large record").map(({ index }) => index);
   assert.deepEqual(
     seen,
@@ -149,7 +151,8 @@ test("what waits is bounded: the oldest give way, are counted and shown, and a l
   );
   assert.deepEqual([told.key, told.line["dropped"]], ["authmq.warn", dropped]);
   await waitUntil("the last one", () => worker.published.some(({ line }) => line["index"] === 59));
-  assert.ok(!worker.published.some(({ line }) => line["index"] === dropped - 1));
+  const indices = worker.published.map(({ line }) => line["index"]);
+  assert.ok(!indices.includes(dropped - 1), `${dropped} dropped: ${indices.join(", ")}`);
 });
 
 describe("serve with the handler amqp", () => {

@@ -85,11 +85,10 @@ test("/readyz tells from the start to the end what a worker waits for", async ()
   await readyState(port, "ready");
 
   toBroker.cut();
-  const alone = await waitUntil("the loss of both connections", async () => {
+  await waitUntil("the loss of both connections", async () => {
     const { reason } = await readiness(port);
-    return reason === "away: broker requests, broker replies" ? reason : undefined;
+    return reason === "away: broker requests, broker replies";
   });
-  assert.ok(alone);
   const gauges = await scrape(port);
   assert.equal(gauges.value('authmq_broker_connected{purpose="replies"}'), 0);
   assert.equal(gauges.value('authmq_queue_consumed{queue="login"}'), 0);
@@ -199,7 +198,7 @@ test("a KDC that is away leaves a worker ready, and is told without the name of 
   const { state, required, detail = "" } = dependencies["kerberos"]!;
   assert.deepEqual([state, required], ["away", false]);
   assert.match(detail, /^kerberos: .*KDC.*: its users cannot log in; authmq doctor tells more$/);
-  assert.ok(!detail.includes("kerberos-user"));
+  assert.doesNotMatch(detail, /kerberos-user/);
   proxy.restore();
   assert.equal((await login()).resp_code, 200);
   assert.deepEqual((await readiness(port)).dependencies["kerberos"], { state: "ok", required: false });

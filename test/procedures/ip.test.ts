@@ -34,7 +34,7 @@ test("all spellings of an IPv6 address have one canonical form, which is a spell
   fc.assert(
     fc.property(groups, fc.nat(), (address, pick) => {
       const canonical = canonicalIp(address.map((group) => group.toString(16)).join(":"));
-      assert.ok(canonical !== undefined);
+      assert.ok(canonical !== undefined, address.join(":"));
       assert.deepEqual(expand(canonical), address);
       for (const spelling of spellingsOf(address, pick)) assert.equal(canonicalIp(spelling), canonical);
       assert.equal(canonicalIp(canonical), canonical);

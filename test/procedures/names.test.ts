@@ -65,7 +65,7 @@ async function install(kind: DatabaseKind): Promise<Installation> {
     },
   };
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
-  assert.ok(config.signing !== undefined);
+  assert.ok(config.signing !== undefined, "there is no signing key");
   await migrate(config.db);
   const engine = await openEngine(config, createLogTo(new PassThrough().resume(), "silent"), createMetrics());
   const issuer = await createIssuer(config.signing);
@@ -139,7 +139,7 @@ for (const database of DATABASES) {
         dataOf(await worker.call("user_password_forgot", { email: `${one}@${index}.example` }));
       }
       const users = dataOf(await worker.call("user_all", { access_token }))["users"] as string[];
-      for (const [one, other] of DISTINCT) assert.ok(users.includes(one) && users.includes(other));
+      for (const name of DISTINCT.flat()) assert.ok(users.includes(name), `${name}: ${users.join(", ")}`);
     });
 
     test("that differ in the case of ASCII letters are one name, and so are emails", async () => {
@@ -193,7 +193,8 @@ for (const database of DATABASES) {
       const members = dataOf(await worker.call("group_user", { groupname: "staff", access_token }));
       assert.deepEqual(members["users"], [NFC]);
       const { events } = dataOf(await worker.call("audit_log", { user: NFD, access_token }));
-      assert.ok((events as { user: string }[]).every(({ user }) => user === NFC));
+      const others = (events as { user: string }[]).filter(({ user }) => user !== NFC);
+      assert.deepEqual(others, []);
       dataOf(await worker.call("user_delete", { username: NFD, access_token: own }));
     });
 

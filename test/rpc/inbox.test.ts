@@ -193,9 +193,11 @@ for (const database of DATABASES) {
       const [key, groupname] = [newKey(), newName()];
       const list = async (): Promise<string[]> =>
         (await caller.call(key, "group_all", { access_token })).resp_data["groups"] as string[];
-      assert.ok(!(await list()).includes(groupname));
+      const before = await list();
+      assert.ok(!before.includes(groupname), before.join(", "));
       await worker.call("group_create", { groupname, access_token });
-      assert.ok((await list()).includes(groupname));
+      const after = await list();
+      assert.ok(after.includes(groupname), after.join(", "));
     });
 
     test("are no reason to take those without one for repeats, equal in every property", async () => {
@@ -228,11 +230,11 @@ for (const database of DATABASES) {
               : value,
       );
       for (const secret of [password, access_token, access_token.split(".")[2]!])
-        assert.ok(!rows.includes(secret));
+        assert.ok(!rows.includes(secret), "a secret is in the table");
       // Nor what a dictionary of passwords could be tried against.
       for (const body of [JSON.stringify({ username, password }), password]) {
         const digest = createHash("sha256").update(body).digest().toString("latin1");
-        assert.ok(!rows.includes(JSON.stringify(digest).slice(1, -1)));
+        assert.ok(!rows.includes(JSON.stringify(digest).slice(1, -1)), "a digest is in the table");
       }
     });
 

@@ -20,7 +20,7 @@ function reasonOf(
   try {
     validate(procedure, procedure.input(app), request, { services: { app, showsNames }, notes });
   } catch (error) {
-    assert.ok(error instanceof AppError && error.code === "INVALID_INPUT");
+    assert.ok(error instanceof AppError && error.code === "INVALID_INPUT", String(error));
     const { reason } = notes;
     assert.doesNotMatch(String(reason), /sesame/, "no password");
     return reason;

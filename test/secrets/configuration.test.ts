@@ -44,7 +44,7 @@ function assertUntold(told: unknown, ...more: readonly string[]): void {
 describe("a fault of the configuration", () => {
   test("does not repeat the value, whichever key it is at", () => {
     const paths = pathsOf(z.toJSONSchema(configSchema, { io: "input" }) as Shape);
-    assert.ok(paths.length > 80);
+    assert.ok(paths.length > 80, `${paths.length} paths`);
     for (const path of paths) {
       // A name of a file is told, so that it can be found; so is a pattern or filter, and where the fault is in it.
       if (/file$|keytab|regex|filter|path|blocklist/.test(path.at(-1) ?? "")) continue;
@@ -124,7 +124,7 @@ describe("a configuration that cannot be used", () => {
       assert.throws(
         () => loadConfig(file, { keys: true, env: {} }),
         (error) => {
-          assert.ok(error instanceof ConfigError);
+          assert.ok(error instanceof ConfigError, "another error");
           assertUntold(inspect(error, { depth: 9, showHidden: true }));
           return true;
         },

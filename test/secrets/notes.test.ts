@@ -43,17 +43,22 @@ for (const database of ["sqlite", "mysql"] as const) {
 
     const passwords = secretsNoted("password");
     for (const one of [password, wrong, created.password, String(worker.raw["amqp_settings"]!["password"])])
-      assert.ok(passwords.includes(one), one);
-    if (database === "mysql") assert.ok(passwords.includes(String(worker.raw["db_settings"]!["password"])));
+      assert.ok(passwords.includes(one), "a password is not noted");
+    if (database === "mysql")
+      assert.ok(
+        passwords.includes(String(worker.raw["db_settings"]!["password"])),
+        "the password of the database is not noted",
+      );
     const tokens = secretsNoted("token");
     for (const one of [idToken, resp_data["access_token"], access_token])
-      assert.ok(tokens.includes(String(one)));
-    assert.ok(secretsNoted("hash").filter((hash) => hash.startsWith("$")).length >= 2);
+      assert.ok(tokens.includes(String(one)), "a token is not noted");
+    const hashes = secretsNoted("hash").filter((hash) => hash.startsWith("$")).length;
+    assert.ok(hashes >= 2, `${hashes} hashes`);
     const key = worker.raw["jwt_creation"]!["secret"] as { value: string };
-    assert.ok(secretsNoted("key").includes(key.value));
-    assert.ok(readFileSync(join(notes, NAMES), "utf8").includes(`"watched-${database}"\n`));
+    assert.ok(secretsNoted("key").includes(key.value), "the key is not noted");
+    assert.match(readFileSync(join(notes, NAMES), "utf8"), new RegExp(`"watched-${database}"\n`));
 
-    for (const line of worker.log) assert.ok(written("log").includes(line));
+    for (const line of worker.log) assert.ok(written("log").includes(line), "a line of the log is not noted");
     assert.match(written("replies"), /"INVALID_CREDENTIALS"/);
     assert.match(written("replies"), /"id_token":"\.\.\."/);
     assert.match(written("table user"), new RegExp(`watched-${database}`));
@@ -78,11 +83,11 @@ test("what an authmq of its own is given and what it says is noted, but for the 
   await once(served, "close");
   await cleanUp();
 
-  assert.ok(secretsNoted("password").includes("noted-from-stdin"));
-  assert.ok(secretsNoted("token").includes(resp_data.id_token));
+  assert.ok(secretsNoted("password").includes("noted-from-stdin"), "the password is not noted");
+  assert.ok(secretsNoted("token").includes(resp_data.id_token), "the token is not noted");
   assert.match(written("stderr of authmq"), /"msg":"stopped"/);
   assert.match(written("stdout of authmq"), /applied 0001-user/);
-  assert.ok(!written("stdout of authmq").includes(resp_data.id_token));
+  assert.ok(!written("stdout of authmq").includes(resp_data.id_token), "the token counts as written");
   assert.match(written("table user"), /watched-root/);
 });
 
@@ -120,7 +125,7 @@ test("a secret that a watched process logs makes the run fail, be the log thrown
     const { ok, lines } = run(`${begin}${leak}`);
     assert.equal(ok, false, leak);
     assert.match(lines[0]!, /^secrets: a password .* log, line 2: /);
-    assert.ok(!lines.join("\n").includes("planted-secret"));
+    assert.ok(!lines.join("\n").includes("planted-secret"), "the verdict repeats the secret");
   }
 });
 

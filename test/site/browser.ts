@@ -34,7 +34,7 @@ export function testInBrowser(site: Site): void {
   test("every page is whole, asks for nothing elsewhere, says nothing on the console, and fits the window", async () => {
     const { page, troubles, visit } = await open(browser, served.url);
     const sizes = [WIDE, NARROW];
-    assert.ok(site.pages.length > 80);
+    assert.ok(site.pages.length > 80, `${site.pages.length} pages`);
     for (const path of site.pages) {
       await visit(path);
       assert.deepEqual(await page.evaluate(ACCESSIBILITY), [], path);
@@ -167,7 +167,7 @@ export function testInBrowser(site: Site): void {
   test("without scripts the text is there, and so is the way to other pages", async () => {
     const { page } = await open(browser, served.url, { javaScriptEnabled: false });
     await page.goto(`${served.url}queues/login.html`);
-    assert.ok(await page.getByText("kerberos_ticket", { exact: true }).first().isVisible());
+    assert.equal(await page.getByText("kerberos_ticket", { exact: true }).first().isVisible(), true);
     await page
       .getByRole("navigation", { name: "Sidebar Navigation" })
       .getByRole("link", { name: "Protocol" })
@@ -182,7 +182,7 @@ export function testInBrowser(site: Site): void {
     await page.emulateMedia({ media: "print" });
     assert.equal(await page.getByRole("navigation").count(), 0);
     assert.equal(await page.getByRole("banner").count(), 0);
-    assert.ok(await page.getByRole("heading", { level: 1 }).isVisible());
+    assert.equal(await page.getByRole("heading", { level: 1 }).isVisible(), true);
     await page.context().close();
   });
 }

@@ -74,7 +74,8 @@ describe("a token", () => {
     const { access, id } = await signedBy(key);
     const until = inTime(800);
     const { validator, jwks } = await tokensOf({ active: other, retiring: [{ ...key, until }] });
-    assert.ok(validator.verifyAccessToken(access) !== undefined && validator.verifyIdToken(id) !== undefined);
+    assert.notEqual(validator.verifyAccessToken(access), undefined);
+    assert.notEqual(validator.verifyIdToken(id), undefined);
     assert.equal(jwks().keys.length, 2);
     await waitUntil("the end of the key", () => Date.now() >= Date.parse(until), { seconds: 5 });
     assert.equal(validator.verifyAccessToken(access), undefined);

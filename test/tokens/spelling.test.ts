@@ -81,8 +81,9 @@ describe("the one spelling of a token", () => {
     const room = Math.floor(((MAX_TOKEN_LENGTH - base) * 3) / 4);
     const longest = await padded(room - 1);
     const longer = await padded(room + 3);
-    assert.ok(longest.length <= MAX_TOKEN_LENGTH && longest.length > MAX_TOKEN_LENGTH - 6);
-    assert.ok(longer.length > MAX_TOKEN_LENGTH && longer.length < MAX_TOKEN_LENGTH + 8);
+    const lengths = `${longest.length} and ${longer.length} characters`;
+    assert.ok(longest.length <= MAX_TOKEN_LENGTH && longest.length > MAX_TOKEN_LENGTH - 6, lengths);
+    assert.ok(longer.length > MAX_TOKEN_LENGTH && longer.length < MAX_TOKEN_LENGTH + 8, lengths);
     assert.equal(await present(longest), 204);
     assert.equal(await present(longer), 401);
   });

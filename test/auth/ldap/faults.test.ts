@@ -173,7 +173,10 @@ describe("several directory servers", { skip }, () => {
     });
     await login(worker);
     const replies = await Promise.all(Array.from({ length: 20 }, () => login(worker)));
-    assert.ok(replies.every(({ resp_code }) => resp_code === 200));
+    assert.deepEqual(
+      replies.map(({ resp_code }) => resp_code).filter((code) => code !== 200),
+      [],
+    );
     assert.equal(proxy.connections, 0);
     assert.equal(linesOf(worker, "a directory server is out of reach").length, 1);
   });

@@ -124,7 +124,7 @@ describe("OpenLDAP", { skip }, () => {
           .where("username", "=", "everywhere")
           .execute();
         assert.deepEqual(groups.map(({ groupname }) => groupname).sort(), expected);
-        assert.ok(decodeJwt(reply["id_token"] as string).sub);
+        assert.ok(decodeJwt(reply["id_token"] as string).sub, "the ID token has no subject");
       }
     });
 

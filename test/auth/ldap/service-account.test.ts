@@ -95,7 +95,10 @@ describe("a service account whose password is wrong", { skip }, () => {
       now += 1;
       account.checkPause(server());
       const attempts = await Promise.allSettled(Array.from({ length: MAX_FAILURES }, () => bind(account)));
-      assert.ok(attempts.every(({ status }) => status === "rejected"));
+      assert.deepEqual(
+        attempts.filter(({ status }) => status !== "rejected"),
+        [],
+      );
       assert.equal(await failures(), 2, "one of those that came together was an attempt");
       assert.match(account.fault ?? "", /service account is refused with result code 49/);
       await directory.ds.setAttributes(dn, { userPassword: "changed" });
@@ -104,7 +107,10 @@ describe("a service account whose password is wrong", { skip }, () => {
       assert.equal(account.fault, undefined);
       await directory.ds.setAttributes(dn, { userPassword: directory.ds.servicePassword });
       const changed = await Promise.allSettled(Array.from({ length: MAX_FAILURES }, () => bind(account)));
-      assert.ok(changed.every(({ status }) => status === "rejected"));
+      assert.deepEqual(
+        changed.filter(({ status }) => status !== "rejected"),
+        [],
+      );
       assert.equal(await failures(), 1, "a password that is changed meanwhile is sent once");
     });
   });

@@ -9,7 +9,7 @@ async function linesOf(chunks: readonly (string | Uint8Array)[], portion = 3): P
   };
   const lines: Line[] = [];
   for await (const some of readLines(source(), portion)) {
-    assert.ok(some.length > 0 && some.length <= portion);
+    assert.ok(some.length > 0 && some.length <= portion, `${some.length} lines`);
     lines.push(...some);
   }
   return lines;

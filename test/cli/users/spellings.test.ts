@@ -181,7 +181,7 @@ test("--rejects keeps a line that is not UTF-8 byte for byte, so that the file c
     rejects.toString("latin1"),
   );
   assert.match(rejects.toString("latin1"), /^username,email,groups,refused\n/);
-  assert.ok(rejects.includes("a\0b,b@example.com,,"));
+  assert.ok(rejects.includes("a\0b,b@example.com,,"), rejects.toString("latin1"));
   // Mended, it can be read again: the character in UTF-8, and a name that fits the pattern.
   const mended = rejects
     .toString("latin1")

@@ -128,10 +128,10 @@ export const CONFIGURATION: readonly Property[] = [
         parseConfig(raw, { env: variables, keys, folder: "/nowhere" });
       } catch (error) {
         assert.ok(error instanceof ConfigError, error instanceof Error ? (error.stack ?? "") : "no error");
-        assert.ok(error.faults.length > 0);
+        assert.notEqual(error.faults.length, 0);
         const told = [error.message, ...error.faults.flatMap(({ path, msg }) => [path, msg])];
         for (const secret of SECRETS)
-          assert.ok(!told.some((text) => text.includes(secret)), `${secret} in ${error.message}`);
+          assert.ok(!told.some((text) => text.includes(secret)), error.message.replaceAll(secret, "..."));
       }
     },
   ),

@@ -56,7 +56,7 @@ for (const database of DATABASES) {
 
     test("ignores unknown fields", async () => {
       const { groups } = dataOf(await worker.call("group_all", { access_token, groupname: 5, offset: -1 }));
-      assert.ok(Array.isArray(groups));
+      assert.ok(Array.isArray(groups), typeof groups);
     });
   });
 }
