@@ -25,7 +25,7 @@ for (const purpose of ["requests", "replies"]) {
     );
     for (let index = 0; index < 5; index++) {
       caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: `after-${index}` });
-      assert.equal(bodyOf((await caller.settledReplies(`after-${index}`))[0]).resp_code, 200);
+      assert.equal(bodyOf(await caller.firstReply(`after-${index}`)).resp_code, 200);
     }
   });
 }
@@ -131,7 +131,7 @@ test("a worker that starts before its database and its broker waits for both", a
   await starting;
   await using caller = await connectRaw(vhost.url);
   caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: "up" });
-  assert.equal(bodyOf((await caller.settledReplies("up"))[0]).resp_code, 404);
+  assert.equal(bodyOf(await caller.firstReply("up")).resp_code, 404);
   await worker.stop();
   await cleanUp();
   await deleteVhost(vhost.name);

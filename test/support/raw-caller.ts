@@ -12,6 +12,8 @@ export interface RawCaller extends AsyncDisposable {
   readonly replies: readonly ConsumeMessage[];
   /** Publishes to a queue, with the reply queue as `reply_to` unless the properties say otherwise. */
   publish(queue: string, body: string | Uint8Array, properties?: Options.Publish): void;
+  /** The first reply with this correlation id. */
+  firstReply(correlationId: string): Promise<ConsumeMessage>;
   /** The replies with this correlation id, once there is one and 300 ms passed without another. */
   settledReplies(correlationId: string): Promise<ConsumeMessage[]>;
 }
@@ -33,6 +35,12 @@ export async function connectRaw(url: string): Promise<RawCaller> {
     },
     { noAck: true },
   );
+  const repliesTo = (correlationId: string): ConsumeMessage[] =>
+    replies.filter(
+      ({ properties }) => (properties as { correlationId?: unknown }).correlationId === correlationId,
+    );
+  const firstReply = (correlationId: string): Promise<ConsumeMessage> =>
+    waitUntil(`a reply to ${correlationId}`, () => repliesTo(correlationId)[0], { seconds: 15 });
   return {
     connection,
     channel,
@@ -42,14 +50,11 @@ export async function connectRaw(url: string): Promise<RawCaller> {
       noteMessage(body);
       channel.publish("", queue, Buffer.from(body), { replyTo: replyQueue, ...properties });
     },
+    firstReply,
     async settledReplies(correlationId) {
-      const find = (): ConsumeMessage[] =>
-        replies.filter(
-          ({ properties }) => (properties as { correlationId?: unknown }).correlationId === correlationId,
-        );
-      await waitUntil(`a reply to ${correlationId}`, () => find().length > 0, { seconds: 15 });
-      await sleep(300);
-      return find();
+      await firstReply(correlationId);
+      await sleep(300); // nothing tells that no other one comes
+      return repliesTo(correlationId);
     },
     [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
   };
