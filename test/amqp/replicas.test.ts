@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { sql } from "kysely";
 import { closeConnections } from "../support/broker-connections.ts";
 import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { untilBlocked } from "../support/lock-waits.ts";
 import { lastLine } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";
 import { bodyOf, connectRaw } from "../support/raw-caller.ts";
@@ -12,6 +12,9 @@ import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 const PASSWORD = "correct horse";
+
+/** A statement that has waited for so long is one of a message that has expired, if it expires after 200 ms. */
+const EXPIRED = { ms: 250 };
 
 for (const database of DATABASES) {
   describe(`a worker that loses its connection in the middle of a request on ${database}`, () => {
@@ -63,7 +66,7 @@ describe("a request whose database is slow", () => {
     const release = await hold(worker);
     const body = JSON.stringify({ username: "victim", access_token });
     caller.publish("user_delete", body, { correlationId: "late", expiration: 200 });
-    await sleep(600);
+    await untilBlocked(worker.db, EXPIRED);
     await release();
     await waitUntil("the end of the request", async () => {
       const { consumerCount, messageCount } = await caller.channel.checkQueue("user_delete");
@@ -84,12 +87,12 @@ describe("a request whose database is slow", () => {
     const request = JSON.stringify({ groupname: "late", access_token });
     const properties = { correlationId: "same", timestamp: 1 };
     caller.publish("group_create", request, properties);
-    await caller.settledReplies("same");
+    await caller.firstReply("same");
     await worker.call("group_delete", { groupname: "late", access_token });
     // The same message again, which takes the place of the first one's note.
     const release = await hold(worker, sql`select * from rpc_inbox for update`);
     caller.publish("group_create", request, { ...properties, expiration: 200 });
-    await sleep(600);
+    await untilBlocked(worker.db, EXPIRED);
     await release();
     await worker.worker.stop();
     assert.equal(caller.replies.length, 1);
@@ -103,7 +106,7 @@ describe("a request whose database is slow", () => {
     const id_token = await worker.login("alice", PASSWORD);
     const release = await hold(worker, sql`select * from token for update`);
     caller.publish("logout", JSON.stringify({ id_token }), { correlationId: "late", expiration: 200 });
-    await sleep(600);
+    await untilBlocked(worker.db, EXPIRED);
     await release();
     await worker.worker.stop();
     assert.equal(caller.replies.length, 0);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
+import { runningFor } from "../support/lock-waits.ts";
 import { createDatabase, dropDatabase } from "../support/mariadb.ts";
 import { startProxy } from "../support/proxy.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
@@ -12,7 +12,7 @@ type Address = Awaited<ReturnType<typeof createDatabase>>;
 
 const BUSY = { name: "AppError", code: "UNAVAILABLE" } as const;
 
-describe("the pool of connections to a server", () => {
+describe("the pool of connections to a server", { concurrency: true }, () => {
   let address: Address;
   before(async () => {
     address = await createDatabase();
@@ -62,7 +62,7 @@ describe("the pool of connections to a server", () => {
     await using db = open(1000);
     const insert = sql`insert into ${sql.table("group")} (name) select concat('late', sleep(2))`;
     await assert.rejects(insert.execute(db), BUSY);
-    await sleep(2000);
+    await waitUntil("its end on the server", async () => (await runningFor(db, 0)).length === 0);
     assert.deepEqual(await db.selectFrom("group").selectAll().execute(), []);
   });
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Trx } from "../../../src/db/database.ts";
 import { lockUser } from "../../../src/db/queries/users.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { type EventListener, listenForEvents } from "../../support/event-listener.ts";
-import { connectRaw } from "../../support/raw-caller.ts";
+import { untilBlocked } from "../../support/lock-waits.ts";
+import { bodyOf, connectRaw } from "../../support/raw-caller.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 
@@ -91,7 +91,8 @@ for (const database of DATABASES) {
         assert.ok(!listener.events.some(({ body }) => body.subject === name), name);
       // The same rows, so that the time tells nothing either.
       const rows = await worker.db.selectFrom("one_time_token").select(["username"]).execute();
-      assert.ok(rows.filter(({ username }) => username === null).length >= 4);
+      const nameless = rows.filter(({ username }) => username === null).length;
+      assert.ok(nameless >= 4, `${nameless} rows`);
     });
 
     test("sends no more than five messages until the first has expired, and says so to nobody", async () => {
@@ -140,7 +141,7 @@ for (const database of DATABASES) {
         .executeTakeFirstOrThrow();
       assert.equal(row.username, "Hidden");
       const events = await worker.db.selectFrom("event").selectAll().execute();
-      assert.doesNotMatch(JSON.stringify(events), new RegExp(token));
+      assert.ok(!JSON.stringify(events).includes(token), "the token is in an event");
     });
 
     test("is not replaced with a token that is missing, wrong, expired, or for something else", async () => {
@@ -216,8 +217,7 @@ for (const database of DATABASES) {
       const codes = [];
       for (const correlationId of ["first", "second"]) {
         caller.publish("user_password_reset", body, { correlationId, messageId: "reset-key" });
-        const [reply] = await caller.settledReplies(correlationId);
-        codes.push((JSON.parse(reply!.content.toString()) as { resp_code: number }).resp_code);
+        codes.push(bodyOf(await caller.firstReply(correlationId)).resp_code);
       }
       assert.deepEqual(codes, [200, 200]);
     });
@@ -247,7 +247,7 @@ test("who asks for a password while the account changes gets nothing that is goo
     const asked = await worker.db.transaction().execute(async (trx) => {
       await lockUser(trx, username);
       const reply = worker.call("user_password_forgot", { username });
-      await sleep(500); // by then it has found the user, and waits for the row
+      await untilBlocked(worker.db); // by then it has found the user, and waits for the row
       await change(trx);
       return { reply };
     });
