@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { decodeJwt } from "jose";
 import {
   type AuthClient,
@@ -30,6 +29,21 @@ function counting({ session }: AuthClient) {
       ),
       logout: (request: Parameters<typeof session.logout>[0]) => (calls.logout++, session.logout(request)),
     },
+  };
+}
+
+/** Moves both clocks ahead by so many seconds: the session's, and the worker's, which is in this process as well. */
+type PassTime = (seconds: number) => void;
+
+/** The clock on the wall stands still from now on, at that time if one is given, unless it is moved. */
+function holdClocks({ mock }: TestContext, now = Date.now()): PassTime {
+  const steady = performance.now.bind(performance);
+  let passed = 0;
+  mock.timers.enable({ apis: ["Date"], now });
+  mock.method(performance, "now", () => steady() + passed);
+  return (seconds) => {
+    passed += seconds * 1000;
+    mock.timers.setTime(Date.now() + seconds * 1000);
   };
 }
 
@@ -72,18 +86,19 @@ test("a session logs in when a token is first asked for, once for all who ask, a
   assert.equal(client.calls.logout, 1, "who has not logged in has nothing to log out from");
 });
 
-test("a token is renewed before it expires: at once for who needs more of it, else while it is handed out", async () => {
+test("a token is renewed before it expires: at once for who needs more of it, else while it is handed out", async (context) => {
   await using world = await startWith({ access_token_valid_time: 6 / 60 });
   const client = counting(world.auth);
   await using session = createSession(client, alice);
+  const pass = holdClocks(context);
   const first = await session.accessToken({ minimumValidity: 1 });
-  await sleep(3200);
+  pass(3.2);
   // Less than half of its six seconds is left: enough for this one, and the next one gets another.
   assert.equal(await session.accessToken({ minimumValidity: 1 }), first);
-  await sleep(500);
-  const second = await session.accessToken({ minimumValidity: 1 });
+  assert.equal(client.calls.getAccessToken, 2);
+  const second = await session.accessToken({ minimumValidity: 3 });
   assert.notEqual(second, first);
-  await sleep(1500);
+  pass(1.5);
   const tokens = await Promise.all(
     Array.from({ length: 20 }, () => session.accessToken({ minimumValidity: 5 })),
   );
@@ -92,15 +107,16 @@ test("a token is renewed before it expires: at once for who needs more of it, el
   assert.deepEqual(client.calls, { login: 1, getAccessToken: 3, logout: 0 });
 });
 
-test("a session logs in again before its ID token expires: no access token outlives that", async () => {
+test("a session logs in again before its ID token expires: no access token outlives that", async (context) => {
   await using world = await startWith({ id_token_valid_time: 6 / 60, access_token_valid_time: 5 });
   const client = counting(world.auth);
   await using session = createSession(client, alice);
+  const pass = holdClocks(context);
   const first = decodeJwt(await session.accessToken());
-  assert.ok(first.exp! - first.iat! <= 6, "it ends with its session");
-  await sleep(3200);
+  assert.ok(first.exp! - first.iat! <= 6, `${first.exp! - first.iat!} s: it ends with its session`);
+  pass(3.2);
   const second = decodeJwt(await session.accessToken({ minimumValidity: 4 }));
-  assert.ok(second.exp! > first.exp!);
+  assert.ok(second.exp! > first.exp!, `${second.exp!}, after ${first.exp!}`);
   assert.deepEqual(client.calls, { login: 2, getAccessToken: 2, logout: 0 });
 });
 
@@ -125,23 +141,24 @@ test("a worker of an earlier version, whose replies lack expires_in, is asked fo
   assert.deepEqual([await session.accessToken(), await session.accessToken()], ["0", "1"]);
 });
 
-test("a session that was ended elsewhere logs in again, and one of a mere ID token cannot", async () => {
+test("a session that was ended elsewhere logs in again, and one of a mere ID token cannot", async (context) => {
   await using world = await startWith({ access_token_valid_time: 1 / 60 });
   const client = counting(world.auth);
   await using session = createSession(client, { ...alice, password: async () => alice.password });
+  const pass = holdClocks(context);
   await session.accessToken();
   const id_token = await world.worker.login("alice", alice.password); // the one before is dead now
   await using borrowed = createSession(client, { idToken: id_token });
   await borrowed.accessToken();
-  await sleep(1100);
+  pass(1.1);
   const again = await session.accessToken();
   assert.equal(decodeJwt(again).sub, "alice");
   assert.deepEqual(client.calls, { login: 2, getAccessToken: 4, logout: 0 });
-  await sleep(1100);
+  pass(1.1);
   await assert.rejects(borrowed.accessToken(), { code: "INVALID_TOKEN", respCode: 401 });
 });
 
-test("a login that fails rejects with its reason, waits as long as the worker says, and is then tried again", async () => {
+test("a login that fails rejects with its reason, waits as long as the worker says, and is then tried again", async (context) => {
   const throttle = { free_failures: 1 };
   await using world = await startWith({ login_throttle: throttle });
   const client = counting(world.auth);
@@ -149,16 +166,17 @@ test("a login that fails rejects with its reason, waits as long as the worker sa
   await using session = createSession(client, { username: "alice", password: () => password });
   const ask = async (): Promise<AuthError> => {
     const error: unknown = await session.accessToken().catch((reason: unknown) => reason);
-    assert.ok(error instanceof AuthError);
+    assert.ok(error instanceof AuthError, String(error));
     return error;
   };
+  const pass = holdClocks(context);
   const errors = await Promise.all(Array.from({ length: 20 }, ask));
   assert.deepEqual([...new Set(errors.map(({ code }) => code))], ["INVALID_CREDENTIALS"]);
   for (let turn = 0; turn < 20; turn++) assert.equal(await ask(), errors[0]);
   assert.equal(client.calls.login, 1, "what was just refused is not asked again");
-  await sleep(1100);
+  pass(1.1);
   const second = await ask();
-  await sleep(1100);
+  pass(1.1);
   const third = await ask();
   const { retryAfter = 0 } = [second, third].find(({ code }) => code === "TOO_MANY_ATTEMPTS") ?? {};
   assert.ok(retryAfter > 0, `${second.code} ${third.code}`);
@@ -166,7 +184,7 @@ test("a login that fails rejects with its reason, waits as long as the worker sa
   for (let turn = 0; turn < 20; turn++) await ask();
   assert.equal(client.calls.login, logins);
   password = alice.password;
-  await sleep(retryAfter * 1000 + 100);
+  pass(retryAfter + 0.1);
   assert.equal(decodeJwt(await session.accessToken()).sub, "alice");
 });
 
@@ -208,13 +226,13 @@ test("a clock that is set back makes no token live longer, and no refusal", asyn
   await using session = createSession({ session: workflows }, alice);
   const setBack = (hours: number) => Date.now() - hours * 3_600_000;
   await assert.rejects(session.accessToken(), { code: "INVALID_CREDENTIALS" });
-  context.mock.timers.enable({ apis: ["Date"], now: setBack(1) });
-  await sleep(1100);
+  const pass = holdClocks(context, setBack(1));
+  pass(1.1);
   isRight = true;
   const first = await session.accessToken();
   context.mock.timers.setTime(setBack(1));
-  await sleep(1100);
+  pass(1.1);
   assert.equal(await session.accessToken({ minimumValidity: 0.1 }), first);
-  await sleep(4000);
+  pass(4);
   assert.notEqual(await session.accessToken({ minimumValidity: 0.1 }), first);
 });
