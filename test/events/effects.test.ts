@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
 import { publishedEvent } from "../../src/schemas/published-events.ts";
 import { type EventListener, listenForEvents } from "../support/event-listener.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { dataOf } from "../support/replies.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 const PASSWORD = "correct horse battery";
@@ -25,6 +25,18 @@ for (const database of DATABASES) {
     });
     const call = async (queue: string, request: object): Promise<Record<string, unknown>> =>
       dataOf(await worker.call(queue, { access_token, ...request }));
+
+    /** Resolves when whatever was recorded before, once or twice, has come. */
+    const allArrived = async (): Promise<void> => {
+      // Of one turn of the relay the events of different users come side by side, and those of the next turn behind them.
+      for (let turn = 0; turn < 2; turn++) {
+        const groupname = `marker-${listener.events.length}`;
+        await call("group_create", { groupname });
+        await waitUntil("the marker", () =>
+          listener.events.some(({ body: { data } }) => data["groupname"] === groupname),
+        );
+      }
+    };
 
     test("is a CloudEvent in JSON, with its type as routing key, persistent, and known by its id", async () => {
       await call("group_create", { groupname: "cloud" });
@@ -47,7 +59,7 @@ for (const database of DATABASES) {
       });
       assert.match(id, /^[0-9a-f-]{36}$/);
       assert.match(sequence, /^\d{19}$/);
-      assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+      assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
     });
 
     test("tells of each thing that happens to a user, in order, and of nothing that did not", async () => {
@@ -85,7 +97,7 @@ for (const database of DATABASES) {
         "user.deleted",
       ];
       assert.deepEqual(await listener.typesOf(username, events.length), events);
-      await sleep(700); // a look of the relay
+      await allArrived();
       assert.equal((await listener.typesOf(username, events.length)).length, events.length);
       const sequences = listener.events.map(({ body }) => body.sequence);
       assert.equal(new Set(sequences).size, sequences.length);
@@ -117,7 +129,8 @@ for (const database of DATABASES) {
 
     test("is as the AsyncAPI document says, and each of these types is there", () => {
       for (const { body } of listener.events) assert.deepEqual(publishedEvent.parse(body), body);
-      assert.ok(new Set(listener.events.map(({ body }) => body.type)).size >= 9);
+      const types = new Set(listener.events.map(({ body }) => body.type));
+      assert.ok(types.size >= 9, [...types].join(", "));
     });
 
     test("does not tell what was typed as a name that nobody has", async () => {
@@ -127,10 +140,11 @@ for (const database of DATABASES) {
       await call("group_create", { groupname: `after-${typed.length}` });
       await listener.typesOf(undefined, 1);
       const since = listener.events.slice(before);
-      assert.doesNotMatch(JSON.stringify(since), new RegExp(typed));
+      assert.ok(!JSON.stringify(since).includes(typed), "what was typed is in an event");
       const rows = await worker.db.selectFrom("event").selectAll().where("username", "is", null).execute();
-      assert.ok(rows.some(({ type }) => type === "login.failed"));
-      assert.doesNotMatch(JSON.stringify(rows), new RegExp(typed));
+      const types = rows.map(({ type }) => type);
+      assert.ok(types.includes("login.failed"), types.join(", "));
+      assert.ok(!JSON.stringify(rows).includes(typed), "what was typed is in a row");
     });
 
     test("comes once for a request that is repeated with its key, and once for one that is delivered twice", async () => {
@@ -138,9 +152,9 @@ for (const database of DATABASES) {
       const body = JSON.stringify({ groupname: "told-once", access_token });
       for (const correlationId of ["one", "two"]) {
         caller.publish("group_create", body, { correlationId, messageId: "the-same-key" });
-        await caller.settledReplies(correlationId);
+        await caller.firstReply(correlationId);
       }
-      await sleep(700);
+      await allArrived();
       const told = listener.events.filter(({ body: { data } }) => data["groupname"] === "told-once");
       assert.equal(told.length, 1);
     });
