@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { AuthError, connect, NoReplyError } from "../../src/client/index.ts";
 import { queueNames } from "../../src/config/queues.ts";
 import { QUEUES } from "../../src/wire/queues.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 import { done, refused, startResponder } from "./responder.ts";
 
@@ -33,7 +34,7 @@ test("every workflow of a worker is a method of the client, by the same rules as
   ] as const;
   for (const [call, code, respCode] of refusals) {
     await assert.rejects(call(), (error) => {
-      assert.ok(error instanceof AuthError);
+      assert.ok(error instanceof AuthError, String(error));
       assert.deepEqual([error.code, error.respCode], [code, respCode]);
       return true;
     });
@@ -69,8 +70,9 @@ test("a request carries a key, the time that is left, the sender and the headers
   const [first, second] = responder.received.map(({ properties }) => properties);
   assert.match(first!.messageId as string, IDS);
   assert.equal(second!.messageId, "my key");
-  assert.ok(Number(first!.expiration) > 4000 && Number(first!.expiration) <= 5000);
-  assert.ok(Number(second!.expiration) > 9000 && Number(second!.expiration) <= 10_000);
+  const [short, long] = [Number(first!.expiration), Number(second!.expiration)];
+  assert.ok(short > 4000 && short <= 5000, `${short} ms`);
+  assert.ok(long > 9000 && long <= 10_000, `${long} ms`);
   for (const [index, properties] of [first, second].entries()) {
     assert.equal(properties!.appId, "billing");
     assert.equal(properties!.contentType, "application/json");
@@ -116,7 +118,7 @@ test("no other refusal is tried again, and each says all that the worker has sai
   while (told.length < refusals.length) {
     const call = auth.user.change({ username: "alice", access_token: "a" });
     const error: unknown = await call.catch((reason: unknown) => reason);
-    assert.ok(error instanceof AuthError);
+    assert.ok(error instanceof AuthError, String(error));
     const { respCode, code, message, ...more } = error;
     told.push([respCode, code, message, more.fields, more.retryAfter, more.reference]);
   }
@@ -144,7 +146,7 @@ test("a call that nobody answers ends in time with NO_REPLY, and one that is ans
   await using auth = await connect({ url: responder.url });
   const request = { access_token: "a" };
   await assert.rejects(auth.user.getAll(request, { timeout: 300 }), (error) => {
-    assert.ok(error instanceof NoReplyError);
+    assert.ok(error instanceof NoReplyError, String(error));
     assert.deepEqual([error.code, error.message], ["NO_REPLY", "no reply within 300 ms"]);
     return true;
   });
@@ -162,7 +164,7 @@ test("a queue that is not there yet is tried again until it is", async () => {
   await using responder = await startResponder([], () => done({ users: ["alice"] }));
   await using auth = await connect({ url: responder.url });
   const call = auth.user.getAll({ access_token: "a" });
-  await sleep(300);
+  await sleep(100); // an attempt at a queue that is not there leaves no sign
   await responder.serve("user_all");
   assert.deepEqual(await call, { users: ["alice"] });
 });
@@ -186,12 +188,13 @@ test("a call that is aborted rejects with the signal's reason, and leaves no tim
       : auth.group.getAll(request, { signal: abort.signal }),
   );
   const outcomes = Promise.allSettled(calls);
-  await sleep(200); // some wait for a reply by now, the others for their next attempt
+  // Then some wait for a reply, and the others for their next attempt.
+  await waitUntil("the calls", () => responder.received.length >= calls.length);
   abort.abort(reason);
   for (const outcome of await outcomes) assert.equal(outcome.status === "rejected" && outcome.reason, reason);
   assert.equal(timers(), before);
   await sleep(100); // what was sent just before may still be on its way
   const sent = responder.received.length;
-  await sleep(400);
+  await sleep(300); // longer than a pause between two of these attempts: nothing tells that there is none
   assert.equal(responder.received.length, sent, "nothing is sent after the abort");
 });

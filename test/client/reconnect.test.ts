@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -44,9 +43,9 @@ test("calls made while the broker is away wait for it, and end in time where it 
   await waitUntil("the connection to be gone", () => proxy.connections === 0 || undefined);
   const patient = Array.from({ length: 10 }, () => auth.user.getAll(request));
   await assert.rejects(auth.user.getAll(request, { timeout: 500 }), (error) => {
-    assert.ok(error instanceof NoReplyError);
+    assert.ok(error instanceof NoReplyError, String(error));
     assert.equal(error.message, "no connection to the broker within 500 ms");
-    assert.ok(error.cause instanceof Error);
+    assert.ok(error.cause instanceof Error, String(error.cause));
     return true;
   });
   proxy.restore();
@@ -64,7 +63,7 @@ test("a call that has given up while the broker is away leaves nothing behind, h
     const error: unknown = await auth.user
       .getAll(request, { timeout: 20 })
       .catch((reason: unknown) => reason);
-    assert.ok(error instanceof NoReplyError);
+    assert.ok(error instanceof NoReplyError, String(error));
     return new WeakRef(error);
   };
   const errors = await Promise.all(Array.from({ length: 10 }, giveUp));
@@ -125,12 +124,12 @@ test("a broker that refuses the user is said so at once, one that hangs or is aw
   const wrong = new URL(amqpUrl);
   wrong.password = "a wrong password";
   await assert.rejects(connect({ url: `${wrong.href}/%2F` }), (error) => {
-    assert.ok(error instanceof NoReplyError);
+    assert.ok(error instanceof NoReplyError, "another error");
     assert.match(
       error.message,
       /^the broker at 127\.0\.0\.1:\d+ refuses the user ".+" on the vhost "\/": .*ACCESS[-_]REFUSED.*\. Check/,
     );
-    assert.ok(!error.message.includes("a wrong password"));
+    assert.ok(!error.message.includes("a wrong password"), "the message repeats the password");
     return true;
   });
   for (const make of ["hang", "cut"] as const) {
@@ -140,7 +139,8 @@ test("a broker that refuses the user is said so at once, one that hangs or is aw
       code: "NO_REPLY",
       message: "no connection to the broker within 1000 ms",
     });
-    assert.ok(performance.now() - begin < 3000);
+    const ms = performance.now() - begin;
+    assert.ok(ms < 3000, `${make}: ${ms} ms`);
     proxy.restore();
   }
 });
@@ -157,13 +157,15 @@ test("close() ends what waits, is complete on return on a hung broker too, and m
   for (const happens of ["nothing", "cut", "hang"] as const) {
     const { auth, outcome } = await begun();
     if (happens !== "nothing") proxy[happens]();
-    if (happens === "cut") await sleep(100); // it is about to connect anew
+    // Then it is about to connect anew.
+    if (happens === "cut") await waitUntil("the loss", () => proxy.connections === 0);
     const begin = performance.now();
     await Promise.all([auth.close(), auth.close()]);
     await auth.close();
-    assert.ok(performance.now() - begin < 4000, happens);
+    const ms = performance.now() - begin;
+    assert.ok(ms < 4000, `${ms} ms`);
     const error = await outcome;
-    assert.ok(error instanceof NoReplyError);
+    assert.ok(error instanceof NoReplyError, String(error));
     assert.equal(error.message, "the client is closed");
     await assert.rejects(auth.user.getAll(request), { code: "NO_REPLY", message: "the client is closed" });
     await waitUntil("no connection", () => proxy.connections === 0 || undefined, { seconds: 5 });
@@ -258,9 +260,10 @@ test("what is wrong with the address is said without its password", async () => 
     "amqp://u:%zz-hidden@h",
   ]) {
     await assert.rejects(connect({ url }), (error) => {
-      assert.ok(error instanceof TypeError);
+      assert.ok(error instanceof TypeError, "another error");
       assert.match(error.message, /must look like amqp:/);
-      assert.ok(!JSON.stringify(error, Object.getOwnPropertyNames(error)).includes("hidden"));
+      const said = JSON.stringify(error, Object.getOwnPropertyNames(error));
+      assert.ok(!said.includes("hidden"), "the error repeats the password");
       return true;
     });
   }

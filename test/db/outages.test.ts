@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { startProxy } from "../support/proxy.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { useOwnServer } from "./own-server.ts";
@@ -107,15 +106,18 @@ test("requests while a server is shut down in order and started again are 503 at
   if (pid === undefined) return t.skip("it runs in a container");
   await using served = await startServed(await server.createDatabase());
   const codes = new Set<number>();
+  let answers = 0;
   let isOver = false;
   const callers = Array.from({ length: 4 }, async () => {
     while (!isOver) {
-      for (const [queue, request] of served.requests)
+      for (const [queue, request] of served.requests) {
         codes.add((await served.worker.call(queue, request)).resp_code);
+        answers++;
+      }
     }
   });
   try {
-    await sleep(200);
+    await waitUntil("answers", () => answers >= 20);
     process.kill(pid, "SIGTERM");
     await waitUntil("the end of the server", () => server.mariadb.pid !== pid);
     await server.mariadb.restart();

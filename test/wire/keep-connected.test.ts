@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { keepConnected } from "../../src/wire/keep-connected.ts";
 
 type Turn = "refused" | "away" | "lost" | "open";
@@ -53,6 +52,7 @@ test("a refusal ends the attempts only as long as there was no connection", asyn
 
 test("the signal ends a pause, and the attempts", async () => {
   const ended = new AbortController();
+  const failed = Promise.withResolvers<undefined>();
   let attempts = 0;
   const loop = keepConnected({
     nodes: ["one"],
@@ -62,10 +62,10 @@ test("the signal ends a pause, and the attempts", async () => {
       throw new Error("away");
     },
     isRefusal: () => false,
-    onFailure: () => undefined,
+    onFailure: () => failed.resolve(undefined),
     onLost: () => undefined,
   });
-  await sleep(20);
+  await failed.promise; // the pause has begun
   ended.abort();
   assert.equal(await loop, undefined);
   assert.equal(attempts, 1);

@@ -63,7 +63,7 @@ for (const database of DATABASES) {
     test("after ten failures the next attempt has to wait, and then the right password is good", async () => {
       await worker.addUser("waits", RIGHT);
       await fail("waits", FREE);
-      await sleep((await exhaust("waits")) * 1000);
+      await sleep((await exhaust("waits")) * 1000); // the shortest that a worker ever asks for: one second
       dataOf(await tryPassword("waits", RIGHT));
       await fail("waits", FREE);
     });
@@ -172,7 +172,7 @@ for (const database of DATABASES) {
     test("neither names nor addresses stand in the table", async () => {
       await fail("somebody", 1, { ip: "192.0.2.99" });
       const rows = await worker.db.selectFrom("login_throttle").selectAll().execute();
-      assert.ok(rows.length > 0);
+      assert.notEqual(rows.length, 0);
       assert.doesNotMatch(JSON.stringify(rows), /somebody|192\.0\.2/);
     });
   });
@@ -204,5 +204,5 @@ test("the log says when an account's logins begin to wait, and names no name tha
       { level: 40, username: undefined, known: false },
     ],
   );
-  assert.doesNotMatch(worker.log.join(""), /typed-password/);
+  assert.ok(!worker.log.join("").includes("typed-password"), "what was typed is in the log");
 });
