@@ -15,11 +15,9 @@ import type { LogLine } from "../support/log-lines.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
 
-type Raw = Awaited<ReturnType<typeof provision>>["raw"];
-
 /** An installation whose broker user a test may limit. */
 interface Limited extends AsyncDisposable {
-  readonly raw: Raw;
+  readonly raw: Awaited<ReturnType<typeof provision>>["raw"];
   readonly vhost: string;
   readonly user: BrokerUser;
   readonly lines: readonly LogLine[];

@@ -193,8 +193,14 @@ test("a call that is aborted rejects with the signal's reason, and leaves no tim
   abort.abort(reason);
   for (const outcome of await outcomes) assert.equal(outcome.status === "rejected" && outcome.reason, reason);
   assert.equal(timers(), before);
-  await sleep(100); // what was sent just before may still be on its way
-  const sent = responder.received.length;
-  await sleep(300); // longer than a pause between two of these attempts: nothing tells that there is none
-  assert.equal(responder.received.length, sent, "nothing is sent after the abort");
+  // A queue keeps its order: when the last request of each is there, so is everything that was sent before the abort.
+  const last = { access_token: "last" };
+  const countOf = (token: string): number =>
+    responder.received.filter(({ body }) => (body as typeof last).access_token === token).length;
+  const lastCalls = [auth.user.getAll(last, { timeout: 1000 }), auth.group.getAll(last, { timeout: 1000 })];
+  await waitUntil("the last requests", () => countOf("last") >= 2);
+  const sent = countOf("a");
+  // It takes longer than the pause between two attempts of a call.
+  await Promise.allSettled(lastCalls);
+  assert.equal(countOf("a"), sent, "nothing is sent after the abort");
 });

@@ -22,7 +22,7 @@ import { endGroup, Scratch } from "./servers/scratch.ts";
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
 /** Test files at once: most of them wait for servers and timers more than they compute. */
-const CONCURRENCY = 2;
+const CONCURRENCY = 4;
 /** Every test file loads the same modules: compiled once, they cost a fraction. */
 const COMPILED = resolve(import.meta.dirname, "../../node_modules/.cache/authmq-tests");
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
