@@ -58,12 +58,15 @@ for (const database of DATABASES) {
       isThrough = true;
       return applied;
     });
-    if (database === "mysql") {
-      await using db = openDatabase(config.db);
-      await untilBlocked(db);
-    } else await sleep(300); // nothing tells that it tries again and again
-    assert.equal(isThrough, false);
-    await release();
+    try {
+      if (database === "mysql") {
+        await using db = openDatabase(config.db);
+        await untilBlocked(db);
+      } else await sleep(300); // nothing tells that it tries again and again
+      assert.equal(isThrough, false);
+    } finally {
+      await release();
+    }
     assert.deepEqual(await migrating, await namesIn(config));
     await cleanUp();
   });
