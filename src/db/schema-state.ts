@@ -7,6 +7,7 @@ import { MIGRATIONS } from "./migrations/index.ts";
 import {
   hasTable,
   isEmpty,
+  isMigrating,
   readApplied,
   readReferences,
   readTables,
@@ -41,16 +42,21 @@ export interface SchemaState {
 /** A server replaces a table that a migration rebuilds within so many milliseconds. */
 const REPLACED_WITHIN = 100;
 
+/** A loaded server may need longer: as long as a migration runs, but for so many milliseconds at most, it is waited for. */
+const MIGRATED_WITHIN = 10_000;
+
 /** Compares the tables of a database with those of this version; reads only. */
 export async function readSchemaState(db: Db): Promise<SchemaState> {
   // MariaDB does not list a table at the moment at which another process's migration replaces it. So what looks wrong
-  // counts once it looks the same twice.
+  // counts once it looks the same twice while nobody migrates.
+  const end = performance.now() + MIGRATED_WITHIN;
   let state = await readOnce(db);
   while (state.foreign.length > 0 || state.missing.length > 0 || state.isMixed) {
     const first = state;
     await sleep(REPLACED_WITHIN);
     state = await readOnce(db);
-    if (isDeepStrictEqual(state, first)) break;
+    if (!isDeepStrictEqual(state, first)) continue;
+    if (performance.now() >= end || !(await isMigrating(db))) break;
   }
   return state;
 }

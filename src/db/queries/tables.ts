@@ -52,6 +52,18 @@ export async function readApplied(db: Db): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
+/** The name of the lock that Kysely holds on MySQL and MariaDB while it migrates, whatever the database. */
+const MIGRATION_LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
+
+/** Whether anybody migrates a database of this server; SQLite's readers see no half of a migration. */
+export async function isMigrating(db: Db): Promise<boolean> {
+  if (dialectOf(db) === "sqlite") return false;
+  const { rows } = await sql<{ isFree: number }>`select is_free_lock(${MIGRATION_LOCK}) as isFree`.execute(
+    db,
+  );
+  return rows[0]?.isFree === 0;
+}
+
 /** Whether a table has no rows. */
 export async function isEmpty(db: QueryExecutorProvider, table: string): Promise<boolean> {
   const { rows } = await sql`select 1 from ${sql.table(table)} limit 1`.execute(db);
