@@ -57,7 +57,7 @@ check: install ## all that CI checks: format, lint, types, unused code, generate
 	@echo "speed" && $(NPM) run bench -- --short
 
 # Lint and types take a processor each; the tests that need no server follow.
-check-fast: install ## format, lint, types and the tests that need no server: for each change, under a minute
+check-fast: install ## format, lint, types and the tests that need no server: for each change, two minutes
 	@$(NPM) run check:format
 	@$(NPM) run check:types & types=$$!; \
 	  $(NPM) run check:lint -- --cache --cache-location node_modules/.cache/eslint/; lint=$$?; \

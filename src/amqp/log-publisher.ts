@@ -15,7 +15,7 @@ interface LogPublisherOptions {
   readonly metrics: Metrics;
 }
 
-/** So long a stop waits for what is not confirmed, in milliseconds. */
+/** How long a stop waits for confirms, in milliseconds. */
 const PATIENCE = 2000;
 
 /** Records under way at once. */

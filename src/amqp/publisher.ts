@@ -1,7 +1,7 @@
 import { type ChannelModel, IllegalOperationError, type Options } from "amqplib";
 import { type ConfirmOptions, SupervisedConfirmChannel } from "./confirm-channel.ts";
 
-/** So long a message may wait for the broker before it is late, in milliseconds. */
+/** A message that the broker has not confirmed after so many milliseconds is late. */
 const PATIENCE = 2000;
 
 interface PublisherOptions extends Omit<ConfirmOptions, "onReady" | "onGone"> {
@@ -12,7 +12,7 @@ interface PublisherOptions extends Omit<ConfirmOptions, "onReady" | "onGone"> {
   readonly window?: number;
 }
 
-/** A message that is told what becomes of it. */
+/** A message, with a callback for its outcome. */
 export interface Outgoing {
   readonly routingKey: string;
   readonly content: Buffer;
@@ -108,9 +108,10 @@ export class Publisher {
     const { routingKey, content, properties } = message;
     const { exchange, purpose, log } = this.#options;
     try {
-      this.#channel.publish(exchange, routingKey, content, properties, (isConfirmed) =>
-        this.#finish(message, isConfirmed),
-      );
+      this.#channel.publish(exchange, routingKey, content, properties, (isConfirmed) => {
+        this.#finish(message, isConfirmed);
+        this.#flush(); // there is room in the window
+      });
     } catch (error) {
       if (error instanceof IllegalOperationError) return; // the channel is closing, and what is under way is taken back
       // amqplib could not encode it, for example because the address is too long after decoding.
@@ -123,7 +124,6 @@ export class Publisher {
     if (!this.#underway.delete(message) && !this.#waiting.delete(message)) return;
     this.#due.delete(message);
     message.finish(isConfirmed);
-    this.#flush();
   }
 
   #takeBack(): void {

@@ -22,7 +22,7 @@ export type VerifierOptions = KeySource & {
   readonly audience?: string | undefined;
   /** What tokens may be signed with: all that the public keys are for, unless given. */
   readonly algorithms?: readonly string[] | undefined;
-  /** The broker's vhost that tokens must be for: any unless given. */
+  /** The broker's vhost that tokens must be for; without it, tokens for every vhost are accepted. */
   readonly vhost?: string | undefined;
   /** By how many seconds clocks may differ: 30 unless given. */
   readonly clockTolerance?: number | undefined;

@@ -52,7 +52,7 @@ export function testPages(site: Site): void {
     }
   });
 
-  test("nothing comes from elsewhere, and the browser is told so", () => {
+  test("no page loads anything from another host, and its policy forbids it", () => {
     for (const path of [...site.pages, "404.html"]) {
       const text = read(path);
       const policy = text.indexOf("content=\"default-src 'self'; script-src 'self' 'sha256-");

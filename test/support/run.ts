@@ -21,7 +21,7 @@ import { endGroup, Scratch } from "./servers/scratch.ts";
 
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
-/** Test files at once: most of them wait for servers and timers more than they compute. */
+/** Test files at once: while some wait for servers and timers, others use the processors. */
 const CONCURRENCY = 4;
 /** Every test file loads the same modules: compiled once, they cost a fraction. */
 const COMPILED = resolve(import.meta.dirname, "../../node_modules/.cache/authmq-tests");

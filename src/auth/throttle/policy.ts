@@ -66,15 +66,15 @@ export function admit(
   const own = { ...stored, pending: [...stored.pending, ...new Array<number>(unwritten.own).fill(now)] };
   const sums = total(current, limits);
   const all = { ...sums, pending: sums.pending + unwritten.all };
-  const limitsHit = [checkLimit({ ...own, pending: own.pending.length }, limits.free_failures, limits)];
+  const checks = [checkLimit({ ...own, pending: own.pending.length }, limits.free_failures, limits)];
   // Who guesses from everywhere must not keep the user out where it is at home (SP 800-63B-4, 3.2.2).
   if (own.succeededAt === 0) {
-    limitsHit.push(checkLimit(all, limits.free_failures_per_account, limits));
-    if (all.failures >= limits.max_failures) limitsHit.push({ until: all.forgottenAt, isFull: true });
+    checks.push(checkLimit(all, limits.free_failures_per_account, limits));
+    if (all.failures >= limits.max_failures) checks.push({ until: all.forgottenAt, isFull: true });
   }
-  const until = Math.max(...limitsHit.map((one) => one.until));
+  const until = Math.max(...checks.map((one) => one.until));
   if (until > now) return { verdict: "refused", until };
-  if (limitsHit.some(({ isFull }) => isFull)) return { verdict: "busy" };
+  if (checks.some(({ isFull }) => isFull)) return { verdict: "busy" };
   return {
     verdict: "admitted",
     sources: replaced(current, { ...stored, pending: [...stored.pending, now] }),
