@@ -3,19 +3,18 @@ import { once } from "node:events";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { sql } from "kysely";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate, migrationStates } from "../../src/db/migrate.ts";
+import { MIGRATION_LOCK } from "../../src/db/queries/tables.ts";
 import { readSchemaState } from "../../src/db/schema-state.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
 import { untilBlocked } from "../support/lock-waits.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 import { untilReady } from "./serving.ts";
-
-/** The lock that a migration holds on MySQL and MariaDB. */
-const LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
 
 /** The migrations that a worker with this log has applied. */
 function appliedIn(log: string): string[] {
@@ -90,6 +89,26 @@ test("whoever reads a database during a migration on mysql finds no table missin
   }
 });
 
+test("whoever finds a table missing on mysql reads again for as long as a migration runs", async (t) => {
+  const { raw, cleanUp } = await provision({ database: "mysql" });
+  t.after(cleanUp);
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  await migrate(config.db);
+  await using db = openDatabase(config.db);
+  // As a server shows a table that a migration rebuilds, but for longer.
+  await sql`rename table usergroup to rebuilt`.execute(db);
+  const release = await holdMigrationLock(config);
+  const reading = readSchemaState(db);
+  try {
+    const early = await Promise.race([reading, sleep(1000, "it reads again")]);
+    assert.equal(early, "it reads again");
+    await sql`rename table rebuilt to usergroup`.execute(db);
+  } finally {
+    await release();
+  }
+  assert.deepEqual((await reading).missing, []);
+});
+
 test("twenty migrations at once on one new file all succeed", async () => {
   const { raw, cleanUp } = await provision({ database: "sqlite" });
   const folder = folderWith(raw);
@@ -114,7 +133,7 @@ async function holdMigrationLock({ db }: Config): Promise<() => Promise<void>> {
   const { host, port, user, password, database } = db;
   const session = await createConnection({ host, port, user, password, database });
   // The lock is the server's: other test files that migrate take it as well.
-  const [[row]] = await session.query<RowDataPacket[]>(`select get_lock('${LOCK}', 60) as held`);
+  const [[row]] = await session.query<RowDataPacket[]>(`select get_lock('${MIGRATION_LOCK}', 60) as held`);
   assert.equal(row?.["held"], 1);
   return () => session.end();
 }

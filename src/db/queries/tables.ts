@@ -53,7 +53,7 @@ export async function readApplied(db: Db): Promise<string[]> {
 }
 
 /** The name of the lock that Kysely holds on MySQL and MariaDB while it migrates, whatever the database. */
-const MIGRATION_LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
+export const MIGRATION_LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
 
 /** Whether anybody migrates a database of this server; SQLite's readers see no half of a migration. */
 export async function isMigrating(db: Db): Promise<boolean> {
