@@ -82,10 +82,10 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     showsNames: sources.remotes.length > 0,
   };
   let relay: Relay | undefined;
-  let upkeep: ReturnType<typeof startCleanup> | undefined;
+  let cleanup: ReturnType<typeof startCleanup> | undefined;
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await Promise.all([upkeep?.stop(), relay?.stop()]);
+    await Promise.all([cleanup?.stop(), relay?.stop()]);
     await lastUse.close();
     await Promise.all([sources.close(), db.destroy()]);
   };
@@ -96,7 +96,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     pipeline: createPipeline(PROCEDURES, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
     usableSchema: () => usableSchema(db, config.db),
     startCleanup() {
-      upkeep = startCleanup(db, config, log);
+      cleanup = startCleanup(db, config, log);
     },
     jwks: () => tokens.jwks(),
     async useKeys(next, issuers) {

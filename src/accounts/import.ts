@@ -24,8 +24,8 @@ export interface Imported {
   readonly groups: readonly string[];
 }
 
-/** So long a batch waits for others that write, in milliseconds: nobody waits for its answer. */
-const PATIENCE = 60_000;
+/** How long a batch waits for the write lock, in milliseconds: an import has no caller who waits. */
+const LOCK_TIMEOUT = 60_000;
 
 /** So often a batch is tried while others make the same users: each time it sees those that were made before. */
 const ATTEMPTS = 5;
@@ -59,7 +59,7 @@ export async function importBatch(
           if (!isKept(imported)) throw new RolledBack(imported);
           return imported;
         },
-        PATIENCE,
+        LOCK_TIMEOUT,
       );
     } catch (error) {
       if (error instanceof RolledBack) return error.imported;

@@ -6,7 +6,7 @@ import { RepeatedCauses } from "./repeated-causes.ts";
 import { QueueMismatchError } from "./topology.ts";
 
 /** Queues that fail for one cause within so many milliseconds share a line. */
-const GATHERING = 200;
+const INTERVAL = 200;
 
 /** Why a queue is not consumed. */
 interface Fault {
@@ -21,7 +21,7 @@ export class ConsumerFaults {
   readonly #amqp: Config["amqp"];
   readonly #log: Log;
   readonly #byQueue = new Map<string, RepeatedCauses>();
-  #gathered = new Map<string, (Fault & { readonly repeated: number | undefined })[]>();
+  #pending = new Map<string, (Fault & { readonly repeated: number | undefined })[]>();
 
   constructor({ amqp, log }: { readonly amqp: Config["amqp"]; readonly log: Log }) {
     this.#amqp = amqp;
@@ -38,14 +38,14 @@ export class ConsumerFaults {
     const cause = `${wasOpen}: ${messageOf(error).replaceAll(`'${queue}'`, "''")}`;
     const { isNews, repeated } = known.note(cause);
     if (!isNews) return;
-    if (this.#gathered.size === 0) setTimeout(() => this.#flush(), GATHERING).unref();
-    this.#gathered.set(cause, [...(this.#gathered.get(cause) ?? []), { ...fault, repeated }]);
+    if (this.#pending.size === 0) setTimeout(() => this.#flush(), INTERVAL).unref();
+    this.#pending.set(cause, [...(this.#pending.get(cause) ?? []), { ...fault, repeated }]);
   }
 
   #flush(): void {
-    const gathered = this.#gathered;
-    this.#gathered = new Map();
-    for (const faults of gathered.values()) this.#write(faults);
+    const pending = this.#pending;
+    this.#pending = new Map();
+    for (const faults of pending.values()) this.#write(faults);
   }
 
   #write(faults: readonly (Fault & { readonly repeated: number | undefined })[]): void {

@@ -16,7 +16,7 @@ interface LogPublisherOptions {
 }
 
 /** How long a stop waits for confirms, in milliseconds. */
-const PATIENCE = 2000;
+const CONFIRM_TIMEOUT = 2000;
 
 /** Records under way at once. */
 const WINDOW = 512;
@@ -98,7 +98,7 @@ export class LogPublisher implements LineSink {
   async stop(): Promise<void> {
     if (this.#publisher.size > 0 && !this.#isFailing) {
       const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
-      await Promise.race([empty, sleep(PATIENCE, undefined, { ref: false })]);
+      await Promise.race([empty, sleep(CONFIRM_TIMEOUT, undefined, { ref: false })]);
     }
     this.#isStopping = true;
     this.flushSync();

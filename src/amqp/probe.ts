@@ -20,7 +20,7 @@ export interface QueueFacts {
   readonly isThere: boolean;
   readonly consumers: number;
   /** Set when it was declared otherwise than a worker declares it. */
-  readonly misfit: QueueMismatchError | undefined;
+  readonly mismatch: QueueMismatchError | undefined;
   /** What a worker needs on it and this user may not. */
   readonly denied: readonly Permission[];
 }
@@ -145,13 +145,13 @@ async function probeQueue(
   const declared = isThere
     ? await refusalOf(model, (channel) => declareQueue(channel, queue, profile)) // equal to what is there: no change
     : await refusalOf(model, (channel) => channel.assertQueue(queue, { durable: true, messageTtl: -1 })); // never valid
-  const misfit =
+  const mismatch =
     isThere && declared instanceof Error
       ? declared instanceof QueueMismatchError
         ? declared
         : findQueueMismatch(declared, queue, profile)
       : undefined;
-  if (misfit !== undefined) return { isThere, consumers, misfit, denied: [] };
+  if (mismatch !== undefined) return { isThere, consumers, mismatch, denied: [] };
   if (isThere && declared instanceof Error && readCode(declared) !== 403) throw declared;
   const consuming = await codeOf(model, (channel) =>
     channel.consume(queue, () => undefined, { arguments: { "x-priority": INVALID_PRIORITY } }),
@@ -159,7 +159,7 @@ async function probeQueue(
   const denied: Permission[] = [];
   if (readCode(declared) === 403) denied.push("configure");
   if (consuming === 403) denied.push("read");
-  return { isThere, consumers, misfit: undefined, denied };
+  return { isThere, consumers, mismatch: undefined, denied };
 }
 
 /** Undefined where there is no such queue. An exclusive one of another connection has one. */

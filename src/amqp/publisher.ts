@@ -2,7 +2,7 @@ import { type ChannelModel, IllegalOperationError, type Options } from "amqplib"
 import { type ConfirmOptions, SupervisedConfirmChannel } from "./confirm-channel.ts";
 
 /** A message that the broker has not confirmed after so many milliseconds is late. */
-const PATIENCE = 2000;
+const CONFIRM_TIMEOUT = 2000;
 
 interface PublisherOptions extends Omit<ConfirmOptions, "onReady" | "onGone"> {
   readonly exchange: string;
@@ -82,8 +82,8 @@ export class Publisher {
   /** Publishes a message as soon as the broker takes it. */
   post(message: Outgoing): void {
     this.#waiting.add(message);
-    this.#due.set(message, performance.now() + PATIENCE);
-    this.#timer ??= setTimeout(() => this.#tellLate(), PATIENCE);
+    this.#due.set(message, performance.now() + CONFIRM_TIMEOUT);
+    this.#timer ??= setTimeout(() => this.#reportLate(), CONFIRM_TIMEOUT);
     this.#flush();
   }
 
@@ -132,12 +132,12 @@ export class Publisher {
     this.#underway = new Set();
   }
 
-  #tellLate(): void {
+  #reportLate(): void {
     this.#timer = undefined;
     const now = performance.now();
     for (const [message, due] of this.#due) {
       if (due > now) {
-        this.#timer = setTimeout(() => this.#tellLate(), due - now);
+        this.#timer = setTimeout(() => this.#reportLate(), due - now);
         return;
       }
       this.#due.delete(message);

@@ -6,8 +6,8 @@ import type { ConnectionOptions } from "./connection.ts";
 import { Publisher } from "./publisher.ts";
 import { checkWritePermission } from "./write-permission.ts";
 
-/** So long a question whether a queue is there may take, in milliseconds. */
-const PATIENCE = 2000;
+/** Timeout of the check whether a queue exists, in milliseconds. */
+const CHECK_TIMEOUT = 2000;
 
 interface ReplyPublisherOptions extends ConnectionOptions {
   /** Whether a reply that was under way when the connection broke is sent again on the next one. */
@@ -48,7 +48,7 @@ export class ReplyPublisher extends Publisher {
       // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
       (error: unknown) => !(error instanceof Error && "code" in error && error.code === 404),
     );
-    // Whoever asks has something to do: a broker that does not answer is not waited for.
-    return Promise.race([isThere, sleep(PATIENCE, true, { ref: false })]);
+    // The caller has work to do: it does not wait for a broker that does not answer.
+    return Promise.race([isThere, sleep(CHECK_TIMEOUT, true, { ref: false })]);
   }
 }

@@ -30,7 +30,7 @@ export interface QueueDifference {
 
 /** A queue is there already and was declared otherwise; `advice` says in a sentence what to do about it. */
 export class QueueMismatchError extends Error {
-  override readonly name = "QueueMisfitError";
+  override readonly name = "QueueMismatchError";
   readonly difference: QueueDifference;
   readonly advice: string;
 
@@ -45,7 +45,7 @@ export class QueueMismatchError extends Error {
   }
 }
 
-/** Makes the queue where it is missing; throws a QueueMisfitError and changes nothing where it is another one. */
+/** Makes the queue where it is missing; throws a QueueMismatchError and changes nothing where it is another one. */
 export async function declareQueue(channel: Channel, queue: string, profile: QueueProfile): Promise<void> {
   try {
     await channel.assertQueue(queue, DECLARATIONS[profile]);

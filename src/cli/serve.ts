@@ -12,9 +12,9 @@ import { findOpenFiles, keyFiles } from "./doctor/files.ts";
 import { ExitError } from "./exit.ts";
 import { configOption, findConfig } from "./options.ts";
 import { endNow } from "./serve/end-now.ts";
-import { openOutlet } from "./serve/outlet.ts";
-import { holdHangUps, reloadOnHangUp } from "./serve/reload.ts";
-import { awaitSignal, type StopWish } from "./serve/signals.ts";
+import { setUpLog } from "./serve/log-setup.ts";
+import { holdSighups, reloadOnSighup } from "./serve/reload.ts";
+import { awaitSignal, type StopRequest } from "./serve/signals.ts";
 
 /** What the option of earlier versions is answered with: a service file may still give it. */
 const USE_REPLICAS =
@@ -51,12 +51,12 @@ Examples:
 
 async function serve(options: ServeOptions): Promise<void> {
   if (options.processes !== undefined) throw new ExitError(2, USE_REPLICAS);
-  const hangUps = holdHangUps(); // before the keys are read: a rotation from now on is not missed
+  const onSighup = holdSighups(); // before the keys are read: a rotation from now on is not missed
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
   const metrics = createMetrics();
   const lines = await openLines(config.log, () => metrics.count("log_lines_dropped_total"));
-  const { log, close } = openOutlet(config, lines, metrics);
+  const { log, close } = setUpLog(config, lines, metrics);
   process.on("exit", (code) => {
     if (lines.isHanging) endNow(code);
   });
@@ -73,7 +73,7 @@ async function serve(options: ServeOptions): Promise<void> {
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
     const { useKeys } = worker;
-    reloadOnHangUp({ hangUps, file, config, log, useKeys, onTerminalClosed: signalled.raise });
+    reloadOnSighup({ onSighup, file, config, log, useKeys, onTerminalClosed: signalled.raise });
     await untilSignalled(worker, signalled, () => {
       // Whoever waits for this line finds it on stderr also when the log goes elsewhere or its level is above info.
       const isSeen = config.log.handler === "stderr" && log.isLevelEnabled("info");
@@ -85,7 +85,7 @@ async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-async function untilSignalled(worker: Worker, signalled: StopWish, onReady: () => void): Promise<void> {
+async function untilSignalled(worker: Worker, signalled: StopRequest, onReady: () => void): Promise<void> {
   const started = worker.start().then(onReady, (error: unknown) => {
     if (!signalled.happened) throw error;
   });

@@ -6,15 +6,15 @@ import { findUnpublished } from "./queries/events.ts";
 import { readServerFacts, type ServerFacts } from "./queries/server.ts";
 import { refusalOf } from "./schema-fault.ts";
 import { readSchemaState, type SchemaState } from "./schema-state.ts";
-import { assertWritable, type Room, roomFor } from "./writes.ts";
+import { assertWritable, type DiskSpace, diskSpaceOf } from "./writes.ts";
 
 /** What a database says of itself and of what is in it. */
 export interface DatabaseFacts extends ServerFacts {
   readonly schema: SchemaState;
   /** What a write met, where it failed; undefined also where the tables are not those of this version. */
   readonly writeError: unknown;
-  /** The room that is left for the file; undefined where the database is a server. */
-  readonly room: Room | undefined;
+  /** Of the file; undefined where the database is a server. */
+  readonly diskSpace: DiskSpace | undefined;
   /** Whether somebody can log in as an administrator; undefined where the tables are not those of this version. */
   readonly hasAdmin: boolean | undefined;
   /** The latest requests that were given up, at most ten; none where the tables are not those of this version. */
@@ -35,7 +35,7 @@ export async function probeDatabase(config: DbConfig, adminGroup: string): Promi
       ...server,
       schema,
       writeError: current ? await assertWritable(db, config).catch((error: unknown) => error) : undefined,
-      room: config.dialect === "sqlite" ? await roomFor(config.file) : undefined,
+      diskSpace: config.dialect === "sqlite" ? await diskSpaceOf(config.file) : undefined,
       hasAdmin: current ? await hasAdmin(db, adminGroup) : undefined,
       parked: current ? await listParked(db, 10) : [],
       eventsWaitSince: current ? (await findUnpublished(db, 1))[0]?.time : undefined,

@@ -8,8 +8,8 @@ import { probeWrites } from "./queries/write-probe.ts";
 /** With less room than this, in bytes, the next requests fail: SQLite can only write over what it has freed itself. */
 const TOO_LITTLE = 64 * 1024;
 
-/** Room on the file system of a database file, in bytes. */
-export interface Room {
+/** DiskSpace on the file system of a database file, in bytes. */
+export interface DiskSpace {
   readonly free: number;
   readonly size: number;
 }
@@ -17,7 +17,7 @@ export interface Room {
 /** Rejects with UNAVAILABLE when the database takes no writes; changes nothing in it. */
 export async function assertWritable(db: Database, config: DbConfig): Promise<void> {
   if (config.dialect === "sqlite") {
-    const { free } = await roomFor(config.file);
+    const { free } = await diskSpaceOf(config.file);
     if (free < TOO_LITTLE)
       throw new AppError(
         "UNAVAILABLE",
@@ -28,7 +28,7 @@ export async function assertWritable(db: Database, config: DbConfig): Promise<vo
 }
 
 /** The room that is left for a database file and the files beside it. */
-export async function roomFor(file: string): Promise<Room> {
+export async function diskSpaceOf(file: string): Promise<DiskSpace> {
   const { bavail, blocks, bsize } = await statfs(dirname(file));
   return { free: bavail * bsize, size: blocks * bsize };
 }

@@ -52,7 +52,7 @@ export async function measureLoads(
 /** Changes of memberships against the bare statement, and a select like that of a session, both on as many connections. */
 export async function measureStatements(
   { setup, workloads }: ChapterSetup,
-  pace: Sampling,
+  sampling: Sampling,
 ): Promise<Sample[]> {
   const { db } = setup.config;
   if (db.dialect !== "mysql") throw new Error("the statements are MySQL's");
@@ -72,11 +72,13 @@ export async function measureStatements(
     "left join usergroup g on g.username = u.username where t.token_id = ?";
   const selects = users.map((name) => ({ text: select, values: [tokenIdOf(name).toString()] }));
   const run = (workload: string, statements: readonly Statement[]): Promise<Sample> =>
-    sample(workload, 64, [bare.pid], () => bare.run({ statements, inFlight: 64, ms: pace.ms }));
+    sample(workload, 64, [bare.pid], () => bare.run({ statements, inFlight: 64, ms: sampling.ms }));
   const samples: Sample[] = [];
-  for (let round = 0; round < pace.rounds; round++) {
+  for (let round = 0; round < sampling.rounds; round++) {
     samples.push(await run("bare select", selects), await run("bare commit", commits));
-    samples.push(await setup.call("membership", { calls: workloads.membership, inFlight: 64, ms: pace.ms }));
+    samples.push(
+      await setup.call("membership", { calls: workloads.membership, inFlight: 64, ms: sampling.ms }),
+    );
   }
   return samples;
 }
@@ -85,12 +87,12 @@ export async function measureStatements(
 export async function measureLogins(
   { setup, workloads }: ChapterSetup,
   cost: number,
-  pace: Sampling,
+  sampling: Sampling,
 ): Promise<Sample[]> {
   await using bare = startLoop<BareHashQuestion>("./bare-hash.ts", { cost });
   const samples: Sample[] = [];
-  for (let round = 0; round < pace.rounds; round++) {
-    const question = { inFlight: 64, ms: pace.ms };
+  for (let round = 0; round < sampling.rounds; round++) {
+    const question = { inFlight: 64, ms: sampling.ms };
     samples.push(await sample("bare hash", 64, [bare.pid], () => bare.run(question)));
     samples.push(await setup.call("login", { ...question, calls: workloads.login }));
   }
@@ -98,15 +100,18 @@ export async function measureLogins(
 }
 
 /** Tokens while nothing else is asked, and while 64 logins wait. */
-export async function measureFlood({ setup, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
+export async function measureFlood(
+  { setup, workloads }: ChapterSetup,
+  sampling: Sampling,
+): Promise<Sample[]> {
   await using others = startLoop<Parameters<BenchSetup["callers"]["run"]>[0]>("./callers.ts", {
     url: setup.url,
   });
-  const question = { calls: workloads.token, inFlight: 16, ms: pace.ms };
+  const question = { calls: workloads.token, inFlight: 16, ms: sampling.ms };
   const samples: Sample[] = [];
-  for (let round = 0; round < pace.rounds; round++) {
+  for (let round = 0; round < sampling.rounds; round++) {
     samples.push(await setup.call("token, idle", question));
-    const flood = others.run({ calls: workloads.login, inFlight: 64, ms: pace.ms + 1000 });
+    const flood = others.run({ calls: workloads.login, inFlight: 64, ms: sampling.ms + 1000 });
     await sleep(1000);
     samples.push(await setup.call("token, login flood", question));
     await flood;
@@ -115,10 +120,13 @@ export async function measureFlood({ setup, workloads }: ChapterSetup, pace: Sam
 }
 
 /** Tokens of one worker, and of two on the same queues. */
-export async function measureReplicas({ setup, workloads }: ChapterSetup, pace: Sampling): Promise<Sample[]> {
-  const question = { calls: workloads.token, inFlight: 64, ms: pace.ms };
+export async function measureReplicas(
+  { setup, workloads }: ChapterSetup,
+  sampling: Sampling,
+): Promise<Sample[]> {
+  const question = { calls: workloads.token, inFlight: 64, ms: sampling.ms };
   const samples: Sample[] = [];
-  for (let round = 0; round < pace.rounds; round++) {
+  for (let round = 0; round < sampling.rounds; round++) {
     samples.push(await setup.call("token, one worker", question));
     const second = await startServe(setup.raw);
     await setup.call("warm-up", { ...question, ms: 2000 });
@@ -142,10 +150,10 @@ export async function measureStarts({ setup }: ChapterSetup, times: number): Pro
 /** The memory of a worker after some seconds with 256 requests in flight, in MB. */
 export async function measureMemory(
   how: { readonly node?: readonly string[]; readonly built?: boolean },
-  pace: Sampling,
+  sampling: Sampling,
 ): Promise<number | undefined> {
   await using scene = await openChapter({ population: { users: 1000, groupsEach: 2 }, cost: 4, ...how });
-  await measureLoads(scene, ["token", "user_get"], [256], pace);
+  await measureLoads(scene, ["token", "user_get"], [256], sampling);
   return rssOf(scene.setup.worker.pid);
 }
 
@@ -153,7 +161,7 @@ export async function measureMemory(
 export async function measureGrowth(
   database: DatabaseKind,
   sizes: readonly { readonly users: number; readonly groupsEach: number }[],
-  pace: Sampling,
+  sampling: Sampling,
 ): Promise<Sample[]> {
   await using undo = new AsyncDisposableStack();
   const scenes: (ChapterSetup & { readonly name: string })[] = [];
@@ -164,10 +172,10 @@ export async function measureGrowth(
     scenes.push({ ...scene, name: `${shorten(population.users)} users, ${population.groupsEach} groups` });
   }
   const samples: Sample[] = [];
-  for (let round = -1; round < pace.rounds; round++)
+  for (let round = -1; round < sampling.rounds; round++)
     for (const workload of ["token", "user_get"] as const)
       for (const { setup, workloads, name } of scenes) {
-        const question = { calls: workloads[workload], inFlight: 64, ms: pace.ms };
+        const question = { calls: workloads[workload], inFlight: 64, ms: sampling.ms };
         const one = await setup.call(`${workload}, ${database}, ${name}`, question);
         if (round >= 0) samples.push(one); // the first round warms up
       }

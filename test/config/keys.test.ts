@@ -101,7 +101,7 @@ describe("a secret", () => {
   test("that does not fit the algorithm is a fault", () => {
     const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
     const weakPem = weak.export({ type: "pkcs8", format: "pem" }).toString();
-    const misfits: [SignMethod, Secret][] = [
+    const unfit: [SignMethod, Secret][] = [
       ["RS256", plain(ec.secret)],
       ["RS256", plain(weakPem)],
       ["PS512", plain(ed25519.secret)],
@@ -114,7 +114,7 @@ describe("a secret", () => {
       ["HS256", plain(rsa.publicKey)],
       ["RS256", plain(rsa.secret.replaceAll("A", "B"))],
     ];
-    for (const [method, secret] of misfits) {
+    for (const [method, secret] of unfit) {
       const paths = faultyPaths(creation(method, secret), { keys: true });
       assert.deepEqual(paths, ["jwt_creation.secret"], method);
     }

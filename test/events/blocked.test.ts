@@ -9,7 +9,7 @@ import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 
 /** A way to the broker on which the connection for events, and no other, can be stopped, as a broker that blocks it does. */
-async function startGate(): Promise<{ port: number; stop(): void; go(): void } & AsyncDisposable> {
+async function startProxy(): Promise<{ port: number; stop(): void; go(): void } & AsyncDisposable> {
   const { port: target } = new URL(amqpUrl);
   const sockets = new Set<Socket>();
   const forEvents = new Set<Socket>();
@@ -48,18 +48,18 @@ async function startGate(): Promise<{ port: number; stop(): void; go(): void } &
 }
 
 test("a broker that takes nothing on the connection for events delays them, and no reply", async () => {
-  await using gate = await startGate();
+  await using proxy = await startProxy();
   await using worker = await startWorker({
-    config: { amqp_settings: { port: gate.port }, event_settings: {} },
+    config: { amqp_settings: { port: proxy.port }, event_settings: {} },
   });
-  await using listener = await listenForEvents(worker.url.replace(/:\d+\//, `:${gate.port}/`));
+  await using listener = await listenForEvents(worker.url.replace(/:\d+\//, `:${proxy.port}/`));
   const access_token = await worker.accessToken("chief", ["admin"]);
   const create = async (groupname: string): Promise<void> => {
     dataOf(await worker.call("group_create", { groupname, access_token }, 2000));
   };
   await create("before");
   await listener.typesOf(undefined, 1);
-  gate.stop();
+  proxy.stop();
   // Each of these would fail if it waited for its event: the relay gives one up after two seconds.
   for (let index = 0; index < 20; index++) await create(`meanwhile-${index}`);
   const waiting = await worker.db
@@ -68,7 +68,7 @@ test("a broker that takes nothing on the connection for events delays them, and 
     .where("published_at", "is", null)
     .execute();
   assert.ok(waiting.length >= 20, `${waiting.length} events`);
-  gate.go();
+  proxy.go();
   await waitUntil("all events", () => new Set(listener.events.map(({ body }) => body.id)).size === 21, {
     seconds: 20,
   });

@@ -94,28 +94,28 @@ for (const database of DATABASES) {
       });
 
     test("a message that ends three processes is parked, and what is kept of it is not its body", async () => {
-      await using house = await open();
-      await crash(house.replica(), message("poison", false));
-      await crash(house.replica(), message("poison"));
-      await crash(house.replica(), message("poison"));
+      await using fixture = await open();
+      await crash(fixture.replica(), message("poison", false));
+      await crash(fixture.replica(), message("poison"));
+      await crash(fixture.replica(), message("poison"));
       for (let round = 0; round < 2; round++) {
-        const fourth = house.replica().run(message("poison"), async () => DONE);
+        const fourth = fixture.replica().run(message("poison"), async () => DONE);
         await assert.rejects(fourth, (error: { code?: string; reference?: string }) => {
           assert.equal(error.code, "INTERNAL");
-          const log = house.lines.join("");
+          const log = fixture.lines.join("");
           assert.ok(log.includes(error.reference ?? "none"), `${error.reference}: ${log}`);
           return true;
         });
       }
-      const [parked, ...more] = await listParked(house.db, 10);
+      const [parked, ...more] = await listParked(fixture.db, 10);
       assert.deepEqual([parked?.queue, parked?.caller, more], ["user_get", "orders", []]);
       assert.equal(parked?.bodyHash.length, 32);
-      const rows = JSON.stringify(await house.db.selectFrom("rpc_attempt").selectAll().execute());
-      for (const text of [rows, house.lines.join("")]) assert.doesNotMatch(text, /poison/);
+      const rows = JSON.stringify(await fixture.db.selectFrom("rpc_attempt").selectAll().execute());
+      for (const text of [rows, fixture.lines.join("")]) assert.doesNotMatch(text, /poison/);
     });
 
     test("a message that was done is never parked, whether its request has a key of its own or not", async () => {
-      await using house = await open();
+      await using fixture = await open();
       const incoming = message("done, and then its workers ended");
       const { key: messageKey } = new Message("user_get", incoming, fingerprints);
       for (const [requestKey, own] of [
@@ -129,26 +129,31 @@ for (const database of DATABASES) {
           redelivered: false,
           respCode: 200,
         };
-        await recordAnswer(house.db, { ...answer, requestKey, messageKey: own, respData: '{"msg":"done"}' });
-        for (let death = 0; death < 2; death++) await crash(house.replica(), incoming);
-        const last = await house.replica().run(incoming, async () => DONE);
+        await recordAnswer(fixture.db, {
+          ...answer,
+          requestKey,
+          messageKey: own,
+          respData: '{"msg":"done"}',
+        });
+        for (let death = 0; death < 2; death++) await crash(fixture.replica(), incoming);
+        const last = await fixture.replica().run(incoming, async () => DONE);
         assert.deepEqual(last, { resp_code: 200, resp_data: { msg: "done" } });
-        await house.db.deleteFrom("rpc_attempt").execute();
-        await house.db.deleteFrom("rpc_inbox").execute();
+        await fixture.db.deleteFrom("rpc_attempt").execute();
+        await fixture.db.deleteFrom("rpc_inbox").execute();
       }
     });
 
     test("a message that was only beside the one that ends processes is answered", async () => {
-      await using house = await open();
+      await using fixture = await open();
       for (const redelivered of [false, true]) {
-        const replica = house.replica();
+        const replica = fixture.replica();
         await Promise.all([
           crash(replica, message("harmless", redelivered)),
           crash(replica, message("poison", redelivered)),
         ]);
       }
       // The last attempt has the process to itself: the harmless one has not begun when the poison ends it.
-      const third = house.replica();
+      const third = fixture.replica();
       await crash(third, message("poison"));
       let begun = false;
       void third.run(message("harmless"), async () => {
@@ -157,24 +162,24 @@ for (const database of DATABASES) {
       });
       await sleep(100); // nothing tells that it waits
       assert.equal(begun, false);
-      const fourth = house.replica();
+      const fourth = fixture.replica();
       await assert.rejects(fourth.run(message("poison"), async () => DONE));
       const answer = fourth.run(message("harmless"), async () => DONE);
       assert.equal(await answer, DONE);
     });
 
     test("few second attempts are made at once, and the others are no suspects", async () => {
-      await using house = await open();
-      const replica = house.replica();
+      await using fixture = await open();
+      const replica = fixture.replica();
       for (let index = 0; index < 20; index++) void crash(replica, message(`message-${index}`));
-      await waitUntil("four attempts", async () => (await notesIn(house.db)).length === 4);
+      await waitUntil("four attempts", async () => (await notesIn(fixture.db)).length === 4);
       await sleep(100); // nothing tells that there is no fifth one
-      assert.equal((await notesIn(house.db)).length, 4);
+      assert.equal((await notesIn(fixture.db)).length, 4);
     });
 
     test("an attempt that the process survives is no attempt, also when it fails", async () => {
-      await using house = await open();
-      const replica = house.replica();
+      await using fixture = await open();
+      const replica = fixture.replica();
       for (let round = 0; round < 6; round++) {
         const failing = replica.run(message("unlucky"), () =>
           Promise.reject(new Error("the database is away")),
@@ -183,30 +188,30 @@ for (const database of DATABASES) {
       }
       const answer = replica.run(message("unlucky"), async () => DONE);
       assert.equal(await answer, DONE);
-      await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
+      await waitUntil("no note", async () => (await notesIn(fixture.db)).length === 0);
     });
 
     test("an attempt whose channel was lost is no attempt, because the process lives", async () => {
-      await using house = await open();
+      await using fixture = await open();
       let lose = (): void => undefined;
       const onLost = (callback: () => void) => {
         lose = callback;
         return () => undefined;
       };
       for (let round = 0; round < 5; round++) {
-        const replica = house.replica();
+        const replica = fixture.replica();
         await crash(replica, { ...message("cut off"), onLost });
         // The same process gets it again before the database has heard of the loss.
         await crash(replica, { ...message("cut off"), onLost });
         lose();
-        await waitUntil("no note", async () => (await notesIn(house.db)).length === 0);
+        await waitUntil("no note", async () => (await notesIn(fixture.db)).length === 0);
       }
     });
 
     test("a first delivery costs the database nothing", async () => {
-      await using house = await open();
-      await house.db.destroy();
-      const answer = house.replica().run(message("new", false), async () => DONE);
+      await using fixture = await open();
+      await fixture.db.destroy();
+      const answer = fixture.replica().run(message("new", false), async () => DONE);
       assert.equal(await answer, DONE);
     });
   });

@@ -13,11 +13,11 @@ export interface Site {
 /** The window of a desk. */
 export const WIDE = { width: 1280, height: 900 };
 
-const PATIENCE = 15_000;
+const TIMEOUT = 15_000;
 
 /** Waits until an expression is true in the page; Playwright's own way is code that the site's policy forbids. */
 export async function until(page: Page, expression: string): Promise<void> {
-  for (const end = Date.now() + PATIENCE; (await page.evaluate(expression)) !== true; await delay(20))
+  for (const end = Date.now() + TIMEOUT; (await page.evaluate(expression)) !== true; await delay(20))
     assert.ok(Date.now() < end, expression);
 }
 
@@ -38,7 +38,7 @@ export async function open(
 ): Promise<Visit> {
   const context = await browser.newContext({ viewport: WIDE, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
+  page.setDefaultTimeout(TIMEOUT);
   const troubles: string[] = [];
   page.on("console", (message) => troubles.push(`console: ${message.text()}`));
   page.on("pageerror", (error) => troubles.push(`error: ${error.message}`));

@@ -1,5 +1,5 @@
 import { connectRpc, type RpcClient } from "../../src/client/rpc-client.ts";
-import { openOutlet } from "../../src/cli/serve/outlet.ts";
+import { setUpLog } from "../../src/cli/serve/log-setup.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import type { Log } from "../../src/observability/log.ts";
@@ -55,14 +55,14 @@ export async function startLoggingWorker(
   };
   const metrics = createMetrics();
   const amqp = { ...config.amqp, nodes: [{ ...node, host: "127.0.0.1", port: proxy.port }] as const };
-  const outlet = openOutlet({ ...config, amqp }, lines, metrics);
-  const worker = await createWorker(config, outlet.log, metrics);
+  const logSetup = setUpLog({ ...config, amqp }, lines, metrics);
+  const worker = await createWorker(config, logSetup.log, metrics);
   await worker.start();
   const client = await connectRpc(config.amqp);
   let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= worker.stop().then(() => outlet.close()));
+  const stop = (): Promise<void> => (stopped ??= worker.stop().then(() => logSetup.close()));
   return {
-    ...{ config, proxy, caller, client, metrics, log: outlet.log, published, stderr, stop },
+    ...{ config, proxy, caller, client, metrics, log: logSetup.log, published, stderr, stop },
     async ask(username) {
       const { resp_code } = await client.call("user_get", JSON.stringify({ username }), 5000);
       if (resp_code !== 404) throw new Error(`${username}: ${resp_code}`);

@@ -24,7 +24,7 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   } catch (error) {
     return [refused(db, error)];
   }
-  const { product, version, ahead, schema, writeError, room, hasAdmin, parked, eventsWaitSince } = facts;
+  const { product, version, ahead, schema, writeError, diskSpace, hasAdmin, parked, eventsWaitSince } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
     findings.push(
@@ -34,8 +34,8 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   if (ahead !== undefined) findings.push(clockFinding(on, "the database's clock", ahead));
   findings.push(...schemaFindings(schema, db));
   if (writeError !== undefined) findings.push(notWritable(db, writeError));
-  if (room !== undefined && room.free < room.size * SCARCE) {
-    const left = `${Math.floor(room.free / 2 ** 20)} MiB of ${Math.floor(room.size / 2 ** 20)} MiB`;
+  if (diskSpace !== undefined && diskSpace.free < diskSpace.size * SCARCE) {
+    const left = `${Math.floor(diskSpace.free / 2 ** 20)} MiB of ${Math.floor(diskSpace.size / 2 ** 20)} MiB`;
     findings.push(
       on.warn(`the file system of the database is nearly full: ${left} are free`, "Free space on it."),
     );

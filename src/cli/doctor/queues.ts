@@ -11,33 +11,35 @@ type FoundQueues = ReadonlyMap<string, QueueFacts>;
 /** Whether the broker has the profile, the queues that are there fit it, and somebody works on them. */
 export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: FoundQueues): Finding[] {
   const there = [...queues].flatMap(([name, facts]) => (facts.isThere ? { name, ...facts } : []));
-  const fitting = there.some(({ misfit }) => misfit === undefined);
-  const misfits = there.flatMap(({ name, misfit }) => (misfit === undefined ? [] : { name, misfit }));
-  const alike = Map.groupBy(misfits, ({ misfit }) => JSON.stringify(misfit.difference));
+  const fitting = there.some(({ mismatch }) => mismatch === undefined);
+  const mismatches = there.flatMap(({ name, mismatch }) =>
+    mismatch === undefined ? [] : { name, mismatch },
+  );
+  const alike = Map.groupBy(mismatches, ({ mismatch }) => JSON.stringify(mismatch.difference));
   return [
     ...profileFindings(on, profile, broker, fitting),
-    ...[...alike.values()].map((group) => misfitFinding(profile, group)),
+    ...[...alike.values()].map((group) => mismatchFinding(profile, group)),
     ...workerFindings(queues),
   ];
 }
 
 /** Queues that differ in the same place have one line: after a change of the profile all of them do. */
-function misfitFinding(
+function mismatchFinding(
   profile: QueueProfile,
-  group: readonly { readonly name: string; readonly misfit: QueueMismatchError }[],
+  group: readonly { readonly name: string; readonly mismatch: QueueMismatchError }[],
 ): Finding {
   const names = group.map(({ name }) => name).join(", ");
   const fit = group.length === 1 ? "does not fit" : "do not fit";
-  const [reason = ""] = group.map(({ misfit: { difference } }) => {
+  const [reason = ""] = group.map(({ mismatch: { difference } }) => {
     const { argument, wanted, found } = difference;
     return `${argument} is ${found}, wanted is ${wanted}`;
   });
-  return on.fail(`${names} ${fit} amqp_settings.queues ${profile}: ${reason}`, group[0]?.misfit.advice);
+  return on.fail(`${names} ${fit} amqp_settings.queues ${profile}: ${reason}`, group[0]?.mismatch.advice);
 }
 
 /** A queue that does not fit has no worker, and that has been said. */
 function workerFindings(queues: FoundQueues): Finding[] {
-  const others = [...queues].filter(([, facts]) => facts.misfit === undefined);
+  const others = [...queues].filter(([, facts]) => facts.mismatch === undefined);
   if (others.length === 0) return [];
   const counts = others.map(([, facts]) => facts.consumers);
   const idle = others.filter((_, index) => counts[index] === 0).map(([name]) => name);

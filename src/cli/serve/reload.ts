@@ -20,10 +20,10 @@ const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers" | "ori
 };
 
 /** Says what to do at each SIGHUP. */
-export type HangUps = (act: () => void) => void;
+export type OnSighup = (act: () => void) => void;
 
 interface Reload {
-  readonly hangUps: HangUps;
+  readonly onSighup: OnSighup;
   /** The configuration that the process runs with. */
   readonly config: Config;
   readonly file: string | undefined;
@@ -35,7 +35,7 @@ interface Reload {
 }
 
 /** Takes SIGHUP from now on, which would end this process, and holds it until it is known what to do then. */
-export function holdHangUps(): HangUps {
+export function holdSighups(): OnSighup {
   let act: (() => void) | undefined;
   let happened = false;
   process.on("SIGHUP", () => {
@@ -52,7 +52,7 @@ export function holdHangUps(): HangUps {
  * On each SIGHUP reads the configuration again and takes over its token keys and its log level. A configuration with a
  * fault changes nothing; what else has changed in it is named, because it needs a restart.
  */
-export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminalClosed }: Reload): void {
+export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTerminalClosed }: Reload): void {
   const hadTerminal = isTerminalOpen();
   const reload = async (): Promise<void> => {
     try {
@@ -71,7 +71,7 @@ export function reloadOnHangUp({ hangUps, config, file, log, useKeys, onTerminal
     }
   };
   let turn = Promise.resolve();
-  hangUps(() => {
+  onSighup(() => {
     if (!hadTerminal || isTerminalOpen()) {
       turn = turn.then(reload);
       return;

@@ -1,16 +1,16 @@
 import type { Log } from "../../observability/log.ts";
 
-/** The wish that this process stops. */
-export interface StopWish {
-  /** Resolves when it is there. */
+/** The request that this process stops. */
+export interface StopRequest {
+  /** Resolves at the request. */
   readonly promise: Promise<void>;
   readonly happened: boolean;
-  /** Makes it there, whatever signals come. */
+  /** Requests the stop without a signal. */
   readonly raise: () => void;
 }
 
-/** Waits for the first SIGTERM or SIGINT; `again` is called at each signal after the wish is there. */
-export function awaitSignal(log: Log, again: () => void): StopWish {
+/** Waits for the first SIGTERM or SIGINT; `again` is called at each further signal. */
+export function awaitSignal(log: Log, again: () => void): StopRequest {
   const { promise, resolve } = Promise.withResolvers<void>();
   let happened = false;
   const raise = (): void => {

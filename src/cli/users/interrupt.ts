@@ -1,4 +1,4 @@
-/** The wish of whoever sits at the terminal that a long command ends. */
+/** Ends a long command at the first Ctrl-C, in order. */
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
 }
