@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { newFolder } from "./support/cli.ts";
+import { runNpm } from "./support/npm.ts";
 
 const checkout = resolve(import.meta.dirname, "..");
 const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}` };
@@ -43,11 +44,9 @@ console.log(refusal instanceof TokenError ? refusal.code : refusal);
 
 test("the packed tarball, installed in an empty folder, gives the bin and the typed imports", () => {
   const folder = newFolder();
-  const run = (command: string, args: readonly string[], cwd = folder): string =>
-    execFileSync(command, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  const packed = JSON.parse(
-    run("npm", ["pack", "--json", "--silent", "--pack-destination", folder], checkout),
-  ) as
+  const run = (command: string, args: readonly string[]): string =>
+    execFileSync(command, args, { cwd: folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const packed = JSON.parse(runNpm(["pack", "--json", "--silent", "--pack-destination", folder], checkout)) as
     | { filename: string; files: { path: string }[] }[]
     | Record<string, { filename: string; files: { path: string }[] }>;
   const { filename, files } = Object.values(packed)[0]!;
@@ -56,7 +55,10 @@ test("the packed tarball, installed in an empty folder, gives the bin and the ty
   assert.ok(files.length > 100, `${files.length} files`);
 
   writeFileSync(join(folder, "package.json"), '{"private":true,"type":"module"}');
-  run("npm", ["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", join(folder, filename)]);
+  runNpm(
+    ["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", join(folder, filename)],
+    folder,
+  );
   const installed = join(folder, "node_modules/authmq");
   for (const { path } of files) assert.doesNotMatch(readFileSync(join(installed, path), "utf8"), KEY, path);
   const bin = join(folder, "node_modules/.bin/authmq");

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import timers from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/poison-messages.ts";
@@ -68,7 +68,7 @@ export function startCleanup(db: Database, config: CleanupConfig, log: Log): { s
     for (;;) {
       // Replicas that started together drift apart.
       const pause = INTERVAL * (0.75 + Math.random() / 2);
-      await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
+      await timers.setTimeout(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       try {
         const cleared = await deleteExpired(db, config, BATCH, signal);

@@ -1,70 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { explain, readReason } from "../../src/amqp/broker-reason.ts";
-import { parseConfig } from "../../src/config/load.ts";
-import { migrate } from "../../src/db/migrate.ts";
-import { createLogTo } from "../../src/observability/log.ts";
-import { createMetrics } from "../../src/observability/metrics.ts";
-import { createWorker, type Worker } from "../../src/worker.ts";
+import type { Worker } from "../../src/worker.ts";
 import { closeConnections } from "../support/broker-connections.ts";
-import { type BrokerUser, createBrokerUser } from "../support/broker-user.ts";
 import { diagnose } from "../support/doctor.ts";
 import { callManagement } from "../support/rabbitmq.ts";
-import { scratchFolder } from "../support/scratch-folder.ts";
 import type { LogLine } from "../support/log-lines.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
-import { provision } from "../support/worker.ts";
-
-/** An installation whose broker user a test may limit. */
-interface Limited extends AsyncDisposable {
-  readonly raw: Awaited<ReturnType<typeof provision>>["raw"];
-  readonly vhost: string;
-  readonly user: BrokerUser;
-  readonly lines: readonly LogLine[];
-  /** Begins to start a worker; `started` may never settle. */
-  begin(): Promise<{ readonly worker: Worker; readonly started: Promise<void> }>;
-  /** How often a connection for this purpose was made. */
-  connects(purpose: string): Promise<number>;
-}
-
-const BUSY = { seconds: 40 };
-
-async function startLimited(): Promise<Limited> {
-  const { raw, vhost, cleanUp } = await provision();
-  const user = await createBrokerUser(vhost.name);
-  const { username, password } = user;
-  raw["amqp_settings"] = { ...raw["amqp_settings"], username, password };
-  const lines: LogLine[] = [];
-  const log = createLogTo({ write: (line) => void lines.push(JSON.parse(line) as LogLine) }, "info");
-  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
-  await migrate(config.db);
-  const metrics = createMetrics();
-  const workers: Worker[] = [];
-  return {
-    raw,
-    vhost: vhost.name,
-    user,
-    lines,
-    async begin() {
-      const worker = await createWorker(config, log, metrics);
-      workers.push(worker);
-      const started = worker.start();
-      started.catch(() => undefined); // a test looks at it, or has ended
-      return { worker, started };
-    },
-    async connects(purpose) {
-      const found = new RegExp(`broker_connects_total{purpose="${purpose}"} (\\d+)`).exec(
-        await metrics.render(),
-      );
-      return Number(found?.[1]);
-    },
-    async [Symbol.asyncDispose]() {
-      for (const worker of workers) await worker.stop();
-      await user[Symbol.asyncDispose]();
-      await cleanUp();
-    },
-  };
-}
+import { BUSY, beginAboveLimit, type Limited, startLimited } from "./limited-broker.ts";
 
 const faults = ({ lines }: Limited): readonly LogLine[] => lines.filter(({ level }) => level >= 40);
 
@@ -76,12 +19,7 @@ describe("why the broker closes a connection", () => {
     await using limited = await startLimited();
     const { user } = limited;
     await user.limit("user", "max-channels", 5);
-    const { worker, started } = await limited.begin();
-    await waitUntil(
-      "some attempts",
-      async () => ((await limited.connects("requests")) >= 4 ? true : undefined),
-      BUSY,
-    );
+    const { worker, started } = await beginAboveLimit(limited);
     const [line, ...more] = faults(limited);
     assert.deepEqual(more, []);
     assert.deepEqual([line?.msg, line?.["purpose"], line?.["code"]], ["lost the broker", "requests", 530]);

@@ -81,7 +81,7 @@ export const MISTAKES: readonly Mistake[] = [
   mistake("broker_settings.vhosts", ["elsewhere"]),
   mistake("app_config.allow_registration", "yes"),
   mistake("app_config.group_regex", "[a"),
-  mistake("app_config.username_regex", "(?=(a+)+$)(a|a)*b"),
+  mistake("app_config.username_regex", "(?=a)(a+)+b"),
   mistake("app_config.password_regex", 12),
   mistake("app_config.default_vhost", "elsewhere"),
   mistake("app_config.password_blocklist", "missing.txt"),

@@ -23,6 +23,8 @@ export type Need = keyof typeof MODULES;
 export interface Needs {
   readonly install: ReadonlySet<Need>;
   readonly start: { readonly rabbitmq: boolean; readonly mariadb: boolean };
+  /** Whether they ask the registry of npm's packages. */
+  readonly registry: boolean;
 }
 
 /** The needs of some files together, from what they import. */
@@ -34,6 +36,7 @@ export function needsOf(files: readonly string[]): Needs {
     // Object.entries forgets that the keys are needs.
     install: new Set(install.map(([need]) => need as Need)),
     start: { rabbitmq: uses("rabbitmq.ts"), mariadb: uses("mariadb.ts") },
+    registry: uses("npm.ts"),
   };
 }
 

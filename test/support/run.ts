@@ -72,8 +72,8 @@ async function run(args: readonly string[]): Promise<number> {
 }
 
 function needsNoServer(file: string): boolean {
-  const { install, start } = needsOf([file]);
-  return install.size === 0 && !start.rabbitmq && !start.mariadb;
+  const { install, start, registry } = needsOf([file]);
+  return install.size === 0 && !start.rabbitmq && !start.mariadb && !registry;
 }
 
 /** Starts the servers that these files need, at once; resolves to the environment that the files read. */

@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { makeCertificates } from "./certificates.ts";
@@ -9,7 +9,7 @@ import { getProgram } from "./install.ts";
 import { type Accounts, accountsBy } from "./samba-accounts.ts";
 import { type Domain, type Refusal, refuse } from "./samba-refusals.ts";
 import { type Scratch, waitUntil } from "./scratch.ts";
-import { smbConf } from "./smb-conf.ts";
+import { type SmbConf, smbConf } from "./smb-conf.ts";
 
 const REALM = "AD.LOCAL";
 const DNS_DOMAIN = "ad.local";
@@ -18,6 +18,8 @@ const SUFFIX = "DC=ad,DC=local";
 const USERS = `CN=Users,${SUFFIX}`;
 const GROUPS = `OU=Groups,${SUFFIX}`;
 const HOSTNAME = "dc";
+/** The address of the domain while it is provisioned: nobody listens there. */
+const LOOPBACK = "127.0.0.1";
 /** LDAP, LDAPS, the global catalog, Kerberos and its change of passwords. */
 const PORTS = [389, 636, 3268, 3269, 88, 464];
 
@@ -64,7 +66,10 @@ export interface Samba extends Accounts {
   stop(): Promise<void>;
 }
 
-/** Makes a domain, which takes five seconds, and resolves when it answers. Passwords may be short and simple in it. */
+/**
+ * Starts a copy of the domain that the first caller of a test run provisions, and resolves when it answers. Passwords may
+ * be short and simple in it.
+ */
 export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptions = {}): Promise<Samba> {
   const host = await freeAddress();
   const name = `samba-${host}`;
@@ -72,31 +77,11 @@ export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptio
   const hostname = `${HOSTNAME}.${DNS_DOMAIN}`;
   const certificates = await makeCertificates(scratch, name, { hosts: [host, hostname] });
   const { caFile } = certificates;
-  const file = join(folder, "smb.conf");
-  writeFileSync(
-    file,
-    smbConf({
-      folder,
-      address: host,
-      realm: REALM,
-      domain: DOMAIN,
-      hostname: HOSTNAME,
-      certificates,
-      settings,
-    }),
-  );
-  const adminPassword = makePassword();
-  // No fsync: nothing of it is to outlive a power cut.
-  const env = { PATH: process.env["PATH"], TDB_NO_FSYNC: "1", TMPDIR: folder, PYTHONDONTWRITEBYTECODE: "1" };
-  await scratch.run(
-    getProgram("samba-tool"),
-    [
-      ...["domain", "provision", `--configfile=${file}`, `--realm=${REALM}`, `--domain=${DOMAIN}`],
-      ...["--server-role=dc", "--dns-backend=NONE", `--host-name=${HOSTNAME}`, `--host-ip=${host}`],
-      `--adminpass=${adminPassword}`,
-    ],
-    { name: `${name}-provision`, env },
-  );
+  const domain = await provisionedDomain(scratch);
+  cpSync(domain.folder, folder, { recursive: true });
+  const file = writeSmbConf({ folder, address: host, certificates, settings });
+  const adminPassword = domain.password;
+  const env = environment(folder);
   // One process: nothing is forked that would leave the group which is ended with it.
   const args = ["-F", "--no-process-group", "-M", "single", "--debug-stdout", "-s", file];
   const server = scratch.process(getProgram("samba"), args, { name, env });
@@ -154,6 +139,56 @@ export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptio
     },
     stop: () => server.kill(),
   };
+}
+
+/**
+ * The files of a new domain, and its administrator's password. Provisioning costs more than all that a test does with the
+ * domain: the test files of one run share it.
+ */
+async function provisionedDomain(scratch: Scratch): Promise<{ folder: string; password: string }> {
+  const shared = join(process.env["AUTHMQ_TEST_SCRATCH"] ?? scratch.folder, "samba-domain");
+  const folder = join(shared, "files");
+  const passwordFile = join(shared, "password");
+  if (isFirst(shared)) {
+    mkdirSync(folder);
+    const password = makePassword();
+    const file = writeSmbConf({ folder, address: LOOPBACK, settings: [] });
+    await scratch.run(
+      getProgram("samba-tool"),
+      [
+        ...["domain", "provision", `--configfile=${file}`, `--realm=${REALM}`, `--domain=${DOMAIN}`],
+        ...["--server-role=dc", "--dns-backend=NONE", `--host-name=${HOSTNAME}`, `--host-ip=${LOOPBACK}`],
+        `--adminpass=${password}`,
+      ],
+      { name: "samba-provision", env: environment(folder) },
+    );
+    writeFileSync(`${passwordFile}.new`, password);
+    renameSync(`${passwordFile}.new`, passwordFile);
+  }
+  await waitUntil("the provisioned domain", () => existsSync(passwordFile));
+  return { folder, password: readFileSync(passwordFile, "utf8") };
+}
+
+/** Whether this is the first caller with this folder, which it creates. */
+function isFirst(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function writeSmbConf(options: Pick<SmbConf, "folder" | "address" | "certificates" | "settings">): string {
+  const file = join(options.folder, "smb.conf");
+  writeFileSync(file, smbConf({ ...options, realm: REALM, domain: DOMAIN, hostname: HOSTNAME }));
+  return file;
+}
+
+/** No fsync: nothing of it is to outlive a power cut. */
+function environment(folder: string): NodeJS.ProcessEnv {
+  return { PATH: process.env["PATH"], TDB_NO_FSYNC: "1", TMPDIR: folder, PYTHONDONTWRITEBYTECODE: "1" };
 }
 
 /** An address of loopback on which nobody listens at Samba's ports; among four million nobody else takes it. */

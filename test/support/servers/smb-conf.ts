@@ -7,7 +7,8 @@ export interface SmbConf {
   realm: string;
   domain: string;
   hostname: string;
-  certificates: Certificates;
+  /** Without them it serves no TLS. */
+  certificates?: Certificates;
   /** More lines of the section [global]. */
   settings: readonly string[];
 }
@@ -45,9 +46,13 @@ export function smbConf({
     `interfaces = ${address}/8`, // with another mask than the one of lo Samba finds no interface
     "bind interfaces only = yes",
     "ldap server require strong auth = no", // simple binds without TLS
-    `tls cafile = ${certificates.caFile}`,
-    `tls certfile = ${certificates.certificateFile}`,
-    `tls keyfile = ${certificates.keyFile}`,
+    ...(certificates === undefined
+      ? []
+      : [
+          `tls cafile = ${certificates.caFile}`,
+          `tls certfile = ${certificates.certificateFile}`,
+          `tls keyfile = ${certificates.keyFile}`,
+        ]),
     ...Object.entries(FOLDERS).map(([key, name]) => `${key} = ${folder}/${name}`),
     ...settings,
     "[sysvol]",

@@ -1,0 +1,81 @@
+import { parseConfig } from "../../src/config/load.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createMetrics } from "../../src/observability/metrics.ts";
+import { createWorker, type Worker } from "../../src/worker.ts";
+import { type BrokerUser, createBrokerUser } from "../support/broker-user.ts";
+import type { LogLine } from "../support/log-lines.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
+import { provision } from "../support/worker.ts";
+
+/** An installation whose broker user a test may limit. */
+export interface Limited extends AsyncDisposable {
+  readonly raw: Awaited<ReturnType<typeof provision>>["raw"];
+  readonly vhost: string;
+  readonly user: BrokerUser;
+  readonly lines: LogLine[];
+  /** Begins to start a worker; `started` may never settle. */
+  begin(): Promise<{ readonly worker: Worker; readonly started: Promise<void> }>;
+  /** How often a connection for this purpose was made. */
+  connects(purpose: string): Promise<number>;
+}
+
+/** How long a broker may take while the machine is busy. */
+export const BUSY = { seconds: 40 };
+
+/** Workers of an installation with a broker user of its own. */
+export async function startLimited(): Promise<Limited> {
+  const { raw, vhost, cleanUp } = await provision();
+  const user = await createBrokerUser(vhost.name);
+  const { username, password } = user;
+  raw["amqp_settings"] = { ...raw["amqp_settings"], username, password };
+  const lines: LogLine[] = [];
+  const log = createLogTo({ write: (line) => void lines.push(JSON.parse(line) as LogLine) }, "info");
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  await migrate(config.db);
+  const metrics = createMetrics();
+  const workers: Worker[] = [];
+  return {
+    raw,
+    vhost: vhost.name,
+    user,
+    lines,
+    async begin() {
+      const worker = await createWorker(config, log, metrics);
+      workers.push(worker);
+      const started = worker.start();
+      started.catch(() => undefined); // a test looks at it, or has ended
+      return { worker, started };
+    },
+    async connects(purpose) {
+      const found = new RegExp(`broker_connects_total{purpose="${purpose}"} (\\d+)`).exec(
+        await metrics.render(),
+      );
+      return Number(found?.[1] ?? 0);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const worker of workers) await worker.stop();
+      await user[Symbol.asyncDispose]();
+      await cleanUp();
+    },
+  };
+}
+
+/** RabbitMQ counts channels a little late: on a busy machine it may overlook a burst of them, and then begins again. */
+export async function beginAboveLimit(limited: Limited): ReturnType<Limited["begin"]> {
+  for (;;) {
+    const before = await limited.connects("requests");
+    const { worker, started } = await limited.begin();
+    const isServing = started.then(() => true);
+    const hasReconnected = waitUntil(
+      "some attempts",
+      async () => ((await limited.connects("requests")) >= before + 4 ? true : undefined),
+      BUSY,
+    ).then(() => false);
+    if (!(await Promise.race([isServing, hasReconnected]))) return { worker, started };
+    hasReconnected.catch(() => undefined);
+    await worker.stop();
+    limited.lines.length = 0;
+  }
+}
