@@ -140,8 +140,7 @@ async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Pr
   for (;;) {
     try {
       const { pending, newer } = await engine.usableSchema();
-      if (newer.length > 0)
-        log.warn({ newer }, "the database was migrated by a later version, which is fine");
+      if (newer.length > 0) log.warn({ newer }, "the database schema is from a later version");
       if (pending.length === 0) return;
       throw new Error(
         `the database lacks ${pending.join(", ")}: run "authmq migrate", or "authmq serve --migrate"`,
@@ -149,7 +148,7 @@ async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Pr
     } catch (error) {
       if (stopped.aborted) throw new Error("stopped before the database was there", { cause: error });
       if (!(error instanceof AppError && error.code === "UNAVAILABLE")) throw error;
-      log.warn({ err: error }, "the database is out of reach, trying again");
+      log.warn({ err: error }, "cannot reach the database, trying again");
       await sleep(1000, undefined, { signal: stopped }).catch(() => undefined);
     }
   }

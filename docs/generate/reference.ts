@@ -1,7 +1,9 @@
-/** Writes the tables of docs/configuration.md and docs/protocol.md from the code; --check as in update.ts. */
+/** Writes tables of the documentation from the code; --check as in update.ts. */
+import { logTables } from "./log-messages.ts";
 import { settingTables, withTables } from "./settings.ts";
 import { stepTables } from "./steps.ts";
 import { update } from "./update.ts";
 
 update("docs/configuration.md", (text) => withTables(text, settingTables()));
 update("docs/protocol.md", (text) => withTables(text, stepTables()));
+update("docs/operations.md", (text) => withTables(text, logTables()));

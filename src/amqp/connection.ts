@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
+import type { MessageAt } from "../observability/log-messages.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics, ConnectionPurpose } from "../observability/metrics.ts";
 import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
@@ -101,13 +102,16 @@ export class SupervisedConnection {
       onFailure: (node, error) => {
         const reason = readReason(error, amqp)?.reason;
         this.#fault = `${formatNode(node)}: ${reason ?? messageOf(error)}`;
-        const text = reason === undefined ? "cannot reach the broker" : "the broker refuses the connection";
-        isLossLogged = this.#logFailure(node, error, `${text}, trying again`) || isLossLogged;
+        const message =
+          reason === undefined
+            ? "cannot reach the broker, trying again"
+            : "the broker refuses the connection, trying again";
+        isLossLogged = this.#logFailure(node, error, message) || isLossLogged;
       },
       onLost: (node, reason, hasSettled) => {
         this.#fault = `it was lost: ${messageOf(reason)}`;
         if (hasSettled) this.#causes.clear();
-        isLossLogged = this.#logFailure(node, reason, "lost the broker") || isLossLogged;
+        isLossLogged = this.#logFailure(node, reason, "lost the connection to the broker") || isLossLogged;
       },
     });
     // Without effect where it was connected before.
@@ -119,7 +123,7 @@ export class SupervisedConnection {
   }
 
   /** Logs a failure with the broker's reason, or the error; says whether it did. A cause that goes on is logged rarely. */
-  #logFailure(node: BrokerNode, error: unknown, text: string): boolean {
+  #logFailure(node: BrokerNode, error: unknown, message: MessageAt<"warn">): boolean {
     if (this.#stopped.signal.aborted) return false;
     const { log, purpose, amqp } = this.#options;
     const where = { purpose, node: formatNode(node) };
@@ -128,7 +132,7 @@ export class SupervisedConnection {
     if (!isNews) return false;
     const why =
       known === undefined ? { err: error } : { code: known.code, reason: known.reason, advice: known.advice };
-    log.warn({ ...where, repeated, ...why }, text);
+    log.warn({ ...where, repeated, ...why }, message);
     return true;
   }
 

@@ -196,7 +196,7 @@ export class QueueConsumer {
     const { replies, queue, log } = this.#options;
     const delivery = new Delivery(message, subscription, (replyTo) => replies.isReachable(replyTo));
     const work = this.#trace(delivery)
-      .catch((error: unknown) => log.error({ queue, err: error }, "a delivery was lost"))
+      .catch((error: unknown) => log.error({ queue, err: error }, "could not process a delivery"))
       .finally(() => this.#running.delete(work));
     this.#running.set(work, subscription);
   }

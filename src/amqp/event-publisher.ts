@@ -83,7 +83,7 @@ export class EventPublisher {
     } catch (error) {
       const reason = messageOf(error);
       if (this.#causes.note(reason).isNews)
-        log.warn({ exchange, reason }, "the exchange for events cannot be declared");
+        log.warn({ exchange, reason }, "cannot declare the events exchange");
       await askBroker(model, (channel) => channel.checkExchange(exchange));
     }
     await checkWritePermission(model, exchange, SOME_EVENT);

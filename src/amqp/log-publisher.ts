@@ -142,7 +142,7 @@ export class LogPublisher implements LineSink {
     if (!this.#isFailing && !this.#isStopping) {
       this.#isFailing = true;
       const reason = this.#publisher.fault ?? "the broker does not confirm them";
-      this.#log.warn({ reason }, "log records cannot be published and are written here as well");
+      this.#log.warn({ reason }, "cannot publish log records: they are written here too");
     }
     this.#options.lines.write(record.line, record.level);
   }

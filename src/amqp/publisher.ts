@@ -115,7 +115,7 @@ export class Publisher {
     } catch (error) {
       if (error instanceof IllegalOperationError) return; // the channel is closing, and what is under way is taken back
       // amqplib could not encode it, for example because the address is too long after decoding.
-      log.warn({ purpose, err: error }, "a message could not be sent");
+      log.warn({ purpose, err: error }, "could not send a message");
       this.#finish(message, false);
     }
   }

@@ -27,7 +27,7 @@ export class ReplyPublisher extends Publisher {
       renews: { what: "connection", after: 0 },
       onBlocked: (text) => {
         const { reason, advice } = explain(text, undefined, amqp);
-        log.warn({ reason, advice }, "the broker takes no replies now");
+        log.warn({ reason, advice }, "the broker blocks publishing: replies wait");
       },
       onReturned: () => metrics.count("replies_unroutable_total"),
     });

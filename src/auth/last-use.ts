@@ -40,7 +40,7 @@ export function createLastUse(db: Database, log: Log): LastUse {
       } catch (error) {
         log.warn(
           { reason: messageOf(error), tokens: portion.length },
-          "could not note when ID tokens were last used",
+          "could not store when sessions were last used",
         );
       }
     }

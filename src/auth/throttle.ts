@@ -212,7 +212,7 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     // A name that nobody has may be a password in the wrong field. It is counted, whether its name is found or not.
     const user = await findUser(db, username).catch(() => undefined);
     const whose = user === undefined ? { known: false } : { username: user.username };
-    log.warn(whose, "logins of an account have failed too often: the next ones must wait");
+    log.warn(whose, "too many failed logins: further attempts are rate limited");
   }
 }
 

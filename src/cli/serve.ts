@@ -61,13 +61,13 @@ async function serve(options: ServeOptions): Promise<void> {
     if (lines.isHanging) endNow(code);
   });
   process.on("uncaughtException", (error) => {
-    log.fatal({ err: error }, "a fault nobody caught");
+    log.fatal({ err: error }, "uncaught error");
     process.exit(1);
   });
   try {
     if (options.migrate === true) {
       const applied = await migrate(config.db);
-      log.info({ applied }, "the database is at the current schema");
+      log.info({ applied }, "the database schema is current");
     }
     const worker = await createWorker(config, log, metrics);
     warnOfOpenFiles(file, config, log);
@@ -100,6 +100,5 @@ async function untilSignalled(worker: Worker, signalled: StopRequest, onReady: (
 function warnOfOpenFiles(file: string | undefined, { kerberos, origins }: Config, log: Log): void {
   const files = [...(file === undefined ? [] : [resolve(file)]), ...keyFiles(file, origins)];
   if (kerberos !== undefined) files.push(kerberos.keytab);
-  for (const open of findOpenFiles(files))
-    log.warn(open, "a file with secrets is open to others than its owner");
+  for (const open of findOpenFiles(files)) log.warn(open, "a file with secrets is readable by other users");
 }

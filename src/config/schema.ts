@@ -27,7 +27,9 @@ export const SECTIONS = {
   queue_settings: queueSettings.prefault({}).describe("other names for the queues"),
   log_settings: logSettings.prefault({}).describe("what is logged, and where to"),
   event_settings: eventSettings.prefault({}).describe("what is told of what happens, and where to"),
-  health_settings: healthSettings.prefault({}).describe("where health and metrics can be asked for"),
+  health_settings: healthSettings
+    .prefault({})
+    .describe("address and port of the health and metrics endpoints"),
 };
 
 /** The whole configuration file. */

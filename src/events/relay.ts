@@ -93,7 +93,7 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
     published.forEach(() => metrics.count("events_published_total"));
     waiting -= published.length;
     if (published.length < events.length && !stopping.signal.aborted) {
-      log.warn({ waiting }, "the broker has not taken all events: they are published again later");
+      log.warn({ waiting }, "the broker did not confirm all events, trying again");
       return RETRY;
     }
     return published.length === BATCH ? 0 : LOOK;
@@ -104,7 +104,7 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
       try {
         await rest(await turn());
       } catch (error) {
-        log.warn({ reason: messageOf(error) }, "events cannot be published, trying again");
+        log.warn({ reason: messageOf(error) }, "cannot publish events, trying again");
         await rest(RETRY);
       }
     }

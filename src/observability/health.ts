@@ -44,7 +44,7 @@ const REQUEST_TIMEOUT = 5000;
 /** Probes and scrapers are few; more connections than this are somebody's mistake. */
 const MAX_CONNECTIONS = 64;
 
-const FAULT = "a question for health or metrics met a fault";
+const FAULT = "health endpoint failed";
 
 /** RFC 7517 section 8.5.2. */
 const JWKS_TYPE = "application/jwk-set+json";
@@ -103,7 +103,7 @@ export class HealthServer {
     }
     // A connection that could not be accepted, for want of file descriptors say, must not end the process.
     this.#server.on("error", (error) => this.#parts.log.error({ err: error }, FAULT));
-    this.#parts.log.info({ host, port }, "health and metrics can be asked for");
+    this.#parts.log.info({ host, port }, "serving health and metrics");
   }
 
   async #handle({ method, url = "" }: IncomingMessage, response: ServerResponse): Promise<void> {

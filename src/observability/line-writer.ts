@@ -48,7 +48,7 @@ export async function openLines(
     if (opened === undefined) {
       createLogOn(stderr, "warn").warn({ path }, "the log file does not open: log lines are written here");
       opening.catch((error: unknown) =>
-        createLogOn(stderr, "error").error({ path, err: error }, "no log file"),
+        createLogOn(stderr, "error").error({ path, err: error }, "cannot open the log file"),
       );
     }
   }

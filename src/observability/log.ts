@@ -1,17 +1,25 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { LogConfig } from "../config/schema.ts";
 import type { LineSink } from "./line-sink.ts";
+import type { LogLevel, MessageAt } from "./log-messages.ts";
 import { toPrintable } from "./printable.ts";
 import { activeTraceId } from "./tracing.ts";
 
 /**
- * Writes JSON lines with nothing in them that a terminal would obey; takes objects that hold no password, token, key or
- * request body.
+ * Writes JSON lines without control sequences for terminals. Takes the messages of log-messages.ts, each at its level, and
+ * fields that hold no password, token, key or request body.
  */
-export type Log = Logger;
+export interface Log extends Pick<Logger, "level" | "isLevelEnabled">, Writers {}
+
+type Writers = { readonly [Level in LogLevel]: Write<MessageAt<Level>> };
+
+interface Write<Message extends string> {
+  (message: Message): void;
+  (fields: object, message: Message): void;
+}
 
 /** A log that writes to a stream of the caller's choice. */
-export function createLogTo(destination: DestinationStream, level: LogConfig["level"]): Log {
+export function createLogTo(destination: DestinationStream, level: LogConfig["level"]): Logger {
   const options = {
     level,
     base: { pid: process.pid },

@@ -71,10 +71,10 @@ export function startCleanup(db: Database, config: CleanupConfig, log: Log): { s
       await timers.setTimeout(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        const cleared = await deleteExpired(db, config, BATCH, signal);
-        if (cleared > 0) log.debug({ cleared }, "cleared up");
+        const deleted = await deleteExpired(db, config, BATCH, signal);
+        if (deleted > 0) log.debug({ deleted }, "deleted expired rows");
       } catch (error) {
-        log.warn({ reason: messageOf(error) }, "could not clear up, trying again later");
+        log.warn({ reason: messageOf(error) }, "could not delete expired rows, trying again later");
       }
     }
   };

@@ -143,6 +143,6 @@ function toKnown(
     return error;
   }
   const reference = randomUUID();
-  log.error({ err: error, queue, reference }, "a request met a fault");
+  log.error({ err: error, queue, reference }, "unexpected error in a request");
   return new AppError("INTERNAL", undefined, { cause: error, reference });
 }

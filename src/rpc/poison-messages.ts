@@ -104,7 +104,7 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     const body_hash = Buffer.from(bodyHash).toString("hex");
     log.error(
       { queue, caller, body_hash, reference },
-      "a request is parked: it ended the process three times",
+      "a request was parked: it crashed the worker three times",
     );
     throw new AppError("INTERNAL", "parked", { reference });
   };

@@ -22,7 +22,10 @@ describe("why the broker closes a connection", () => {
     const { worker, started } = await beginAboveLimit(limited);
     const [line, ...more] = faults(limited);
     assert.deepEqual(more, []);
-    assert.deepEqual([line?.msg, line?.["purpose"], line?.["code"]], ["lost the broker", "requests", 530]);
+    assert.deepEqual(
+      [line?.msg, line?.["purpose"], line?.["code"]],
+      ["lost the connection to the broker", "requests", 530],
+    );
     assert.match(String(line?.["reason"]), /number of channels opened for user .* user limit of \(5\)/);
     assert.match(
       String(line?.["advice"]),
@@ -59,7 +62,7 @@ describe("why the broker closes a connection", () => {
     await started;
     await closeConnections(limited.vhost, "requests");
     const line = await waitUntil("the loss", () => faults(limited)[0], BUSY);
-    assert.deepEqual([line.msg, line["code"]], ["lost the broker", 320]);
+    assert.deepEqual([line.msg, line["code"]], ["lost the connection to the broker", 320]);
     assert.match(String(line["reason"]), /^CONNECTION_FORCED - /);
   });
 });

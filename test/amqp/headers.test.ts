@@ -73,7 +73,7 @@ test("headers that the AMQP library cannot read are no reason to lose the connec
     assert.equal(bodyOf(await caller.firstReply(id)).resp_code, 200, id);
   }
   assert.deepEqual(
-    worker.log.filter((line) => line.includes("lost the broker")),
+    worker.log.filter((line) => line.includes("lost the connection to the broker")),
     [],
   );
 });

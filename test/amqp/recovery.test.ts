@@ -21,7 +21,7 @@ for (const purpose of ["requests", "replies"]) {
     await closeConnections(worker.vhost, purpose);
     await waitUntil(
       "the loss in the log",
-      () => worker.log.some((line) => line.includes("lost the broker")) || undefined,
+      () => worker.log.some((line) => line.includes("lost the connection to the broker")) || undefined,
     );
     for (let index = 0; index < 5; index++) {
       caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: `after-${index}` });
@@ -121,7 +121,7 @@ test("a worker that starts before its database and its broker waits for both", a
   const worker = await createWorker(config, createLogTo({ write: (line) => void log.push(line) }, "info"));
   const starting = worker.start();
   await waitUntil("the database in the log", () =>
-    log.find((text) => text.includes("the database is out of reach")),
+    log.find((text) => text.includes("cannot reach the database")),
   );
   toDatabase.restore();
   await waitUntil("the broker in the log", () =>

@@ -8,7 +8,7 @@ import { generateSecret } from "../../src/config/generate-key.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { provision } from "../support/worker.ts";
 
-const MSG = "a file with secrets is open to others than its owner";
+const MSG = "a file with secrets is readable by other users";
 
 interface Warning {
   readonly level: number;

@@ -14,9 +14,9 @@ import { decodePart } from "../tokens/craft.ts";
 import { edit, read } from "./installation.ts";
 
 const PASSWORD = "correct horse battery";
-const TAKEN_OVER = "took over the token keys of the configuration";
-const NOT_READ = "the configuration was not read again: everything stays as it is";
-const NEEDS_RESTART = "what else has changed in the configuration needs a restart";
+const TAKEN_OVER = "reloaded the token keys";
+const NOT_READ = "could not reload the configuration: nothing changed";
+const NEEDS_RESTART = "changed settings need a restart";
 
 interface Reply {
   readonly resp_code: number;
@@ -179,7 +179,7 @@ describe("SIGHUP", () => {
 test("a signal to reload does not end a worker that is still starting, and is not forgotten", async () => {
   await using serving = await startServing();
   // From the first thing on that it says: it migrates by then, and has read its configuration.
-  await waitUntil("a beginning", () => serving.said().includes("the database is at the current schema"), {
+  await waitUntil("a beginning", () => serving.said().includes("the database schema is current"), {
     seconds: 20,
   });
   serving.child.kill("SIGHUP");
@@ -190,7 +190,7 @@ test("a signal to reload does not end a worker that is still starting, and is no
 });
 
 describe("the log level", () => {
-  const LEVEL = "took over the log level of the configuration";
+  const LEVEL = "reloaded the log level";
   const setLevel = (serving: Serving, level: string): void =>
     edit(join(serving.cwd, "config.json"), ({ log_settings, ...config }) => ({
       ...config,
@@ -245,7 +245,7 @@ test("a worker whose terminal is closed stops, and says why", {
     await waitUntil("ready", isReady, { seconds: 40 });
     terminal.kill("SIGKILL");
     await waitUntil("the end", () => said().includes('"msg":"stopped"') || undefined, { seconds: 20 });
-    assert.match(said(), /"msg":"SIGHUP, and the terminal that this was started on is closed: stopping"/);
+    assert.match(said(), /"msg":"the terminal was closed: stopping"/);
   } finally {
     terminal.kill("SIGKILL");
     await cleanUp();

@@ -18,7 +18,7 @@ import { untilReady } from "./serving.ts";
 
 /** The migrations that a worker with this log has applied. */
 function appliedIn(log: string): string[] {
-  const line = log.split("\n").find((text) => text.includes("the database is at the current schema"));
+  const line = log.split("\n").find((text) => text.includes("the database schema is current"));
   return (JSON.parse(line ?? "{}") as { applied: string[] }).applied;
 }
 

@@ -96,5 +96,5 @@ export async function assertAllServed({ worker, requests }: Served): Promise<voi
 
 /** The replies of 500 that a worker has logged: a fault of the database must never be one. */
 export function wrongReplies({ worker }: Served): LogLine[] {
-  return linesOf(worker, "a request met a fault");
+  return linesOf(worker, "unexpected error in a request");
 }

@@ -132,11 +132,11 @@ test("without health_settings.port a worker listens on no port", async () => {
   const before = listeners();
   await using worker = await startWorker();
   assert.equal(listeners(), before);
-  assert.deepEqual(linesOf(worker, "health and metrics can be asked for"), []);
+  assert.deepEqual(linesOf(worker, "serving health and metrics"), []);
   const port = await scratch.freePort();
   await using listening = await startWorker({ config: { health_settings: { port } } });
   assert.equal(listeners(), before + 1);
-  const { host, port: logged } = await lastLine(listening, "health and metrics can be asked for");
+  const { host, port: logged } = await lastLine(listening, "serving health and metrics");
   assert.deepEqual([host, logged], ["127.0.0.1", port]);
 });
 

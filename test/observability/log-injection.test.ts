@@ -67,7 +67,7 @@ test("whatever a directory and its users are called, the log says so on one line
   assert.equal((await login(name)).resp_code, 200);
   const leftOut = await lastLine(
     worker,
-    "directory groups are left out: group_regex refuses their names, or they end with a space",
+    "directory groups were ignored: group_regex does not match their names, or they end with a space",
   );
   assert.deepEqual([leftOut["username"], leftOut["groups"]], [name, [name]]);
   code = 49;
@@ -87,7 +87,7 @@ test("an account that is throttled is named as it is", async () => {
   await worker.addUser(HOSTILE, "correct horse", { email: "alice@example.com" });
   const { resp_code } = await worker.call("login", { username: HOSTILE, password: "nope" });
   assert.equal(resp_code, 401);
-  const msg = "logins of an account have failed too often: the next ones must wait";
+  const msg = "too many failed logins: further attempts are rate limited";
   assert.equal((await lastLine(worker, msg))["username"], HOSTILE);
   for (const line of worker.log) readLine(line);
 });

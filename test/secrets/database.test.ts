@@ -46,7 +46,7 @@ for (const database of DATABASES) {
       const { reference, ...rest } = reply.resp_data;
       assert.match(String(reference), /^[0-9a-f-]{36}$/);
       assertRefused({ ...reply, resp_data: rest }, 500, "INTERNAL");
-      const [line] = linesOf(worker, "a request met a fault");
+      const [line] = linesOf(worker, "unexpected error in a request");
       assert.match(JSON.stringify(line), /refused here/);
       const log = worker.log.join("");
       const searcher = new Searcher<string>();

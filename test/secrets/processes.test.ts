@@ -47,8 +47,8 @@ function assertNoSecret(written: string, ...more: readonly string[]): void {
 
 describe("what a worker says when it crashes", () => {
   for (const [crash, says] of [
-    ["exception", /"msg":"a fault nobody caught"/],
-    ["rejection", /"msg":"a fault nobody caught"/],
+    ["exception", /"msg":"uncaught error"/],
+    ["rejection", /"msg":"uncaught error"/],
     ["abort", /Native stack trace/],
   ] as const) {
     test(`by ${crash} has no secret in it, nor of the request that it was at`, async () => {

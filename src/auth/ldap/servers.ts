@@ -87,7 +87,7 @@ export class Servers {
         state.failures++;
         state.failedAt = performance.now();
         if (failures === 0)
-          this.#log.warn({ server: state.server.url, err: error }, "a directory server is out of reach");
+          this.#log.warn({ server: state.server.url, err: error }, "cannot reach a directory server");
       }
       throw error;
     } finally {

@@ -44,15 +44,13 @@ export function createSync(
     accepts: (group) => isDistinct(group) && isName(group, patterns.group),
   };
   const noteMissingId = once(() =>
-    log.warn(
-      "the directory shows no ids of its entries: a login name that another person gets is not noticed",
-    ),
+    log.warn("the directory returns no entry ids: a reused login name cannot be detected"),
   );
   const userOf = ({ name, names, ids, mails, groups }: DirectoryAccount): DirectoryUser => {
     if (ids.length === 0) noteMissingId();
     const mail = mails.find((one) => isName(one, patterns.email));
     if (mail === undefined && mails.length > 0)
-      log.warn({ username: name }, "the directory's mail is left out: email_regex refuses it");
+      log.warn({ username: name }, "the directory's email was ignored: email_regex does not match it");
     // With the name that was asked for at the end: its spelling need not fit, as nobody's case does.
     const usable = [...names.filter((one) => isName(one, patterns.username)), name];
     return {
@@ -69,12 +67,12 @@ export function createSync(
     if (synced.leftOut.length > 0)
       log.warn(
         { username, groups: synced.leftOut },
-        "directory groups are left out: group_regex refuses their names, or they end with a space",
+        "directory groups were ignored: group_regex does not match their names, or they end with a space",
       );
     if (email === null)
       log.warn(
         { username, mail: user.emailOf(username) },
-        "a directory user has no email: another account has the directory's",
+        "a directory user has no email: another account uses it",
       );
     return synced;
   };

@@ -60,14 +60,13 @@ export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTermina
       await useKeys(next);
       const { key, method } = next.signing ?? {};
       const key_id = key && (await keyIdOf(key));
-      log.info({ algorithm: method, key_id }, "took over the token keys of the configuration");
+      log.info({ algorithm: method, key_id }, "reloaded the token keys");
       takeLevel(log, next.log.level);
       const changed = changedSections(config, next);
-      if (changed.length > 0)
-        log.warn({ changed }, "what else has changed in the configuration needs a restart");
+      if (changed.length > 0) log.warn({ changed }, "changed settings need a restart");
     } catch (error) {
       const what = error instanceof ConfigError ? { faults: error.faults } : { err: error };
-      log.error(what, "the configuration was not read again: everything stays as it is");
+      log.error(what, "could not reload the configuration: nothing changed");
     }
   };
   let turn = Promise.resolve();
@@ -76,7 +75,7 @@ export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTermina
       turn = turn.then(reload);
       return;
     }
-    log.warn("SIGHUP, and the terminal that this was started on is closed: stopping");
+    log.warn("the terminal was closed: stopping");
     onTerminalClosed();
   });
 }
@@ -86,7 +85,7 @@ function takeLevel(log: Log, level: Config["log"]["level"]): void {
   const previous = log.level;
   // The line is seen where either level lets it be.
   if (!log.isLevelEnabled("info")) log.level = level;
-  log.info({ log_level: level, previous }, "took over the log level of the configuration");
+  log.info({ log_level: level, previous }, "reloaded the log level");
   log.level = level;
 }
 

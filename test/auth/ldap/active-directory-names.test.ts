@@ -10,7 +10,8 @@ import type { TestWorker } from "../../support/worker.ts";
 
 const skip = missingFor("samba") ?? false;
 
-const LEFT_OUT = "directory groups are left out: group_regex refuses their names, or they end with a space";
+const LEFT_OUT =
+  "directory groups were ignored: group_regex does not match their names, or they end with a space";
 
 /** As the cn of a user and of a group; a leading # or blank has rules of its own in a DN. */
 const SPECIAL = [

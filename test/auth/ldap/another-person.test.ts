@@ -10,8 +10,7 @@ import { assertRefused, dataOf } from "../../support/replies.ts";
 import { missingFor, withClient } from "../../support/servers/directories.ts";
 import { DATABASES, type TestWorker } from "../../support/worker.ts";
 
-const NO_IDS =
-  "the directory shows no ids of its entries: a login name that another person gets is not noticed";
+const NO_IDS = "the directory returns no entry ids: a reused login name cannot be detected";
 const ENDED = "the directory ended a session";
 /** Every check is too old. */
 const ALWAYS = { revalidate_minutes: 0.000_01 };

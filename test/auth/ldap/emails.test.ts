@@ -7,7 +7,7 @@ import { dataOf } from "../../support/replies.ts";
 import { missingFor } from "../../support/servers/directories.ts";
 import { DATABASES, type TestWorker } from "../../support/worker.ts";
 
-const NO_EMAIL = "a directory user has no email: another account has the directory's";
+const NO_EMAIL = "a directory user has no email: another account uses it";
 
 for (const [server, kind, use] of ANY_DIRECTORY) {
   describe(`the email of a user of ${kind}`, { skip: missingFor(server) ?? false }, () => {
@@ -168,7 +168,10 @@ describe("the email of a user whose entry has several", () => {
         await worker.login("several", DIRECTORY_PASSWORD);
         const row = await worker.db.selectFrom("user").select("email").executeTakeFirst();
         assert.equal(row?.email, "second@example.com");
-        assert.deepEqual(linesOf(worker, "the directory's mail is left out: email_regex refuses it"), []);
+        assert.deepEqual(
+          linesOf(worker, "the directory's email was ignored: email_regex does not match it"),
+          [],
+        );
       });
     });
   }

@@ -95,7 +95,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       assert.deepEqual(groupsIn(await worker.login("strict", DIRECTORY_PASSWORD)), ["mall"]);
       const line = await lastLine(
         worker,
-        "directory groups are left out: group_regex refuses their names, or they end with a space",
+        "directory groups were ignored: group_regex does not match their names, or they end with a space",
       );
       assert.deepEqual(line["groups"], ["Outlet"]);
     });

@@ -153,7 +153,7 @@ for (const database of DATABASES) {
       assert.deepEqual(groupsIn(await worker.login("odd-groups", DIRECTORY_PASSWORD)), ["fine"]);
       const line = await lastLine(
         worker,
-        "directory groups are left out: group_regex refuses their names, or they end with a space",
+        "directory groups were ignored: group_regex does not match their names, or they end with a space",
       );
       assert.deepEqual([line["username"], line["groups"]], ["odd-groups", ["x, y"]]);
     });
