@@ -13,9 +13,25 @@ import { missingForPython } from "./support/python.ts";
 const checkout = resolve(import.meta.dirname, "..");
 const readme = readFileSync(join(checkout, "README.md"), "utf8");
 
-const FIRST_CALL = "Your first call, in five minutes";
-const SEE_IT_WORK = "See it work";
-const DOCKER = "With Docker";
+const TRY_IT = "Try it";
+const OPERATORS = "First call: operators";
+const CALLERS = "First call: callers";
+const WHO = "Who authenticates how?";
+const DOCKER = "Docker";
+
+/** Calls the function of the block about verifying. */
+const CALL_REQUIRE_ADMIN = `
+import { connect, TokenError } from "authmq/client";
+import { requireAdmin } from "./require-admin.mts";
+await using auth = await connect({ url: process.env.AMQP_URL });
+const tokenOf = async (username, password) => {
+  const { id_token } = await auth.session.login({ username, password });
+  return (await auth.session.getAccessToken({ id_token })).access_token;
+};
+const admin = await requireAdmin(await tokenOf("root", "correct horse battery"));
+const refused = await requireAdmin(await tokenOf("alice", "staple battery horse")).catch((error) => error);
+console.log(\`\${admin} is an admin, alice gives \${refused instanceof TokenError ? refused.code : refused}\`);
+`;
 
 /** The blocks of a language in a section. */
 function blocks(heading: string, language: string): string[] {
@@ -57,12 +73,21 @@ async function run(
   return { code: child.exitCode, said: stdout + stderr };
 }
 
-test("every shell block of README.md is run by a test of this file", () => {
+test("every block of README.md is run by a test of this file, and it has under 200 lines", () => {
   const sections = readme.split(/^## /m).flatMap((section) => {
     const [heading = ""] = section.split("\n", 1);
-    return Array.from(section.matchAll(/^```(?:sh|bash|shell|console)$/gm), () => heading);
+    return Array.from(section.matchAll(/^```(\w+)$/gm), ([, language = ""]) => [heading, language]);
   });
-  assert.deepEqual(sections, [SEE_IT_WORK, FIRST_CALL, FIRST_CALL, DOCKER]);
+  assert.deepEqual(sections, [
+    [TRY_IT, "sh"],
+    [OPERATORS, "sh"],
+    [CALLERS, "ts"],
+    [CALLERS, "python"],
+    [CALLERS, "sh"],
+    [WHO, "ts"],
+    [DOCKER, "sh"],
+  ]);
+  assert.ok(readme.split("\n").length < 200, "lines");
 });
 
 describe("the first call of README.md", { skip: missingForPython() ?? false }, () => {
@@ -77,10 +102,11 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
       npm_config_update_notifier: "false",
       CHECKOUT: checkout,
     };
-    const [install = "", call = ""] = blocks(FIRST_CALL, "sh");
-    const [typescript = "", ...moreTypescript] = blocks(FIRST_CALL, "ts");
-    const [python = "", ...morePython] = blocks(FIRST_CALL, "python");
-    assert.deepEqual([moreTypescript, morePython], [[], []]);
+    const [install = ""] = blocks(OPERATORS, "sh");
+    const [call = ""] = blocks(CALLERS, "sh");
+    const [typescript = ""] = blocks(CALLERS, "ts");
+    const [python = ""] = blocks(CALLERS, "python");
+    const [verifier = ""] = blocks(WHO, "ts");
     // One shell, as a reader has it: the worker runs in its background, and is ended with it.
     const script = (mode: string): string =>
       [
@@ -89,19 +115,23 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
         // With all that it started, as a shell ends a job.
         "trap 'kill -- -$worker; wait $worker || true' EXIT",
         "for _ in $(seq 600); do grep -q ready serve.log && break; sleep 0.1; done",
-        "cp ../first-call.mts ../first_call.py .",
+        "cp ../first-call.mts ../first_call.py ../require-admin.mts ../call-require-admin.mts .",
         'cp "$CHECKOUT/examples/python/authmq_client.py" .',
         "node first-call.mts",
         "python3 first_call.py",
+        "node call-require-admin.mts",
         call,
       ].join("\n");
     try {
       await buildCheckout(folder);
       writeFileSync(join(folder, "first-call.mts"), typescript);
       writeFileSync(join(folder, "first_call.py"), python);
+      writeFileSync(join(folder, "require-admin.mts"), verifier);
+      writeFileSync(join(folder, "call-require-admin.mts"), CALL_REQUIRE_ADMIN);
       const first = await run("bash", ["-c", script("-e")], { cwd: folder, env });
       assert.equal(first.code, 0, first.said);
-      assert.match(first.said, /^alice is there since 20\S+Z$/m);
+      assert.match(first.said, /^alice was created at 20\S+Z$/m);
+      assert.match(first.said, /^root is an admin, alice gives FORBIDDEN$/m);
       assert.match(first.said, /^users: alice, root$/m);
       assert.match(first.said, /"resp_code":200,"resp_data":\{"id_token":"/);
 
@@ -111,8 +141,8 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
         /^authmq: config\.json, .* exists already, and init overwrites nothing: go on with what is there/m,
         /^up to date$/m,
         /^authmq: the username root is taken$/m,
-        /^alice was there before$/m,
-        /^alice is there since 20\S+Z$/m,
+        /^alice exists already$/m,
+        /^alice was created at 20\S+Z$/m,
         /^users: alice, root$/m,
         /"resp_code":200/,
       ])
@@ -126,7 +156,7 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
 
 test("the demo of README.md works on a broker that AMQP_URL names", { timeout: 300_000 }, async () => {
   const vhost = await createVhost();
-  const lines = commands(blocks(SEE_IT_WORK, "sh")[0]);
+  const lines = commands(blocks(TRY_IT, "sh")[0]);
   assert.deepEqual(lines, ["make demo", "make test"]);
   try {
     const env = { ...process.env, AMQP_URL: vhost.url };
