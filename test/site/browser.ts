@@ -4,7 +4,8 @@ import type { Browser } from "playwright-core";
 import { serveFolder } from "../../docs/.vitepress/server.ts";
 import { startBrowser } from "../support/servers/browser.ts";
 import { Scratch } from "../support/servers/scratch.ts";
-import { ACCESSIBILITY, ASIDE, FOCUS, OVERFLOWS, PALE } from "./in-page.ts";
+import { ACCESSIBILITY, ASIDE, FOCUS, OVERFLOWS, PALE, RESULTS } from "./in-page.ts";
+import { SEARCH_TERMS } from "./search-terms.ts";
 import { open, type Site, until, WIDE } from "./visit.ts";
 
 const NARROW = { width: 390, height: 844 };
@@ -145,6 +146,30 @@ export function testInBrowser(site: Site): void {
       await search.press("Enter");
       await page.waitForURL((url) => url.href.startsWith(served.url + address));
     }
+    assert.deepEqual(troubles, []);
+    await page.context().close();
+  });
+
+  test("the search finds the right page among the first three results", async () => {
+    const { page, troubles, visit } = await open(browser, served.url);
+    await visit("");
+    await page.keyboard.press("Control+k");
+    const search = page.getByRole("searchbox");
+    const missed: string[] = [];
+    for (const [term, ...pages] of SEARCH_TERMS) {
+      await search.fill("no such words anywhere");
+      await page.getByText("No results for").waitFor();
+      await search.fill(term);
+      await page.getByRole("option").first().waitFor();
+      const found = String(await page.evaluate(RESULTS))
+        .split(" ")
+        .slice(0, 3);
+      const isThere = pages.some((path) =>
+        found.some((link) => link.startsWith(`${served.url}${path}.html`)),
+      );
+      if (!isThere) missed.push(`${term}: ${found.join(", ")}`);
+    }
+    assert.deepEqual(missed, []);
     assert.deepEqual(troubles, []);
     await page.context().close();
   });

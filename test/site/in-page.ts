@@ -77,3 +77,6 @@ export const FOCUS = `(() => {
   const { left, top, width } = document.activeElement.getBoundingClientRect();
   return { outlineStyle, outlineWidth, isSeen: left >= 0 && top >= 0 && width > 0 };
 })()`;
+
+/** The addresses of the search results, with spaces between them. */
+export const RESULTS = `Array.from(document.querySelectorAll("[role=option] a"), ({ href }) => href).join(" ")`;
