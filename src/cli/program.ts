@@ -10,7 +10,7 @@ const EXIT_USAGE = 2;
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 
 /** Loaded one by one: a call needs no database, and everybody waits for what is loaded. */
-const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["serve", async () => (await import("./serve.ts")).serveCommand()],
   ["init", async () => (await import("./init.ts")).initCommand()],
   ["migrate", async () => (await import("./migrate.ts")).migrateCommand()],
