@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { parse } from "yaml";
 import { Scratch } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 import { scrape } from "./endpoints.ts";
@@ -22,9 +23,22 @@ interface Dashboard {
   readonly panels: readonly Panel[];
 }
 
+interface AlertFile {
+  readonly groups: readonly {
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly labels: { readonly severity: string };
+      readonly annotations: { readonly summary: string };
+    }[];
+  }[];
+}
+
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const dashboard = JSON.parse(read("docs/grafana-dashboard.json")) as Dashboard;
-const operations = read("docs/operations.md");
+const reference = read("docs/observability.md");
+const guide = read("docs/guides/monitor.md");
+const rules = read("docs/prometheus-alerts.yaml");
 const panels = dashboard.panels.filter(({ type }) => type !== "row");
 const targets = panels.flatMap(({ targets: own = [] }) => own);
 
@@ -99,16 +113,25 @@ describe("the Grafana dashboard", () => {
   });
 });
 
-describe("operations.md", () => {
+describe("observability.md", () => {
   test("has a row for every metric of this project", () => {
     for (const name of names.filter((one) => one.startsWith("authmq_")))
-      assert.match(operations, new RegExp(`^\\| \`${name}(\\{[a-z,]+\\})?\` \\|`, "m"), name);
+      assert.match(reference, new RegExp(`^\\| \`${name}(\\{[a-z,]+\\})?\` \\|`, "m"), name);
   });
 
-  test("names no metric that a worker does not show", () => {
-    for (const [, name = ""] of operations.matchAll(/\b((?:authmq|nodejs|process)_[a-z0-9_]+)\b/g)) {
-      if (name.startsWith("authmq_migration")) continue; // tables
-      assert.ok(names.includes(metricOf(name, names)), name);
-    }
+  test("names no metric that a worker does not expose, nor do the guide and the alerts", () => {
+    for (const document of [reference, guide, rules])
+      for (const [, name = ""] of document.matchAll(/\b((?:authmq|nodejs|process)_[a-z0-9_]+)\b/g))
+        assert.ok(names.includes(metricOf(name, names)), name);
   });
+});
+
+test("monitor.md has a row with the severity of every alert", () => {
+  const { groups } = parse(rules) as AlertFile;
+  const alerts = groups.flatMap((group) => group.rules);
+  assert.ok(alerts.length > 10, `${alerts.length} alerts`);
+  for (const { alert, expr, labels, annotations } of alerts) {
+    assert.ok(expr.length > 0 && annotations.summary.length > 0, alert);
+    assert.match(guide, new RegExp(`^\\| \`${alert}\` \\| ${labels.severity} \\| .+ \\|$`, "m"), alert);
+  }
 });
