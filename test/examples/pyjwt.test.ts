@@ -11,7 +11,7 @@ import { startWorker } from "../support/worker.ts";
 import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";
 
 const skip = missingForPython() ?? false;
-const DOCUMENT = resolve(import.meta.dirname, "../../docs/client.md");
+const DOCUMENT = resolve(import.meta.dirname, "../../docs/guides/verify-access-tokens.md");
 
 /** The example as it is printed. */
 function example(): string {
@@ -33,7 +33,7 @@ for token in json.load(sys.stdin):
         print(type(error).__name__)
 `;
 
-test("the example with PyJWT in docs/client.md takes access tokens, also with clocks apart, and nothing else", {
+test("the PyJWT example of verify-access-tokens.md accepts access tokens, also with clocks apart, and nothing else", {
   skip,
 }, async () => {
   await using worker = await startWorker();
