@@ -6,10 +6,10 @@ import { sql } from "kysely";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import {
   isContention,
-  isCrowded,
+  isTooManyConnections,
   isDuplicate,
-  isOperatorFault,
-  translateFault,
+  needsOperator,
+  translateError,
 } from "../../src/db/faults.ts";
 import { SERVER_ERRORS } from "../../src/db/server-errors.ts";
 import { AppError } from "../../src/errors.ts";
@@ -116,8 +116,8 @@ describe("an error of the server", () => {
       assert.ok(error instanceof AppError && error.code === "UNAVAILABLE", String(error));
       assert.ok(error.message.includes(row[2]), error.message);
       assert.equal(isContention(error), false);
-      assert.equal(isOperatorFault(error), [1045, 1049, 1142, 1146].includes(row[0]));
-      assert.equal(isCrowded(error), [1040, 1203, 1226].includes(row[0]));
+      assert.equal(needsOperator(error), [1045, 1049, 1142, 1146].includes(row[0]));
+      assert.equal(isTooManyConnections(error), [1040, 1203, 1226].includes(row[0]));
     });
   }
 
@@ -196,7 +196,7 @@ describe("the table of servers' errors", () => {
 
 describe("an error of SQLite", () => {
   const meet = (errcode: number, message: string): unknown =>
-    translateFault(Object.assign(new Error(message), { code: "ERR_SQLITE_ERROR", errcode }));
+    translateError(Object.assign(new Error(message), { code: "ERR_SQLITE_ERROR", errcode }));
 
   /** Result code and text, as the library gives them. */
   const ENVIRONMENT = [
@@ -250,6 +250,6 @@ describe("an error of SQLite", () => {
     using database = new DatabaseSync(":memory:");
     // @ts-expect-error -- what the types forbid
     const bind = (): unknown => database.prepare("select ?").get(Symbol("no value"));
-    assert.throws(bind, (error: unknown) => translateFault(error) === error);
+    assert.throws(bind, (error: unknown) => translateError(error) === error);
   });
 });

@@ -78,7 +78,7 @@ for (const database of DATABASES) {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(...originalTables(database));
     const before = await foreign.snapshot();
-    const report = /tables group, token, user, usergroup that are py_auth_micro's/;
+    const report = /tables group, token, user, usergroup that belong to py_auth_micro/;
     const cwd = folderWith(foreign.raw);
     writeFileSync(join(cwd, "users.csv"), "username,email\nbobby,bobby@example.com\n");
     const ended = COMMANDS.map(async (command) => ({
@@ -98,19 +98,19 @@ for (const database of DATABASES) {
   test(`another application's table user on ${database} is named, also where an earlier attempt left its list`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(otherTable(database), ...LEFT_BEHIND);
-    await assertRefused(foreign, /has a table user that is not authmq's/);
+    await assertRefused(foreign, /has a table user that belongs to another application/);
   });
 
   test(`py_auth_micro's tables are recognized on ${database} beside what an earlier attempt left, and without users`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(...originalTables(database).slice(0, -1), ...LEFT_BEHIND);
-    await assertRefused(foreign, /group, token, user, usergroup that are py_auth_micro's/);
+    await assertRefused(foreign, /group, token, user, usergroup that belong to py_auth_micro/);
   });
 
   test(`a table that a later migration would have to make on ${database} stops all of them`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute("create table event (id integer not null primary key, title varchar(50))");
-    await assertRefused(foreign, /has a table event that is not authmq's/);
+    await assertRefused(foreign, /has a table event that belongs to another application/);
   });
 
   test(`tables of which only the list of migrations was lost on ${database} are not migrated over`, async () => {
@@ -132,7 +132,7 @@ for (const database of DATABASES) {
       ...["one_time_token", "usergroup", "token", group, user].map((table) => `drop table ${table}`),
       ...originalTables(database),
     );
-    await assertRefused(mixed, /that are py_auth_micro's/);
+    await assertRefused(mixed, /that belong to py_auth_micro/);
   });
 
   test(`tables that collide with none of authmq's on ${database} stay beside them`, async () => {

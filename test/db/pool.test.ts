@@ -53,7 +53,7 @@ describe("the pool of connections to a server", { concurrency: true }, () => {
       isRunning = false;
     });
     const waiting = Array.from({ length: 100 }, () => run(db, 0));
-    await assert.rejects(run(db, 0), { ...BUSY, message: /too many wait/ });
+    await assert.rejects(run(db, 0), { ...BUSY, message: /too many requests wait/ });
     assert.equal(isRunning, true);
     await Promise.all([first, ...waiting]);
   });

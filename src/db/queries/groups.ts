@@ -1,6 +1,6 @@
 import { type AliasedRawBuilder, sql } from "kysely";
 import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
-import { isDuplicate, isForeignKeyFault } from "../faults.ts";
+import { isDuplicate, isMissingReference } from "../faults.ts";
 import { toSqlTime } from "../time.ts";
 
 /** All group names in order. */
@@ -100,7 +100,7 @@ export async function insertMember(
     return "added";
   } catch (error) {
     if (isDuplicate(error)) return "member already";
-    if (!isForeignKeyFault(error)) throw error;
+    if (!isMissingReference(error)) throw error;
     return (await groupExists(db, groupname)) ? "no such user" : "no such group";
   }
 }
