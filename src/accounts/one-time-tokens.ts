@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { foldName } from "../db/names.ts";
-import { recordPrivately } from "../db/queries/events.ts";
+import { recordAuditOnly } from "../db/queries/events.ts";
 import { createOneTimeToken } from "../db/queries/one-time-tokens.ts";
 import type { EventType, TokenPurpose } from "../db/tables.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
@@ -44,7 +44,7 @@ export async function sendOneTimeToken(
   const event = { id, type, username: about };
   const expires_at = expiresAt.toISOString();
   if (to === undefined)
-    await recordPrivately(trx, { ...event, actor: null, data: { expires_at, refused: true } });
+    await recordAuditOnly(trx, { ...event, actor: null, data: { expires_at, refused: true } });
   else await record(writer, { ...event, data: { expires_at, email: to.email } });
 }
 

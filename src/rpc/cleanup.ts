@@ -2,7 +2,7 @@ import timers from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/poison-messages.ts";
-import { clearAnswers } from "../db/queries/inbox.ts";
+import { clearReplies } from "../db/queries/inbox.ts";
 import { clearEvents, deleteUnknownUserEvents, withholdEvents } from "../db/queries/events.ts";
 import { clearExpired } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
@@ -44,7 +44,7 @@ export async function deleteExpired(
   const withhold = events.publish ? [] : [withholdEvents];
   for (const clear of [
     ...withhold,
-    clearAnswers,
+    clearReplies,
     clearOldThrottles,
     clearOldTokens,
     clearOldEvents,

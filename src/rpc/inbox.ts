@@ -1,11 +1,11 @@
 import type { Database, Db, Trx } from "../db/database.ts";
 import {
-  findAnswer,
-  findAnswerTo,
-  type NewAnswer,
-  type RecordedAnswer,
-  recordAnswer,
-  replaceAnswer,
+  findReply,
+  findReplyToMessage,
+  type NewReply,
+  type RecordedReply,
+  recordReply,
+  replaceReply,
 } from "../db/queries/inbox.ts";
 import { withRetry } from "../db/transaction.ts";
 import { AppError } from "../errors.ts";
@@ -37,12 +37,12 @@ export interface Inbox {
 
 /** The inbox in a database. */
 export function createInbox(db: Database, metrics: Metrics): Inbox {
-  const envelopeOf = (queue: QueueName, { respCode, respData }: RecordedAnswer): Envelope => {
+  const envelopeOf = (queue: QueueName, { respCode, respData }: RecordedReply): Envelope => {
     metrics.count("inbox_hits_total", { queue });
     return { resp_code: respCode, resp_data: asObject(JSON.parse(respData)) };
   };
   const find = async (identity: RequestIdentity): Promise<Envelope | undefined> => {
-    const answer = await findAnswer(db, identity.requestKey);
+    const answer = await findReply(db, identity.requestKey);
     if (answer === undefined) return undefined;
     if (!isSameBody(identity, answer.bodyHash)) throw new AppError("IDEMPOTENCY_CONFLICT");
     return envelopeOf(identity.queue, answer);
@@ -50,7 +50,7 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
   return {
     find,
     async findByMessage(queue, messageKey) {
-      const answer = await findAnswerTo(db, messageKey);
+      const answer = await findReplyToMessage(db, messageKey);
       return answer && envelopeOf(queue, answer);
     },
     async record(trx, identity, answer) {
@@ -65,10 +65,10 @@ export function createInbox(db: Database, metrics: Metrics): Inbox {
 
 function write(db: Db, identity: RequestIdentity, answer: Envelope): Promise<"recorded" | "known"> {
   const row = rowOf(identity, answer);
-  return identity.mayRepeat ? recordAnswer(db, row) : replaceAnswer(db, row, identity.receivedAt);
+  return identity.mayRepeat ? recordReply(db, row) : replaceReply(db, row, identity.receivedAt);
 }
 
-function rowOf(identity: RequestIdentity, { resp_code, resp_data }: Envelope): NewAnswer {
+function rowOf(identity: RequestIdentity, { resp_code, resp_data }: Envelope): NewReply {
   const { requestKey, messageKey, bodyHash, queue, caller, redelivered } = identity;
   return {
     requestKey,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createConcurrencyLimiter, type ConcurrencyLimiter } from "../auth/concurrency-limiter.ts";
 import type { Trx } from "../db/database.ts";
 import {
-  forgetAttempts,
+  deleteAttempts,
   noteAttempt,
   parkRequest,
   readAttempts,
@@ -36,8 +36,8 @@ export interface PoisonGuard {
 }
 
 /** Clears the attempts at a message in the transaction of its effect. */
-export function forgetAttemptsAt(trx: Trx, { key }: Message): Promise<void> {
-  return forgetAttempts(trx, key);
+export function deleteAttemptsAt(trx: Trx, { key }: Message): Promise<void> {
+  return deleteAttempts(trx, key);
 }
 
 /**
@@ -73,7 +73,7 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     const name = nameOf(messageKey);
     // Where it fails, the note goes after a quarter of an hour by itself.
     const forget = (): Promise<void> =>
-      withRetry(() => forgetAttempts(db, messageKey)).catch(() => undefined);
+      withRetry(() => deleteAttempts(db, messageKey)).catch(() => undefined);
     // Who loses the channel lives, and the next replica must not take that for an end.
     const keep = incoming.onLost(() => void forget());
     underway.add(name);

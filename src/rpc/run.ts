@@ -8,7 +8,7 @@ import type { Services } from "./context.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, successEnvelope } from "./envelope.ts";
 import type { RequestIdentity } from "./identity.ts";
-import { forgetAttemptsAt } from "./poison-messages.ts";
+import { deleteAttemptsAt } from "./poison-messages.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /** A valid request of a caller who may make it. */
@@ -37,7 +37,7 @@ export async function runHandler(
   };
   const record = async (trx: Trx, output: unknown): Promise<void> => {
     // Clear the attempts in the same transaction: a committed request did not crash the worker.
-    if (message?.incoming.redelivered === true) await forgetAttemptsAt(trx, message);
+    if (message?.incoming.redelivered === true) await deleteAttemptsAt(trx, message);
     if (about === undefined) return;
     const isStored = procedure.recall !== undefined;
     await services.inbox.record(

@@ -7,7 +7,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { listParked } from "../../src/db/queries/poison-messages.ts";
-import { recordAnswer } from "../../src/db/queries/inbox.ts";
+import { recordReply } from "../../src/db/queries/inbox.ts";
 import { createLogTo, type Log } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { emptyNotes } from "../../src/observability/request-line.ts";
@@ -129,7 +129,7 @@ for (const database of DATABASES) {
           redelivered: false,
           respCode: 200,
         };
-        await recordAnswer(fixture.db, {
+        await recordReply(fixture.db, {
           ...answer,
           requestKey,
           messageKey: own,
