@@ -38,7 +38,7 @@ export function refusalOf(
 
 /** The message that names the tables that a migrated database has lost. */
 export function missingTables({ missing }: SchemaState): string {
-  return `tables of authmq are missing: ${missing.join(", ")}. Check db_settings, or restore the database from a backup`;
+  return `tables of authmq are missing: ${missing.join(", ")}. Check db_settings, or restore a backup of the database`;
 }
 
 function describeForeign({ foreign, origin }: SchemaState): string {

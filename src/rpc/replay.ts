@@ -37,7 +37,9 @@ export async function replayed(
     if (error instanceof AlreadyAnswered) {
       const reply = await inbox.find(about);
       if (reply !== undefined) return recall(reply);
-      throw new AppError("UNAVAILABLE", "the reply recorded by another delivery was deleted", { cause: error });
+      throw new AppError("UNAVAILABLE", "the reply recorded by another delivery was deleted", {
+        cause: error,
+      });
     }
     if (!(error instanceof AppError) || !isDecidedByData(error)) throw error;
     if (error.detail !== undefined) notes.reason = error.detail;
