@@ -18,7 +18,7 @@ export interface PublicJwk {
 }
 
 /**
- * Returns a function that returns the current public keys: those that sign, will sign, and have signed. Empty for HS*.
+ * Creates a function that returns the current public keys: those that sign, will sign, and have signed. Empty for HS*.
  */
 export async function createJwks({ method, key, reserve }: SigningConfig): Promise<() => JwkSet> {
   const ring = [{ method, key, until: undefined }, ...reserve];

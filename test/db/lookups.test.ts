@@ -32,7 +32,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("read keys that are requested while a statement runs after that statement", async () => {
+    test("read a key that is requested during a statement by the next statement", async () => {
       const first = lookups.groups();
       await new Promise((resolve) => setImmediate(resolve));
       const made = insertGroup(worker.db, "made-meanwhile");
