@@ -16,7 +16,7 @@ const server = useOwnServer([
   "innodb-data-file-path=ibdata1:12M:autoextend:max:32M",
 ]);
 
-test("the probe and doctor detect a full server, which answers reads and later, with space, writes", async (context) => {
+test("the probe and doctor detect a full server, which answers reads, and later writes too", async (context) => {
   const [variables] = await server.execute("select @@innodb_file_per_table as apart");
   if (Number(variables?.["apart"]) !== 0) return context.skip("this server has another configuration");
   const own = await server.createDatabase();

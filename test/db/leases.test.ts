@@ -9,7 +9,7 @@ import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 
 for (const database of DATABASES) {
-  test(`a lease on ${database} is taken over if expired or from a wrong clock, not if clocks differ a bit`, async () => {
+  test(`a lease on ${database} is taken over if expired or from a wrong clock, not if clocks just differ`, async () => {
     const { raw, cleanUp } = await provision({ database });
     const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
     await migrate(config.db);
