@@ -8,7 +8,7 @@ import { sessionRevoked, userChanged, userUnlocked } from "./events.ts";
 import { type MessageRules, requestVerification } from "./verification.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** What an account is to have; what is undefined stays. */
+/** New values of an account; undefined ones stay. */
 export interface AccountChanges {
   readonly password_hash?: Uint8Array | undefined;
   readonly email?: string | undefined;
@@ -17,15 +17,15 @@ export interface AccountChanges {
 
 interface ChangeRules {
   readonly adminGroup: string;
-  /** For a message that verifies a new address; nothing is sent without. */
+  /** For the verification email to a new address; not sent if absent. */
   readonly messages?: MessageRules;
-  /** Whether the user proved with a token that was sent to read what is sent to the address. */
+  /** Whether the user presented a reset token, which proves access to the address. */
   readonly isReset?: boolean;
 }
 
 /**
- * Changes several things of an account, all or nothing. A new password ends its session, and so does its activation: a
- * session from before may be why it was deactivated. The stored address again is no change.
+ * Changes an account, all or nothing. A new password revokes the session. So does activation, because an earlier
+ * session may be the reason for the deactivation. Setting the stored address again is no change.
  */
 export async function changeAccount(
   writer: Writer,
@@ -35,12 +35,12 @@ export async function changeAccount(
 ): Promise<"changed" | "unchanged" | "no such user" | "email taken" | "last admin"> {
   const { trx } = writer;
   if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
-  // As it is now: another request may have changed it since it was read.
+  // Re-read under the lock: another request may have changed the account.
   const current = await lockUser(trx, username);
   if (current?.created_at !== created_at) return "no such user";
   const email = wantedEmail === current.email ? undefined : wantedEmail;
   if (email === undefined && password_hash === undefined && activated === undefined) return "unchanged";
-  // Another spelling of the same address stays as verified as it was.
+  // Another spelling of the same address keeps its verification.
   const isOther = email !== undefined && !(current.email !== null && isSameName(email, current.email));
   const verified = isReset ? { email_verified_at: toSqlTime(new Date()) } : {};
   try {
@@ -54,7 +54,7 @@ export async function changeAccount(
     if (isDuplicate(error)) return "email taken";
     throw error;
   }
-  // Whoever got a message before may not be who the account is for now.
+  // Delete tokens that were emailed before: their recipient may no longer be entitled to the account.
   if (isOther || activated === false) await deleteOneTimeTokens(trx, username);
   else if (password_hash !== undefined) await deleteOneTimeTokens(trx, username, "password_reset");
   const isPassword = password_hash !== undefined;
@@ -66,14 +66,14 @@ export async function changeAccount(
     userChanged(username, { email, activated, isPassword, isReset, previousEmail }),
     ...(isEnded ? [sessionRevoked(username, isPassword ? "password" : "activated")] : []),
   );
-  // A deactivated account could activate itself with what it is sent.
+  // No verification email to a deactivated account: it could activate the account.
   const isActive = activated ?? current.activated === 1;
   if (messages !== undefined && isOther && isActive)
     await requestVerification(writer, { username, email }, messages);
   return "changed";
 }
 
-/** Records that an account's failed logins were forgotten; null for a name that nobody has. */
+/** Records that an account's failed logins were reset; null for a name without an account. */
 export function recordUnlock(writer: Writer, username: string | null): Promise<void> {
   return record(writer, userUnlocked(username));
 }

@@ -3,7 +3,7 @@ import { userCreated } from "./events.ts";
 import { type MessageRules, requestVerification } from "./verification.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** Creates an account. With `rules`, a local user is sent a message that verifies the address. */
+/** Creates an account. With `rules`, a local user gets a verification email. */
 export async function createAccount(
   writer: Writer,
   user: NewUser,

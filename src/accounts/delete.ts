@@ -3,7 +3,7 @@ import { deleteUser, type UserRef } from "../db/queries/users.ts";
 import { userDeleted } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** Deletes an account with its session and memberships, unless it is the last administrator's. */
+/** Deletes an account with its session and memberships, unless it is the last administrator. */
 export async function deleteAccount(
   writer: Writer,
   user: UserRef,

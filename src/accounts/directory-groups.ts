@@ -5,30 +5,30 @@ import { memberAdded, memberRemoved } from "./events.ts";
 import { createGroup } from "./membership.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** How the groups of a directory become groups here. */
+/** Settings that map directory groups to authmq groups. */
 export interface GroupRules {
-  /** mirror: memberships that the directory does not name end; add: they stay. */
+  /** mirror: memberships that the directory does not list are removed; add: they are kept. */
   readonly mode: "mirror" | "add";
   readonly adminGroup: string;
-  /** Whether the directory decides who is in the admin group; if not, it is neither joined nor left. */
+  /** Whether the directory controls membership of the admin group; if not, a sync never changes it. */
   readonly adminFromDirectory: boolean;
-  /** Whether a group may have this name here. */
+  /** Whether authmq accepts this group name. */
   readonly accepts: (name: string) => boolean;
 }
 
-/** What has to change so that a user is in the directory's groups. */
+/** The changes that bring a user into the directory's groups. */
 export interface GroupPlan {
   readonly joins: readonly string[];
   readonly leaves: readonly string[];
-  /** All groups afterwards, in order. */
+  /** All groups after the changes, sorted. */
   readonly result: readonly string[];
-  /** Names in the directory that no group may have here. */
+  /** Group names in the directory that authmq does not accept. */
   readonly leftOut: readonly string[];
-  /** Whether a group has to be created whose name must first be compared with all others. */
+  /** Whether a group must be created, which needs a comparison with all existing names. */
   readonly createsGroup: boolean;
 }
 
-/** The plan for a user, by the stored name; without a name for one who has no account yet. */
+/** Plans the changes for a user, by the stored name; undefined for a user without an account. */
 export async function planGroups(
   db: Reader,
   username: string | undefined,
@@ -57,8 +57,8 @@ export async function planGroups(
 }
 
 /**
- * The group here for each name in the directory: the admin group, the group of exactly this name, or else the first one
- * whose name differs in case only. Undefined where there is none.
+ * Maps each directory name to a group: the admin group, the group with exactly this name, or the first one that differs
+ * only in case. Undefined if there is none.
  */
 async function findGroupsFor(
   db: Reader,
@@ -83,28 +83,28 @@ async function findGroupsFor(
   return new Map(wanted.map((name) => [name, groupFor(name)]));
 }
 
-/** Creates the groups that are missing. */
+/** Creates missing groups. */
 export async function createGroups(writer: Writer, names: readonly string[]): Promise<void> {
   for (const name of names) await createGroup(writer, name);
 }
 
 /**
- * Adds the user to groups and creates those that are missing; `takeUser` locks or creates the user's row. Groups before
- * the user, as everywhere: two transactions that lock in different orders would wait for each other.
+ * Adds the user to groups, and creates missing ones. `lockOrCreateUser` provides the user's row. Groups are locked
+ * before the user, as everywhere: different orders would deadlock.
  */
 export async function joinGroups(
   writer: Writer,
   username: string,
   joins: readonly string[],
-  takeUser: () => Promise<void>,
+  lockOrCreateUser: () => Promise<void>,
 ): Promise<void> {
   await createGroups(writer, joins);
-  await takeUser();
+  await lockOrCreateUser();
   for (const name of joins) await ensureMember(writer.trx, name, username);
   await record(writer, ...joins.map((name) => memberAdded(username, name)));
 }
 
-/** Takes the user out of groups. */
+/** Removes the user from groups. */
 export async function leaveGroups(
   writer: Writer,
   username: string,

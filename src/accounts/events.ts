@@ -8,18 +8,18 @@ export function userCreated({ username, email, auth_type, activated }: NewAccoun
   return { type: "user.created", username, data: { email, auth_type, activated } };
 }
 
-/** What changed of an account; what is undefined did not. */
+/** The changes of an account; undefined means unchanged. */
 export interface AccountChange {
   readonly email?: string | null | undefined;
   readonly activated?: boolean | undefined;
   readonly isPassword?: boolean;
-  /** Whether the user proved with a token that was sent to be allowed to. */
+  /** Whether the user presented a password reset token. */
   readonly isReset?: boolean;
-  /** The address before, where the new one is another one. */
+  /** The previous address, if the new one is different. */
   readonly previousEmail?: string | null | undefined;
 }
 
-/** `user.changed`, with the new values of what is no secret. */
+/** `user.changed`, with the new values that are not secret. */
 export function userChanged(
   username: string,
   { email, activated, isPassword = false, isReset = false, previousEmail }: AccountChange,
@@ -51,12 +51,12 @@ export function userVerified(username: string, email: string, isActivated: boole
   };
 }
 
-/** `user.unlocked`; without a name where nobody has it. */
+/** `user.unlocked`; null for a name without an account. */
 export function userUnlocked(username: string | null): AccountEvent {
   return { type: "user.unlocked", username, data: {} };
 }
 
-/** Why a session ended before its time. */
+/** Why a session was revoked. */
 export type RevocationReason = "logout" | "revoked" | "password" | "activated" | "directory";
 
 /** `session.revoked`. */

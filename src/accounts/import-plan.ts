@@ -3,34 +3,34 @@ import type { Known, KnownAccount } from "../db/queries/import-known.ts";
 import type { AuthType } from "../db/tables.ts";
 import type { AccountChanges } from "./change.ts";
 
-/** A user as another system describes it. An account that is there keeps what nothing is said of. */
+/** A user from another system. An existing account keeps the values that are undefined here. */
 export interface ImportedUser {
   readonly username: string;
   readonly email: string;
-  /** A new account is LOCAL where nothing is said. */
+  /** Default of a new account: LOCAL. */
   readonly auth_type: AuthType | undefined;
-  /** A new account is activated where nothing is said. */
+  /** Default of a new account: true. */
   readonly activated: boolean | undefined;
-  /** A new account has none where nothing is said; only of LOCAL users. */
+  /** For LOCAL users only. Default of a new account: none. */
   readonly password_hash: Uint8Array | undefined;
   readonly groups: readonly string[];
-  /** Of a new account; now where nothing is said. */
+  /** Of a new account. Default: now. */
   readonly created_at: Date | undefined;
-  /** When the address was proven; of a new account, where nothing is said it is not. */
+  /** When the address was verified; of a new account. Default: not verified. */
   readonly email_verified_at: Date | undefined;
 }
 
-/** What is done with users and groups that are there, or are not. */
+/** How to treat existing accounts and missing groups. */
 export interface ImportRules {
-  /** An account that is there with other content: left alone, changed, or refused. */
+  /** For an existing account that differs: keep it, update it, or reject the user. */
   readonly onConflict: "skip" | "update" | "fail";
   readonly createGroups: boolean;
   readonly adminGroup: string;
-  /** Whether an administrator that is there may get another password or address, or be turned on. */
+  /** Whether the import may change the password or address of an existing administrator, or activate one. */
   readonly allowAdmins: boolean;
 }
 
-/** Why a user was not taken; `detail` names groups or columns. */
+/** Why a user was rejected; `detail` names groups or columns. */
 export interface ImportRefusal {
   readonly outcome: "refused";
   readonly reason:
@@ -43,24 +43,24 @@ export interface ImportRefusal {
   readonly detail: readonly string[];
 }
 
-/** What became of a user. */
+/** The result for a user. */
 export type ImportVerdict =
   | { readonly outcome: "created" | "updated" | "unchanged" | "skipped" }
   | ImportRefusal;
 
-/** What is to be done with a user, or what became of it without that. */
+/** The planned action for a user, or the result if there is nothing to do. */
 export type Plan =
   | { readonly do: "create" }
   | { readonly do: "update"; readonly account: KnownAccount; readonly changes: Changes }
   | { readonly verdict: ImportVerdict };
 
-/** What would have to be written so that an account is as is said. */
+/** The changes that bring an account to the imported values. */
 export interface Changes {
   readonly fields: AccountChanges;
   readonly groups: readonly string[];
 }
 
-/** Decides what becomes of a user. */
+/** Plans the import of a user. */
 export function planFor(user: ImportedUser, known: Known, rules: ImportRules): Plan {
   const account = known.accounts.get(foldName(user.username));
   const owner = known.owners.get(foldName(user.email));
@@ -74,19 +74,19 @@ export function planFor(user: ImportedUser, known: Known, rules: ImportRules): P
   const changed = [...Object.keys(changes.fields), ...(changes.groups.length > 0 ? ["groups"] : [])];
   if (account !== undefined && changed.length === 0) return { verdict: { outcome: "unchanged" } };
   if (account !== undefined && rules.onConflict !== "update") return conflict("differs", changed);
-  if (account?.groups.has(rules.adminGroup) === true && !rules.allowAdmins && letsIn(changes))
+  if (account?.groups.has(rules.adminGroup) === true && !rules.allowAdmins && grantsAccess(changes))
     return { verdict: refused("administrator", changed) };
   const missing = changes.groups.filter((name) => !known.groups.has(name));
   if (missing.length > 0 && !rules.createGroups) return { verdict: refused("no such group", missing) };
   return account === undefined ? { do: "create" } : { do: "update", account, changes };
 }
 
-/** Whether somebody else may get into the account by these changes: an address is where a new password is sent to. */
-function letsIn({ fields: { password_hash: hash, email, activated } }: Changes): boolean {
+/** Whether these changes could let another person log in: password resets go to the address. */
+function grantsAccess({ fields: { password_hash: hash, email, activated } }: Changes): boolean {
   return hash !== undefined || email !== undefined || activated === true;
 }
 
-/** The verdict on a user that is not taken. */
+/** The result for a rejected user. */
 export function refused(reason: ImportRefusal["reason"], detail: readonly string[] = []): ImportRefusal {
   return { outcome: "refused", reason, detail };
 }
@@ -107,7 +107,7 @@ function changesOf(user: ImportedUser, account: KnownAccount | undefined): Chang
   };
 }
 
-/** The groups that the plans need and that are not there, in the order in which everybody makes and locks groups. */
+/** The missing groups that the plans need, sorted: all transactions create and lock groups in this order. */
 export function missingGroups(plans: ReadonlyMap<ImportedUser, Plan>, known: Known): string[] {
   const names = [...plans].flatMap(([user, plan]) => {
     if ("verdict" in plan) return [];

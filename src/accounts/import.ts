@@ -18,16 +18,16 @@ import {
 } from "./import-plan.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** What became of each user, and the groups that were created for them. */
+/** The result for each user, and the groups that were created. */
 export interface Imported {
   readonly verdicts: ReadonlyMap<ImportedUser, ImportVerdict>;
   readonly groups: readonly string[];
 }
 
-/** How long a batch waits for the write lock, in milliseconds: an import has no caller who waits. */
+/** How long a batch waits for the write lock, in milliseconds: no caller waits for an import. */
 const LOCK_TIMEOUT = 60_000;
 
-/** So often a batch is tried while others make the same users: each time it sees those that were made before. */
+/** Attempts at a batch while other processes create the same users; each attempt sees the users created before. */
 const ATTEMPTS = 5;
 
 class RolledBack extends Error {
@@ -40,9 +40,8 @@ class RolledBack extends Error {
 }
 
 /**
- * Imports users in one transaction, no two of them with the same name or address; nothing is written if `isKept` does not
- * want what would become of them. Memberships are added and never taken away; a user that is there with all that is
- * said of it is unchanged, so the same users can be imported again.
+ * Imports users in one transaction; no two may share a name or address. Rolls back if `isKept` rejects the result. Only
+ * adds memberships. An existing user without differences is unchanged, so an import can be repeated.
  */
 export async function importBatch(
   db: Database,
@@ -93,7 +92,7 @@ async function importUsers(
   return { verdicts, groups };
 }
 
-/** Creates all accounts by one statement. */
+/** Creates all accounts with one statement. */
 async function create(writer: Writer, users: readonly ImportedUser[]): Promise<void> {
   const members = users.flatMap(({ username, groups }) =>
     groups.map((groupname) => ({ username, groupname })),
@@ -117,7 +116,7 @@ async function update(
 ): Promise<ImportVerdict> {
   if (Object.keys(fields).length > 0) {
     const outcome = await changeAccount(writer, account, fields, { adminGroup });
-    if (outcome === "no such user") return refused("differs"); // it was deleted and created again at this moment
+    if (outcome === "no such user") return refused("differs"); // deleted and recreated concurrently
     if (outcome !== "changed" && outcome !== "unchanged") return refused(outcome);
   }
   for (const name of groups) await ensureMember(writer.trx, name, account.username);
@@ -128,7 +127,8 @@ async function update(
 function toRow({ auth_type = "LOCAL", activated = true, ...user }: ImportedUser) {
   const { username, email, password_hash, created_at, email_verified_at } = user;
   const now = new Date();
-  // Deactivated elsewhere: earlier than modified_at, so that it is not taken for one that waits for its first proof.
+  // A deactivated account gets `created_at` before `modified_at`: equal values mean that it waits for email
+  // verification.
   const creation = created_at ?? (activated ? now : new Date(now.getTime() - 1000));
   return {
     username,

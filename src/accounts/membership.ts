@@ -10,7 +10,7 @@ export async function createGroup(writer: Writer, name: string): Promise<"create
   return outcome;
 }
 
-/** Deletes a group with its memberships; the admin group stays. */
+/** Deletes a group with its memberships; the admin group cannot be deleted. */
 export async function deleteGroup(
   writer: Writer,
   name: string,
@@ -33,7 +33,7 @@ export async function addMember(
   return outcome;
 }
 
-/** Removes a user from a group, unless that would remove the last administrator; `username` in its stored spelling. */
+/** Removes a user from a group, unless it is the last administrator. `username` in its stored spelling. */
 export async function removeMember(
   writer: Writer,
   groupname: string,

@@ -1,29 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { foldName } from "../db/names.ts";
-import { recordPrivately } from "../db/queries/events.ts";
+import { recordAuditOnly } from "../db/queries/events.ts";
 import { createOneTimeToken } from "../db/queries/one-time-tokens.ts";
 import type { EventType, TokenPurpose } from "../db/tables.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import { digestOfOneTimeToken, deriveOneTimeToken } from "../tokens/one-time.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** A message with a one-time token. */
+/** An email with a one-time token. */
 interface TokenMessage {
   readonly purpose: TokenPurpose;
   readonly type: EventType;
-  /** The account that the token counts for. */
+  /** The account whose limit the token counts towards. */
   readonly account: string;
-  /** Who gets the message; undefined for nobody, with the same statements, so that the time tells nothing. */
+  /** The recipient. If undefined, the same statements run without one, so the response time reveals nothing. */
   readonly to: { readonly username: string; readonly email: string | null } | undefined;
-  /** The user that the event names. */
+  /** The user named in the event. */
   readonly about: string | null;
   /** Minutes. */
   readonly lifetime: number;
 }
 
 /**
- * Issues a one-time token and records the event that sends it: whoever sends messages derives the token from the event's
- * id. Without an addressee the token is good for nothing, and administrators alone see the event.
+ * Issues a one-time token and records the event that sends it: the mailer derives the token from the event's id.
+ * Without a recipient the token is useless, and the event appears only in the audit log.
  */
 export async function sendOneTimeToken(
   writer: Writer,
@@ -44,11 +44,11 @@ export async function sendOneTimeToken(
   const event = { id, type, username: about };
   const expires_at = expiresAt.toISOString();
   if (to === undefined)
-    await recordPrivately(trx, { ...event, actor: null, data: { expires_at, refused: true } });
+    await recordAuditOnly(trx, { ...event, actor: null, data: { expires_at, refused: true } });
   else await record(writer, { ...event, data: { expires_at, email: to.email } });
 }
 
-/** What tells accounts apart without showing their names: a name that nobody has may be a password. */
+/** HMAC of an account name: an unknown name may be a mistyped password. */
 export function accountKeyOf(fingerprints: Fingerprints, account: string): Buffer {
   return fingerprints.of("one-time token: account", foldName(account));
 }

@@ -7,17 +7,16 @@ import { withRetry } from "../db/transaction.ts";
 import { type RevocationReason, sessionRevoked } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** The account as it was when the login was verified; a user of a directory has no hash. */
+/** The account against which a login was verified; a directory user has no password hash. */
 export interface VerifiedLogin {
   readonly user: Pick<UserRow, "username" | "auth_type" | "password_hash" | "created_at" | "external_id">;
-  /** The password's hash at today's cost, where the stored one is cheaper. */
+  /** The password's hash at the configured cost, if the stored one is cheaper. */
   readonly rehashed: Uint8Array | undefined;
 }
 
 /**
- * Starts the one session of a user and returns its id; an earlier one has ended when this is committed. "changed" when
- * the account, its password, activation or source is no longer what the login was verified against: then nothing is
- * written.
+ * Starts the user's session and returns its id; the commit revokes an earlier session. Returns "changed", and writes
+ * nothing, if the account, its password, its activation or its auth type has changed since the login was verified.
  */
 export async function startSession(
   writer: Writer,
@@ -27,7 +26,7 @@ export async function startSession(
   const { trx } = writer;
   const { username, auth_type } = user;
   const current = await lockUser(trx, username);
-  // A new account of this name, or another person's. Accounts without a hash differ in nothing else.
+  // Detects a new account of this name and another person's account. Accounts without a hash differ in nothing else.
   const isSame =
     current?.activated === 1 &&
     current.auth_type === auth_type &&
@@ -44,16 +43,19 @@ export async function startSession(
   return id;
 }
 
-/** A login that failed. */
+/** A failed login. */
 export interface FailedLogin {
   readonly reason: string;
-  /** The user that the name is of; null where there is none. */
+  /** The user with this name; null if there is none. */
   readonly username: string | null;
   readonly ip: string;
   readonly vhost: string;
 }
 
-/** Records a failed login by itself: whoever else writes at this moment must not make a refusal an error. */
+/**
+ * Records a failed login outside the caller's transaction, with retries: a concurrent write must not turn the rejection
+ * into an error.
+ */
 export async function recordFailedLogin(
   db: Database,
   { username, reason, ip, vhost }: FailedLogin,
@@ -62,7 +64,7 @@ export async function recordFailedLogin(
   await withRetry(() => recordEvent(db, { type: "login.failed", username, actor: null, data }));
 }
 
-/** Ends the session of an ID token, if it has not ended. */
+/** Revokes the session of an ID token, if it still exists. */
 export async function endSession(
   writer: Writer,
   { token_id, username }: { readonly token_id: bigint; readonly username: string },
@@ -73,7 +75,7 @@ export async function endSession(
     await record(writer, sessionRevoked(username, reason, detail));
 }
 
-/** Ends the session of a user; false where there is none. `username` in its stored spelling. */
+/** Revokes the session of a user; false if there is none. `username` in its stored spelling. */
 export async function endSessionOf(
   writer: Writer,
   username: string,

@@ -27,39 +27,38 @@ import { userChanged, userCreated } from "./events.ts";
 import { endSessionOf } from "./sessions.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** A user as the directory describes it. */
+/** A user as read from the directory. */
 export interface DirectoryUser extends DirectoryPerson {
-  /** The address of an account of this name. */
+  /** The email address for an account with this name. */
   readonly emailOf: (username: string) => string;
   readonly groups: readonly string[];
 }
 
-/** The user's row and groups as they are now; or whose account it is instead. */
+/** The synced user row and groups, or why the account was not synced. */
 export type SyncOutcome =
   | {
       readonly outcome: "synced";
-      /** Without an email where the directory's is another account's. */
+      /** Without an email if the directory's address belongs to another account. */
       readonly user: UserRow;
       readonly groups: readonly string[];
-      /** Names of groups in the directory that no group may have here. */
+      /** Group names in the directory that authmq does not accept. */
       readonly leftOut: readonly string[];
     }
   | { readonly outcome: "another person" | "not a directory user" };
 
-/** So often another transaction may come between the reading of an account and its change. */
+/** Attempts to sync an account that other transactions keep changing. */
 const ATTEMPTS = 5;
 
 /**
- * Brings the account of a user up to date who has just proven the password, or creates it: id, email, groups and
- * memberships, in one transaction; writes nothing where nothing changed. Ends the sessions of an account that was
- * another person's.
+ * Updates or creates the account of a user whose password was just verified: id, email, groups and memberships. Writes
+ * nothing if nothing changed. Revokes the session of an account that belongs to another person.
  */
 export async function syncAtLogin(
   db: Database,
   user: DirectoryUser,
   rules: GroupRules,
 ): Promise<SyncOutcome> {
-  return settled(async () => {
+  return retryIfChanged(async () => {
     const row = await findAccountOf(db, user);
     return row === undefined
       ? createAccount(db, user, rules)
@@ -67,14 +66,17 @@ export async function syncAtLogin(
   });
 }
 
-/** The same for the account of a session. No id is stored: nobody has proven to be the person whose entry it is. */
+/**
+ * Updates the account of a session. Stores no id, because the session does not prove that the directory entry is the
+ * same person.
+ */
 export async function syncSession(
   db: Database,
   user: DirectoryUser,
   username: string,
   rules: GroupRules,
 ): Promise<SyncOutcome> {
-  return settled(async () => {
+  return retryIfChanged(async () => {
     const row = await findUser(db, username);
     return row === undefined
       ? { outcome: "not a directory user" }
@@ -82,17 +84,20 @@ export async function syncSession(
   });
 }
 
-/** The account is not what it was when it was read. */
+/** The account has changed since it was read. */
 class AccountChanged extends Error {}
 
-/** Begins again where an account, or the holder of an address, has changed meanwhile. */
-async function settled(work: () => Promise<SyncOutcome>): Promise<SyncOutcome> {
+/** Retries when an account or the owner of an address changed concurrently. */
+async function retryIfChanged(work: () => Promise<SyncOutcome>): Promise<SyncOutcome> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       if (!isDuplicate(error) && !(error instanceof AccountChanged)) throw error;
-      if (attempt === ATTEMPTS) throw new AppError("UNAVAILABLE", "database: busy", { cause: error });
+      if (attempt === ATTEMPTS)
+        throw new AppError("UNAVAILABLE", "database: busy: other transactions keep changing this account", {
+          cause: error,
+        });
     }
   }
 }
@@ -117,7 +122,7 @@ async function syncAccount(
   const isChanged = email !== row.email || external_id !== row.external_id;
   if (!isChanged && groups.joins.length === 0 && groups.leaves.length === 0) return synced(row, groups);
   return write(db, async (writer) => {
-    await joinGroups(writer, username, groups.joins, () => lockSame(writer, row));
+    await joinGroups(writer, username, groups.joins, () => lockUnchanged(writer, row));
     if (isChanged) await changeAccount(writer, row, changed);
     await leaveGroups(writer, username, groups.leaves);
     return synced(changed, groups);
@@ -129,7 +134,7 @@ async function createAccount(db: Database, user: DirectoryUser, rules: GroupRule
     db,
     user.names.map((name) => name.normalize("NFC")),
   );
-  // The name that was asked for was free a moment ago: another login of the same person may have created the account.
+  // The requested name was free a moment ago: another login of the same person may have created the account.
   if (username === undefined) throw new AccountChanged();
   const now = toSqlTime(new Date());
   const email = await freeEmail(db, user, { username, email: null });
@@ -155,7 +160,7 @@ async function createAccount(db: Database, user: DirectoryUser, rules: GroupRule
   });
 }
 
-/** A transaction that no caller causes: the directory does. */
+/** A transaction without an actor: the directory causes the change. */
 function write<T>(db: Database, work: (writer: Writer) => Promise<T>): Promise<T> {
   return inTransaction(db, (trx) => work({ trx, actor: null }));
 }
@@ -163,8 +168,8 @@ function write<T>(db: Database, work: (writer: Writer) => Promise<T>): Promise<T
 type Plan = (db: Reader) => Promise<GroupPlan>;
 
 /**
- * The plan, when the groups that it needs are there. They are created in a short transaction of their own: logins that
- * create groups take turns, and must not wait for the rest of each other's.
+ * Plans, and creates missing groups in a separate short transaction: it holds an exclusive lock, and other logins must
+ * not wait for the rest of the sync.
  */
 async function planWithGroups(db: Database, plan: Plan): Promise<GroupPlan> {
   const groups = await plan(db);
@@ -177,8 +182,8 @@ async function planWithGroups(db: Database, plan: Plan): Promise<GroupPlan> {
   });
 }
 
-/** The directory took its time: the name may be another account's by now, or the account another person's. */
-async function lockSame({ trx }: Writer, row: UserRow): Promise<void> {
+/** Locks the user's row. Throws AccountChanged if the name belongs to another account or person since it was read. */
+async function lockUnchanged({ trx }: Writer, row: UserRow): Promise<void> {
   const now = await lockUser(trx, row.username);
   const isSame =
     now?.auth_type === row.auth_type &&
@@ -192,14 +197,15 @@ async function changeAccount(writer: Writer, before: UserRow, after: UserRow): P
   const hasNewEmail = email !== before.email;
   const changes = hasNewEmail ? { external_id, email, email_verified_at: null } : { external_id };
   await updateUser(writer.trx, username, changes);
-  // Who began a session before the account had an id may have been somebody else. The login that sets it begins another.
+  // A session from before the account had an id may belong to another person. The login that sets the id starts a new
+  // one.
   if (before.external_id === null && external_id !== null) await deleteIdTokenOf(writer.trx, username);
   if (!hasNewEmail) return;
   const isOther = before.email !== null && (email === null || !isSameName(before.email, email));
   await record(writer, userChanged(username, { email, previousEmail: isOther ? before.email : undefined }));
 }
 
-/** The directory's address for an account; null while another account has it. */
+/** The directory's address for an account; null while it belongs to another account. */
 async function freeEmail(
   db: Reader,
   user: DirectoryUser,

@@ -8,7 +8,7 @@ import { userVerified } from "./events.ts";
 import { sendOneTimeToken } from "./one-time-tokens.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** What messages to users depend on. */
+/** What emails to users depend on. */
 export interface MessageRules {
   readonly app: AppConfig;
   readonly fingerprints: Fingerprints;
@@ -16,23 +16,23 @@ export interface MessageRules {
 
 const REQUESTED = "user.verification_requested";
 
-/** Messages to the addresses that one account names, in so many milliseconds: it may name other people's. */
+/** Verification emails per account, and their period in milliseconds: an account may name other people's addresses. */
 const MAX_VERIFICATIONS = 5;
-const VERIFICATIONS_WITHIN = 60 * 60_000;
+const VERIFICATION_PERIOD = 60 * 60_000;
 
-/** Whether an account has had as many messages about its address as it may have within an hour. */
-async function isTooMany(trx: Trx, username: string): Promise<boolean> {
-  const since = new Date(Date.now() - VERIFICATIONS_WITHIN);
+/** Whether an account has reached its limit of verification emails per hour. */
+async function isOverLimit(trx: Trx, username: string): Promise<boolean> {
+  const since = new Date(Date.now() - VERIFICATION_PERIOD);
   return (await countEvents(trx, REQUESTED, username, since)) >= MAX_VERIFICATIONS;
 }
 
-/** Has the address of a user verified, five times an hour at most. The user's row must be locked. */
+/** Sends a verification email, at most five per hour and account. The user's row must be locked. */
 export async function requestVerification(
   writer: Writer,
   { username, email }: { readonly username: string; readonly email: string },
   { app, fingerprints }: MessageRules,
 ): Promise<void> {
-  if (await isTooMany(writer.trx, username)) return;
+  if (await isOverLimit(writer.trx, username)) return;
   await sendOneTimeToken(writer, fingerprints, {
     purpose: "email_verification",
     type: REQUESTED,
@@ -44,8 +44,8 @@ export async function requestVerification(
 }
 
 /**
- * Sends the verification again, where there is such an account and its address is not verified. The same statements
- * whatever there is, so the time tells nothing; `typed` is what was asked for.
+ * Sends the verification email again if the account exists and its address is not verified. Runs the same statements in
+ * any case, so the response time reveals nothing. `typed` is the name or address from the request.
  */
 export async function resendVerification(
   writer: Writer,
@@ -55,11 +55,11 @@ export async function resendVerification(
 ): Promise<void> {
   const { trx } = writer;
   const user = await lockUser(trx, found ?? "");
-  // An account that nobody has changed since it was registered waits for its verification; an administrator may have
-  // deactivated any other.
+  // An account that has not changed since registration waits for verification. Any other inactive account may have been
+  // deactivated by an administrator.
   const isWaiting = user?.activated === 1 || user?.modified_at === user?.created_at;
   const mayVerify = user?.auth_type === "LOCAL" && user.email_verified_at === null && isWaiting;
-  const exceeded = await isTooMany(trx, user?.username ?? typed);
+  const exceeded = await isOverLimit(trx, user?.username ?? typed);
   const to = mayVerify && !exceeded && user.email !== null ? user : undefined;
   await sendOneTimeToken(writer, fingerprints, {
     purpose: "email_verification",
@@ -71,7 +71,7 @@ export async function resendVerification(
   });
 }
 
-/** Uses a verification token up, and activates the account for it where `activates` says so. */
+/** Consumes a verification token and marks the address as verified; also activates the account if `activates`. */
 export async function verifyAddress(
   writer: Writer,
   { username, email }: Holder,

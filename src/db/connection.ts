@@ -4,70 +4,72 @@ import type { MysqlQueryResult } from "kysely";
 import mysql, { type Connection, type TypedParameterValue } from "mysql2";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
-import { isAnswer, isContention, isMisdirected, translateFault } from "./faults.ts";
+import { isServerError, isContention, isFailover, translateError } from "./faults.ts";
 
-/** The database as a server. */
+/** The configuration of a MySQL or MariaDB server. */
 export type ServerConfig = Extract<DbConfig, { dialect: "mysql" }>;
 
-/** A statement that nobody waits for any more, and that its server may still execute. */
+/** A statement that timed out here and may still run on the server. */
 export interface AbandonedStatement {
-  /** Which server it is. */
+  /** The server that runs it. */
   readonly server: string;
-  /** The server's number for the connection. */
+  /** The server's id for the connection. */
   readonly connectionId: number;
   /** When it was sent, by `performance.now()`. */
   readonly sentAt: number;
 }
 
-/** Who wants to know what a connection tells about the server. */
+/** Receives what a connection learns about the server. */
 export interface ConnectionWatcher {
-  /** The server said something, if only that it refuses. */
+  /** The server sent a reply, which may be an error. */
   answered(): void;
-  /** It said nothing to what was sent at this moment (by `performance.now()`), and the connection is given up. */
+  /** The server did not reply to what was sent at `since` (by `performance.now()`); the connection is closed. */
   silent(since: number): void;
-  /** Another server may stand behind this address by now. */
-  misdirected(): void;
-  /** Nobody waits any more for a statement that the server may still execute. */
+  /** The server may no longer be the primary: another one may now have this address. */
+  failedOver(): void;
+  /** A statement timed out, and the server may still run it. */
   abandoned(statement: AbandonedStatement): void;
-  /** The connection cannot be used any more. */
+  /** The connection is no longer usable. */
   closed(connection: ServerConnection): void;
 }
 
 type ExecuteValue = string | number | Buffer | TypedParameterValue | null;
-/** A ping that succeeds calls it with nothing. */
+/** A successful ping calls it without arguments. */
 type Done = (error?: Error | null, result?: unknown) => void;
 
-/** A peer that vanished without a word is found out after half a minute, and a firewall in between sees traffic. */
+/** TCP keepalive, in milliseconds: detects a lost peer, and keeps firewalls from closing the connection. */
 const KEEP_ALIVE = 30_000;
 
-/** A transaction that wrote and then stands still for so many seconds is ended by the server (MariaDB alone). */
-const FROZEN = 5;
+/** MariaDB ends a transaction that has written and then stays idle for this long, in seconds. */
+const IDLE_WRITE_TIMEOUT = 5;
 
-/** A user's groups come as one text, which MariaDB would cut at what its administrator holds for long, in bytes. */
-const LONGEST_LIST = 2 ** 24;
+/**
+ * Limit of MariaDB's JSON_ARRAYAGG, in bytes. A user's groups are one such text, which a lower server limit would cut.
+ */
+const MAX_GROUPS_TEXT = 2 ** 24;
 
-/** So long a server may take to answer a goodbye, in milliseconds. */
-const GOODBYE = 200;
+/** How long a clean close may take, in milliseconds. */
+const QUIT_TIMEOUT = 200;
 
-/** One connection to the server on which every exchange has a deadline, by `performance.now()`. */
+/** A connection to the server. Every exchange on it has a deadline, by `performance.now()`. */
 export class ServerConnection {
   readonly openedAt = performance.now();
-  /** When it was last given back; set by its pool. */
+  /** When it was last released; set by its pool. */
   idleSince = this.openedAt;
   readonly #socket: Socket;
   readonly #connection: Connection;
-  readonly #session: readonly string[];
+  readonly #setup: readonly string[];
   readonly #watcher: ConnectionWatcher;
   readonly #closed: Promise<void>;
   #isUsable = true;
   #server = "";
   #connectionId = 0;
-  /** Rejects what waits for an answer: mysql2 tells nobody of a connection that is closed from here. */
+  /** Rejects the pending exchange: mysql2 does not report a connection that this process closes. */
   #abandon: ((why: string) => void) | undefined;
 
   constructor(config: ServerConfig, watcher: ConnectionWatcher) {
     const { host, port } = config;
-    this.#session = sessionOf(config.timeout_ms);
+    this.#setup = sessionSetup(config.timeout_ms);
     this.#watcher = watcher;
     this.#socket = connect({
       host,
@@ -79,9 +81,9 @@ export class ServerConnection {
     this.#connection = mysql.createConnection({
       host,
       port,
-      // Of its own sockets mysql2 lets none go before the other side does: with a server that hangs they pile up.
+      // mysql2 keeps its own sockets until the other side closes them: they would pile up while a server hangs.
       stream: () => this.#socket,
-      connectTimeout: 0, // the deadline of opening is the limit
+      connectTimeout: 0, // `open` has a deadline
       database: config.database,
       user: config.user,
       password: config.password,
@@ -93,22 +95,22 @@ export class ServerConnection {
       bigNumberStrings: true,
       jsonStrings: true,
     });
-    // Who waits for an answer learns of a loss by itself; without a listener it would end the process.
-    this.#connection.on("error", () => this.#spoil());
-    this.#socket.once("end", () => this.#spoil());
+    // A pending exchange reports the loss itself. An error event without a listener would end the process.
+    this.#connection.on("error", () => this.#markUnusable());
+    this.#socket.once("end", () => this.#markUnusable());
     this.#closed = new Promise((resolve) => {
       this.#socket.once("close", () => {
-        this.#spoil();
+        this.#markUnusable();
         resolve();
       });
     });
   }
 
-  /** Connects, logs in and sets the session up; rejects with UNAVAILABLE or what the server says. */
+  /** Connects, logs in and sets up the session. Rejects with UNAVAILABLE or the server's error. */
   async open(deadline: number): Promise<void> {
     try {
       await this.#exchange(deadline, (done) => this.#connection.connect(done));
-      for (const statement of this.#session) await this.run(statement, [], deadline);
+      for (const statement of this.#setup) await this.run(statement, [], deadline);
       await this.#identify(deadline);
     } catch (error) {
       this.destroy();
@@ -116,22 +118,22 @@ export class ServerConnection {
     }
   }
 
-  /** False once it is lost, or the server said that it cannot be used now: then it is of no use to anybody else. */
+  /** False once the connection is lost, or the server reported that it cannot be used now. */
   get isUsable(): boolean {
     return this.#isUsable;
   }
 
-  /** The server's number for it. */
+  /** The server's id for this connection. */
   get threadId(): number {
     return this.#connection.threadId;
   }
 
-  /** Which server it leads to: one address may belong to several, one after the other. */
+  /** The server at the other end: after a failover, an address belongs to another server. */
   get server(): string {
     return this.#server;
   }
 
-  /** Rows, or what a statement changed. */
+  /** The rows of a statement, or the number of rows that it changed. */
   async run(sql: string, parameters: readonly unknown[], deadline: number): Promise<MysqlQueryResult> {
     const inputs = parameters.map(toInput);
     const sentAt = performance.now();
@@ -145,10 +147,10 @@ export class ServerConnection {
       else this.#connection.execute(sql, inputs, done);
     };
     const result = await this.#exchange(deadline, send, abandon);
-    return result as MysqlQueryResult; // rows or an OK packet, which Kysely tells apart
+    return result as MysqlQueryResult; // rows or an OK packet; Kysely distinguishes them
   }
 
-  /** The rows of a statement without parameters; none where it gives none. */
+  /** The rows of a statement without parameters; empty if it returns none. */
   async rows(sql: string, deadline: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const result = await this.run(sql, [], deadline);
     return Array.isArray(result) ? result : [];
@@ -159,29 +161,29 @@ export class ServerConnection {
     await this.#exchange(deadline, (done) => this.#connection.ping(done));
   }
 
-  /** Says goodbye; complete on return, at the latest after 200 ms. */
+  /** Closes the connection cleanly. Complete on return, at the latest after 200 ms. */
   async quit(): Promise<void> {
-    this.#spoil();
+    this.#markUnusable();
     this.#connection.end();
-    await Promise.race([this.#closed, sleep(GOODBYE, undefined, { ref: false })]);
+    await Promise.race([this.#closed, sleep(QUIT_TIMEOUT, undefined, { ref: false })]);
     this.destroy();
   }
 
-  /** Ends it at once; what waits for an answer has none. */
+  /** Closes the connection at once and rejects a pending exchange. */
   destroy(): void {
-    this.#spoil();
+    this.#markUnusable();
     this.#connection.destroy();
     this.#socket.destroy();
     this.#abandon?.("the connection was closed");
   }
 
-  #spoil(): void {
+  #markUnusable(): void {
     if (!this.#isUsable) return;
     this.#isUsable = false;
     this.#watcher.closed(this);
   }
 
-  /** A proxy has numbers of its own for connections, so the server itself is asked. */
+  /** Asks the server for its own connection id: a proxy reports a different one. */
   async #identify(deadline: number): Promise<void> {
     const statement =
       "select concat_ws(':', @@hostname, @@port, @@server_id) as server, connection_id() as id";
@@ -199,7 +201,7 @@ export class ServerConnection {
     const limit = Math.max(0, deadline - sentAt);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     let timer: NodeJS.Timeout | undefined;
-    /** Whether this settles it: the first one to come does. */
+    /** True for the first caller: only that one may settle the promise. */
     const settle = (): boolean => {
       if (timer === undefined) return false;
       clearTimeout(timer);
@@ -214,56 +216,56 @@ export class ServerConnection {
     };
     const expire = (): void => {
       if (!settle()) return;
-      // The answer to a late statement would be taken for that of the next one: the connection goes.
+      // Close the connection: a late reply would be taken for the reply to the next statement.
       this.destroy();
       this.#watcher.silent(sentAt);
       onAbandoned();
       reject(new AppError("UNAVAILABLE", `database: no answer within ${Math.round(limit)} ms`));
     };
-    // An answer that has arrived while this process was busy is read before it is taken for missing.
+    // `setImmediate`: read a reply that arrived while the event loop was busy before reporting a timeout.
     timer = setTimeout(() => setImmediate(expire), limit);
     send((error, result) => {
       if (!settle()) return;
       const isRefused = error !== null && error !== undefined;
-      if (!isRefused || isAnswer(error)) this.#watcher.answered();
-      if (isRefused) reject(this.#faultOf(error));
+      if (!isRefused || isServerError(error)) this.#watcher.answered();
+      if (isRefused) reject(this.#toReported(error));
       else resolve(result);
     });
     return promise;
   }
 
-  #faultOf(error: Error): Error {
-    const fault = translateFault(error);
-    // Contention is the business of one transaction; whatever else is unavailable may be so because of this server.
-    if (fault instanceof AppError && !isContention(fault)) this.#spoil();
-    if (isMisdirected(fault)) this.#watcher.misdirected();
-    return fault;
+  #toReported(error: Error): Error {
+    const reported = translateError(error);
+    // Contention concerns one transaction. Any other UNAVAILABLE may come from this server or connection.
+    if (reported instanceof AppError && !isContention(reported)) this.#markUnusable();
+    if (isFailover(reported)) this.#watcher.failedOver();
+    return reported;
   }
 }
 
 /**
- * What every connection says first: UTC, no silent truncation, and a snapshot per statement instead of per transaction. A
- * wait for a lock ends before the statement's deadline, so that it can be repeated; and a statement that was given up
- * must not become real later. MySQL has such a limit for SELECT alone: see Cancellation for the others. Each of the two
- * takes for a comment what only the other one knows. A worker that is frozen in the middle of a transaction must not keep its locks.
+ * Statements that set up each session: UTC, no silent truncation, READ COMMITTED. The lock wait ends before the
+ * statement's deadline, so that the statement can be retried. The statement time limit keeps a statement that timed out
+ * from being committed later; MySQL has it for SELECT only (see Cancellation). MySQL and MariaDB each ignore the
+ * other's version comment. The idle limit releases the locks of a worker that froze in a transaction.
  */
-function sessionOf(timeout: number): readonly string[] {
+function sessionSetup(timeout: number): readonly string[] {
   const lockWait = Math.max(1, Math.ceil(timeout / 1000) - 1);
   return [
     "set session transaction isolation level read committed",
     "set session time_zone = '+00:00', " +
       "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', " +
       `innodb_lock_wait_timeout = ${lockWait}, lock_wait_timeout = ${lockWait}, ` +
-      `group_concat_max_len = ${LONGEST_LIST}` +
+      `group_concat_max_len = ${MAX_GROUPS_TEXT}` +
       `/*!80000 , max_execution_time = ${timeout} */` +
       `/*M!100101 , max_statement_time = ${timeout / 1000} */` +
-      `/*M!100309 , idle_write_transaction_timeout = ${FROZEN} */`,
+      `/*M!100309 , idle_write_transaction_timeout = ${IDLE_WRITE_TIMEOUT} */`,
   ];
 }
 
 function toInput(value: unknown): ExecuteValue {
   if (value === null || typeof value === "string" || typeof value === "number") return value;
-  // Bound as text, a bigint would be compared as a rounded float: two token ids could be the same.
+  // MySQL compares a bigint that is bound as text as a rounded float: two token ids could be equal.
   if (typeof value === "bigint") return mysql.TypedParameter.BIGINT(value);
   if (value instanceof Uint8Array) return Buffer.from(value);
   throw new TypeError(`cannot bind a ${typeof value}`);

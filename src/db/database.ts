@@ -12,19 +12,19 @@ export type Trx = Transaction<Tables>;
 /** The database, or a transaction in it: most queries take either. */
 export type Db = Kysely<Tables> | Trx;
 
-/** What reads: the database or a transaction, without the methods that write. */
+/** The database or a transaction, without the methods that write. */
 export type Reader = Pick<Database, "selectFrom" | "getExecutor">;
 
-/** The database itself, which can begin transactions and be closed with `destroy()`. */
+/** The database, which can begin transactions. `destroy()` closes it. */
 export type Database = Kysely<Tables>;
 
-/** A handle on the configured database; it connects at the first statement. */
+/** Opens the configured database; it connects at the first statement. */
 export function openDatabase(config: DbConfig, metrics?: Metrics): Database {
   const dialect = config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config, metrics);
   return new Kysely<Tables>({ dialect: retryingReads(dialect) });
 }
 
-/** Which SQL the database speaks, for the few statements that differ. */
+/** The SQL dialect of the database, for the few statements that differ. */
 export function dialectOf(db: Pick<Db, "getExecutor">): DbConfig["dialect"] {
   return db.getExecutor().adapter.supportsReturning ? "sqlite" : "mysql";
 }

@@ -8,63 +8,63 @@ import { findSessions, type SessionRow } from "./queries/id-tokens.ts";
 import { listUsernames } from "./queries/users.ts";
 import { readDeadline, readingUntil } from "./reads.ts";
 
-/** Keys of one statement. */
+/** Keys per statement. */
 const MAX_BATCH = 128;
 
 /**
- * Reads that requests share: what is asked for while a statement runs goes with the next one. That is sent after each of
- * them was asked for, so each sees whatever was committed before.
+ * Batched reads. Keys that are requested while a statement runs go into the next statement. That statement starts after
+ * each of these requests, so each sees everything that was committed before.
  */
 export interface Lookups {
-  /** The session of a token id; undefined when it is revoked. */
+  /** The session of a token id; undefined if it is revoked. */
   session(tokenId: bigint): Promise<SessionRow | undefined>;
-  /** A user with groups and session, whatever the case of the name. */
+  /** A user with groups and session; the case of the name is ignored. */
   account(username: string): Promise<AccountRow | undefined>;
-  /** All group names in order. */
+  /** All group names, sorted. */
   groups(): Promise<readonly string[]>;
-  /** All usernames in order. */
+  /** All usernames, sorted. */
   usernames(): Promise<readonly string[]>;
 }
 
-/** Shared reads of a database. */
+/** Creates the batched reads of a database. */
 export function createLookups(db: Database): Lookups {
-  /** Until when the latest who asked waits, so that a lock that keeps one waiting loses nobody behind it. */
+  /** The latest deadline of all waiting requests: a lock wait must not fail requests whose time is not over. */
   let deadline = 0;
-  const sharing = <K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> =>
-    createSharing((keys) => readingUntil(deadline, () => read(keys)));
-  const ask = <V>(what: string, load: () => Promise<V>): Promise<V> => {
+  const batched = <K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> =>
+    createBatched((keys) => readingUntil(deadline, () => read(keys)));
+  const load = <V>(what: string, read: () => Promise<V>): Promise<V> => {
     deadline = Math.max(deadline, readDeadline());
-    return traced(spanOf(what), load);
+    return traced(spanOf(what), read);
   };
-  const sessions = sharing<bigint, SessionRow | undefined>(async (ids) => {
+  const sessions = batched<bigint, SessionRow | undefined>(async (ids) => {
     const found = await findSessions(db, distinct(ids));
     return ids.map((id) => found.get(id));
   });
-  const accounts = sharing<string, AccountRow | undefined>(async (names) => {
+  const accounts = batched<string, AccountRow | undefined>(async (names) => {
     const found = await findAccounts(db, distinct(names));
     return names.map((name) => found.get(name));
   });
   const list = (read: (from: Database) => Promise<readonly string[]>) =>
-    sharing<"all", readonly string[]>(async (askers) => {
+    batched<"all", readonly string[]>(async (keys) => {
       const all = await read(db);
-      return askers.map(() => all);
+      return keys.map(() => all);
     });
   const groups = list(listGroups);
   const usernames = list(listUsernames);
   return {
-    session: (tokenId) => ask("session", () => sessions.load(tokenId)),
-    account: (username) => ask("account", () => accounts.load(foldName(username))),
-    groups: () => ask("groups", () => groups.load("all")),
-    usernames: () => ask("usernames", () => usernames.load("all")),
+    session: (tokenId) => load("session", () => sessions.load(tokenId)),
+    account: (username) => load("account", () => accounts.load(foldName(username))),
+    groups: () => load("groups", () => groups.load("all")),
+    usernames: () => load("usernames", () => usernames.load("all")),
   };
 }
 
 /**
- * One statement at a time: what is asked for meanwhile goes with the next one. What was read is not kept, because somebody
- * who asks later must see what has changed.
+ * Runs one statement at a time and collects keys for the next one. Results are not cached, because a later request must
+ * see later changes.
  */
-function createSharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
-  /** Batches that are complete, or still grow. */
+function createBatched<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
+  /** Batches that wait for their turn; the last one may still grow. */
   const waiting: (() => void)[] = [];
   let isBusy = false;
   const next = (): void => {
@@ -76,7 +76,7 @@ function createSharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLo
     cache: false,
     maxBatchSize: MAX_BATCH,
     batchScheduleFn: (send) => {
-      // The statement is a part of the request that asked first; for the others it is a part of their waiting.
+      // The statement's span belongs to the request that started the batch.
       waiting.push(bound(send));
       if (isBusy) return;
       isBusy = true;
@@ -85,7 +85,7 @@ function createSharing<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLo
   });
 }
 
-/** Each request has its own: it tells how long this one waited, for whosever statement. */
+/** A span per request: how long it waited, even for a statement that another request started. */
 function spanOf(what: string): () => SpanDescription {
   return () => ({ name: `look up ${what}` });
 }

@@ -3,7 +3,7 @@ import { Migrator } from "kysely/migration";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
 import { type Database, dialectOf, openDatabase } from "./database.ts";
-import { isOperatorFault } from "./faults.ts";
+import { needsOperator } from "./faults.ts";
 import { MIGRATION_TABLE } from "./migration-table.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 import type { Ddl } from "./migrations/migration.ts";
@@ -12,57 +12,58 @@ import { assertUsable, missingTables } from "./schema-fault.ts";
 import { readSchemaState, type SchemaState } from "./schema-state.ts";
 import { withRetry } from "./transaction.ts";
 
-/** One migration: its name, and since when it is applied. */
+/** A migration, and when it was applied; undefined if it is pending. */
 export interface MigrationState {
   readonly name: string;
   readonly appliedAt: Date | undefined;
 }
 
-/** A migration waits for another process that migrates, and rebuilds tables: ten minutes, in milliseconds. */
-const LOCK_TIMEOUT = 600_000;
+/** Timeout of a migration, in milliseconds: it may wait for another process, and it rebuilds tables. */
+const MIGRATION_TIMEOUT = 600_000;
 
 /**
- * Brings the database to the current schema and names what it applied; safe from several processes at once. Throws
- * ConfigError, and writes nothing, where the database is another application's, or a later version's that this one
- * cannot work with.
+ * Applies the pending migrations and returns their names; several processes may call it at once. Throws ConfigError,
+ * and writes nothing, if the database belongs to another application, or to a later version that this one cannot work
+ * with.
  */
 export async function migrate(config: DbConfig): Promise<string[]> {
   await using db = openDatabase(
-    config.dialect === "mysql" ? { ...config, timeout_ms: LOCK_TIMEOUT } : config,
+    config.dialect === "mysql" ? { ...config, timeout_ms: MIGRATION_TIMEOUT } : config,
   );
   return await withRetry(async () => {
     const state = await readSchemaState(db);
     assertUsable(state, config);
     if (state.missing.length > 0) throw new Error(missingTables(state));
-    // Nothing to do: so no right to create tables is needed, and Kysely does not meet what it does not know.
+    // Return early: migrating needs the privilege to create tables, and Kysely rejects migrations that it does not
+    // know.
     if (state.pending.length === 0) return [];
     const { error, results } = await migratorOf(db, state).migrateToLatest();
     if (error !== undefined)
       throw error instanceof Error ? error : new Error("the migration failed", { cause: error });
     return (results ?? []).map(({ migrationName }) => migrationName);
-  }, LOCK_TIMEOUT);
+  }, MIGRATION_TIMEOUT);
 }
 
-/** Every migration in order, with the time of those that are applied. */
+/** All migrations in order, with the time at which each was applied. */
 export async function migrationStates(db: Database): Promise<MigrationState[]> {
   const migrations = await migratorOf(db).getMigrations();
   return migrations.map(({ name, executedAt }) => ({ name, appliedAt: executedAt }));
 }
 
 /**
- * The state of a database that this version may use, once its pending migrations are applied. Throws ConfigError where it
- * may not, and the driver's own error when the database refuses user or rights.
+ * The schema state of a database that this version can use once its pending migrations are applied. Throws ConfigError
+ * if it cannot, and the driver's error if the database rejects the user or its privileges.
  */
 export async function usableSchema(db: Database, config: DbConfig): Promise<SchemaState> {
   const state = await readSchemaState(db).catch((error: unknown) => {
-    // A request that meets this is answered 503; at the start nobody waits for what does not go away by itself.
-    throw error instanceof AppError && isOperatorFault(error) ? error.cause : error;
+    // At start, fail at once on an error that needs an operator. A request with the same error is answered 503.
+    throw error instanceof AppError && needsOperator(error) ? error.cause : error;
   });
   assertUsable(state, config);
   return state;
 }
 
-/** The statements that make the schema from nothing, for reading and for review. */
+/** The SQL that creates the schema, for reading and review. */
 export function schemaSql(dialect: "mysql" | "sqlite"): string {
   return Object.entries(MIGRATIONS)
     .map(([name, ddl]) => `-- ${name}\n${textsOf(ddl[dialect]).join(";\n")};\n`)
@@ -88,7 +89,7 @@ function migratorOf(db: Database, state?: SchemaState): Migrator {
             {
               up: (kysely) => {
                 if (dialect === "sqlite") return applyTogether(kysely, ddl.sqlite);
-                // Of several, the first one alone may have been interrupted before.
+                // Only the first pending migration may have been interrupted.
                 const before = name === state?.pending[0] ? state : undefined;
                 return applySteps(kysely, ddl.mysql, before);
               },
@@ -99,7 +100,7 @@ function migratorOf(db: Database, state?: SchemaState): Migrator {
   });
 }
 
-/** Runs the steps that were not done by an earlier run; what they lock is free on return. */
+/** Runs the steps that an earlier run did not complete, and releases their locks. */
 async function applySteps(
   db: Kysely<unknown>,
   steps: Ddl["mysql"],
@@ -119,12 +120,14 @@ async function applySteps(
     await sql
       .raw("unlock tables")
       .execute(db)
-      .catch(() => undefined); // the connection may be lost: then they are free
+      .catch(() => undefined); // a lost connection has released its locks
     throw error;
   }
 }
 
-/** Runs all statements or none: the transaction that holds the file's lock commits what earlier migrations did. */
+/**
+ * Runs all statements or none. A savepoint: the transaction that holds the file lock also commits earlier migrations.
+ */
 async function applyTogether(db: Kysely<unknown>, statements: Ddl["sqlite"]): Promise<void> {
   await sql`savepoint migration`.execute(db);
   try {

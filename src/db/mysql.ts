@@ -5,7 +5,7 @@ import type { ServerConfig } from "./connection.ts";
 import { ConnectionPool, type PooledConnection } from "./pool.ts";
 import { statementSpan } from "./statement-span.ts";
 
-/** Kysely's MySQL dialect on mysql2: prepared statements, and a limit on every wait. */
+/** Kysely's MySQL dialect on mysql2, with prepared statements and a timeout on every wait. */
 export function mysqlDialect(config: ServerConfig, metrics?: Metrics): MysqlDialect {
   const pool = new ConnectionPool(config);
   for (const state of ["open", "idle", "waiting"] as const)
@@ -13,7 +13,7 @@ export function mysqlDialect(config: ServerConfig, metrics?: Metrics): MysqlDial
   return new MysqlDialect({ pool: new KyselyPool(pool, config.timeout_ms) });
 }
 
-/** The pool as Kysely wants it. */
+/** Adapts the pool to Kysely's interface. */
 class KyselyPool implements MysqlPool {
   readonly #pool: ConnectionPool;
   readonly #timeout: number;
@@ -24,9 +24,9 @@ class KyselyPool implements MysqlPool {
   }
 
   getConnection(callback: (error: unknown, connection: MysqlPoolConnection) => void): void {
-    this.#pool.take().then(
-      (taken) => callback(null, new Lease(this.#pool, taken, this.#timeout)),
-      // Kysely reads no connection where there is an error.
+    this.#pool.acquire().then(
+      (acquired) => callback(null, new KyselyConnection(this.#pool, acquired, this.#timeout)),
+      // With an error, Kysely does not read the connection.
       (error: unknown) => (callback as (error: unknown) => void)(error),
     );
   }
@@ -37,7 +37,7 @@ class KyselyPool implements MysqlPool {
 }
 
 /** One use of a pooled connection. */
-class Lease implements MysqlPoolConnection {
+class KyselyConnection implements MysqlPoolConnection {
   readonly #pool: ConnectionPool;
   readonly #connection: PooledConnection["connection"];
   readonly #timeout: number;
@@ -63,24 +63,24 @@ class Lease implements MysqlPoolConnection {
     parameters: readonly unknown[],
     callback?: (error: unknown, result: MysqlQueryResult) => void,
   ): { stream: () => never } {
-    // The wait for the connection was part of the first statement's time.
+    // The wait for the connection counts towards the first statement's timeout.
     const deadline = this.#firstDeadline ?? performance.now() + this.#timeout;
     this.#firstDeadline = undefined;
     const run = () => this.#connection.run(sql, parameters, deadline);
     traced(() => statementSpan("mysql", sql), run).then(
       (result) => callback?.(null, result),
-      // Kysely reads no result where there is an error.
+      // With an error, Kysely does not read the result.
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );
     return {
       stream: () => {
-        throw new Error("streaming is not used");
+        throw new Error("streaming is not supported");
       },
     };
   }
 
   release(): void {
-    this.#pool.give(this.#connection);
+    this.#pool.release(this.#connection);
   }
 
   destroy(): void {
@@ -88,6 +88,6 @@ class Lease implements MysqlPoolConnection {
   }
 
   connect(): never {
-    throw new Error("a pooled connection is connected");
+    throw new Error("a pooled connection is already connected");
   }
 }

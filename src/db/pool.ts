@@ -2,31 +2,31 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 import { Cancellation } from "./cancel-statements.ts";
 import { type ConnectionWatcher, ServerConnection, type ServerConfig } from "./connection.ts";
-import { isCrowded, isOperatorFault } from "./faults.ts";
+import { isTooManyConnections, needsOperator } from "./faults.ts";
 
-/** Statements that wait for a connection, for each connection that there may be; one more is refused at once. */
+/** Waiting statements per connection of the pool; further ones are rejected at once. */
 const WAITING_PER_CONNECTION = 100;
 
-/** Whoever gives a statement ten minutes does not wait as long for a handshake: milliseconds. */
+/** Upper limit of opening a connection, in milliseconds, even if `timeout_ms` is longer. */
 const CONNECT_LIMIT = 10_000;
 
 /**
- * A connection that was idle for so long is asked whether it is alive before a statement relies on it, in ms. Much
- * shorter than the pauses between the worker's own looks for events: what one of them used could be lost since.
+ * Idle time after which a connection is pinged before use, in milliseconds. Much shorter than the pauses between the
+ * worker's own polls for events: a poll's connection may have been lost since.
  */
-const FRESH = 25;
+const PING_AFTER_IDLE = 25;
 
-/** It has so much of the budget to answer, and so many milliseconds: the rest is for another connection. */
+/** Limits of a ping, as a share of the remaining time and in milliseconds: the rest is for another connection. */
 const PING_SHARE = 0.25;
 const PING_LIMIT = 500;
 
-/** So long statements wait for a server that fell silent to prove that it lives; and it is asked so often, in ms. */
-const PROOF = 150;
+/** How long statements wait for a silent server to answer a probe, and the pause between probes, in milliseconds. */
+const PROBE_INTERVAL = 150;
 
-/** So long the end waits until the server has ended what still runs, in milliseconds. */
-const CANCELLATION = 500;
+/** How long `end` waits for running statements to be cancelled, in milliseconds. */
+const CANCEL_TIMEOUT = 500;
 
-/** A connection, and the deadline of the first exchange on it, by `performance.now()`. */
+/** An acquired connection, and the deadline of its first exchange, by `performance.now()`. */
 export interface PooledConnection {
   readonly connection: ServerConnection;
   readonly deadline: number;
@@ -38,9 +38,9 @@ interface Waiter {
 }
 
 /**
- * Connections to one server. Waiting for one, opening it and the first statement share one budget of `timeout_ms`. When
- * the server was silent for that long, the pool itself asks it until it answers, and refuses everybody meanwhile: each
- * would wait just as long, and requests behind it in the broker twice as long.
+ * A pool of connections to one server. Waiting for a connection, opening it and the first statement share one budget of
+ * `timeout_ms`. If the server is silent for that long, the pool probes it and rejects all statements until it answers.
+ * Otherwise each request would wait that long, and those queued behind it in the broker longer still.
  */
 export class ConnectionPool {
   readonly #config: ServerConfig;
@@ -48,12 +48,12 @@ export class ConnectionPool {
   readonly #open = new Set<ServerConnection>();
   readonly #idle: ServerConnection[] = [];
   readonly #waiters = new Set<Waiter>();
-  /** Connections that are open, or being opened: each is somebody's, idle, or handed to the next who waits. */
+  /** Connections that are open or being opened: in use, idle, or about to go to a waiter. */
   #slots = 0;
   #answeredAt = 0;
-  /** There while the server is silent; resolves when it is known whether it was only for a moment. */
+  /** Set while the server is silent; resolves when the server answers, or after one probe interval. */
   #silence: PromiseWithResolvers<void> | undefined;
-  /** Connections from before this moment lead to a server that is not the right one any more. */
+  /** Connections that were opened earlier may lead to a server that is no longer the primary. */
   #validFrom = 0;
   readonly #cancellation: Cancellation;
   #isClosed = false;
@@ -61,47 +61,47 @@ export class ConnectionPool {
   constructor(config: ServerConfig) {
     this.#config = config;
     this.#cancellation = new Cancellation({
-      take: () => this.#take(),
-      give: (connection) => this.give(connection),
+      acquire: () => this.#acquire(),
+      release: (connection) => this.release(connection),
     });
     this.#watcher = {
       answered: () => {
         this.#answeredAt = performance.now();
         this.#endSilence();
       },
-      silent: (since) => this.#fallSilent(since),
-      misdirected: () => this.#retire(),
+      silent: (since) => this.#markSilent(since),
+      failedOver: () => this.#retire(),
       abandoned: (statement) => this.#cancellation.cancel(statement),
       closed: (connection) => {
         this.#open.delete(connection);
         const index = this.#idle.indexOf(connection);
-        if (index < 0) return; // somebody has it, and will give it back
+        if (index < 0) return; // in use: `release` frees the slot
         this.#idle.splice(index, 1);
         this.#freeSlot();
       },
     };
   }
 
-  /** How many connections are open or being opened, how many of them idle, and how many statements wait for one. */
+  /** The number of connections that are open or being opened, of idle ones, and of waiting statements. */
   get counts(): { readonly open: number; readonly idle: number; readonly waiting: number } {
     return { open: this.#open.size, idle: this.#idle.length, waiting: this.#waiters.size };
   }
 
-  /** A connection for one use; rejects with UNAVAILABLE within the budget. To be given back. */
-  async take(): Promise<PooledConnection> {
-    if (this.#isClosed) throw unavailable("it is closed");
-    return this.#take();
+  /** Acquires a connection for one use; the caller must release it. Rejects with UNAVAILABLE within the budget. */
+  async acquire(): Promise<PooledConnection> {
+    if (this.#isClosed) throw unavailable("the connection pool is closed");
+    return this.#acquire();
   }
 
-  async #take(): Promise<PooledConnection> {
+  async #acquire(): Promise<PooledConnection> {
     const deadline = performance.now() + this.#config.timeout_ms;
     await this.#silence?.promise;
-    if (this.#silence !== undefined) throw unavailable("it does not answer");
+    if (this.#silence !== undefined) throw unavailable("the server does not answer");
     return { connection: await this.#find(deadline), deadline };
   }
 
-  /** Takes a connection back after its use. */
-  give(connection: ServerConnection): void {
+  /** Returns a connection to the pool. */
+  release(connection: ServerConnection): void {
     if (!connection.isUsable || connection.openedAt < this.#validFrom) {
       void connection.quit();
       this.#freeSlot();
@@ -113,12 +113,12 @@ export class ConnectionPool {
     else waiter.resolve(connection);
   }
 
-  /** Closes every connection; a statement that runs fails. Complete on return. */
+  /** Closes every connection; running statements fail. Complete on return. */
   async end(): Promise<void> {
     this.#isClosed = true;
-    this.#refuseAll("it is closed");
+    this.#rejectWaiters("the connection pool is closed");
     for (const connection of this.#open) if (!this.#idle.includes(connection)) connection.destroy();
-    await this.#cancellation.settle(CANCELLATION);
+    await this.#cancellation.settle(CANCEL_TIMEOUT);
     this.#endSilence();
     const idle = [...this.#idle];
     for (const connection of this.#open) if (!idle.includes(connection)) connection.destroy();
@@ -135,18 +135,18 @@ export class ConnectionPool {
 
   async #isAlive(connection: ServerConnection, deadline: number): Promise<boolean> {
     const now = performance.now();
-    if (now - connection.idleSince < FRESH) return true;
+    if (now - connection.idleSince < PING_AFTER_IDLE) return true;
     try {
       await connection.ping(now + Math.min((deadline - now) * PING_SHARE, PING_LIMIT));
       return true;
     } catch {
       connection.destroy();
-      this.#closeIdle(); // whatever ended this one has probably ended those that were idle for longer
+      this.#closeIdle(); // connections that were idle for longer are probably lost too
       return false;
     }
   }
 
-  /** Opens a connection in a slot that is already counted. */
+  /** Opens a connection in a slot that the caller has taken. */
   async #connect(deadline: number): Promise<ServerConnection> {
     try {
       const limit = Math.min(deadline, performance.now() + CONNECT_LIMIT);
@@ -155,8 +155,8 @@ export class ConnectionPool {
       await connection.open(limit);
       return connection;
     } catch (error) {
-      if ((isCrowded(error) || isOperatorFault(error)) && this.#slots > 1) {
-        // The server takes no other one, for lack of room or by a new password: those that are there have to do.
+      if ((isTooManyConnections(error) || needsOperator(error)) && this.#slots > 1) {
+        // The server accepts no further connection (limit reached, password changed): use the open ones.
         this.#slots--;
         return this.#idle.length > 0 ? this.#find(deadline) : this.#wait(deadline);
       }
@@ -167,11 +167,12 @@ export class ConnectionPool {
 
   async #wait(deadline: number): Promise<ServerConnection> {
     const { pool_size, timeout_ms } = this.#config;
-    if (this.#waiters.size >= pool_size * WAITING_PER_CONNECTION) throw unavailable("too many wait for it");
+    if (this.#waiters.size >= pool_size * WAITING_PER_CONNECTION)
+      throw unavailable("too many requests wait for a connection");
     const { promise, resolve, reject } = Promise.withResolvers<ServerConnection | undefined>();
     const waiter: Waiter = { resolve, reject };
     this.#waiters.add(waiter);
-    // A connection that comes too late for a statement would only be lost with it.
+    // Stop waiting a little before the deadline: the statement needs time as well.
     const limit = deadline - performance.now() - timeout_ms / 10;
     const timer = setTimeout(() => {
       if (this.#waiters.delete(waiter)) reject(unavailable(`no connection within ${Math.round(limit)} ms`));
@@ -189,32 +190,32 @@ export class ConnectionPool {
     return waiter;
   }
 
-  /** Who waits may open a connection in the place of one that is gone. */
+  /** Frees the slot of a closed connection: the next waiter may open one in it. */
   #freeSlot(): void {
     const waiter = this.#nextWaiter();
     if (waiter === undefined) this.#slots--;
     else waiter.resolve(undefined);
   }
 
-  #refuseAll(why: string): void {
+  #rejectWaiters(why: string): void {
     for (const { reject } of this.#waiters) reject(unavailable(why));
     this.#waiters.clear();
   }
 
-  #fallSilent(since: number): void {
-    // One slow statement is no silent server: nobody must have heard from it, and for long enough.
+  #markSilent(since: number): void {
+    // A slow statement alone does not make a server silent: no connection may have heard from it for long enough.
     const isBrief = performance.now() - since < this.#config.timeout_ms / 2;
     if (isBrief || this.#answeredAt >= since || this.#silence !== undefined || this.#isClosed) return;
     const silence = Promise.withResolvers<void>();
     this.#silence = silence;
-    setTimeout(() => silence.resolve(), PROOF).unref();
-    this.#refuseAll("it does not answer");
+    setTimeout(() => silence.resolve(), PROBE_INTERVAL).unref();
+    this.#rejectWaiters("the server does not answer");
     this.#closeIdle();
-    void this.#ask();
+    void this.#probe();
   }
 
-  /** Connects until the server answers, or something else than silence is the answer. */
-  async #ask(): Promise<void> {
+  /** Connects until the server answers or the error is something else than silence. */
+  async #probe(): Promise<void> {
     let isSilent = true;
     const watcher = { ...this.#watcher, silent: () => (isSilent = true) };
     while (isSilent && this.#silence !== undefined) {
@@ -223,7 +224,7 @@ export class ConnectionPool {
       this.#open.add(connection);
       await connection.open(performance.now() + Math.min(this.#config.timeout_ms, CONNECT_LIMIT)).then(
         () => connection.quit(),
-        () => (isSilent ? sleep(PROOF, undefined, { ref: false }) : undefined),
+        () => (isSilent ? sleep(PROBE_INTERVAL, undefined, { ref: false }) : undefined),
       );
     }
     this.#endSilence();
@@ -234,7 +235,7 @@ export class ConnectionPool {
     this.#silence = undefined;
   }
 
-  /** Has every connection opened anew, at most once a second: a server that stays read only is no reason to hurry. */
+  /** Replaces all connections, at most once a second: a server may stay read-only for long. */
   #retire(): void {
     const now = performance.now();
     if (now - this.#validFrom < 1000) return;

@@ -8,22 +8,22 @@ import { refusalOf } from "./schema-fault.ts";
 import { readSchemaState, type SchemaState } from "./schema-state.ts";
 import { assertWritable, type DiskSpace, diskSpaceOf } from "./writes.ts";
 
-/** What a database says of itself and of what is in it. */
+/** What `doctor` reads about a database and its contents. */
 export interface DatabaseFacts extends ServerFacts {
   readonly schema: SchemaState;
-  /** What a write met, where it failed; undefined also where the tables are not those of this version. */
+  /** The error of a test write; undefined if it succeeded, or if the schema is not this version's. */
   readonly writeError: unknown;
-  /** Of the file; undefined where the database is a server. */
+  /** Of the database file; undefined for a server. */
   readonly diskSpace: DiskSpace | undefined;
-  /** Whether somebody can log in as an administrator; undefined where the tables are not those of this version. */
+  /** Whether there is an activated administrator; undefined if the schema is not this version's. */
   readonly hasAdmin: boolean | undefined;
-  /** The latest requests that were given up, at most ten; none where the tables are not those of this version. */
+  /** The latest parked requests, at most ten; empty if the schema is not this version's. */
   readonly parked: readonly ParkedRequest[];
-  /** Since when the oldest event waits to be published; undefined where none does. */
+  /** Time of the oldest unpublished event; undefined if there is none. */
   readonly eventsWaitSince: Date | undefined;
 }
 
-/** Looks at the database and changes nothing in it: what it writes is rolled back; rejects as its driver does. */
+/** Inspects the database. Changes nothing: its test write is rolled back. Rejects with the driver's error. */
 export async function probeDatabase(config: DbConfig, adminGroup: string): Promise<DatabaseFacts> {
   const db = openDatabase(config);
   try {
@@ -41,6 +41,6 @@ export async function probeDatabase(config: DbConfig, adminGroup: string): Promi
       eventsWaitSince: current ? (await findUnpublished(db, 1))[0]?.time : undefined,
     };
   } finally {
-    await db.destroy().catch(() => undefined); // where that fails, so did a statement, and its error tells more
+    await db.destroy().catch(() => undefined); // if this fails, a statement failed before, with the better error
   }
 }

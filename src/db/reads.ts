@@ -12,30 +12,30 @@ import { RETRY_LIMIT, withRetry } from "./transaction.ts";
 
 const READ = /^\s*select\b/i;
 
-/** Until when reads are worth a retry, by `performance.now()`. */
+/** Deadline of retried reads, by `performance.now()`. */
 const deadlines = new AsyncLocalStorage<number>();
 
-/** Runs `work`, whose reads are repeated until this moment, by `performance.now()`, while a lock is in their way. */
+/** Runs `work`; its reads that fail on a lock are retried until `deadline`, by `performance.now()`. */
 export function readingUntil<T>(deadline: number, work: () => T): T {
   return deadlines.run(deadline, work);
 }
 
-/** Until when reads are repeated here, by `performance.now()`. */
+/** The deadline of retried reads here, by `performance.now()`. */
 export function readDeadline(): number {
   return deadlines.getStore() ?? performance.now() + RETRY_LIMIT;
 }
 
-/** A dialect whose reads are repeated while a lock is in their way, as transactions are by `inTransaction`. */
+/** Wraps a dialect: reads that fail on a lock are retried, as `inTransaction` does for transactions. */
 export function retryingReads(dialect: Dialect): Dialect {
   return {
-    createDriver: () => new ReadRepeatingDriver(dialect.createDriver()),
+    createDriver: () => new ReadRetryingDriver(dialect.createDriver()),
     createQueryCompiler: () => dialect.createQueryCompiler(),
     createAdapter: () => dialect.createAdapter(),
     createIntrospector: (db) => dialect.createIntrospector(db),
   };
 }
 
-class ReadRepeatingDriver implements Driver {
+class ReadRetryingDriver implements Driver {
   readonly #driver: Driver;
 
   constructor(driver: Driver) {
@@ -46,25 +46,25 @@ class ReadRepeatingDriver implements Driver {
     return this.#driver.init();
   }
 
-  async acquireConnection(): Promise<ReadRepeatingConnection> {
-    return new ReadRepeatingConnection(await this.#driver.acquireConnection());
+  async acquireConnection(): Promise<ReadRetryingConnection> {
+    return new ReadRetryingConnection(await this.#driver.acquireConnection());
   }
 
-  async beginTransaction(connection: ReadRepeatingConnection, settings: TransactionSettings): Promise<void> {
-    // A transaction is repeated as a whole: what it has read before may not be true any more.
+  async beginTransaction(connection: ReadRetryingConnection, settings: TransactionSettings): Promise<void> {
+    // Only `inTransaction` retries in a transaction, as a whole: earlier reads may be outdated.
     connection.isInTransaction = true;
     await this.#driver.beginTransaction(connection.inner, settings);
   }
 
-  commitTransaction({ inner }: ReadRepeatingConnection): Promise<void> {
+  commitTransaction({ inner }: ReadRetryingConnection): Promise<void> {
     return this.#driver.commitTransaction(inner);
   }
 
-  rollbackTransaction({ inner }: ReadRepeatingConnection): Promise<void> {
+  rollbackTransaction({ inner }: ReadRetryingConnection): Promise<void> {
     return this.#driver.rollbackTransaction(inner);
   }
 
-  releaseConnection({ inner }: ReadRepeatingConnection): Promise<void> {
+  releaseConnection({ inner }: ReadRetryingConnection): Promise<void> {
     return this.#driver.releaseConnection(inner);
   }
 
@@ -73,8 +73,8 @@ class ReadRepeatingDriver implements Driver {
   }
 }
 
-/** One use of a connection: at most one transaction. */
-class ReadRepeatingConnection implements DatabaseConnection {
+/** One use of a connection, with at most one transaction. */
+class ReadRetryingConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
   isInTransaction = false;
 

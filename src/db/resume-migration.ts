@@ -4,8 +4,8 @@ import { isEmpty } from "./queries/tables.ts";
 import type { SchemaState } from "./schema-state.ts";
 
 /**
- * Runs the one DDL statement of a migration that may have been interrupted before. MySQL and MariaDB commit the statement
- * before it can be written down, and execute it as a whole or not at all.
+ * Runs the DDL statement of a migration that may have been interrupted. MySQL and MariaDB commit the statement before
+ * the migration is recorded, and execute it completely or not at all.
  */
 export async function resumeMigration(
   db: Kysely<unknown>,
@@ -17,7 +17,7 @@ export async function resumeMigration(
   } catch (error) {
     if (!isExisting(error)) throw error;
     if (unrecorded === undefined) return;
-    // Another process may have used it since it was looked at, if only one that migrates.
+    // Another migrating process may have used the table since it was inspected.
     if (!(await isEmpty(db, unrecorded))) throw error;
     await sql`drop table ${sql.table(unrecorded)}`.execute(db);
     await run();

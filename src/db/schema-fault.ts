@@ -2,20 +2,20 @@ import { ConfigError, type ConfigFault } from "../config/fault.ts";
 import type { DbConfig } from "../config/load.ts";
 import type { SchemaState } from "./schema-state.ts";
 
-/** Throws ConfigError where this version must not touch the database that is configured. */
+/** Throws ConfigError if this version must not use the configured database. */
 export function assertUsable(state: SchemaState, config: DbConfig): void {
   const fault = schemaFault(state, config);
   if (fault !== undefined) throw new ConfigError([fault]);
 }
 
-/** Why this version must not touch the database that is configured, and what to do; undefined where it may. */
+/** The reason and the advice as a configuration error; undefined if this version may use the database. */
 function schemaFault(state: SchemaState, config: DbConfig): ConfigFault | undefined {
   const path = config.dialect === "sqlite" ? "db_settings.file" : "db_settings.database";
   const { what, advice } = refusalOf(state, config) ?? {};
   return what === undefined ? undefined : { path, msg: `${what}; nothing was written. ${advice}` };
 }
 
-/** The reason alone, and the advice alone. */
+/** Why this version must not use the database, and what to do; undefined if it may. */
 export function refusalOf(
   state: SchemaState,
   config: DbConfig,
@@ -36,19 +36,19 @@ export function refusalOf(
   return { what: `${place} ${describeForeign(state)}`, advice: adviceOnForeign(state, config) };
 }
 
-/** Which tables a database has lost. */
+/** The message that names the tables that a migrated database has lost. */
 export function missingTables({ missing }: SchemaState): string {
-  return `tables of authmq are missing: ${missing.join(", ")}. Check db_settings, and restore the database completely`;
+  return `tables of authmq are missing: ${missing.join(", ")}. Check db_settings, or restore a backup of the database`;
 }
 
 function describeForeign({ foreign, origin }: SchemaState): string {
   const names = foreign.join(", ");
   if (origin === "authmq")
     return `has tables of authmq (${names}) that are not in its list of migrations, authmq_migration`;
-  const what = foreign.length === 1 ? `a table ${names} that is` : `tables ${names} that are`;
+  const what = foreign.length === 1 ? `a table ${names} that belongs` : `tables ${names} that belong`;
   return origin === "py_auth_micro"
-    ? `has ${what} py_auth_micro's, as names and foreign keys show`
-    : `has ${what} not authmq's`;
+    ? `has ${what} to py_auth_micro (by names and foreign keys)`
+    : `has ${what} to another application`;
 }
 
 function adviceOnForeign({ origin }: SchemaState, config: DbConfig): string {

@@ -14,46 +14,46 @@ import {
   type Reference,
 } from "./queries/tables.ts";
 
-/** A migration whose name ends so cannot be used by the versions before it. Its name is all that they know of it. */
+/** Suffix of migrations that earlier versions cannot work with. The name is all that those versions see. */
 const BREAKING = "-breaking";
 
-/** What a database holds, compared with what this version needs. */
+/** The contents of a database, compared with what this version needs. */
 export interface SchemaState {
-  /** Migrations of this version that are applied, in their order. */
+  /** Applied migrations of this version, in order. */
   readonly applied: readonly string[];
-  /** Migrations of this version that are not applied, in their order. */
+  /** Pending migrations of this version, in order. */
   readonly pending: readonly string[];
   /** Applied migrations of a later version. */
   readonly newer: readonly string[];
-  /** Those of them that this version cannot work with. */
+  /** The newer ones that this version cannot work with. */
   readonly breaking: readonly string[];
-  /** Whether migrations are missing before the last applied one: two versions with different migrations were mixed. */
+  /** Whether a migration before the last applied one is missing: versions with different migrations were mixed. */
   readonly isMixed: boolean;
-  /** Tables of another application where authmq has its own, or would have to make them. */
+  /** Tables of another application with the names of authmq's tables. */
   readonly foreign: readonly string[];
-  /** Whose tables these are, as far as they show it. */
+  /** The application that the foreign tables belong to, if it is recognized. */
   readonly origin: "py_auth_micro" | "authmq" | undefined;
-  /** Tables that were made, and do not exist any more. */
+  /** Tables that a migration created and that no longer exist. */
   readonly missing: readonly string[];
-  /** A table that an interrupted migration made, and did not write down. */
+  /** The table of a migration that was interrupted before it was recorded. */
   readonly unrecorded: string | undefined;
 }
 
-/** A server replaces a table that a migration rebuilds within so many milliseconds. */
-const REPLACED_WITHIN = 100;
+/** How long a server may take to replace a table that a migration rebuilds, in milliseconds. */
+const TABLE_SWAP_TIME = 100;
 
-/** A loaded server may need longer: as long as a migration runs, but for so many milliseconds at most, it is waited for. */
-const MIGRATED_WITHIN = 10_000;
+/** Upper limit of re-reading while a migration runs, in milliseconds: a loaded server may need longer. */
+const MAX_REREAD_TIME = 10_000;
 
-/** Compares the tables of a database with those of this version; reads only. */
+/** Compares the tables of a database with those of this version. Read-only. */
 export async function readSchemaState(db: Db): Promise<SchemaState> {
-  // MariaDB does not list a table at the moment at which another process's migration replaces it. So what looks wrong
-  // counts once it looks the same twice while nobody migrates.
-  const end = performance.now() + MIGRATED_WITHIN;
+  // MariaDB does not list a table at the moment another process's migration replaces it. So an error counts only if two
+  // reads agree while no migration runs.
+  const end = performance.now() + MAX_REREAD_TIME;
   let state = await readOnce(db);
   while (state.foreign.length > 0 || state.missing.length > 0 || state.isMixed) {
     const first = state;
-    await sleep(REPLACED_WITHIN);
+    await sleep(TABLE_SWAP_TIME);
     state = await readOnce(db);
     if (!isDeepStrictEqual(state, first)) continue;
     if (performance.now() >= end || !(await isMigrating(db))) break;
@@ -62,8 +62,8 @@ export async function readSchemaState(db: Db): Promise<SchemaState> {
 }
 
 async function readOnce(db: Db): Promise<SchemaState> {
-  // Another process may be migrating. What is listed before the tables are read must be among them. What is listed
-  // after that explains the tables that are not yet expected, all but the last one: its migration still runs.
+  // Another process may be migrating. Tables of migrations listed before the read must exist. Migrations listed after
+  // it explain new tables, except that of a migration which still runs.
   const before = await listMigrations(db);
   const tables = await readTables(db);
   const listed = await listMigrations(db);
@@ -71,7 +71,7 @@ async function readOnce(db: Db): Promise<SchemaState> {
   const applied = known.filter((name) => listed.includes(name));
   const pending = known.filter((name) => !listed.includes(name));
   const newer = listed.filter((name) => !known.includes(name));
-  // A later version may have changed its own tables.
+  // A later version may have changed these tables.
   const expected = tablesAfter(newer.length > 0 ? [] : known.filter((name) => before.includes(name)));
   const recorded = tablesAfter(applied);
   const planned = [...tablesAfter(known).keys()].filter((table) => !recorded.has(table) && tables.has(table));
@@ -106,7 +106,7 @@ interface Found {
   readonly planned: readonly string[];
 }
 
-/** An interrupted migration leaves one table, an empty one with the columns that it should have. */
+/** An interrupted migration leaves a single empty table with the expected columns. */
 async function findUnrecorded(
   db: Db,
   { tables, applied, pending, planned }: Found,
@@ -117,15 +117,15 @@ async function findUnrecorded(
     return undefined;
   const expected = tablesAfter([...applied, next]).get(table);
   const found = tables.get(table);
-  const isAlike = expected !== undefined && found?.size === expected.size && !lacks(found, expected);
-  return isAlike && (await isEmpty(db, table)) ? table : undefined;
+  const isExpected = expected !== undefined && found?.size === expected.size && !lacks(found, expected);
+  return isExpected && (await isEmpty(db, table)) ? table : undefined;
 }
 
 function lacks(found: ReadonlySet<string> | undefined, expected: ReadonlySet<string>): boolean {
   return found !== undefined && [...expected].some((column) => !found.has(column));
 }
 
-/** By what only the one or the other has. */
+/** Recognizes the application by tables, columns and foreign keys that only it has. */
 function originOf(tables: TableColumns, references: readonly Reference[]): SchemaState["origin"] {
   const members = tables.get("usergroup");
   if (tables.has("rpc_inbox") && members?.has("groupname") === true) return "authmq";

@@ -1,13 +1,13 @@
-/** Errors by their number, with the name in the server's own list. */
+/** Error numbers with the names in the server's own list. */
 type ErrorList = Readonly<Record<number, string>>;
 
 /**
- * The errors of MySQL 8.4 and 9 and of MariaDB 10.11 and 11.8 by what they mean for a request, from the servers' own
- * lists (`perror NUMBER` prints an entry). Numbers from 1900 on belong to one of the two. What is in no list is decided
- * by its SQLSTATE: see STATEMENT_STATES.
+ * The errors of MySQL 8.4 and 9 and of MariaDB 10.11 and 11.8, classified by what they mean for a request. The names
+ * are from the servers' own lists (`perror NUMBER` prints an entry). Numbers from 1900 on differ between the two
+ * products. The SQLSTATE classifies an error that is in no list: see STATEMENT_STATES.
  */
 export const SERVER_ERRORS = {
-  /** A row with this key exists: an answer, not a failure. */
+  /** A row with this key exists: an expected result, not a failure. */
   duplicate: {
     1022: "ER_DUP_KEY",
     1062: "ER_DUP_ENTRY",
@@ -16,20 +16,20 @@ export const SERVER_ERRORS = {
     1859: "ER_DUP_UNKNOWN_IN_INDEX",
   },
 
-  /** The row that a foreign key names does not exist: an answer, not a failure. */
+  /** The row that a foreign key references does not exist: an expected result, not a failure. */
   missingReference: {
     1216: "ER_NO_REFERENCED_ROW",
     1452: "ER_NO_REFERENCED_ROW_2",
   },
 
-  /** The table, column or index that a migration creates exists. */
+  /** A table, column or index that a migration creates already exists. */
   existing: {
     1050: "ER_TABLE_EXISTS_ERROR",
     1060: "ER_DUP_FIELDNAME",
     1061: "ER_DUP_KEYNAME",
   },
 
-  /** Another transaction was in the way. The same statements may succeed a moment later. */
+  /** Another transaction blocked this one. A retry may succeed. */
   conflict: {
     1020: "ER_CHECKREAD", // MariaDB with innodb_snapshot_isolation
     1205: "ER_LOCK_WAIT_TIMEOUT",
@@ -46,18 +46,20 @@ export const SERVER_ERRORS = {
     3572: "ER_LOCK_NOWAIT",
   },
 
-  /** No connection or thread is left for this client. Its open connections go on working. */
-  crowded: {
+  /** No connection or thread is left for this client. Its open connections still work. */
+  tooManyConnections: {
     1040: "ER_CON_COUNT_ERROR",
     1135: "ER_CANT_CREATE_THREAD",
     1203: "ER_TOO_MANY_USER_CONNECTIONS",
     1226: "ER_USER_LIMIT_REACHED",
   },
 
-  /** This server takes no writes any more, or stops. After a failover another one answers at the same address. */
-  misdirected: {
+  /**
+   * The server accepts no writes any more, or shuts down. After a failover, another server answers at the same address.
+   */
+  failover: {
     1036: "ER_OPEN_AS_READONLY",
-    1047: "ER_UNKNOWN_COM_ERROR", // how a Galera node says that it is cut off from its cluster
+    1047: "ER_UNKNOWN_COM_ERROR", // a Galera node that is cut off from its cluster
     1053: "ER_SERVER_SHUTDOWN",
     1077: "ER_NORMAL_SHUTDOWN",
     1078: "ER_GOT_SIGNAL",
@@ -81,7 +83,7 @@ export const SERVER_ERRORS = {
     3989: "ER_SCHEMA_READ_ONLY",
     4049: "ER_OPERATION_NOT_ALLOWED_ON_GR_SECONDARY",
     4094: "ER_OPERATION_NOT_ALLOWED_WHILE_PRIMARY_CHANGE_IS_RUNNING",
-    // What a proxy such as ProxySQL or MaxScale says about the server behind it.
+    // Errors of a proxy (ProxySQL, MaxScale) about the server behind it.
     2002: "CR_CONNECTION_ERROR",
     2003: "CR_CONN_HOST_ERROR",
     2006: "CR_SERVER_GONE_ERROR",
@@ -89,7 +91,7 @@ export const SERVER_ERRORS = {
     9001: "no server within the proxy's connect timeout",
   },
 
-  /** The server has no room: disk, table, log. */
+  /** The server has no space left: disk, table, log. */
   full: {
     1021: "ER_DISK_FULL",
     1026: "ER_ERROR_ON_WRITE",
@@ -103,7 +105,7 @@ export const SERVER_ERRORS = {
     4139: "ER_INDEX_FILE_FULL",
   },
 
-  /** The server has no memory, locks, files or statements left, or met a limit that its administrator has set. */
+  /** The server has no memory, locks, files or statements left, or a configured limit is reached. */
   resources: {
     1004: "ER_CANT_CREATE_FILE",
     1016: "ER_CANT_OPEN_FILE",
@@ -126,7 +128,7 @@ export const SERVER_ERRORS = {
     4082: "ER_DA_CONN_LIMIT",
   },
 
-  /** A statement or connection that the server or its administrator has ended. */
+  /** The server or its administrator ended the statement or connection. */
   interrupted: {
     1028: "ER_FILSORT_ABORT",
     1152: "ER_ABORTING_CONNECTION",
@@ -140,7 +142,7 @@ export const SERVER_ERRORS = {
     4031: "ER_CLIENT_INTERACTION_TIMEOUT",
   },
 
-  /** Files, tables and commits that fail although the statement is in order. */
+  /** Files, tables or commits fail although the statement is valid. */
   storage: {
     1015: "ER_CANT_LOCK",
     1024: "ER_ERROR_ON_READ",
@@ -157,7 +159,7 @@ export const SERVER_ERRORS = {
     1877: "ER_TABLE_CORRUPT",
   },
 
-  /** Password, account, host or TLS is refused. */
+  /** The server rejects password, account, host or TLS. */
   credentials: {
     1045: "ER_ACCESS_DENIED_ERROR",
     1130: "ER_HOST_NOT_PRIVILEGED",
@@ -173,7 +175,7 @@ export const SERVER_ERRORS = {
     4151: "ER_ACCOUNT_HAS_BEEN_LOCKED",
   },
 
-  /** The user may not do this. */
+  /** The database user lacks a privilege. */
   rights: {
     1044: "ER_DBACCESS_DENIED_ERROR",
     1142: "ER_TABLEACCESS_DENIED_ERROR",
@@ -185,8 +187,8 @@ export const SERVER_ERRORS = {
   },
 
   /**
-   * The database or a table is missing, as in the middle of a restore: the same request succeeds once it is back. A
-   * missing column is not here: then code and schema are of different versions, and no retry helps.
+   * The database or a table is missing, as in the middle of a restore: a retry succeeds once it is back. A missing
+   * column is not here: then code and schema have different versions, and no retry helps.
    */
   schema: {
     1046: "ER_NO_DB_ERROR",
@@ -195,7 +197,7 @@ export const SERVER_ERRORS = {
     1932: "ER_NO_SUCH_TABLE_IN_ENGINE",
   },
 
-  /** Mistakes in a statement or in its values that have no SQLSTATE of their own. */
+  /** Errors in a statement or its values that have no specific SQLSTATE. */
   statement: {
     1093: "ER_UPDATE_TABLE_USED",
     1099: "ER_TABLE_NOT_LOCKED_FOR_WRITE",
@@ -220,26 +222,26 @@ export const SERVER_ERRORS = {
   },
 } as const satisfies Record<string, ErrorList>;
 
-/** What an error of a database server means. */
+/** The class of a database server's error. */
 export type ServerErrorClass = keyof typeof SERVER_ERRORS | "other";
 
 /**
- * SQLSTATE classes of mistakes in a statement or in its values (syntax, missing columns, data, constraints), where the
- * number is in no list; 45 is what a trigger raises. Everything else that a server reports was not caused by the request.
+ * SQLSTATE classes of errors in a statement or its values (syntax, missing columns, data, constraints), for numbers
+ * that are in no list. A trigger raises 45. The request did not cause any other error that a server reports.
  */
 const STATEMENT_STATES = /^(?:0[127A]|2[0-46F]|3[3-9C]|4[245]|XA)/;
 
-/** Errors that the storage engine and the operating system gave: disk full, out of memory, cannot write. */
+/** Lower numbers come from the storage engine and the operating system: disk full, out of memory, cannot write. */
 const FIRST_OF_SERVER = 1000;
 
 const CLASSES: ReadonlyMap<number, ServerErrorClass> = new Map(
   Object.entries(SERVER_ERRORS).flatMap(([name, errors]) =>
-    // The keys of the table are the names of its classes.
+    // The keys of the table are the class names.
     Object.keys(errors).map((number) => [Number(number), name as ServerErrorClass] as const),
   ),
 );
 
-/** The class of an error of MySQL or MariaDB; `other` for what is in no list and no mistake in the statement. */
+/** The class of a MySQL or MariaDB error; `other` if it is in no list and not an error in the statement. */
 export function classOfServerError(number: number, sqlState: string): ServerErrorClass {
   const known = CLASSES.get(number);
   if (known !== undefined) return known;
@@ -248,11 +250,11 @@ export function classOfServerError(number: number, sqlState: string): ServerErro
   return STATEMENT_STATES.test(sqlState) ? "statement" : "other";
 }
 
-/** What an operator can do about an error of a class, or about one error of it. */
+/** What an operator can do, by error class or error number. */
 const ADVICE: Readonly<Record<string, string>> = {
-  credentials: "check db_settings.user and password, and that this user may come from this host",
-  rights: "check what the user may do in this database",
-  schema: "check db_settings.database, and that it was restored completely",
+  credentials: "check db_settings.user and password, and that this user may connect from this host",
+  rights: "check the user's privileges in this database",
+  schema: "check db_settings.database, or complete the restore of the database",
   full: "free space on the database server",
   1040: "raise the server's max_connections, or lower db_settings.pool_size",
   1203: "raise max_user_connections of the user, or lower db_settings.pool_size",
@@ -260,7 +262,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   1461: "raise the server's max_prepared_stmt_count",
 };
 
-/** What to do about an error of a server, in words; undefined where only its own text helps. */
+/** What an operator can do about a server's error; undefined if its own text says enough. */
 export function adviceOnServerError(number: number, kind: ServerErrorClass): string | undefined {
   return ADVICE[number] ?? ADVICE[kind];
 }

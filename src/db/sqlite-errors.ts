@@ -1,4 +1,4 @@
-/** What an error of SQLite means for a request. */
+/** The class of a SQLite error. */
 export type SqliteErrorClass =
   | "duplicate"
   | "missingReference"
@@ -9,7 +9,7 @@ export type SqliteErrorClass =
   | "statement"
   | "other";
 
-/** Extended result codes (sqlite.org/rescode.html) whose primary code says too little. */
+/** Extended result codes (sqlite.org/rescode.html) whose primary code is too general. */
 const EXTENDED: Readonly<Record<number, SqliteErrorClass>> = {
   787: "missingReference", // SQLITE_CONSTRAINT_FOREIGNKEY
   1555: "duplicate", // SQLITE_CONSTRAINT_PRIMARYKEY
@@ -17,8 +17,8 @@ const EXTENDED: Readonly<Record<number, SqliteErrorClass>> = {
 };
 
 /**
- * Primary result codes. The others (permission, memory, interrupt, I/O, corruption, cannot open, protocol, large files,
- * not a database) are the class `other`: the request did not cause them.
+ * Primary result codes. All others (permission, memory, interrupt, I/O, corruption, cannot open, protocol, large files,
+ * not a database) are `other`: the request did not cause them.
  */
 const PRIMARY: Readonly<Record<number, SqliteErrorClass>> = {
   1: "statement", // SQLITE_ERROR
@@ -27,7 +27,7 @@ const PRIMARY: Readonly<Record<number, SqliteErrorClass>> = {
   6: "conflict", // SQLITE_LOCKED
   8: "readOnly", // SQLITE_READONLY
   13: "full", // SQLITE_FULL
-  17: "conflict", // SQLITE_SCHEMA: changed since the statement was prepared
+  17: "conflict", // SQLITE_SCHEMA: the schema changed since the statement was prepared
   18: "statement", // SQLITE_TOOBIG
   19: "statement", // SQLITE_CONSTRAINT
   20: "statement", // SQLITE_MISMATCH
@@ -36,7 +36,7 @@ const PRIMARY: Readonly<Record<number, SqliteErrorClass>> = {
   25: "statement", // SQLITE_RANGE
 };
 
-/** The class of an error of SQLite; a missing table has no code of its own. */
+/** The class of a SQLite error. A missing table has no result code, so the message tells. */
 export function classOfSqliteError(code: number, message: string): SqliteErrorClass {
   if (message.startsWith("no such table: ")) return "schema";
   return EXTENDED[code] ?? PRIMARY[code & 0xff] ?? "other";

@@ -10,18 +10,18 @@ import {
 } from "kysely";
 import { AppError } from "../errors.ts";
 import { tracedSync } from "../observability/tracing.ts";
-import { isContention, translateFault } from "./faults.ts";
+import { isContention, translateError } from "./faults.ts";
 import { MIGRATION_TABLE } from "./migration-table.ts";
 import { statementSpan } from "./statement-span.ts";
 
-/** Statements that stay prepared: more than the project has, so that only generated ones could push one out. */
-const STATEMENTS = 200;
+/** Size of the cache of prepared statements: larger than the number of statements that authmq has. */
+const MAX_STATEMENTS = 200;
 
-/** A wait for a lock stops the whole process: milliseconds of one such wait, and of the time until the next. */
+/** Waiting for a lock blocks the process: the length of a wait, and the pause until the next one, in milliseconds. */
 const LOCK_WAIT = 5;
-const LOCK_REST = 45;
+const LOCK_PAUSE = 45;
 
-/** Kysely's SQLite dialect on node:sqlite, one file, safe for several processes. */
+/** Kysely's SQLite dialect on node:sqlite, for one file that several processes may share. */
 export function sqliteDialect({ file }: { file: string }): SqliteDialect {
   return new EmbeddedDialect({ database: async () => openFile(file) });
 }
@@ -32,7 +32,7 @@ class EmbeddedDialect extends SqliteDialect {
   }
 }
 
-/** Holds the file's write lock while migrations run: Kysely's own adapter lets two processes migrate at once. */
+/** Holds the file's write lock during migrations: with Kysely's adapter, two processes could migrate at once. */
 class EmbeddedAdapter extends SqliteAdapter {
   #isLocked = false;
 
@@ -42,7 +42,7 @@ class EmbeddedAdapter extends SqliteAdapter {
   }
 
   override async releaseMigrationLock(db: Kysely<unknown>): Promise<void> {
-    // Kysely releases also what it did not get; that the file was busy must not be hidden by the error of a commit.
+    // Kysely also releases a lock that it did not get. A failed commit must not hide that the file was busy.
     if (!this.#isLocked) return;
     this.#isLocked = false;
     await sql`commit`.execute(db);
@@ -53,20 +53,20 @@ function openFile(file: string): SqliteDatabase {
   return translating(() => {
     const database = new DatabaseSync(file, { timeout: 0, readBigInts: true });
     try {
-      // WAL lets readers go on while one writes; FULL makes a commit survive a power cut. The journal mode is kept in the
-      // file, so it is not set before it is clear that the file is not another application's.
+      // WAL: readers do not wait for a writer. FULL: a commit survives a power cut. The file keeps the journal mode, so
+      // set it only if the file does not belong to another application.
       const pragmas = ["synchronous = full", "foreign_keys = on"];
       if (isOwn(database)) pragmas.unshift("journal_mode = wal");
       for (const pragma of pragmas) database.exec(`pragma ${pragma}`);
     } catch (error) {
-      database.close(); // it is opened again at the next statement
+      database.close(); // the next statement opens it again
       throw error;
     }
     return new StatementCache(database, file);
   });
 }
 
-/** Whether a file is empty, or was migrated by this application. */
+/** Whether a file is empty or was migrated by authmq. */
 function isOwn(database: DatabaseSync): boolean {
   const has = (query: string): boolean => database.prepare(query).get() !== undefined;
   if (!has("select 1 from sqlite_master")) return true;
@@ -77,23 +77,23 @@ function isOwn(database: DatabaseSync): boolean {
 }
 
 /**
- * Waits for other processes' locks, which are mostly held for the milliseconds of a commit. What writes is repeated by
- * its caller, without stopping this process: so all writers together wait a tenth of the time at most. What reads is
- * not, and is nearly never in anybody's way: a recovery after a crash, a last checkpoint.
+ * Waits for locks of other processes, which are mostly held for the milliseconds of a commit. Callers retry writes
+ * without blocking the process, so all writers together block it for at most a tenth of the time. Reads are not
+ * limited: they rarely meet a lock (crash recovery, last checkpoint).
  */
 class LockWait {
   static readonly #clock = new Int32Array(new SharedArrayBuffer(4));
-  #restedAt = 0;
+  #nextWaitAt = 0;
 
   run<T>(kind: "read" | "write", call: () => T): T {
     for (let waited = 0; ; waited++) {
       try {
         return call();
       } catch (error) {
-        const mayWait = kind === "read" || performance.now() >= this.#restedAt;
+        const mayWait = kind === "read" || performance.now() >= this.#nextWaitAt;
         if (!isContention(error) || !mayWait || waited >= LOCK_WAIT) throw error;
         Atomics.wait(LockWait.#clock, 0, 0, 1);
-        if (waited + 1 >= LOCK_WAIT) this.#restedAt = performance.now() + LOCK_REST;
+        if (waited + 1 >= LOCK_WAIT) this.#nextWaitAt = performance.now() + LOCK_PAUSE;
       }
     }
   }
@@ -114,36 +114,38 @@ class StatementCache implements SqliteDatabase {
 
   prepare(text: string): SqliteStatement {
     if (!this.#database.isTransaction) {
-      // A full disk has ended the transaction already, and that is the error to be told.
+      // A full disk has already ended the transaction, and the caller must see that error.
       if (text === "rollback") return NOTHING;
       this.#assertInPlace();
     }
-    // A deferred transaction that begins with a read and then writes fails at once when another process has
-    // written meanwhile (SQLITE_BUSY_SNAPSHOT): every transaction here writes, so each takes the lock first.
+    // A deferred transaction that reads first fails when it writes after another process has written
+    // (SQLITE_BUSY_SNAPSHOT). Every transaction here writes, so each takes the lock first.
     const source = text === "begin" ? "begin immediate" : text;
     const known = this.#statements.get(source);
     if (known !== undefined) return known;
-    const made = translating(() =>
+    const prepared = translating(() =>
       this.#lockWait.run(
         "read",
         () => new PreparedStatement(source, this.#database.prepare(source), this.#lockWait),
       ),
     );
-    if (this.#statements.size >= STATEMENTS) this.#statements.clear();
-    this.#statements.set(source, made);
-    return made;
+    if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear();
+    this.#statements.set(source, prepared);
+    return prepared;
   }
 
   close(): void {
     this.#database.close();
   }
 
-  /** SQLite goes on with a file that was removed or replaced, and all that it writes is lost with this process. */
+  /**
+   * Rejects a file that was removed or replaced: SQLite would keep writing to it, and lose the data with this process.
+   */
   #assertInPlace(): void {
     if (identityOf(this.#file) === this.#identity) return;
     throw new AppError(
       "UNAVAILABLE",
-      `database: ${this.#file} was removed or replaced: put it back, or restart`,
+      `database: ${this.#file} was removed or replaced: put it back, or restart the worker`,
     );
   }
 }
@@ -190,7 +192,7 @@ class PreparedStatement implements SqliteStatement {
   }
 }
 
-/** Which file stands under this name. */
+/** Device and inode of the file with this name. */
 function identityOf(file: string): string {
   const stats = statSync(file, { throwIfNoEntry: false });
   return stats === undefined ? "" : `${stats.dev}:${stats.ino}`;
@@ -203,7 +205,7 @@ function toInput(value: unknown): SQLInputValue {
   throw new TypeError(`cannot bind a ${typeof value}`);
 }
 
-/** Small integers as numbers, as MySQL gives them; a token id does not fit in one and stays a bigint. */
+/** Converts integers to numbers, as MySQL returns them. A token id does not fit in a number and stays a bigint. */
 function fromRow(row: Record<string, unknown>): Record<string, unknown> {
   for (const [name, value] of Object.entries(row)) {
     if (typeof value === "bigint" && name !== "token_id") row[name] = Number(value);
@@ -215,6 +217,6 @@ function translating<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw translateFault(error);
+    throw translateError(error);
   }
 }

@@ -3,10 +3,10 @@ import type { SpanDescription } from "../observability/tracing.ts";
 const OPERATION = /^\s*(\w+)/;
 const TABLE = /\b(?:from|into|update)\s+[`"]?(\w+)/i;
 
-/** What stands in parentheses, without parentheses in it: a subselect is not what a statement is about. */
+/** Innermost parentheses: the table of a subselect is not the table of the statement. */
 const INNERMOST = /\([^()]*\)/g;
 
-/** What the span of a statement says: by OpenTelemetry's conventions for databases, without text and parameters. */
+/** The span of a statement, by OpenTelemetry's database conventions; without SQL text and parameters. */
 export function statementSpan(system: "mysql" | "sqlite", sql: string): SpanDescription {
   const operation = OPERATION.exec(sql)?.[1]?.toUpperCase() ?? "SQL";
   const table = TABLE.exec(withoutParentheses(sql))?.[1];
@@ -22,6 +22,6 @@ export function statementSpan(system: "mysql" | "sqlite", sql: string): SpanDesc
 }
 
 function withoutParentheses(sql: string): string {
-  const less = sql.replaceAll(INNERMOST, "");
-  return less === sql ? sql : withoutParentheses(less);
+  const reduced = sql.replaceAll(INNERMOST, "");
+  return reduced === sql ? sql : withoutParentheses(reduced);
 }

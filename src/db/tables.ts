@@ -3,7 +3,7 @@ import type { ColumnType, Selectable } from "kysely";
 /** How a user is authenticated. */
 export type AuthType = "LOCAL" | "LDAP" | "KERBEROS";
 
-/** What can happen. */
+/** All event types. */
 export const EVENT_TYPES = [
   "user.created",
   "user.changed",
@@ -21,16 +21,16 @@ export const EVENT_TYPES = [
   "password.reset_requested",
 ] as const;
 
-/** What happened. */
+/** The type of an event. */
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** What a token that is good once lets its holder do. */
+/** The purpose of a one-time token. */
 export type TokenPurpose = "password_reset" | "email_verification";
 
-/** A moment in UTC as both databases store it: `2026-01-31 23:59:59.123`. */
+/** A UTC time as both databases store it: `2026-01-31 23:59:59.123`. */
 export type SqlTime = string;
 
-/** A name in the form of `foldName`, made by the database of the column beside it. */
+/** A name folded as by `foldName`; the database generates it from the column beside it. */
 type FoldedKey = ColumnType<string, never, never>;
 
 interface UserTable {
@@ -38,21 +38,21 @@ interface UserTable {
   username_key: FoldedKey;
   password_hash: Uint8Array | null;
   auth_type: AuthType;
-  /** Null for a user of a directory whose address another account holds. */
+  /** Null for a directory user whose address belongs to another account. */
   email: string | null;
   email_key: ColumnType<string | null, never, never>;
   /** 0 or 1. */
   activated: number;
   created_at: SqlTime;
   modified_at: SqlTime;
-  /** When somebody proved to read what is sent to the address; null where nobody did. */
+  /** When the user proved to receive emails at the address; null if not verified. */
   email_verified_at: SqlTime | null;
-  /** What a directory calls the person, whatever the name; null where it was not read. */
+  /** The directory's stable id of the person, independent of the name; null if it was not read. */
   external_id: string | null;
 }
 
 interface TokenTable {
-  /** Random, positive, up to 63 bits: MySQL gives it as decimal digits. */
+  /** Random, positive, up to 63 bits; MySQL returns decimal digits. */
   token_id: ColumnType<bigint | string, bigint, bigint>;
   user_id: string;
   ip: string;
@@ -60,7 +60,7 @@ interface TokenTable {
   last_use: SqlTime | null;
   sign_method: string;
   vhost: string;
-  /** When a directory last said that the user may be here; null where none was asked. */
+  /** When a directory last confirmed the user; null if no directory was asked. */
   validated_at: SqlTime | null;
 }
 
@@ -74,10 +74,10 @@ interface UserGroupTable {
   groupname: string;
 }
 
-/** What was answered to requests that had an effect; all keys and hashes are HMACs. */
+/** Recorded replies of requests that had an effect; all keys and hashes are HMACs. */
 interface RpcInboxTable {
   request_key: Uint8Array;
-  /** Of the message that was answered first, where its key is not that of the request. */
+  /** Key of the first message with this request; null if it equals the request's key. */
   message_key: Uint8Array | null;
   body_hash: Uint8Array;
   queue: string;
@@ -90,7 +90,7 @@ interface RpcInboxTable {
   created_at: SqlTime;
 }
 
-/** Messages that were delivered again and had no outcome yet, and those that were given up. */
+/** Attempts at redelivered messages that have no result yet, and parked messages. */
 interface RpcAttemptTable {
   message_key: Uint8Array;
   body_hash: Uint8Array;
@@ -101,25 +101,25 @@ interface RpcAttemptTable {
   parked_at: SqlTime | null;
 }
 
-/** Work that one replica at a time does. */
+/** Work that one replica does at a time. */
 interface LeaseTable {
   name: string;
   held_until: SqlTime;
 }
 
-/** Failed logins of accounts, whether there are such users or not; keys are HMACs. */
+/** Failed logins by account name, existing or not; keys are HMACs. */
 interface LoginThrottleTable {
   account_key: Uint8Array;
-  /** MySQL gives it as digits. */
+  /** MySQL returns it as digits. */
   version: ColumnType<number | string, number, number>;
   /** JSON. */
   sources: string;
   expires_at: SqlTime;
 }
 
-/** What happened: the outbox of events, and the log of administrators. */
+/** Events: the outbox, and the audit log. */
 export interface EventTable {
-  /** MySQL gives it as digits. */
+  /** MySQL returns it as digits. */
   seq: ColumnType<number | string, never, never>;
   id: string;
   type: EventType;
@@ -132,18 +132,18 @@ export interface EventTable {
   published_at: SqlTime | null;
 }
 
-/** Tokens that are good once, by their SHA-256 digests. */
+/** One-time tokens by their SHA-256 digests. */
 interface OneTimeTokenTable {
   token_hash: Uint8Array;
   purpose: TokenPurpose;
-  /** Of the account, whether there is one or not: an HMAC. */
+  /** HMAC of the account name, existing or not. */
   account_key: Uint8Array;
   username: string | null;
   email: string | null;
   expires_at: SqlTime;
 }
 
-/** The tables as rows come out of either database. */
+/** All tables, with rows as either database returns them. */
 export interface Tables {
   user: UserTable;
   token: TokenTable;
@@ -157,5 +157,5 @@ export interface Tables {
   one_time_token: OneTimeTokenTable;
 }
 
-/** A user's row as the project writes it: the keys are the database's own. */
+/** A user's row without the columns that the database generates. */
 export type UserRow = Omit<Selectable<UserTable>, "username_key" | "email_key">;

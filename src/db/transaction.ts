@@ -4,12 +4,12 @@ import { AppError } from "../errors.ts";
 import { isContention } from "./faults.ts";
 import type { Tables } from "./tables.ts";
 
-/** So long a statement is tried again while others are in the way, unless more is given, in milliseconds. */
+/** How long work is retried while other transactions block it, in milliseconds; the default. */
 export const RETRY_LIMIT = 2000;
 
 /**
- * Runs `work` in one transaction and repeats it when another transaction was in the way (deadlock, lock wait, busy
- * file), so `work` has no effect outside the database. Throws UNAVAILABLE when it still is after `limit` ms.
+ * Runs `work` in one transaction and retries it when another transaction blocks it (deadlock, lock wait, busy file). So
+ * `work` must have no effect outside the database. Throws UNAVAILABLE if it is still blocked after `limit` ms.
  */
 export async function inTransaction<T>(
   db: Kysely<Tables>,
@@ -19,7 +19,7 @@ export async function inTransaction<T>(
   return withRetry(() => db.transaction().execute(work), limit);
 }
 
-/** Repeats `work` while another transaction is in the way; throws UNAVAILABLE when it still is after `limit` ms. */
+/** Retries `work` while another transaction blocks it. Throws UNAVAILABLE if it is still blocked after `limit` ms. */
 export async function withRetry<T>(work: () => Promise<T>, limit = RETRY_LIMIT): Promise<T> {
   const end = Date.now() + limit;
   for (let attempt = 1; ; attempt++) {
@@ -27,7 +27,10 @@ export async function withRetry<T>(work: () => Promise<T>, limit = RETRY_LIMIT):
       return await work();
     } catch (error) {
       if (!isContention(error)) throw error;
-      if (Date.now() >= end) throw new AppError("UNAVAILABLE", "database: busy", { cause: error });
+      if (Date.now() >= end)
+        throw new AppError("UNAVAILABLE", "database: busy: other transactions hold the locks", {
+          cause: error,
+        });
       await sleep(Math.random() * Math.min(250, 5 * 2 ** attempt));
     }
   }

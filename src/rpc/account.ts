@@ -8,9 +8,10 @@ import type { Procedure } from "./procedure.ts";
 import { stepsOf } from "./steps.ts";
 
 /**
- * The account that a request about a user names, if there is one. An access token outlives its account. So for callers
- * who name themselves it throws INVALID_TOKEN when the token is older than the account, which then is another person's;
- * and where they act on it, FORBIDDEN for an account that only looks like theirs, and ACCOUNT_NOT_ACTIVATED.
+ * The account that a request names; undefined if there is none. An access token outlives its account, so this checks
+ * callers who name themselves. Throws INVALID_TOKEN if the token is older than the account, which then belongs to
+ * another person. With access "self" it also throws FORBIDDEN for a stored name that only looks like the caller's, and
+ * ACCOUNT_NOT_ACTIVATED.
  */
 export async function findNamedAccount(
   { lookups }: Pick<Services, "lookups">,
@@ -21,7 +22,7 @@ export async function findNamedAccount(
   if (caller === undefined || typeof username !== "string" || !stepsOf(procedure).account) return undefined;
   const { access } = procedure;
   const account = await lookups.account(username);
-  // Whether it must be there is for the procedure to say: a replay has its reply although it is deleted by now.
+  // The procedure decides whether the account must exist: a replay has a reply even if it was deleted since.
   if (account === undefined || caller.isAdmin || !isSameName(username, caller.username)) return account;
   const isOwn = isSameAccount(caller.username, account.username);
   if (!isOwn && access === "self") throw new AppError("FORBIDDEN");
@@ -31,11 +32,11 @@ export async function findNamedAccount(
   return account;
 }
 
-/** Whether a token was issued before the account that it names was created: then it was another one's. */
+/** Whether a token was issued before the account was created: then it belongs to an earlier account of this name. */
 export function isOlderThan(
   { issuedAt }: Pick<Authenticated, "issuedAt">,
   { created_at }: Pick<UserRow, "created_at">,
 ): boolean {
-  // iat has whole seconds.
+  // `iat` is in whole seconds.
   return issuedAt.getTime() + 1000 <= fromSqlTime(created_at).getTime();
 }

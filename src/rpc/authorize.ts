@@ -6,19 +6,19 @@ import type { Authenticated, Context, Services } from "./context.ts";
 import { type Procedure, tokenField } from "./procedure.ts";
 import { missingToken, type Valid } from "./validate.ts";
 
-/** Who calls. */
+/** The caller of a request. */
 export type CallerIdentity = Pick<Context, "caller" | "session">;
 
-interface Asking extends Valid {
-  /** Are told who it is, also where that is not enough. */
+interface AuthorizationInput extends Valid {
+  /** Gets the username, even if authorization then fails. */
   readonly notes: RequestNotes;
 }
 
-/** Who calls, as the procedure's access demands; throws INVALID_TOKEN or FORBIDDEN. */
+/** Authenticates and authorizes the caller as the procedure's access requires. Throws INVALID_TOKEN or FORBIDDEN. */
 export async function authorize(
   services: Services,
   procedure: Procedure,
-  { token, input, notes }: Asking,
+  { token, input, notes }: AuthorizationInput,
 ): Promise<CallerIdentity> {
   const field = tokenField(procedure.access);
   if (field === undefined || (procedure.access === "optional" && token === undefined))
@@ -32,7 +32,7 @@ export async function authorize(
       throw new AppError("INVALID_TOKEN", "the session has ended");
     return { caller: undefined, session: resumed.session };
   }
-  const caller = await identify(services, token);
+  const caller = await authenticate(services, token);
   notes.user = caller.username;
   if (procedure.access === "admin" && !caller.isAdmin) throw new AppError("FORBIDDEN");
   if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input))
@@ -40,12 +40,12 @@ export async function authorize(
   return { caller, session: undefined };
 }
 
-/** The address that a request names, in canonical form; `*` when it names none. */
+/** The `ip` of a request, in canonical form; `*` if absent. */
 export function addressIn({ ip }: Readonly<Record<string, unknown>>): string {
   return typeof ip === "string" ? ip : ANY_IP;
 }
 
-async function identify({ app, validator }: Services, token: string): Promise<Authenticated> {
+async function authenticate({ app, validator }: Services, token: string): Promise<Authenticated> {
   const caller = validator.verifyAccessToken(token);
   if (caller === undefined) throw new AppError("INVALID_TOKEN");
   return { ...caller, isAdmin: caller.groups.includes(app.admin_group) };

@@ -2,27 +2,24 @@ import timers from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/poison-messages.ts";
-import { clearAnswers } from "../db/queries/inbox.ts";
+import { clearReplies } from "../db/queries/inbox.ts";
 import { clearEvents, deleteUnknownUserEvents, withholdEvents } from "../db/queries/events.ts";
 import { clearExpired } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 
-/** Between two rounds of a replica, and as long as one replica keeps the others from it, in milliseconds. */
+/** Pause between cleanups, in milliseconds. One replica cleans up per interval. */
 const INTERVAL = 60_000;
 
 const DAY = 24 * 60 * 60_000;
 
 type CleanupConfig = Pick<Config, "events">;
 
-/** Rows that one statement takes away: its locks are in nobody's way for long. */
+/** Rows that one statement deletes, so that it holds locks only briefly. */
 const BATCH = 1000;
 
-/**
- * Clears away what need not be remembered, or told, any more, unless another replica has just done so; says how many
- * rows that were.
- */
+/** Deletes expired rows and returns how many; does nothing if another replica has just done so. */
 export async function deleteExpired(
   db: Database,
   { events }: CleanupConfig,
@@ -38,17 +35,17 @@ export async function deleteExpired(
   const clearOldTokens = (from: Database, limit: number): Promise<number> =>
     clearExpired(from, "one_time_token", limit);
   const yesterday = new Date(Date.now() - DAY);
-  const clearOldStrangers = (from: Database, limit: number): Promise<number> =>
+  const clearUnknownUserEvents = (from: Database, limit: number): Promise<number> =>
     deleteUnknownUserEvents(from, yesterday, limit);
-  // What nobody is told of keeps nothing after it waiting.
+  // If events are not published, mark them as published: an unpublished event keeps all later ones.
   const withhold = events.publish ? [] : [withholdEvents];
   for (const clear of [
     ...withhold,
-    clearAnswers,
+    clearReplies,
     clearOldThrottles,
     clearOldTokens,
     clearOldEvents,
-    clearOldStrangers,
+    clearUnknownUserEvents,
   ]) {
     let cleared = batch;
     while (cleared >= batch && signal?.aborted !== true) {
@@ -60,13 +57,13 @@ export async function deleteExpired(
   return total;
 }
 
-/** Clears up from time to time; `stop` is complete on return. */
+/** Starts the periodic cleanup; `stop` is complete on return. */
 export function startCleanup(db: Database, config: CleanupConfig, log: Log): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const loop = async (): Promise<void> => {
     for (;;) {
-      // Replicas that started together drift apart.
+      // Jitter: replicas that started together must not stay in step.
       const pause = INTERVAL * (0.75 + Math.random() / 2);
       await timers.setTimeout(pause, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;

@@ -7,15 +7,15 @@ import type { Incoming } from "./envelope.ts";
 interface CommitParts<T> {
   readonly db: Database;
   readonly deadline: Deadline;
-  /** Undefined for a request that came over no transport. */
+  /** Undefined for a request without a transport. */
   readonly incoming: Incoming | undefined;
-  /** Writes down, in the same transaction, what is answered. */
+  /** Records the reply in the same transaction. */
   readonly record: (trx: Trx, output: T) => Promise<void>;
 }
 
 /**
- * The result of `work`, once it is committed. It is not, and Abandoned is thrown, when the request has expired by then
- * or went to another worker; nor after the deadline (UNAVAILABLE).
+ * Returns the result of `work` after its commit. Rolls back and throws RequestCancelled if the request has expired or
+ * went to another worker, and UNAVAILABLE after the deadline.
  */
 export async function commit<T>(
   { db, deadline, incoming, record }: CommitParts<T>,
@@ -30,10 +30,10 @@ export async function commit<T>(
     const result = await inTransaction(
       db,
       async (trx) => {
-        end(false); // of an attempt that another transaction was in the way of
+        end(false); // ends an attempt that another transaction blocked
         const output = await work(trx);
         await record(trx, output);
-        // Last of all: each statement before may have waited for a lock.
+        // Check last: each earlier statement may have waited for a lock.
         if (incoming !== undefined && (incoming.hasExpired() || !(await incoming.isHeld())))
           throw new RequestCancelled();
         deadline.beginCommit();

@@ -20,14 +20,14 @@ import type { Caller, TokenValidator } from "../tokens/validator.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**
- * Who may call a procedure. public: anyone; optional: anyone, but a token that is given must be good; id_token: the
- * holder of an ID token whose session is alive; any_id_token: the holder of an unexpired ID token, even if its session
- * has ended; user: any access token; self: an admin, or the user that `username` names; admin: an access token that
- * lists the admin group.
+ * Authorization of a procedure. public: no token; optional: no token or a valid access token; id_token: an ID token
+ * with an active session; any_id_token: an unexpired ID token, even if its session has ended; user: any access token;
+ * self: an administrator's access token, or that of the user that `username` names; admin: an access token that lists
+ * the admin group.
  */
 export type Access = "public" | "optional" | "id_token" | "any_id_token" | "user" | "self" | "admin";
 
-/** What every request may use; one for the whole process. */
+/** Services for all requests; one instance per process. */
 export interface Services {
   readonly app: AppConfig;
   readonly db: Database;
@@ -43,9 +43,9 @@ export interface Services {
   readonly inbox: Inbox;
   readonly fingerprints: Fingerprints;
   readonly metrics: Metrics;
-  /** Something was recorded and committed that is to be published. */
+  /** Notifies the relay that events were committed and can be published. */
   readonly announceEvents: () => void;
-  /** Whether the log may hold usernames that a pattern rejects: as it holds those that a directory refuses. */
+  /** Whether the log may contain usernames that a pattern rejects, as it contains those that a directory rejects. */
   readonly showsNames: boolean;
 }
 
@@ -54,17 +54,17 @@ export interface Authenticated extends Caller {
   readonly isAdmin: boolean;
 }
 
-/** What a handler gets beside its input: the services, and who calls, as far as the procedure's access says. */
+/** The services and the caller that a handler receives, as far as the procedure's access provides one. */
 export interface Context<A extends Access = Access> extends Omit<Services, "db"> {
-  /** For reading: changes go through `commit` and what `accounts` offers. */
+  /** Read-only: changes go through `commit` and the functions of `accounts`. */
   readonly db: Reader;
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
-  /** The account that `username` names, where the access is self or optional with a token; undefined where there is none. */
+  /** The account that `username` names, if the access is self, or optional with a token; undefined if there is none. */
   readonly account: AccountOf<A>;
   readonly isCancelled: CancellationCheck;
   readonly notes: RequestNotes;
-  /** Runs changes that must happen once in a transaction, together with the record of the reply. */
+  /** Runs changes in a transaction that also records the reply, so that they happen exactly once. */
   readonly commit: <T>(work: (writer: Writer) => Promise<T>) => Promise<T>;
 }
 

@@ -1,28 +1,28 @@
 import { AppError } from "../errors.ts";
 
-/** The time that a request has. */
+/** The deadline of a request. */
 export interface Deadline {
   readonly isOver: boolean;
-  /** What is left of it, in milliseconds. */
+  /** The remaining time, in milliseconds. */
   readonly left: number;
-  /** To be called before an effect becomes real; throws UNAVAILABLE when it is too late for one. */
+  /** Call before a commit; throws UNAVAILABLE if the deadline has passed. */
   beginCommit(): void;
-  /** The effect is real, and its answer is waited for from now on; or it is not. */
+  /** Call after a commit: true if it succeeded, and then the deadline no longer applies. */
   endCommit(isDone: boolean): void;
 }
 
-/** Gives requests a time that is the same for all of them. */
+/** Runs requests with a deadline. */
 export interface Deadlines {
   /**
-   * The result of `work`, or UNAVAILABLE when its time is over, and then none of its effects will become real. While the
-   * database commits, it is waited for: only its answer tells which of the two happened.
+   * Returns the result of `work`, or throws UNAVAILABLE at the deadline; then none of its effects is committed. Waits
+   * for a commit that has begun: only its result tells whether it happened.
    */
   run<T>(work: (deadline: Deadline) => Promise<T>): Promise<T>;
 }
 
-/** Deadlines of so many milliseconds. */
+/** Creates deadlines of `limit` milliseconds. */
 export function createDeadlines(limit: number): Deadlines {
-  /** In the order of their ends; one timer serves all: one for each costs more than the rest of a deadline. */
+  /** Sorted by end. One timer for all: a timer each would cost more than the rest of a deadline. */
   const running = new Set<RunningDeadline>();
   let timer: NodeJS.Timeout | undefined;
   const expire = (): void => {
@@ -45,7 +45,7 @@ export function createDeadlines(limit: number): Deadlines {
         timer ??= setTimeout(expire, limit);
         const leave = (): void => {
           running.delete(deadline);
-          // Nothing is left to wait for: a process that has nothing else to do may end.
+          // Clear the timer, so that an idle process can exit.
           if (running.size > 0) return;
           clearTimeout(timer);
           timer = undefined;

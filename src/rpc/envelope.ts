@@ -1,42 +1,42 @@
 import type { AppError } from "../errors.ts";
 
-/** What every caller gets back. */
+/** The reply to a request. */
 export interface Envelope {
   readonly resp_code: number;
   readonly resp_data: Readonly<Record<string, unknown>>;
 }
 
-/** One delivery of a request, as its transport hands it over. */
+/** One delivery of a request by its transport. */
 export interface Incoming {
   readonly body: Uint8Array;
-  /** What its sender calls it, so that a repeat is known as one; of any type, because anything may arrive. */
+  /** The sender's idempotency key, of any type because it is not validated yet. */
   readonly idempotencyKey: unknown;
-  /** What tells two messages with equal bodies apart. */
+  /** Properties that distinguish messages with equal bodies. */
   readonly properties: readonly string[];
-  /** The sender, as its transport has verified it; empty where it has not. */
+  /** The sender, verified by the transport; empty if not verified. */
   readonly userId: string;
-  /** The sender as it calls itself, for the log. */
+  /** The sender's own name for itself, for the log. */
   readonly appId: string;
   readonly correlationId: string | undefined;
-  /** Whether the transport may have handed it over before. */
+  /** Whether the transport may have delivered it before. */
   readonly redelivered: boolean;
   readonly receivedAt: Date;
-  /** Whether its time is over. */
+  /** Whether the message has expired. */
   hasExpired(): boolean;
-  /** Whether it still is this worker's: what is not goes to another one. */
+  /** Whether this worker still holds the delivery; if not, another worker gets it. */
   isHeld(): Promise<boolean>;
-  /** Calls back once it no longer is; gives what takes the call back. */
+  /** Calls back when the worker loses the delivery; returns a function that removes the callback. */
   onLost(callback: () => void): () => void;
-  /** Whether nobody needs the reply any more, after the request has waited for so many milliseconds. */
+  /** Whether the reply is no longer needed, after the request has waited for `waited` milliseconds. */
   isCancelled(waited: number): Promise<boolean>;
 }
 
-/** The reply of a request that was done: 204 says that the list in it is empty. */
+/** The reply of a successful request; 204 means that its list is empty. */
 export function successEnvelope(respCode: 200 | 204, data: Readonly<Record<string, unknown>>): Envelope {
   return { resp_code: respCode, resp_data: data };
 }
 
-/** The reply of a request that failed: only what is meant for its caller, no word of its cause. */
+/** The reply of a failed request: only what its caller may see, without the cause. */
 export function failureEnvelope(error: AppError): Envelope {
   return {
     resp_code: error.respCode,

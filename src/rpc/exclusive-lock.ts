@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A lock that most requests share and a few hold exclusively. */
+/** A lock that most requests share and some hold exclusively. */
 export interface ExclusiveLock {
-  /** Runs together with others; waits while one runs exclusively. */
+  /** Runs `work` together with others; waits while another runs exclusively. */
   runShared<T>(work: () => Promise<T>): Promise<T>;
-  /** Runs while nothing else runs. It waits for the others, and they for it, `maxWait` milliseconds at most. */
+  /** Runs `work` alone. It waits for running work, and blocks other work, for at most `maxWait` milliseconds each. */
   runExclusive<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** A lock that nobody holds; `maxWait` in milliseconds. */
+/** Creates a free lock; `maxWait` in milliseconds. */
 export function createExclusiveLock(maxWait: number): ExclusiveLock {
   let running = 0;
   let closed: Promise<undefined> | undefined;

@@ -4,24 +4,24 @@ import type { QueueName } from "../wire/queues.ts";
 import type { Incoming } from "./envelope.ts";
 import type { Message } from "./message.ts";
 
-/** What tells one request from all others, without telling what is in it. */
+/** Identifies a request without revealing its contents. */
 export interface RequestIdentity {
   readonly requestKey: Uint8Array;
   readonly bodyHash: Uint8Array;
-  /** Of the message, where it is not the request's as well. */
+  /** Key of the message; null if it equals `requestKey`. */
   readonly messageKey: Uint8Array | null;
-  /** Whether this may be a repeat of one that was answered: it has a key of its own, or was delivered before. */
-  readonly mayRepeat: boolean;
+  /** Whether this may be a retry of an answered request: it has an idempotency key, or was delivered before. */
+  readonly mayReplay: boolean;
   readonly redelivered: boolean;
   readonly receivedAt: Date;
   readonly queue: QueueName;
   readonly caller: string;
 }
 
-/** As long as AMQP lets a message_id be. */
+/** AMQP's limit for a message_id. */
 const MAX_KEY_BYTES = 255;
 
-/** The key that the sender gave a request, where it did; throws INVALID_INPUT for one that is none. */
+/** The idempotency key of a request, if any; throws INVALID_INPUT if it is invalid. */
 export function idempotencyKeyOf({ idempotencyKey: key }: Incoming): string | undefined {
   if (key === undefined) return undefined;
   if (typeof key === "string" && key !== "" && Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
@@ -30,8 +30,8 @@ export function idempotencyKeyOf({ idempotencyKey: key }: Incoming): string | un
 }
 
 /**
- * The identity of a request from a caller (empty for one without a token). By its key it is the same request whatever
- * token proves the caller this time; without a key the message itself, with all its properties, is what is recognised.
+ * The identity of a request; `caller` is empty without a token. With a key it is the same request even if a retry uses
+ * another token. Without a key the message with all its properties identifies it.
  */
 export function identityOf(
   { queue, incoming, fingerprints, key: messageKey }: Message,
@@ -47,21 +47,21 @@ export function identityOf(
       requestKey: messageKey,
       messageKey: null,
       bodyHash: messageKey,
-      mayRepeat: redelivered,
+      mayReplay: redelivered,
     };
   }
-  // Names are compared without regard to case, and a token may spell one as it was at the time.
+  // Folded: a later token may spell the name differently.
   const from = caller === "" ? ["anyone", userId] : ["user", foldName(caller)];
   return {
     ...common,
     requestKey: fingerprints.of("request", queue, ...from, key),
     messageKey,
     bodyHash: fingerprints.of("body", JSON.stringify(input)),
-    mayRepeat: true,
+    mayReplay: true,
   };
 }
 
-/** Whether a body is this request's, and not another's under the same key. */
+/** Whether a recorded body hash belongs to this request, not to another one with the same key. */
 export function isSameBody({ bodyHash }: RequestIdentity, other: Uint8Array | null): boolean {
   return other !== null && Buffer.from(other).equals(bodyHash);
 }

@@ -4,10 +4,10 @@ import type { Deadline } from "./deadline.ts";
 import type { Message } from "./message.ts";
 import type { Procedure } from "./procedure.ts";
 
-/** One request in the pipeline. */
+/** A request in the pipeline. */
 export interface InFlight {
   readonly procedure: Procedure;
-  /** Undefined for a request that came over no transport. */
+  /** Undefined for a request without a transport. */
   readonly message: Message | undefined;
   readonly isCancelled: CancellationCheck;
   readonly deadline: Deadline;

@@ -2,7 +2,7 @@ import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { QueueName } from "../wire/queues.ts";
 import type { Incoming } from "./envelope.ts";
 
-/** A request as a message of a queue. */
+/** A request as a message in a queue. */
 export class Message {
   readonly queue: QueueName;
   readonly incoming: Incoming;
@@ -15,7 +15,7 @@ export class Message {
     this.fingerprints = fingerprints;
   }
 
-  /** The digest of the message as it was delivered, equal for each delivery of it; made once, where it is needed. */
+  /** The digest of the message, equal for each of its deliveries; computed once, on demand. */
   get key(): Buffer {
     const { userId, properties, body } = this.incoming;
     return (this.#key ??= this.fingerprints.of("message", this.queue, userId, ...properties, body));

@@ -2,7 +2,7 @@ import type { AppConfig } from "../config/schema.ts";
 import type { FieldFault } from "../errors.ts";
 import { brief } from "../observability/request-line.ts";
 
-/** The patterns of app_config, and the fields of requests that they are for. */
+/** The patterns of app_config, and the request fields that they apply to. */
 const PATTERNS = {
   username_regex: "username",
   group_regex: "groupname",
@@ -11,8 +11,8 @@ const PATTERNS = {
 } as const;
 
 /**
- * For the log: which keys of app_config reject which fields, so that an operator knows what to change; undefined where
- * no pattern does. Values are not part of it, except usernames where `showsNames` is true.
+ * For the log: which keys of app_config reject which fields, so that an operator knows what to change. Undefined if no
+ * pattern does. Contains no values, except usernames if `showsNames` is true.
  */
 export function patternRejects(
   faults: readonly FieldFault[],
@@ -20,7 +20,7 @@ export function patternRejects(
   { app, showsNames }: { app: AppConfig; showsNames: boolean },
 ): string | undefined {
   const rejects = faults.flatMap(({ path, msg }) => {
-    const keys = Object.keys(PATTERNS) as (keyof typeof PATTERNS)[]; // so they are declared
+    const keys = Object.keys(PATTERNS) as (keyof typeof PATTERNS)[]; // the keys of PATTERNS, by its declaration
     const matching = keys.filter((key) => msg === `must match ${app[key]}`);
     const key = matching.find((one) => PATTERNS[one] === path) ?? matching[0];
     if (key === undefined) return [];

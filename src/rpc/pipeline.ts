@@ -22,18 +22,18 @@ import { runHandler } from "./run.ts";
 import type { InFlight } from "./in-flight.ts";
 import { validate } from "./validate.ts";
 
-/** So long a request may take, in milliseconds: less than a caller waits, and than a stop does. */
+/** Deadline of a request, in milliseconds: shorter than the timeouts of callers and of a stop. */
 const DEADLINE = 9000;
 
-/** The one way of every request to its reply. */
+/** The steps that every request passes. */
 export interface Pipeline {
-  /** The reply to a message, and notes on it; undefined when nobody waits for it any more. Never rejects. */
+  /** Returns the reply to a message and fills in its notes; undefined if the request was cancelled. Never rejects. */
   handle(queue: QueueName, incoming: Incoming, notes: RequestNotes): Promise<Envelope | undefined>;
-  /** The same for a request that is an object already: its data, or an AppError. */
+  /** Handles a request that is already an object; returns its data or throws an AppError. */
   call(queue: QueueName, request: unknown): Promise<Readonly<Record<string, unknown>>>;
 }
 
-/** The pipeline over all procedures; the schemas are made once, by the rules of this installation. */
+/** Creates the pipeline for all procedures; schemas are built once, for this configuration. */
 export function createPipeline(
   procedures: readonly Procedure[],
   services: Services,
@@ -45,7 +45,7 @@ export function createPipeline(
     procedures.map((procedure) => [procedure.name, { procedure, schema: procedure.input(services.app) }]),
   );
 
-  /** The steps of every request in their order; `steps.ts` says which of them a procedure uses. */
+  /** The steps of a request, in order; `steps.ts` says which of them depend on the procedure. */
   const answer = async (queue: QueueName, arrived: Arrived, notes: RequestNotes): Promise<Envelope> => {
     const known = prepared.get(queue);
     if (known === undefined) throw new Error(`no procedure for the queue ${queue}`);
@@ -87,7 +87,7 @@ export function createPipeline(
     if (incoming === undefined) return asObject(request);
     announceStage("started", queue, incoming.correlationId);
     const body = decodeRequest(incoming.body, maxRequestBytes);
-    idempotencyKeyOf(incoming); // a bad one is an error of the request like any other
+    idempotencyKeyOf(incoming); // rejects an invalid key
     return body;
   };
 
@@ -123,13 +123,13 @@ export function createPipeline(
   };
 }
 
-/** A message, or a request without one. */
+/** A message, or a request without a transport. */
 interface Arrived {
   readonly incoming: Incoming | undefined;
   readonly request: unknown;
 }
 
-/** The one catch-all: what has no code of its own becomes INTERNAL, and only the log learns what it was. */
+/** The only catch-all: an error without a code becomes INTERNAL, and only the log has its details. */
 function toKnown(
   error: unknown,
   queue: QueueName,
@@ -138,7 +138,7 @@ function toKnown(
 ): AppError | RequestCancelled {
   if (error instanceof RequestCancelled) return error;
   if (error instanceof AppError) {
-    // While a dependency is away every request says so: where it happened tells nothing.
+    // Log the reason without a stack trace: while a dependency is unavailable, every request fails alike.
     if (error.detail !== undefined) notes.reason = error.detail;
     return error;
   }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createConcurrencyLimiter, type ConcurrencyLimiter } from "../auth/concurrency-limiter.ts";
 import type { Trx } from "../db/database.ts";
 import {
-  forgetAttempts,
+  deleteAttempts,
   noteAttempt,
   parkRequest,
   readAttempts,
@@ -20,31 +20,34 @@ import type { Message } from "./message.ts";
 import { recalled } from "./recall.ts";
 import type { InFlight } from "./in-flight.ts";
 
-/** A request that crashes its process is attempted so many times over all replicas. */
+/** Attempts at a message that crashes its process, over all replicas. */
 const MAX_ATTEMPTS = 3;
 
-/** Second attempts at once, per queue: each of them is suspected if the process crashes. */
+/** Concurrent second attempts per queue: each of them is a suspect if the process crashes. */
 const MAX_RETRIES_AT_ONCE = 4;
 
-/** The last attempt waits for other requests, and they for it, so many milliseconds at most. */
+/** Upper limit of how long the last attempt and other requests wait for each other, in milliseconds. */
 const EXCLUSIVE_LIMIT = 3000;
 
-/** Stops a message that crashes its worker from crashing one replica after the other. */
+/** Keeps a message that crashes its worker from crashing one replica after another. */
 export interface PoisonGuard {
-  /** The result of `work`; throws INTERNAL, without running it, when three attempts at the message crashed a process. */
+  /**
+   * Returns the result of `work`. Throws INTERNAL without running it if three attempts at the message crashed a
+   * process.
+   */
   guard(inFlight: InFlight, work: () => Promise<Envelope>): Promise<Envelope>;
 }
 
-/** Clears the attempts at a message in the transaction of its effect. */
-export function forgetAttemptsAt(trx: Trx, { key }: Message): Promise<void> {
-  return forgetAttempts(trx, key);
+/** Deletes the attempts at a message in the transaction of its effect. */
+export function deleteAttemptsAt(trx: Trx, { key }: Message): Promise<void> {
+  return deleteAttempts(trx, key);
 }
 
 /**
- * Counts the attempts at messages that are delivered again, before each is made. The first delivery writes nothing:
- * that there is a second one tells enough. An attempt is forgotten with its commit, or when this process survives it.
- * All that was under way when a process ended is delivered again, and the harmless must not be parked with the one that
- * did it: so few second attempts are made at once, and the last one has the process to itself.
+ * Counts the attempts at redelivered messages, before each attempt. A first delivery writes nothing: a second one shows
+ * enough. An attempt is deleted with its commit, or when this process survives it. After a crash all unfinished
+ * messages are redelivered, and harmless ones must not be parked. So few second attempts run at once, and the last one
+ * runs alone.
  */
 export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
   const { db, fingerprints, inbox, metrics } = services;
@@ -59,8 +62,8 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     limiters.set(queue, limiter);
     return limiter;
   };
-  /** The messages that this process is trying, whoever else tries them by now. */
-  const underway = new Set<string>();
+  /** Messages that this process is attempting, even if another one attempts them by now. */
+  const inProgress = new Set<string>();
   const attempt = async (
     redelivered: RedeliveredMessage,
     number: number,
@@ -71,20 +74,20 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     await withRetry(() => noteAttempt(db, redelivered, number), deadline.left);
     const { messageKey } = redelivered;
     const name = nameOf(messageKey);
-    // Where it fails, the note goes after a quarter of an hour by itself.
-    const forget = (): Promise<void> =>
-      withRetry(() => forgetAttempts(db, messageKey)).catch(() => undefined);
-    // Who loses the channel lives, and the next replica must not take that for an end.
-    const keep = incoming.onLost(() => void forget());
-    underway.add(name);
+    // If this fails, cleanup deletes the attempt after 15 minutes.
+    const deleteNote = (): Promise<void> =>
+      withRetry(() => deleteAttempts(db, messageKey)).catch(() => undefined);
+    // A lost channel is no crash, and the next replica must not count it as one.
+    const stopWatching = incoming.onLost(() => void deleteNote());
+    inProgress.add(name);
     try {
       return await work();
     } finally {
-      underway.delete(name);
-      keep();
-      const forgotten = forget();
-      // The last attempt is alone until that is known; nobody waits for it behind another one.
-      if (number >= MAX_ATTEMPTS) await forgotten;
+      inProgress.delete(name);
+      stopWatching();
+      const deleted = deleteNote();
+      // The last attempt keeps the lock until its attempt is deleted.
+      if (number >= MAX_ATTEMPTS) await deleted;
     }
   };
   const park = async (
@@ -93,7 +96,7 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
     { procedure, notes }: InFlight,
   ): Promise<Envelope> => {
     const { name: queue } = procedure;
-    // It may have been done in an earlier attempt, and no later one came so far as to look for that.
+    // An earlier attempt may have committed before the process crashed.
     const answer = await inbox.findByMessage(queue, messageKey);
     if (answer !== undefined) return recalled(services, procedure, answer, notes);
     const reference = randomUUID();
@@ -106,7 +109,7 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
       { queue, caller, body_hash, reference },
       "a request was parked: it crashed the worker three times",
     );
-    throw new AppError("INTERNAL", "parked", { reference });
+    throw new AppError("INTERNAL", "the request is parked", { reference });
   };
   return {
     async guard(request, work) {
@@ -120,12 +123,12 @@ export function createPoisonGuard(services: Services, log: Log): PoisonGuard {
         messageKey,
         bodyHash: fingerprints.of("body", incoming.body),
         queue,
-        // The sender's own words go to a terminal one day.
+        // Replace control characters: this text may be printed on a terminal.
         caller: (userId === "" ? appId : userId).slice(0, 255).replaceAll(/\p{C}/gu, "?"),
       };
       const noted = await readAttempts(db, messageKey);
       const { isParked } = noted;
-      const attempts = underway.has(nameOf(messageKey)) ? 0 : noted.attempts;
+      const attempts = inProgress.has(nameOf(messageKey)) ? 0 : noted.attempts;
       if (attempts >= MAX_ATTEMPTS) return park(redelivered, isParked, request);
       const number = Math.max(2, attempts + 1);
       if (number < MAX_ATTEMPTS)

@@ -4,7 +4,7 @@ import { type ErrorCode, ERRORS } from "../errors.ts";
 import type { QueueName } from "../wire/queues.ts";
 import type { Access, Context, Services } from "./context.ts";
 
-/** One workflow: its queue, who may call it, what it takes and gives, and what it does. */
+/** A workflow: its queue, authorization, request, reply and handler. */
 export interface Procedure<
   Name extends QueueName = QueueName,
   A extends Access = Access,
@@ -13,54 +13,57 @@ export interface Procedure<
 > {
   /** The default name of its queue. */
   readonly name: Name;
-  /** In `queue_settings`, for another name of the queue. */
+  /** Its key in `queue_settings`, for another queue name. */
   readonly key: string;
-  /** Where its method is in `createAuth` and the client: `auth[namespace][method]`. */
+  /** Its place in `createAuth` and the client: `auth[namespace][method]`. */
   readonly namespace: "session" | "user" | "group" | "audit";
   readonly method: string;
   /** One sentence for the documentation. */
   readonly description: string;
-  /** Enforced before the handler runs, so that no handler can forget it. */
+  /** Enforced by the pipeline, so that no handler can forget it. */
   readonly access: A;
-  /** Whether it hashes a password, behind the concurrency limit for that. */
+  /** Whether it hashes a password; then the concurrency limit for hashing applies. */
   readonly hashes?: boolean;
-  /** Whether it may wait for a directory where there is one, and then must not hold up requests that need none. */
+  /** Whether it may wait for a directory; then it must not delay requests that need none. */
   readonly asksDirectory?: boolean;
-  /** Whether its answer is remembered: then a repeat has that one and no second effect. Else it is done again. */
+  /**
+   * Whether its reply is recorded: a retry gets the recorded reply and has no second effect. Otherwise a retry runs
+   * again.
+   */
   readonly remembersAnswer?: boolean;
-  /** The account whose password the request tries, where it does: then it is throttled. */
+  /** The account whose password the request tries, if any: then rate limiting applies. */
   guesses?(input: z.output<Input>): string | undefined;
-  /** Makes the answer of what the commit gave and was remembered, where the answer itself must not be stored. */
+  /** Builds the reply from the recorded commit result, if the reply itself must not be stored. */
   recall?(
     context: Services & Pick<Context, "notes">,
     stored: Readonly<Record<string, unknown>>,
   ): Promise<z.output<Output>>;
-  /** What its handler may fail with, beside what `errorsOf` knows of every procedure. */
+  /** Error codes of its handler, in addition to those that `errorsOf` adds. */
   readonly errors?: readonly ErrorCode[];
-  /** The request without its token, by the rules of this installation. */
+  /** The schema of the request without its token, for this configuration. */
   input(app: AppConfig): Input;
   readonly output: Output;
-  /** A request without its token, and what may come of it, for the documentation. */
+  /** An example request without its token, and its reply, for the documentation. */
   readonly example: { readonly request: z.input<Input>; readonly reply: z.output<Output> };
-  /** Whether the list in the reply is empty, which is 204 instead of 200. */
+  /** Whether the reply's list is empty: then `resp_code` is 204 instead of 200. */
   isEmpty?(output: z.output<Output>): boolean;
   handler(context: Context<A>, input: z.output<Input>): Promise<z.output<Output>>;
 }
 
-/** The request that a procedure takes, with the token that its access asks for. */
+/** The request of a procedure, with the token that its access requires. */
 export type RequestOf<P extends Procedure> = OrNull<
   FieldsOf<z.input<ReturnType<P["input"]>>> & TokenOf<P["access"]>
 >;
 
-/** `null` counts as absent, so each field that may be absent may be null. */
+/** `null` counts as absent, so optional fields also accept null. */
 type OrNull<Fields> = {
   [Name in keyof Fields]: undefined extends Fields[Name] ? Fields[Name] | null : Fields[Name];
 };
 
-/** zod gives an empty object the type of one that may have no key at all, which no token fits into. */
+/** zod types an empty object as one without any keys, which rejects the token field. */
 type FieldsOf<Input> = string extends keyof Input ? unknown : Input;
 
-/** What a procedure gives when it succeeds. */
+/** The `resp_data` of a successful procedure. */
 export type ReplyOf<P extends Procedure> = z.output<P["output"]>;
 
 type TokenOf<A extends Access> = A extends "public"
@@ -71,7 +74,7 @@ type TokenOf<A extends Access> = A extends "public"
       ? { access_token?: string | undefined }
       : { access_token: string };
 
-/** What any request may meet. */
+/** Errors that any request can return. */
 const ERRORS_OF_ALL: readonly ErrorCode[] = [
   "INVALID_JSON",
   "INVALID_INPUT",
@@ -80,7 +83,7 @@ const ERRORS_OF_ALL: readonly ErrorCode[] = [
   "UNAVAILABLE",
 ];
 
-/** A procedure as it is written down; its parts must fit each other. */
+/** Defines a procedure; the compiler checks that its parts fit together. */
 export function defineProcedure<
   Name extends QueueName,
   A extends Access,
@@ -90,13 +93,13 @@ export function defineProcedure<
   return procedure;
 }
 
-/** The field that carries the token of an access level; undefined where there is none. */
+/** The request field of the token for an access level; undefined if there is none. */
 export function tokenField(access: Access): "id_token" | "access_token" | undefined {
   if (access === "public") return undefined;
   return access === "id_token" || access === "any_id_token" ? "id_token" : "access_token";
 }
 
-/** Every code that a failure of a procedure may have, in the order of the table. */
+/** All error codes that a procedure can return, in the order of the table. */
 export function errorsOf(procedure: Procedure): ErrorCode[] {
   const { access, errors = [], remembersAnswer } = procedure;
   const possible = new Set<string>([...ERRORS_OF_ALL, ...errors]);
@@ -107,7 +110,7 @@ export function errorsOf(procedure: Procedure): ErrorCode[] {
   return Object.keys(ERRORS).filter((code): code is ErrorCode => possible.has(code));
 }
 
-/** The schema of a whole request, for documentation: the input and the token. */
+/** The schema of a complete request, for documentation: input and token. */
 export function requestSchema(procedure: Procedure, app: AppConfig): z.ZodObject {
   const field = tokenField(procedure.access);
   const input = procedure.input(app);

@@ -5,8 +5,8 @@ import { addressIn } from "./authorize.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /**
- * What a failure says of the password that was tried. A conflict of keys says that it is not the one that the key was used
- * with: who knows the key could else try passwords by it.
+ * The outcome that an error implies for the attempted password. An idempotency conflict means a different password from
+ * the first request's: a caller who knows the key could otherwise guess passwords.
  */
 const OUTCOMES: Partial<Record<ErrorCode, AttemptOutcome>> = {
   INVALID_CREDENTIALS: "failed",
@@ -15,7 +15,10 @@ const OUTCOMES: Partial<Record<ErrorCode, AttemptOutcome>> = {
   TOKEN_TOO_LARGE: "succeeded",
 };
 
-/** The result of `work`, counted where it tries an account's password; throws TOO_MANY_ATTEMPTS where that must wait. */
+/**
+ * Returns the result of `work`, and counts it if it tries a password. Throws TOO_MANY_ATTEMPTS if the account is rate
+ * limited.
+ */
 export async function rateLimited<T>(
   throttle: Throttle,
   { procedure, message, deadline }: InFlight,
@@ -32,11 +35,12 @@ export async function rateLimited<T>(
   } catch (error) {
     const outcome = (error instanceof AppError ? OUTCOMES[error.code] : undefined) ?? "undecided";
     const settled = attempt.settle(outcome);
-    // Whoever learns that a password is wrong has used up an attempt; one that has no outcome lapses by itself.
+    // A failed password must be counted before the caller gets the reply; an attempt without an outcome expires by
+    // itself.
     await (outcome === "undecided" ? settled.catch(() => undefined) : settled);
     throw error;
   }
-  // It is done, and nothing may fail any more.
+  // The request has succeeded: an error here must not fail it.
   await attempt.settle("succeeded").catch(() => undefined);
   return result;
 }

@@ -3,7 +3,7 @@ import type { Services } from "./context.ts";
 import { type Envelope, successEnvelope } from "./envelope.ts";
 import type { Procedure } from "./procedure.ts";
 
-/** The reply that is made of what was remembered. */
+/** Builds the reply from the recorded one. */
 export async function recalled(
   services: Services,
   procedure: Procedure,

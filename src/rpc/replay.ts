@@ -9,8 +9,8 @@ import { stepsOf } from "./steps.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /**
- * The reply that a request has had, where its procedure remembers replies; or that of `work`, which is recorded. `work`
- * gets what to record it by.
+ * Returns the recorded reply of a request, if its procedure records replies; otherwise runs `work`, which gets the
+ * identity to record its reply by.
  */
 export async function replayed(
   services: Services,
@@ -23,7 +23,7 @@ export async function replayed(
   const { inbox } = services;
   const about = identityOf(message, callerOf(authorized), authorized.input);
   const recall = (reply: Envelope): Promise<Envelope> => recalled(services, procedure, reply, notes);
-  if (about.mayRepeat) {
+  if (about.mayReplay) {
     const reply = await inbox.find(about).catch(async (error: unknown) => {
       if (error instanceof AppError && error.code === "IDEMPOTENCY_CONFLICT")
         await payForHash(services, inFlight);
@@ -37,16 +37,18 @@ export async function replayed(
     if (error instanceof AlreadyAnswered) {
       const reply = await inbox.find(about);
       if (reply !== undefined) return recall(reply);
-      throw new AppError("UNAVAILABLE", "the answer of another delivery is gone", { cause: error });
+      throw new AppError("UNAVAILABLE", "the reply recorded by another delivery was deleted", {
+        cause: error,
+      });
     }
     if (!(error instanceof AppError) || !isDecidedByData(error)) throw error;
     if (error.detail !== undefined) notes.reason = error.detail;
-    const earlier = await inbox.refuse(about, error, deadline.left);
+    const earlier = await inbox.recordError(about, error, deadline.left);
     return earlier === undefined ? failureEnvelope(error) : recall(earlier);
   }
 }
 
-/** Who knows a key could otherwise try which password belongs to it, faster than bcrypt lets anybody guess. */
+/** Costs as much as a login: a caller who knows a key could otherwise try passwords faster than bcrypt allows. */
 async function payForHash(
   { passwords }: Services,
   { procedure: { access, hashes }, isCancelled }: InFlight,

@@ -8,17 +8,17 @@ import type { Services } from "./context.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, successEnvelope } from "./envelope.ts";
 import type { RequestIdentity } from "./identity.ts";
-import { forgetAttemptsAt } from "./poison-messages.ts";
+import { deleteAttemptsAt } from "./poison-messages.ts";
 import type { InFlight } from "./in-flight.ts";
 
-/** A valid request of a caller who may make it. */
+/** A valid request of an authorized caller. */
 export interface Authorized extends CallerIdentity {
-  /** The account that the request names, where its procedure is about one. */
+  /** The account that the request names, if the procedure checks one. */
   readonly account: AccountRow | undefined;
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** Runs the procedure; its commit records the reply too, so that a replay has the same one. */
+/** Runs the procedure. Its commit also records the reply, so that a replay returns the same one. */
 export async function runHandler(
   services: Services,
   { procedure, message, isCancelled, deadline, notes }: InFlight,
@@ -26,18 +26,18 @@ export async function runHandler(
   about: RequestIdentity | undefined,
 ): Promise<Envelope> {
   const incoming = message?.incoming;
-  /** The reply that was made of an output: of the one that was recorded it is the same. */
-  let made: { readonly output: unknown; readonly reply: Envelope } | undefined;
+  /** The last output and its reply: the recorded and the returned reply must be the same. */
+  let built: { readonly output: unknown; readonly reply: Envelope } | undefined;
   const replyWith = (output: unknown): Envelope => {
-    if (made !== undefined && made.output === output) return made.reply;
+    if (built !== undefined && built.output === output) return built.reply;
     const data = procedure.output.parse(output);
     const reply = successEnvelope(procedure.isEmpty?.(data) === true ? 204 : 200, data);
-    made = { output, reply };
+    built = { output, reply };
     return reply;
   };
   const record = async (trx: Trx, output: unknown): Promise<void> => {
     // Clear the attempts in the same transaction: a committed request did not crash the worker.
-    if (message?.incoming.redelivered === true) await forgetAttemptsAt(trx, message);
+    if (message?.incoming.redelivered === true) await deleteAttemptsAt(trx, message);
     if (about === undefined) return;
     const isStored = procedure.recall !== undefined;
     await services.inbox.record(
@@ -64,7 +64,7 @@ export async function runHandler(
   return replyWith(await procedure.handler(context, input));
 }
 
-/** The name of who calls; empty where nobody is known. */
+/** The caller's username; empty if unknown. */
 export function callerOf({ caller, session }: CallerIdentity): string {
   return caller?.username ?? session?.username ?? "";
 }

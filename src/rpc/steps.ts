@@ -1,8 +1,8 @@
 import type { Procedure } from "./procedure.ts";
 
-/** The steps of the pipeline that depend on the procedure; every request passes the others. */
+/** The pipeline steps that depend on the procedure; all other steps apply to every request. */
 export interface Steps {
-  /** Which token is verified, and for what. */
+  /** Which token is verified, and the required authorization. */
   readonly authorize: Procedure["access"];
   /** Whether the named account is compared with the token. */
   readonly account: boolean;
@@ -12,7 +12,7 @@ export interface Steps {
   readonly replay: boolean;
 }
 
-/** Which steps a procedure uses. */
+/** The steps that a procedure uses. */
 export function stepsOf(procedure: Procedure): Steps {
   const { access, remembersAnswer = false } = procedure;
   return {

@@ -7,16 +7,16 @@ import { type Procedure, tokenField } from "./procedure.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A valid request: its fields as the procedure reads them, and its token as it was sent. */
+/** A valid request: the parsed fields, and the token as sent. */
 export interface Valid {
   readonly input: Fields;
-  /** Undefined where the request has none, or the procedure needs none. */
+  /** Undefined if the request has none, or the procedure needs none. */
   readonly token: string | undefined;
 }
 
 /**
- * Validates a request; `null` counts as absent for every field. Throws INVALID_INPUT with all violations together, or
- * INVALID_TOKEN where there is only one: the token from a message is missing. Notes which patterns reject a field.
+ * Validates a request; `null` counts as absent. Throws INVALID_INPUT with all violations. Throws INVALID_TOKEN if the
+ * only violation is a missing emailed token. Notes which patterns reject a field.
  */
 export function validate(
   procedure: Procedure,
@@ -31,17 +31,17 @@ export function validate(
   const token = field === undefined ? undefined : given[field];
   if (field !== undefined && token !== undefined && typeof token !== "string")
     faults.push({ path: field, msg: "must be a string" });
-  const unproven = faults.find(({ path, msg }) => SENT_TOKENS.has(path) && msg === MISSING);
-  const fields = faults.filter((fault) => fault !== unproven);
+  const missingSentToken = faults.find(({ path, msg }) => SENT_TOKENS.has(path) && msg === MISSING);
+  const fields = faults.filter((fault) => fault !== missingSentToken);
   if (fields.length > 0) {
     notes.reason = patternRejects(fields, request, services);
     throw new AppError("INVALID_INPUT", undefined, { fields });
   }
-  if (unproven !== undefined) throw missingToken(unproven.path);
+  if (missingSentToken !== undefined) throw missingToken(missingSentToken.path);
   return { input, token: typeof token === "string" ? token : undefined };
 }
 
-/** The error of a request without the token that it needs. */
+/** The error for a missing token. */
 export function missingToken(field: string): AppError {
   const msg = `${field} ${MISSING}`;
   return new AppError("INVALID_TOKEN", msg, { publicMsg: msg });
@@ -49,17 +49,17 @@ export function missingToken(field: string): AppError {
 
 const MISSING = "is missing";
 
-/** Tokens from messages: like any other token, a missing one is 401. */
+/** Emailed tokens: like any other token, a missing one is 401. */
 const SENT_TOKENS: ReadonlySet<string> = new Set(["reset_token", "verify_token"]);
 
-/** Serializers of several languages write null for unset fields. Inside a list or an object, null is a value. */
+/** Serializers of several languages write null for unset fields. Inside lists and objects, null is a value. */
 function withoutNulls(request: Fields): Fields {
   if (!Object.values(request).includes(null)) return request;
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
 }
 
 function toFault({ code, path, message }: z.core.$ZodIssue, request: Fields): FieldFault {
-  // A custom rule says itself what it misses; every other issue of an absent value is that it is absent.
+  // Custom rules have their own message. For an absent value, every other issue means that it is missing.
   const isMissing = code !== "custom" && valueAt(request, path) === undefined;
   return { path: path.join("."), msg: isMissing ? MISSING : message };
 }
@@ -67,6 +67,6 @@ function toFault({ code, path, message }: z.core.$ZodIssue, request: Fields): Fi
 function valueAt(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknown {
   if (key === undefined) return value;
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
-  // It has this member of its own.
+  // `hasOwn` has checked it
   return valueAt((value as Record<PropertyKey, unknown>)[key], rest);
 }

@@ -1,14 +1,14 @@
 import { z } from "zod";
 
-/** Clocks of issuers and of this host may differ by so many seconds. */
+/** Allowed clock difference between issuers and this host, in seconds. */
 const LEEWAY = 30;
 
-/** The last second that a Date can hold. */
-const LAST = 8.64e12;
+/** The last second that a Date can represent. */
+const LAST_SECOND = 8.64e12;
 
-// JSON.parse reads 1e999 as Infinity, which z.number() refuses: such a token would never expire. Beyond what a Date holds
-// a comparison of dates is false either way.
-const numericDate = z.number().min(0).max(LAST);
+// JSON.parse reads 1e999 as Infinity, which z.number() rejects: such a token would never expire. The upper limit is
+// there because comparisons with an invalid Date are always false.
+const numericDate = z.number().min(0).max(LAST_SECOND);
 
 const registered = z.object({
   iss: z.string(),
@@ -18,10 +18,10 @@ const registered = z.object({
   exp: numericDate,
 });
 
-/** The claims of an ID token that is checked here; a long list of groups is left out. */
+/** The claims of an ID token; `groups` is absent if the list would be too long. */
 export const idClaims = registered.extend({ groups: z.array(z.string()).optional(), ip: z.string() });
 
-/** The claims of an access token (RFC 9068); `user` says the same as `sub`. */
+/** The claims of an access token (RFC 9068); `user` equals `sub`. */
 export const accessClaims = registered
   .extend({
     user: z.string().optional(),
@@ -33,7 +33,7 @@ export const accessClaims = registered
   })
   .refine(({ sub, user }) => user === undefined || user === sub);
 
-/** Whether a token is valid at this moment (RFC 7519 sections 4.1.4 to 4.1.6); `now` in seconds. */
+/** Whether a token is valid at `now`, in seconds (RFC 7519 sections 4.1.4 to 4.1.6). */
 export function isWithinLifetime(claims: { iat: number; nbf: number; exp: number }, now: number): boolean {
   return claims.exp > now - LEEWAY && claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY;
 }

@@ -1,14 +1,14 @@
 import { createHmac, hkdfSync, type KeyObject } from "node:crypto";
 
-/** Keyed digests, of 32 bytes, of what must be recognised and not be stored. */
+/** HMAC-SHA-256 digests of 32 bytes, to recognize data that must not be stored. */
 export interface Fingerprints {
-  /** The digest of some parts in this order, for one purpose. */
+  /** The digest of these parts in this order; the purpose separates uses. */
   of(purpose: string, ...parts: readonly (string | Uint8Array)[]): Buffer;
 }
 
 /**
- * Fingerprints under a key that is derived from the signing key (HKDF, RFC 5869): bodies carry passwords, and a plain
- * hash of one would let whoever reads the database guess it at the speed of SHA-256.
+ * Creates fingerprints with a key derived from the signing key (HKDF, RFC 5869). Bodies contain passwords: with a plain
+ * hash, a reader of the database could guess them at the speed of SHA-256.
  */
 export function createFingerprints(signingKey: KeyObject): Fingerprints {
   const material =
@@ -19,7 +19,7 @@ export function createFingerprints(signingKey: KeyObject): Fingerprints {
       const hmac = createHmac("sha256", key).update(`${purpose}\n`);
       for (const part of parts) {
         const bytes = typeof part === "string" ? Buffer.from(part) : part;
-        // With its length before it, so that no part can end where another begins.
+        // Prefix each part with its length, so that different splits of the same bytes differ.
         hmac.update(`${bytes.length}:`).update(bytes);
       }
       return hmac.digest();

@@ -6,34 +6,34 @@ import { MAX_TOKEN_LENGTH } from "../wire/token-length.ts";
 import { keyIdOf } from "./jwks.ts";
 import { encodePart, signCompact } from "./jws.ts";
 
-/** An ID token lists groups only as long as it is not longer than this, in characters: no reader needs them from it. */
+/** Maximum length of an ID token that lists groups, in characters. No reader needs groups from an ID token. */
 const MAX_ID_TOKEN_WITH_GROUPS = 8192;
 
-/** The user that a token speaks of. */
+/** The user that a token identifies. */
 export interface Subject {
   readonly username: string;
   readonly groups: readonly string[];
 }
 
-/** An ID token as it was issued. */
+/** An issued ID token. */
 export interface IssuedIdToken {
   readonly text: string;
   /** Whether it lists the groups. */
   readonly listsGroups: boolean;
 }
 
-/** Signs this installation's tokens; throws TOKEN_TOO_LARGE for one that its readers would refuse. */
+/** Signs this installation's tokens. Throws TOKEN_TOO_LARGE for a token that its readers would reject. */
 export interface TokenIssuer {
   /** The `iss` claim of every token that it signs. */
   readonly name: string;
   /** The JWS algorithm of every token that it signs. */
   readonly method: SignMethod;
-  /** Tells the key that signs from all others: its thumbprint (RFC 7638), or a digest under a shared secret. */
+  /** Identifies the signing key: its thumbprint (RFC 7638), or a digest of a shared secret. */
   readonly signerId: string;
   /**
-   * A signed ID token, named by the id of its row; `issuedAt` goes into `iat` and `nbf`, `validUntil` into `exp`. It lists
-   * the groups unless they would make it longer than 8 KiB. Signed by the key with this `signerId` where there still is
-   * one: then it is the same text each time, where the algorithm has no chance in it.
+   * Signs an ID token with the id of its row as `kid`; `issuedAt` is `iat` and `nbf`, `validUntil` is `exp`. Lists the
+   * groups unless the token would exceed 8 KiB. Uses the key with this `signerId` if it still exists: with a
+   * deterministic algorithm, a replay then returns the same text.
    */
   signIdToken(
     subject: Partial<Subject> & Pick<Subject, "username">,
@@ -41,16 +41,16 @@ export interface TokenIssuer {
     signerId?: string,
   ): IssuedIdToken;
   /**
-   * A signed access token (RFC 9068) for one vhost, valid for `lifetime` seconds from `issuedAt` (now) on; `isLimited` says
-   * that the user has more groups than those.
+   * Signs an access token (RFC 9068) for one vhost, valid for `lifetime` seconds from `issuedAt` (default: now).
+   * `isLimited` marks that the user has more groups than the token lists.
    */
   signAccessToken(
     subject: Subject,
     token: { vhost: string; lifetime: number; issuedAt?: Date; isLimited?: boolean },
   ): string;
   /**
-   * A signed token that RabbitMQ takes as a password, valid for `lifetime` seconds from `issuedAt` (now) on; nobody else
-   * accepts it. It may have any length.
+   * Signs a token that RabbitMQ accepts as a password, valid for `lifetime` seconds from `issuedAt` (default: now). No
+   * other service accepts it. Its length is not limited.
    */
   signBrokerToken(
     username: string,
@@ -58,7 +58,7 @@ export interface TokenIssuer {
   ): string;
 }
 
-/** An issuer for the configured key, of tokens up to so many characters. */
+/** Creates an issuer for the configured keys; `maxLength` is the maximum length of a token, in characters. */
 export async function createIssuer(
   signing: SigningConfig,
   maxLength = MAX_TOKEN_LENGTH,
@@ -80,7 +80,7 @@ export async function createIssuer(
     encodePart({
       iss: issuer,
       sub: username,
-      groups, // no claim where it is undefined
+      groups, // absent if undefined
       ...claims,
       iat: issuedAt,
       nbf: issuedAt,
@@ -96,7 +96,7 @@ export async function createIssuer(
       const { username, groups } = subject;
       const sign = (about: typeof subject, limit: number): string | undefined => {
         const claims = encodeClaims(about, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
-        if (header.length + claims.length > limit) return undefined; // saves the signature
+        if (header.length + claims.length > limit) return undefined; // skip the signature
         const text = signCompact(header, claims, by.method, by.key);
         return text.length > limit ? undefined : text;
       };
@@ -136,7 +136,7 @@ function endOf(now: number, lifetime: number): number {
   return now + Math.max(1, Math.round(lifetime));
 }
 
-/** Of a shared secret nothing is ever published, but what it has signed is remembered with this. */
+/** A shared secret has no public thumbprint, so an HMAC identifies it. */
 async function signerIdOf(key: KeyObject): Promise<string> {
   return (await keyIdOf(key)) ?? createHmac("sha256", key).update("authmq signer id").digest("base64url");
 }

@@ -7,17 +7,19 @@ export interface JwkSet {
   readonly keys: readonly PublicJwk[];
 }
 
-/** A public key that verifies signatures, as verifiers look for it: by `kid` (RFC 7638), for one `alg`. */
+/** A public verification key, found by `kid` (RFC 7638), for one `alg`. */
 export interface PublicJwk {
   readonly kty: string;
   readonly kid: string;
   readonly alg: string;
   readonly use: "sig";
-  /** The parameters of its kind (RFC 7518 section 6, RFC 8037). */
+  /** The parameters of its key type (RFC 7518 section 6, RFC 8037). */
   readonly [parameter: string]: unknown;
 }
 
-/** This installation's public keys at any moment: those that sign, will sign, and have signed. None for HS*. */
+/**
+ * Creates a function that returns the current public keys: those that sign, will sign, and have signed. Empty for HS*.
+ */
 export async function createJwks({ method, key, reserve }: SigningConfig): Promise<() => JwkSet> {
   const ring = [{ method, key, until: undefined }, ...reserve];
   const published = await Promise.all(
@@ -33,7 +35,7 @@ export async function createJwks({ method, key, reserve }: SigningConfig): Promi
   };
 }
 
-/** The id of an asymmetric key (RFC 7638); undefined for a shared secret, of which nothing may be told. */
+/** The id of an asymmetric key (RFC 7638); undefined for a shared secret, about which nothing is published. */
 export async function keyIdOf(key: KeyObject): Promise<string | undefined> {
   return key.type === "private" ? calculateJwkThumbprint(await exportJWK(createPublicKey(key))) : undefined;
 }

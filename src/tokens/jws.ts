@@ -9,22 +9,22 @@ import {
 } from "node:crypto";
 import type { SignMethod } from "../config/sections/jwt.ts";
 
-/** What node:crypto is to be told where its own choice is another one (RFC 7518 sections 3.4 and 3.5). */
+/** Parameters where the defaults of node:crypto differ from RFC 7518 (sections 3.4 and 3.5). */
 const PARAMETERS: Readonly<Record<string, SigningOptions>> = {
   PS: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
   ES: { dsaEncoding: "ieee-p1363" },
 };
 
 /**
- * A JSON Web Signature in compact form (RFC 7515 section 7.1) over a header and a payload that are encoded already. On
- * this thread: WebCrypto takes its turn in the pool that compares passwords, and costs more than the signature itself.
+ * Signs an encoded header and payload as a compact JWS (RFC 7515 section 7.1). Synchronous: WebCrypto would queue
+ * behind password hashing in the thread pool, which costs more than the signature.
  */
 export function signCompact(header: string, payload: string, method: SignMethod, key: KeyObject): string {
   const input = `${header}.${payload}`;
   return `${input}.${signatureOf(Buffer.from(input), method, key).toString("base64url")}`;
 }
 
-/** Whether a signature in compact form is its key's by this method; the method is never the token's to choose. */
+/** Whether a compact JWS has a valid signature of this key. The caller chooses the method, never the token. */
 export function isSignedBy(text: string, method: SignMethod, key: KeyObject): boolean {
   const end = text.lastIndexOf(".");
   const input = Buffer.from(text.slice(0, end));
@@ -36,7 +36,7 @@ export function isSignedBy(text: string, method: SignMethod, key: KeyObject): bo
   return verify(digestOf(method), input, withParameters(key, method), signature);
 }
 
-/** A header or a payload as it stands in a compact form. */
+/** Encodes a header or payload for the compact form. */
 export function encodePart(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
@@ -49,12 +49,12 @@ function signatureOf(input: Buffer, method: SignMethod, key: KeyObject): Buffer 
   return sign(digestOf(method), input, withParameters(key, method));
 }
 
-/** Ed25519 has its digest within. */
+/** Ed25519 includes its digest. */
 function digestOf(method: SignMethod): string | null {
   return method === "EdDSA" ? null : `sha${method.slice(2)}`;
 }
 
-/** A key by itself costs a third less than one among parameters. */
+/** Passing only the key costs a third less than passing it with parameters. */
 function withParameters(
   key: KeyObject,
   method: SignMethod,

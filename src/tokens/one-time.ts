@@ -3,8 +3,8 @@ import type { TokenPurpose } from "../db/tables.ts";
 import type { Fingerprints } from "./fingerprint.ts";
 
 /**
- * A token that is good once, of 256 bits. It is made again of the id of the event that it goes out with, so that it is
- * stored nowhere: who reads the database can neither find it nor make it.
+ * Derives a one-time token of 256 bits from the id of its event, so the token is not stored. A reader of the database
+ * can neither find nor compute it.
  */
 export function deriveOneTimeToken(
   fingerprints: Fingerprints,
@@ -14,7 +14,7 @@ export function deriveOneTimeToken(
   return fingerprints.of(`one-time token: ${purpose}`, eventId).toString("base64url");
 }
 
-/** The digest by which such a token is known in the database. */
+/** The digest by which the database identifies a one-time token. */
 export function digestOfOneTimeToken(text: string): Buffer {
   return hash("sha256", text, "buffer");
 }

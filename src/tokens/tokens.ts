@@ -4,7 +4,7 @@ import { createIssuer, type TokenIssuer } from "./issuer.ts";
 import { createJwks, type JwkSet } from "./jwks.ts";
 import { createValidator, type TokenValidator } from "./validator.ts";
 
-/** What is done with the keys of one configuration: all of it is replaced at once when the keys change. */
+/** Everything that uses the keys of one configuration; a key change replaces it as a whole. */
 export interface Tokens {
   readonly issuer: TokenIssuer;
   readonly validator: TokenValidator;
@@ -12,7 +12,7 @@ export interface Tokens {
   readonly fingerprints: Fingerprints;
 }
 
-/** Signs and verifies with these keys; what it signs has at most so many characters. */
+/** Creates tokens for these keys; `maxLength` is the maximum length of a signed token, in characters. */
 export async function createTokens(
   signing: SigningConfig,
   issuers: readonly IssuerConfig[],

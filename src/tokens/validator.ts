@@ -6,15 +6,15 @@ import { readCompact } from "../wire/compact.ts";
 import { accessClaims, idClaims, isWithinLifetime } from "./claims.ts";
 import { isSignedBy } from "./jws.ts";
 
-/** Who presented an access token. */
+/** The caller that an access token identifies. */
 export interface Caller {
   readonly username: string;
   readonly groups: readonly string[];
-  /** When the token was issued. */
+  /** The token's `iat`. */
   readonly issuedAt: Date;
 }
 
-/** What an ID token says of itself; its database row has the last word. */
+/** The claims of an ID token; its database row is authoritative. */
 export interface IdTokenClaims {
   readonly tokenId: bigint;
   readonly username: string;
@@ -24,15 +24,18 @@ export interface IdTokenClaims {
   readonly validUntil: Date;
 }
 
-/** Checks tokens; a token that is not in order gives undefined, whatever is wrong with it. */
+/** Verifies tokens; returns undefined for an invalid token, whatever the reason. */
 export interface TokenValidator {
   verifyAccessToken(text: string): Caller | undefined;
   verifyIdToken(text: string): IdTokenClaims | undefined;
-  /** A token of either kind with all that is in it; of an ID token only its row can tell whether it is alive. */
+  /**
+   * Verifies a token of either kind and returns all its claims. Only the row of an ID token tells whether it is
+   * revoked.
+   */
   verifyToken(text: string): ValidatedToken | undefined;
 }
 
-/** A token that is in order, with what it says. */
+/** A valid token and its claims. */
 export interface ValidatedToken {
   readonly typ: "at+jwt" | "id+jwt";
   readonly claims: Pick<z.output<typeof idClaims>, keyof Times | "iss" | "sub" | "groups"> &
@@ -42,10 +45,10 @@ export interface ValidatedToken {
 const TOKEN_ID = /^(?:0|[1-9]\d{0,18})$/;
 const MAX_TOKEN_ID = 2n ** 63n - 1n;
 
-/** ID tokens whose signature was checked already; each takes some 300 bytes, whatever is in it. */
+/** Size of the cache of verified ID tokens; each takes about 300 bytes. */
 const MAX_ID_TOKENS = 20_000;
 
-/** Characters of the access tokens whose signature was checked already: their groups are kept. */
+/** Size of the cache of verified access tokens, in characters of the tokens: their groups are cached. */
 const MAX_ACCESS_TOKENS = 4_000_000;
 
 interface Times {
@@ -54,7 +57,7 @@ interface Times {
   readonly exp: number;
 }
 
-/** A token that its issuer has signed. */
+/** A token with a valid signature of its issuer. */
 interface Read<Claims> {
   readonly claims: Claims;
   readonly issuer: IssuerConfig;
@@ -63,14 +66,14 @@ interface Read<Claims> {
   readonly alg: string;
 }
 
-/** What is remembered of a token that was in order: its times decide each time anew. */
-interface Known<T> {
+/** A cached token; its lifetime is checked on each use. */
+interface Cached<T> {
   readonly times: Times;
   readonly key: VerificationKey;
   readonly token: T;
 }
 
-/** A validator for the configured issuers; only the own one can issue ID tokens. */
+/** Creates a validator for the configured issuers. ID tokens are accepted only from this installation. */
 export function createValidator(own: SigningConfig, issuers: readonly IssuerConfig[]): TokenValidator {
   const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
   const read = <T extends z.ZodType<Times & { iss: string }>>(
@@ -93,7 +96,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const audience = token.issuer.name === own.issuer ? own.audience : token.issuer.audience;
     return audience === undefined || [token.claims.aud].flat().includes(audience) ? token : undefined;
   };
-  const readAccessToken = (text: string): Known<Caller> | undefined => {
+  const readAccessToken = (text: string): Cached<Caller> | undefined => {
     const token = readAccess(text);
     if (token === undefined) return undefined;
     const { sub, groups, iat } = token.claims;
@@ -107,7 +110,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const token = read(text, { typ: "id+jwt", claims: idClaims });
     return token?.claims.iss === own.issuer ? token : undefined;
   };
-  const readIdToken = (text: string): Known<IdTokenClaims> | undefined => {
+  const readIdToken = (text: string): Cached<IdTokenClaims> | undefined => {
     const token = readId(text);
     if (token?.kid === undefined || !TOKEN_ID.test(token.kid)) return undefined;
     const tokenId = BigInt(token.kid);
@@ -118,8 +121,8 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     return { times: timesOf(claims), key, token: { tokenId, username, method, ip, validUntil } };
   };
   return {
-    verifyAccessToken: remembering(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),
-    verifyIdToken: remembering(readIdToken, { max: MAX_ID_TOKENS }),
+    verifyAccessToken: cached(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),
+    verifyIdToken: cached(readIdToken, { max: MAX_ID_TOKENS }),
     verifyToken(text) {
       const access = readAccess(text);
       const token = access ?? readId(text);
@@ -129,7 +132,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
   };
 }
 
-/** The key of an issuer that has signed a token: its configuration decides which ones there are for an algorithm. */
+/** The issuer's key that signed a token. The configuration decides which keys are allowed for an algorithm. */
 function signerOf(text: string, alg: string, { keys }: IssuerConfig): VerificationKey | undefined {
   const now = Date.now();
   return keys.find((one) => {
@@ -138,32 +141,32 @@ function signerOf(text: string, alg: string, { keys }: IssuerConfig): Verificati
   });
 }
 
-/** Whether a key is not retired at this moment, in milliseconds. */
+/** Whether a key is not retired at `now`, in milliseconds. */
 function isInUse({ until }: VerificationKey, now: number): boolean {
   return until === undefined || until.getTime() > now;
 }
 
-/** Without the other claims, which need not be kept. */
+/** Drops the other claims from the cache. */
 function timesOf({ iat, nbf, exp }: Times): Times {
   return { iat, nbf, exp };
 }
 
 /**
- * Reads each token once: that it was signed by its issuer does not change. Its times and its key's are looked at again
- * whenever it comes, and whether it was revoked, in its row. By its digest, so that no token is kept.
+ * Caches verified tokens by digest, because a signature stays valid. The lifetimes of token and key are checked on each
+ * use; a revocation is found in the row. The token itself is not cached.
  */
-function remembering<T extends object>(
-  read: (text: string) => Known<T> | undefined,
+function cached<T extends object>(
+  read: (text: string) => Cached<T> | undefined,
   limit: { readonly max: number } | { readonly maxSize: number },
 ): (text: string) => T | undefined {
-  const known = new LRUCache<string, Known<T>>(limit);
+  const cache = new LRUCache<string, Cached<T>>(limit);
   return (text) => {
     const digest = hash("sha256", text, "base64url");
-    let found = known.get(digest);
+    let found = cache.get(digest);
     if (found === undefined) {
       found = read(text);
       if (found === undefined) return undefined;
-      known.set(digest, found, "maxSize" in limit ? { size: text.length } : {});
+      cache.set(digest, found, "maxSize" in limit ? { size: text.length } : {});
     }
     const now = Date.now();
     return isWithinLifetime(found.times, now / 1000) && isInUse(found.key, now) ? found.token : undefined;

@@ -7,7 +7,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { createDatabase, dropDatabase } from "../support/mariadb.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 
-/** A computation of half a minute or more, which both MySQL and MariaDB can interrupt. */
+/** A computation of 30 seconds or more, which MySQL and MariaDB can interrupt. */
 const SLOW = "benchmark(200000000, sha2('x', 256))";
 
 let address: Awaited<ReturnType<typeof createDatabase>>;
@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => dropDatabase(address.database));
 
-/** Statements on the database that the server executes now. */
+/** The test's statements that the server executes now. */
 async function running(): Promise<string[]> {
   const connection = await createConnection(address);
   try {
@@ -42,7 +42,7 @@ async function running(): Promise<string[]> {
   }
 }
 
-/** A write on a connection for which MariaDB's own limit of time does not count, as MySQL has none. */
+/** Runs a slow write on a connection without MariaDB's statement time limit; MySQL has none for writes. */
 async function writeSlowly(db: Database): Promise<void> {
   await db.connection().execute(async (connection) => {
     await sql.raw("/*M! set session max_statement_time = 0 */ -- MariaDB alone").execute(connection);
@@ -57,14 +57,14 @@ async function emailNow(): Promise<string | null | undefined> {
   return (await db.selectFrom("user").select("email").executeTakeFirst())?.email;
 }
 
-test("a write that was given up is ended on the server, and never becomes real", async () => {
+test("a write that timed out is cancelled on the server and never committed", async () => {
   await using db = open();
   await assert.rejects(writeSlowly(db), { code: "UNAVAILABLE", message: /no answer within/ });
   await waitUntil("the end of the statement", async () => (await running()).length === 0, { seconds: 8 });
   assert.equal(await emailNow(), "old@example.com");
 });
 
-test("a write that runs while the database is closed is ended on the server as well", async () => {
+test("a write that runs when the database is closed is cancelled on the server", async () => {
   const db = open();
   const writing = writeSlowly(db);
   const refused = assert.rejects(writing, { code: "UNAVAILABLE" });
@@ -75,7 +75,7 @@ test("a write that runs while the database is closed is ended on the server as w
   assert.equal(await emailNow(), "old@example.com");
 });
 
-test("the other connections of the same user go on working while one is ended", async () => {
+test("other connections of the same user keep working while one is killed", async () => {
   await using db = open();
   await using other = open();
   const held = other.connection().execute(async (connection) => {

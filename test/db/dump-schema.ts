@@ -1,4 +1,4 @@
-/** Writes the schema of a migrated database of each kind anew: `npm run schema:dump`. */
+/** Writes the schema of a migrated database of each kind: `npm run schema:dump`. */
 import { writeFileSync } from "node:fs";
 import { DATABASES } from "../support/worker.ts";
 import { dumpOf, migratedSchema } from "./schema.ts";

@@ -6,10 +6,10 @@ import { sql } from "kysely";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import {
   isContention,
-  isCrowded,
+  isTooManyConnections,
   isDuplicate,
-  isOperatorFault,
-  translateFault,
+  needsOperator,
+  translateError,
 } from "../../src/db/faults.ts";
 import { SERVER_ERRORS } from "../../src/db/server-errors.ts";
 import { AppError } from "../../src/errors.ts";
@@ -64,7 +64,7 @@ const CONTENTION = [
   [1637, NO_STATE, "Too many active concurrent transactions"],
 ] as const;
 
-const REFUSALS = [
+const STATEMENT_ERRORS = [
   [1062, "23000", "Duplicate entry"],
   [1054, "42S22", "Unknown column 'validated_at' in 'field list'"],
   [1064, "42000", "You have an error in your SQL syntax"],
@@ -98,8 +98,8 @@ describe("an error of the server", () => {
     await dropDatabase(database);
   });
 
-  /** What is thrown when the server answers a statement with this error. */
-  const meet = async ([number, state, text]: readonly [number, string, string]): Promise<unknown> => {
+  /** Returns the error that is thrown when the server answers a statement with this error. */
+  const cause = async ([number, state, text]: readonly [number, string, string]): Promise<unknown> => {
     const signal = `signal sqlstate '${state}' set mysql_errno = ${number}, message_text = "${text}"`;
     return sql
       .raw(signal)
@@ -111,64 +111,64 @@ describe("an error of the server", () => {
   };
 
   for (const row of UNAVAILABLE) {
-    test(`${row[0]}, ${row[2]}, is UNAVAILABLE and not repeated`, async () => {
-      const error = await meet(row);
+    test(`${row[0]}, ${row[2]}, is UNAVAILABLE and not retried`, async () => {
+      const error = await cause(row);
       assert.ok(error instanceof AppError && error.code === "UNAVAILABLE", String(error));
       assert.ok(error.message.includes(row[2]), error.message);
       assert.equal(isContention(error), false);
-      assert.equal(isOperatorFault(error), [1045, 1049, 1142, 1146].includes(row[0]));
-      assert.equal(isCrowded(error), [1040, 1203, 1226].includes(row[0]));
+      assert.equal(needsOperator(error), [1045, 1049, 1142, 1146].includes(row[0]));
+      assert.equal(isTooManyConnections(error), [1040, 1203, 1226].includes(row[0]));
     });
   }
 
   for (const row of CONTENTION) {
-    test(`${row[0]}, ${row[2]}, may be repeated, and is UNAVAILABLE where nobody does`, async () => {
-      const error = await meet(row);
+    test(`${row[0]}, ${row[2]}, may be retried, and is UNAVAILABLE without a retry`, async () => {
+      const error = await cause(row);
       assert.ok(error instanceof AppError && error.code === "UNAVAILABLE", String(error));
       assert.equal(isContention(error), true);
     });
   }
 
-  for (const row of REFUSALS) {
-    test(`${row[0]}, ${row[2]}, is the statement's own fault`, async () => {
-      const error = await meet(row);
+  for (const row of STATEMENT_ERRORS) {
+    test(`${row[0]}, ${row[2]}, is an error of the statement`, async () => {
+      const error = await cause(row);
       assert.ok(error instanceof Error && !(error instanceof AppError), String(error));
       assert.equal(isContention(error), false);
       assert.equal(isDuplicate(error), row[0] === 1062);
     });
   }
 
-  /** Classes that are answers or mistakes of this program. */
-  const isOwn = (kind: string): boolean =>
+  /** Classes that the caller handles, or that are bugs of this program. */
+  const isForCaller = (kind: string): boolean =>
     ["duplicate", "missingReference", "existing", "statement"].includes(kind);
 
   for (const [kind, errors] of Object.entries(SERVER_ERRORS)) {
-    test(`each one of the class ${kind} is ${isOwn(kind) ? "left to the caller" : "UNAVAILABLE"}`, async () => {
+    test(`each of the class ${kind} is ${isForCaller(kind) ? "left to the caller" : "UNAVAILABLE"}`, async () => {
       for (const [number, name] of Object.entries<string>(errors)) {
-        const error = await meet([Number(number), NO_STATE, name]);
+        const error = await cause([Number(number), NO_STATE, name]);
         const isUnavailable = error instanceof AppError && error.code === "UNAVAILABLE";
-        assert.equal(isUnavailable, !isOwn(kind), `${number} ${name}: ${String(error)}`);
+        assert.equal(isUnavailable, !isForCaller(kind), `${number} ${name}: ${String(error)}`);
         assert.equal(isContention(error), kind === "conflict", `${number} ${name}`);
         assert.equal(isDuplicate(error), kind === "duplicate", `${number} ${name}`);
       }
     });
   }
 
-  test("that is none leaves the pool as it was", async () => {
+  test("keeps the connection if the statement caused it, and closes it otherwise", async () => {
     const [{ id } = { id: 0 }] = (await sql<{ id: number }>`select connection_id() as id`.execute(db)).rows;
-    await meet([1062, "23000", "Duplicate entry"]);
+    await cause([1062, "23000", "Duplicate entry"]);
     const { rows } = await sql<{ id: number }>`select connection_id() as id`.execute(db);
     assert.equal(rows[0]?.id, id);
-    await meet([1836, NO_STATE, "Running in read-only mode"]);
+    await cause([1836, NO_STATE, "Running in read-only mode"]);
     const later = await sql<{ id: number }>`select connection_id() as id`.execute(db);
     assert.notEqual(later.rows[0]?.id, id);
   });
 });
 
-describe("the table of servers' errors", () => {
+describe("the table of server errors", () => {
   const errors = Object.values(SERVER_ERRORS).flatMap((list) => Object.entries<string>(list));
 
-  test("has each number once", () => {
+  test("contains each number once", () => {
     const numbers = errors.map(([number]) => number);
     assert.deepEqual(numbers, [...new Set(numbers)]);
   });
@@ -179,7 +179,7 @@ describe("the table of servers' errors", () => {
       ? false
       : "no perror of MariaDB or MySQL is installed";
 
-  test("has the names of the server's own list", { skip }, () => {
+  test("uses the names of the server's own list", { skip }, () => {
     const printed = spawnSync("perror", [...errors.map(([number]) => number)]).stdout.toString();
     const names = new Map(
       Array.from(printed.matchAll(/code (?:MY-0*)?(\d+) \((?:OBSOLETE_)?(\w+)\)/g), ([, number, name]) => [
@@ -187,7 +187,7 @@ describe("the table of servers' errors", () => {
         name,
       ]),
     );
-    // From 1900 on each of the two products has numbers of its own.
+    // From 1900 on, the numbers of the two products differ.
     const shared = errors.filter(([number]) => Number(number) < 1880);
     assert.ok(shared.length > 80, `${shared.length} errors`);
     for (const [number, name] of shared) assert.equal(names.get(number), name, number);
@@ -195,11 +195,11 @@ describe("the table of servers' errors", () => {
 });
 
 describe("an error of SQLite", () => {
-  const meet = (errcode: number, message: string): unknown =>
-    translateFault(Object.assign(new Error(message), { code: "ERR_SQLITE_ERROR", errcode }));
+  const cause = (errcode: number, message: string): unknown =>
+    translateError(Object.assign(new Error(message), { code: "ERR_SQLITE_ERROR", errcode }));
 
-  /** Result code and text, as the library gives them. */
-  const ENVIRONMENT = [
+  /** Result code and text, as SQLite returns them. */
+  const UNAVAILABLE_CODES = [
     [3, "access permission denied"],
     [7, "out of memory"],
     [8, "attempt to write a readonly database"],
@@ -215,9 +215,9 @@ describe("an error of SQLite", () => {
     [1, "no such table: user"],
   ] as const;
 
-  for (const [code, text] of ENVIRONMENT) {
-    test(`${code}, ${text}, is UNAVAILABLE and not repeated`, () => {
-      const error = meet(code, text);
+  for (const [code, text] of UNAVAILABLE_CODES) {
+    test(`${code}, ${text}, is UNAVAILABLE and not retried`, () => {
+      const error = cause(code, text);
       assert.ok(error instanceof AppError && error.code === "UNAVAILABLE", String(error));
       assert.equal(isContention(error), false);
     });
@@ -229,8 +229,8 @@ describe("an error of SQLite", () => {
     [6, "database table is locked"],
     [17, "database schema has changed"],
   ] as const) {
-    test(`${code}, ${text}, may be repeated`, () => {
-      assert.equal(isContention(meet(code, text)), true);
+    test(`${code}, ${text}, may be retried`, () => {
+      assert.equal(isContention(cause(code, text)), true);
     });
   }
 
@@ -240,16 +240,16 @@ describe("an error of SQLite", () => {
     [18, "string or blob too big"],
     [25, "column index out of range"],
   ] as const) {
-    test(`${code}, ${text}, is the statement's own fault`, () => {
-      const error = meet(code, text);
+    test(`${code}, ${text}, is an error of the statement`, () => {
+      const error = cause(code, text);
       assert.ok(!(error instanceof AppError), String(error));
     });
   }
 
-  test("of Node itself, about a value that cannot be bound, is the program's own fault", () => {
+  test("of Node about a value that cannot be bound stays unchanged", () => {
     using database = new DatabaseSync(":memory:");
     // @ts-expect-error -- what the types forbid
     const bind = (): unknown => database.prepare("select ?").get(Symbol("no value"));
-    assert.throws(bind, (error: unknown) => translateFault(error) === error);
+    assert.throws(bind, (error: unknown) => translateError(error) === error);
   });
 });

@@ -37,7 +37,7 @@ function otherTable(database: DatabaseKind): string {
   return `create table ${quoted[database].user} (id integer not null primary key, name varchar(50))`;
 }
 
-/** The list of migrations that a version before this one left in every database that it could not migrate. */
+/** The list of migrations that an earlier version left in a database that it could not migrate. */
 const LEFT_BEHIND = [
   "create table authmq_migration (name varchar(255) not null primary key, timestamp varchar(255) not null)",
   "create table authmq_migration_lock (id varchar(255) not null primary key, is_locked integer default 0 not null)",
@@ -52,8 +52,8 @@ const COMMANDS = [
   ["admin", "create", "root", "--email", "root@example.com"],
 ] as const;
 
-/** Asserts that migrate and doctor refuse the tables, with what to do, and that neither writes anything. */
-async function assertRefused(foreign: RawDatabase, report: RegExp, advice = OWN): Promise<void> {
+/** Asserts that `migrate` and `doctor` reject the tables with advice, and write nothing. */
+async function assertRefused(foreign: RawDatabase, report: RegExp, advice = OWN_DATABASE): Promise<void> {
   const before = await foreign.snapshot();
   const config = parseConfig(foreign.raw, { keys: true, env: {}, folder: scratchFolder });
   const error = await migrate(config.db).then(
@@ -71,14 +71,15 @@ async function assertRefused(foreign: RawDatabase, report: RegExp, advice = OWN)
   assert.equal(await foreign.snapshot(), before);
 }
 
-const OWN = /a (?:file|database) of its own: (?:create one and )?set db_settings\.(?:file|database) to/;
+const OWN_DATABASE =
+  /a (?:file|database) of its own: (?:create one and )?set db_settings\.(?:file|database) to/;
 
 for (const database of DATABASES) {
-  test(`every command recognizes the tables of py_auth_micro on ${database} and leaves them alone`, async () => {
+  test(`every command recognizes the tables of py_auth_micro on ${database} and does not change them`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(...originalTables(database));
     const before = await foreign.snapshot();
-    const report = /tables group, token, user, usergroup that are py_auth_micro's/;
+    const report = /tables group, token, user, usergroup that belong to py_auth_micro/;
     const cwd = folderWith(foreign.raw);
     writeFileSync(join(cwd, "users.csv"), "username,email\nbobby,bobby@example.com\n");
     const ended = COMMANDS.map(async (command) => ({
@@ -95,25 +96,25 @@ for (const database of DATABASES) {
     await assertRefused(foreign, report);
   });
 
-  test(`another application's table user on ${database} is named, also where an earlier attempt left its list`, async () => {
+  test(`another application's table user on ${database} is named, even beside a migration list`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(otherTable(database), ...LEFT_BEHIND);
-    await assertRefused(foreign, /has a table user that is not authmq's/);
+    await assertRefused(foreign, /has a table user that belongs to another application/);
   });
 
-  test(`py_auth_micro's tables are recognized on ${database} beside what an earlier attempt left, and without users`, async () => {
+  test(`py_auth_micro's tables on ${database} are recognized without users and beside a migration list`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute(...originalTables(database).slice(0, -1), ...LEFT_BEHIND);
-    await assertRefused(foreign, /group, token, user, usergroup that are py_auth_micro's/);
+    await assertRefused(foreign, /group, token, user, usergroup that belong to py_auth_micro/);
   });
 
-  test(`a table that a later migration would have to make on ${database} stops all of them`, async () => {
+  test(`a foreign table with the name of a pending migration's table on ${database} stops all migrations`, async () => {
     await using foreign = await emptyDatabase(database);
     await foreign.execute("create table event (id integer not null primary key, title varchar(50))");
-    await assertRefused(foreign, /has a table event that is not authmq's/);
+    await assertRefused(foreign, /has a table event that belongs to another application/);
   });
 
-  test(`tables of which only the list of migrations was lost on ${database} are not migrated over`, async () => {
+  test(`tables on ${database} without their list of migrations are not migrated again`, async () => {
     await using lost = await emptyDatabase(database);
     await migrate(dbOf(lost));
     await lost.execute("drop table authmq_migration");
@@ -124,7 +125,7 @@ for (const database of DATABASES) {
     );
   });
 
-  test(`a foreign dump that was loaded over the tables on ${database} is found by its columns`, async () => {
+  test(`another application's dump that replaced the tables on ${database} is recognized by its columns`, async () => {
     await using mixed = await emptyDatabase(database);
     await migrate(dbOf(mixed));
     const { user, group } = quoted[database];
@@ -132,10 +133,10 @@ for (const database of DATABASES) {
       ...["one_time_token", "usergroup", "token", group, user].map((table) => `drop table ${table}`),
       ...originalTables(database),
     );
-    await assertRefused(mixed, /that are py_auth_micro's/);
+    await assertRefused(mixed, /that belong to py_auth_micro/);
   });
 
-  test(`tables that collide with none of authmq's on ${database} stay beside them`, async () => {
+  test(`other tables on ${database} whose names do not collide with authmq's are accepted`, async () => {
     await using shared = await emptyDatabase(database);
     await shared.execute(
       "create table users (id integer not null primary key)",
@@ -148,7 +149,7 @@ for (const database of DATABASES) {
     await shared.execute("insert into orders values (8)");
   });
 
-  test(`tables that were lost on ${database} are named by migrate and doctor, and not recreated empty`, async () => {
+  test(`missing tables on ${database} are named by migrate and doctor, and not recreated`, async () => {
     await using lost = await emptyDatabase(database);
     await migrate(dbOf(lost));
     await lost.execute("drop table lease");

@@ -10,13 +10,13 @@ import { scratchFolder } from "../support/scratch-folder.ts";
 import { useOwnServer } from "./own-server.ts";
 import { emptyDatabase } from "./raw-database.ts";
 
-/** All tables in one file that may not grow: to InnoDB as a full disk, and no other test notices. */
+/** All tables in one file of limited size: like a full disk to InnoDB, without affecting other tests. */
 const server = useOwnServer([
   "innodb-file-per-table=0",
   "innodb-data-file-path=ibdata1:12M:autoextend:max:32M",
 ]);
 
-test("a full server is found by the probe and by doctor, reads go on, and so do writes once there is room", async (context) => {
+test("the probe and doctor detect a full server, which answers reads, and later writes too", async (context) => {
   const [variables] = await server.execute("select @@innodb_file_per_table as apart");
   if (Number(variables?.["apart"]) !== 0) return context.skip("this server has another configuration");
   const own = await server.createDatabase();
@@ -28,7 +28,7 @@ test("a full server is found by the probe and by doctor, reads go on, and so do 
   await assertWritable(db, config.db);
 
   await server.execute(`create table ${own.database}.ballast (filler blob) engine = innodb`);
-  // In a transaction that stays open: a full InnoDB has no room for a delete, but always for a rollback.
+  // In an open transaction: a full InnoDB has no space for a delete, but always for a rollback.
   const { host, port, user, password, database } = own;
   const filling = await createConnection({ host, port, user, password, database });
   await filling.beginTransaction();

@@ -6,7 +6,7 @@ import { assertRefused } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
-/** Another session on the worker's database, in a transaction. */
+/** Opens another session on the worker's database, in a transaction. */
 async function openSession({ config }: TestWorker): Promise<Connection & AsyncDisposable> {
   assert.equal(config.db.dialect, "mysql");
   const { host, port, user, password, database } = config.db;
@@ -15,38 +15,38 @@ async function openSession({ config }: TestWorker): Promise<Connection & AsyncDi
   return session;
 }
 
-/** Resolves when so many statements that waited for a lock were given up, and others wait in their place. */
-async function untilTriedAgain({ db }: TestWorker, count = 1): Promise<void> {
+/** Resolves when `count` statements have timed out on a lock and their retries wait for it. */
+async function untilRetried({ db }: TestWorker, count = 1): Promise<void> {
   const first = await untilBlocked(db, { count });
   await untilBlocked(db, { count, except: first });
 }
 
-test("a request waits for a row that another session holds for longer than one attempt, and succeeds", async () => {
+test("a request succeeds after another session locked its row for longer than one attempt", async () => {
   await using worker = await startWorker({ database: "mysql" });
   await worker.addUser("alice", "correct horse");
   const access_token = await worker.accessToken("alice");
   await using session = await openSession(worker);
   await session.query("select * from user where username = 'alice' for update");
   const change = worker.call("user_change", { username: "alice", email: "new@example.com", access_token });
-  await untilTriedAgain(worker);
+  await untilRetried(worker);
   await session.query("commit");
   assert.equal((await change).resp_code, 200);
   assert.equal(await emailOf(worker), "new@example.com");
 });
 
-test("a request waits for a backup that locks all tables for longer than one attempt, and succeeds", async () => {
+test("a request succeeds after a backup locked all tables for longer than one attempt", async () => {
   await using worker = await startWorker({ database: "mysql" });
   const access_token = await worker.accessToken("root", ["admin"]);
   await using session = await openSession(worker);
   await session.query("lock tables `group` read, usergroup read, user read, token read");
   const creation = worker.call("group_create", { groupname: "blue", access_token });
   assert.equal((await worker.call("user_get", { username: "alice" })).resp_code, 404);
-  await untilTriedAgain(worker);
+  await untilRetried(worker);
   await session.query("unlock tables");
   assert.equal((await creation).resp_code, 200);
 });
 
-test("requests that only read wait for tables that are locked for longer than one attempt, and succeed", async () => {
+test("reads succeed after their tables were locked for longer than one attempt", async () => {
   await using worker = await startWorker({ database: "mysql" });
   await worker.addUser("alice", "correct horse");
   const access_token = await worker.accessToken("root", ["admin"]);
@@ -57,15 +57,15 @@ test("requests that only read wait for tables that are locked for longer than on
     worker.call("user_all", { access_token }),
     worker.call("group_user", { groupname: "admin", access_token }),
   ];
-  await untilTriedAgain(worker, reads.length);
+  await untilRetried(worker, reads.length);
   await session.query("unlock tables");
   const codes = (await Promise.all(reads)).map(({ resp_code }) => resp_code);
   assert.deepEqual(codes, [200, 200, 404]);
 });
 
-// Each of them takes as long as a request may: nine seconds.
-describe("a lock that is held for longer than a request may take", { concurrency: true }, () => {
-  test("a row that is held for longer than a request may take is 503, and the request has no effect later", async () => {
+// Each of these takes a full request deadline: nine seconds.
+describe("a lock that is held for longer than the request deadline", { concurrency: true }, () => {
+  test("on a row makes the request 503, and the request has no effect later", async () => {
     await using worker = await startWorker({ database: "mysql" });
     await worker.addUser("alice", "correct horse");
     const id_token = await worker.login("alice", "correct horse");
@@ -73,32 +73,32 @@ describe("a lock that is held for longer than a request may take", { concurrency
     await session.query("select * from token for update");
     assertRefused(await worker.call("token", { id_token }), 503, "UNAVAILABLE");
     await session.query("commit");
-    await waitUntil("the end of what ran", async () => (await runningFor(worker.db, 0)).length === 0);
+    await waitUntil("the end of the statement", async () => (await runningFor(worker.db, 0)).length === 0);
     const [token] = await worker.db.selectFrom("token").select("last_use").execute();
     assert.equal(token?.last_use, null);
     assert.equal((await worker.call("token", { id_token })).resp_code, 200);
   });
 
-  test("a read that a lock keeps waiting for longer than a request may take is 503 at its deadline", async () => {
+  test("on a table makes a read 503 at its deadline", async () => {
     await using worker = await startWorker({ database: "mysql" });
     await worker.addUser("alice", "correct horse");
     await using session = await openSession(worker);
     await session.query("lock tables user write, token write, usergroup write");
     const sentAt = performance.now();
     assertRefused(await worker.call("user_get", { username: "alice" }), 503, "UNAVAILABLE");
-    assert.ok(performance.now() - sentAt > 5000, "it was tried again for as long as a request may take");
+    assert.ok(performance.now() - sentAt > 5000, "it was not retried until the deadline");
     await session.query("unlock tables");
     assert.equal((await worker.call("user_get", { username: "alice" })).resp_code, 200);
   });
 });
 
-test("a request that loses a deadlock is done again, and both sides succeed", async () => {
+test("a request that loses a deadlock is retried, and both transactions succeed", async () => {
   await using worker = await startWorker({ database: "mysql" });
   await worker.addUser("alice", "correct horse", { groups: ["admin"] });
   await worker.addUser("other", "correct horse", { groups: ["admin"] });
   const access_token = await worker.accessToken("other", ["admin"]);
   await using session = await openSession(worker);
-  // The server ends the transaction that has changed less: this one has changed a row.
+  // The server rolls back the transaction with fewer changes: this one has changed a row.
   await session.query("update user set email = 'x@example.com' where username = 'alice'");
   const deletion = worker.call("user_delete", { username: "alice", access_token });
   await untilBlocked(worker.db);
@@ -112,8 +112,8 @@ test("a request that loses a deadlock is done again, and both sides succeed", as
   );
 });
 
-test("requests of two replicas that lock the same rows in every order all succeed", async () => {
-  // A deadlock is told at once, whatever the limit; the disk of a busy machine is not what is tested.
+test("requests to two replicas that lock the same rows in any order all succeed", async () => {
+  // A deadlock is reported at once, whatever the timeout; a slow disk is not under test.
   await using worker = await startWorker({
     database: "mysql",
     config: { db_settings: { timeout_ms: 8000 } },

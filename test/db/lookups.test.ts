@@ -6,7 +6,7 @@ import { createUser } from "../../src/db/queries/users.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 for (const database of DATABASES) {
-  describe(`shared reads on ${database}`, () => {
+  describe(`batched reads on ${database}`, () => {
     let worker: TestWorker;
     let lookups: Lookups;
     before(async () => {
@@ -23,7 +23,7 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    test("of more than one statement holds, each gets its own row", async () => {
+    test("return each row to its request, even beyond one statement", async () => {
       const names = Array.from({ length: 500 }, (_, index) => `user-${index}`);
       const rows = await Promise.all(names.map((name) => lookups.account(name)));
       assert.deepEqual(
@@ -32,7 +32,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("what is asked for while a statement runs is read after it", async () => {
+    test("read a key that is requested during a statement by the next statement", async () => {
       const first = lookups.groups();
       await new Promise((resolve) => setImmediate(resolve));
       const made = insertGroup(worker.db, "made-meanwhile");
@@ -45,7 +45,7 @@ for (const database of DATABASES) {
       assert.deepEqual(without, []);
     });
 
-    test("a read that fails fails for those who share it, and for nobody after them", async () => {
+    test("fail for all requests of a failed statement, and for no later request", async () => {
       const broken = createLookups(worker.db);
       await worker.db.schema.alterTable("usergroup").renameTo("away").execute();
       const together = await Promise.allSettled([broken.account("user-1"), broken.account("user-2")]);
@@ -57,7 +57,7 @@ for (const database of DATABASES) {
       assert.equal((await broken.account("user-1"))?.username, "user-1");
     });
 
-    test("a name is found in any case of its letters, and two spellings at once are one user", async () => {
+    test("find a name in any case, and return one user for two spellings at once", async () => {
       const rows = await Promise.all(
         ["USER-7", "user-7", "User-7", "user-7é"].map((name) => lookups.account(name)),
       );

@@ -16,7 +16,7 @@ import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, provision } from "../support/worker.ts";
 import { untilReady } from "./serving.ts";
 
-/** The migrations that a worker with this log has applied. */
+/** The migrations that a worker applied, according to its log. */
 function appliedIn(log: string): string[] {
   const line = log.split("\n").find((text) => text.includes("the database schema is current"));
   return (JSON.parse(line ?? "{}") as { applied: string[] }).applied;
@@ -33,7 +33,7 @@ async function namesIn(config: Config): Promise<string[]> {
 }
 
 for (const database of DATABASES) {
-  test(`five workers that migrate at once on ${database} all become ready, and each migration is applied once`, async (t) => {
+  test(`five workers that migrate ${database} at once all become ready and apply each migration once`, async (t) => {
     const { raw, cleanUp } = await provision({ database });
     const folder = folderWith(raw);
     const children = Array.from({ length: 5 }, () => startCli(["serve", "--migrate"], { cwd: folder }));
@@ -48,21 +48,21 @@ for (const database of DATABASES) {
     assert.deepEqual(logs.flatMap(appliedIn).toSorted(), await namesIn(config));
   });
 
-  test(`a migration waits for another one on ${database}`, async () => {
+  test(`a migration on ${database} waits for a concurrent one`, async () => {
     const { raw, cleanUp } = await provision({ database });
     const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
     const release = await holdMigrationLock(config);
-    let isThrough = false;
+    let isFinished = false;
     const migrating = migrate(config.db).then((applied) => {
-      isThrough = true;
+      isFinished = true;
       return applied;
     });
     try {
       if (database === "mysql") {
         await using db = openDatabase(config.db);
         await untilBlocked(db);
-      } else await sleep(300); // nothing tells that it tries again and again
-      assert.equal(isThrough, false);
+      } else await sleep(300); // retries are not observable
+      assert.equal(isFinished, false);
     } finally {
       await release();
     }
@@ -71,7 +71,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("whoever reads a database during a migration on mysql finds no table missing and none foreign", async () => {
+test("a read of the schema state during a migration on mysql reports no missing or foreign table", async () => {
   for (let round = 0; round < 10; round++) {
     const { raw, cleanUp } = await provision({ database: "mysql" });
     const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
@@ -89,19 +89,19 @@ test("whoever reads a database during a migration on mysql finds no table missin
   }
 });
 
-test("whoever finds a table missing on mysql reads again for as long as a migration runs", async (t) => {
+test("a read that finds a table missing on mysql is repeated while a migration runs", async (t) => {
   const { raw, cleanUp } = await provision({ database: "mysql" });
   t.after(cleanUp);
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
   await migrate(config.db);
   await using db = openDatabase(config.db);
-  // As a server shows a table that a migration rebuilds, but for longer.
+  // What a server shows while a migration rebuilds a table, but for longer.
   await sql`rename table usergroup to rebuilt`.execute(db);
   const release = await holdMigrationLock(config);
   const reading = readSchemaState(db);
   try {
-    const early = await Promise.race([reading, sleep(1000, "it reads again")]);
-    assert.equal(early, "it reads again");
+    const early = await Promise.race([reading, sleep(1000, "still reading")]);
+    assert.equal(early, "still reading");
     await sql`rename table rebuilt to usergroup`.execute(db);
   } finally {
     await release();
@@ -132,7 +132,7 @@ async function holdMigrationLock({ db }: Config): Promise<() => Promise<void>> {
   }
   const { host, port, user, password, database } = db;
   const session = await createConnection({ host, port, user, password, database });
-  // The lock is the server's: other test files that migrate take it as well.
+  // The lock is server-wide: other test files take it too.
   const [[row]] = await session.query<RowDataPacket[]>(`select get_lock('${MIGRATION_LOCK}', 60) as held`);
   assert.equal(row?.["held"], 1);
   return () => session.end();

@@ -19,7 +19,7 @@ import { DATABASES, type DatabaseKind } from "../support/worker.ts";
 const NAMES_BY_KEY = "0021-names-by-key";
 const AT = "2026-01-31 23:59:59.123";
 
-/** A database with the schema of the version before, and the users of its time; it is removed after `work`. */
+/** Creates a database with the schema and users of the previous version; deletes it after `work`. */
 async function withOldDatabase(
   kind: DatabaseKind,
   work: (config: DbConfig, db: Database) => Promise<void>,
@@ -40,12 +40,12 @@ async function withOldDatabase(
   }
 }
 
-/** Applies the migrations of the version before. */
+/** Applies the migrations of the previous version. */
 async function applyOld(db: Database): Promise<void> {
   const old = Object.entries(MIGRATIONS).filter(([name]) => name < NAMES_BY_KEY);
   const migrations = old.map(([name, ddl]) => {
     const text = ddl[dialectOf(db)];
-    assert.ok(typeof text === "string", `${name} is not one text`);
+    assert.ok(typeof text === "string", `${name} is not a single statement`);
     const up = async (to: Kysely<unknown>): Promise<void> => {
       await execute(to, text);
     };
@@ -66,14 +66,14 @@ async function execute(db: Kysely<unknown> | Database, text: string): Promise<un
   return rows;
 }
 
-/** The migration's steps on a server. */
+/** The steps of a migration on MySQL. */
 function stepsOf(name: string): readonly Step[] {
   const steps = MIGRATIONS[name]?.mysql;
   assert.ok(steps !== undefined && typeof steps !== "string", `${name} has no steps`);
   return steps;
 }
 
-/** As the version before writes them, and two rows whose spelling is not that of their user. */
+/** Rows as the previous version writes them, two of them with another spelling than their user. */
 async function fill(db: Database): Promise<void> {
   const user = dialectOf(db) === "mysql" ? "`user`" : '"user"';
   const group = dialectOf(db) === "mysql" ? "`group`" : '"group"';
@@ -118,7 +118,7 @@ async function fill(db: Database): Promise<void> {
   );
 }
 
-/** That everything of `fill` is there, and found by keys alone. */
+/** Asserts that all rows of `fill` are kept and found by their keys. */
 async function assertComplete(db: Database): Promise<void> {
   const states = await migrationStates(db);
   assert.deepEqual(
@@ -156,7 +156,7 @@ async function assertComplete(db: Database): Promise<void> {
   );
 }
 
-/** That what refers to a user goes with it. */
+/** Asserts that rows that reference a user are deleted with the user. */
 async function assertCascades(db: Database): Promise<void> {
   await db.deleteFrom("user").where("username", "in", ["Alice", "bob", "müller"]).execute();
   for (const table of ["token", "usergroup"] as const)
@@ -170,7 +170,7 @@ async function assertCascades(db: Database): Promise<void> {
 
 for (const kind of DATABASES) {
   describe(`the migration to name keys on ${kind}`, () => {
-    test("keeps users, sessions, memberships, sent tokens and events, in the spelling of the user's row", () =>
+    test("keeps users, sessions, memberships, one-time tokens and events, in the spelling of the user's row", () =>
       withOldDatabase(kind, async (config, db) => {
         const applied = await migrate(config);
         assert.ok(applied.includes(NAMES_BY_KEY), applied.join(", "));
@@ -187,7 +187,7 @@ for (const kind of DATABASES) {
         );
       }));
 
-    test("lets a worker of the version before go on: its rows have keys and its look-ups find stored spellings", () =>
+    test("keeps a worker of the previous version working: its rows get keys, and its queries find stored names", () =>
       withOldDatabase(kind, async (config, db) => {
         await migrate(config);
         const user = kind === "mysql" ? "`user`" : '"user"';
@@ -210,14 +210,14 @@ for (const kind of DATABASES) {
   });
 }
 
-test("a migration that is cut off behind any change of a table on mysql goes on there when it is run again", async () => {
+test("a migration on mysql that is interrupted after any table change resumes when it is run again", async () => {
   const steps = stepsOf(NAMES_BY_KEY);
   for (const [index, { run: last }] of steps.entries()) {
     if (!last.startsWith("alter table")) continue;
     await withOldDatabase("mysql", async (config, db) => {
       await db.connection().execute(async (connection) => {
         for (const { run } of steps.slice(0, index + 1)) await execute(connection, run);
-        // What the server does for a connection that is lost.
+        // The server does this when a connection is lost.
         await execute(connection, "unlock tables");
       });
       await migrate(config);
@@ -227,7 +227,7 @@ test("a migration that is cut off behind any change of a table on mysql goes on 
   }
 });
 
-test("a user who was deleted while a migration was cut off on mysql leaves no session to the next of that name", () =>
+test("a user deleted during an interrupted migration on mysql leaves no session for a later user of that name", () =>
   withOldDatabase("mysql", async (config, db) => {
     const steps = stepsOf(NAMES_BY_KEY);
     const bound = steps.findIndex(({ run }) => run.includes("add constraint"));
@@ -242,7 +242,7 @@ test("a user who was deleted while a migration was cut off on mysql leaves no se
     assert.deepEqual(await listMembers(db, "admin"), []);
   }));
 
-test("a migration that fails in the middle on sqlite changes nothing, and succeeds when it is run again", () =>
+test("a migration on sqlite that fails midway changes nothing, and succeeds when it is run again", () =>
   withOldDatabase("sqlite", async (config, db) => {
     await execute(db, "create table usergroup_by_key (obstacle text)");
     await assert.rejects(migrate(config), /usergroup_by_key already exists/);

@@ -15,7 +15,7 @@ import { endOf, untilReady } from "./serving.ts";
 const LATER = "9001-user-nickname";
 const BREAKING = "9002-several-sessions-breaking";
 
-/** A database as a later version leaves it. */
+/** A database that a later version has migrated. */
 async function migratedLater(
   database: DatabaseKind,
   ...names: readonly string[]
@@ -33,7 +33,7 @@ async function migratedLater(
 }
 
 for (const database of DATABASES) {
-  test(`after a rollback on ${database}, migrate says that the schema is newer and exits with 0, and serve serves`, async () => {
+  test(`after a rollback on ${database}, migrate reports the newer schema and exits with 0, serve starts`, async () => {
     await using newer = await migratedLater(database, LATER);
     const { cwd, raw } = newer;
     const before = await newer.snapshot();
@@ -67,7 +67,7 @@ for (const database of DATABASES) {
     );
   });
 
-  test(`a newer migration that is marked as breaking on ${database} is refused by every command, and nothing written`, async () => {
+  test(`every command rejects a newer breaking migration on ${database} and writes nothing`, async () => {
     await using newer = await migratedLater(database, LATER, BREAKING);
     const { cwd, raw } = newer;
     writeFileSync(join(cwd, "users.csv"), "username,email\nbobby,bobby@example.com\n");
@@ -94,7 +94,7 @@ for (const database of DATABASES) {
     );
   });
 
-  test(`a database of a version with other migrations on ${database} is refused, and nothing is written`, async () => {
+  test(`a ${database} database with other migrations is rejected, and nothing is written`, async () => {
     await using newer = await migratedLater(database, LATER);
     const last = Object.keys(MIGRATIONS).at(-1)!;
     await newer.execute(`delete from authmq_migration where name = '${last}'`);

@@ -12,12 +12,12 @@ import {
   startServed,
 } from "./requests.ts";
 
-/** Far more of each than a worker takes at a time: who waits in the broker waits for those before, too. */
+/** Far more than a worker's prefetch: requests queued in the broker wait for those before them. */
 const MANY = 30;
 
 const server = useOwnServer();
 
-test("a database that is cut off is 503 at once for everybody, and is used again when it is back", async () => {
+test("an unreachable database makes all requests 503 at once, and is used again when it is back", async () => {
   const database = await server.createDatabase();
   await using proxy = await startProxy(database.port);
   await using served = await startServed({ ...database, port: proxy.port });
@@ -30,7 +30,7 @@ test("a database that is cut off is 503 at once for everybody, and is used again
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a database that hangs is 503 within two seconds for every one of many callers at once", async () => {
+test("a database that hangs makes all of many concurrent requests 503 within two seconds", async () => {
   const database = await server.createDatabase();
   await using proxy = await startProxy(database.port);
   await using served = await startServed(
@@ -49,7 +49,7 @@ test("a database that hangs is 503 within two seconds for every one of many call
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("connections to a hung database do not pile up", async () => {
+test("connections to a database that hangs do not pile up", async () => {
   const database = await server.createDatabase();
   await using proxy = await startProxy(database.port);
   await using served = await startServed(
@@ -58,11 +58,11 @@ test("connections to a hung database do not pile up", async () => {
   );
   proxy.hang();
   for (let round = 0; round < 10; round++) await assertAllUnavailable(served, { times: 10 });
-  // The pool's, the test's own, and those that are just being closed.
+  // The pool's and the test's connections, and those that are being closed.
   assert.ok(proxy.connections <= 30, `${proxy.connections} connections`);
 });
 
-test("a server that stops in its work is 503 within two seconds, and is used again when it goes on", async (t) => {
+test("a frozen database server makes requests 503 within two seconds, and is used again when it resumes", async (t) => {
   const { pid } = server.mariadb;
   if (pid === undefined) return t.skip("it runs in a container");
   await using served = await startServed(await server.createDatabase());
@@ -78,7 +78,7 @@ test("a server that stops in its work is 503 within two seconds, and is used aga
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("connections that are killed on the server are 503 at most, and replaced", async () => {
+test("connections that are killed on the server cause only 503, and are replaced", async () => {
   const database = await server.createDatabase();
   await using served = await startServed(database);
   for (let round = 0; round < 5; round++) {
@@ -91,7 +91,7 @@ test("connections that are killed on the server are 503 at most, and replaced", 
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a server that is killed is 503, and is used within five seconds of its return", async () => {
+test("a killed database server makes requests 503, and is used within five seconds of its restart", async () => {
   await using served = await startServed(await server.createDatabase());
   await server.mariadb.kill();
   await assertAllUnavailable(served, { times: 20 });
@@ -101,7 +101,7 @@ test("a server that is killed is 503, and is used within five seconds of its ret
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("requests while a server is shut down in order and started again are 503 at most", async (t) => {
+test("a clean restart of the database server causes only 503", async (t) => {
   const { pid } = server.mariadb;
   if (pid === undefined) return t.skip("it runs in a container");
   await using served = await startServed(await server.createDatabase());

@@ -5,7 +5,7 @@ import { provideServers } from "../support/servers/install.ts";
 import { type MariaDb, startMariaDb } from "../support/servers/mariadb.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 
-/** The settings of a worker whose user may do everything in one database, and nothing to the server. */
+/** Settings of a worker; its user has all privileges on one database and none on the server. */
 export interface OwnDatabase {
   readonly dialect: "mysql";
   readonly host: string;
@@ -16,22 +16,22 @@ export interface OwnDatabase {
   readonly file: undefined;
 }
 
-/** A MariaDB that a suite may restart, set and overload as it likes. */
+/** A MariaDB server that a test suite may restart, configure and overload. */
 export interface OwnServer {
   readonly mariadb: MariaDb;
-  /** An empty database and a user for it; read_only binds this one, as it does not bind root. */
+  /** Creates an empty database and its user. `read_only` applies to this user, but not to root. */
   createDatabase(like?: OwnDatabase): Promise<OwnDatabase>;
-  /** Runs a statement as root, on a connection of its own. */
+  /** Runs a statement as root, on a new connection. */
   execute(statement: string): Promise<RowDataPacket[]>;
-  /** Sets a global variable, for sessions that begin from now on and, as far as it is one, for the server. */
+  /** Sets a global variable: it applies to new sessions and, if it is a server variable, to the server. */
   set(name: string, value: number): Promise<void>;
-  /** Gives every variable that was set its old value. */
+  /** Restores the variables that `set` changed. */
   restoreSettings(): Promise<void>;
-  /** Ends all sessions of a user from the server's side. */
+  /** Kills all sessions of a user on the server. */
   killSessions(user: string): Promise<void>;
 }
 
-/** A server of its own for the suite or file in which it is called, with more lines of configuration. */
+/** Starts a private server for the test suite or file, with additional configuration lines. */
 export function useOwnServer(configuration: readonly string[] = []): OwnServer {
   const scratch = new Scratch();
   let server: MariaDb | undefined;
@@ -67,7 +67,7 @@ export function useOwnServer(configuration: readonly string[] = []): OwnServer {
     },
     async killSessions(user) {
       const sessions = await execute(`select id from information_schema.processlist where user = '${user}'`);
-      // One may have gone by itself meanwhile.
+      // A session may have ended in the meantime.
       for (const { id } of sessions) await execute(`kill ${id}`).catch(() => undefined);
     },
     async createDatabase(like) {

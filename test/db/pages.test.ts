@@ -18,7 +18,7 @@ import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 const MANY = 12_000;
 const AT = "2026-01-31 23:59:59.123";
 
-/** Names in which letters of both cases, digits and marks stand at every place. */
+/** Names with letters of both cases, digits and marks in every position. */
 function nameOf(index: number): string {
   const letters = "aZ-_mB09xY";
   const text = String(index).padStart(5, "0");
@@ -79,7 +79,7 @@ for (const database of DATABASES) {
         do {
           const page = await read(worker.db, { limit, after, prefix });
           assert.ok(page.names.length <= limit, `${page.names.length} names`);
-          // A cursor is there exactly when more follows.
+          // There is a cursor if and only if more names follow.
           assert.equal(page.next, page.next === undefined ? undefined : page.names.at(-1));
           names.push(...page.names);
           after = page.next;
@@ -87,7 +87,7 @@ for (const database of DATABASES) {
         return names;
       };
 
-      test(`of ${what} are the whole list in its order, each name once, by whatever number`, async () => {
+      test(`of ${what} add up to the whole list in order, with any page size`, async () => {
         const whole = await all(worker.db);
         assert.ok(whole.length >= MANY, `${whole.length} names`);
         for (const limit of [1000, 997, 313]) assert.deepEqual(await walk(limit), whole, String(limit));
@@ -95,7 +95,7 @@ for (const database of DATABASES) {
         assert.deepEqual(await walk(whole.length - 1), whole);
       });
 
-      test(`of ${what} begin behind any text, be it a name or none`, async () => {
+      test(`of ${what} start after any cursor, even one that is not a name`, async () => {
         const whole = await all(worker.db);
         const texts = fc.oneof(
           fc.constantFrom(...whole.slice(0, 300)),
@@ -104,7 +104,7 @@ for (const database of DATABASES) {
         await fc.assert(
           fc.asyncProperty(texts, fc.integer({ min: 1, max: 20 }), async (after, limit) => {
             const { names, next } = await read(worker.db, { limit, after, prefix: undefined });
-            // Where the database puts the text among the names is its own business; what follows must be the list.
+            // The database decides where the cursor sorts; the page must be a slice of the list.
             const at = names[0] === undefined ? whole.length : whole.indexOf(names[0]);
             assert.deepEqual(names, whole.slice(at, at + limit));
             assert.equal(next !== undefined, at + limit < whole.length);
@@ -115,7 +115,7 @@ for (const database of DATABASES) {
         );
       });
 
-      test(`of ${what} that begin with a text hold each of those and no other`, async () => {
+      test(`of ${what} with a prefix contain exactly the names with that prefix`, async () => {
         const whole = await all(worker.db);
         const isSame = (name: string, prefix: string): boolean =>
           what === "groups" ? name.startsWith(prefix) : name.toLowerCase().startsWith(prefix.toLowerCase());
@@ -144,15 +144,15 @@ for (const database of DATABASES) {
         assert.deepEqual(await walk(5000, ""), whole);
       });
 
-      test(`of ${what} are stable while names come and go`, async () => {
+      test(`of ${what} are stable while names are added and deleted`, async () => {
         const { db } = worker;
         const whole = await all(db);
         const first = await read(db, { limit: 100, after: undefined, prefix: undefined });
-        // The cursor itself goes, and one comes before it and one behind it.
+        // Deletes the cursor's name, and adds one before it and one after it.
         const cursor = first.next ?? "";
         const last = whole.at(-1) ?? "";
-        const made = [`${whole[0]}x`, `${last}x`];
-        await change(db, what, cursor, made);
+        const added = [`${whole[0]}x`, `${last}x`];
+        await change(db, what, cursor, added);
         const rest: string[] = [];
         for (let after: string | undefined = cursor; after !== undefined; ) {
           const page: PageOfNames = await read(db, { limit: 1000, after, prefix: undefined });
@@ -160,12 +160,12 @@ for (const database of DATABASES) {
           after = page.next;
         }
         assert.deepEqual([...first.names, ...rest], [...whole, `${last}x`]);
-        await restore(db, what, cursor, made);
+        await restore(db, what, cursor, added);
         assert.deepEqual(await all(db), whole);
       });
     }
 
-    test("are found by an index: what is read does not grow with the list", async () => {
+    test("are read by an index: the number of rows read does not grow with the list", async () => {
       const middle = nameOf(6000);
       const pages: Page[] = [
         { limit: 50, after: undefined, prefix: undefined },
@@ -189,17 +189,17 @@ for (const database of DATABASES) {
   });
 }
 
-/** Takes one name of a list away and adds others. */
-async function change(db: Db, what: string, gone: string, made: readonly string[]): Promise<void> {
+/** Deletes one name of a list and adds others. */
+async function change(db: Db, what: string, deleted: string, added: readonly string[]): Promise<void> {
   if (what === "groups") {
-    await db.deleteFrom("group").where("name", "=", gone).execute();
+    await db.deleteFrom("group").where("name", "=", deleted).execute();
     await db
       .insertInto("group")
-      .values(made.map((name) => ({ name })))
+      .values(added.map((name) => ({ name })))
       .execute();
     return;
   }
-  const users = made.map((username) => ({
+  const users = added.map((username) => ({
     username,
     password_hash: null,
     auth_type: "LOCAL" as const,
@@ -208,37 +208,37 @@ async function change(db: Db, what: string, gone: string, made: readonly string[
     created_at: AT,
     modified_at: AT,
   }));
-  if (what === "usernames") await db.deleteFrom("user").where("username", "=", gone).execute();
-  else await db.deleteFrom("usergroup").where("username", "=", gone).execute();
+  if (what === "usernames") await db.deleteFrom("user").where("username", "=", deleted).execute();
+  else await db.deleteFrom("usergroup").where("username", "=", deleted).execute();
   await db.insertInto("user").values(users).execute();
   await db
     .insertInto("usergroup")
-    .values(made.map((username) => ({ username, groupname: "crowd" })))
+    .values(added.map((username) => ({ username, groupname: "crowd" })))
     .execute();
 }
 
 /** Undoes `change`. */
-async function restore(db: Db, what: string, gone: string, made: readonly string[]): Promise<void> {
+async function restore(db: Db, what: string, deleted: string, added: readonly string[]): Promise<void> {
   if (what === "groups") {
-    await db.deleteFrom("group").where("name", "in", made).execute();
-    await db.insertInto("group").values({ name: gone }).execute();
+    await db.deleteFrom("group").where("name", "in", added).execute();
+    await db.insertInto("group").values({ name: deleted }).execute();
     return;
   }
-  await db.deleteFrom("user").where("username", "in", made).execute();
+  await db.deleteFrom("user").where("username", "in", added).execute();
   const user = {
-    username: gone,
+    username: deleted,
     password_hash: null,
     auth_type: "LOCAL" as const,
-    email: `${gone}@example.com`,
+    email: `${deleted}@example.com`,
     activated: 1,
     created_at: AT,
     modified_at: AT,
   };
   if (what === "usernames") await db.insertInto("user").values(user).execute();
-  await db.insertInto("usergroup").values({ username: gone, groupname: "crowd" }).execute();
+  await db.insertInto("usergroup").values({ username: deleted, groupname: "crowd" }).execute();
 }
 
-/** How many rows the server's storage gave for some statements, by its own count. */
+/** The number of rows that the server read for the statements, by its own count. */
 async function rowsRead({ db }: TestWorker, work: (db: Db) => Promise<unknown>): Promise<number> {
   return db.transaction().execute(async (trx) => {
     const count = async (): Promise<number> => {
@@ -251,7 +251,7 @@ async function rowsRead({ db }: TestWorker, work: (db: Db) => Promise<unknown>):
   });
 }
 
-/** How SQLite means to run a statement. */
+/** SQLite's query plan. */
 async function planOf({ db }: TestWorker, work: (db: Db) => Promise<unknown>): Promise<string> {
   const statements: { sql: string; parameters: readonly unknown[] }[] = [];
   await work(

@@ -12,7 +12,7 @@ type Address = Awaited<ReturnType<typeof createDatabase>>;
 
 const BUSY = { name: "AppError", code: "UNAVAILABLE" } as const;
 
-describe("the pool of connections to a server", { concurrency: true }, () => {
+describe("the connection pool", { concurrency: true }, () => {
   let address: Address;
   before(async () => {
     address = await createDatabase();
@@ -31,7 +31,7 @@ describe("the pool of connections to a server", { concurrency: true }, () => {
     openDatabase({ dialect: "mysql", ...address, port, tls: false, ca: undefined, pool_size: 1, timeout_ms });
   const run = (db: Database, seconds: number) => sql`select sleep(${sql.lit(seconds)})`.execute(db);
 
-  test("counts the wait for a connection as part of the first statement's time", async () => {
+  test("counts the wait for a connection towards the first statement's timeout", async () => {
     await using db = open(4000);
     const first = run(db, 2.5);
     await assert.rejects(run(db, 2.5), BUSY);
@@ -39,26 +39,26 @@ describe("the pool of connections to a server", { concurrency: true }, () => {
     await run(db, 0);
   });
 
-  test("gives every later statement of a use its own time", async () => {
+  test("gives each later statement on an acquired connection its own timeout", async () => {
     await using db = open(3000);
     await db.connection().execute(async (connection) => {
       for (let index = 0; index < 3; index++) await run(connection, 1.2);
     });
   });
 
-  test("refuses at once who finds a hundred others waiting", async () => {
+  test("rejects a statement at once if a hundred others wait", async () => {
     await using db = open(10_000);
     let isRunning = true;
     const first = run(db, 1).then(() => {
       isRunning = false;
     });
     const waiting = Array.from({ length: 100 }, () => run(db, 0));
-    await assert.rejects(run(db, 0), { ...BUSY, message: /too many wait/ });
+    await assert.rejects(run(db, 0), { ...BUSY, message: /too many requests wait/ });
     assert.equal(isRunning, true);
     await Promise.all([first, ...waiting]);
   });
 
-  test("lets no statement that was given up become real later", async () => {
+  test("never commits a statement that timed out", async () => {
     await using db = open(1000);
     const insert = sql`insert into ${sql.table("group")} (name) select concat('late', sleep(2))`;
     await assert.rejects(insert.execute(db), BUSY);
@@ -66,7 +66,7 @@ describe("the pool of connections to a server", { concurrency: true }, () => {
     assert.deepEqual(await db.selectFrom("group").selectAll().execute(), []);
   });
 
-  test("is closed at once although its server hangs", async () => {
+  test("closes at once even if the server hangs", async () => {
     await using proxy = await startProxy(address.port);
     const db = open(60_000, proxy.port);
     await run(db, 0);

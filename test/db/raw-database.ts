@@ -6,18 +6,18 @@ import { type DatabaseKind, provision } from "../support/worker.ts";
 
 type Settings = Record<string, unknown>;
 
-/** A database of a configuration that no worker uses, and statements on it as another application makes them. */
+/** A database that no worker uses, and statements on it as from another application. */
 export interface RawDatabase extends AsyncDisposable {
   /** The configuration of an installation on this database. */
   readonly raw: Record<string, Record<string, unknown>>;
   execute(...statements: readonly string[]): Promise<void>;
-  /** Everything that is in it: on SQLite the file's bytes, on a server each table's definition and rows. */
+  /** The complete content: on SQLite a digest of the file, on a server each table's definition and rows. */
   snapshot(): Promise<string>;
 }
 
-/** An empty database of its own. */
+/** Creates an empty database. */
 export async function emptyDatabase(database: DatabaseKind): Promise<RawDatabase> {
-  // A busy machine is not what is tested: nobody waits for an answer here.
+  // Long timeout: speed is not under test.
   const config = database === "mysql" ? { db_settings: { timeout_ms: 30_000 } } : {};
   const { raw, cleanUp } = await provision({ database, config });
   const settings = raw["db_settings"] ?? {};

@@ -6,27 +6,27 @@ import { type OwnDatabase, useOwnServer } from "./own-server.ts";
 import { assertAllServed, assertAllUnavailable, canLogIn, wrongReplies, startServed } from "./requests.ts";
 import { startSwitch } from "./switch.ts";
 
-/** What a server that is read only still does. */
+/** Requests that a read-only server can still answer. */
 const READS = ["user_get", "group_all"];
 
 const server = useOwnServer();
 const standby = useOwnServer();
 afterEach(() => server.restoreSettings());
 
-interface Crowd extends AsyncDisposable {
+interface ConnectionHolder extends AsyncDisposable {
   readonly size: number;
-  /** Takes what has become free meanwhile. */
+  /** Opens connections that have become free. */
   fill(): Promise<void>;
 }
 
-/** Takes all the connections that are left to users without rights beyond their database. */
-async function crowd({ user, password }: OwnDatabase): Promise<Crowd> {
+/** Opens all connections that are left for users without server privileges. */
+async function takeAllConnections({ user, password }: OwnDatabase): Promise<ConnectionHolder> {
   const { host, port } = server.mariadb;
-  const seats: Connection[] = [];
+  const connections: Connection[] = [];
   const fill = async (): Promise<void> => {
     for (;;) {
       try {
-        seats.push(await createConnection({ host, port, user, password }));
+        connections.push(await createConnection({ host, port, user, password }));
       } catch (error) {
         assert.equal((error as { errno?: number }).errno, 1040);
         return;
@@ -36,16 +36,16 @@ async function crowd({ user, password }: OwnDatabase): Promise<Crowd> {
   await fill();
   return {
     get size() {
-      return seats.length;
+      return connections.length;
     },
     fill,
     async [Symbol.asyncDispose]() {
-      await Promise.all(seats.map((seat) => seat.end()));
+      await Promise.all(connections.map((connection) => connection.end()));
     },
   };
 }
 
-test("a read-only server is 503 for what writes, answers the rest, and is used again when it takes writes", async () => {
+test("a read-only server makes writes 503, answers reads, and is used again when it accepts writes", async () => {
   await using served = await startServed(await server.createDatabase());
   await server.set("read_only", 1);
   await assertAllUnavailable(served, { times: 5, except: READS });
@@ -58,16 +58,16 @@ test("a read-only server is 503 for what writes, answers the rest, and is used a
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a server that became read only is left for the one that took over its address", async () => {
+test("connections to a server that became read-only are replaced by ones to its successor", async () => {
   const database = await server.createDatabase();
   const successor = await standby.createDatabase(database);
-  await (await startServed(successor))[Symbol.asyncDispose](); // leaves the same users there
+  await (await startServed(successor))[Symbol.asyncDispose](); // creates the same users there
   await using address = await startSwitch(database.port);
   await using served = await startServed({ ...database, port: address.port });
   // Several connections are open, all to the first server.
   await Promise.all(served.requests.map(([queue, request]) => served.worker.call(queue, request)));
   await server.set("read_only", 1);
-  // A session's later uses are written behind the answers.
+  // The last use of a session is written after the reply.
   await assertAllUnavailable(served, { except: [...READS, "token"] });
   address.turn(successor.port);
   await waitUntil("a login on the successor", () => canLogIn(served), { seconds: 5 });
@@ -76,7 +76,7 @@ test("a server that became read only is left for the one that took over its addr
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a server that became read only is left also where tokens are all that is asked for", async () => {
+test("a server that became read-only is left even if all requests are for access tokens", async () => {
   const database = await server.createDatabase();
   const successor = await standby.createDatabase(database);
   await (await startServed(successor))[Symbol.asyncDispose]();
@@ -87,11 +87,11 @@ test("a server that became read only is left also where tokens are all that is a
   assert.equal(await exchange(), 200);
   await server.set("read_only", 1);
   address.turn(successor.port);
-  // The successor does not know the session: that the answer changes shows who was asked.
+  // The successor does not have the session: 401 shows that it answered.
   await waitUntil("the successor's answer", async () => (await exchange()) === 401, { seconds: 5 });
 });
 
-test("a user's groups are all there, however short the server's administrator wants lists", async () => {
+test("a user's groups are complete even if the server's group_concat_max_len is small", async () => {
   await server.set("group_concat_max_len", 64);
   await using served = await startServed(await server.createDatabase());
   const { worker } = served;
@@ -102,25 +102,25 @@ test("a user's groups are all there, however short the server's administrator wa
   assert.deepEqual(resp_data["groups"], groups);
 });
 
-test("where the server takes no more connections, those that are open serve everybody", async () => {
+test("open connections serve all requests when the server accepts no more connections", async () => {
   await using served = await startServed(await server.createDatabase());
   await server.set("max_connections", 20);
-  await using everybody = await crowd(await server.createDatabase());
-  assert.notEqual(everybody.size, 0);
+  await using holder = await takeAllConnections(await server.createDatabase());
+  assert.notEqual(holder.size, 0);
   const calls = Array.from({ length: 3 }, () => served.requests).flat();
   const replies = await Promise.all(calls.map(([queue, request]) => served.worker.call(queue, request)));
   for (const { resp_code } of replies) assert.ok([200, 204, 401, 409].includes(resp_code), `${resp_code}`);
 });
 
-test("where the server has no connection at all, it is 503 at once until there is one", async () => {
+test("requests are 503 at once while the server has no connection left", async () => {
   const database = await server.createDatabase();
   await using served = await startServed(database);
   await server.set("max_connections", 20);
   {
-    await using everybody = await crowd(await server.createDatabase());
-    await waitUntil("every seat to be taken", async () => {
+    await using holder = await takeAllConnections(await server.createDatabase());
+    await waitUntil("all connections to be taken", async () => {
       await server.killSessions(database.user);
-      await everybody.fill();
+      await holder.fill();
       const [row] = await server.execute(
         `select count(*) as n from information_schema.processlist where user = '${database.user}'`,
       );
@@ -133,7 +133,7 @@ test("where the server has no connection at all, it is 503 at once until there i
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a user whose password was changed is 503, and the log says what to check", async () => {
+test("a changed database password makes requests 503, and the log says what to check", async () => {
   const database = await server.createDatabase();
   await using served = await startServed(database);
   const setPassword = (password: string) =>
@@ -147,7 +147,7 @@ test("a user whose password was changed is 503, and the log says what to check",
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a table that a restore has dropped is 503 until it is there again", async () => {
+test("a table that a restore has dropped makes requests 503 until it is back", async () => {
   const { database, ...access } = await server.createDatabase();
   await using served = await startServed({ database, ...access });
   await server.execute(`rename table ${database}.user to ${database}.gone`);

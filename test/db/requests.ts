@@ -6,20 +6,23 @@ import { startWorker, type TestWorker } from "../support/worker.ts";
 /** A worker with a user who has logged in. */
 export interface Served extends AsyncDisposable {
   readonly worker: TestWorker;
-  /** Requests that need the database, by their queue: they read, write, or do both. */
+  /** Requests that need the database, by queue: they read, write, or both. */
   readonly requests: readonly (readonly [queue: string, request: object])[];
 }
 
-/** The longest that a caller waits for its 503, in milliseconds. */
+/** Maximum time until a caller gets 503, in milliseconds. */
 const LIMIT = 2000;
 
-/** So long a test waits for an answer, whatever the machine does beside it, in milliseconds. */
-const RETRY_LIMIT = 60_000;
+/** How long a test waits for a reply, even on a loaded machine, in milliseconds. */
+const REPLY_TIMEOUT = 60_000;
 
-/** Logging in ends an earlier session: who logs in during a fault is not the one whose session is looked at. */
+/**
+ * A login revokes the user's earlier session, so the user that logs in during an outage is not the one with the tested
+ * session.
+ */
 const CREDENTIALS = { username: "bobby", password: "correct horse" };
 
-/** Starts a worker on a database, with the settings as they are by default unless others are given. */
+/** Starts a worker on a database, with default settings unless given. */
 export async function startServed(database: object, config: Record<string, object> = {}): Promise<Served> {
   const worker = await startWorker({
     config: { ...config, db_settings: { ...database, ...config["db_settings"] } },
@@ -41,7 +44,7 @@ export async function startServed(database: object, config: Record<string, objec
   };
 }
 
-/** Whether a login succeeds; asserts that it is refused by nothing but the fault. */
+/** Whether a login succeeds; asserts that it fails only with 503. */
 export async function canLogIn({ worker }: Served): Promise<boolean> {
   const { resp_code } = await worker.call("login", CREDENTIALS);
   assert.ok(resp_code === 200 || resp_code === 503, `login: ${resp_code}`);
@@ -49,13 +52,13 @@ export async function canLogIn({ worker }: Served): Promise<boolean> {
 }
 
 interface Batch {
-  /** So often each request is made, all at the same time. */
+  /** How often each request is sent, all at once. */
   readonly times?: number;
   /** Queues to leave out. */
   readonly except?: readonly string[];
 }
 
-/** Asserts that every request is answered 503; gives the time of the slowest one, in milliseconds. */
+/** Asserts that every request is answered 503; returns the time of the slowest one, in milliseconds. */
 export async function assertAllUnavailable(served: Served, batch: Batch = {}): Promise<number> {
   const calls = await callAll(served, batch);
   for (const { queue, reply } of calls) {
@@ -65,7 +68,9 @@ export async function assertAllUnavailable(served: Served, batch: Batch = {}): P
   return Math.max(...calls.map(({ took }) => took));
 }
 
-/** Asserts that one of five rounds takes less than two seconds: a busy machine delays some of them, a mistake all. */
+/**
+ * Asserts that one of five rounds takes less than two seconds: a loaded machine delays some rounds, a bug all of them.
+ */
 export async function assertInTime(round: () => Promise<number>): Promise<void> {
   const times: number[] = [];
   do times.push(Math.round(await round()));
@@ -79,13 +84,13 @@ async function callAll({ worker, requests }: Served, { times = 1, except = [] }:
   return Promise.all(
     calls.map(async ([queue, request]) => {
       const sentAt = performance.now();
-      const reply = await worker.call(queue, request, RETRY_LIMIT);
+      const reply = await worker.call(queue, request, REPLY_TIMEOUT);
       return { queue, reply, took: performance.now() - sentAt };
     }),
   );
 }
 
-/** Asserts that every request is answered as if nothing had happened; the group may be there already. */
+/** Asserts that every request succeeds; the group may already exist. */
 export async function assertAllServed({ worker, requests }: Served): Promise<void> {
   for (const [queue, request] of requests) {
     const { resp_code } = await worker.call(queue, request);
@@ -94,7 +99,7 @@ export async function assertAllServed({ worker, requests }: Served): Promise<voi
   }
 }
 
-/** The replies of 500 that a worker has logged: a fault of the database must never be one. */
+/** The 500 replies that a worker has logged: a database outage must not cause any. */
 export function wrongReplies({ worker }: Served): LogLine[] {
   return linesOf(worker, "unexpected error in a request");
 }

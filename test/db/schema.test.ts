@@ -7,20 +7,20 @@ import { typedColumns } from "./typed-columns.ts";
 const types = typedColumns();
 
 for (const database of DATABASES) {
-  test(`migrations make of an empty database on ${database} what schema.${database}.json says`, async () => {
+  test(`migrations of an empty ${database} database create the schema in schema.${database}.json`, async () => {
     assert.deepEqual(
       await migratedSchema(database),
       readDump(database),
-      "npm run schema:dump writes it anew",
+      "update it with npm run schema:dump",
     );
   });
 
-  test(`the types of rows have every table and column on ${database}, and null where it may be`, async () => {
+  test(`the row types have every table and column of ${database}, with null for each nullable column`, async () => {
     const schema = Object.entries(await migratedSchema(database));
     const found = schema.flatMap(([table, { columns }]) =>
       Object.entries(columns).map(([name, text]) => {
         const column = `${table}.${name}`;
-        // What is generated is null where its source is, which no catalogue says.
+        // A generated column is null if its source is; the catalogue does not say so.
         if (text.includes("generated")) return [column, types[column]] as const;
         return [column, text.includes("not null") ? "not null" : "null"] as const;
       }),

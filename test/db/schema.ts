@@ -7,14 +7,14 @@ import { migrate } from "../../src/db/migrate.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
 
-/** A database's tables by their names, in words that all versions of a server agree on. */
+/** A database's tables by name, in a form that is the same for all server versions. */
 export type Schema = Record<string, Table>;
 
 interface Table {
   /** Type, collation, null or not null, default, and how it is generated. */
   readonly columns: Record<string, string>;
   readonly indexes: Record<string, string>;
-  /** Foreign keys, each by its column. */
+  /** Foreign keys by column. */
   readonly references: Record<string, string>;
 }
 
@@ -34,7 +34,7 @@ interface IndexRow {
   readonly index: string;
   readonly repeats: number | string;
   readonly column: string;
-  /** A prefix, or a collation of its own. */
+  /** A prefix length, or a collation. */
   readonly also: string | null;
 }
 
@@ -72,7 +72,7 @@ const MYSQL: Catalogue = {
 };
 
 const SQLITE: Catalogue = {
-  // A rowid is never null, although the catalogue says that it may be.
+  // A rowid is never null, although the catalogue says that it can be.
   columns: sql`
     select m.name as "table", c.name as "column", c.type, null as collation,
       iif(c."notnull" or (c.pk and lower(c.type) = 'integer'), 'NO', 'YES') as nullable, c.dflt_value as "default",
@@ -91,17 +91,17 @@ const SQLITE: Catalogue = {
     where m.type = 'table' order by m.name, f."from"`,
 };
 
-/** Where the schema of a migrated database stands, for review. */
+/** The file with the dumped schema, for review. */
 export function dumpOf(database: DatabaseKind): string {
   return fileURLToPath(new URL(`schema.${database}.json`, import.meta.url));
 }
 
-/** The schema as it was dumped. */
+/** The dumped schema. */
 export function readDump(database: DatabaseKind): Schema {
   return JSON.parse(readFileSync(dumpOf(database), "utf8")) as Schema;
 }
 
-/** The schema of an empty database that was migrated. */
+/** The schema of a freshly migrated database. */
 export async function migratedSchema(database: DatabaseKind): Promise<Schema> {
   const { raw, cleanUp } = await provision({ database });
   try {
@@ -135,8 +135,8 @@ async function readSchema(db: Database): Promise<Schema> {
 }
 
 /**
- * MariaDB shows widths of integers, and MySQL says of some defaults that they are generated; one collation has another
- * name on each (see src/db/migrations/folded-key.ts).
+ * Removes differences between servers: MariaDB shows integer widths, MySQL marks some defaults as generated, and one
+ * collation has two names (see src/db/migrations/folded-key.ts).
  */
 function columnText({ type, collation, nullable, default: given, extra }: ColumnRow): string {
   const parts = [
@@ -149,7 +149,7 @@ function columnText({ type, collation, nullable, default: given, extra }: Column
   return parts.filter((part) => part !== "").join(" ");
 }
 
-/** MariaDB writes a default as a statement would; MySQL leaves the quotes away, and has capitals in functions. */
+/** MariaDB quotes a default as in SQL; MySQL omits the quotes and writes functions in capitals. */
 function defaultText(given: string | null): string {
   if (given === null || given === "NULL") return "";
   const bare = given.replace(/^'(.*)'$/s, "$1");
@@ -161,7 +161,7 @@ function indexText(rows: readonly IndexRow[]): string {
   return `${Number(rows[0]?.repeats) === 0 ? "unique " : ""}(${columns.join(", ")})`;
 }
 
-/** To refuse is called "restrict" or "no action". */
+/** "no action" means "restrict". */
 function referenceText({ foreign, key, deleted, updated }: ReferenceRow): string {
   const rule = (name: string): string => name.toLowerCase().replace("no action", "restrict");
   return `${foreign} (${key}) on delete ${rule(deleted)} on update ${rule(updated)}`;

@@ -13,7 +13,7 @@ export async function untilReady(child: ChildProcessWithoutNullStreams): Promise
   return promise;
 }
 
-/** Ends a process as an operator does and waits until it is gone. */
+/** Stops a process with SIGTERM and waits until it has exited. */
 export async function endOf(child: ChildProcessWithoutNullStreams): Promise<void> {
   const exit = once(child, "exit");
   child.kill("SIGTERM");

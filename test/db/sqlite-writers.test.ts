@@ -5,14 +5,14 @@ import { test } from "node:test";
 import { assertRefused } from "../support/replies.ts";
 import { startWorker } from "../support/worker.ts";
 
-test("a wrong login is 401, and its event is written, while another process writes to the file", async () => {
+test("a failed login is 401 and its event is recorded while another process writes to the file", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse");
   assert.equal(worker.config.db.dialect, "sqlite");
   using other = new DatabaseSync(worker.config.db.file);
   other.exec("begin immediate");
   const reply = worker.call("login", { username: "alice", password: "wrong horse" });
-  await sleep(500); // an event that is tried again and again leaves no sign
+  await sleep(500); // retries are not observable
   other.exec("rollback");
   assertRefused(await reply, 401, "INVALID_CREDENTIALS");
   const events = await worker.db.selectFrom("event").select(["type", "username"]).execute();

@@ -14,7 +14,7 @@ import { assertRefused } from "../support/replies.ts";
 import type { TestWorker } from "../support/worker.ts";
 import { assertAllServed, assertAllUnavailable, wrongReplies, startServed } from "./requests.ts";
 
-/** Another process that has the file's write lock until it is told to let go. */
+/** Another process, which holds the file's write lock until it is released. */
 const HOLDER = `
   const { DatabaseSync } = require("node:sqlite");
   const database = new DatabaseSync(process.argv[1], { timeout: 10_000 });
@@ -23,7 +23,7 @@ const HOLDER = `
   process.stdin.once("data", () => { database.exec("commit"); process.exit(); });
 `;
 
-/** Otherwise one of a test that failed would keep this file's run from ending. */
+/** A leftover process of a failed test would keep this test file running. */
 const holders: ChildProcess[] = [];
 after(() => holders.forEach((holder) => holder.kill()));
 
@@ -41,24 +41,24 @@ async function holdWriteLock({ config }: TestWorker): Promise<() => Promise<void
   };
 }
 
-test("a request waits for another process that writes for half a second, and succeeds", async () => {
+test("a request waits for another process that writes for half a second, then succeeds", async () => {
   await using served = await startServed({});
   const release = await holdWriteLock(served.worker);
   const replies = served.requests.map(([queue, request]) => served.worker.call(queue, request));
-  await sleep(500); // a request that tries again and again leaves no sign
+  await sleep(500); // retries are not observable
   await release();
   for (const { resp_code } of await Promise.all(replies))
     assert.ok([200, 204].includes(resp_code), String(resp_code));
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a process that writes for long makes what writes 503, while everything else is answered", async () => {
+test("a process that holds the write lock for long makes writes 503, while other requests are answered", async () => {
   await using served = await startServed({});
   const { worker, requests } = served;
   const tokenRequest = requests.find(([queue]) => queue === "token");
   const release = await holdWriteLock(worker);
   let answered = 0;
-  // As many as a worker takes at a time, so that all of them try again and again.
+  // The prefetch of a worker, so that all of them retry.
   const writers = Array.from({ length: 64 }, async () => {
     const reply = await worker.call("token", tokenRequest?.[1]);
     answered++;
@@ -74,7 +74,7 @@ test("a process that writes for long makes what writes 503, while everything els
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a file that was moved away is 503, not written into the void, and used again when it is back", async () => {
+test("a moved database file makes requests 503 without lost writes, and is used again when it is back", async () => {
   await using served = await startServed({});
   const { db } = served.worker.config;
   assert.equal(db.dialect, "sqlite");
@@ -85,7 +85,7 @@ test("a file that was moved away is 503, not written into the void, and used aga
   assert.deepEqual(wrongReplies(served), []);
 });
 
-test("a full disk is UNAVAILABLE, leaves nothing half done, and ends with the fullness", async () => {
+test("a full disk is UNAVAILABLE, rolls back, and writes succeed once there is space", async () => {
   const file = join(newFolder(), "authmq.db");
   await migrate({ dialect: "sqlite", file });
   await using db = openDatabase({ dialect: "sqlite", file });

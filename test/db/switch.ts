@@ -1,18 +1,18 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** One address in front of several servers, as a failover moves it: open connections stay where they are. */
+/** A fixed address in front of several servers, as in a failover: open connections stay where they are. */
 export interface Switch extends AsyncDisposable {
   readonly port: number;
-  /** Leads new connections to this port from now on. */
+  /** Routes new connections to this port. */
   turn(target: number): void;
-  /** How long nothing has passed in either direction, in milliseconds. */
+  /** How long no data has passed in either direction, in milliseconds. */
   readonly quietFor: number;
-  /** Forgets the open connections as a firewall does: neither end hears of the other any more. */
+  /** Drops the open connections like a firewall: neither end receives data any more. */
   forget(): void;
 }
 
-/** An address on the loopback interface that leads to a port, for now. */
+/** Listens on the loopback interface and routes connections to `target`. */
 export async function startSwitch(target: number): Promise<Switch> {
   let current = target;
   let passedAt = performance.now();

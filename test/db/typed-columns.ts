@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
-/** Every `table.column` of src/db/tables.ts, and whether a row may have null there. */
+/** Every `table.column` of src/db/tables.ts, and whether its row type includes null. */
 export function typedColumns(): Record<string, "null" | "not null"> {
   const file = fileURLToPath(new URL("../../src/db/tables.ts", import.meta.url));
   const program = ts.createProgram([file], {
@@ -18,7 +18,7 @@ export function typedColumns(): Record<string, "null" | "not null"> {
   if (tables === undefined) throw new Error("src/db/tables.ts has no interface Tables");
   const membersOf = (type: ts.Type): [string, ts.Type][] =>
     type.getProperties().map((member) => [member.name, checker.getTypeOfSymbol(member)]);
-  // What Kysely's ColumnType says of a column that is read.
+  // The type that Kysely's ColumnType gives to a selected column.
   const readAs = (type: ts.Type): ts.Type => {
     const read = type.getProperty("__select__");
     return read === undefined ? type : checker.getTypeOfSymbol(read);

@@ -22,7 +22,7 @@ const server = useOwnServer();
 const configOf = (raw: object): Config =>
   parseConfig({ ...raw }, { keys: true, env: {}, folder: scratchFolder });
 
-/** What doctor says fails, as `message | advice`. */
+/** The failed findings of doctor, as `message | advice`. */
 async function failures(config: Config): Promise<string[]> {
   const findings = await databaseFindings(config);
   return findings
@@ -31,12 +31,12 @@ async function failures(config: Config): Promise<string[]> {
 }
 
 for (const database of DATABASES) {
-  test(`the probe of writes on ${database} leaves no row, and may run beside another one`, async () => {
+  test(`the write probe on ${database} leaves no row, and several can run at once`, async () => {
     await using empty = await emptyDatabase(database);
     const config = configOf(empty.raw);
     await migrate(config.db);
     await using db = openDatabase(config.db);
-    // On MySQL a deadlock would show here, and end a request elsewhere.
+    // On MySQL, a deadlock would show here and fail a request elsewhere.
     const deadlocks = new Set<unknown>();
     const probes = Array.from({ length: 20 }, () =>
       assertWritable(db, config.db).catch((error: unknown) => deadlocks.add(error)),
@@ -48,7 +48,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("a user who lacks a right, and a server that is read-only, are found by the probe and by doctor", async () => {
+test("the probe and doctor detect a missing privilege and a read-only server", async () => {
   const own = await server.createDatabase();
   await using empty = await emptyDatabase("sqlite");
   const config = configOf({ ...empty.raw, db_settings: { ...own, timeout_ms: 30_000 } });
@@ -71,7 +71,7 @@ test("a user who lacks a right, and a server that is read-only, are found by the
   }
 });
 
-test("an account without the right to create tables may run migrate where nothing is to be done", async () => {
+test("a database user without CREATE privilege can run migrate if nothing is pending", async () => {
   const own = await server.createDatabase();
   await using empty = await emptyDatabase("sqlite");
   const config = configOf({ ...empty.raw, db_settings: { ...own, timeout_ms: 30_000 } });
@@ -81,52 +81,52 @@ test("an account without the right to create tables may run migrate where nothin
   assert.deepEqual(await migrate(config.db), []);
 });
 
-test("a server without room for prepared statements is UNAVAILABLE, with what to raise, and used again", async () => {
+test("a server at its limit of prepared statements is UNAVAILABLE with advice, and used again later", async () => {
   const own = await server.createDatabase();
   const db_settings = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
   await migrate(db_settings);
   await using db = openDatabase(db_settings);
-  const look = (): Promise<unknown> => sql`select ${"x"} as x`.execute(db);
+  const query = (): Promise<unknown> => sql`select ${"x"} as x`.execute(db);
   await server.set("max_prepared_stmt_count", 0);
-  await assert.rejects(look(), {
+  await assert.rejects(query(), {
     code: "UNAVAILABLE",
     message: /max_prepared_stmt_count.*: raise the server's/,
   });
   await server.restoreSettings();
-  await look();
+  await query();
 });
 
-test("a user at a limit of the server is UNAVAILABLE, with what to raise, and served again", async () => {
+test("a database user at a server limit is UNAVAILABLE with advice, and served again later", async () => {
   const own = await server.createDatabase();
   const db_settings = { ...own, tls: false, ca: undefined, pool_size: 1, timeout_ms: 30_000 } as const;
-  const look = async (): Promise<void> => {
+  const query = async (): Promise<void> => {
     await using db = openDatabase(db_settings);
     await sql`select ${"x"} as x`.execute(db);
   };
   const limit = (what: string): Promise<unknown> => server.execute(`alter user ${own.user}@'%' with ${what}`);
-  await look();
+  await query();
   await limit("max_user_connections 1");
   const { host, port, user, password } = own;
-  const first = await createConnection({ host, port, user, password }); // counted, as the limit is there
-  await assert.rejects(look(), { code: "UNAVAILABLE", message: /raise the user's limits, or lower/ });
+  const first = await createConnection({ host, port, user, password }); // counts towards the limit
+  await assert.rejects(query(), { code: "UNAVAILABLE", message: /raise the user's limits, or lower/ });
   await limit("max_user_connections 0");
   await server.set("max_user_connections", 1);
-  await assert.rejects(look(), { code: "UNAVAILABLE", message: /raise max_user_connections of the user/ });
+  await assert.rejects(query(), { code: "UNAVAILABLE", message: /raise max_user_connections of the user/ });
   await server.restoreSettings();
-  await look();
+  await query();
   await limit("max_queries_per_hour 1");
-  await assert.rejects(look(), { code: "UNAVAILABLE", message: /max_queries_per_hour.*: raise the user's/ });
+  await assert.rejects(query(), { code: "UNAVAILABLE", message: /max_queries_per_hour.*: raise the user's/ });
   await limit("max_queries_per_hour 0");
-  await look();
+  await query();
   await first.end();
 });
 
-test("a migration that was killed before it was written down goes on", async () => {
+test("a migration that was killed before it was recorded resumes", async () => {
   const own = await server.createDatabase();
   const config = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
   const all = Object.entries(MIGRATIONS);
   for (const killed of ["0010-lease", "0008-rpc-inbox-by-age", "0006-token-validated-at"]) {
-    const made = all.filter(([name]) => name <= killed);
+    const executed = all.filter(([name]) => name <= killed);
     await server.execute(`drop database ${own.database}`);
     await server.execute(`create database ${own.database}`);
     await using db = openDatabase(config);
@@ -134,8 +134,8 @@ test("a migration that was killed before it was written down goes on", async () 
     await run(
       "create table authmq_migration (name varchar(255) primary key, timestamp varchar(255) not null)",
     );
-    for (const [name, { mysql }] of made) {
-      assert.ok(typeof mysql === "string", `${name} is not one text`);
+    for (const [name, { mysql }] of executed) {
+      assert.ok(typeof mysql === "string", `${name} is not a single statement`);
       await run(mysql);
       if (name !== killed)
         await run(`insert into authmq_migration values ('${name}', '2026-01-01T00:00:00.000Z')`);
@@ -152,7 +152,7 @@ mkdirSync(folder);
 const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]).status === 0;
 after(() => mounted && spawnSync("umount", ["-l", folder]));
 
-test("a full disk under SQLite is found by the probe and by doctor, and so is room again", {
+test("the probe and doctor detect a full disk under SQLite, and that there is space again", {
   skip: mounted ? false : "this user may not mount a file system of two megabytes",
 }, async () => {
   await using empty = await emptyDatabase("sqlite");

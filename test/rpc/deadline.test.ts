@@ -5,15 +5,15 @@ import { createDeadlines, type Deadline } from "../../src/rpc/deadline.ts";
 
 const isLate = { code: "UNAVAILABLE" };
 
-test("work that is in time gives its result", async () => {
+test("work that finishes in time returns its result", async () => {
   assert.equal(await createDeadlines(60_000).run(async () => "done"), "done");
   await assert.rejects(
-    createDeadlines(60_000).run(() => Promise.reject(new Error("its own fault"))),
-    /its own fault/,
+    createDeadlines(60_000).run(() => Promise.reject(new Error("an error of the work"))),
+    /an error of the work/,
   );
 });
 
-test("work that takes too long is given up, and can have no effect any more", async () => {
+test("work that takes too long is UNAVAILABLE, and can no longer commit", async () => {
   const { promise: theDeadline, resolve } = Promise.withResolvers<Deadline>();
   const late = createDeadlines(20).run(async (deadline) => {
     resolve(deadline);
@@ -25,17 +25,17 @@ test("work that takes too long is given up, and can have no effect any more", as
   assert.throws(() => deadline.beginCommit(), isLate);
 });
 
-test("after an effect nothing is given up any more", async () => {
+test("after a commit the deadline no longer applies", async () => {
   const result = await createDeadlines(20).run(async (deadline) => {
     deadline.beginCommit();
     deadline.endCommit(true);
-    await sleep(40); // nothing tells that this time is over
+    await sleep(40); // longer than the deadline
     return "done";
   });
   assert.equal(result, "done");
 });
 
-test("an effect that did not become real may be given up", async () => {
+test("after a failed commit the deadline still applies", async () => {
   const late = createDeadlines(20).run(async (deadline) => {
     deadline.beginCommit();
     deadline.endCommit(false);
@@ -44,12 +44,12 @@ test("an effect that did not become real may be given up", async () => {
   await assert.rejects(late, isLate);
 });
 
-test("an effect that the database is just making is waited for", async () => {
+test("a commit that has begun is waited for", async () => {
   const result = await createDeadlines(20).run(async (deadline) => {
     deadline.beginCommit();
-    await sleep(40); // longer than it has
+    await sleep(40); // longer than the deadline
     deadline.endCommit(true);
-    return deadline.isOver ? "late, and done" : "in time";
+    return deadline.isOver ? "late, but committed" : "in time";
   });
-  assert.equal(result, "late, and done");
+  assert.equal(result, "late, but committed");
 });

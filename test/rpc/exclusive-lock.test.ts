@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { createExclusiveLock } from "../../src/rpc/exclusive-lock.ts";
 
-/** Work that ends when it is told to. */
+/** Work that ends on demand. */
 function task(name: string, order: string[]) {
   const { promise, resolve } = Promise.withResolvers<string>();
   return {
@@ -18,14 +18,14 @@ function task(name: string, order: string[]) {
   };
 }
 
-test("who runs alone waits for the others, and newcomers wait for it", async () => {
+test("exclusive work waits for running work, and blocks later work", async () => {
   const lock = createExclusiveLock(60_000);
   const order: string[] = [];
-  const [first, second, lonely, late] = ["first", "second", "lonely", "late"].map((name) =>
+  const [first, second, exclusive, late] = ["first", "second", "exclusive", "late"].map((name) =>
     task(name, order),
   );
   const running = [lock.runShared(first!.run), lock.runShared(second!.run)];
-  const alone = lock.runExclusive(lonely!.run);
+  const alone = lock.runExclusive(exclusive!.run);
   await sleep(0);
   const behind = lock.runShared(late!.run);
   await sleep(0);
@@ -33,8 +33,8 @@ test("who runs alone waits for the others, and newcomers wait for it", async () 
   first!.end();
   assert.deepEqual(await Promise.all(running), ["first", "second"]);
   await sleep(0);
-  lonely!.end();
-  assert.equal(await alone, "lonely");
+  exclusive!.end();
+  assert.equal(await alone, "exclusive");
   late!.end();
   assert.equal(await behind, "late");
   const waits = [
@@ -42,28 +42,28 @@ test("who runs alone waits for the others, and newcomers wait for it", async () 
     "second begins",
     "second ends",
     "first ends",
-    "lonely begins",
-    "lonely ends",
+    "exclusive begins",
+    "exclusive ends",
   ];
   assert.deepEqual(order.slice(0, 6), waits);
 });
 
-test("those that run alone come one after another, also after one that failed", async () => {
+test("exclusive work runs one after another, even after a failure", async () => {
   const lock = createExclusiveLock(60_000);
   const order: string[] = [];
   const failing = lock.runExclusive(async () => {
     order.push("failing");
     await sleep(5);
-    throw new Error("its own fault");
+    throw new Error("an error of the work");
   });
   const next = lock.runExclusive(async () => order.push("next"));
-  await assert.rejects(failing, /its own fault/);
+  await assert.rejects(failing, /an error of the work/);
   await next;
   assert.deepEqual(order, ["failing", "next"]);
   assert.equal(await lock.runShared(async () => "open"), "open");
 });
 
-test("what hangs keeps neither the one that runs alone nor the others for ever", async () => {
+test("work that hangs does not block exclusive or shared work for ever", async () => {
   const lock = createExclusiveLock(20);
   const hang = (): Promise<never> => new Promise(() => undefined);
   void lock.runShared(hang);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DATABASES, startWorker } from "../support/worker.ts";
 
 for (const database of DATABASES) {
-  test(`a fault of the worker on ${database} is 500 with a reference that stands in the log, and the worker goes on`, async () => {
+  test(`an unexpected error on ${database} is 500 with a reference to the log, and the worker goes on`, async () => {
     await using worker = await startWorker({ database });
     await worker.addUser("alice", "correct horse");
     await worker.db.schema.alterTable("usergroup").renameColumn("groupname", "renamed").execute();

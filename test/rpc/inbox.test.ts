@@ -9,7 +9,7 @@ import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 const LONG_AGO = "2001-02-03 04:05:06.789";
 
 for (const database of DATABASES) {
-  describe(`requests with a key on ${database}`, () => {
+  describe(`requests with an idempotency key on ${database}`, () => {
     let worker: TestWorker;
     let caller: KeyedCaller;
     let access_token: string;
@@ -32,7 +32,7 @@ for (const database of DATABASES) {
     const newKey = (): string => `key-${count++}`;
     const newName = (): string => `name-${count++}`;
 
-    /** The requests that have an effect, on users and groups of their own. */
+    /** Requests that have an effect, on new users and groups. */
     const requests = async (): Promise<[queue: string, request: object][]> => {
       const [user, group, member] = [newName(), newName(), newName()];
       for (const name of [user, member]) await worker.addUser(name, "correct horse");
@@ -56,7 +56,7 @@ for (const database of DATABASES) {
       ];
     };
 
-    test("are answered alike a second time, and have no second effect", async () => {
+    test("get the same reply on a retry, and have no second effect", async () => {
       for (const [queue, request] of await requests()) {
         const key = newKey();
         const first = await caller.call(key, queue, request);
@@ -68,7 +68,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("with another body are 409, and have no effect", async () => {
+    test("are 409 with another body, and have no effect", async () => {
       for (const [queue, request] of await requests()) {
         const key = newKey();
         await caller.call(key, queue, request);
@@ -83,14 +83,14 @@ for (const database of DATABASES) {
       }
     });
 
-    test("may prove the same caller with another token", async () => {
+    test("are replayed for the same caller with another token", async () => {
       const [key, groupname] = [newKey(), newName()];
       const first = await caller.call(key, "group_create", { groupname, access_token });
       const fresh = await worker.accessToken("ROOT", ["admin", "more"]);
       assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token: fresh }), first);
     });
 
-    test("are another caller's own", async () => {
+    test("do not share their key with another caller", async () => {
       const [key, groupname] = [newKey(), newName()];
       await caller.call(key, "group_create", { groupname, access_token });
       const other = await worker.accessToken("other", ["admin"]);
@@ -98,7 +98,7 @@ for (const database of DATABASES) {
       assert.deepEqual([reply.resp_code, reply.resp_data["error"]], [409, "GROUP_TAKEN"]);
     });
 
-    test("may come from a caller of another issuer with a very long name", async () => {
+    test("work for a caller of another issuer with a very long name", async () => {
       const [key, groupname] = [newKey(), newName()];
       const long = await worker.accessToken("é".repeat(300), ["admin"]);
       const first = await caller.call(key, "group_create", { groupname, access_token: long });
@@ -106,7 +106,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token: long }), first);
     });
 
-    test("tell what was answered only to whom the token lets in", async () => {
+    test("are replayed only to an authorized token", async () => {
       const [key, groupname] = [newKey(), newName()];
       await caller.call(key, "group_create", { groupname, access_token });
       for (const [token, code] of [
@@ -118,7 +118,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("are refused alike a second time, whatever has changed meanwhile", async () => {
+    test("get the same error on a retry, even if data has changed", async () => {
       const groupname = newName();
       const [create, remove] = [newKey(), newKey()];
       const missing = await caller.call(remove, "group_delete", { groupname, access_token });
@@ -131,14 +131,14 @@ for (const database of DATABASES) {
       assert.deepEqual(await caller.call(create, "group_create", { groupname, access_token }), taken);
     });
 
-    test("may be tried again with the same key when they were not let in", async () => {
+    test("can be retried with the same key after failed authorization", async () => {
       const [key, groupname] = [newKey(), newName()];
       const refused = await caller.call(key, "group_create", { groupname, access_token: "expired" });
       assert.equal(refused.resp_code, 401);
       assert.equal((await caller.call(key, "group_create", { groupname, access_token })).resp_code, 200);
     });
 
-    test("may carry the key in a header, which counts before message_id", async () => {
+    test("may carry the key in a header, which takes precedence over message_id", async () => {
       const [key, groupname] = [newKey(), newName()];
       const headers = { "x-idempotency-key": key };
       const first = await caller.call(undefined, "group_create", { groupname, access_token }, { headers });
@@ -151,7 +151,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token }), first);
     });
 
-    test("are 400 with a key that is none", async () => {
+    test("are 400 with an invalid key", async () => {
       for (const bad of [1, true, "", ["a"], { a: "b" }, "x".repeat(256), "é".repeat(128)]) {
         const headers = { "x-idempotency-key": bad };
         const reply = await caller.call(undefined, "group_all", { access_token }, { headers });
@@ -170,7 +170,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("that come many times at once have one effect and one answer", async () => {
+    test("have one effect and one reply when sent many times at once", async () => {
       for (const [queue, request] of await requests()) {
         const key = newKey();
         const replies = await Promise.all(Array.from({ length: 12 }, () => caller.call(key, queue, request)));
@@ -179,7 +179,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("are done again after 15 minutes", async () => {
+    test("are executed again after 15 minutes", async () => {
       const [key, groupname] = [newKey(), newName()];
       await caller.call(key, "group_create", { groupname, access_token });
       await worker.db.updateTable("rpc_inbox").set({ created_at: LONG_AGO }).execute();
@@ -189,7 +189,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await caller.call(key, "group_create", { groupname, access_token }), late);
     });
 
-    test("that only read are done again", async () => {
+    test("that only read are executed again", async () => {
       const [key, groupname] = [newKey(), newName()];
       const list = async (): Promise<string[]> =>
         (await caller.call(key, "group_all", { access_token })).resp_data["groups"] as string[];
@@ -200,7 +200,7 @@ for (const database of DATABASES) {
       assert.ok(after.includes(groupname), after.join(", "));
     });
 
-    test("are no reason to take those without one for repeats, equal in every property", async () => {
+    test("do not affect requests without a key, which are never replays even with equal properties", async () => {
       const groupname = newName();
       const properties = { correlationId: "always the same" };
       const call = (queue: string) => caller.call(undefined, queue, { groupname, access_token }, properties);
@@ -211,7 +211,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("leave nothing secret behind", async () => {
+    test("store no secret", async () => {
       const username = newName();
       const password = "a secret of mine";
       const email = `${username}@example.com`;
@@ -231,14 +231,14 @@ for (const database of DATABASES) {
       );
       for (const secret of [password, access_token, access_token.split(".")[2]!])
         assert.ok(!rows.includes(secret), "a secret is in the table");
-      // Nor what a dictionary of passwords could be tried against.
+      // No digest either that allows an offline dictionary attack.
       for (const body of [JSON.stringify({ username, password }), password]) {
         const digest = createHash("sha256").update(body).digest().toString("latin1");
         assert.ok(!rows.includes(JSON.stringify(digest).slice(1, -1)), "a digest is in the table");
       }
     });
 
-    test("are forgotten in batches, by one replica at a time", async () => {
+    test("expire and are deleted in batches, by one replica at a time", async () => {
       await caller.call(newKey(), "group_create", { groupname: newName(), access_token });
       await worker.db.updateTable("rpc_inbox").set({ created_at: LONG_AGO }).execute();
       const { total } = await worker.db
@@ -262,7 +262,7 @@ for (const database of DATABASES) {
   });
 }
 
-/** What the requests of this file can change. */
+/** The rows that the requests of this file can change. */
 async function contentOf({ db }: TestWorker): Promise<unknown> {
   const tables = ["user", "group", "usergroup"] as const;
   return Promise.all(tables.map((table) => db.selectFrom(table).selectAll().orderBy(sql`1`).execute()));

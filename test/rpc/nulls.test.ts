@@ -67,9 +67,9 @@ for (const procedure of procedures) {
   for (const [transport, call] of Object.entries(TRANSPORTS)) {
     describe(`${name} ${transport}`, () => {
       for (const field of optional)
-        test(`takes null for no ${field}`, async () => {
+        test(`treats a null ${field} as absent`, async () => {
           const absent = without(field, await goodRequest(procedure));
-          // An effect of the first request shows in the replies to both others.
+          // The first request has its effect before both compared ones.
           await call(name, absent);
           const wanted = await call(name, await renewed(procedure, absent));
           const got = await call(name, await renewed(procedure, { ...absent, [field]: null }));
@@ -77,7 +77,7 @@ for (const procedure of procedures) {
         });
 
       if (optional.length > 0)
-        test("takes null for every optional field at once", async () => {
+        test("treats nulls in all optional fields as absent", async () => {
           const wanted = await goodRequest(procedure);
           const nulls = Object.fromEntries(optional.map((field) => [field, null]));
           await call(name, wanted);
@@ -88,7 +88,7 @@ for (const procedure of procedures) {
         });
 
       for (const field of required)
-        test(`says that ${field} is missing where it is absent or null`, async () => {
+        test(`reports ${field} as missing if it is absent or null`, async () => {
           const absent = without(field, await goodRequest(procedure));
           for (const request of [absent, { ...absent, [field]: null }]) {
             const { resp_code, resp_data } = await call(name, request);
@@ -99,7 +99,7 @@ for (const procedure of procedures) {
           }
         });
 
-      test("names all fields that are missing, and all of a wrong type, together", async () => {
+      test("reports all missing fields together, and all fields of a wrong type", async () => {
         const missing = required.filter((field) => !credentials.includes(field));
         const none = await call(name, Object.fromEntries(required.map((field) => [field, null])));
         const named = pathsOf(none, "is missing");
@@ -126,7 +126,7 @@ for (const procedure of procedures) {
   }
 }
 
-test("the published schemas take null for optional fields, and refuse it for required ones", async () => {
+test("the published schemas accept null for optional fields and reject it for required ones", async () => {
   const cases: [procedure: Procedure, request: Fields, isValid: boolean][] = [];
   for (const procedure of procedures) {
     const { properties = {}, required = [], anyOf, oneOf } = requestJsonSchema(procedure, app);
@@ -141,7 +141,7 @@ test("the published schemas take null for optional fields, and refuse it for req
   const [forgot, login] = ["user_password_forgot", "login"].map((name) =>
     procedures.find((procedure) => procedure.name === name),
   );
-  assert.ok(forgot !== undefined && login !== undefined, "a procedure has another name");
+  assert.ok(forgot !== undefined && login !== undefined, "a procedure was renamed");
   cases.push(
     [forgot, { username: null, email: "alice@example.com" }, true],
     [forgot, { username: "alice", email: null }, true],
@@ -151,18 +151,18 @@ test("the published schemas take null for optional fields, and refuse it for req
     [login, { username: "alice", password: "x", kerberos_ticket: null }, true],
     [login, { username: "alice", password: null, kerberos_ticket: null }, false],
   );
-  const refused = await findRefused(cases);
+  const rejected = await findRejected(cases);
   for (const [index, [{ name }, request, isValid]] of cases.entries())
-    assert.equal(!refused.has(String(index)), isValid, `${name} ${JSON.stringify(request)}`);
+    assert.equal(!rejected.has(String(index)), isValid, `${name} ${JSON.stringify(request)}`);
 });
 
-test("null inside a list or an object is a value, and no absent one", async () => {
+test("null inside a list or an object is a value", async () => {
   const access_token = await worker.accessToken("root", ["admin"]);
   const { resp_data } = await worker.call("user_get", { access_token, username: [null] });
   assert.deepEqual(resp_data, invalid({ path: "username", msg: "must be a string" }));
 });
 
-test("authmq call sends null as it stands, and does not take it for a token on the command line", async () => {
+test("authmq call sends null unchanged, and does not treat it as a token on the command line", async () => {
   const cwd = folderWith(worker.raw);
   const request = '{"username":"alice","access_token":null}';
   const { code, stdout, stderr } = await runCli(["call", "user_get", request], { cwd });
@@ -172,7 +172,7 @@ test("authmq call sends null as it stands, and does not take it for a token on t
 
 /** A request that passes validation and authorization, with fresh tokens. */
 async function goodRequest(procedure: Procedure): Promise<Fields> {
-  // Bound to no address, so that a request is good with and without `ip`.
+  // Not bound to an address: the request is valid with and without `ip`.
   const token =
     tokenField(procedure.access) === "id_token"
       ? { id_token: await worker.login("alice", PASSWORD) }
@@ -184,14 +184,14 @@ function without(field: string, request: Fields): Fields {
   return Object.fromEntries(Object.entries(request).filter(([name]) => name !== field));
 }
 
-/** The same request with a fresh ID token, where it has one: the request before may have ended the session. */
+/** The same request with a fresh ID token, if it has one: the previous request may have ended the session. */
 async function renewed(procedure: Procedure, request: Fields): Promise<Fields> {
   return tokenField(procedure.access) === "id_token"
     ? { ...request, id_token: await worker.login("alice", PASSWORD) }
     : request;
 }
 
-/** What is the same in two replies to the same request: not what tokens and times are made of. */
+/** The parts that are equal in two replies to the same request: no tokens or times. */
 function shapeOf({ resp_code, resp_data }: Reply): unknown {
   assert.ok(resp_code < 500, JSON.stringify(resp_data));
   return {
@@ -211,8 +211,8 @@ function invalid(...fields: readonly { path: string; msg: string }[]): Fields {
   return { msg: "the request is not valid", error: "INVALID_INPUT", fields };
 }
 
-/** The requests, by index, that AsyncAPI's parser refuses as examples; it looks at those of version 2 only. */
-async function findRefused(
+/** Indexes of the requests that AsyncAPI's parser rejects as examples; it checks examples in version 2 only. */
+async function findRejected(
   cases: readonly (readonly [Procedure, Fields, boolean])[],
 ): Promise<ReadonlySet<string>> {
   const channels = cases.map(([procedure, example], index) => {
@@ -232,6 +232,6 @@ async function findRefused(
       { aliasDuplicateObjects: false },
     ),
   );
-  const remarks = diagnostics.filter(({ code }) => code === "asyncapi2-message-examples");
-  return new Set(remarks.map(({ path }) => String(path[1])));
+  const complaints = diagnostics.filter(({ code }) => code === "asyncapi2-message-examples");
+  return new Set(complaints.map(({ path }) => String(path[1])));
 }

@@ -10,7 +10,7 @@ import { parse } from "../config/faults-of.ts";
 const { app } = parse({ app_config: { password_regex: "[a-z]{8,}" } });
 const SECRET = "sesame, open";
 
-/** What the log says of a request that is refused. */
+/** The log's reason for a rejected request. */
 function reasonOf(
   procedure: typeof login | typeof userRegister,
   request: Readonly<Record<string, unknown>>,
@@ -35,7 +35,7 @@ describe("a request with a field that a pattern of app_config rejects", () => {
     assert.equal(reasonOf(login, request, false), "username does not match app_config.username_regex");
   });
 
-  test("names every such field, and the value of none but the username", () => {
+  test("names every such field, and only the username's value", () => {
     const request = { username: "jo", password: SECRET, email: "sesame" };
     const reason = reasonOf(userRegister, request, true) ?? "";
     assert.deepEqual(reason.split("; ").toSorted(), [
@@ -50,7 +50,7 @@ describe("a request with a field that a pattern of app_config rejects", () => {
     assert.equal(reason, 'username "a\\n\\u001b[2J" does not match app_config.username_regex');
   });
 
-  test("has no such reason where something else is wrong", () => {
+  test("has no such reason for other violations", () => {
     assert.equal(reasonOf(login, { username: 5, password: SECRET }, true), undefined);
     assert.equal(reasonOf(login, { username: "x".repeat(101), password: SECRET }, true), undefined);
   });

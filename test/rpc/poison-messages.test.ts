@@ -7,7 +7,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { listParked } from "../../src/db/queries/poison-messages.ts";
-import { recordAnswer } from "../../src/db/queries/inbox.ts";
+import { recordReply } from "../../src/db/queries/inbox.ts";
 import { createLogTo, type Log } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { emptyNotes } from "../../src/observability/request-line.ts";
@@ -25,23 +25,23 @@ import { DATABASES } from "../support/worker.ts";
 
 const metrics = createMetrics();
 const fingerprints = createFingerprints(createSecretKey(randomBytes(32)));
-const patience = {
+const inFlight = {
   isCancelled: (): boolean => false,
   deadline: { isOver: false, left: 9000, beginCommit: () => undefined, endCommit: () => undefined },
   notes: emptyNotes(),
 };
-/** A replica with the services that the guard uses; `run` handles a message of user_get. */
+/** A replica; `run` handles a message of user_get. */
 function createReplica(services: Services, log: Log) {
   const poison = createPoisonGuard(services, log);
   return {
     run(incoming: Incoming, work: () => Promise<Envelope>): Promise<Envelope> {
       const message = new Message("user_get", incoming, fingerprints);
-      return poison.guard({ procedure: userGet, message, ...patience }, work);
+      return poison.guard({ procedure: userGet, message, ...inFlight }, work);
     },
   };
 }
 
-const notesIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
+const attemptsIn = (db: Database) => db.selectFrom("rpc_attempt").selectAll().execute();
 
 const DONE: Envelope = { resp_code: 200, resp_data: {} };
 
@@ -76,7 +76,7 @@ for (const database of DATABASES) {
       return {
         db,
         lines,
-        /** A replica; what it has begun and not ended when it is dropped is what a crash leaves. */
+        /** A replica; the unfinished work of a dropped one is what a crash leaves. */
         replica: () =>
           createReplica({ db, fingerprints, inbox: createInbox(db, metrics), metrics } as Services, log),
         async [Symbol.asyncDispose]() {
@@ -93,7 +93,7 @@ for (const database of DATABASES) {
         });
       });
 
-    test("a message that ends three processes is parked, and what is kept of it is not its body", async () => {
+    test("a message that crashes three processes is parked, without its body", async () => {
       await using fixture = await open();
       await crash(fixture.replica(), message("poison", false));
       await crash(fixture.replica(), message("poison"));
@@ -114,9 +114,9 @@ for (const database of DATABASES) {
       for (const text of [rows, fixture.lines.join("")]) assert.doesNotMatch(text, /poison/);
     });
 
-    test("a message that was done is never parked, whether its request has a key of its own or not", async () => {
+    test("a committed message is never parked, with or without an idempotency key", async () => {
       await using fixture = await open();
-      const incoming = message("done, and then its workers ended");
+      const incoming = message("committed, and then its workers crashed");
       const { key: messageKey } = new Message("user_get", incoming, fingerprints);
       for (const [requestKey, own] of [
         [Buffer.alloc(32, 1), messageKey],
@@ -129,13 +129,13 @@ for (const database of DATABASES) {
           redelivered: false,
           respCode: 200,
         };
-        await recordAnswer(fixture.db, {
+        await recordReply(fixture.db, {
           ...answer,
           requestKey,
           messageKey: own,
           respData: '{"msg":"done"}',
         });
-        for (let death = 0; death < 2; death++) await crash(fixture.replica(), incoming);
+        for (let crashes = 0; crashes < 2; crashes++) await crash(fixture.replica(), incoming);
         const last = await fixture.replica().run(incoming, async () => DONE);
         assert.deepEqual(last, { resp_code: 200, resp_data: { msg: "done" } });
         await fixture.db.deleteFrom("rpc_attempt").execute();
@@ -143,7 +143,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("a message that was only beside the one that ends processes is answered", async () => {
+    test("a harmless message beside one that crashes processes is answered", async () => {
       await using fixture = await open();
       for (const redelivered of [false, true]) {
         const replica = fixture.replica();
@@ -152,7 +152,7 @@ for (const database of DATABASES) {
           crash(replica, message("poison", redelivered)),
         ]);
       }
-      // The last attempt has the process to itself: the harmless one has not begun when the poison ends it.
+      // The last attempt runs alone: the harmless message has not started when the poison message crashes the process.
       const third = fixture.replica();
       await crash(third, message("poison"));
       let begun = false;
@@ -160,7 +160,7 @@ for (const database of DATABASES) {
         begun = true;
         return DONE;
       });
-      await sleep(100); // nothing tells that it waits
+      await sleep(100); // waiting is not observable
       assert.equal(begun, false);
       const fourth = fixture.replica();
       await assert.rejects(fourth.run(message("poison"), async () => DONE));
@@ -168,30 +168,30 @@ for (const database of DATABASES) {
       assert.equal(await answer, DONE);
     });
 
-    test("few second attempts are made at once, and the others are no suspects", async () => {
+    test("few second attempts run at once, and the waiting ones are not counted", async () => {
       await using fixture = await open();
       const replica = fixture.replica();
       for (let index = 0; index < 20; index++) void crash(replica, message(`message-${index}`));
-      await waitUntil("four attempts", async () => (await notesIn(fixture.db)).length === 4);
-      await sleep(100); // nothing tells that there is no fifth one
-      assert.equal((await notesIn(fixture.db)).length, 4);
+      await waitUntil("four attempts", async () => (await attemptsIn(fixture.db)).length === 4);
+      await sleep(100); // its absence is not observable
+      assert.equal((await attemptsIn(fixture.db)).length, 4);
     });
 
-    test("an attempt that the process survives is no attempt, also when it fails", async () => {
+    test("an attempt that the process survives is not counted, even if it fails", async () => {
       await using fixture = await open();
       const replica = fixture.replica();
       for (let round = 0; round < 6; round++) {
-        const failing = replica.run(message("unlucky"), () =>
-          Promise.reject(new Error("the database is away")),
+        const failing = replica.run(message("failing"), () =>
+          Promise.reject(new Error("the database is down")),
         );
-        await assert.rejects(failing, /the database is away/);
+        await assert.rejects(failing, /the database is down/);
       }
-      const answer = replica.run(message("unlucky"), async () => DONE);
+      const answer = replica.run(message("failing"), async () => DONE);
       assert.equal(await answer, DONE);
-      await waitUntil("no note", async () => (await notesIn(fixture.db)).length === 0);
+      await waitUntil("no recorded attempt", async () => (await attemptsIn(fixture.db)).length === 0);
     });
 
-    test("an attempt whose channel was lost is no attempt, because the process lives", async () => {
+    test("an attempt whose channel was lost is not counted", async () => {
       await using fixture = await open();
       let lose = (): void => undefined;
       const onLost = (callback: () => void) => {
@@ -201,14 +201,14 @@ for (const database of DATABASES) {
       for (let round = 0; round < 5; round++) {
         const replica = fixture.replica();
         await crash(replica, { ...message("cut off"), onLost });
-        // The same process gets it again before the database has heard of the loss.
+        // The same process gets it again before the attempt is deleted.
         await crash(replica, { ...message("cut off"), onLost });
         lose();
-        await waitUntil("no note", async () => (await notesIn(fixture.db)).length === 0);
+        await waitUntil("no recorded attempt", async () => (await attemptsIn(fixture.db)).length === 0);
       }
     });
 
-    test("a first delivery costs the database nothing", async () => {
+    test("a first delivery does not use the database", async () => {
       await using fixture = await open();
       await fixture.db.destroy();
       const answer = fixture.replica().run(message("new", false), async () => DONE);

@@ -7,8 +7,8 @@ import { DATABASES, startWorker } from "../support/worker.ts";
 const PASSWORD = "correct horse";
 
 for (const database of DATABASES) {
-  describe(`messages without a key that are delivered again on ${database}`, () => {
-    test("have the answer of the first delivery, and no second effect", async () => {
+  describe(`redelivered messages without an idempotency key on ${database}`, () => {
+    test("get the reply to the first delivery, and have no second effect", async () => {
       await using worker = await startWorker({ database });
       await using caller = await connectKeyed(worker);
       const access_token = await worker.accessToken("root", ["admin"]);
@@ -16,19 +16,19 @@ for (const database of DATABASES) {
       const properties = { correlationId: "one" };
       const first = await caller.call(undefined, "group_create", request, properties);
       assert.equal(first.resp_code, 200);
-      // Between the two deliveries somebody else has undone it: what was done once is not done again.
+      // Another user undoes the effect between the deliveries: it must not be repeated.
       await worker.call("group_delete", { groupname: "made-once", access_token });
       await worker.worker.stop();
       const reply = await caller.callRedelivered("group_create", request, properties);
       const other = await caller.callRedelivered("group_create", request, { correlationId: "two" });
       await worker.startReplica();
       assert.deepEqual(await reply(), first);
-      assert.equal((await other()).resp_code, 200, "another message that was never executed is executed");
+      assert.equal((await other()).resp_code, 200, "the other message was not executed");
       const { groups } = (await worker.call("group_all", { access_token })).resp_data;
-      assert.deepEqual(groups, ["made-once"], "by the other message");
+      assert.deepEqual(groups, ["made-once"], "the group of the other message");
     });
 
-    test("are refused once more, also when they could be done by now", async () => {
+    test("get the same error again, even if they could succeed by now", async () => {
       await using worker = await startWorker({ database });
       await using caller = await connectKeyed(worker);
       const access_token = await worker.accessToken("root", ["admin"]);
@@ -43,7 +43,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await again(), first);
     });
 
-    test("give a login's ID token again", async () => {
+    test("return the ID token of a login again", async () => {
       await using worker = await startWorker({ database });
       await using caller = await connectKeyed(worker);
       await worker.addUser("alice", PASSWORD);
@@ -56,12 +56,12 @@ for (const database of DATABASES) {
       const { expires_in, ...sameEachTime } = first.resp_data;
       const { expires_in: left, ...data } = (await again()).resp_data;
       assert.deepEqual(data, sameEachTime);
-      assert.ok(Number(left) <= Number(expires_in), "it counts from now");
+      assert.ok(Number(left) <= Number(expires_in), "expires_in is not counted from now");
       const { id_token } = data;
       assert.equal((await worker.call("token", { id_token })).resp_code, 200);
     });
 
-    test("end a session once more without an error", async () => {
+    test("repeat a logout without an error", async () => {
       await using worker = await startWorker({ database });
       await using caller = await connectKeyed(worker);
       await worker.addUser("alice", PASSWORD);
@@ -74,7 +74,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await again(), first);
     });
 
-    test("leave no note of the attempt once they are answered", async () => {
+    test("leave no recorded attempt once they are answered", async () => {
       await using worker = await startWorker({ database });
       await using caller = await connectKeyed(worker);
       await worker.worker.stop();
@@ -86,9 +86,9 @@ for (const database of DATABASES) {
       await worker.startReplica();
       const codes = await Promise.all(replies.map(async (reply) => (await reply()).resp_code));
       assert.deepEqual(codes, [404, 400, 401]);
-      await waitUntil("no note of it", async () => {
-        const notes = await worker.db.selectFrom("rpc_attempt").selectAll().execute();
-        return notes.length === 0;
+      await waitUntil("no recorded attempt", async () => {
+        const attempts = await worker.db.selectFrom("rpc_attempt").selectAll().execute();
+        return attempts.length === 0;
       });
     });
   });

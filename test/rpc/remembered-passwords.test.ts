@@ -8,7 +8,7 @@ import { startWorker } from "../support/worker.ts";
 const scratch = new Scratch();
 after(() => scratch.close());
 
-test("whoever knows the key of a registration pays one hash for each guess of its password", async () => {
+test("a caller who knows a registration's idempotency key pays one hash per guess of its password", async () => {
   const port = await scratch.freePort();
   await using worker = await startWorker({
     config: { app_config: { allow_registration: true }, health_settings: { port } },

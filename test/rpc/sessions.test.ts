@@ -7,7 +7,7 @@ const LONG_AGO = "2001-02-03 04:05:06.789";
 const PASSWORD = "correct horse";
 
 for (const database of DATABASES) {
-  describe(`sessions asked for with a key on ${database}`, () => {
+  describe(`sessions with an idempotency key on ${database}`, () => {
     let worker: TestWorker;
     let caller: KeyedCaller;
     let count = 0;
@@ -33,25 +33,25 @@ for (const database of DATABASES) {
         ? (resp_data["id_token"] as string)
         : `${resp_code} ${String(resp_data["error"])}`;
     };
-    const isAlive = async (id_token: string): Promise<boolean> =>
+    const isActive = async (id_token: string): Promise<boolean> =>
       (await worker.call("token", { id_token })).resp_code === 200;
 
-    test("login gives the same ID token for the same key, and another one for another key or none", async () => {
+    test("login returns the same ID token for the same key, and a new one for another key or none", async () => {
       const username = await newUser();
       const [key, request] = [newKey(), { username, password: PASSWORD }];
       const token = await login(key, request);
       assert.deepEqual([await login(key, request), await login(key, request)], [token, token]);
-      assert.equal(await isAlive(token), true);
+      assert.equal(await isActive(token), true);
       const second = await login(newKey(), request);
       const third = await login(undefined, request);
       assert.equal(new Set([token, second, third]).size, 3);
       assert.deepEqual(
-        [await isAlive(token), await isAlive(second), await isAlive(third)],
+        [await isActive(token), await isActive(second), await isActive(third)],
         [false, false, true],
       );
     });
 
-    test("the ID token is the same also when the user's groups have changed meanwhile", async () => {
+    test("a replayed login returns the same ID token even if the user's groups have changed", async () => {
       const username = await newUser();
       const [key, request] = [newKey(), { username, password: PASSWORD }];
       const token = await login(key, request);
@@ -65,15 +65,15 @@ for (const database of DATABASES) {
       assert.equal(await login(key, request), token);
     });
 
-    test("many logins at once with one key give one ID token", async () => {
+    test("concurrent logins with one key return one ID token", async () => {
       const username = await newUser();
       const [key, request] = [newKey(), { username, password: PASSWORD }];
       const tokens = await Promise.all(Array.from({ length: 16 }, () => login(key, request)));
       assert.equal(new Set(tokens).size, 1);
-      assert.equal(await isAlive(tokens[0]!), true);
+      assert.equal(await isActive(tokens[0]!), true);
     });
 
-    test("login with the same key and another body is 409, also with a wrong password, and the session lives", async () => {
+    test("login with the same key and another body or password is 409, and the session stays active", async () => {
       const username = await newUser();
       const key = newKey();
       const token = await login(key, { username, password: PASSWORD });
@@ -84,20 +84,20 @@ for (const database of DATABASES) {
         { username: await newUser(), password: PASSWORD },
       ];
       for (const request of others) assert.equal(await login(key, request), "409 IDEMPOTENCY_CONFLICT");
-      assert.equal(await isAlive(token), true);
+      assert.equal(await isActive(token), true);
       assert.equal(await login(key, { username, password: PASSWORD }), token);
     });
 
-    test("logins at once with one key and different bodies give one session, and 409 to the others", async () => {
+    test("concurrent logins with one key and different bodies start one session, and the others are 409", async () => {
       const username = await newUser();
       const key = newKey();
       const bodies = ["one", "two", "three"].map((vhost) => ({ username, password: PASSWORD, vhost }));
-      const answers = await Promise.all(bodies.map((body) => login(key, body)));
-      const refused = answers.filter((answer) => answer === "409 IDEMPOTENCY_CONFLICT");
-      assert.equal(refused.length, 2, answers.join("\n"));
+      const replies = await Promise.all(bodies.map((body) => login(key, body)));
+      const refused = replies.filter((reply) => reply === "409 IDEMPOTENCY_CONFLICT");
+      assert.equal(refused.length, 2, replies.join("\n"));
     });
 
-    test("many logins at once succeed while the hash is made anew at a higher cost", async () => {
+    test("concurrent logins succeed while the password is rehashed at a higher cost", async () => {
       for (const key of [undefined, newKey()]) {
         const username = `user-${count++}`;
         await worker.addUser(username, PASSWORD, { cost: 4 });
@@ -107,7 +107,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("a login that failed is tried again with its key", async () => {
+    test("a failed login can be retried with its key", async () => {
       const username = await newUser();
       const key = newKey();
       for (let round = 0; round < 2; round++)
@@ -115,32 +115,32 @@ for (const database of DATABASES) {
       assert.equal((await login(key, { username, password: PASSWORD })).split(".").length, 3);
     });
 
-    test("a repeat brings no ended session back, and gives the same ID token, which is of no use", async () => {
+    test("a replay does not restore a revoked session: it returns the same, revoked ID token", async () => {
       const access_token = await worker.accessToken("root", ["admin"]);
       const username = await newUser();
       const [key, request] = [newKey(), { username, password: PASSWORD }];
       const token = await login(key, request);
       const second = await login(undefined, request);
       assert.equal(await login(key, request), token);
-      assert.deepEqual([await isAlive(token), await isAlive(second)], [false, true]);
+      assert.deepEqual([await isActive(token), await isActive(second)], [false, true]);
       const change = await worker.call("user_change", { username, access_token, password: "another one" });
       assert.equal(change.resp_code, 200);
       assert.equal(await login(key, request), token);
-      assert.deepEqual([await isAlive(token), await isAlive(second)], [false, false]);
+      assert.deepEqual([await isActive(token), await isActive(second)], [false, false]);
       assert.equal(await login(newKey(), request), "401 INVALID_CREDENTIALS");
     });
 
-    test("a key is forgotten after 15 minutes, and the session is not", async () => {
+    test("a key expires after 15 minutes, and the session does not", async () => {
       const username = await newUser();
       const [key, request] = [newKey(), { username, password: PASSWORD }];
       const token = await login(key, request);
       await worker.db.updateTable("rpc_inbox").set({ created_at: LONG_AGO }).execute();
-      assert.equal(await isAlive(token), true);
+      assert.equal(await isActive(token), true);
       assert.notEqual(await login(key, request), token);
-      assert.equal(await isAlive(token), false);
+      assert.equal(await isActive(token), false);
     });
 
-    test("logout may come twice, with a key or without one, and needs no second session", async () => {
+    test("logout can be retried, with a key or without", async () => {
       const username = await newUser();
       const id_token = await login(undefined, { username, password: PASSWORD });
       const key = newKey();
@@ -152,7 +152,7 @@ for (const database of DATABASES) {
       assert.equal((await caller.call(newKey(), "token", { id_token })).resp_code, 401);
     });
 
-    test("logout with a key still takes only our own token, from where it may be used", async () => {
+    test("logout with a key accepts only a valid token from its own address", async () => {
       const username = await newUser();
       const bound = await login(undefined, { username, password: PASSWORD, ip: "192.0.2.7" });
       const bad = { id_token: `${bound.slice(0, -6)}AAAAAA` };

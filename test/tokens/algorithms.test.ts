@@ -12,7 +12,7 @@ import { decodePart } from "./craft.ts";
 const file = join(scratchFolder, `${randomBytes(6).toString("hex")}.db`);
 const person = { username: "alice", password: "correct horse" };
 
-/** One installation for each algorithm, all on the same database. */
+/** One installation per algorithm, all on the same database. */
 async function openAuth(method: SignMethod): Promise<Auth> {
   const value = Buffer.from(generateSecret(method).secret).toString("base64");
   const auth = await createAuth({
@@ -25,7 +25,7 @@ async function openAuth(method: SignMethod): Promise<Auth> {
   await auth.migrate();
   await auth.user
     .register({ ...person, password_confirm: person.password, email: "alice@example.com" })
-    .catch(() => undefined); // registered by the first one
+    .catch(() => undefined); // already registered by the first installation
   return auth;
 }
 
@@ -34,7 +34,7 @@ for (const method of SIGN_METHODS) {
     let auth: Auth;
     after(() => auth.close());
 
-    test("signs tokens of both kinds that this installation then accepts", async () => {
+    test("signs ID tokens and access tokens that this installation accepts", async () => {
       auth = await openAuth(method);
       const { id_token } = await auth.session.login(person);
       const { access_token } = await auth.session.getAccessToken({ id_token });
@@ -44,7 +44,7 @@ for (const method of SIGN_METHODS) {
       assert.equal(Object.hasOwn(decodePart(access_token, 0), "kid"), !method.startsWith("HS"));
     });
 
-    test("is refused when another key of the same kind has signed", async () => {
+    test("rejects a token that another key of the same kind signed", async () => {
       await using other = await openAuth(method);
       const { id_token } = await other.session.login(person);
       await assert.rejects(auth.session.getAccessToken({ id_token }), { code: "INVALID_TOKEN" });
@@ -54,7 +54,7 @@ for (const method of SIGN_METHODS) {
   });
 }
 
-test("an ID token signed with an algorithm that its row does not name is refused", async () => {
+test("an ID token with another algorithm than in its row is rejected", async () => {
   const key = generateSecret("RS256").secret;
   const secret = { type: "plain", value: key };
   const open = (signmethod: SignMethod): Promise<Auth> =>
@@ -69,9 +69,9 @@ test("an ID token signed with an algorithm that its row does not name is refused
   await using before = await open("RS256");
   await using later = await open("RS512");
   const { id_token } = await before.session.login(person);
-  // A new algorithm does not end the sessions that began with the old one ...
+  // A new algorithm does not end existing sessions ...
   await later.session.getAccessToken({ id_token });
-  // ... and the row of a session decides which one is its own.
+  // ... and the row of a session decides its algorithm.
   await using db = openDatabase({ dialect: "sqlite", file });
   await db.updateTable("token").set({ sign_method: "RS512" }).where("user_id", "=", "alice").execute();
   await assert.rejects(later.session.getAccessToken({ id_token }), { code: "INVALID_TOKEN" });

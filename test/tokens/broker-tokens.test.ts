@@ -13,7 +13,7 @@ import { startWorker, type TestWorker } from "../support/worker.ts";
 
 const PASSWORD = "correct horse battery";
 
-/** Each of them, taken for a pattern or decoded once too often, would be another one or many. */
+/** Names that match other vhosts when treated as a pattern or decoded once too often. */
 const VHOSTS = [
   ...["prod", "test", "*", "pro*", "%2A", "%25", "a/b", "a%2Fb", "prod/*"],
   ...["a+b", "a b", "#", "pr\u00f6d", "\u{1f600}", "prod,test"],
@@ -38,7 +38,7 @@ async function brokerToken(worker: TestWorker, username: string, vhost = "prod")
   return dataOf(await worker.call("token", { id_token, broker: true }))["broker_token"] as string;
 }
 
-/** What the broker says to an operation on a channel of its own; "ok" where it lets it pass. */
+/** The broker's result of an operation on a new channel. */
 async function attempt(
   connection: Awaited<ReturnType<TokenBroker["connect"]>>,
   operate: (channel: Awaited<ReturnType<typeof connection.createConfirmChannel>>) => Promise<unknown>,
@@ -56,7 +56,7 @@ async function attempt(
   }
 }
 
-describe("the broker takes a broker token as a password", { skip: lacksBroker }, () => {
+describe("the broker accepts a broker token as a password", { skip: lacksBroker }, () => {
   let worker: TestWorker;
   let rabbit: TokenBroker;
   let file: string;
@@ -74,7 +74,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     await worker[Symbol.asyncDispose]();
   });
 
-  test("on the vhost of the session, whatever its name, and on no other", async () => {
+  test("only for the vhost of the session, whatever its name", async () => {
     for (const vhost of VHOSTS) {
       const token = await brokerToken(worker, "operator", vhost);
       const taken = await Promise.all(VHOSTS.map((other) => rabbit.takes(token, other)));
@@ -85,7 +85,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     }
   });
 
-  test("and lets its user do what the scopes say, and nothing else", async () => {
+  test("and authorizes its user exactly for the scopes", async () => {
     const owner = await rabbit.connect(await brokerToken(worker, "operator"));
     const made = await owner.createChannel();
     for (const queue of ["orders.made", "bills.made"]) await made.assertQueue(queue);
@@ -98,7 +98,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
           else resolve();
         });
       });
-    const said = {
+    const results = {
       "make orders.new": await attempt(shopper, (one) => one.assertQueue("orders.new")),
       "make bills.new": await attempt(shopper, (one) => one.assertQueue("bills.new")),
       "read orders": await attempt(shopper, (one) => one.get("orders.made", { noAck: true })),
@@ -110,7 +110,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
       "publish anything": await attempt(owner, publish("amq.topic", "bills.new")),
       "bind orders": await attempt(shopper, (one) => one.bindQueue("orders.new", "amq.topic", "orders.#")),
     };
-    assert.deepEqual(said, {
+    assert.deepEqual(results, {
       "make orders.new": "ok",
       "make bills.new": "refused",
       "read orders": "ok",
@@ -125,7 +125,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     await Promise.all([owner.close(), shopper.close()]);
   });
 
-  test("of the user that it names, whatever name comes with it", async () => {
+  test("for the user in the token, whatever username is sent with it", async () => {
     const token = await brokerToken(worker, "shopper");
     for (const name of ["operator", "", "authmq"]) {
       const connection = await rabbit.connect(token, "prod", name);
@@ -136,7 +136,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     }
   });
 
-  test("also for its management pages, with the tags of the user's groups", async () => {
+  test("for the management UI, with the tags of the user's groups", async () => {
     const [clerk, shopper] = [await brokerToken(worker, "clerk"), await brokerToken(worker, "shopper")];
     assert.deepEqual(await rabbit.ask("whoami", clerk), {
       status: 200,
@@ -150,7 +150,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     );
   });
 
-  test("and no other token of the same key", async () => {
+  test("and rejects other tokens of the same key", async () => {
     const id_token = await worker.login("operator", PASSWORD);
     const { access_token } = dataOf(await worker.call("token", { id_token }));
     for (const token of [id_token, String(access_token), "", "no token", `${id_token}.`])
@@ -163,7 +163,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     assert.equal(await rabbit.takes(good), true);
   });
 
-  test("until it expires; a connection goes on with a newer one", async () => {
+  test("until it expires; a connection can continue with a newer one", async () => {
     const issuer = await createIssuer(worker.config.signing!);
     const scopes = ["rabbitmq.configure:prod/*/*"];
     const short = issuer.signBrokerToken("shopper", { audience: "rabbitmq", scopes, lifetime: 3 });
@@ -175,7 +175,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
     await connection.close();
   });
 
-  test("also one of the next key, once it is listed, and of the key before", async () => {
+  test("of the next key, once it is listed, and of the previous key", async () => {
     const before = await brokerToken(worker, "operator");
     const rotate = async (...args: string[]): Promise<void> => {
       const { code, stderr } = await runCli(["keys", "rotate", "--config", file, ...args]);
@@ -199,7 +199,7 @@ describe("the broker takes a broker token as a password", { skip: lacksBroker },
   });
 });
 
-test("the broker takes tokens of every algorithm that has a public key", { skip: lacksBroker }, async () => {
+test("the broker accepts tokens of every algorithm with a public key", { skip: lacksBroker }, async () => {
   const methods = SIGN_METHODS.filter((name) => !name.startsWith("HS"));
   const keys = methods.map((signmethod) => {
     const value = Buffer.from(generateSecret(signmethod).secret).toString("base64");
@@ -222,7 +222,7 @@ test("the broker takes tokens of every algorithm that has a public key", { skip:
   assert.deepEqual([signing!.reserve.length, until], [9, retiring[0]!.until]);
 });
 
-test("a broker that fetches the keys needs nothing at a rotation", { skip: lacksBroker }, async () => {
+test("a broker that fetches the keys needs no change for a key rotation", { skip: lacksBroker }, async () => {
   const scratch = new Scratch();
   const port = await scratch.freePort();
   await using worker = await startWorker({

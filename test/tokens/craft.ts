@@ -1,10 +1,10 @@
 import type { KeyObject } from "node:crypto";
 import { CompactSign } from "jose";
 
-/** A JSON object, or its text or bytes where JSON.stringify would not write what the test needs. */
+/** A JSON object, or text or bytes that JSON.stringify would not write. */
 type Json = Readonly<Record<string, unknown>> | string | Uint8Array;
 
-/** A JWS over any payload with any header: what a forger, or another issuer, could send. */
+/** Signs any payload with any header, as a forger or another issuer could. */
 export async function craft(
   header: { alg: string } & Record<string, unknown>,
   payload: Json,
@@ -16,7 +16,7 @@ export async function craft(
   return new CompactSign(bytes).setProtectedHeader(header).sign(key, { crit: known });
 }
 
-/** Claims of an access token that is valid now; undefined removes one. */
+/** Claims of an access token that is valid now; an undefined change removes a claim. */
 export function accessClaims(changes: Record<string, unknown> = {}): Record<string, unknown> {
   const now = Math.floor(Date.now() / 1000);
   return {
@@ -33,12 +33,12 @@ export function accessClaims(changes: Record<string, unknown> = {}): Record<stri
   };
 }
 
-/** Seconds since the epoch, so many from now. */
+/** The time that is this many seconds from now, in seconds since the epoch. */
 export function secondsFromNow(seconds: number): number {
   return Math.floor(Date.now() / 1000) + seconds;
 }
 
-/** A part of a token without its last character's spare bits being zero: decoders read the same bytes from it. */
+/** Sets a spare bit in the last character of a token's part: decoders still read the same bytes. */
 export function withSpareBits(part: string): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const last = alphabet.indexOf(part.slice(-1));

@@ -33,7 +33,7 @@ for (const database of DATABASES) {
       return (await worker.call("token", request)).resp_code;
     }
 
-    /** The user's own token with another header or payload, signed as this installation signs. */
+    /** The user's token with another header or payload, signed with this installation's key by default. */
     function changed(
       header: Record<string, unknown>,
       payload: Record<string, unknown> = {},
@@ -49,20 +49,20 @@ for (const database of DATABASES) {
 
     test("agree after a login", async () => {
       assert.equal(await present(idToken), 200);
-      assert.equal(await present(await changed({})), 200, "signed once more");
+      assert.equal(await present(await changed({})), 200, "a token that is signed again");
     });
 
-    test("the id of somebody else's session is refused", async () => {
+    test("the id of another user's session is rejected", async () => {
       const { kid } = decodePart(await worker.login("bobby", "correct horse"), 0);
       assert.equal(await present(await changed({ kid })), 401);
     });
 
-    test("a user that is not the row's is refused, though it exists", async () => {
+    test("a user other than the row's is rejected, even if it exists", async () => {
       assert.equal(await present(await changed({}, { sub: "bobby" })), 401);
       assert.equal(await present(await changed({}, { sub: "nobody" })), 401);
     });
 
-    test("an id that is no decimal number of a row is refused", async () => {
+    test("an id that is not the decimal number of a row is rejected", async () => {
       const kid = String(decodePart(idToken, 0)["kid"]);
       for (const wrong of [
         `0${kid}`,
@@ -93,34 +93,34 @@ for (const database of DATABASES) {
       }
     });
 
-    test("a row that names another algorithm is decisive", async () => {
+    test("a token is rejected if its row has another algorithm", async () => {
       await updateRow({ sign_method: "RS256" });
       assert.equal(await present(idToken), 401);
     });
 
-    test("a row that has ended is decisive, whatever the token says", async () => {
+    test("a token is rejected if its row has expired, whatever its exp", async () => {
       await updateRow({ valid_until: toSqlTime(new Date(Date.now() - 1000)) });
       assert.equal(await present(idToken), 401);
       assert.equal(await present(await changed({}, { exp: secondsFromNow(9999) })), 401);
     });
 
-    test("a token that has ended is refused though its row has not, but for the leeway", async () => {
+    test("an expired token is rejected after the leeway, even if its row has not expired", async () => {
       assert.equal(await present(await changed({}, { exp: secondsFromNow(-5) })), 200);
       assert.equal(await present(await changed({}, { exp: secondsFromNow(-31) })), 401);
     });
 
-    test("a session that was logged out is dead", async () => {
+    test("a session is revoked by a logout", async () => {
       assert.equal((await worker.call("logout", { id_token: idToken })).resp_code, 200);
       assert.equal(await present(idToken), 401);
     });
 
-    test("an earlier session is dead after the next login", async () => {
+    test("a session is revoked by the next login", async () => {
       const next = await worker.login("alice", "correct horse");
       assert.equal(await present(idToken), 401);
       assert.equal(await present(next), 200);
     });
 
-    test("a session that is bound to an address is good from there only, however it is written", async () => {
+    test("a session that is bound to an address is valid only from there, in any notation", async () => {
       const bound = await worker.login("alice", "correct horse", { ip: "2001:DB8:0:0::1" });
       assert.equal(await present(bound, "2001:db8::1"), 200);
       assert.equal(await present(bound, "2001:0db8:0000:0000:0000:0000:0000:0001"), 200);
@@ -129,20 +129,20 @@ for (const database of DATABASES) {
       }
     });
 
-    test("the row's address is decisive, not the token's", async () => {
+    test("the row's address counts, not the token's", async () => {
       const bound = await worker.login("alice", "correct horse", { ip: "192.0.2.1" });
       const { kid } = decodePart(bound, 0);
       assert.equal(await present(await changed({ kid }, { ip: "*" })), 401);
       assert.equal(await present(await changed({ kid }, { ip: "192.0.2.9" }), "192.0.2.9"), 401);
     });
 
-    test("only this installation's own issuer can issue one", async () => {
+    test("an ID token of another issuer is rejected", async () => {
       assert.equal(await present(await changed({}, { iss: "partner" }, partnerKey)), 401);
       assert.equal(await present(await changed({}, { iss: "partner" })), 401);
       assert.equal(await present(await changed({}, {}, partnerKey)), 401);
     });
 
-    test("a token of another kind is refused", async () => {
+    test("a token of another type is rejected", async () => {
       for (const typ of ["at+jwt", "JWT", undefined]) {
         assert.equal(await present(await changed({ typ })), 401, typ);
       }

@@ -15,10 +15,10 @@ import { decodePart } from "./craft.ts";
 
 const PASSWORD = "correct horse";
 
-/** Replies that say nothing against the token; 400 and 413 would come before it is looked at. */
+/** Codes of replies after the token was accepted; 400 and 413 come before the token is checked. */
 const ACCEPTED = [200, 204, 403, 404, 409];
 
-/** How long the list is in the token, about: small, at the limit of an ID token, at that of an access token, beyond. */
+/** Approximate length of the group list: small, at the limit of an ID token, at that of an access token, and beyond. */
 const lists = fc.record({
   bytes: fc.oneof(
     fc.integer({ min: 0, max: 8000 }),
@@ -46,7 +46,7 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    /** Asserts that every queue that takes an access token takes this one, and the client's verifier as well. */
+    /** Asserts that every queue with an access token and the client's verifier accept this token. */
     async function assertWorks(access_token: string, groups: readonly string[]): Promise<void> {
       assert.ok(access_token.length <= MAX_TOKEN_LENGTH, `${access_token.length} characters`);
       assert.deepEqual((await verifier.verify(access_token)).groups, groups);
@@ -54,14 +54,14 @@ for (const database of DATABASES) {
       assert.deepEqual([introspected["active"], introspected["groups"]], [true, groups]);
       for (const { name, access, example } of PROCEDURES) {
         if (tokenField(access) !== "access_token") continue;
-        // Of somebody else, so that nothing happens to alice: 403 comes after the token was accepted.
+        // Another user's name, so that alice stays unchanged: 403 comes after the token was accepted.
         const request = { ...example.request, username: "somebody-else", access_token };
         const { resp_code, resp_data } = await worker.call(name, request);
         assert.ok(ACCEPTED.includes(resp_code), `${name}: ${JSON.stringify(resp_data)}`);
       }
     }
 
-    test("each works on every queue and in the verifier, or is refused with TOKEN_TOO_LARGE", async () => {
+    test("each is accepted by every queue and the verifier, or its issue fails with TOKEN_TOO_LARGE", async () => {
       const seen = { issued: 0, refused: 0 };
       const property = fc.asyncProperty(lists, async (list) => {
         const groups = namesOf(list);
@@ -92,7 +92,7 @@ for (const database of DATABASES) {
       assert.ok(seen.issued > 0 && seen.refused > 0, JSON.stringify(seen));
     });
 
-    test("a login that is sent again with its key gives the same ID token, with groups or without", async () => {
+    test("a retried login with an idempotency key returns the same ID token, with groups or without", async () => {
       await using caller = await connectKeyed(worker);
       for (const count of [10, 3000]) {
         await setGroups(
@@ -112,7 +112,7 @@ for (const database of DATABASES) {
   });
 }
 
-/** Makes these the user's groups, in a few statements. */
+/** Replaces the user's groups. */
 async function setGroups(db: Database, username: string, groups: readonly string[]): Promise<void> {
   await db.deleteFrom("usergroup").where("username", "=", username).execute();
   await db.deleteFrom("group").where("name", "!=", "admin").execute();
@@ -129,8 +129,8 @@ async function setGroups(db: Database, username: string, groups: readonly string
   }
 }
 
-describe("an installation whose names leave little room in a token", () => {
-  test("issues no ID token that is too long without groups, and begins no session for it", async () => {
+describe("an installation with an issuer name that nearly fills a token", () => {
+  test("issues no ID token that is too long even without groups, and starts no session", async () => {
     await using worker = await startWorker({ config: { jwt_creation: { issuer: "i".repeat(30_000) } } });
     await worker.addUser("alice", PASSWORD);
     const request = { username: "alice", password: PASSWORD };
@@ -146,7 +146,7 @@ describe("an installation whose names leave little room in a token", () => {
     );
   });
 
-  test("counts a right password whose token is too long as no failed login", async () => {
+  test("does not count a correct password as a failed login if the token is too long", async () => {
     const login_throttle = { free_failures: 2 };
     await using worker = await startWorker({
       config: { jwt_creation: { issuer: "i".repeat(30_000) }, app_config: { login_throttle } },
@@ -158,7 +158,7 @@ describe("an installation whose names leave little room in a token", () => {
     assert.deepEqual(codes, [401, 409, 401, 409, 409]);
   });
 
-  test("issues no token that fills a request alone, where requests are small", async () => {
+  test("issues no token that would exceed a small max_request_bytes", async () => {
     await using worker = await startWorker({ config: { amqp_settings: { max_request_bytes: 2048 } } });
     const groups = Array.from({ length: 60 }, (_, index) => `a-group-with-a-name-${index}`);
     await worker.addUser("alice", PASSWORD, { groups });

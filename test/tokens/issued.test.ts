@@ -8,7 +8,7 @@ import { createIssuer } from "../../src/tokens/issuer.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, craft, decodePart } from "./craft.ts";
 
-describe("the tokens that are issued", () => {
+describe("issued tokens", () => {
   let worker: TestWorker;
   let idToken: string;
   let accessToken: string;
@@ -30,13 +30,13 @@ describe("the tokens that are issued", () => {
     return resp_data["access_token"] as string;
   }
 
-  test("an ID token's header names the algorithm, its kind and its row in the database", async () => {
+  test("an ID token's header names the algorithm, its type and its database row", async () => {
     const row = await findIdTokenOf(worker.db, "Alice");
     assert.deepEqual(decodePart(idToken, 0), { alg: "EdDSA", typ: "id+jwt", kid: String(row?.token_id) });
     assert.match(String(row?.token_id), /^[1-9]\d*$/);
   });
 
-  test("an ID token says who, which groups and which address, and not which vhost", async () => {
+  test("an ID token contains user, groups and address, but not the vhost", async () => {
     const { iat, nbf, exp, groups, ...rest } = decodePart(idToken, 1);
     assert.deepEqual(rest, { iss: "https://auth.example.com", sub: "Alice", ip: "192.0.2.7" });
     assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
@@ -45,7 +45,7 @@ describe("the tokens that are issued", () => {
     assert.ok(Math.abs(Number(exp) - Number(iat) - 3600) <= 1, "valid for id_token_valid_time minutes");
   });
 
-  test("an ID token's row holds the same end, address and algorithm, and the vhost", async () => {
+  test("an ID token's row has the same expiry, address and algorithm, and the vhost", async () => {
     const row = await findIdTokenOf(worker.db, "Alice");
     assert.equal(Math.floor(Number(row?.valid_until) / 1000), decodePart(idToken, 1)["exp"]);
     assert.equal(row?.ip, "192.0.2.7");
@@ -53,7 +53,7 @@ describe("the tokens that are issued", () => {
     assert.equal(row.vhost, "staging");
   });
 
-  test("an access token's header names its kind and the RFC 7638 thumbprint of the key", async () => {
+  test("an access token's header names its type and the RFC 7638 thumbprint of the key", async () => {
     const jwk = await exportJWK(createPublicKey(worker.config.signing!.key));
     assert.deepEqual(decodePart(accessToken, 0), {
       alg: "EdDSA",
@@ -62,7 +62,7 @@ describe("the tokens that are issued", () => {
     });
   });
 
-  test("an access token carries user, groups, vhost and its times, and no audience unless one is set", () => {
+  test("an access token contains user, groups, vhost and times, and an audience only if one is set", () => {
     const { iat, nbf, exp, jti, groups, ...rest } = decodePart(accessToken, 1);
     assert.deepEqual(rest, {
       iss: "https://auth.example.com",
@@ -82,7 +82,7 @@ describe("the tokens that are issued", () => {
     assert.equal(new Set(tokens.map((token) => decodePart(token, 1)["jti"])).size, 8);
   });
 
-  test("any service verifies an access token with the public key alone", async () => {
+  test("a service can verify an access token with only the public key", async () => {
     const key = createPublicKey(worker.config.signing!.key);
     const { payload } = await jwtVerify(accessToken, key, {
       algorithms: ["EdDSA"],
@@ -92,7 +92,7 @@ describe("the tokens that are issued", () => {
     assert.equal(payload.sub, "Alice");
   });
 
-  test("an id is not used again when the user logs in again", async () => {
+  test("each login of a user gets a new token id", async () => {
     const ids = new Set<unknown>();
     for (let round = 0; round < 4; round++) {
       ids.add(decodePart(await worker.login("Alice", "correct horse", { ip: "192.0.2.7" }), 0)["kid"]);
@@ -101,8 +101,8 @@ describe("the tokens that are issued", () => {
   });
 });
 
-describe("the tokens of an installation with an audience", () => {
-  test("access tokens carry it, ID tokens do not, and an access token without it is refused", async () => {
+describe("tokens of an installation with an audience", () => {
+  test("access tokens contain it, ID tokens do not, and an access token without it is rejected", async () => {
     await using worker = await startWorker({ config: { jwt_creation: { audience: "services" } } });
     await worker.addUser("alice", "correct horse");
     const idToken = await worker.login("alice", "correct horse");
@@ -112,15 +112,15 @@ describe("the tokens of an installation with an audience", () => {
     assert.equal(Object.hasOwn(decodePart(idToken, 1), "aud"), false);
     assert.equal((await worker.call("user_all", { access_token: accessToken })).resp_code, 200);
 
-    const careless = await createIssuer({ ...worker.config.signing!, audience: undefined });
-    const without = careless.signAccessToken(
+    const withoutAudience = await createIssuer({ ...worker.config.signing!, audience: undefined });
+    const without = withoutAudience.signAccessToken(
       { username: "alice", groups: [] },
       { vhost: "prod", lifetime: 60 },
     );
     assert.equal((await worker.call("user_all", { access_token: without })).resp_code, 401);
   });
 
-  test("those of another issuer are good for its audience alone, where one is set", async () => {
+  test("tokens of another issuer are accepted only for its audience, if one is set", async () => {
     const { secret, publicKey } = generateSecret("ES256");
     const partner = { secret: { type: "plain", value: publicKey }, methods: ["ES256"] };
     const jwt_validation = [

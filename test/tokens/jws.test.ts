@@ -9,33 +9,35 @@ import { encodePart, isSignedBy, signCompact } from "../../src/tokens/jws.ts";
 
 const CLAIMS = { sub: "Änne", groups: ["dev"] };
 
-function keysFor(method: SignMethod): { own: KeyObject; shown: KeyObject } {
+function keysFor(method: SignMethod): { own: KeyObject; verification: KeyObject } {
   const own = readSigningKey({ type: "plain", value: generateSecret(method).secret }, method, ".");
-  return { own, shown: own.type === "secret" ? own : createPublicKey(own) };
+  return { own, verification: own.type === "secret" ? own : createPublicKey(own) };
 }
 
 for (const method of SIGN_METHODS) {
   describe(method, () => {
-    const { own, shown } = keysFor(method);
+    const { own, verification } = keysFor(method);
     const compact = signCompact(encodePart({ alg: method }), encodePart(CLAIMS), method, own);
 
-    test("what is signed here, jose verifies", async () => {
-      const { payload, protectedHeader } = await compactVerify(compact, shown, { algorithms: [method] });
+    test("jose verifies a signature of authmq", async () => {
+      const { payload, protectedHeader } = await compactVerify(compact, verification, {
+        algorithms: [method],
+      });
       assert.deepEqual(JSON.parse(new TextDecoder().decode(payload)), CLAIMS);
       assert.deepEqual(protectedHeader, { alg: method });
     });
 
-    test("what jose signs is verified here", async () => {
+    test("authmq verifies a signature of jose", async () => {
       const payload = new TextEncoder().encode(JSON.stringify(CLAIMS));
       const foreign = await new CompactSign(payload).setProtectedHeader({ alg: method }).sign(own);
-      assert.equal(isSignedBy(foreign, method, shown), true);
-      assert.equal(isSignedBy(compact, method, shown), true);
+      assert.equal(isSignedBy(foreign, method, verification), true);
+      assert.equal(isSignedBy(compact, method, verification), true);
     });
 
-    test("no bit of it may change, and no signature may be cut, doubled or another one's", () => {
+    test("a changed, shortened, doubled or foreign signature is rejected", () => {
       const [header = "", payload = "", signature = ""] = compact.split(".");
       const bytes = Buffer.from(signature, "base64url");
-      const refused: string[] = [
+      const rejected: string[] = [
         `${header}.${encodePart({ ...CLAIMS, groups: ["admin"] })}.${signature}`,
         `${encodePart({ alg: method, typ: "x" })}.${payload}.${signature}`,
         `${header}.${payload}.`,
@@ -48,18 +50,18 @@ for (const method of SIGN_METHODS) {
       for (const index of [0, bytes.length >> 1, bytes.length - 1]) {
         const changed = Buffer.from(bytes);
         changed[index] = (changed[index] ?? 0) ^ 1;
-        refused.push(`${header}.${payload}.${changed.toString("base64url")}`);
+        rejected.push(`${header}.${payload}.${changed.toString("base64url")}`);
       }
-      for (const text of refused) assert.equal(isSignedBy(text, method, shown), false, text);
+      for (const text of rejected) assert.equal(isSignedBy(text, method, verification), false, text);
     });
 
-    test("it is none by another algorithm of the same kind of key", () => {
+    test("a signature is invalid under another algorithm of the same key type", () => {
       const kind = method.slice(0, 2);
       const others = SIGN_METHODS.filter((other) =>
         kind === "RS" || kind === "PS" ? /^[RP]S/.test(other) : other.startsWith(kind),
       );
       for (const other of others)
-        assert.equal(isSignedBy(compact, other, shown), other === method, `${method} as ${other}`);
+        assert.equal(isSignedBy(compact, other, verification), other === method, `${method} as ${other}`);
     });
   });
 }

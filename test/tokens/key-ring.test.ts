@@ -29,7 +29,7 @@ function tokensOf(keys: Ring): Promise<Tokens> {
   return createTokens(signing!, issuers);
 }
 
-/** Tokens that a key has signed, at a time when it was the one that signs. */
+/** Tokens signed by a key while it is the active one. */
 async function signedBy(key: RingKey): Promise<{ access: string; id: string }> {
   const { issuer } = await tokensOf({ active: key });
   const subject = { username: "alice", groups: [] };
@@ -42,7 +42,7 @@ async function signedBy(key: RingKey): Promise<{ access: string; id: string }> {
 
 describe("a token", () => {
   for (const alg of ["EdDSA", "ES256", "RS256", "HS256"] as const) {
-    test(`of ${alg} is accepted by a ring that has its key in any place`, async () => {
+    test(`of ${alg} is accepted by a key ring with its key in any place`, async () => {
       const [key, other] = [newKey(alg), newKey("ES384")];
       const { access, id } = await signedBy(key);
       for (const ring of [
@@ -69,7 +69,7 @@ describe("a token", () => {
     });
   }
 
-  test("that was accepted is refused from the moment on at which its key has retired", async () => {
+  test("that was accepted is rejected once its key has retired", async () => {
     const [key, other] = [newKey(), newKey()];
     const { access, id } = await signedBy(key);
     const until = inTime(800);
@@ -84,7 +84,7 @@ describe("a token", () => {
     assert.equal(jwks().keys.length, 1);
   });
 
-  test("of the wrong key is refused, whatever algorithms and ids the other keys of the ring have", async () => {
+  test("of a wrong key is rejected, whatever algorithms and ids the key ring has", async () => {
     const [rsa, ec, shared] = [newKey("RS256"), newKey("ES256"), newKey("HS256")];
     const { validator, jwks } = await tokensOf({
       active: rsa,
@@ -102,7 +102,7 @@ describe("a token", () => {
       const forged = [
         await craft(header("ES256"), accessClaims(), forger.signing!.key),
         await craft(header("RS256"), accessClaims(), forger.signing!.reserve[0]!.key),
-        // An algorithm of another key of the ring, and one that this key could do.
+        // Another algorithm of the same key type, and HMAC with a public key.
         await craft(header("PS256"), accessClaims(), own),
         await craft(header("RS512"), accessClaims(), own),
         await craft(header("HS256"), accessClaims(), publicRsa!),
@@ -112,7 +112,7 @@ describe("a token", () => {
         assert.equal(validator.verifyAccessToken(token), undefined, JSON.stringify(decodePart(token, 0)));
         assert.equal(validator.verifyToken(token), undefined);
       }
-      // The id of a key is for others to find it by; here it is not even looked at.
+      // `kid` is for other verifiers; the worker ignores it.
       const good = await craft(header("RS256"), accessClaims(), own);
       assert.equal(validator.verifyAccessToken(good)?.username, "alice");
     }
@@ -120,7 +120,7 @@ describe("a token", () => {
 });
 
 describe("the published keys", () => {
-  test("are the active, the next and the retiring ones, without anything private, and no retired ones", async () => {
+  test("are the active, next and retiring ones, without private members, and not the retired ones", async () => {
     const { jwks, issuer } = await tokensOf({
       active: newKey("RS256"),
       next: newKey("EdDSA"),
@@ -145,7 +145,7 @@ describe("the published keys", () => {
     assert.equal(decodePart(token, 0)["kid"], keys[0]?.kid);
   });
 
-  test("have no shared secret among them", async () => {
+  test("contain no shared secret", async () => {
     const [shared, other] = [newKey("HS256"), newKey("HS512")];
     assert.deepEqual((await tokensOf({ active: shared, next: other })).jwks(), { keys: [] });
     const { jwks } = await tokensOf({ active: newKey(), retiring: [{ ...shared, until: inTime(HOUR) }] });
@@ -156,7 +156,7 @@ describe("the published keys", () => {
   });
 });
 
-/** A ring before a rotation and after it. */
+/** Algorithms of the active key before and after a rotation. */
 const ROTATIONS = [
   ["EdDSA", "EdDSA"],
   ["EdDSA", "ES256"],
@@ -166,7 +166,7 @@ const ROTATIONS = [
 ] as const;
 
 for (const [first, second] of ROTATIONS) {
-  test(`a login that is repeated after a rotation from ${first} to ${second} has its token again, alive`, async () => {
+  test(`a replayed login after a rotation from ${first} to ${second} returns the same, valid token`, async () => {
     const [before, after] = [newKey(first), newKey(second)];
     const fingerprint_key = materialOf(before);
     const creation = (keys: Ring, signmethod: string): object => ({ keys, signmethod, fingerprint_key });
@@ -185,7 +185,7 @@ for (const [first, second] of ROTATIONS) {
       configOf({ active: after, retiring }, creation({ active: after, retiring }, second)),
     );
     const again = await login();
-    // The signatures of ECDSA have chance in them.
+    // ECDSA signatures are not deterministic.
     if (first === "ES256") assert.deepEqual(decodePart(again, 1), decodePart(token, 1));
     else assert.equal(again, token);
     assert.equal(decodePart(again, 0)["alg"], first);
@@ -195,7 +195,7 @@ for (const [first, second] of ROTATIONS) {
   });
 }
 
-test("digests outlive a rotation through fingerprint_key, and a worker that takes keys over has those of a new one", async () => {
+test("digests survive a rotation if fingerprint_key is set, and change otherwise", async () => {
   const [before, after] = [newKey(), newKey()];
   const fingerprint_key = materialOf(before);
   const digest = async (keys: Ring, creation: object = {}): Promise<string> => {
@@ -208,7 +208,7 @@ test("digests outlive a rotation through fingerprint_key, and a worker that take
   assert.notEqual(await digest({ active: after }), first);
 });
 
-test("failed logins count on over a rotation", async () => {
+test("failed logins are still counted after a rotation", async () => {
   const [before, after] = [newKey(), newKey()];
   const fingerprint_key = materialOf(before);
   const secret = undefined;
@@ -225,10 +225,10 @@ test("failed logins count on over a rotation", async () => {
   await worker.worker.useKeys(configOf({ active: after }, { fingerprint_key }));
   assert.deepEqual([await guess(), await guess()], [401, 429]);
   await worker.worker.useKeys(configOf({ active: after }));
-  assert.equal(await guess(), 401, "with another key for digests all is forgotten");
+  assert.equal(await guess(), 401, "without fingerprint_key the count starts again");
 });
 
-/** A key without its algorithm, which a fingerprint key has none of. */
+/** A key without its algorithm, as `fingerprint_key` needs none. */
 function materialOf({ type, value }: RingKey): object {
   return { type, value };
 }

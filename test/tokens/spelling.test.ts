@@ -9,7 +9,7 @@ import { accessClaims, craft, withSpareBits } from "./craft.ts";
 
 const header = { alg: "EdDSA", typ: "at+jwt" };
 
-describe("the one spelling of a token", () => {
+describe("the only accepted encoding of a token", () => {
   let worker: TestWorker;
   let key: KeyObject;
   let token: string;
@@ -26,7 +26,7 @@ describe("the one spelling of a token", () => {
     return (await worker.call("group_all", { access_token: text })).resp_code;
   }
 
-  test("is accepted", async () => {
+  test("is the one that was issued", async () => {
     assert.equal(await present(token), 204);
   });
 
@@ -41,7 +41,7 @@ describe("the one spelling of a token", () => {
     assert.notEqual(parts[2]!.length % 4, 0, "a signature of 64 bytes has spare bits");
   });
 
-  test("has no padding, no white space and nothing before or after it", async () => {
+  test("has no padding, no white space, no prefix and no suffix", async () => {
     const [first = "", second = "", signature = ""] = token.split(".");
     for (const changed of [
       `${token}=`,
@@ -64,14 +64,14 @@ describe("the one spelling of a token", () => {
     }
   });
 
-  test("uses the alphabet of base64url, not the one of base64", async () => {
-    // Ed25519 is deterministic: different payloads until the token has a character that the alphabets differ in.
-    let spelled = token;
-    for (let round = 0; !/[-_][^.]*$/.test(spelled); round++) {
-      spelled = await craft(header, accessClaims({ jti: String(round) }), key);
+  test("uses the base64url alphabet, not the base64 one", async () => {
+    // Ed25519 is deterministic: vary the payload until the token has a character in which the alphabets differ.
+    let encoded = token;
+    for (let round = 0; !/[-_][^.]*$/.test(encoded); round++) {
+      encoded = await craft(header, accessClaims({ jti: String(round) }), key);
     }
-    assert.notEqual(await present(spelled), 401);
-    assert.equal(await present(spelled.replaceAll("-", "+").replaceAll("_", "/")), 401);
+    assert.notEqual(await present(encoded), 401);
+    assert.equal(await present(encoded.replaceAll("-", "+").replaceAll("_", "/")), 401);
   });
 
   test("is at most 32 KiB long", async () => {
@@ -95,7 +95,7 @@ describe("the one spelling of a token", () => {
     assert.equal(await present(await craft(header, text.replace("HERE", "ÿ"), key)), 204);
   });
 
-  test("no change of one character is accepted", async () => {
+  test("is rejected if one character changes", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat({ max: token.length - 1 }),
@@ -113,7 +113,7 @@ describe("the one spelling of a token", () => {
     );
   });
 
-  test("no text at all makes the check itself fail", async () => {
+  test("verification never throws, whatever the text", async () => {
     const part = fc.oneof(
       fc.json().map((text) => Buffer.from(text).toString("base64url")),
       fc.base64String(),

@@ -12,7 +12,7 @@ import { createValidator } from "../../src/tokens/validator.ts";
 import { MAX_TOKEN_LENGTH } from "../../src/wire/token-length.ts";
 import { decodePart } from "./craft.ts";
 
-/** An ID token that lists groups is not longer than this. */
+/** Maximum length of an ID token that lists groups. */
 const MAX_WITH_GROUPS = 8192;
 
 interface Subject {
@@ -20,10 +20,10 @@ interface Subject {
   readonly groups: readonly string[];
 }
 
-/** Characters of one, two, three and four bytes, and one that JSON escapes. */
+/** Characters of one to four bytes, and two that JSON escapes. */
 const letters = ["a", "é", "漢", "😀", '"', "\u0001"];
 
-/** Groups whose names together have about so many bytes, so that tokens of all lengths come up, near the limit most. */
+/** Groups whose names have about `bytes` bytes in total: tokens of all lengths, most of them near the limit. */
 const groups = fc
   .record({
     bytes: fc.oneof(
@@ -53,7 +53,7 @@ const settings = fc.record({
   isLimited: fc.boolean(),
 });
 
-describe("whatever the length of names and lists, for every algorithm", () => {
+describe("tokens with names and lists of any length, for every algorithm", () => {
   const keys = new Map<SignMethod, SigningConfig["key"]>();
   before(() => {
     const { privateKey: rsa } = generateKeyPairSync("rsa", { modulusLength: 4096 });
@@ -79,7 +79,7 @@ describe("whatever the length of names and lists, for every algorithm", () => {
     return { issuer: await createIssuer(signing), validator, verifier };
   }
 
-  test("each access token that is issued is accepted by the worker and by the client's verifier", async () => {
+  test("an issued access token is accepted by the worker and by the client's verifier", async () => {
     const seen = { issued: 0, refused: 0, near: 0 };
     const property = fc.asyncProperty(settings, groups, async (given, list) => {
       const { issuer, validator, verifier } = await installation(given);
@@ -100,7 +100,7 @@ describe("whatever the length of names and lists, for every algorithm", () => {
     assert.ok(seen.issued > 50 && seen.refused > 20 && seen.near > 0, JSON.stringify(seen));
   });
 
-  test("each ID token that is issued is accepted, and lists the groups unless it were longer than 8 KiB", async () => {
+  test("an issued ID token is accepted, and lists the groups unless that exceeds 8 KiB", async () => {
     const seen = { with: 0, without: 0, refused: 0 };
     const times = { issuedAt: new Date(), validUntil: new Date(Date.now() + 3_600_000) };
     const about = { tokenId: 2n ** 63n - 1n, ip: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", ...times };
@@ -127,7 +127,7 @@ describe("whatever the length of names and lists, for every algorithm", () => {
     assert.ok(Math.min(...Object.values(seen)) > 5, JSON.stringify(seen));
   });
 
-  test("a token may have exactly as many characters as its readers accept, and not one more", async () => {
+  test("the maximum length of a token is the same for the issuer and its readers", async () => {
     for (const method of ["EdDSA", "HS512", "RS512"] as const) {
       const { issuer, validator, verifier } = await installation({
         method,
@@ -162,7 +162,7 @@ function orTooLarge<T>(sign: () => T): T | AppError {
   }
 }
 
-/** The length that an ID token would have if it listed the groups. */
+/** The length of the ID token if it listed the groups. */
 function lengthWithGroups(text: string, list: readonly string[]): number {
   const payload = text.split(".")[1] ?? "";
   const full = Buffer.from(JSON.stringify({ ...decodePart(text, 1), groups: list })).toString("base64url");

@@ -1,6 +1,6 @@
 import type { Ddl } from "./migration.ts";
 
-// Without a username for an address that nobody has: that there is no such account must not be faster.
+// No username if the address has no account: a request for an unknown address must not be faster.
 export const oneTimeToken: Ddl = {
   mysql: `create table one_time_token (
   token_hash binary(32) not null primary key,

@@ -1,7 +1,7 @@
 import { EXACT, foldedKey } from "./folded-key.ts";
 import type { Ddl, Step } from "./migration.ts";
 
-/** Finds a row if the table has this column. */
+/** Returns a row if the table has this column. */
 function hasColumn(table: string, column: string): string {
   return (
     "select 1 from information_schema.columns " +
@@ -9,7 +9,7 @@ function hasColumn(table: string, column: string): string {
   );
 }
 
-/** Finds a row if the column has left the collation that ignores case. */
+/** Returns a row if the column no longer has the collation that ignores case. */
 function isExact(table: string, column: string): string {
   return `${hasColumn(table, column)} and collation_name <> 'utf8mb4_unicode_520_ci'`;
 }
@@ -26,11 +26,11 @@ interface Reference {
   readonly column: string;
   readonly foreignKey: string;
   readonly type: string;
-  /** What else changes in the same statement. */
+  /** Other changes in the same statement. */
   readonly also?: string;
 }
 
-/** The columns that hold a username of the table `user`. */
+/** The columns that reference `user.username`. */
 const REFERENCES: readonly Reference[] = [
   { table: "token", column: "user_id", foreignKey: "token_user", type: `varchar(100) ${EXACT} not null` },
   {
@@ -38,7 +38,7 @@ const REFERENCES: readonly Reference[] = [
     column: "username",
     foreignKey: "usergroup_user",
     type: `varchar(100) ${EXACT} not null`,
-    // Virtual: a stored column cannot be made of a column whose foreign key cascades.
+    // Virtual: a stored column cannot be generated from a column whose foreign key cascades.
     also: `,
   add column username_key varchar(100) ${EXACT} generated always as (${foldedKey("username")}) virtual,
   drop index usergroup_by_group,
@@ -54,7 +54,7 @@ const REFERENCES: readonly Reference[] = [
   },
 ];
 
-/** From here on names must be spelled as the user's row spells them. */
+/** From now on names must have the spelling of the user's row. */
 function respell({ table, column }: Reference): Step {
   return {
     unless: isExact(table, column),
@@ -64,8 +64,8 @@ function respell({ table, column }: Reference): Step {
   };
 }
 
-/** Both sides of a foreign key have one collation, so the key has to go while they change. */
-function release({ table, column, foreignKey, type, also = "" }: Reference): Step {
+/** Drops the foreign key while its columns change, because both sides must have the same collation. */
+function dropForeignKey({ table, column, foreignKey, type, also = "" }: Reference): Step {
   return {
     unless: isExact(table, column),
     run: `alter table ${table}
@@ -74,15 +74,15 @@ function release({ table, column, foreignKey, type, also = "" }: Reference): Ste
   };
 }
 
-/** Rows of users that were deleted while an interrupted migration left the table without its foreign key. */
-function sweep({ table, column, foreignKey }: Reference): Step {
+/** Deletes rows of users that were deleted while an interrupted migration had dropped the foreign key. */
+function deleteOrphans({ table, column, foreignKey }: Reference): Step {
   return {
     unless: hasForeignKey(table, foreignKey),
     run: `delete from ${table} where ${column} is not null and ${column} not in (select username from \`user\`)`,
   };
 }
 
-function bind({ table, column, foreignKey }: Reference): Step {
+function addForeignKey({ table, column, foreignKey }: Reference): Step {
   return {
     unless: hasForeignKey(table, foreignKey),
     run: `alter table ${table} add constraint ${foreignKey} foreign key (${column}) references \`user\` (username) on delete cascade on update cascade`,
@@ -103,18 +103,19 @@ const rebuildUser: Step = {
   add index user_by_external_id (external_id)`,
 };
 
-// The keys are generated, so that workers of the version before can go on inserting users beside this one.
+// Generated keys: workers of the previous version can still insert users.
 export const namesByKey: Ddl = {
   mysql: [
-    // Nobody deletes a user while the foreign keys are away.
+    // No user may be deleted while the foreign keys are dropped.
     { run: "lock tables `user` write, token write, usergroup write, `group` write, one_time_token write" },
     ...REFERENCES.map(respell),
-    ...REFERENCES.map(release),
+    ...REFERENCES.map(dropForeignKey),
     rebuildUser,
-    ...REFERENCES.flatMap((reference) => [sweep(reference), bind(reference)]),
+    ...REFERENCES.flatMap((reference) => [deleteOrphans(reference), addForeignKey(reference)]),
     { run: "unlock tables" },
   ],
-  // To drop a table deletes its rows first, and what refers to them: so the new tables refer to the new one.
+  // DROP TABLE first deletes the rows, and cascades to tables that reference them. So the new tables reference the new
+  // one.
   sqlite: [
     `create table user_by_key (
   username text not null primary key,

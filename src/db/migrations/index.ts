@@ -22,7 +22,7 @@ import { namesByKey } from "./0021-names-by-key.ts";
 import { eventUsernameKey } from "./0022-event-username-key.ts";
 import type { Ddl } from "./migration.ts";
 
-/** Every migration by its name, in order; append only. */
+/** All migrations by name, in order. Append only. */
 export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0001-user": userTable,
   "0002-token": tokenTable,

@@ -5,14 +5,14 @@ import type { UserRow } from "../tables.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 import { type IdTokenRow, toIdToken } from "./id-tokens.ts";
 
-/** A user with groups and session, as one statement reads them. */
+/** A user with groups and session, read by one statement. */
 export interface AccountRow extends UserRow {
   readonly groups: readonly string[];
-  /** Undefined without a session. */
+  /** Undefined if there is no session. */
   readonly token: IdTokenRow | undefined;
 }
 
-/** The accounts of some users by their folded names; a user that is not there has none. */
+/** Accounts by folded name; unknown names are absent. */
 export async function findAccounts(
   db: Reader,
   names: readonly string[],
@@ -34,6 +34,6 @@ export async function findAccounts(
       : undefined;
     return [foldName(user.username), { ...user, groups: readGroups(groups), token }];
   });
-  // The name in NFC last: it is found rather than the same one in NFD.
+  // Names in NFC last: they replace the same name in NFD in the map.
   return new Map(accounts.sort(([, a], [, b]) => Number(isNfc(a.username)) - Number(isNfc(b.username))));
 }

@@ -1,8 +1,8 @@
 import { dialectOf, type Reader, type Trx } from "../database.ts";
 
 /**
- * Whether the user is the only activated local member of the admin group. The group's row stays locked until the
- * transaction ends, so two administrators cannot remove each other at the same time; call it before other locks.
+ * Whether the user is the only activated local member of the admin group. Locks the group's row until the transaction
+ * ends, so two administrators cannot remove each other at the same time. Call it before taking other locks.
  */
 export async function isLastAdmin(trx: Trx, username: string, adminGroup: string): Promise<boolean> {
   await trx
@@ -23,7 +23,7 @@ export async function isLastAdmin(trx: Trx, username: string, adminGroup: string
   return admins.length === 1 && admins[0]?.username === username;
 }
 
-/** Whether somebody who is activated is in the admin group. */
+/** Whether the admin group has an activated member. */
 export async function hasAdmin(db: Reader, adminGroup: string): Promise<boolean> {
   const admin = await db
     .selectFrom("usergroup")

@@ -6,45 +6,45 @@ import { padInList } from "../in-list-padding.ts";
 import type { EventTable, EventType } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 
-/** Something that happens now. */
+/** An event to record. */
 export interface NewEvent {
   readonly type: EventType;
-  /** The user that it is about, in the stored spelling; null where there is none. */
+  /** The user it concerns, in the stored spelling; null if none. */
   readonly username: string | null;
-  /** Who did it, where that is known. */
+  /** The user who caused it; null if unknown. */
   readonly actor: string | null;
-  /** What else there is to tell: JSON without anything secret. */
+  /** Further data: JSON without secrets. */
   readonly data: Readonly<Record<string, unknown>>;
-  /** Given where something else is named by it; random otherwise. */
+  /** Set if something else refers to this id; random otherwise. */
   readonly id?: string;
 }
 
-/** Something that has happened. */
+/** A recorded event. */
 export interface RecordedEvent extends Required<NewEvent> {
-  /** Its place in the order of all events. */
+  /** Its position in the order of all events. */
   readonly seq: number;
   readonly time: Date;
 }
 
-/** Writes down what happens, to be published once the transaction is committed. */
+/** Records an event, to be published after the transaction commits. */
 export async function recordEvent(db: Db, event: NewEvent): Promise<void> {
   await db.insertInto("event").values(rowOf(event, null)).execute();
 }
 
-/** Events of one statement. */
-const TOGETHER = 500;
+/** Events per statement. */
+const BATCH = 500;
 
-/** Writes down many things that happen, in their order. */
+/** Records several events, in order. */
 export async function recordEvents(db: Db, events: readonly NewEvent[]): Promise<void> {
-  for (let from = 0; from < events.length; from += TOGETHER)
+  for (let from = 0; from < events.length; from += BATCH)
     await db
       .insertInto("event")
-      .values(events.slice(from, from + TOGETHER).map((event) => rowOf(event, null)))
+      .values(events.slice(from, from + BATCH).map((event) => rowOf(event, null)))
       .execute();
 }
 
-/** Writes down what administrators alone are to see. */
-export async function recordPrivately(db: Db, event: NewEvent): Promise<void> {
+/** Records an event for the audit log only: it is never published. */
+export async function recordAuditOnly(db: Db, event: NewEvent): Promise<void> {
   await db
     .insertInto("event")
     .values(rowOf(event, toSqlTime(new Date())))
@@ -63,10 +63,10 @@ function rowOf({ id = randomUUID(), type, username, actor, data }: NewEvent, pub
   };
 }
 
-/** Other issuers' users may have longer names. */
+/** Length of the column; users of other issuers may have longer names. */
 const MAX_ACTOR = 100;
 
-/** How many events of a type there were about a user since a moment. */
+/** Counts the events of a type about a user since `since`. */
 export async function countEvents(
   db: Reader,
   type: EventType,
@@ -83,7 +83,7 @@ export async function countEvents(
   return Number(total);
 }
 
-/** The events that wait for being published, in order, at most so many. */
+/** Unpublished events in order, at most `limit`. */
 export async function findUnpublished(db: Reader, limit: number): Promise<RecordedEvent[]> {
   const rows = await db
     .selectFrom("event")
@@ -95,7 +95,7 @@ export async function findUnpublished(db: Reader, limit: number): Promise<Record
   return rows.map(toEvent);
 }
 
-/** Notes that some events were published. */
+/** Marks events as published. */
 export async function markPublished(db: Db, seqs: readonly number[]): Promise<void> {
   await db
     .updateTable("event")
@@ -104,22 +104,22 @@ export async function markPublished(db: Db, seqs: readonly number[]): Promise<vo
     .execute();
 }
 
-/** Keeps the events that wait from ever being published, at most so many; says how many they were. */
+/** Marks at most `limit` unpublished events as published without publishing them; returns how many. */
 export async function withholdEvents(db: Db, limit: number): Promise<number> {
   const seqs = (await findUnpublished(db, limit)).map(({ seq }) => seq);
   if (seqs.length > 0) await markPublished(db, seqs);
   return seqs.length;
 }
 
-/** Which events to read. */
+/** Which events to list. */
 export interface EventFilter {
   readonly username: string | undefined;
-  /** Only those that happened before this one. */
+  /** Only events before this one (`seq`). */
   readonly before: number | undefined;
   readonly limit: number;
 }
 
-/** The latest events first. */
+/** Lists events, latest first. */
 export async function listEvents(
   db: Reader,
   { username, before, limit }: EventFilter,
@@ -130,13 +130,13 @@ export async function listEvents(
   return (await query.execute()).map(toEvent);
 }
 
-/** The place of an event in the order of all; undefined where there is none with this id. */
+/** The `seq` of the event with this id; undefined if there is none. */
 export async function findEventSeq(db: Reader, id: string): Promise<number | undefined> {
   const row = await db.selectFrom("event").select("seq").where("id", "=", id).executeTakeFirst();
   return row && Number(row.seq);
 }
 
-/** Forgets published events that happened before a moment, at most so many; says how many they were. */
+/** Deletes at most `limit` published events that are older than `before`; returns how many. */
 export async function clearEvents(db: Db, before: Date, limit: number): Promise<number> {
   const old = await db
     .selectFrom("event")
@@ -144,7 +144,7 @@ export async function clearEvents(db: Db, before: Date, limit: number): Promise<
     .orderBy("seq")
     .limit(limit)
     .execute();
-  // In the order of the key, so that no index by age is needed; one that waits keeps those behind it.
+  // In primary key order, so no index by age is needed. An unpublished event keeps all later ones.
   const end = old.findIndex(
     ({ created_at, published_at }) => published_at === null || fromSqlTime(created_at) >= before,
   );
@@ -154,20 +154,23 @@ export async function clearEvents(db: Db, before: Date, limit: number): Promise<
   return Number(numDeletedRows);
 }
 
-/** What anybody can have written down, as often as they like, about a name that nobody has. */
-const FROM_STRANGERS: readonly EventType[] = [
+/** Events that unauthenticated callers can cause without limit, for names without an account. */
+const UNAUTHENTICATED: readonly EventType[] = [
   "login.failed",
   "password.reset_requested",
   "user.verification_requested",
 ];
 
-/** Forgets what strangers did with names that nobody has; says how many such events they were. */
+/**
+ * Deletes at most `limit` failed logins and email requests for names without an account, older than `before`; returns
+ * how many.
+ */
 export async function deleteUnknownUserEvents(db: Db, before: Date, limit: number): Promise<number> {
   const rows = await db
     .selectFrom("event")
     .select("seq")
     .where("username", "is", null)
-    .where("type", "in", FROM_STRANGERS)
+    .where("type", "in", UNAUTHENTICATED)
     .where("created_at", "<", toSqlTime(before))
     .where("published_at", "is not", null)
     .orderBy("seq")
@@ -187,7 +190,7 @@ function toEvent(row: Selectable<EventTable>): RecordedEvent {
     type,
     username,
     actor,
-    // Written by `rowOf` above.
+    // `rowOf` wrote it
     data: JSON.parse(data) as Record<string, unknown>,
     time: fromSqlTime(created_at),
   };

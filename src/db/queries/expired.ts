@@ -1,7 +1,7 @@
 import type { Db } from "../database.ts";
 import { toSqlTime } from "../time.ts";
 
-/** Forgets the rows of a table whose time is over, the oldest first, at most so many; says how many they were. */
+/** Deletes at most `limit` expired rows of a table, oldest first; returns how many. */
 export async function clearExpired(
   db: Db,
   table: "login_throttle" | "one_time_token",

@@ -3,7 +3,7 @@ import type { AuthType } from "../tables.ts";
 import { fromSqlTime } from "../time.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 
-/** A user as other systems may have it. */
+/** A user in the form for other systems. */
 export interface ExportedUser {
   readonly username: string;
   /** Null for a directory user without one. */
@@ -12,16 +12,16 @@ export interface ExportedUser {
   readonly activated: boolean;
   readonly groups: readonly string[];
   readonly created_at: Date;
-  /** When the address was proven; null where it was not. */
+  /** When the address was verified; null if not. */
   readonly email_verified_at: Date | null;
-  /** Undefined where it was not asked for, or there is none. */
+  /** Undefined if not requested, or if there is none. */
   readonly password_hash: string | undefined;
 }
 
-/** Users of one statement. */
-const PORTION = 500;
+/** Users per statement. */
+const BATCH = 500;
 
-/** All users in the order of their names, some at a time; each statement sees what is there at its moment. */
+/** Yields all users sorted by name, in batches; each batch is a separate read. */
 export async function* exportUsers(
   db: Db,
   { withHashes }: { withHashes: boolean },
@@ -36,7 +36,7 @@ export async function* exportUsers(
       .$if(withHashes, (query) => query.select("password_hash"))
       .$if(after !== undefined, (query) => query.where("username_key", ">", after ?? ""))
       .orderBy("username_key")
-      .limit(BigInt(PORTION))
+      .limit(BigInt(BATCH))
       .execute();
     yield rows.map(
       ({ username, email, auth_type, activated, groups, created_at, password_hash, ...row }) => ({
@@ -50,11 +50,11 @@ export async function* exportUsers(
         password_hash: password_hash == null ? undefined : Buffer.from(password_hash).toString("latin1"),
       }),
     );
-    last = rows.length < PORTION ? undefined : rows.at(-1)?.username_key;
+    last = rows.length < BATCH ? undefined : rows.at(-1)?.username_key;
   } while (last !== undefined);
 }
 
-/** A group whose name has this text in it, if there is one. */
+/** A group whose name contains this text; undefined if there is none. */
 export async function findGroupWith(db: Db, text: string): Promise<string | undefined> {
   const rows = await db.selectFrom("group").select("name").execute();
   return rows.map(({ name }) => name).find((name) => name.includes(text));

@@ -1,21 +1,21 @@
 import { type AliasedRawBuilder, sql } from "kysely";
 import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
-import { isDuplicate, isForeignKeyFault } from "../faults.ts";
+import { isDuplicate, isMissingReference } from "../faults.ts";
 import { toSqlTime } from "../time.ts";
 
-/** All group names in order. */
+/** All group names, sorted. */
 export async function listGroups(db: Reader): Promise<string[]> {
   const rows = await db.selectFrom("group").select("name").orderBy("name").execute();
   return rows.map(({ name }) => name);
 }
 
-/** Whether a group of exactly this name exists. */
+/** Whether a group with exactly this name exists. */
 export async function groupExists(db: Reader, name: string): Promise<boolean> {
   const row = await db.selectFrom("group").select("name").where("name", "=", name).executeTakeFirst();
   return row !== undefined;
 }
 
-/** The groups of a user in order. */
+/** The groups of a user, sorted. `username` in its stored spelling. */
 export async function listGroupsOf(db: Reader, username: string): Promise<string[]> {
   const rows = await db
     .selectFrom("usergroup")
@@ -26,7 +26,7 @@ export async function listGroupsOf(db: Reader, username: string): Promise<string
   return rows.map(({ groupname }) => groupname);
 }
 
-/** The groups of the user that a statement is about, in one column; see `readGroups`. */
+/** A column with the groups of the statement's user, as JSON; parse it with `readGroups`. */
 export function groupsOfUser(db: Reader): AliasedRawBuilder<string | null, "groups"> {
   const list = sql.raw(dialectOf(db) === "mysql" ? "json_arrayagg" : "json_group_array");
   const { username, groupname } = { username: sql.ref("user.username"), groupname: sql.ref("groupname") };
@@ -35,13 +35,13 @@ export function groupsOfUser(db: Reader): AliasedRawBuilder<string | null, "grou
   >`(select ${list}(${groupname}) from usergroup where usergroup.username = ${username})`.as("groups");
 }
 
-/** The names in such a column, in order. */
+/** Parses a `groupsOfUser` column; sorted. */
 export function readGroups(column: string | null): string[] {
-  // Made of a column of texts by the statement above.
+  // `groupsOfUser` makes a JSON array of texts
   return column === null ? [] : (JSON.parse(column) as string[]).sort();
 }
 
-/** The usernames in a group in order. */
+/** The members of a group, sorted. */
 export async function listMembers(db: Reader, groupname: string): Promise<string[]> {
   const rows = await db
     .selectFrom("usergroup")
@@ -52,7 +52,7 @@ export async function listMembers(db: Reader, groupname: string): Promise<string
   return rows.map(({ username }) => username);
 }
 
-/** Makes a group. */
+/** Creates a group. */
 export async function insertGroup(db: Db, name: string): Promise<"created" | "taken"> {
   try {
     await db.insertInto("group").values({ name }).execute();
@@ -63,7 +63,7 @@ export async function insertGroup(db: Db, name: string): Promise<"created" | "ta
   }
 }
 
-/** Makes a group where it is missing. */
+/** Creates a group if it does not exist. */
 export async function ensureGroup(db: Db, name: string): Promise<void> {
   const insert = db.insertInto("group").values({ name });
   const statement =
@@ -79,7 +79,7 @@ export async function deleteGroupRow(db: Db, name: string): Promise<"deleted" | 
   return numDeletedRows === 0n ? "no such group" : "deleted";
 }
 
-/** Makes a user a member where it is none; both must exist. `username` in its stored spelling. */
+/** Adds a user to a group unless already a member; both must exist. `username` in its stored spelling. */
 export async function ensureMember(db: Db, groupname: string, username: string): Promise<void> {
   const insert = db.insertInto("usergroup").values({ username, groupname });
   const statement =
@@ -89,7 +89,7 @@ export async function ensureMember(db: Db, groupname: string, username: string):
   await statement.execute();
 }
 
-/** Adds a user to a group; a member stays one. `username` in its stored spelling. */
+/** Adds a user to a group. `username` in its stored spelling. */
 export async function insertMember(
   db: Db,
   groupname: string,
@@ -100,7 +100,7 @@ export async function insertMember(
     return "added";
   } catch (error) {
     if (isDuplicate(error)) return "member already";
-    if (!isForeignKeyFault(error)) throw error;
+    if (!isMissingReference(error)) throw error;
     return (await groupExists(db, groupname)) ? "no such user" : "no such group";
   }
 }
@@ -110,17 +110,17 @@ export async function insertMembers(
   trx: Trx,
   members: readonly { readonly username: string; readonly groupname: string }[],
 ): Promise<void> {
-  for (let from = 0; from < members.length; from += TOGETHER)
+  for (let from = 0; from < members.length; from += BATCH)
     await trx
       .insertInto("usergroup")
-      .values(members.slice(from, from + TOGETHER))
+      .values(members.slice(from, from + BATCH))
       .execute();
 }
 
-/** Memberships of one statement. */
-const TOGETHER = 1000;
+/** Memberships per statement. */
+const BATCH = 1000;
 
-/** Removes a user from a group; false where it is no member. */
+/** Removes a user from a group; false if not a member. */
 export async function deleteMember(trx: Trx, groupname: string, username: string): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("usergroup")
@@ -143,9 +143,9 @@ export async function deleteMemberships(
     .execute();
 }
 
-/** Lets one transaction at a time create groups for a directory, so that no two create names that differ in case only. */
+/** Locks group creation for directories, so that two transactions cannot create names that differ only in case. */
 export async function lockGroupCreation(trx: Trx): Promise<void> {
-  if (dialectOf(trx) !== "mysql") return; // a transaction on SQLite has the file to itself
+  if (dialectOf(trx) !== "mysql") return; // SQLite runs one write transaction at a time
   const lock = { name: "directory-groups", held_until: toSqlTime(new Date(0)) };
   await trx.insertInto("lease").values(lock).onDuplicateKeyUpdate(lock).execute();
 }

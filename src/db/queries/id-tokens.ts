@@ -6,7 +6,7 @@ import { fromSqlTime, toSqlTime } from "../time.ts";
 import { withRetry } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 
-/** What is known of an ID token, and in a session also of its user. */
+/** The row of an ID token. */
 export interface IdTokenRow {
   readonly token_id: bigint;
   readonly ip: string;
@@ -16,17 +16,17 @@ export interface IdTokenRow {
   readonly vhost: string;
 }
 
-/** A live ID token's row together with its user's state, as one statement reads them. */
+/** A valid ID token's row with its user's state, read by one statement. */
 export interface SessionRow extends IdTokenRow {
   readonly username: string;
   readonly auth_type: AuthType;
   readonly activated: boolean;
-  /** When a directory last said that the user may be here; null where none was asked. */
+  /** When a directory last confirmed the user; null if no directory was asked. */
   readonly validated_at: Date | null;
   readonly groups: readonly string[];
 }
 
-/** An ID token to be recorded. */
+/** A new ID token. */
 export interface NewIdToken {
   readonly ip: string;
   readonly valid_until: Date;
@@ -35,7 +35,7 @@ export interface NewIdToken {
   readonly validated_at: Date | null;
 }
 
-/** Records the user's one ID token in place of an earlier one. `username` in its stored spelling. */
+/** Records the user's ID token and replaces the previous one. `username` in its stored spelling. */
 export async function recordIdToken(
   trx: Trx,
   username: string,
@@ -57,7 +57,7 @@ export async function recordIdToken(
   await upsert.execute();
 }
 
-/** The sessions of some token ids: rows with their users' activation and groups. A token that is revoked has none. */
+/** Sessions by token id, with their users' activation and groups; revoked tokens are absent. */
 export async function findSessions(
   db: Reader,
   tokenIds: readonly bigint[],
@@ -91,13 +91,13 @@ export async function findSessions(
   return new Map(sessions.map((session) => [session.token_id, session]));
 }
 
-/** The ID token that a user holds, if any. */
+/** The ID token of a user; undefined if there is none. */
 export async function findIdTokenOf(db: Reader, username: string): Promise<IdTokenRow | undefined> {
   const row = await db.selectFrom("token").selectAll().where("user_id", "=", username).executeTakeFirst();
   return row && toIdToken(row);
 }
 
-/** Notes when access tokens were last made by some ID tokens; says how many of those are still there. */
+/** Sets the time of last use of some ID tokens; returns how many still exist. */
 export async function touchIdTokens(db: Db, tokenIds: readonly bigint[], at: Date): Promise<number> {
   const { numUpdatedRows } = await withRetry(() =>
     db
@@ -109,7 +109,7 @@ export async function touchIdTokens(db: Db, tokenIds: readonly bigint[], at: Dat
   return Number(numUpdatedRows);
 }
 
-/** Notes that a directory has just said that the token's user may be here; false when the token was revoked. */
+/** Records that a directory has just confirmed the token's user; false if the token was revoked. */
 export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
   const validated_at = toSqlTime(new Date());
   const { numUpdatedRows } = await withRetry(() =>
@@ -118,7 +118,7 @@ export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
   return numUpdatedRows > 0n;
 }
 
-/** Revokes an ID token; false when it was revoked already. */
+/** Revokes an ID token; false if it was already revoked. */
 export async function deleteIdToken(db: Db, tokenId: bigint): Promise<boolean> {
   const { numDeletedRows } = await db.deleteFrom("token").where("token_id", "=", tokenId).executeTakeFirst();
   return numDeletedRows > 0n;
@@ -130,7 +130,7 @@ interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "l
   readonly last_use: string | null;
 }
 
-/** A row as the databases give it. */
+/** Converts a row as either database returns it. */
 export function toIdToken({
   token_id,
   ip,
@@ -149,7 +149,7 @@ export function toIdToken({
   };
 }
 
-/** A token id: random, because a counted one would come again after a restore, and within the range of a signed BIGINT. */
+/** Creates a token id within the range of a signed BIGINT. Random: a sequence would repeat ids after a restore. */
 export function createTokenId(): bigint {
   return randomBytes(8).readBigUInt64BE() >> 1n;
 }

@@ -3,16 +3,16 @@ import { foldName, keysOf } from "../names.ts";
 import { padInList } from "../in-list-padding.ts";
 import type { UserRow } from "../tables.ts";
 
-/** An account that is there, with its groups. */
+/** An existing account with its groups. */
 export interface KnownAccount extends UserRow {
   readonly groups: ReadonlySet<string>;
 }
 
-/** What the database has of what some users are said to be. */
+/** The existing data that concerns the imported users. */
 export interface Known {
-  /** By their folded names. */
+  /** By folded name. */
   readonly accounts: ReadonlyMap<string, KnownAccount>;
-  /** Whose an email address is, by the folded address. */
+  /** Usernames by folded email address. */
   readonly owners: ReadonlyMap<string, string>;
   readonly groups: ReadonlySet<string>;
 }
@@ -23,7 +23,7 @@ interface Described {
   readonly groups: readonly string[];
 }
 
-/** Reads the accounts, addresses and groups that some users name. */
+/** Reads the existing accounts, addresses and groups that the imported users name. */
 export async function readKnown(trx: Trx, users: readonly Described[]): Promise<Known> {
   if (users.length === 0) return { accounts: new Map(), owners: new Map(), groups: new Set() };
   const keys = padInList(users.flatMap(({ username }) => keysOf(username)));
@@ -52,13 +52,13 @@ function membershipsOf(trx: Trx, rows: readonly { readonly username: string }[])
     .execute();
 }
 
-/** Names of one statement. */
-const PORTION = 512;
+/** Names per statement. */
+const BATCH = 512;
 
 async function existing(trx: Trx, names: readonly string[]): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  for (let from = 0; from < names.length; from += PORTION) {
-    const some = padInList(names.slice(from, from + PORTION));
+  for (let from = 0; from < names.length; from += BATCH) {
+    const some = padInList(names.slice(from, from + BATCH));
     const rows = await trx.selectFrom("group").select("name").where("name", "in", some).execute();
     for (const { name } of rows) found.add(name);
   }

@@ -2,19 +2,19 @@ import type { Db } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import { toSqlTime } from "../time.ts";
 
-/** So long the answer to a request is remembered, in milliseconds. */
-export const REMEMBERED = 15 * 60_000;
+/** How long a reply is kept for idempotent replay, in milliseconds. */
+export const REPLY_RETENTION = 15 * 60_000;
 
-/** What was answered to a request, and which body it had. */
-export interface RecordedAnswer {
+/** The recorded reply to a request, and the hash of the request's body. */
+export interface RecordedReply {
   readonly bodyHash: Uint8Array;
   readonly respCode: number;
   /** `resp_data` as JSON. */
   readonly respData: string;
 }
 
-/** An answer that is to be remembered. */
-export interface NewAnswer extends RecordedAnswer {
+/** A reply to record. */
+export interface NewReply extends RecordedReply {
   readonly requestKey: Uint8Array;
   readonly messageKey: Uint8Array | null;
   readonly queue: string;
@@ -22,8 +22,8 @@ export interface NewAnswer extends RecordedAnswer {
   readonly redelivered: boolean;
 }
 
-/** The answer to the request with this key within the last 15 minutes. */
-export async function findAnswer(db: Db, requestKey: Uint8Array): Promise<RecordedAnswer | undefined> {
+/** The reply to the request with this key within the last 15 minutes. */
+export async function findReply(db: Db, requestKey: Uint8Array): Promise<RecordedReply | undefined> {
   const row = await db
     .selectFrom("rpc_inbox")
     .select(["body_hash", "resp_code", "resp_data"])
@@ -33,9 +33,12 @@ export async function findAnswer(db: Db, requestKey: Uint8Array): Promise<Record
   return row && { bodyHash: row.body_hash, respCode: row.resp_code, respData: row.resp_data };
 }
 
-/** The same for a message, whether it has a key of its own or not; there is no index for what is asked so seldom. */
-export async function findAnswerTo(db: Db, messageKey: Uint8Array): Promise<RecordedAnswer | undefined> {
-  const unkeyed = await findAnswer(db, messageKey);
+/**
+ * The reply to a message within the last 15 minutes, with or without an idempotency key. `message_key` has no index
+ * because this is rare.
+ */
+export async function findReplyToMessage(db: Db, messageKey: Uint8Array): Promise<RecordedReply | undefined> {
+  const unkeyed = await findReply(db, messageKey);
   if (unkeyed !== undefined) return unkeyed;
   const row = await db
     .selectFrom("rpc_inbox")
@@ -46,39 +49,36 @@ export async function findAnswerTo(db: Db, messageKey: Uint8Array): Promise<Reco
   return row && { bodyHash: row.body_hash, respCode: row.resp_code, respData: row.resp_data };
 }
 
-/** Remembers an answer; "known", and nothing written, when there is one for this key already. */
-export async function recordAnswer(db: Db, answer: NewAnswer): Promise<"recorded" | "known"> {
-  if (await insertAnswer(db, answer)) return "recorded";
-  // One that only waits for being cleared away does not count.
+/** Records a reply. Returns "known", and writes nothing, if this key already has one. */
+export async function recordReply(db: Db, reply: NewReply): Promise<"recorded" | "known"> {
+  if (await insertReply(db, reply)) return "recorded";
+  // A reply past its retention that cleanup has not deleted yet does not count.
   const { numDeletedRows } = await db
     .deleteFrom("rpc_inbox")
-    .where("request_key", "=", answer.requestKey)
+    .where("request_key", "=", reply.requestKey)
     .where("created_at", "<=", oldest())
     .executeTakeFirst();
-  return numDeletedRows > 0n && (await insertAnswer(db, answer)) ? "recorded" : "known";
+  return numDeletedRows > 0n && (await insertReply(db, reply)) ? "recorded" : "known";
 }
 
 /**
- * Remembers the answer to a message without a key of its own: its content may be that of an earlier message, whose
- * answer gives way. "known" when the answer was given to a second delivery since `received`: that is this very message.
+ * Records the reply to a message without an idempotency key. Replaces the reply to an earlier message with the same
+ * content. Returns "known" if another delivery since `received` recorded a reply: that is the reply to this very
+ * message.
  */
-export async function replaceAnswer(
-  db: Db,
-  answer: NewAnswer,
-  received: Date,
-): Promise<"recorded" | "known"> {
-  if (await insertAnswer(db, answer)) return "recorded";
+export async function replaceReply(db: Db, reply: NewReply, received: Date): Promise<"recorded" | "known"> {
+  if (await insertReply(db, reply)) return "recorded";
   const { numUpdatedRows } = await db
     .updateTable("rpc_inbox")
-    .set(rowOf(answer))
-    .where("request_key", "=", answer.requestKey)
+    .set(rowOf(reply))
+    .where("request_key", "=", reply.requestKey)
     .where((is) => is.or([is("redelivered", "=", 0), is("created_at", "<", toSqlTime(received))]))
     .executeTakeFirst();
   return numUpdatedRows > 0n ? "recorded" : "known";
 }
 
-/** Forgets answers that are too old, at most so many; says how many they were. */
-export async function clearAnswers(db: Db, limit: number): Promise<number> {
+/** Deletes at most `limit` replies past their retention; returns how many. */
+export async function clearReplies(db: Db, limit: number): Promise<number> {
   const last = await db
     .selectFrom("rpc_inbox")
     .select("created_at")
@@ -94,9 +94,9 @@ export async function clearAnswers(db: Db, limit: number): Promise<number> {
   return Number(numDeletedRows);
 }
 
-async function insertAnswer(db: Db, answer: NewAnswer): Promise<boolean> {
+async function insertReply(db: Db, reply: NewReply): Promise<boolean> {
   try {
-    await db.insertInto("rpc_inbox").values(rowOf(answer)).execute();
+    await db.insertInto("rpc_inbox").values(rowOf(reply)).execute();
     return true;
   } catch (error) {
     if (isDuplicate(error)) return false;
@@ -113,7 +113,7 @@ function rowOf({
   redelivered,
   respCode,
   respData,
-}: NewAnswer) {
+}: NewReply) {
   return {
     request_key: requestKey,
     message_key: messageKey,
@@ -128,5 +128,5 @@ function rowOf({
 }
 
 function oldest(): string {
-  return toSqlTime(new Date(Date.now() - REMEMBERED));
+  return toSqlTime(new Date(Date.now() - REPLY_RETENTION));
 }

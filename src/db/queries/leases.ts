@@ -1,17 +1,17 @@
 import { type Db, dialectOf } from "../database.ts";
 import { toSqlTime } from "../time.ts";
 
-/** By so much clocks may differ without one replica taking another's lease for one of a wrong clock, in milliseconds. */
+/** How far the clocks of replicas may differ, in milliseconds. A lease beyond that comes from a wrong clock. */
 const SKEW = 5000;
 
-/** Whether this replica may do the work of this name for so many milliseconds, and no other one. */
+/** Takes a lease for `duration` milliseconds; false if another replica holds it. */
 export async function takeLease(db: Db, name: string, duration: number): Promise<boolean> {
   return (await holdLease(db, name, duration)) !== undefined;
 }
 
 /**
- * Until when this replica may do the work of this name, which no other one does meanwhile: for so many milliseconds from
- * now. `held` is what the same call gave before, for one that goes on. Undefined when another replica has it.
+ * Takes or renews a lease for `duration` milliseconds and returns its end; undefined if another replica holds it. To
+ * renew, pass the previous end as `held`.
  */
 export async function holdLease(
   db: Db,
@@ -36,7 +36,7 @@ export async function holdLease(
     .where((is) =>
       is.or([
         is("held_until", "<=", toSqlTime(new Date(now))),
-        // One that is held for longer than anybody asks for was taken by a replica whose clock is wrong.
+        // Longer than any replica requests: taken by a replica whose clock is wrong.
         is("held_until", ">", toSqlTime(new Date(until.getTime() + SKEW))),
         ...(held === undefined ? [] : [is("held_until", "=", toSqlTime(held))]),
       ]),
@@ -45,7 +45,7 @@ export async function holdLease(
   return numUpdatedRows > 0n ? until : undefined;
 }
 
-/** Lets another replica do the work at once. */
+/** Releases a lease, so that another replica can take it at once. */
 export async function releaseLease(db: Db, name: string, held: Date): Promise<void> {
   await db
     .updateTable("lease")

@@ -2,14 +2,14 @@ import type { Db } from "../database.ts";
 import { isDuplicate } from "../faults.ts";
 import { toSqlTime } from "../time.ts";
 
-/** What is written down of failed logins of one account; `version` tells one state from the next. */
+/** The recorded failed logins of one account; `version` changes with every write. */
 export interface ThrottleRow {
   readonly version: number;
   /** JSON. */
   readonly sources: string;
 }
 
-/** A state that replaces the one of an earlier version; without such a version there was none. */
+/** A state that replaces version `earlier`; undefined if there was none. */
 export interface NewThrottleRow {
   readonly key: Uint8Array;
   readonly earlier: number | undefined;
@@ -17,7 +17,7 @@ export interface NewThrottleRow {
   readonly expiresAt: Date;
 }
 
-/** The state of an account, if there is any. */
+/** The state of an account; undefined if there is none. */
 export async function findThrottle(db: Db, key: Uint8Array): Promise<ThrottleRow | undefined> {
   const row = await db
     .selectFrom("login_throttle")
@@ -27,7 +27,7 @@ export async function findThrottle(db: Db, key: Uint8Array): Promise<ThrottleRow
   return row && { version: Number(row.version), sources: row.sources };
 }
 
-/** Writes the next state of an account; false, and nothing written, when somebody else was first. */
+/** Writes the next state of an account. Returns false, and writes nothing, if another write came first. */
 export async function writeThrottle(
   db: Db,
   { key, earlier, sources, expiresAt }: NewThrottleRow,
@@ -54,7 +54,7 @@ export async function writeThrottle(
   }
 }
 
-/** Forgets all that is known of an account's logins. */
+/** Deletes the state of an account. */
 export async function deleteThrottle(db: Db, key: Uint8Array): Promise<void> {
   await db.deleteFrom("login_throttle").where("account_key", "=", key).execute();
 }

@@ -2,26 +2,26 @@ import type { Db, Reader, Trx } from "../database.ts";
 import type { TokenPurpose } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 
-/** A token that is good once, by its digest. */
+/** A one-time token, by its digest. */
 export interface NewOneTimeToken {
   readonly hash: Uint8Array;
   readonly purpose: TokenPurpose;
-  /** A keyed digest of what was asked for. */
+  /** HMAC of the requested account name. */
   readonly accountKey: Uint8Array;
-  /** Null for an account that there is not: then the token is good for nothing. */
+  /** Null if the account does not exist: then the token is useless. */
   readonly username: string | null;
-  /** The address that it is sent to. */
+  /** The address that it is emailed to. */
   readonly email: string | null;
   readonly expiresAt: Date;
 }
 
-/** Whose token it is, and which address has got it. */
+/** The user of a token, and the address that it was emailed to. */
 export interface Holder {
   readonly username: string;
   readonly email: string;
 }
 
-/** Makes a token. */
+/** Creates a token. */
 export async function createOneTimeToken(
   db: Db,
   { hash, purpose, accountKey, username, email, expiresAt }: NewOneTimeToken,
@@ -39,7 +39,7 @@ export async function createOneTimeToken(
     .execute();
 }
 
-/** The holder of a token that is still good. */
+/** The holder of a valid token; undefined if it is invalid or expired. */
 export async function findHolder(
   db: Reader,
   purpose: TokenPurpose,
@@ -57,7 +57,7 @@ export async function findHolder(
   return username === null || email === null ? undefined : { username, email };
 }
 
-/** How many tokens for a new password an account has that are still good. */
+/** Counts the valid password reset tokens of an account. */
 export async function countOneTimeTokens(db: Reader, accountKey: Uint8Array): Promise<number> {
   const { total } = await db
     .selectFrom("one_time_token")
@@ -69,7 +69,7 @@ export async function countOneTimeTokens(db: Reader, accountKey: Uint8Array): Pr
   return Number(total);
 }
 
-/** Uses a token up; false when it is no longer good. */
+/** Consumes a token; false if it is no longer valid. */
 export async function useOneTimeToken(trx: Trx, purpose: TokenPurpose, hash: Uint8Array): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("one_time_token")
@@ -80,7 +80,7 @@ export async function useOneTimeToken(trx: Trx, purpose: TokenPurpose, hash: Uin
   return numDeletedRows > 0n;
 }
 
-/** Ends all tokens of a user, or those for one purpose. */
+/** Deletes the tokens of a user, all of them or those of one purpose. */
 export async function deleteOneTimeTokens(trx: Trx, username: string, purpose?: TokenPurpose): Promise<void> {
   let query = trx.deleteFrom("one_time_token").where("username", "=", username);
   if (purpose !== undefined) query = query.where("purpose", "=", purpose);

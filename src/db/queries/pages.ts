@@ -2,25 +2,25 @@ import { type Expression, type SqlBool, sql } from "kysely";
 import { type Reader, dialectOf } from "../database.ts";
 import { foldAscii, foldName } from "../names.ts";
 
-/** Which part of a list of names is wanted. */
+/** The requested page of a list of names. */
 export interface Page {
-  /** How many names at most. */
+  /** Maximum number of names. */
   readonly limit: number;
-  /** Only names that come after this one, which need not be there. */
+  /** Only names after this one, which need not exist. */
   readonly after: string | undefined;
-  /** Only names that begin so. */
+  /** Prefix filter. */
   readonly prefix: string | undefined;
 }
 
-/** A part of a list in its order; `next` is the last name of it when more follow. */
+/** A page in order; `next` is its last name if more follow. */
 export interface PageOfNames {
   readonly names: readonly string[];
   readonly next: string | undefined;
 }
 
-/** One page of the usernames. */
+/** A page of all usernames. */
 export async function pageOfUsernames(db: Reader, page: Page): Promise<PageOfNames> {
-  // Left to itself MariaDB may read the whole table (12,052 rows for a page of 50 were measured).
+  // Without the hint, MariaDB may read the whole table (measured: 12,052 rows for a page of 50).
   const { rows } = await sql<{ name: string }>`
     select username as name from ${sql.table("user")} ${forceIndex(db, "user_by_username_key")}
     where ${within(db, "username_key", page)}
@@ -28,7 +28,7 @@ export async function pageOfUsernames(db: Reader, page: Page): Promise<PageOfNam
   return cut(rows, page);
 }
 
-/** One page of the group names. */
+/** A page of all group names. */
 export async function pageOfGroups(db: Reader, page: Page): Promise<PageOfNames> {
   const rows = await db
     .selectFrom("group")
@@ -40,9 +40,9 @@ export async function pageOfGroups(db: Reader, page: Page): Promise<PageOfNames>
   return cut(rows, page);
 }
 
-/** One page of the usernames in a group. */
+/** A page of the members of a group. */
 export async function pageOfMembers(db: Reader, groupname: string, page: Page): Promise<PageOfNames> {
-  // Left to itself MariaDB reads all of a group that most users are in (6,496 rows for a page of 50 were measured).
+  // Without the hint, MariaDB reads all members of a large group (measured: 6,496 rows for a page of 50).
   const { rows } = await sql<{ name: string }>`
     select username as name from usergroup ${forceIndex(db, "usergroup_by_group")}
     where groupname = ${groupname} and ${within(db, "username_key", page)}
@@ -54,32 +54,32 @@ function forceIndex(db: Reader, name: string) {
   return dialectOf(db) === "mysql" ? sql`force index (${sql.ref(name)})` : sql``;
 }
 
-/** The greatest character: a text that begins with another one comes before that one with this behind it. */
+/** The highest code point: `prefix + LAST` sorts after every text that begins with `prefix`. */
 const LAST = "\u{10ffff}";
 
 /**
- * Order, `>` and the prefix all go by one column, in which no two names of a list are the same: so each name is on one
- * page, and an index leads to the first of them.
+ * Conditions on the column that also sorts the list. Its values are unique within a list, so each name is on exactly
+ * one page, and an index finds the first one.
  */
 function within(db: Reader, column: "username_key" | "name", { after, prefix }: Page): Expression<SqlBool> {
   const name = sql.ref(column);
   const isKey = column === "username_key";
   const conditions = [sql<SqlBool>`1 = 1`];
-  // The cursor is a name as it is stored, in whatever normal form; the prefix was typed.
+  // The cursor is a stored name in any normal form; the prefix is user input.
   if (after !== undefined) conditions.push(sql<SqlBool>`${name} > ${isKey ? foldAscii(after) : after}`);
   if (prefix !== undefined && prefix !== "")
-    conditions.push(begins(db, name, isKey ? foldName(prefix) : prefix));
+    conditions.push(startsWith(db, name, isKey ? foldName(prefix) : prefix));
   return sql<SqlBool>`${sql.join(conditions, sql` and `)}`;
 }
 
-function begins(db: Reader, name: Expression<unknown>, prefix: string) {
-  // SQLite's LIKE ignores case in every column, and MySQL ignores spaces at the end when it compares groups.
+function startsWith(db: Reader, name: Expression<unknown>, prefix: string) {
+  // SQLite's LIKE ignores case in every column. MySQL's `>=` ignores trailing spaces of group names.
   return dialectOf(db) === "sqlite"
     ? sql<SqlBool>`${name} >= ${prefix} and ${name} < ${prefix + LAST}`
     : sql<SqlBool>`${name} like ${`${prefix.replaceAll(/[!%_]/g, "!$&")}%`} escape '!'`;
 }
 
-/** As a bigint: MySQL takes no other kind of number there. */
+/** A bigint: MySQL accepts no other number in LIMIT. */
 function oneMore({ limit }: Page): bigint {
   return BigInt(limit) + 1n;
 }

@@ -1,20 +1,20 @@
 import { type Db, dialectOf } from "../database.ts";
 import { toSqlTime } from "../time.ts";
-import { REMEMBERED } from "./inbox.ts";
+import { REPLY_RETENTION } from "./inbox.ts";
 
-/** So long it is kept that a request was parked, in milliseconds. */
-const PARKED = 30 * 24 * 60 * 60_000;
+/** How long parked requests are kept, in milliseconds. */
+const PARKED_RETENTION = 30 * 24 * 60 * 60_000;
 
-/** A message that was delivered more than once: what is known of it without its body. */
+/** A redelivered message, without its body. */
 export interface RedeliveredMessage {
   readonly messageKey: Uint8Array;
   readonly bodyHash: Uint8Array;
   readonly queue: string;
-  /** Who sent it, as far as its properties tell. */
+  /** The sender, according to its properties. */
   readonly caller: string;
 }
 
-/** A request that was given up. */
+/** A parked request. */
 export interface ParkedRequest {
   readonly queue: string;
   readonly caller: string;
@@ -22,7 +22,7 @@ export interface ParkedRequest {
   readonly parkedAt: string;
 }
 
-/** How many attempts at a message were noted and have not ended, and whether it is parked. */
+/** The number of attempts at a message without a result, and whether it is parked. */
 export async function readAttempts(
   db: Db,
   messageKey: Uint8Array,
@@ -35,13 +35,13 @@ export async function readAttempts(
   return { attempts: row?.attempts ?? 0, isParked: row !== undefined && row.parked_at !== null };
 }
 
-/** Notes, before it is made, that this is the attempt with this number. */
-export async function noteAttempt(db: Db, suspect: RedeliveredMessage, attempts: number): Promise<void> {
+/** Records the attempt with this number, before it is made. */
+export async function noteAttempt(db: Db, message: RedeliveredMessage, attempts: number): Promise<void> {
   const insert = db.insertInto("rpc_attempt").values({
-    message_key: suspect.messageKey,
-    body_hash: suspect.bodyHash,
-    queue: suspect.queue,
-    caller: suspect.caller,
+    message_key: message.messageKey,
+    body_hash: message.bodyHash,
+    queue: message.queue,
+    caller: message.caller,
     attempts,
     created_at: toSqlTime(new Date()),
     parked_at: null,
@@ -53,8 +53,8 @@ export async function noteAttempt(db: Db, suspect: RedeliveredMessage, attempts:
   await upsert.execute();
 }
 
-/** The attempt has ended and the process lives: it is no suspect any more. */
-export async function forgetAttempts(db: Db, messageKey: Uint8Array): Promise<void> {
+/** Deletes the attempts at a message unless it is parked: the attempt ended without a crash. */
+export async function deleteAttempts(db: Db, messageKey: Uint8Array): Promise<void> {
   await db
     .deleteFrom("rpc_attempt")
     .where("message_key", "=", messageKey)
@@ -62,7 +62,7 @@ export async function forgetAttempts(db: Db, messageKey: Uint8Array): Promise<vo
     .execute();
 }
 
-/** Gives a message up for good. */
+/** Parks a message: it is not attempted again. */
 export async function parkRequest(db: Db, messageKey: Uint8Array): Promise<void> {
   await db
     .updateTable("rpc_attempt")
@@ -71,7 +71,7 @@ export async function parkRequest(db: Db, messageKey: Uint8Array): Promise<void>
     .execute();
 }
 
-/** The requests that were parked in the last 30 days, the latest first, at most so many. */
+/** Requests that were parked in the last 30 days, latest first, at most `limit`. */
 export async function listParked(db: Db, limit: number): Promise<ParkedRequest[]> {
   const rows = await db
     .selectFrom("rpc_attempt")
@@ -88,15 +88,15 @@ export async function listParked(db: Db, limit: number): Promise<ParkedRequest[]
   }));
 }
 
-/** Forgets attempts that nobody came back for, and requests that were parked more than 30 days ago. */
+/** Deletes attempts without a later delivery, and requests that were parked more than 30 days ago. */
 export async function clearAttempts(db: Db): Promise<void> {
   const before = (age: number): string => toSqlTime(new Date(Date.now() - age));
   await db
     .deleteFrom("rpc_attempt")
     .where((is) =>
       is.or([
-        is.and([is("parked_at", "is", null), is("created_at", "<", before(REMEMBERED))]),
-        is("parked_at", "<", before(PARKED)),
+        is.and([is("parked_at", "is", null), is("created_at", "<", before(REPLY_RETENTION))]),
+        is("parked_at", "<", before(PARKED_RETENTION)),
       ]),
     )
     .execute();

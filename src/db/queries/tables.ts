@@ -2,13 +2,13 @@ import { type QueryExecutorProvider, sql } from "kysely";
 import { type Db, dialectOf } from "../database.ts";
 import { groupColumns, SQLITE_COLUMNS, type TableColumns } from "../expected-tables.ts";
 
-/** A foreign key: the table that has it, and the table that it refers to. */
+/** A foreign key between two tables. */
 export interface Reference {
   readonly from: string;
   readonly to: string;
 }
 
-/** Every table and view that this user can see, with its columns. */
+/** All tables and views that the database user can see, with their columns. */
 export async function readTables(db: Db): Promise<TableColumns> {
   if (dialectOf(db) === "sqlite") {
     const { rows } = await sql.raw<{ table: string; column: string }>(SQLITE_COLUMNS).execute(db);
@@ -23,7 +23,7 @@ export async function readTables(db: Db): Promise<TableColumns> {
   );
 }
 
-/** Whether there is a table of this name. */
+/** Whether a table with this name exists. */
 export async function hasTable(db: Db, table: string): Promise<boolean> {
   const { rows } = await (dialectOf(db) === "sqlite"
     ? sql`select 1 from sqlite_master where type = 'table' and name = ${table}`
@@ -32,7 +32,7 @@ export async function hasTable(db: Db, table: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** The foreign keys between the tables of the database. */
+/** All foreign keys of the database. */
 export async function readReferences(db: Db): Promise<Reference[]> {
   const { rows } = await (dialectOf(db) === "sqlite"
     ? sql<Reference>`select lower(m.name) as "from", lower(k."table") as "to"
@@ -44,7 +44,7 @@ export async function readReferences(db: Db): Promise<Reference[]> {
   return rows;
 }
 
-/** The names of the applied migrations in their order, those of other versions included. */
+/** The names of all applied migrations in order, including those of other versions. */
 export async function readApplied(db: Db): Promise<string[]> {
   const { rows } = await sql<{
     name: string;
@@ -52,10 +52,10 @@ export async function readApplied(db: Db): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** The name of the lock that Kysely holds on MySQL and MariaDB while it migrates, whatever the database. */
+/** The name of the server-wide lock that Kysely holds on MySQL and MariaDB during migrations. */
 export const MIGRATION_LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
 
-/** Whether anybody migrates a database of this server; SQLite's readers see no half of a migration. */
+/** Whether a migration runs on this server. Always false on SQLite, where readers never see a partial migration. */
 export async function isMigrating(db: Db): Promise<boolean> {
   if (dialectOf(db) === "sqlite") return false;
   const { rows } = await sql<{ isFree: number }>`select is_free_lock(${MIGRATION_LOCK}) as isFree`.execute(

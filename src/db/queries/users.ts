@@ -6,7 +6,7 @@ import { padInList } from "../in-list-padding.ts";
 import type { AuthType, SqlTime, Tables, UserRow } from "../tables.ts";
 import { toSqlTime } from "../time.ts";
 
-/** A user to be made. */
+/** A new user. */
 export interface NewUser {
   readonly username: string;
   readonly password_hash: Uint8Array | null;
@@ -15,18 +15,18 @@ export interface NewUser {
   readonly activated: boolean;
 }
 
-/** The user that was looked at: one of the same name that was made since is somebody else. */
+/** Identifies one account: a later account may have the same name. */
 export type UserRef = Pick<UserRow, "username" | "created_at">;
 
-/** What a login, or a message to the user, depends on. */
-const LOCKED = [
+/** The columns that a login or an email to the user depends on. */
+const LOCKED_COLUMNS = [
   ...(["username", "password_hash", "auth_type", "activated"] as const),
   ...(["email", "email_verified_at", "external_id", "created_at", "modified_at"] as const),
 ] as const;
 
-type LockedUser = Pick<UserRow, (typeof LOCKED)[number]>;
+type LockedUser = Pick<UserRow, (typeof LOCKED_COLUMNS)[number]>;
 
-/** Columns that change; `modified_at` is set with them. */
+/** Columns to change; `modified_at` is updated too. */
 interface ChangedColumns {
   readonly password_hash?: Uint8Array;
   readonly email?: string | null;
@@ -35,19 +35,19 @@ interface ChangedColumns {
   readonly external_id?: string | null;
 }
 
-/** The row of a user, whatever the case of the name. */
+/** A user's row; the case of the name is ignored. */
 export async function findUser(db: Reader, username: string): Promise<UserRow | undefined> {
   const query = db.selectFrom("user").selectAll().where("username_key", "in", keysOf(username));
   return preferNfc(await query.execute(), (row) => row.username);
 }
 
-/** The row of the user with an address, whatever its case. */
+/** The row of the user with an address; its case is ignored. */
 export async function findUserByEmail(db: Reader, email: string): Promise<UserRow | undefined> {
   const query = db.selectFrom("user").selectAll().where("email_key", "in", keysOf(email));
   return preferNfc(await query.execute(), (row) => row.email ?? "");
 }
 
-/** All usernames in order. */
+/** All usernames, sorted. */
 export async function listUsernames(db: Reader): Promise<string[]> {
   const rows = await db.selectFrom("user").select("username").orderBy("username_key").execute();
   return rows.map(({ username }) => username);
@@ -57,12 +57,12 @@ function mayBeStoredInNfd(name: string): boolean {
   return keysOf(name).length > 1;
 }
 
-/** Makes a user. */
+/** Creates a user. */
 export async function createUser(
   db: Db,
   user: NewUser,
 ): Promise<"created" | "username taken" | "email taken"> {
-  // The unique keys tell NFC from NFD, in which versions before may have stored the same name.
+  // The unique keys distinguish NFC from NFD, and earlier versions may have stored the same name in NFD.
   if (mayBeStoredInNfd(user.username) && (await findUser(db, user.username)) !== undefined)
     return "username taken";
   if (mayBeStoredInNfd(user.email) && (await findUserByEmail(db, user.email)) !== undefined)
@@ -80,12 +80,12 @@ export async function createUser(
   }
 }
 
-/** Inserts the rows of users. */
+/** Inserts several users. */
 export async function insertUsers(trx: Trx, rows: readonly Insertable<Tables["user"]>[]): Promise<void> {
   await trx.insertInto("user").values(rows).execute();
 }
 
-/** Deletes a user with token and memberships; false when there is none. */
+/** Deletes a user with session and memberships; false if it does not exist. */
 export async function deleteUser(trx: Trx, { username, created_at }: UserRef): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom("user")
@@ -95,7 +95,7 @@ export async function deleteUser(trx: Trx, { username, created_at }: UserRef): P
   return numDeletedRows > 0n;
 }
 
-/** Changes a user. */
+/** Changes columns of a user. */
 export async function updateUser(trx: Trx, username: string, changes: ChangedColumns): Promise<void> {
   await trx
     .updateTable("user")
@@ -104,12 +104,12 @@ export async function updateUser(trx: Trx, username: string, changes: ChangedCol
     .execute();
 }
 
-/** Replaces the hash of the same password; the user has not changed by that. */
+/** Replaces the hash of an unchanged password; `modified_at` stays. */
 export async function setPasswordHash(trx: Trx, username: string, password_hash: Uint8Array): Promise<void> {
   await trx.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
 }
 
-/** The directory users with one of these external ids, the oldest first. */
+/** Directory users with one of these external ids, oldest first. */
 export async function findUsersByExternalId(db: Reader, ids: readonly string[]): Promise<UserRow[]> {
   return db
     .selectFrom("user")
@@ -120,13 +120,13 @@ export async function findUsersByExternalId(db: Reader, ids: readonly string[]):
     .execute();
 }
 
-/** Ends the session of a user; false where there was none. */
+/** Revokes the session of a user; false if there is none. */
 export async function deleteIdTokenOf(trx: Trx, username: string): Promise<boolean> {
   const { numDeletedRows } = await trx.deleteFrom("token").where("user_id", "=", username).executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
-/** Marks an address as verified, and activates the account where that is wanted; false when it is no longer the user's. */
+/** Marks an address as verified, and optionally activates the account; false if the user no longer has the address. */
 export async function verifyEmail(
   trx: Trx,
   { username, email }: { readonly username: string; readonly email: string },
@@ -143,13 +143,13 @@ export async function verifyEmail(
 }
 
 /**
- * Locks a user's row until the transaction ends and reads what a login, or a message to the user, depends on. `username`
+ * Locks a user's row until the transaction ends, and reads what a login or an email to the user depends on. `username`
  * in its stored spelling.
  */
 export async function lockUser(trx: Db, username: string): Promise<LockedUser | undefined> {
   return trx
     .selectFrom("user")
-    .select(LOCKED)
+    .select(LOCKED_COLUMNS)
     .where("username", "=", username)
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();
