@@ -78,7 +78,7 @@ test("a queue with another name is measured by its default name", async () => {
 test("a request that expires while it waits is counted as expired and not as answered", async () => {
   await using worker = await start();
   const { port } = worker;
-  await worker.addUser("slow", "correct horse", { cost: 13 });
+  await worker.addUser("slow", "correct horse", { cost: 12 });
   await using caller = await connectRaw(worker.url);
   const slow = JSON.stringify({ username: "slow", password: "wrong" });
   for (let index = 0; index < 3; index++) caller.publish("login", slow);
