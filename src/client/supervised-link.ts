@@ -24,7 +24,7 @@ export class SupervisedLink {
   #link: Link | undefined;
   /** Why there will be no link any more. */
   #end: NoReplyError | undefined;
-  #fault: unknown = new Error("it is not connected yet");
+  #fault: unknown = new Error("not connected yet");
 
   constructor(address: BrokerAddress) {
     this.#address = address;
