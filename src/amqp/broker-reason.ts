@@ -1,26 +1,26 @@
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 
-/** Why the broker closed a connection or channel, or refused to open one. */
+/** Why the broker closed or refused a connection or channel. */
 export interface BrokerReason {
-  /** AMQP's reply code; undefined where amqplib itself found the limit. */
+  /** AMQP reply code; undefined when amqplib itself hit the limit. */
   readonly code: number | undefined;
-  /** The broker's own text. */
+  /** The broker's text. */
   readonly reason: string;
-  /** What to do, in whole sentences. */
+  /** What an operator does about it, in full sentences. */
   readonly advice: string;
-  /** Whether waiting or the broker's operator may end it: it is no mistake of this configuration. */
-  readonly isPassing: boolean;
+  /** True when the error may end without a change of authmq's configuration, so that a retry makes sense. */
+  readonly isTransient: boolean;
 }
 
 type Broker = Pick<Config["amqp"], "username" | "vhost">;
 
-/** Channels of a worker on its connections for replies, first replies, events and the log: each may need another one. */
+/** Channels on the connections for replies, first replies, events and the log, including channels for checks. */
 const OTHER_CHANNELS = [2, 1, 2, 1];
 
 const OTHERS = OTHER_CHANNELS.reduce((sum, count) => sum + count, 0);
 
-/** The channels that a worker with so many queues opens, one number for each of its connections. */
+/** How many channels a worker with this number of queues opens, one entry per connection. */
 export function channelsNeeded(queues: number): readonly number[] {
   return [queues, ...OTHER_CHANNELS];
 }
@@ -28,48 +28,48 @@ export function channelsNeeded(queues: number): readonly number[] {
 interface Cause {
   readonly pattern: RegExp;
   readonly advice: (broker: Broker) => string;
-  readonly isPassing?: true;
+  readonly isTransient?: true;
 }
 
-const limits = (command: string): string => `Raise it: rabbitmqctl ${command}`;
-const worker = `A worker needs ${1 + OTHER_CHANNELS.length} connections at most.`;
-const channels = `A worker needs a channel for each queue on one connection, and ${OTHERS} more.`;
+const limits = (command: string): string => `Raise the limit: rabbitmqctl ${command}`;
+const worker = `A worker needs at most ${1 + OTHER_CHANNELS.length} connections.`;
+const channels = `A worker needs one channel per queue on one connection, and ${OTHERS} more channels.`;
 
-/** From the texts of RabbitMQ 3.10 to 4.3; the first one that fits. */
+/** Patterns for the texts of RabbitMQ 3.10 to 4.3; the first match counts. */
 const CAUSES: readonly Cause[] = [
   {
     pattern: /user connection limit/,
     advice: ({ username }) => `${worker} ${limits(`set_user_limits ${username} '{"max-connections": N}'`)}`,
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /number of channels opened for user/,
     advice: ({ username }) => `${channels} ${limits(`set_user_limits ${username} '{"max-channels": N}'`)}`,
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /No channels left to allocate|number of channels opened .* limit|channel_max/,
     advice: () => `${channels} Raise channel_max in rabbitmq.conf.`,
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /refused for user .*connection limit/,
     advice: ({ vhost }) => `${worker} ${limits(`set_vhost_limits -p ${vhost} '{"max-connections": N}'`)}`,
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /connection limit/,
     advice: () => `${worker} Raise connection_max in rabbitmq.conf.`,
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /vhost .* is down/,
-    advice: ({ vhost }) => `Look into the broker's log, then: rabbitmqctl restart_vhost -p ${vhost}`,
-    isPassing: true,
+    advice: ({ vhost }) => `Check the broker's log, then run: rabbitmqctl restart_vhost -p ${vhost}`,
+    isTransient: true,
   },
   {
     pattern: /vhost .* not found/,
-    advice: ({ vhost }) => `Check amqp_settings.vhost, or create it: rabbitmqctl add_vhost ${vhost}`,
+    advice: ({ vhost }) => `Check amqp_settings.vhost, or create the vhost: rabbitmqctl add_vhost ${vhost}`,
   },
   {
     pattern: /access to vhost .* refused/,
@@ -78,12 +78,12 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /Login was refused|ACCESS_REFUSED - Login/,
     advice: ({ username }) =>
-      `Check amqp_settings.username and password.${username === "guest" ? " The user guest may come only from the broker's own host." : ""}`,
+      `Check amqp_settings.username and password.${username === "guest" ? GUEST : ""}`,
   },
   {
     pattern: /access to (?:queue|exchange|topic) /,
     advice: (broker) => grant(broker, "permission"),
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /transient_nonexcl_queues|deprecated/,
@@ -92,32 +92,32 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /low on (?:memory|disk)|resource alarm/,
     advice: () => "Free memory or disk space on the broker's host: rabbitmq-diagnostics alarms",
-    isPassing: true,
+    isTransient: true,
   },
   {
     pattern: /delivery acknowledgement .* timed out/,
-    advice: () => "A request took longer than the broker's consumer_timeout: look what it waited for.",
-    isPassing: true,
+    advice: () => "A request took longer than the broker's consumer_timeout: find out what it waited for.",
+    isTransient: true,
   },
 ];
 
-/** By AMQP's reply code, where the text says nothing more. */
+/** Advice by AMQP reply code, for texts that match no pattern. */
 const ADVICE: Readonly<Record<number, string>> = {
-  320: "The broker's operator closed it, or the broker stops: see its log. The worker comes back by itself.",
+  320: "An operator closed it, or the broker is stopping: see the broker's log. The worker reconnects by itself.",
   403: "Check the user's permissions: rabbitmqctl list_permissions",
-  405: "Another connection has it for itself: end that program.",
+  405: "Another connection uses it exclusively: stop that program.",
   406: "See the broker's log.",
-  501: "Something between here and the broker changes the data: look for a proxy.",
-  505: "Something between here and the broker changes the data: look for a proxy.",
+  501: "The data changed between the worker and the broker: check for a proxy.",
+  505: "The data changed between the worker and the broker: check for a proxy.",
   506: "The broker is short of a resource: see its log, and rabbitmq-diagnostics alarms",
   530: "Check amqp_settings.vhost, and the limits of user and vhost: rabbitmqctl list_vhost_limits, list_user_limits",
-  541: "The broker met an internal error: see its log.",
+  541: "The broker had an internal error: see its log.",
 };
 
-/** Codes of conditions that pass without a change of the configuration (AMQP 0-9-1, 1.1). */
-const PASSING = [311, 313, 320, 501, 504, 505, 506, 541];
+/** Codes of errors that may end without a change of the configuration (AMQP 0-9-1, 1.1). */
+const TRANSIENT = [311, 313, 320, 501, 504, 505, 506, 541];
 
-/** Reads the broker's reason from an error of amqplib; undefined where the broker gave none (the network, say). */
+/** Reads the broker's reason from an amqplib error; undefined when it has none, such as a network error. */
 export function readReason(error: unknown, broker: Broker): BrokerReason | undefined {
   const message = messageOf(error);
   const [, code, text] = /\b(\d{3})\b(?: \([A-Z-]+\))? with message "(.*?)"?\)?$/s.exec(message) ?? [];
@@ -125,15 +125,17 @@ export function readReason(error: unknown, broker: Broker): BrokerReason | undef
   return explain(text ?? NO_CHANNELS, code === undefined ? undefined : Number(code), broker);
 }
 
-/** What a text of the broker means, of a `connection.blocked` for example. */
+/** Explains a text of the broker, such as the reason of `connection.blocked`. */
 export function explain(reason: string, code: number | undefined, broker: Broker): BrokerReason {
   const cause = CAUSES.find(({ pattern }) => pattern.test(reason));
-  const isPassing = cause === undefined ? PASSING.includes(code ?? 0) : cause.isPassing === true;
+  const isTransient = cause === undefined ? TRANSIENT.includes(code ?? 0) : cause.isTransient === true;
   const advice = cause?.advice(broker) ?? ADVICE[code ?? 0] ?? "See the broker's log.";
-  return { code, reason, advice, isPassing };
+  return { code, reason, advice, isTransient };
 }
 
 const NO_CHANNELS = "No channels left to allocate";
+
+const GUEST = " The user guest may connect only from the broker's host.";
 
 function grant({ username, vhost }: Broker, what: string): string {
   return `Give the user ${what}: rabbitmqctl set_permissions -p ${vhost} ${username} ".*" ".*" ".*"`;

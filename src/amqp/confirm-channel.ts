@@ -2,30 +2,30 @@ import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { messageOf } from "../errors.ts";
 import { type ConnectionOptions, SupervisedConnection } from "./connection.ts";
 
-/** What a channel with confirms is made with. */
+/** Options of a confirm channel. */
 export interface ConfirmOptions extends ConnectionOptions {
-  /** Checks or declares on a new connection what publishing needs; rejects when nothing could be published. */
+  /** Checks or declares what publishing needs on a new connection; rejects when publishing would fail. */
   readonly prepare: (model: ChannelModel) => Promise<void>;
-  /** What is opened again when the channel closes or does not open, and after how many milliseconds. */
-  readonly renews: { readonly what: "connection" | "channel"; readonly after: number };
-  /** Called whenever messages can be published again, and the first time. */
+  /** What to reopen when the channel closes or does not open, and after how many milliseconds. */
+  readonly reopens: { readonly what: "connection" | "channel"; readonly after: number };
+  /** Called each time publishing becomes possible. */
   readonly onReady: () => void;
-  /** Called when the channel has closed: it confirms nothing more. */
-  readonly onGone: () => void;
+  /** Called when the channel has closed: outstanding messages get no confirm. */
+  readonly onChannelClosed: () => void;
   /** Called when the broker blocks publishers, with its reason. */
   readonly onBlocked?: (reason: string) => void;
-  /** Called when a mandatory message could not be routed; the broker confirms it as well. */
+  /** Called when a mandatory message was not routable; the broker confirms it too. */
   readonly onReturned?: () => void;
 }
 
-/** A channel with confirms, on a connection of its own, that comes back by itself until it is stopped. */
+/** A confirm channel on its own connection that reconnects until it is stopped. */
 export class SupervisedConfirmChannel {
   readonly #options: ConfirmOptions;
   readonly #connection: SupervisedConnection;
   #model: ChannelModel | undefined;
   #channel: ConfirmChannel | undefined;
   #isBlocked = false;
-  /** Why there is no channel on the connection. */
+  /** Why the connection has no channel. */
   #fault: string | undefined;
 
   constructor(options: ConfirmOptions) {
@@ -37,36 +37,36 @@ export class SupervisedConfirmChannel {
     });
   }
 
-  /** Why nothing can be published now; undefined when it can. */
+  /** Why publishing is not possible now; undefined when it is. */
   get fault(): string | undefined {
     if (this.#connection.fault !== undefined) return this.#connection.fault;
-    if (this.#isBlocked) return "the broker blocks publishers: it is short of memory or disk";
-    return this.#channel === undefined ? (this.#fault ?? "its channel is closed") : undefined;
+    if (this.#isBlocked) return "the broker blocks publishing: it is short of memory or disk space";
+    return this.#channel === undefined ? (this.#fault ?? "the channel is closed") : undefined;
   }
 
-  /** Whether messages are taken now. */
+  /** Whether publishing is possible now. */
   get isReady(): boolean {
     return this.#channel !== undefined && !this.#isBlocked;
   }
 
-  /** The connection; undefined while there is none, or none that the broker reads. */
+  /** The connection; undefined while it is down or blocked by the broker. */
   get model(): ChannelModel | undefined {
     return this.#isBlocked ? undefined : this.#model;
   }
 
-  /** As the start of its connection. */
+  /** Resolves and rejects like the start of its connection. */
   start(): Promise<void> {
     return this.#connection.start();
   }
 
-  /** As the stop of its connection: nothing is confirmed any more. */
+  /** Closes the connection; later confirms are ignored. */
   stop(): Promise<void> {
     return this.#connection.stop();
   }
 
   /**
-   * Publishes a message; false when the broker accepts none now. `done` learns whether the broker has confirmed or
-   * refused it, unless the channel goes before. Throws where amqplib cannot write it.
+   * Publishes a message; returns false when publishing is not possible now. Calls `done` when the broker confirms or
+   * rejects the message, unless the channel closes first. Throws when amqplib cannot encode the message.
    */
   publish(
     exchange: string,
@@ -79,14 +79,14 @@ export class SupervisedConfirmChannel {
     if (channel === undefined || this.#isBlocked) return false;
     channel.publish(exchange, routingKey, content, properties, (error) => {
       if (error === null) done(true);
-      // On a channel that still works. amqplib says the same of all on one that closes, before the close itself.
+      // Ignore errors of a closing channel: amqplib reports one for each message just before "close".
       else queueMicrotask(() => this.#channel === channel && done(false));
     });
     return true;
   }
 
   async #attach(model: ChannelModel): Promise<void> {
-    const { renews, onReady, onBlocked } = this.#options;
+    const { reopens, onReady, onBlocked } = this.#options;
     this.#model = model;
     this.#isBlocked = false;
     model.on("blocked", (reason: string) => {
@@ -97,12 +97,12 @@ export class SupervisedConfirmChannel {
       this.#isBlocked = false;
       onReady();
     });
-    if (renews.what === "connection") return this.#open(model);
-    this.#openApart(model);
+    if (reopens.what === "connection") return this.#open(model);
+    this.#openOrRetry(model);
   }
 
   async #open(model: ChannelModel): Promise<void> {
-    const { prepare, onReady, onGone, onReturned } = this.#options;
+    const { prepare, onReady, onChannelClosed, onReturned } = this.#options;
     await prepare(model);
     const channel = await model.createConfirmChannel();
     let reason: Error | undefined;
@@ -113,28 +113,28 @@ export class SupervisedConfirmChannel {
     });
     channel.on("close", () => {
       this.#channel = undefined;
-      onGone();
-      this.#renew(model, reason);
+      onChannelClosed();
+      this.#reopen(model, reason);
     });
     this.#fault = undefined;
     this.#channel = channel;
     onReady();
   }
 
-  /** What closed the channel may do so again, so that this is not always at once. */
-  #renew(model: ChannelModel, reason?: Error): void {
-    const { what, after } = this.#options.renews;
-    const renew = (): void =>
-      what === "connection" ? this.#connection.reset(model, reason) : this.#openApart(model);
-    setTimeout(renew, after).unref();
+  /** Waits before it reopens: the same cause may close the channel again. */
+  #reopen(model: ChannelModel, reason?: Error): void {
+    const { what, after } = this.#options.reopens;
+    const reopen = (): void =>
+      what === "connection" ? this.#connection.reset(model, reason) : this.#openOrRetry(model);
+    setTimeout(reopen, after).unref();
   }
 
-  /** Opens a channel whose faults are none of the connection's. */
-  #openApart(model: ChannelModel): void {
+  /** Opens a channel, and retries on an error without closing the connection. */
+  #openOrRetry(model: ChannelModel): void {
     if (this.#model !== model) return;
     this.#open(model).catch((error: unknown) => {
       this.#fault = messageOf(error);
-      this.#renew(model);
+      this.#reopen(model);
     });
   }
 }

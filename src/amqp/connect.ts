@@ -5,7 +5,7 @@ import { keepCloseReasons } from "../wire/close-reason.ts";
 import { coalesceWrites } from "./write-coalescing.ts";
 import { skipUnreadableHeaders } from "./header-workaround.ts";
 
-/** Connects to a node of the broker for a purpose, which its management pages show; rejects after `timeout` ms. */
+/** Connects to a broker node; `purpose` is shown in the management UI. Rejects after `timeout` ms. */
 export async function connectBroker(
   amqp: Config["amqp"],
   { host, port }: BrokerNode,

@@ -15,33 +15,33 @@ import { RepeatedCauses } from "./repeated-causes.ts";
 const CONNECT_TIMEOUT = 5000;
 const CLOSE_TIMEOUT = 2000;
 
-/** What a connection that comes back is made with. */
+/** Options of a reconnecting connection. */
 export interface ConnectionOptions {
   readonly amqp: Config["amqp"];
-  /** What this connection is for, in the broker's management pages and in the log. */
+  /** What the connection is for, as shown in the management UI and in the log. */
   readonly purpose: ConnectionPurpose;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** Whether a refusal is like a broker that is away, also at the start: nobody ends for it who could be started again. */
-  readonly outlastsRefusals?: boolean;
+  /** Whether to retry when the broker refuses the connection, even at the start. Otherwise the start rejects. */
+  readonly retriesRefusals?: boolean;
 }
 
 interface SupervisedOptions extends ConnectionOptions {
   /** Sets up every new connection; when it fails, the connection is closed and opened again. */
   readonly onOpen: (model: ChannelModel) => Promise<void>;
-  /** Told when a connection that was open is gone. */
+  /** Called when an open connection has closed. */
   readonly onClosed?: () => void;
 }
 
-/** One connection to the broker that comes back by itself, with growing delays, until it is stopped. */
+/** One broker connection that reconnects with growing delays until it is stopped. */
 export class SupervisedConnection {
   readonly #options: SupervisedOptions;
   readonly #stopped = new AbortController();
   #model: ChannelModel | undefined;
   #loop: Promise<void> | undefined;
-  #fault: string | undefined = "it is not connected yet";
+  #fault: string | undefined = "not connected yet";
   readonly #causes = new RepeatedCauses();
-  /** Why a part of this process closes the connection. */
+  /** Why this process closed the connection itself. */
   #resetReason: Error | undefined;
 
   constructor(options: SupervisedOptions) {
@@ -57,8 +57,8 @@ export class SupervisedConnection {
   }
 
   /**
-   * Resolves when the connection is first set up; waits for a broker that is away, rejects when it refuses (unless that is
-   * outlasted), or at the stop.
+   * Resolves when the connection is first set up. Retries while the broker is unreachable; rejects at the stop, or when
+   * the broker refuses the connection (unless `retriesRefusals`).
    */
   async start(): Promise<void> {
     const first = Promise.withResolvers<void>();
@@ -66,14 +66,14 @@ export class SupervisedConnection {
     await first.promise;
   }
 
-  /** Closes the connection and ends the attempts; complete on return, however the broker behaves. */
+  /** Closes the connection and stops reconnecting; complete on return, even if the broker hangs. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     if (this.#model !== undefined) await close(this.#model);
     await this.#loop;
   }
 
-  /** Closes the connection if this is the present one, and it comes back; `reason` is why, as far as it is known. */
+  /** Reconnects if `model` is the current connection; `reason` is logged when it is known. */
   reset(model: ChannelModel, reason: Error | undefined): void {
     if (this.#model !== model) return;
     this.#resetReason = reason;
@@ -81,7 +81,7 @@ export class SupervisedConnection {
   }
 
   async #run(first: PromiseWithResolvers<void>): Promise<void> {
-    const { amqp, purpose, metrics, log, outlastsRefusals = false } = this.#options;
+    const { amqp, purpose, metrics, log, retriesRefusals = false } = this.#options;
     let ready = false;
     let isLossLogged = false;
     const refused = await keepConnected({
@@ -98,7 +98,7 @@ export class SupervisedConnection {
         first.resolve();
         return opened;
       },
-      isRefusal: (error) => !outlastsRefusals && readReason(error, amqp)?.isPassing === false,
+      isRefusal: (error) => !retriesRefusals && readReason(error, amqp)?.isTransient === false,
       onFailure: (node, error) => {
         const reason = readReason(error, amqp)?.reason;
         this.#fault = `${formatNode(node)}: ${reason ?? messageOf(error)}`;
@@ -109,38 +109,38 @@ export class SupervisedConnection {
         isLossLogged = this.#logFailure(node, error, message) || isLossLogged;
       },
       onLost: (node, reason, hasSettled) => {
-        this.#fault = `it was lost: ${messageOf(reason)}`;
+        this.#fault = `the connection was lost: ${messageOf(reason)}`;
         if (hasSettled) this.#causes.clear();
         isLossLogged = this.#logFailure(node, reason, "lost the connection to the broker") || isLossLogged;
       },
     });
-    // Without effect where it was connected before.
+    // No effect if the connection was up before.
     first.reject(
       refused === undefined
-        ? new Error("stopped before the broker was there")
+        ? new Error("stopped before the broker could be reached")
         : refusal(amqp, refused.node, refused.error),
     );
   }
 
-  /** Logs a failure with the broker's reason, or the error; says whether it did. A cause that goes on is logged rarely. */
+  /** Logs a failure with the broker's reason or the error; false when the same cause was logged recently. */
   #logFailure(node: BrokerNode, error: unknown, message: MessageAt<"warn">): boolean {
     if (this.#stopped.signal.aborted) return false;
     const { log, purpose, amqp } = this.#options;
     const where = { purpose, node: formatNode(node) };
     const known = readReason(error, amqp);
-    const { isNews, repeated } = this.#causes.note(`${where.node} ${known?.reason ?? messageOf(error)}`);
-    if (!isNews) return false;
+    const { shouldLog, repeated } = this.#causes.note(`${where.node} ${known?.reason ?? messageOf(error)}`);
+    if (!shouldLog) return false;
     const why =
       known === undefined ? { err: error } : { code: known.code, reason: known.reason, advice: known.advice };
     log.warn({ ...where, repeated, ...why }, message);
     return true;
   }
 
-  /** Connects and sets up; `lost` resolves when the connection is gone, with the reason as far as it is known. */
+  /** Connects and sets up; `lost` resolves with the reason when the connection has closed. */
   async #open(node: BrokerNode): Promise<{ lost: Promise<Error> }> {
     const { amqp, purpose } = this.#options;
     const connecting = connectBroker(amqp, node, { purpose, timeout: CONNECT_TIMEOUT });
-    // A broker that hangs keeps a connect waiting; stop() does not wait for it.
+    // A hung broker may delay the connect; stop() does not wait for it.
     const model = await this.#unlessStopped(connecting).catch((error: unknown) => {
       connecting.then(close, () => undefined);
       throw error;
@@ -153,7 +153,7 @@ export class SupervisedConnection {
         resolve(reason ?? this.#resetReason ?? new Error("the connection was closed"));
       }),
     );
-    // Without a listener an error that the connection meets would end the process; "close" follows it.
+    // An "error" event without a listener would end the process; "close" follows and is handled.
     model.on("error", () => undefined);
     const interrupted = lost.then(() => {
       throw new Error("the connection closed while it was set up");
@@ -171,17 +171,17 @@ export class SupervisedConnection {
     const { signal } = this.#stopped;
     signal.throwIfAborted();
     const { promise, reject } = Promise.withResolvers<never>();
-    const stop = (): void => reject(new Error("stopped"));
-    signal.addEventListener("abort", stop);
+    const onAbort = (): void => reject(new Error("stopped"));
+    signal.addEventListener("abort", onAbort);
     try {
       return await Promise.race([work, promise]);
     } finally {
-      signal.removeEventListener("abort", stop);
+      signal.removeEventListener("abort", onAbort);
     }
   }
 }
 
-/** Closes a connection; a hung broker never answers the close, so its socket is cut after two seconds. */
+/** Closes a connection; destroys the socket after two seconds, because a hung broker never answers the close. */
 async function close(model: ChannelModel): Promise<void> {
   const answered = await Promise.race([
     model.close().then(

@@ -5,18 +5,18 @@ import { readReason } from "./broker-reason.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
 import { QueueMismatchError } from "./topology.ts";
 
-/** Queues that fail for one cause within so many milliseconds share a line. */
+/** Queues that fail for the same cause within this many milliseconds share one log line. */
 const INTERVAL = 200;
 
 /** Why a queue is not consumed. */
 interface Fault {
   readonly queue: string;
   readonly error: unknown;
-  /** Whether its channel was in service, and the broker closed it. */
+  /** Whether the queue was consumed until the broker closed its channel. */
   readonly wasOpen: boolean;
 }
 
-/** Logs why queues are not consumed: each cause once, with all queues that it stops. */
+/** Logs why queues are not consumed: each cause once, with all its queues. */
 export class ConsumerFaults {
   readonly #amqp: Config["amqp"];
   readonly #log: Log;
@@ -28,16 +28,16 @@ export class ConsumerFaults {
     this.#log = log;
   }
 
-  /** Notes a fault of a queue; `isNew` says that the queue was consumed for a while before. */
+  /** Reports why a queue is not consumed; `isNew` means that it was consumed for a while before. */
   report(fault: Fault, { isNew }: { readonly isNew: boolean }): void {
     const { queue, error, wasOpen } = fault;
     const known = this.#byQueue.get(queue) ?? new RepeatedCauses();
     this.#byQueue.set(queue, known);
     if (isNew) known.clear();
-    // What differs from one queue to the next in one cause is the queue's name.
+    // Remove the queue's name, so that the same error on several queues is one cause.
     const cause = `${wasOpen}: ${messageOf(error).replaceAll(`'${queue}'`, "''")}`;
-    const { isNews, repeated } = known.note(cause);
-    if (!isNews) return;
+    const { shouldLog, repeated } = known.note(cause);
+    if (!shouldLog) return;
     if (this.#pending.size === 0) setTimeout(() => this.#flush(), INTERVAL).unref();
     this.#pending.set(cause, [...(this.#pending.get(cause) ?? []), { ...fault, repeated }]);
   }

@@ -18,11 +18,11 @@ import { declareQueue } from "./topology.ts";
 const FIRST_DELAY = 500;
 const MAX_DELAY = 3000;
 
-/** A channel that lives shorter was as good as none, in milliseconds. */
+/** A channel that closes within this many milliseconds counts as a failed attempt. */
 const SETTLED = 5000;
 
-/** So long the broker may take to answer on a channel, in milliseconds. */
-const ANSWER_LIMIT = 2000;
+/** Timeout of the check whether the broker answers on a channel, in milliseconds. */
+const ALIVE_TIMEOUT = 2000;
 
 const SENDING = {
   name: "send reply",
@@ -34,40 +34,40 @@ const SENDING = {
   },
 } as const;
 
-/** Answers a request and notes what it learns of it; undefined when nobody waits for the answer any more. Never rejects. */
+/** Answers a request and adds to `notes`; undefined when the request was cancelled. Never rejects. */
 export type Handle = (incoming: Incoming, notes: RequestNotes) => Promise<Envelope | undefined>;
 
 interface ConsumerOptions {
   readonly queue: string;
-  /** The queue's default name, by which it is measured. */
+  /** The queue's default name, used in metrics. */
   readonly workflow: QueueName;
   readonly profile: QueueProfile;
-  /** Requests in flight at most. */
+  /** The highest number of requests in flight. */
   readonly prefetch: number;
-  /** Seconds after which the broker may take a silent connection for dead. */
+  /** Seconds after which the broker may close a silent connection. */
   readonly heartbeat: number;
   readonly handle: Handle;
   readonly replies: ReplySender;
-  /** Where it reports why it does not consume. */
+  /** Logs why the queue is not consumed. */
   readonly faults: ConsumerFaults;
   readonly metrics: Metrics;
   readonly log: Log;
 }
 
-/** Takes requests from one queue on a channel of its own, so that a fault of one queue leaves the others alone. */
+/** Consumes one queue on its own channel, so that an error of one queue does not stop the others. */
 export class QueueConsumer {
   readonly #options: ConsumerOptions;
   readonly #stopping = new AbortController();
   readonly #running = new Map<Promise<void>, Subscription>();
   readonly #ready = Promise.withResolvers<void>();
-  /** One object for every measurement: they come with each request. */
+  /** One object for all measurements, because every request makes several. */
   readonly #labels: { readonly queue: QueueName };
   #model: ChannelModel | undefined;
   #subscription: Subscription | undefined;
   #consumerTag: string | undefined;
   /** By `performance.now()`. */
   #consumedSince: number | undefined;
-  #fault = "it is not consumed yet";
+  #fault = "the queue is not consumed yet";
 
   constructor(options: ConsumerOptions) {
     const { workflow, metrics } = options;
@@ -77,7 +77,7 @@ export class QueueConsumer {
     metrics.gauge("queue_consumed", this.#labels, () => Number(this.fault === undefined));
   }
 
-  /** Why no request comes in now; undefined when the queue is consumed. */
+  /** Why the queue is not consumed now; undefined when it is. */
   get fault(): string | undefined {
     return this.#subscription !== undefined && !this.#stopping.signal.aborted ? undefined : this.#fault;
   }
@@ -87,7 +87,7 @@ export class QueueConsumer {
     return this.#ready.promise;
   }
 
-  /** Consumes the queue on this connection, again whenever its channel goes, until another connection is given. */
+  /** Consumes the queue on this connection, and reopens its channel, until another connection replaces it. */
   async open(model: ChannelModel): Promise<void> {
     const { queue, faults } = this.#options;
     this.#model = model;
@@ -97,7 +97,7 @@ export class QueueConsumer {
         this.#ready.resolve();
         return;
       } catch (error) {
-        // Where the connection is gone, it says why.
+        // The connection has closed and logs its own reason.
         if (this.#model !== model) return;
         this.#fault = messageOf(error);
         faults.report({ queue, error, wasOpen: false }, { isNew: this.#takeSettled() });
@@ -107,21 +107,21 @@ export class QueueConsumer {
     }
   }
 
-  /** The connection is gone: waits for the next one. */
+  /** Stops using a connection that has closed; `open` takes the next one. */
   disconnected(): void {
     this.#model = undefined;
   }
 
-  /** Takes no more requests and resolves when those that run are answered. */
+  /** Stops consuming; resolves when all running requests are answered. */
   async drain(): Promise<void> {
     this.#stopping.abort();
     const channel = this.#subscription?.channel;
     if (channel !== undefined && this.#consumerTag !== undefined) {
-      // A channel that is gone delivers nothing either.
+      // A closed channel delivers nothing either.
       await channel.cancel(this.#consumerTag).catch(() => undefined);
     }
     await Promise.all(this.#running.keys());
-    // amqplib writes its channels in turn: only the channel's own close is sure to come after its acks.
+    // amqplib interleaves channels: only the close of this channel is certain to follow its acks.
     await channel?.close().catch(() => undefined);
   }
 
@@ -133,23 +133,24 @@ export class QueueConsumer {
       isOpen: true,
       onClosed: new Set(),
       trustedFor: heartbeat * 1000,
-      isAlive: () => Promise.race([answers(channel, prefetch), sleep(ANSWER_LIMIT, false, { ref: false })]),
+      isAlive: () =>
+        Promise.race([isAnswered(channel, prefetch), sleep(ALIVE_TIMEOUT, false, { ref: false })]),
     };
-    let closedBy = "its channel was closed";
+    let closedBy = "the channel was closed";
     channel.on("error", (error: Error) => {
-      // Until it is in service, whoever sets it up hears of the fault.
+      // During setup the failed call reports the error.
       if (this.#subscription !== subscription) return;
-      closedBy = `the broker closed its channel: ${messageOf(error)}`;
+      closedBy = `the broker closed the channel: ${messageOf(error)}`;
       faults.report({ queue, error, wasOpen: true }, { isNew: this.#hasSettled() });
     });
     channel.on("close", () => {
       subscription.isOpen = false;
-      for (const tell of subscription.onClosed) tell();
+      for (const callback of subscription.onClosed) callback();
       if (this.#subscription !== subscription) return;
       this.#subscription = undefined;
       this.#fault = closedBy;
       const isShort = !this.#takeSettled();
-      // When it is the connection that closes, its channels close first.
+      // A closing connection closes its channels first: wait, so that disconnected() can run.
       setTimeout(() => this.#reopen(model), isShort ? FIRST_DELAY : 0).unref();
     });
     await declareQueue(channel, queue, profile);
@@ -168,12 +169,12 @@ export class QueueConsumer {
     this.#consumedSince = performance.now();
   }
 
-  /** Whether it was in service for a while, so that a fault is a new one. */
+  /** Whether the queue was consumed for a while, so that an error counts as new. */
   #hasSettled(): boolean {
     return this.#consumedSince !== undefined && performance.now() - this.#consumedSince > SETTLED;
   }
 
-  /** The same, once: a fault that follows is the same one. */
+  /** Like #hasSettled, but resets it: errors of the following attempts have the same cause. */
   #takeSettled(): boolean {
     const hasSettled = this.#hasSettled();
     this.#consumedSince = undefined;
@@ -184,7 +185,10 @@ export class QueueConsumer {
     if (this.#model === model) void this.open(model);
   }
 
-  /** The requests of a queue that is gone are delivered to nobody else: they are answered, beside the new queue's. */
+  /**
+   * Consumes on a new channel, and closes the old one when its requests are answered: the broker does not redeliver
+   * the requests of a deleted queue.
+   */
   #retire(subscription: Subscription, model: ChannelModel): void {
     if (this.#subscription === subscription) this.#subscription = undefined;
     this.#reopen(model);
@@ -226,7 +230,7 @@ export class QueueConsumer {
       end = "expired";
       metrics.count("requests_expired_total", this.#labels);
     } else {
-      // Its caller is gone, or another worker has the message and answers it.
+      // The caller has gone, or another worker has the message and answers it.
       end = "abandoned";
       metrics.count("requests_abandoned_total", this.#labels);
     }
@@ -245,8 +249,8 @@ export class QueueConsumer {
   }
 }
 
-/** A question that changes nothing: the prefetch that is set already. */
-async function answers(channel: Channel, prefetch: number): Promise<boolean> {
+/** Checks whether the broker answers, by setting the same prefetch again. */
+async function isAnswered(channel: Channel, prefetch: number): Promise<boolean> {
   try {
     await channel.prefetch(prefetch);
     return true;

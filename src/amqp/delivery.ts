@@ -1,34 +1,34 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import type { Incoming } from "../rpc/envelope.ts";
-import { bodyOf, idInHeader, isCounter, replyQueueOf } from "./amqp-1-0.ts";
+import { bodyOf, headerIdOf, isCounter, replyQueueOf } from "./amqp-1-0.ts";
 import type { Correlation } from "./reply.ts";
 
-/** A request that has waited so long is worth asking whether its caller is still there, in milliseconds. */
-const SUSPICIOUS_WAIT = 1000;
+/** After this wait, check whether the caller's reply queue still exists, in milliseconds. */
+const CHECK_CALLER_AFTER = 1000;
 
 const KEY_HEADER = "x-idempotency-key";
 
-/** Where RabbitMQ puts the ids of an AMQP 1.0 message that fit into no property. */
+/** RabbitMQ puts IDs of an AMQP 1.0 message into these headers when they fit no property. */
 const MESSAGE_HEADER = "x-message-id";
 const CORRELATION_HEADER = "x-correlation-id";
 
-/** Not the headers: a quorum queue counts deliveries in one of them. */
+/** Headers are left out: a quorum queue counts deliveries in one of them. */
 const PROPERTIES = ["messageId", "replyTo", "correlationId", "timestamp", "appId", "type", "contentType"];
 
-/** A channel that requests come in on. */
+/** A consumer's channel and its state. */
 export interface Subscription {
   readonly channel: Channel;
-  /** False once the channel is gone: what it had not acknowledged is delivered again, to whomever. */
+  /** False once the channel has closed: the broker then redelivers unacknowledged messages to any worker. */
   isOpen: boolean;
-  /** Called when the channel goes. */
+  /** Called when the channel closes. */
   readonly onClosed: Set<() => void>;
-  /** Whether the broker answers on the channel; false as well when that takes too long. */
+  /** Whether the broker answers on the channel; false after a timeout too. */
   isAlive(): Promise<boolean>;
-  /** A delivery that is older, in milliseconds, may have gone to another worker without a word: this one was frozen. */
+  /** Milliseconds after which a delivery may belong to another worker unnoticed, because this process was frozen. */
   readonly trustedFor: number;
 }
 
-/** One message as the broker delivered it; everything in it is its sender's to choose. */
+/** One message as the broker delivered it; its sender chooses all its contents. */
 export class Delivery implements Incoming {
   readonly body: Uint8Array;
   readonly correlationId: string | undefined;
@@ -36,8 +36,8 @@ export class Delivery implements Incoming {
   readonly redelivered: boolean;
   readonly receivedAt = new Date();
   readonly #message: ConsumeMessage;
-  /** Untyped in amqplib. */
-  readonly #given: Readonly<Record<string, unknown>>;
+  /** The message properties, of any types. */
+  readonly #properties: Readonly<Record<string, unknown>>;
   readonly #subscription: Subscription;
   readonly #isReachable: (replyTo: string) => Promise<boolean>;
   readonly #arrived = performance.now();
@@ -48,14 +48,15 @@ export class Delivery implements Incoming {
     subscription: Subscription,
     isReachable: (replyTo: string) => Promise<boolean>,
   ) {
-    const given = message.properties as unknown as Readonly<Record<string, unknown>>; // any types may arrive
+    const properties = message.properties as unknown as Readonly<Record<string, unknown>>; // amqplib checks no types
     this.#message = message;
-    this.#given = given;
+    this.#properties = properties;
     this.#subscription = subscription;
     this.#isReachable = isReachable;
-    this.body = bodyOf(message.content, given["type"]);
+    this.body = bodyOf(message.content, properties["type"]);
     this.redelivered = message.fields.redelivered;
-    this.correlationId = typeof given["correlationId"] === "string" ? given["correlationId"] : undefined;
+    this.correlationId =
+      typeof properties["correlationId"] === "string" ? properties["correlationId"] : undefined;
     this.replyTo = replyQueueOf(this.#text("replyTo")) || undefined;
     const expiration = this.#text("expiration");
     this.#expires = /^\d+$/.test(expiration) ? this.#arrived + Number(expiration) : Infinity;
@@ -63,14 +64,14 @@ export class Delivery implements Incoming {
 
   get idempotencyKey(): unknown {
     const messageId = this.#text("messageId");
-    return headerOf(this.#given) ?? (messageId === "" || isCounter(messageId) ? undefined : messageId);
+    return headerOf(this.#properties) ?? (messageId === "" || isCounter(messageId) ? undefined : messageId);
   }
 
-  /** What the reply has in common with the request: its correlation id, else its message id. */
+  /** The request's correlation ID, else its message ID. */
   get correlation(): Correlation {
     const { headers } = this;
-    const id = this.correlationId ?? idInHeader(headers, CORRELATION_HEADER);
-    return id ?? (this.#text("messageId") || idInHeader(headers, MESSAGE_HEADER));
+    const id = this.correlationId ?? headerIdOf(headers, CORRELATION_HEADER);
+    return id ?? (this.#text("messageId") || headerIdOf(headers, MESSAGE_HEADER));
   }
 
   get userId(): string {
@@ -81,15 +82,15 @@ export class Delivery implements Incoming {
     return this.#text("appId");
   }
 
-  /** Of any types, because anything may arrive. */
+  /** The headers, with values of any types. */
   get headers(): Readonly<Record<string, unknown>> {
-    const { headers } = this.#given;
+    const { headers } = this.#properties;
     return typeof headers === "object" && headers !== null ? { ...headers } : {};
   }
 
   get properties(): readonly string[] {
     const { headers } = this;
-    const ids = [MESSAGE_HEADER, CORRELATION_HEADER].map((name) => idInHeader(headers, name));
+    const ids = [MESSAGE_HEADER, CORRELATION_HEADER].map((name) => headerIdOf(headers, name));
     const inHeaders = ids.flatMap((id) => (id === undefined ? [] : [String(id.header)]));
     return [...PROPERTIES.map((name) => this.#text(name)), ...inHeaders];
   }
@@ -111,17 +112,17 @@ export class Delivery implements Incoming {
 
   async isCancelled(waited: number): Promise<boolean> {
     if (this.hasExpired() || !(await this.isHeld())) return true;
-    if (waited < SUSPICIOUS_WAIT || this.replyTo === undefined) return false;
+    if (waited < CHECK_CALLER_AFTER || this.replyTo === undefined) return false;
     return !(await this.#isReachable(this.replyTo));
   }
 
-  /** Tells the broker that this is done with; where the channel is gone, somebody else will have to do it again. */
+  /** Acknowledges the message, unless the channel has closed: the broker then redelivers it. */
   ack(): void {
     if (this.#subscription.isOpen) this.#subscription.channel.ack(this.#message);
   }
 
   #text(name: string): string {
-    const value = this.#given[name];
+    const value = this.#properties[name];
     return typeof value === "string" || typeof value === "number" ? String(value) : "";
   }
 }

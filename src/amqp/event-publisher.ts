@@ -3,15 +3,15 @@ import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { askBroker } from "./ask-broker.ts";
+import { withChannel } from "./with-channel.ts";
 import { Publisher } from "./publisher.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
 import { checkWritePermission } from "./write-permission.ts";
 
-/** Between two connections when the broker closes the channel, in milliseconds. */
-const RENEWAL = 2000;
+/** Delay before reconnecting when the broker closes the channel, in milliseconds. */
+const REOPEN_DELAY = 2000;
 
-/** The routing key of an event: topic permissions may depend on it. */
+/** A routing key for the permission check: topic permissions may depend on it. */
 const SOME_EVENT = "user.created";
 
 interface EventPublisherOptions {
@@ -29,7 +29,7 @@ export interface EventMessage {
   readonly content: Buffer;
 }
 
-/** Publishes events on a connection of its own, so that a broker that takes none keeps no reply waiting. */
+/** Publishes events on its own connection, so that events which cannot be published do not delay replies. */
 export class EventPublisher {
   readonly #options: EventPublisherOptions;
   readonly #publisher: Publisher;
@@ -40,29 +40,29 @@ export class EventPublisher {
     this.#publisher = new Publisher({
       ...options,
       purpose: "events",
-      outlastsRefusals: true,
+      retriesRefusals: true,
       prepare: (model) => this.#prepare(model),
-      // The exchange was deleted, say: a new connection declares it.
-      renews: { what: "connection", after: RENEWAL },
-      resend: false, // the event is published again later
+      // For example after the exchange was deleted: a new connection declares it again.
+      reopens: { what: "connection", after: REOPEN_DELAY },
+      resend: false, // the relay publishes the event again
     });
   }
 
-  /** Why no event can be published now; undefined when one can. */
+  /** Why events cannot be published now; undefined when they can. */
   get fault(): string | undefined {
     return this.#publisher.fault;
   }
 
-  /** Connects, and again whenever the connection goes or is refused: that is no reason not to serve. */
+  /** Connects in the background and retries, even when the broker refuses: the worker serves without events. */
   start(): void {
-    this.#publisher.start().catch(() => undefined); // stopped before
+    this.#publisher.start().catch(() => undefined); // rejects only when it is stopped first
   }
 
   stop(): Promise<void> {
     return this.#publisher.stop();
   }
 
-  /** Whether the broker has confirmed the message within two seconds; false at once while it takes none. Never rejects. */
+  /** Whether the broker confirmed the message within two seconds; false at once when disconnected. Never rejects. */
   async publish({ id, routingKey, contentType, content }: EventMessage): Promise<boolean> {
     if (this.fault !== undefined) return false;
     return this.#publisher.send(routingKey, content, {
@@ -75,16 +75,16 @@ export class EventPublisher {
     });
   }
 
-  /** Declares the exchange; where that is not allowed, or it is there with other properties, takes it as it is. */
+  /** Declares the exchange; uses an existing one as it is when that is refused or its properties differ. */
   async #prepare(model: ChannelModel): Promise<void> {
     const { exchange, log } = this.#options;
     try {
-      await askBroker(model, (channel) => channel.assertExchange(exchange, "topic", { durable: true }));
+      await withChannel(model, (channel) => channel.assertExchange(exchange, "topic", { durable: true }));
     } catch (error) {
       const reason = messageOf(error);
-      if (this.#causes.note(reason).isNews)
+      if (this.#causes.note(reason).shouldLog)
         log.warn({ exchange, reason }, "cannot declare the events exchange");
-      await askBroker(model, (channel) => channel.checkExchange(exchange));
+      await withChannel(model, (channel) => channel.checkExchange(exchange));
     }
     await checkWritePermission(model, exchange, SOME_EVENT);
   }

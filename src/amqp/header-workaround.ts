@@ -1,13 +1,13 @@
 import type { ChannelModel } from "amqplib";
 
-/** What amqplib keeps of a connection for reading; not in its types. */
+/** The part of amqplib's connection that reads frames; not in its types. */
 interface FrameReader {
   rest: Buffer;
   recvFrame(): unknown;
 }
 
 const HEADER_FRAME = 2;
-/** Of a frame: type, channel and size; of a content header: class, weight and the body's size (AMQP 0-9-1, 4.2.6). */
+/** Length of a frame's type, channel and size. The flags follow class, weight and body size (AMQP 0-9-1, 4.2.6). */
 const FRAME_START = 7;
 const FLAGS_AT = FRAME_START + 12;
 const FRAME_END = 0xce;
@@ -15,20 +15,19 @@ const CONTENT_TYPE = 0x8000;
 const CONTENT_ENCODING = 0x4000;
 const HEADERS = 0x2000;
 
-/** The sizes of field values by their tags (RabbitMQ's and the specification's); strings and tables carry their own. */
+/** Sizes of field values by tag (RabbitMQ's and the specification's tags); strings and tables carry a length. */
 const SIZES: Readonly<Record<string, number>> = {
   ...{ V: 0, t: 1, b: 1, B: 1, s: 2, u: 2, U: 2 },
   ...{ I: 4, i: 4, f: 4, D: 5, l: 8, L: 8, d: 8, T: 8 },
 };
 const WITH_LENGTH = "SxFA";
 
-/** Stands for a key in headers that cannot be read: no key at all, so that the request is refused and not done twice. */
+/** Replaces an unreadable idempotency key with an invalid one: the request is rejected instead of executed twice. */
 const NO_KEY = Buffer.concat([shortText("x-idempotency-key"), Buffer.from("t\0")]);
 
 /**
- * Lets a connection live with headers that amqplib cannot read. It throws on a 64-bit integer (tag L, which other clients
- * write) and on deep nesting; the connection closes, the broker delivers the message again, and the next one closes.
- * Of such headers only the texts are kept.
+ * Keeps the connection open when amqplib cannot read a message's headers; keeps only their strings. amqplib throws on
+ * 64-bit integers (tag L) and deep nesting. That closes the connection, and the redelivered message closes the next.
  */
 export function skipUnreadableHeaders(model: ChannelModel): void {
   const connection: object = model.connection;
@@ -51,7 +50,7 @@ function isFrameReader(connection: object): connection is FrameReader {
   return "recvFrame" in connection && "rest" in connection;
 }
 
-/** The frame at the beginning, with the texts among its headers; undefined when there are no headers in it. */
+/** The first frame, with only the strings of its headers; undefined when it has no headers. */
 function withReadableHeaders(bytes: Buffer): Buffer | undefined {
   if (bytes.length < FLAGS_AT + 2 || bytes[0] !== HEADER_FRAME) return undefined;
   if (bytes.length < FRAME_START + bytes.readUInt32BE(3) + 1) return undefined;
@@ -71,7 +70,7 @@ function withReadableHeaders(bytes: Buffer): Buffer | undefined {
   return readable;
 }
 
-/** The entries of a table that are texts, as they are. */
+/** The entries of a table whose values are strings. */
 function textsOf(table: Buffer): Buffer {
   const texts: Buffer[] = [];
   for (let at = 0; at < table.length; ) {

@@ -3,45 +3,45 @@ import type { Config } from "../config/load.ts";
 import type { LineSink } from "../observability/line-sink.ts";
 import { createLogOn, type Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { askBroker } from "./ask-broker.ts";
+import { withChannel } from "./with-channel.ts";
 import { createRecord, type LogRecord } from "./log-record.ts";
 import { Publisher } from "./publisher.ts";
 
 interface LogPublisherOptions {
   readonly amqp: Config["amqp"];
   readonly settings: Config["log"];
-  /** Where lines go that must be seen, or cannot be published. */
+  /** Gets errors, and all records that cannot be published. */
   readonly lines: LineSink;
   readonly metrics: Metrics;
 }
 
-/** How long a stop waits for confirms, in milliseconds. */
+/** How long `stop` waits for confirms, in milliseconds. */
 const CONFIRM_TIMEOUT = 2000;
 
-/** Records under way at once. */
+/** The highest number of unconfirmed records in flight. */
 const WINDOW = 512;
 
-/** Characters of records that may wait for the broker; more than a minute of a busy worker is no use to anybody. */
+/** The highest total length of waiting records, in characters: more than a minute of a busy worker. */
 const MAX_SIZE = 8 * 1024 * 1024;
 
-/** Between two attempts to use the exchange on one connection, in milliseconds. */
+/** Delay before the channel is reopened, in milliseconds. */
 const RETRY = 1000;
 
-/** From errors on a record is always among the lines, too: the broker may be what the error is about. */
+/** Errors and above always go to the lines too: the broker itself may be the cause. */
 const ERROR = 50;
 
 /**
- * Publishes a log's records to a topic exchange on a connection of its own, and keeps nobody waiting: whatever does not
- * arrive goes to the lines instead, so that each record is to be found in one of the two places.
+ * Publishes log records to a topic exchange on its own connection; writers never wait. A record without a confirm goes
+ * to the lines, so that each record is in one of the two places.
  */
 export class LogPublisher implements LineSink {
   readonly #options: LogPublisherOptions;
   readonly #publisher: Publisher;
-  /** What it says of itself goes to the lines alone, or it would have to publish that it cannot publish. */
+  /** Its own messages go only to the lines, because they report that publishing fails. */
   readonly #log: Log;
-  /** Records that are neither confirmed nor among the lines. */
+  /** Records that are neither confirmed nor written to the lines. */
   readonly #unseen = new Set<LogRecord>();
-  /** Characters of all records that are neither confirmed nor dropped. */
+  /** Total length of the records that are neither confirmed nor dropped, in characters. */
   #length = 0;
   #isStopping = false;
   #isFailing = false;
@@ -57,22 +57,22 @@ export class LogPublisher implements LineSink {
       amqp,
       exchange,
       purpose: "log",
-      outlastsRefusals: true,
+      retriesRefusals: true,
       metrics,
       log: this.#log,
       prepare: async (model) => {
-        await askBroker(model, (channel) => channel.checkExchange(exchange));
+        await withChannel(model, (channel) => channel.checkExchange(exchange));
       },
-      // An exchange that is not there is no fault of the connection.
-      renews: { what: "channel", after: RETRY },
+      // A missing exchange is no reason to reconnect.
+      reopens: { what: "channel", after: RETRY },
       resend: true,
       window: WINDOW,
     });
   }
 
-  /** Begins to connect; waits for nothing, because nobody must wait for a log. */
+  /** Connects in the background, so that the start does not wait for the log. */
   start(): void {
-    this.#publisher.start().catch(() => undefined); // stopped before
+    this.#publisher.start().catch(() => undefined); // rejects only when it is stopped first
   }
 
   write(line: string, level: number): void {
@@ -84,17 +84,17 @@ export class LogPublisher implements LineSink {
     if (level >= ERROR) this.#options.lines.write(line, level);
     else this.#unseen.add(record);
     this.#length += line.length;
-    while (this.#length > MAX_SIZE && this.#publisher.giveUpOldest());
+    while (this.#length > MAX_SIZE && this.#publisher.discardOldest());
     this.#publisher.post(record);
   }
 
-  /** Puts among the lines what the broker has not confirmed. */
+  /** Writes all unconfirmed records to the lines. */
   flushSync(): void {
     for (const record of this.#unseen) this.#show(record);
     this.#options.lines.flushSync();
   }
 
-  /** Publishes what waits, for two seconds at most; the rest goes to the lines. */
+  /** Waits up to two seconds for confirms; the remaining records go to the lines. */
   async stop(): Promise<void> {
     if (this.#publisher.size > 0 && !this.#isFailing) {
       const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
@@ -114,21 +114,21 @@ export class LogPublisher implements LineSink {
 
   #confirm(record: LogRecord): void {
     this.#unseen.delete(record);
-    if (this.#dropped > 0) this.#tellDropped();
+    if (this.#dropped > 0) this.#logDropped();
     if (this.#publisher.size > 0) return;
     if (this.#isFailing) this.#log.info("log records are published again");
     this.#isFailing = false;
     this.#onEmpty?.();
   }
 
-  /** It is too old, or the broker said no to this one alone. */
+  /** Handles a record that was discarded to make room, or that the broker rejected. */
   #drop(record: LogRecord): void {
     this.#dropped++;
     this.#options.metrics.count("log_records_dropped_total");
     this.#show(record);
   }
 
-  #tellDropped(): void {
+  #logDropped(): void {
     const dropped = this.#dropped;
     this.#dropped = 0;
     createLogOn(this, this.#options.settings.level).warn(

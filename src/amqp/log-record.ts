@@ -2,27 +2,32 @@ import type { Options } from "amqplib";
 import { nameOfLevel } from "../observability/log.ts";
 import type { Outgoing } from "./publisher.ts";
 
-/** One record of a log, on its way to the broker. */
+/** A log record to publish. */
 export interface LogRecord extends Outgoing {
   readonly line: string;
-  /** As pino numbers it. */
+  /** pino's number of the level. */
   readonly level: number;
 }
 
-interface Fate {
+interface Callbacks {
   readonly late: (record: LogRecord) => void;
   readonly finish: (record: LogRecord, isConfirmed: boolean) => void;
 }
 
 const PROPERTIES: Options.Publish = { contentType: "application/json", persistent: false, appId: "authmq" };
 
-/** A record whose routing key is the logger with the name of its level. */
-export function createRecord(line: string, level: number, logger: string, { late, finish }: Fate): LogRecord {
+/** A record with the routing key `<logger>.<name of the level>`. */
+export function createRecord(
+  line: string,
+  level: number,
+  logger: string,
+  { late, finish }: Callbacks,
+): LogRecord {
   const record: LogRecord = {
     line,
     level,
     routingKey: `${logger}.${nameOfLevel(level)}`,
-    // Made when it is written: what waits is not held twice.
+    // Encoded on demand, so that a waiting record is not in memory twice.
     get content() {
       return Buffer.from(line.trimEnd());
     },

@@ -1,43 +1,43 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { BrokerNode } from "../wire/broker-node.ts";
-import { askBroker } from "./ask-broker.ts";
+import { withChannel } from "./with-channel.ts";
 import { connectBroker } from "./connect.ts";
 import { declareQueue, findQueueMismatch, QueueMismatchError } from "./topology.ts";
 import { checkWritePermission } from "./write-permission.ts";
 
-/** What a node of the broker says of itself. */
+/** The product and version of a broker node. */
 export interface NodeFacts {
   readonly product: string;
   readonly version: string;
 }
 
-/** Permissions that this installation's user lacks. */
+/** RabbitMQ's permissions. */
 export type Permission = "configure" | "read" | "write";
 
-/** What the broker says of a queue. */
+/** The state of a queue on the broker. */
 export interface QueueFacts {
-  readonly isThere: boolean;
+  readonly exists: boolean;
   readonly consumers: number;
-  /** Set when it was declared otherwise than a worker declares it. */
+  /** Set when the queue's properties differ from those that a worker declares. */
   readonly mismatch: QueueMismatchError | undefined;
-  /** What a worker needs on it and this user may not. */
+  /** The permissions that a worker needs and this user lacks. */
   readonly denied: readonly Permission[];
 }
 
-/** What the broker says of an exchange. */
+/** The state of an exchange on the broker. */
 export interface ExchangeFacts {
-  readonly isThere: boolean;
+  readonly exists: boolean;
   readonly denied: readonly Permission[];
 }
 
-/** Queues that are examined at the same time: each takes a channel, and a user may have few. */
-const AT_ONCE = 4;
+/** How many queues are probed in parallel: each needs a channel, and a user's limit may be low. */
+const CONCURRENCY = 4;
 
-/** No number, which the broker refuses after it has checked the permission to read and before it delivers anything. */
+/** Not a number: the broker rejects it after the check of the read permission and before any delivery. */
 const INVALID_PRIORITY = "none";
 
-/** Connects to a node once and closes again; rejects as amqplib does, after `timeout` ms of silence. */
+/** Connects to a node and closes the connection; rejects with amqplib's error, or after `timeout` ms of silence. */
 export async function probeNode(amqp: Config["amqp"], node: BrokerNode, timeout: number): Promise<NodeFacts> {
   return withConnection(amqp, node, timeout, async ({ connection }) => {
     const { product, version } = connection.serverProperties;
@@ -45,7 +45,7 @@ export async function probeNode(amqp: Config["amqp"], node: BrokerNode, timeout:
   });
 }
 
-/** What a node says of these queues; makes none, takes no message and changes nothing. */
+/** Probes these queues on a node without changes: it declares no queue and consumes no message. */
 export async function probeQueues(
   amqp: Config["amqp"],
   node: BrokerNode,
@@ -59,13 +59,13 @@ export async function probeQueues(
       for (let queue = waiting.shift(); queue !== undefined; queue = waiting.shift())
         facts.set(queue, await probeQueue(model, queue, amqp.queues));
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    // In the order that was asked for, not in that of the answers.
+    await Promise.all(Array.from({ length: CONCURRENCY }, work));
+    // In the order of `queues`, not of the answers.
     return new Map([...facts].sort(([one], [other]) => queues.indexOf(one) - queues.indexOf(other)));
   });
 }
 
-/** Whether this user may publish to an exchange ("" is the default one), and declare it where it is missing. */
+/** Checks whether this user may publish to an exchange ("" is the default one), and declare it if it is missing. */
 export async function probeExchange(
   amqp: Config["amqp"],
   node: BrokerNode,
@@ -74,16 +74,16 @@ export async function probeExchange(
   timeout: number,
 ): Promise<ExchangeFacts> {
   return withConnection(amqp, node, timeout, async (model) => {
-    const isThere =
+    const exists =
       exchange === "" || (await codeOf(model, (channel) => channel.checkExchange(exchange))) !== 404;
-    // An argument of the wrong type: refused after the permission is checked, and before anything is declared.
+    // The broker rejects this argument's type after the permission check and before it declares anything.
     const invalid = { durable: true, arguments: { "alternate-exchange": 1 } };
-    const declaring = isThere
+    const declaring = exists
       ? undefined
       : await codeOf(model, (channel) => channel.assertExchange(exchange, "topic", invalid));
     const writing = await checkWritePermission(model, exchange, routingKey).then(() => undefined, readCode);
     return {
-      isThere,
+      exists,
       denied: [
         ...(declaring === 403 ? ["configure" as const] : []),
         ...(writing === 403 ? ["write" as const] : []),
@@ -92,7 +92,7 @@ export async function probeExchange(
   });
 }
 
-/** Opens connections with so many channels each, and closes them; the error where the broker refuses one. */
+/** Opens and closes one connection per entry with this number of channels; returns the error if the broker refuses. */
 export async function probeCapacity(
   amqp: Config["amqp"],
   node: BrokerNode,
@@ -128,9 +128,9 @@ async function withConnection<T>(
   try {
     return await ask(model);
   } catch (error) {
-    throw closed ?? error; // the broker's reason, where it has closed the connection
+    throw closed ?? error; // the broker's reason for closing the connection says more
   } finally {
-    await model.close().catch(() => undefined); // a connection that is gone is closed
+    await model.close().catch(() => undefined); // it may be closed already
   }
 }
 
@@ -140,32 +140,32 @@ async function probeQueue(
   profile: Config["amqp"]["queues"],
 ): Promise<QueueFacts> {
   const found = await consumersOf(model, queue);
-  const isThere = found !== undefined;
+  const exists = found !== undefined;
   const consumers = found ?? 0;
-  const declared = isThere
-    ? await refusalOf(model, (channel) => declareQueue(channel, queue, profile)) // equal to what is there: no change
-    : await refusalOf(model, (channel) => channel.assertQueue(queue, { durable: true, messageTtl: -1 })); // never valid
+  const declared = exists
+    ? await errorOf(model, (channel) => declareQueue(channel, queue, profile)) // no effect on an equal queue
+    : await errorOf(model, (channel) => channel.assertQueue(queue, { durable: true, messageTtl: -1 })); // invalid TTL
   const mismatch =
-    isThere && declared instanceof Error
+    exists && declared instanceof Error
       ? declared instanceof QueueMismatchError
         ? declared
         : findQueueMismatch(declared, queue, profile)
       : undefined;
-  if (mismatch !== undefined) return { isThere, consumers, mismatch, denied: [] };
-  if (isThere && declared instanceof Error && readCode(declared) !== 403) throw declared;
+  if (mismatch !== undefined) return { exists, consumers, mismatch, denied: [] };
+  if (exists && declared instanceof Error && readCode(declared) !== 403) throw declared;
   const consuming = await codeOf(model, (channel) =>
     channel.consume(queue, () => undefined, { arguments: { "x-priority": INVALID_PRIORITY } }),
   );
   const denied: Permission[] = [];
   if (readCode(declared) === 403) denied.push("configure");
   if (consuming === 403) denied.push("read");
-  return { isThere, consumers, mismatch: undefined, denied };
+  return { exists, consumers, mismatch: undefined, denied };
 }
 
-/** Undefined where there is no such queue. An exclusive one of another connection has one. */
+/** The number of consumers; 0 when another connection uses the queue exclusively, undefined when there is no queue. */
 async function consumersOf(model: ChannelModel, queue: string): Promise<number | undefined> {
   let consumers = 0;
-  const error = await refusalOf(model, async (channel) => {
+  const error = await errorOf(model, async (channel) => {
     consumers = (await channel.checkQueue(queue)).consumerCount;
   });
   return readCode(error) === 404 ? undefined : consumers;
@@ -175,13 +175,13 @@ async function codeOf(
   model: ChannelModel,
   ask: (channel: Channel) => Promise<unknown>,
 ): Promise<number | undefined> {
-  return readCode(await refusalOf(model, ask));
+  return readCode(await errorOf(model, ask));
 }
 
-/** The refusal of what is asked, if there is one. */
-async function refusalOf(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<unknown> {
+/** The broker's error for a call, or a QueueMismatchError; undefined on success. Throws other errors. */
+async function errorOf(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<unknown> {
   try {
-    await askBroker(model, ask);
+    await withChannel(model, ask);
     return undefined;
   } catch (error) {
     if (readCode(error) === undefined && !(error instanceof QueueMismatchError)) throw error;

@@ -1,14 +1,14 @@
 import { type ChannelModel, IllegalOperationError, type Options } from "amqplib";
 import { type ConfirmOptions, SupervisedConfirmChannel } from "./confirm-channel.ts";
 
-/** A message that the broker has not confirmed after so many milliseconds is late. */
+/** A message without a confirm after this many milliseconds is late. */
 const CONFIRM_TIMEOUT = 2000;
 
-interface PublisherOptions extends Omit<ConfirmOptions, "onReady" | "onGone"> {
+interface PublisherOptions extends Omit<ConfirmOptions, "onReady" | "onChannelClosed"> {
   readonly exchange: string;
-  /** Whether a message that was under way when the connection broke is sent again on the next one. */
+  /** Whether messages in flight are sent again after a reconnect. */
   readonly resend: boolean;
-  /** So many are under way at once; what is confirmed late waits here and not in the connection. All, unless given. */
+  /** The highest number of messages in flight; the others wait here. Unlimited by default. */
   readonly window?: number;
 }
 
@@ -17,22 +17,22 @@ export interface Outgoing {
   readonly routingKey: string;
   readonly content: Buffer;
   readonly properties: Options.Publish;
-  /** Called when the broker has not confirmed it after two seconds; without it, it is given up then. */
+  /** Called when the broker has not confirmed the message after two seconds. Default: discard the message. */
   readonly late?: () => void;
-  /** Called once, when it is confirmed, refused or given up; it is forgotten by then. */
+  /** Called once, after the message is confirmed, rejected or discarded and removed from the publisher. */
   readonly finish: (isConfirmed: boolean) => void;
 }
 
-/** Publishes to one exchange on a connection of its own, in order, and waits for the broker's confirms. */
+/** Publishes to one exchange on its own connection, in order and with publisher confirms. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #channel: SupervisedConfirmChannel;
-  /** Sets keep the order, and forget from anywhere in it at once. */
+  /** Sets, because they keep the order and delete any element in constant time. */
   #waiting = new Set<Outgoing>();
-  #underway = new Set<Outgoing>();
-  /** When each becomes late, by `performance.now()`; without those that are. */
-  readonly #due = new Map<Outgoing, number>();
-  /** One for all: a timer for each costs more than its message. */
+  #inFlight = new Set<Outgoing>();
+  /** When each message becomes late, by `performance.now()`; late messages are removed. */
+  readonly #deadlines = new Map<Outgoing, number>();
+  /** One timer for all messages: a timer for each costs more than the message. */
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PublisherOptions) {
@@ -40,55 +40,55 @@ export class Publisher {
     this.#channel = new SupervisedConfirmChannel({
       ...options,
       onReady: () => this.#flush(),
-      onGone: () => this.#takeBack(),
+      onChannelClosed: () => this.#requeue(),
     });
   }
 
-  /** Why nothing can be sent now; undefined when it can. */
+  /** Why sending is not possible now; undefined when it is. */
   get fault(): string | undefined {
     return this.#channel.fault;
   }
 
-  /** The connection; undefined while there is none, or none that the broker reads. */
+  /** The connection; undefined while it is down or blocked by the broker. */
   get model(): ChannelModel | undefined {
     return this.#channel.model;
   }
 
-  /** How many messages are neither confirmed nor given up. */
+  /** How many messages are neither confirmed nor discarded. */
   get size(): number {
-    return this.#waiting.size + this.#underway.size;
+    return this.#waiting.size + this.#inFlight.size;
   }
 
-  /** As the start of its connection: resolves when messages can be sent. */
+  /** Resolves when messages can be sent; rejects like the start of its connection. */
   start(): Promise<void> {
     return this.#channel.start();
   }
 
-  /** Closes the connection; what is under way is given up. */
+  /** Closes the connection and discards unconfirmed messages. */
   async stop(): Promise<void> {
     await this.#channel.stop();
     clearTimeout(this.#timer);
-    this.#timer = undefined; // a message that comes after the stop is late as well
-    for (const message of [...this.#underway, ...this.#waiting]) this.#finish(message, false);
+    this.#timer = undefined; // a message posted after the stop gets a new timer and becomes late too
+    for (const message of [...this.#inFlight, ...this.#waiting]) this.#finish(message, false);
   }
 
-  /** Whether the broker has confirmed the message, which it also does with one that returns, in two seconds. Never rejects. */
+  /** Whether the broker confirmed the message within two seconds; true for returned messages too. Never rejects. */
   async send(routingKey: string, content: Buffer, properties: Options.Publish): Promise<boolean> {
     const { promise, resolve: finish } = Promise.withResolvers<boolean>();
     this.post({ routingKey, content, properties, finish });
     return promise;
   }
 
-  /** Publishes a message as soon as the broker takes it. */
+  /** Publishes a message as soon as sending is possible. */
   post(message: Outgoing): void {
     this.#waiting.add(message);
-    this.#due.set(message, performance.now() + CONFIRM_TIMEOUT);
+    this.#deadlines.set(message, performance.now() + CONFIRM_TIMEOUT);
     this.#timer ??= setTimeout(() => this.#reportLate(), CONFIRM_TIMEOUT);
     this.#flush();
   }
 
-  /** Gives up the oldest message that is not under way; false where there is none. */
-  giveUpOldest(): boolean {
+  /** Discards the oldest message that is not in flight; false if there is none. */
+  discardOldest(): boolean {
     const [oldest] = this.#waiting;
     if (oldest !== undefined) this.#finish(oldest, false);
     return oldest !== undefined;
@@ -97,9 +97,9 @@ export class Publisher {
   #flush(): void {
     const { window = Infinity } = this.#options;
     for (const message of this.#waiting) {
-      if (!this.#channel.isReady || this.#underway.size >= window) return;
+      if (!this.#channel.isReady || this.#inFlight.size >= window) return;
       this.#waiting.delete(message);
-      this.#underway.add(message);
+      this.#inFlight.add(message);
       this.#write(message);
     }
   }
@@ -110,37 +110,37 @@ export class Publisher {
     try {
       this.#channel.publish(exchange, routingKey, content, properties, (isConfirmed) => {
         this.#finish(message, isConfirmed);
-        this.#flush(); // there is room in the window
+        this.#flush(); // the window has room again
       });
     } catch (error) {
-      if (error instanceof IllegalOperationError) return; // the channel is closing, and what is under way is taken back
-      // amqplib could not encode it, for example because the address is too long after decoding.
+      if (error instanceof IllegalOperationError) return; // the channel is closing: #requeue handles the message
+      // amqplib could not encode the message, for example because the address is too long after decoding.
       log.warn({ purpose, err: error }, "could not send a message");
       this.#finish(message, false);
     }
   }
 
   #finish(message: Outgoing, isConfirmed: boolean): void {
-    if (!this.#underway.delete(message) && !this.#waiting.delete(message)) return;
-    this.#due.delete(message);
+    if (!this.#inFlight.delete(message) && !this.#waiting.delete(message)) return;
+    this.#deadlines.delete(message);
     message.finish(isConfirmed);
   }
 
-  #takeBack(): void {
-    if (!this.#options.resend) for (const message of this.#underway) this.#finish(message, false);
-    this.#waiting = new Set([...this.#underway, ...this.#waiting]);
-    this.#underway = new Set();
+  #requeue(): void {
+    if (!this.#options.resend) for (const message of this.#inFlight) this.#finish(message, false);
+    this.#waiting = new Set([...this.#inFlight, ...this.#waiting]);
+    this.#inFlight = new Set();
   }
 
   #reportLate(): void {
     this.#timer = undefined;
     const now = performance.now();
-    for (const [message, due] of this.#due) {
-      if (due > now) {
-        this.#timer = setTimeout(() => this.#reportLate(), due - now);
+    for (const [message, deadline] of this.#deadlines) {
+      if (deadline > now) {
+        this.#timer = setTimeout(() => this.#reportLate(), deadline - now);
         return;
       }
-      this.#due.delete(message);
+      this.#deadlines.delete(message);
       if (message.late === undefined) this.#finish(message, false);
       else message.late();
     }

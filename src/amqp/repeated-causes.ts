@@ -1,15 +1,15 @@
-/** A cause that goes on is logged again after so long, in milliseconds. */
+/** An ongoing cause is logged again after this time, in milliseconds. */
 const REMINDER = 5 * 60_000;
 
-/** Whether a failure is worth a line in the log. */
+/** Whether to log a failure. */
 export interface Occurrence {
-  /** It is new, or was logged long ago. */
-  readonly isNews: boolean;
-  /** How often the same has happened since it was logged; undefined for 0. */
+  /** True for a new cause, and for one that was logged more than five minutes ago. */
+  readonly shouldLog: boolean;
+  /** How often the cause occurred since it was last logged; undefined for 0. */
   readonly repeated: number | undefined;
 }
 
-/** Finds out which of many failures to log: each cause once, and once more every five minutes while it goes on. */
+/** Limits logging of repeated failures: each cause once, and again every five minutes while it lasts. */
 export class RepeatedCauses {
   readonly #known = new Map<string, { loggedAt: number; repeated: number }>();
 
@@ -19,13 +19,13 @@ export class RepeatedCauses {
     const known = this.#known.get(cause);
     if (known !== undefined && now - known.loggedAt < REMINDER) {
       known.repeated++;
-      return { isNews: false, repeated: known.repeated };
+      return { shouldLog: false, repeated: known.repeated };
     }
     this.#known.set(cause, { loggedAt: now, repeated: 0 });
-    return { isNews: true, repeated: known?.repeated };
+    return { shouldLog: true, repeated: known?.repeated };
   }
 
-  /** It is over: each cause is new from now on. */
+  /** Forgets all causes, after a recovery. */
   clear(): void {
     this.#known.clear();
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Metrics } from "../observability/metrics.ts";
-import { askBroker } from "./ask-broker.ts";
+import { withChannel } from "./with-channel.ts";
 import { explain } from "./broker-reason.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { Publisher } from "./publisher.ts";
@@ -10,11 +10,11 @@ import { checkWritePermission } from "./write-permission.ts";
 const CHECK_TIMEOUT = 2000;
 
 interface ReplyPublisherOptions extends ConnectionOptions {
-  /** Whether a reply that was under way when the connection broke is sent again on the next one. */
+  /** Whether replies in flight are sent again after a reconnect. */
   readonly resend: boolean;
 }
 
-/** Publishes replies to the default exchange, and counts those that are lost or return. */
+/** Publishes replies to the default exchange; counts lost and unroutable ones. */
 export class ReplyPublisher extends Publisher {
   readonly #metrics: Metrics;
 
@@ -24,7 +24,7 @@ export class ReplyPublisher extends Publisher {
       ...options,
       exchange: "",
       prepare: (model) => checkWritePermission(model, "", "authmq"),
-      renews: { what: "connection", after: 0 },
+      reopens: { what: "connection", after: 0 },
       onBlocked: (text) => {
         const { reason, advice } = explain(text, undefined, amqp);
         log.warn({ reason, advice }, "the broker blocks publishing: replies wait");
@@ -40,15 +40,15 @@ export class ReplyPublisher extends Publisher {
     return isConfirmed;
   }
 
-  /** Whether a queue of this name is there; true as well when that cannot be told. */
+  /** Whether a queue exists; true when the broker does not answer. */
   async hasQueue(name: string): Promise<boolean> {
     if (this.model === undefined) return true;
-    const isThere = askBroker(this.model, (channel) => channel.checkQueue(name)).then(
+    const exists = withChannel(this.model, (channel) => channel.checkQueue(name)).then(
       () => true,
-      // 405 RESOURCE_LOCKED, for example, is somebody else's exclusive queue: it is there.
+      // Other errors mean that it exists: 405 RESOURCE_LOCKED is another connection's exclusive queue.
       (error: unknown) => !(error instanceof Error && "code" in error && error.code === 404),
     );
-    // The caller has work to do: it does not wait for a broker that does not answer.
-    return Promise.race([isThere, sleep(CHECK_TIMEOUT, true, { ref: false })]);
+    // The request continues when the broker does not answer.
+    return Promise.race([exists, sleep(CHECK_TIMEOUT, true, { ref: false })]);
   }
 }

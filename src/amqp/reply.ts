@@ -6,19 +6,19 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Envelope } from "../rpc/envelope.ts";
 import { ReplyPublisher } from "./reply-publisher.ts";
 
-/** What tells a caller which request a reply is for. */
+/** The ID by which a caller matches a reply to its request. */
 export type Correlation = string | InHeader | undefined;
 
-/** An id of an AMQP 1.0 request that RabbitMQ cannot put into a property of AMQP 0.9.1: bytes, or over 255 bytes of text. */
+/** An AMQP 1.0 ID that fits no AMQP 0.9.1 property, so that RabbitMQ puts it into a header: bytes, or a long text. */
 export interface InHeader {
   readonly header: Buffer | string;
 }
 
-/** Sends replies to where callers want them. */
+/** Sends replies to callers. */
 export interface ReplySender {
-  /** Resolves when the reply is confirmed, unroutable, lost, or two seconds old. Never rejects. */
+  /** Resolves when the reply is confirmed, unroutable or lost, after two seconds at the latest. Never rejects. */
   send(replyTo: string, correlation: Correlation, envelope: Envelope): Promise<void>;
-  /** Whether the caller's queue is still there; true as well when that cannot be told. */
+  /** Whether the caller's queue still exists; true when that is unknown. */
   isReachable(replyTo: string): Promise<boolean>;
 }
 
@@ -31,26 +31,26 @@ interface RepliesOptions {
 /** RabbitMQ's direct reply-to: the address names an Erlang process instead of a queue. */
 const DIRECT = "amq.rabbitmq.reply-to";
 
-/** As long as a short string of AMQP is, in bytes. */
+/** The longest short string of AMQP, in bytes. */
 const MAX_SHORT = 255;
 
-/** Addresses that are remembered as harmless; the oldest is forgotten first. */
-const MAX_PROVEN = 10_000;
+/** How many valid direct addresses are remembered; the oldest is forgotten first. */
+const MAX_KNOWN = 10_000;
 
-/** Replies to new direct addresses that may wait for their turn; more are lost at once. */
+/** How many first replies to direct addresses may wait; further ones are lost at once. */
 const MAX_WAITING = 1000;
 
 /**
- * Replies on a connection apart from the one that consumes. RabbitMQ (3.10 at least) ends the whole connection that
- * publishes to a direct reply-to address which it cannot decode, and no look at the address tells whether it can. So the
- * first reply to each one goes over a third connection, one at a time: when that breaks, only the guilty reply is lost.
+ * Sends replies on their own connection. RabbitMQ (at least 3.10) closes a connection that publishes to an invalid
+ * direct reply-to address, and the address does not show whether it is valid. So the first reply to each direct address
+ * goes over a third connection, one at a time: if it breaks, only that reply is lost.
  */
 export class Replies implements ReplySender {
   readonly #options: RepliesOptions;
   readonly #publisher: ReplyPublisher;
-  readonly #proven = new Set<string>();
-  #probation: ReplyPublisher | undefined;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #known = new Set<string>();
+  #firstReplies: ReplyPublisher | undefined;
+  #lastTurn: Promise<void> = Promise.resolve();
   #waiting = 0;
   #stopped = false;
 
@@ -59,7 +59,7 @@ export class Replies implements ReplySender {
     this.#publisher = new ReplyPublisher({ ...options, purpose: "replies", resend: true });
   }
 
-  /** Why no reply can be sent now; undefined when one can. */
+  /** Why replies cannot be sent now; undefined when they can. */
   get fault(): string | undefined {
     return this.#publisher.fault;
   }
@@ -68,11 +68,11 @@ export class Replies implements ReplySender {
     return this.#publisher.start();
   }
 
-  /** Closes the connections after two seconds at most, so that replies under way arrive. */
+  /** Waits up to two seconds for first replies, then closes the connections. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.race([this.#turn, sleep(2000, undefined, { ref: false })]);
-    await Promise.all([this.#publisher.stop(), this.#probation?.stop()]);
+    await Promise.race([this.#lastTurn, sleep(2000, undefined, { ref: false })]);
+    await Promise.all([this.#publisher.stop(), this.#firstReplies?.stop()]);
   }
 
   async send(replyTo: string, correlation: Correlation, envelope: Envelope): Promise<void> {
@@ -83,60 +83,60 @@ export class Replies implements ReplySender {
       type: "result",
       appId: "authmq",
       deliveryMode: 1,
-      // RabbitMQ 3.10 returns every mandatory message to a direct address, those that arrive as well.
+      // RabbitMQ 3.10 returns every mandatory message to a direct address, even one that arrives.
       mandatory: !replyTo.startsWith(DIRECT),
       timestamp: Math.floor(Date.now() / 1000),
       ...correlationProperties(correlation),
       ...(lifetime === undefined ? {} : { expiration: Math.round(lifetime * 1000) }),
     };
-    if (this.#isHarmless(replyTo)) await this.#publisher.send(replyTo, content, properties);
-    // Not awaited: while harmful addresses break the connection, their requests must not hold up the queue.
-    else this.#prove(replyTo, content, properties);
+    if (this.#isSafe(replyTo)) await this.#publisher.send(replyTo, content, properties);
+    // Not awaited: requests with invalid addresses must not block the queue while the connection breaks.
+    else this.#sendFirst(replyTo, content, properties);
   }
 
   async isReachable(replyTo: string): Promise<boolean> {
-    return !this.#isHarmless(replyTo) || this.#publisher.hasQueue(replyTo);
+    return !this.#isSafe(replyTo) || this.#publisher.hasQueue(replyTo);
   }
 
-  #isHarmless(replyTo: string): boolean {
-    return !replyTo.startsWith(DIRECT) || this.#proven.has(replyTo);
+  #isSafe(replyTo: string): boolean {
+    return !replyTo.startsWith(DIRECT) || this.#known.has(replyTo);
   }
 
-  #prove(replyTo: string, content: Buffer, properties: Options.Publish): void {
-    // A request that outlived the stop must not open a connection that nobody closes.
+  #sendFirst(replyTo: string, content: Buffer, properties: Options.Publish): void {
+    // A request that ends after the stop must not open a new connection.
     if (this.#stopped || this.#waiting >= MAX_WAITING) {
       this.#options.metrics.count("replies_lost_total");
       return;
     }
     this.#waiting++;
-    this.#turn = this.#turn.then(async () => {
+    this.#lastTurn = this.#lastTurn.then(async () => {
       this.#waiting--;
-      if (await this.#onProbation().send(replyTo, content, properties)) this.#remember(replyTo);
+      if (await this.#firstReplyPublisher().send(replyTo, content, properties)) this.#remember(replyTo);
       else this.#options.log.warn("the first reply to a direct reply-to address was lost");
     });
   }
 
   #remember(replyTo: string): void {
-    const [oldest] = this.#proven;
-    if (oldest !== undefined && this.#proven.size >= MAX_PROVEN) this.#proven.delete(oldest);
-    this.#proven.add(replyTo);
+    const [oldest] = this.#known;
+    if (oldest !== undefined && this.#known.size >= MAX_KNOWN) this.#known.delete(oldest);
+    this.#known.add(replyTo);
   }
 
-  #onProbation(): ReplyPublisher {
-    if (this.#probation === undefined) {
-      // Refused because the user has too many connections, say, it must come all the same: callers wait for it.
+  #firstReplyPublisher(): ReplyPublisher {
+    if (this.#firstReplies === undefined) {
+      // Callers wait for these replies, so retry even when the broker refuses, for example above a connection limit.
       const options = { ...this.#options, purpose: "first replies", resend: false } as const;
-      this.#probation = new ReplyPublisher({ ...options, outlastsRefusals: true });
-      this.#probation.start().catch(() => undefined); // stopped before
+      this.#firstReplies = new ReplyPublisher({ ...options, retriesRefusals: true });
+      this.#firstReplies.start().catch(() => undefined); // rejects only when it is stopped first
     }
-    return this.#probation;
+    return this.#firstReplies;
   }
 }
 
 function correlationProperties(correlation: Correlation): Options.Publish {
   if (correlation === undefined) return {};
-  // An id goes back to where RabbitMQ put it.
+  // The ID goes back into the header that RabbitMQ uses for it.
   if (typeof correlation === "object") return { headers: { "x-correlation-id": correlation.header } };
-  // Bytes that are no UTF-8 were replaced by longer ones when the request was read.
+  // Decoding replaces invalid UTF-8 with longer bytes, so the ID may have become too long.
   return Buffer.byteLength(correlation) > MAX_SHORT ? {} : { correlationId: correlation };
 }

@@ -8,27 +8,27 @@ interface Declaration {
   readonly arguments: Readonly<Record<string, string | number>>;
 }
 
-/** In none of the own profiles there is a dead-letter exchange: a request may hold a password. */
+/** authmq's own profiles have no dead-letter exchange, because a request may contain a password. */
 const DECLARATIONS: Readonly<Record<QueueProfile, Declaration>> = {
   durable: { durable: true, autoDelete: false, arguments: {} },
-  // The limit is a backstop: a worker sets a request that fails aside long before.
+  // The limit is a backstop: a worker parks a poison message long before.
   quorum: {
     durable: true,
     autoDelete: false,
     arguments: { "x-queue-type": "quorum", "x-delivery-limit": 20 },
   },
-  // To the letter as py_auth_micro does: the broker refuses the second of two that differ.
+  // Exactly like py_auth_micro: the broker refuses a declaration that differs.
   transient: { durable: false, autoDelete: true, arguments: { "x-dead-letter-exchange": "rpc.dlx" } },
 };
 
-/** Where a queue that is there differs from its declaration; the broker tells of one such place only. */
+/** Where an existing queue differs from its declaration; the broker reports only the first difference. */
 export interface QueueDifference {
   readonly argument: string;
   readonly wanted: string;
   readonly found: string;
 }
 
-/** A queue is there already and was declared otherwise; `advice` says in a sentence what to do about it. */
+/** A queue exists with other properties; `advice` says in one sentence what to do. */
 export class QueueMismatchError extends Error {
   override readonly name = "QueueMismatchError";
   readonly difference: QueueDifference;
@@ -37,15 +37,18 @@ export class QueueMismatchError extends Error {
   constructor(queue: string, difference: QueueDifference, cause: unknown) {
     const { argument, wanted, found } = difference;
     const advice = adviceOn(difference);
-    super(`the queue ${queue} is another one: ${argument}: wanted ${wanted}, found ${found}. ${advice}`, {
-      cause,
-    });
+    super(
+      `the queue ${queue} has other properties (${argument}: wanted ${wanted}, found ${found}). ${advice}`,
+      {
+        cause,
+      },
+    );
     this.difference = difference;
     this.advice = advice;
   }
 }
 
-/** Makes the queue where it is missing; throws a QueueMismatchError and changes nothing where it is another one. */
+/** Declares a queue; throws a QueueMismatchError when it exists with other properties. */
 export async function declareQueue(channel: Channel, queue: string, profile: QueueProfile): Promise<void> {
   try {
     await channel.assertQueue(queue, DECLARATIONS[profile]);
@@ -54,7 +57,7 @@ export async function declareQueue(channel: Channel, queue: string, profile: Que
   }
 }
 
-/** What the broker's refusal says of a queue that does not fit; undefined for any other error. */
+/** The mismatch in the broker's error; undefined for any other error. */
 export function findQueueMismatch(
   error: unknown,
   queue: string,
@@ -68,7 +71,7 @@ export function findQueueMismatch(
   return difference && new QueueMismatchError(queue, difference, error);
 }
 
-/** Reads RabbitMQ's "inequivalent arg ..."; the protocol cuts a text behind 255 bytes, and a queue's name may be long. */
+/** Parses RabbitMQ's "inequivalent arg ..."; after a long queue name the text may be cut at 255 bytes. */
 function readDifference(text: string, profile: QueueProfile): QueueDifference | undefined {
   const argument = /inequivalent arg '([^']+)'/.exec(text)?.[1];
   if (argument === undefined) return undefined;
@@ -80,7 +83,7 @@ function readDifference(text: string, profile: QueueProfile): QueueDifference | 
   };
 }
 
-/** `none`, `'true'` or `the value '5000' of type 'signedint'`, without what is around it. */
+/** The bare value of `none`, `'true'` or `the value '5000' of type 'signedint'`. */
 function valueIn(text: string): string {
   return /^(?:the value )?'(.*?)'(?: of type '\w+')?$/s.exec(text)?.[1] ?? text;
 }
@@ -93,13 +96,13 @@ function wantedBy(profile: QueueProfile, argument: string): string {
 
 function adviceOn({ argument, found }: QueueDifference): string {
   if (argument === "exclusive")
-    return "Another program has it for itself: end that program, or name the queue differently in queue_settings.";
+    return "Another program uses it exclusively: stop that program, or choose another name in queue_settings.";
   const profile = profileLike(argument, found);
   const other = profile === undefined ? "" : `, or set amqp_settings.queues to ${profile}`;
-  return `Delete such a queue once it is empty${other}.`;
+  return `Delete the queue when it is empty${other}.`;
 }
 
-/** The profile that such a queue may come from. */
+/** The profile that declares queues with this value. */
 function profileLike(argument: string, found: string): QueueProfile | undefined {
   switch (`${argument} ${found}`) {
     case "durable false":

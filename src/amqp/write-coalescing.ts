@@ -2,16 +2,15 @@ import { Duplex } from "node:stream";
 import type { ChannelModel } from "amqplib";
 
 /**
- * Sends what is written to a connection in one turn of the event loop as one packet. amqplib writes every frame by itself,
- * and over a socket each write is a system call that wakes the broker: more than all else that a request costs.
+ * Combines all writes of one event loop turn into one. amqplib writes each frame separately, and each write is a system
+ * call that wakes the broker: this was the largest cost of a request.
  */
 export function coalesceWrites({ connection }: ChannelModel): void {
-  // Untyped in amqplib.
   const known: object = connection;
   const stream = "stream" in known ? known.stream : undefined;
   if (!(stream instanceof Duplex)) return;
   let isGathering = false;
-  const emit = stream.write.bind(stream) as (...args: unknown[]) => boolean; // passed on as they come
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean; // arguments are passed unchanged
   stream.write = (...args: unknown[]): boolean => {
     if (!isGathering) {
       isGathering = true;
@@ -21,6 +20,6 @@ export function coalesceWrites({ connection }: ChannelModel): void {
         stream.uncork();
       });
     }
-    return emit(...args);
+    return write(...args);
   };
 }

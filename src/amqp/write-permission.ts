@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel } from "amqplib";
 
-/** A broker that blocks publishers answers nothing on this connection: that is not a refusal, in milliseconds. */
-const LIMIT = 1000;
+/** Timeout in milliseconds: a broker that blocks publishing does not answer, and that is no refusal. */
+const TIMEOUT = 1000;
 
-/** No number, which the broker refuses (406) after it has checked the permission and before it routes anything. */
+/** Not a number: the broker rejects it (406) after the permission check and before it routes the message. */
 const INVALID_EXPIRATION = "-";
 
 /**
- * Rejects with the broker's reason where this user may not publish to an exchange (the default exchange is ""). No message
- * is published. Resolves as well when the broker does not say.
+ * Rejects with the broker's error when this user may not publish to an exchange ("" is the default exchange). It
+ * publishes no message, and resolves when the broker does not answer.
  */
 export async function checkWritePermission(
   model: ChannelModel,
@@ -22,7 +22,7 @@ export async function checkWritePermission(
   channel.on("error", (error: Error) => (refusal = error));
   const closed = once(channel, "close").catch(() => undefined);
   channel.publish(exchange, routingKey, Buffer.alloc(0), { expiration: INVALID_EXPIRATION });
-  await Promise.race([closed, sleep(LIMIT, undefined, { ref: false })]);
+  await Promise.race([closed, sleep(TIMEOUT, undefined, { ref: false })]);
   if (refusal !== undefined && !isPreconditionFailed(refusal)) throw refusal;
 }
 

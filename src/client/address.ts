@@ -1,23 +1,23 @@
 import { type BrokerNode, PORT, TLS_PORT } from "../wire/broker-node.ts";
 
-/** Where the broker is, and who connects. */
+/** The broker's address and credentials. */
 export interface BrokerAddress {
-  /** In the order to try them. */
+  /** The nodes, in the order of attempts. */
   readonly nodes: readonly BrokerNode[];
   readonly username: string;
   readonly password: string;
   readonly vhost: string;
-  /** PEM of the broker's CA; given, the connection is TLS. */
+  /** PEM of the broker's CA; turns on TLS. */
   readonly ca?: string | Buffer | undefined;
-  /** Whether the connection is TLS also without a CA of one's own: those that Node trusts count. */
+  /** Whether to use TLS; without `ca`, the CAs that Node trusts apply. */
   readonly tls?: boolean | undefined;
-  /** Seconds; a connection that says nothing for twice as long is dead. The broker's own choice unless given. */
+  /** Seconds; a connection that is silent for twice as long is closed. Default: the broker's value. */
   readonly heartbeat?: number | undefined;
-  /** Shown in the broker's management pages. */
+  /** Shown in the broker's management UI. */
   readonly connectionName?: string | undefined;
 }
 
-/** The address in an AMQP URL, of TLS also where one has a CA; throws a TypeError that does not repeat its password. */
+/** Parses an AMQP URL; uses TLS for amqps:// or with a CA. Throws a TypeError that does not contain the password. */
 export function parseUrl(text: string, hasCa = false): BrokerAddress {
   const address = URL.canParse(text) ? readUrl(new URL(text), hasCa) : undefined;
   if (address !== undefined) return address;
@@ -28,8 +28,8 @@ function readUrl(url: URL, hasCa: boolean): BrokerAddress | undefined {
   const { protocol, hostname, port, username, password, pathname } = url;
   if (!["amqp:", "amqps:"].includes(protocol) || hostname === "") return undefined;
   const tls = protocol === "amqps:" || hasCa;
-  const usual = tls ? TLS_PORT : PORT;
-  const node = { host: hostname.replaceAll(/[[\]]/g, ""), port: port === "" ? usual : Number(port) };
+  const defaultPort = tls ? TLS_PORT : PORT;
+  const node = { host: hostname.replaceAll(/[[\]]/g, ""), port: port === "" ? defaultPort : Number(port) };
   try {
     const [user, secret, vhost] = [username, password, pathname.slice(1)].map(decodeURIComponent);
     return {
@@ -40,6 +40,6 @@ function readUrl(url: URL, hasCa: boolean): BrokerAddress | undefined {
       tls,
     };
   } catch {
-    return undefined; // a % that begins no character
+    return undefined; // an invalid percent-encoding
   }
 }

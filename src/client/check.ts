@@ -1,35 +1,32 @@
-/**
- * What an argument may be: gives what is wrong with a value, undefined when nothing is. No message repeats the value: it
- * may be a password.
- */
+/** Validates a value; returns an error message or undefined. Messages never contain the value: it may be a password. */
 export type Kind = (value: unknown, name: string) => string | undefined;
 
-/** The options without those that are undefined; throws a TypeError that names the function and the option at fault. */
+/** Returns the options without undefined ones; throws a TypeError that names the function and the invalid option. */
 export function checked<T extends object>(caller: string, options: T, kind: Kind): T {
   check(caller, options, kind);
-  // Whether one of several alternatives is given is asked by `in`. Without what is undefined it is a T still.
+  // Alternatives are distinguished by `in`, so undefined options must go. The result is still a T.
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** Throws a TypeError that names the function and the argument when it is not of the kind. */
+/** Throws a TypeError that names the function and the argument when the value is invalid. */
 export function check(caller: string, value: unknown, kind: Kind, name = ""): void {
   const fault = kind(value, name);
   if (fault !== undefined) throw new TypeError(`${caller}: ${fault}`);
 }
 
-/** Whatever passes the test; `what` completes the sentence "it must be". */
+/** A value that passes the test; `what` completes the sentence "it must be". */
 export function a(what: string, test: (value: unknown) => boolean): Kind {
   return (value, name) => (test(value) ? undefined : `${name} must be ${what}, not ${typeOf(value)}`);
 }
 
 export const string = a("a string", (value) => typeof value === "string");
-export const text = a("a string that is not empty", (value) => typeof value === "string" && value !== "");
+export const text = a("a non-empty string", (value) => typeof value === "string" && value !== "");
 export const flag = a("true or false", (value) => typeof value === "boolean");
 export const number = a("a number", (value) => typeof value === "number");
 export const func = a("a function", isFunction);
 export const object = a("an object", isObject);
 export const textOrFunc = a(
-  "a string or a function that gives one",
+  "a string or a function that returns one",
   (value) => isFunction(value) || typeof value === "string",
 );
 
@@ -45,7 +42,7 @@ export function listOf(kind: Kind): Kind {
   };
 }
 
-/** An object with these options and no others; one that is undefined is not given. */
+/** An object with only these options; an undefined option counts as missing. */
 export function optionsOf(kinds: Readonly<Record<string, Kind>>, required: readonly string[] = []): Kind {
   return (value, name) => {
     if (!isObject(value)) return `${name || "options"} must be an object, not ${typeOf(value)}`;
@@ -53,7 +50,7 @@ export function optionsOf(kinds: Readonly<Record<string, Kind>>, required: reado
     for (const [key, given] of Object.entries(value)) {
       if (given === undefined) continue;
       if (!Object.hasOwn(kinds, key))
-        return `${nameOf(key)} is unknown here: there are ${Object.keys(kinds).join(", ")}`;
+        return `${nameOf(key)} is unknown: the options are ${Object.keys(kinds).join(", ")}`;
       const fault = kinds[key]?.(given, nameOf(key));
       if (fault !== undefined) return fault;
     }
@@ -62,14 +59,14 @@ export function optionsOf(kinds: Readonly<Record<string, Kind>>, required: reado
   };
 }
 
-/** Options of one of several kinds, each known by the option that it cannot be without. */
+/** One of several alternatives, each identified by its required option. */
 export function oneOf(kinds: Readonly<Record<string, Kind>>): Kind {
   const choice = Object.keys(kinds).join(" or ");
   return (value, name) => {
     if (!isObject(value)) return `options must be an object, not ${typeOf(value)}`;
     const [chosen, another] = Object.entries(kinds).filter(([key]) => value[key] !== undefined);
     if (chosen === undefined) return `${choice} is missing`;
-    return another === undefined ? chosen[1](value, name) : `give either ${choice}`;
+    return another === undefined ? chosen[1](value, name) : `pass only one of ${choice}`;
   };
 }
 

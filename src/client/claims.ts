@@ -1,7 +1,7 @@
-/** The last second that a Date can hold; beyond it a comparison of dates is false either way. */
+/** The last second that a Date can represent; comparisons with a later date are always false. */
 const LAST = 8.64e12;
 
-/** The claims of an access token (RFC 9068) as authmq makes them, and whatever else its issuer has put in. */
+/** The claims of an access token (RFC 9068) as authmq issues it, and any further claims. */
 export interface AccessClaims {
   readonly iss: string;
   readonly sub: string;
@@ -15,12 +15,12 @@ export interface AccessClaims {
   readonly [name: string]: unknown;
 }
 
-/** The payload as an access token's claims; undefined when it is none. */
+/** The payload as the claims of an access token; undefined when a claim is missing or invalid. */
 export function readClaims(payload: Readonly<Record<string, unknown>>): AccessClaims | undefined {
   return areAccessClaims(payload) ? payload : undefined;
 }
 
-/** Whether a token is valid at this moment (RFC 7519 sections 4.1.4 to 4.1.6); all in seconds. */
+/** Whether a token is valid at `now` (RFC 7519 sections 4.1.4 to 4.1.6); all times in seconds. */
 export function isCurrent({ iat, nbf, exp }: AccessClaims, now: number, tolerance: number): boolean {
   return exp > now - tolerance && nbf <= now + tolerance && iat <= now + tolerance;
 }

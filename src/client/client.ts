@@ -17,28 +17,28 @@ const callKinds = optionsOf({
   idempotencyKey: a("a string of 1 to 255 bytes", isKey),
 });
 
-/** AMQP has no room for a longer message_id. */
+/** AMQP limits message_id to 255 bytes. */
 function isKey(value: unknown): boolean {
   return typeof value === "string" && value !== "" && Buffer.byteLength(value) <= 255;
 }
 
-/** In milliseconds: a worker answers within nine seconds, whatever happens. */
+/** In milliseconds: a worker answers within nine seconds. */
 const DEFAULT_TIMEOUT = 10_000;
 
 const FIRST_DELAY = 100;
 const MAX_DELAY = 2000;
 
-/** The workflows over the broker, with the methods of `createAuth`. */
+/** Calls workflows over the broker, with the same methods as `createAuth`. */
 export interface AuthClient extends Workflows<[options?: CallOptions]>, AsyncDisposable {
-  /** The same by the default name of a queue. */
+  /** Calls a workflow by the default name of its queue. */
   call<Q extends QueueName>(queue: Q, request: RequestTo<Q>, options?: CallOptions): Promise<ReplyFrom<Q>>;
-  /** Closes the connection; what waits rejects with a NoReplyError. May be called twice. */
+  /** Closes the connection; pending calls reject with a NoReplyError. May be called twice. */
   close(): Promise<void>;
 }
 
 /**
- * A client that keeps one connection, and makes it anew when it is lost. Rejects with a NoReplyError when the broker is not
- * there within the timeout, and at once when it refuses the user; with a TypeError when an option is not what it must be.
+ * Connects a client that keeps one connection and reconnects when it is lost. Rejects with a NoReplyError when the
+ * broker cannot be reached within the timeout or refuses the user, and with a TypeError for an invalid option.
  */
 export async function connect(given: ConnectOptions): Promise<AuthClient> {
   const options = checkConnectOptions(given);
@@ -86,7 +86,7 @@ function createClient(link: SupervisedLink, options: ConnectOptions): AuthClient
       };
       const reply = await send(link, message, limit);
       if (!isSuccess(reply)) throw errorOf(reply);
-      // The worker has parsed it with this procedure's output schema.
+      // The worker has validated it with this procedure's output schema.
       return reply.resp_data as ReplyFrom<Q>;
     } finally {
       underway.delete(limit);
@@ -99,26 +99,26 @@ function createClient(link: SupervisedLink, options: ConnectOptions): AuthClient
   }
 
   const workflows = workflowsBy((queue, request, options?: CallOptions) =>
-    // The type of each method asks for the request of its queue.
+    // The type of each method requires the request type of its queue.
     call(queue, request as RequestTo<typeof queue>, options),
   );
   return { ...workflows, call, close, [Symbol.asyncDispose]: close };
 }
 
-/** Sends a message until something else than a lost connection or a 503 comes back; its key makes all of that one request. */
+/** Retries after a lost connection or a 503. All attempts have one idempotency key, so they count as one request. */
 async function send(link: SupervisedLink, message: Outgoing, limit: Limit): Promise<RpcReply> {
   for (let attempt = 0; ; attempt++) {
     const outcome = await sendOnce(link, message, limit);
     if ("resp_code" in outcome && outcome.resp_code !== 503) return outcome;
     const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** attempt) * (0.5 + Math.random() / 2);
     if (delay < limit.left) await limit.sleep(delay);
-    // There is no time for another attempt, so this outcome is the last.
+    // No time is left for another attempt.
     else if ("resp_code" in outcome) return outcome;
     else throw outcome;
   }
 }
 
-/** The reply, or an error after which it makes sense to send again. */
+/** The reply, or an error that allows a retry; rejects with any other error. */
 async function sendOnce(
   link: SupervisedLink,
   message: Outgoing,

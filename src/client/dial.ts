@@ -4,10 +4,10 @@ import { keepCloseReasons } from "../wire/close-reason.ts";
 import type { BrokerAddress } from "./address.ts";
 import { Limit } from "./limit.ts";
 
-/** So long a broker may take to answer the close, in milliseconds. */
+/** How long to wait until the broker answers the close, in milliseconds. */
 const CLOSE_TIMEOUT = 2000;
 
-/** Connects to a node; the signal cuts the socket, at whatever moment. */
+/** Connects to a node; the signal destroys the socket at any time. */
 export async function dial(
   { username, password, vhost, ca, tls = ca !== undefined, heartbeat, connectionName }: BrokerAddress,
   { host, port }: BrokerNode,
@@ -15,7 +15,7 @@ export async function dial(
 ): Promise<ChannelModel> {
   keepCloseReasons();
   const socket = {
-    signal, // not in amqplib's types, but it hands all options on to the socket
+    signal, // not in amqplib's types, but it passes all options to the socket
     noDelay: true,
     keepAlive: true,
     ...(connectionName === undefined ? {} : { clientProperties: { connection_name: connectionName } }),
@@ -33,10 +33,10 @@ export async function dial(
   return connect(place, socket);
 }
 
-/** Closes a connection, complete on return: a hung broker never answers the close, and its socket is cut. */
+/** Closes a connection; destroys the socket after two seconds, because a hung broker never answers the close. */
 export async function hangUp(model: ChannelModel, socket: AbortController): Promise<void> {
   using limit = new Limit(CLOSE_TIMEOUT, () => new Error("the broker did not answer the close"));
-  // A connection that is gone is closed.
+  // It may be closed already.
   await limit.race(model.close()).catch(() => undefined);
   socket.abort();
 }

@@ -1,18 +1,18 @@
 import type { ErrorCode, FieldFault } from "../errors.ts";
 
 interface NoReplyOptions extends ErrorOptions {
-  /** Whether the request may be sent again on the spot: it did not reach a queue, or its reply can no longer come. */
+  /** Whether to retry at once: the request reached no queue, or its reply can no longer arrive. */
   readonly isLost?: boolean;
 }
 
 /**
- * No reply came: the broker or the queue is not there, nobody answered in time, or the answer is no reply. Whether the
- * request was done is not known; the same key finds out.
+ * No valid reply arrived: the broker or queue is missing, no worker answered in time, or the reply is malformed. The
+ * request may have been executed; retry with the same idempotency key to get its reply.
  */
 export class NoReplyError extends Error {
   override readonly name = "NoReplyError";
   readonly code = "NO_REPLY";
-  /** True where sending again may help at once. */
+  /** Whether an immediate retry may succeed. */
   readonly isLost: boolean;
 
   constructor(message: string, { isLost = false, ...options }: NoReplyOptions = {}) {
@@ -21,30 +21,30 @@ export class NoReplyError extends Error {
   }
 }
 
-/** What a worker gave as the reason of a refusal. */
-interface Refusal {
+/** The fields of a worker's error reply. */
+interface ErrorReply {
   readonly code: AuthErrorCode;
   readonly fields?: readonly FieldFault[] | undefined;
   readonly retryAfter?: number | undefined;
   readonly reference?: string | undefined;
 }
 
-/** One code of the table in docs/protocol.md, or one that a later worker has added. */
+/** An error code of docs/protocol.md, or one that a later version of the worker added. */
 export type AuthErrorCode = ErrorCode | (string & {});
 
-/** A worker's refusal, with the same members as the AppError of `createAuth`; `message` is its one sentence. */
+/** A worker's error reply, with the same members as the AppError of `createAuth`; `message` is the reply's `msg`. */
 export class AuthError extends Error {
   override readonly name = "AuthError";
   readonly code: AuthErrorCode;
   readonly respCode: number;
-  /** For INVALID_INPUT: which fields of the request were refused, and why. */
+  /** For INVALID_INPUT: the invalid fields of the request, with the reasons. */
   readonly fields: readonly FieldFault[] | undefined;
   /** For TOO_MANY_ATTEMPTS: seconds to wait. */
   readonly retryAfter: number | undefined;
-  /** For INTERNAL: stands in the worker's log. */
+  /** For INTERNAL: find the log line of the worker with this reference. */
   readonly reference: string | undefined;
 
-  constructor(respCode: number, message: string, { code, fields, retryAfter, reference }: Refusal) {
+  constructor(respCode: number, message: string, { code, fields, retryAfter, reference }: ErrorReply) {
     super(message);
     this.code = code;
     this.respCode = respCode;
@@ -54,12 +54,12 @@ export class AuthError extends Error {
   }
 }
 
-/** What a verifier may say no with, and the HTTP status that goes with it. */
+/** The error codes of a verifier, with their HTTP status codes. */
 const TOKEN_ERRORS = { INVALID_TOKEN: 401, FORBIDDEN: 403, UNAVAILABLE: 503 } as const;
 
 /**
- * A token that does not do: INVALID_TOKEN is none that counts, FORBIDDEN is a good one of somebody who may not, and with
- * UNAVAILABLE the keys could not be had, so that nobody knows. The message never repeats the token.
+ * A token was not accepted. INVALID_TOKEN: the token is not valid. FORBIDDEN: it is valid, but lacks a required group
+ * or vhost. UNAVAILABLE: the public keys could not be fetched. The message never contains the token.
  */
 export class TokenError extends Error {
   override readonly name = "TokenError";

@@ -12,7 +12,7 @@ import { a, type Kind, listOf } from "./check.ts";
 import { TokenError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 
-/** The algorithms whose key a service may have without being able to sign, and what each needs. */
+/** The algorithms with public keys, each with its key type or curve. */
 const ASYMMETRIC: Readonly<Record<string, string>> = {
   ...{ RS256: "rsa", RS384: "rsa", RS512: "rsa", PS256: "rsa", PS384: "rsa", PS512: "rsa" },
   ...{ ES256: "prime256v1", ES384: "secp384r1", ES512: "secp521r1" },
@@ -21,26 +21,26 @@ const ASYMMETRIC: Readonly<Record<string, string>> = {
 
 const MIN_RSA_BITS = 2048;
 
-/** So long what fetches a JWK Set may take, in milliseconds. */
+/** Timeout of a function that fetches a JWK Set, in milliseconds. */
 const FETCH_TIMEOUT = 10_000;
 
-/** One key: PEM, as Node has it, or as a JWK. */
+/** A public key as PEM, Node's KeyObject, or a JWK. */
 export type PublicKey = string | KeyObject | JWK;
 
-/** Gives a JWK Set, for example by the queue `jwks`. */
+/** Fetches a JWK Set, for example from the queue `jwks`. */
 type FetchSet = () => KeySet | Promise<KeySet>;
 
 interface KeySet {
   readonly keys: readonly object[];
 }
 
-/** Where the keys of an issuer come from. */
+/** The source of an issuer's keys. */
 export type KeySource =
-  /** Public keys; each that fits a token's algorithm is tried. */
+  /** Public keys; the verifier tries each key that fits the token's algorithm. */
   | { readonly keys: PublicKey | readonly PublicKey[] }
-  /** A set of public keys, the address of one, or what fetches one: the key is the one that a token names. */
+  /** A JWK Set, its URL, or a function that fetches it; the token's `kid` selects the key. */
   | { readonly jwks: JSONWebKeySet | string | URL | FetchSet }
-  /** A shared secret for HS*, and then the algorithms must be named: whoever has it can also make tokens. */
+  /** A shared secret for HS256, HS384 or HS512; requires `algorithms`. Every holder of the secret can issue tokens. */
   | { readonly secret: string | Uint8Array };
 
 const publicKey = a(
@@ -48,44 +48,45 @@ const publicKey = a(
   (value) => typeof value === "string" || (typeof value === "object" && value !== null),
 );
 
-/** What `keys` may be. */
+/** Validates `keys`. */
 export const publicKeys: Kind = (value, name) =>
   Array.isArray(value) ? listOf(publicKey)(value, name) : publicKey(value, name);
 
-/** What `jwks` may be. */
-export const keySet = a("a JWK Set, the address of one, or a function that fetches one", (value) => {
+/** Validates `jwks`. */
+export const keySet = a("a JWK Set, its URL, or a function that fetches it", (value) => {
   if (typeof value === "string") return URL.canParse(value);
   if (typeof value === "function" || value instanceof URL) return true;
   return typeof value === "object" && value !== null && "keys" in value && Array.isArray(value.keys);
 });
 
-/** What `secret` may be. */
+/** Validates `secret`. */
 export const secretBytes = a(
   "a string or bytes",
   (value) => typeof value === "string" || value instanceof Uint8Array,
 );
 
-const NO_PRIVATE_KEYS = "a service that verifies needs public keys, and no others";
+const NO_PRIVATE_KEYS =
+  "a verifier needs public keys only: replace the private key or secret by its public key";
 
 interface Header {
   readonly alg: string;
   readonly kid: string | undefined;
 }
 
-/** The keys that a token with this header may be signed with; none when there is no such key. */
+/** Finds the keys that may verify a token with this header; an empty list when there is none. */
 export type FindKeys = (header: Header) => Promise<readonly (CryptoKey | KeyObject)[]>;
 
-/** Whether an algorithm is one of a shared secret. */
+/** Whether an algorithm uses a shared secret. */
 export function isSymmetricAlgorithm(algorithm: string): boolean {
   return /^HS(?:256|384|512)$/.test(algorithm);
 }
 
-/** The algorithms of public keys. */
+/** The algorithms that use public keys. */
 export function asymmetricAlgorithms(): string[] {
   return Object.keys(ASYMMETRIC);
 }
 
-/** What finds keys; throws a TypeError for a key that no token could be checked with. */
+/** Prepares the search for keys; throws a TypeError for a key that cannot verify tokens. */
 export function openKeys(source: KeySource, algorithms: readonly string[]): FindKeys {
   if ("secret" in source) {
     const key = readSecret(source.secret, algorithms);
@@ -93,7 +94,7 @@ export function openKeys(source: KeySource, algorithms: readonly string[]): Find
   }
   if ("jwks" in source) return openSet(source.jwks);
   const keys = [source.keys].flat().map(readKey);
-  if (keys.length === 0) throw new TypeError("keys must have at least one public key");
+  if (keys.length === 0) throw new TypeError("keys must contain at least one public key");
   return async ({ alg }) =>
     keys.filter((key) => key.family === ASYMMETRIC[alg] && (key.alg ?? alg) === alg).map(({ key }) => key);
 }
@@ -103,8 +104,8 @@ function readSecret(secret: string | Uint8Array, algorithms: readonly string[]):
   const needed = Math.max(...algorithms.map((name) => Number(name.slice(2)) / 8));
   if (bytes.length < needed)
     throw new TypeError(`the secret has ${bytes.length} bytes; ${algorithms.join(", ")} needs ${needed}`);
-  // Given in place of a secret, a public key would let everybody sign.
-  if (bytes.includes("-----BEGIN")) throw new TypeError("the secret is a PEM key: give it as one of keys");
+  // A public key used as a secret would let anyone sign tokens.
+  if (bytes.includes("-----BEGIN")) throw new TypeError("the secret is a PEM key: pass it as keys");
   return createSecretKey(bytes);
 }
 
@@ -121,7 +122,7 @@ function readKey(given: PublicKey): { key: KeyObject; family: string | undefined
   const family = namedCurve ?? type;
   if (!Object.values(ASYMMETRIC).includes(family ?? "") || (type === "rsa" && modulusLength < MIN_RSA_BITS))
     throw new TypeError(
-      `a key must be Ed25519, EC on P-256, P-384 or P-521, or RSA of ${MIN_RSA_BITS} bits; this is ${family}`,
+      `a key must be Ed25519, EC on P-256, P-384 or P-521, or RSA with at least ${MIN_RSA_BITS} bits, not ${family}`,
     );
   return { key, family, alg: isJwk ? given.alg : undefined };
 }
@@ -135,7 +136,7 @@ function parseKey(given: Parameters<typeof createPublicKey>[0]): KeyObject {
 }
 
 function fromJwk(key: JWK) {
-  // Two libraries' names for the same thing.
+  // jose's and Node's types describe the same structure.
   return { key: key as JsonWebKey, format: "jwk" as const };
 }
 
@@ -147,7 +148,7 @@ function openSet(given: JSONWebKeySet | string | URL | FetchSet): FindKeys {
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey) return [];
       if (error instanceof errors.JWKSMultipleMatchingKeys) return Array.fromAsync(error);
-      throw new TokenError("UNAVAILABLE", "the keys to verify tokens with could not be fetched", {
+      throw new TokenError("UNAVAILABLE", "could not fetch the public keys that verify tokens", {
         cause: error,
       });
     }
@@ -159,13 +160,16 @@ function openLocal(set: JSONWebKeySet) {
   return createLocalJWKSet(set);
 }
 
-/** A set that is fetched when it is needed, kept for ten minutes, and fetched again for a key that is not in it. */
+/** Fetches the set on demand, caches it for ten minutes, and fetches it again for an unknown key ID. */
 function openRemote(given: string | URL | FetchSet) {
   if (typeof given !== "function") return createRemoteJWKSet(new URL(given));
   const fetchSet = async (): Promise<Response> => {
-    using limit = new Limit(FETCH_TIMEOUT, () => new Error(`no keys came within ${FETCH_TIMEOUT} ms`));
+    using limit = new Limit(
+      FETCH_TIMEOUT,
+      () => new Error(`the jwks function returned no keys within ${FETCH_TIMEOUT} ms`),
+    );
     return Response.json(await limit.race(Promise.resolve(given())));
   };
-  // Whatever fetches it, how long it is kept is jose's business: the address is never asked.
+  // jose caches the set. It never opens this URL, because customFetch replaces the request.
   return createRemoteJWKSet(new URL("jwks:"), { [customFetch]: fetchSet });
 }

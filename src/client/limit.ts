@@ -1,9 +1,9 @@
-/** The longest time that a timer of Node can be set to, in milliseconds. */
+/** The longest timeout of a Node timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * The time that something may take. It is over after so many milliseconds, when a signal says so, or when it is ended by
- * hand; whatever waits within it then rejects with the reason. Disposed of, it leaves no timer and no listener behind.
+ * A time limit that ends after `ms` milliseconds, when the signal aborts, or on `end`. Work that waits within it then
+ * rejects with the reason. Dispose of it to remove its timer and listener.
  */
 export class Limit implements Disposable {
   readonly #until: number;
@@ -13,32 +13,32 @@ export class Limit implements Disposable {
   readonly #abort = (): void => this.end(this.#signal?.reason);
 
   constructor(ms: number, reason: () => Error, signal?: AbortSignal) {
-    if (!(ms > 0)) throw new RangeError("a timeout is a number of milliseconds greater than 0");
-    const most = Math.min(ms, LONGEST);
-    this.#until = performance.now() + most;
-    this.#over.promise.catch(() => undefined); // it need not be waited for
-    this.#timer = setTimeout(() => this.end(reason()), most);
+    if (!(ms > 0)) throw new RangeError("timeout must be a number of milliseconds greater than 0");
+    const capped = Math.min(ms, LONGEST);
+    this.#until = performance.now() + capped;
+    this.#over.promise.catch(() => undefined); // no unhandled rejection when nothing waits
+    this.#timer = setTimeout(() => this.end(reason()), capped);
     this.#signal = signal;
     if (signal?.aborted === true) this.#abort();
     else signal?.addEventListener("abort", this.#abort);
   }
 
-  /** Milliseconds; at least 1, because 0 means something else to a broker. */
+  /** Milliseconds that are left; at least 1, because a broker may drop a message with expiration 0 at once. */
   get left(): number {
     return Math.max(1, Math.ceil(this.#until - performance.now()));
   }
 
-  /** Ends it now; without effect when it is over. */
+  /** Ends the limit now with this reason; no effect when it has ended. */
   end(reason: unknown): void {
     this.#over.reject(reason);
   }
 
-  /** What the work gives, unless the time is over before. */
+  /** Resolves like the work; rejects with the reason when the limit ends first. */
   race<T>(work: Promise<T>): Promise<T> {
     return Promise.race([this.#over.promise, work]);
   }
 
-  /** Resolves after so many milliseconds. */
+  /** Resolves after `ms` milliseconds; rejects with the reason when the limit ends first. */
   async sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);

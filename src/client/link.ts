@@ -8,26 +8,26 @@ import type { Limit } from "./limit.ts";
 import { parseReply, type RpcReply } from "./reply.ts";
 import { Waiters } from "./waiters.ts";
 
-/** RabbitMQ's direct reply-to: replies come over the connection that has asked, and need no queue. */
+/** RabbitMQ's direct reply-to: replies arrive on the same channel and need no queue. */
 const REPLY_TO = "amq.rabbitmq.reply-to";
 
-/** A request as it goes out. */
+/** A request to send. */
 export interface Outgoing {
   readonly queue: string;
   readonly body: string;
-  /** Makes a repeat one. */
+  /** The idempotency key. */
   readonly key?: string | undefined;
   readonly appId?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** One connection to one node, for as long as it lives. */
+/** One connection to one node, until it closes. */
 export interface Link {
-  /** The reply, within a limit; rejects with a NoReplyError, or with the limit's reason. */
+  /** Sends a request and resolves with the reply; rejects with a NoReplyError or the limit's reason. */
   request(message: Outgoing, limit: Limit): Promise<RpcReply>;
-  /** Resolves when the connection is gone, with why; requests under way reject with the same. */
+  /** Resolves with the reason when the connection closes; pending requests reject with the same error. */
   readonly lost: Promise<NoReplyError>;
-  /** Closes the connection; complete on return, however the broker behaves. */
+  /** Closes the connection; complete on return, even if the broker hangs. */
   close(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Connects to a node, within a limit. */
+/** Connects to a node within a time limit. */
 export async function openLink(address: BrokerAddress, node: BrokerNode, limit: Limit): Promise<Link> {
   const socket = new AbortController();
   try {
@@ -52,7 +52,7 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
   const lost = Promise.withResolvers<NoReplyError>();
   const waiting = new Map<string, Waiting>();
   let fault: NoReplyError | undefined;
-  // A broker that is short of memory reads nothing: what is written now would be done after its time.
+  // A broker that is short of memory reads nothing: a request sent now might be executed after its timeout.
   let isBlocked = false;
   const unblocked = new Waiters<void>();
   const lose = (why: string): void => {
@@ -62,15 +62,15 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
     unblocked.resolve();
   };
   const close = async (): Promise<void> => {
-    lose("the connection to the broker is closed"); // before it is: from now on amqplib refuses what is sent
+    lose("the connection to the broker is closed"); // first, because amqplib throws on writes once it is closing
     await hangUp(model, socket);
   };
-  // A channel that was closed, or has refused a message, may refuse everything: a new connection has a new one.
+  // A closed channel, or one that rejected a message, may reject all others: reconnect to get a new one.
   const giveUp = (why: string): void => {
     lose(why);
     void close();
   };
-  // With the broker's reason, or the network's; "close" follows.
+  // "error" has the reason; "close" follows.
   model.on("error", ({ message }: Error) => lose(`the connection to the broker was lost: ${message}`));
   model.on("close", () => {
     lose("the connection to the broker was lost");
@@ -108,7 +108,7 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
           ...(headers === undefined ? {} : { headers }),
         };
         channel.publish("", queue, Buffer.from(body), properties, (error) => {
-          if (error !== null) giveUp("the broker could not take the request");
+          if (error !== null) giveUp("the broker did not accept the request");
         });
         return await limit.race(promise);
       } finally {
@@ -118,7 +118,7 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
   };
 }
 
-/** Hands each reply, and each request that came back, to whoever waits for it. */
+/** Settles the pending request of each reply and each returned message. */
 async function takeReplies(channel: ConfirmChannel, waiting: ReadonlyMap<string, Waiting>): Promise<void> {
   const find = ({ properties }: Message): Waiting | undefined =>
     waiting.get(String(properties.correlationId));
@@ -129,7 +129,10 @@ async function takeReplies(channel: ConfirmChannel, waiting: ReadonlyMap<string,
   const take = (message: Message | null): void => {
     if (message === null) return;
     const reply = parseReply(message.content.toString());
-    if (reply === undefined) find(message)?.reject(new NoReplyError("the answer is not a reply of authmq"));
+    if (reply === undefined)
+      find(message)?.reject(
+        new NoReplyError("the reply is not from authmq: check which program consumes the queue"),
+      );
     else find(message)?.resolve(reply);
   };
   await channel.consume(REPLY_TO, take, { noAck: true });

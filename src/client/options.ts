@@ -3,35 +3,35 @@ import { type QueueName, QUEUES } from "../wire/queues.ts";
 import { type BrokerAddress, parseUrl } from "./address.ts";
 import { a, checked, flag, func, listOf, number, oneOf, optionsOf, string, text } from "./check.ts";
 
-/** The broker by its URL: `amqp://user:password@host:5672/vhost`, or `amqps://`. */
+/** A broker URL: `amqp://user:password@host:5672/vhost`, or `amqps://`. */
 export interface UrlOptions {
   readonly url: string;
 }
 
-/** The broker by the nodes of its cluster, in the order to try them. */
+/** The nodes of a broker cluster, in the order of attempts. */
 export interface NodesOptions {
   readonly nodes: readonly { readonly host: string; readonly port?: number | undefined }[];
   readonly username: string;
   readonly password: string;
-  /** `/` unless given. */
+  /** Default: `/`. */
   readonly vhost?: string | undefined;
-  /** Whether the connection is TLS; it is where a `ca` is given. */
+  /** Whether to use TLS. Default: true with a `ca`, else false. */
   readonly tls?: boolean | undefined;
 }
 
-/** How `connect` is set up. */
+/** Options of `connect`. */
 export type ConnectOptions = (UrlOptions | NodesOptions) & {
-  /** PEM of the broker's CA; given, the connection is TLS and the broker's name is checked. */
+  /** PEM of the broker's CA; turns on TLS and the check of the broker's host name. */
   readonly ca?: string | Buffer | undefined;
-  /** Other names of queues, by their default names, as in the workers' `queue_settings`. */
+  /** Queue names by default name, where the workers' `queue_settings` change them. */
   readonly queues?: Readonly<Partial<Record<QueueName, string>>> | undefined;
-  /** Milliseconds for the connection, and for each call with all its attempts: 10000 unless given. */
+  /** Milliseconds for the first connection, and for each call with all its attempts. Default: 10000. */
   readonly timeout?: number | undefined;
-  /** Shown in the broker's management pages: `authmq client` unless given. */
+  /** Shown in the broker's management UI. Default: `authmq client`. */
   readonly connectionName?: string | undefined;
-  /** The name of this service, sent along with each request. */
+  /** The name of this service, sent with each request as `app_id`. */
   readonly appId?: string | undefined;
-  /** Asked once for each call: headers to send along, those of a trace for example. */
+  /** Called once for each call; returns headers to send, for example a trace context. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
 };
 
@@ -55,15 +55,15 @@ const kinds = oneOf({
   ),
 });
 
-/** The options without those that are undefined; throws a TypeError that names the one at fault. */
+/** Returns the options without undefined ones; throws a TypeError that names the invalid option. */
 export function checkConnectOptions(options: ConnectOptions): ConnectOptions {
   return checked("connect", options, kinds);
 }
 
-/** Seconds: a connection that says nothing is given up after ten to fifteen. */
+/** In seconds: a silent connection is closed after 10 to 15 seconds. */
 const HEARTBEAT = 5;
 
-/** The address to connect to; throws a TypeError that says what is wrong. */
+/** The broker's address; throws a TypeError for an invalid URL or an empty list of nodes. */
 export function addressOf(options: ConnectOptions): BrokerAddress {
   const { ca, connectionName = "authmq client" } = options;
   const address = "url" in options ? parseUrl(options.url, ca !== undefined) : nodesOf(options);
@@ -85,6 +85,12 @@ function nodesOf({
   ca,
 }: NodesOptions & { ca?: unknown }): BrokerAddress {
   if (nodes.length === 0) throw new TypeError("nodes must name at least one node of the broker");
-  const usual = tls === true || ca !== undefined ? TLS_PORT : PORT;
-  return { nodes: nodes.map(({ host, port = usual }) => ({ host, port })), username, password, vhost, tls };
+  const defaultPort = tls === true || ca !== undefined ? TLS_PORT : PORT;
+  return {
+    nodes: nodes.map(({ host, port = defaultPort }) => ({ host, port })),
+    username,
+    password,
+    vhost,
+    tls,
+  };
 }

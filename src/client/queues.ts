@@ -1,23 +1,23 @@
 import type { Replies, Requests } from "../../schemas/workflows.d.ts";
 import type { QueueName } from "../wire/queues.ts";
 
-/** What the workflow of a queue takes. */
+/** The request of a queue's workflow. */
 export type RequestTo<Q extends QueueName> = Requests[Q];
 
-/** What the workflow of a queue gives when it succeeds: `resp_data`. */
+/** The `resp_data` of a successful reply. */
 export type ReplyFrom<Q extends QueueName> = Replies[Q];
 
-/** How one call is made. */
+/** Options of one call. */
 export interface CallOptions {
-  /** Ends the call with its reason; what was sent may be done all the same. */
+  /** Aborts the call, which rejects with the signal's reason; a request that was sent may still be executed. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds for all attempts together. */
   readonly timeout?: number | undefined;
-  /** Makes this request and another one with the same body the same: a new UUID unless given. */
+  /** A retry with the same key and body gets the same reply and is executed once. Default: a new UUID. */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** One workflow as a method: the request in, `resp_data` out; rejects with an AuthError or a NoReplyError, or a TypeError. */
+/** A workflow as a method; resolves with `resp_data`, rejects with an AuthError, a NoReplyError or a TypeError. */
 export type Method<Q extends QueueName> = (
   request: RequestTo<Q>,
   options?: CallOptions,

@@ -1,13 +1,13 @@
 import type { FieldFault } from "../errors.ts";
 import { AuthError } from "./errors.ts";
 
-/** A worker's answer. */
+/** A worker's reply. */
 export interface RpcReply {
   readonly resp_code: number;
   readonly resp_data: unknown;
 }
 
-/** The reply in a text; undefined when it is none. */
+/** Parses a reply; undefined when it is malformed. */
 export function parseReply(text: string): RpcReply | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -19,15 +19,15 @@ export function parseReply(text: string): RpcReply | undefined {
   }
 }
 
-/** Whether a reply says that it is done. */
+/** Whether a reply reports success: a code of 2xx. */
 export function isSuccess({ resp_code: code }: RpcReply): boolean {
   return code >= 200 && code < 300;
 }
 
-/** What a reply says is wrong. */
+/** The error in a reply. */
 export function errorOf({ resp_code: code, resp_data: data }: RpcReply): AuthError {
   const { msg, error, fields, retry_after: retryAfter, reference } = isObject(data) ? data : {};
-  return new AuthError(code, typeof msg === "string" ? msg : `the request was answered ${code}`, {
+  return new AuthError(code, typeof msg === "string" ? msg : `the request failed with resp_code ${code}`, {
     code: typeof error === "string" ? error : "INTERNAL",
     fields: Array.isArray(fields) ? fields.filter(isFieldFault) : undefined,
     retryAfter: typeof retryAfter === "number" ? retryAfter : undefined,

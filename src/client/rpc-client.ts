@@ -5,18 +5,18 @@ import { Limit } from "./limit.ts";
 import { type Link, openLink } from "./link.ts";
 import type { RpcReply } from "./reply.ts";
 
-/** So long a client may take until it is connected, to whichever node, in milliseconds. */
+/** Timeout for connecting to any of the nodes, in milliseconds. */
 const CONNECT_TIMEOUT = 5000;
 
-/** Calls queues over one connection, each request once, as it is. */
+/** Calls queues over one connection, without retries. */
 export interface RpcClient extends AsyncDisposable {
-  /** The reply to a body of JSON within `timeout` ms, or a NoReplyError; a key makes a repeat one. */
+  /** The reply to a JSON body; rejects with a NoReplyError after `timeout` ms. `key` is the idempotency key. */
   call(queue: string, body: string, timeout: number, key?: string): Promise<RpcReply>;
   /** Closes the connection; may be called twice. */
   close(): Promise<void>;
 }
 
-/** A client connected to the first node that takes it; rejects with a NoReplyError when none has after five seconds. */
+/** Connects to the first node that accepts; rejects with a NoReplyError after five seconds. */
 export async function connectRpc(address: BrokerAddress): Promise<RpcClient> {
   const link = await openFirst(address);
   const close = (): Promise<void> => link.close();
@@ -35,7 +35,7 @@ async function openFirst(address: BrokerAddress): Promise<Link> {
   const deadline = performance.now() + CONNECT_TIMEOUT;
   const errors: unknown[] = [];
   for (const [index, node] of nodes.entries()) {
-    // One that hangs must leave time for those behind it.
+    // A hung node must leave time for the next ones.
     const share = Math.max(1, Math.ceil((deadline - performance.now()) / (nodes.length - index)));
     using limit = new Limit(share, () => new Error(`${formatNode(node)} did not answer within ${share} ms`));
     try {

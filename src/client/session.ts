@@ -13,7 +13,7 @@ import {
 } from "./check.ts";
 import type { ReplyFrom, RequestTo } from "./queues.ts";
 
-/** What a session needs of a client: one that `connect` gives, or of `createAuth`. */
+/** The workflows that a session calls, of a client from `connect` or of `createAuth`. */
 export interface SessionWorkflows {
   readonly session: {
     readonly login: (request: RequestTo<"login">) => Promise<ReplyFrom<"login">>;
@@ -22,52 +22,52 @@ export interface SessionWorkflows {
   };
 }
 
-type Giver = () => string | Promise<string>;
+type TextSource = () => string | Promise<string>;
 
-/** Who logs in: with a password; with a Kerberos ticket, each of which is good once; or who has logged in elsewhere. */
+/** How to log in: with a password, a new Kerberos ticket for each login, or the ID token of an earlier login. */
 export type Credentials =
-  | { readonly username: string; readonly password: string | Giver }
-  | { readonly kerberosTicket: Giver; readonly username?: string | undefined }
+  | { readonly username: string; readonly password: string | TextSource }
+  | { readonly kerberosTicket: TextSource; readonly username?: string | undefined }
   | { readonly idToken: string };
 
-/** How a session is set up. */
+/** Options of `createSession`. */
 export type SessionOptions = Credentials & {
-  /** The broker's vhost that access tokens are for: the installation's choice unless given. */
+  /** The broker vhost that access tokens are valid for. Default: set by the installation. */
   readonly vhost?: string | undefined;
-  /** The address that the session is bound to: none unless given. */
+  /** The client address that the session is bound to. Default: any. */
   readonly ip?: string | undefined;
-  /** The user's groups that access tokens list, the fewer the shorter: all unless given. */
+  /** The user's groups to list in access tokens; fewer groups make shorter tokens. Default: all. */
   readonly groups?: readonly string[] | undefined;
 };
 
-/** A login that is kept alive, and its access tokens. */
+/** A session that renews its access tokens and logs in again when needed. */
 export interface Session extends AsyncDisposable {
   /**
-   * An access token that is good for so many seconds more: 10 unless given, nine tenths of its lifetime at most. Rejects with
-   * the reason of a login or renewal that failed.
+   * An access token that is valid for at least `minimumValidity` more seconds (default 10, capped at 90 % of its
+   * lifetime). Rejects with the error of a failed login or renewal.
    */
   accessToken(options?: { readonly minimumValidity?: number | undefined }): Promise<string>;
-  /** Logs out, where there is a login; may be called twice. */
+  /** Logs out if it has logged in; may be called twice. */
   close(): Promise<void>;
 }
 
-const MINIMUM_VALIDITY = 10;
+const DEFAULT_VALIDITY = 10;
 
-/** A token that is good for fewer seconds is renewed while it is still handed out. */
+/** A token that expires within this many seconds is renewed in the background while it is still used. */
 const RENEW_BEFORE = 60;
 
-/** What was refused is not asked again for so long, in milliseconds, unless the worker says how long. */
-const PAUSE = 1000;
+/** How long a client error (4xx) is returned without a new request, in milliseconds, unless it has `retryAfter`. */
+const ERROR_CACHE = 1000;
 
-/** How often another login of the same user may end the session just when its token was to be fetched. */
-const MAX_ENDED = 2;
+/** How often to log in again when another login of the same user revokes the session before its token is fetched. */
+const MAX_RETRIES = 2;
 
 interface HeldToken {
   readonly text: string;
-  /** Seconds; by this, and not by its end, because this host's clock may be another one than the worker's. */
+  /** Seconds; used instead of the expiration time, because the clocks of this host and the worker may differ. */
   readonly lifetime: number;
-  /** When it was asked for, in milliseconds: a clock can be set back, and the steady one stands still in a suspended host. */
-  readonly asked: { readonly clock: number; readonly steady: number };
+  /** In milliseconds, by two clocks: a wall clock may be set back, and the steady clock stops while the host sleeps. */
+  readonly requestedAt: { readonly clock: number; readonly steady: number };
 }
 
 const common = { vhost: text, ip: text, groups: listOf(text) };
@@ -79,17 +79,17 @@ const kinds = oneOf({
 });
 
 const workflows = a("a client of connect or createAuth", (value) => {
-  // Object() makes an object of whatever it is given, so that members can be looked for.
+  // Object() accepts any value, so that its members can be checked.
   const { session } = Object(value) as { session?: unknown };
-  const methods = Object(session) as Record<string, unknown>; // any object can be read so
+  const methods = Object(session) as Record<string, unknown>; // any object has string keys
   return ["login", "getAccessToken", "logout"].every((name) => typeof methods[name] === "function");
 });
 
 const tokenKinds = optionsOf({ minimumValidity: number });
 
 /**
- * A session that logs in when an access token is first asked for, and again when it has ended and there is a way to; throws
- * a TypeError when an option is not what it must be.
+ * A session that logs in when an access token is first needed, and again when the session has ended, if it has
+ * credentials. Throws a TypeError for an invalid option.
  */
 export function createSession(client: SessionWorkflows, options: SessionOptions): Session {
   check("createSession", client, workflows, "client");
@@ -99,32 +99,32 @@ export function createSession(client: SessionWorkflows, options: SessionOptions)
 class KeptSession implements Session {
   readonly #workflows: SessionWorkflows["session"];
   readonly #options: SessionOptions;
-  readonly #place: { readonly ip?: string };
+  readonly #address: { readonly ip?: string };
   readonly #groups: { readonly groups?: string[] };
   #idToken: HeldToken | undefined;
   #access: HeldToken | undefined;
   #renewal: Promise<HeldToken> | undefined;
-  #refusal: { readonly error: unknown; readonly until: number } | undefined;
+  #lastError: { readonly error: unknown; readonly until: number } | undefined;
   #closing: Promise<void> | undefined;
 
   constructor({ session }: SessionWorkflows, options: SessionOptions) {
     this.#workflows = session;
     this.#options = options;
-    this.#place = options.ip === undefined ? {} : { ip: options.ip };
+    this.#address = options.ip === undefined ? {} : { ip: options.ip };
     this.#groups = options.groups === undefined ? {} : { groups: [...options.groups] };
     if ("idToken" in options)
-      this.#idToken = { text: options.idToken, lifetime: Number.POSITIVE_INFINITY, asked: now() };
+      this.#idToken = { text: options.idToken, lifetime: Number.POSITIVE_INFINITY, requestedAt: now() };
   }
 
   async accessToken(options: { readonly minimumValidity?: number | undefined } = {}): Promise<string> {
     check("accessToken", options, tokenKinds);
-    const { minimumValidity = MINIMUM_VALIDITY } = options;
+    const { minimumValidity = DEFAULT_VALIDITY } = options;
     if (this.#closing !== undefined) throw new Error("the session is closed");
     const known = this.#access;
     const isGood =
       known !== undefined && secondsLeft(known) >= Math.min(minimumValidity, known.lifetime * 0.9);
     if (!isGood) return (await this.#renew()).text;
-    // Who finds out that it has failed is the one who can no longer use this one.
+    // Ignore an error: the current token is still valid, and a later call reports it.
     if (endsSoon(known)) this.#renew().catch(() => undefined);
     return known.text;
   }
@@ -137,34 +137,35 @@ class KeptSession implements Session {
     return this.close();
   }
 
-  /** One renewal for all who ask meanwhile. */
+  /** Runs one renewal for all concurrent callers. */
   #renew(): Promise<HeldToken> {
     return (this.#renewal ??= this.#fetch().finally(() => (this.#renewal = undefined)));
   }
 
   async #fetch(): Promise<HeldToken> {
-    if (this.#refusal !== undefined && performance.now() < this.#refusal.until) throw this.#refusal.error;
+    if (this.#lastError !== undefined && performance.now() < this.#lastError.until)
+      throw this.#lastError.error;
     try {
       return (this.#access = await this.#exchange());
     } catch (error) {
-      const { respCode = 0, retryAfter = PAUSE / 1000 } = refusalIn(error);
+      const { respCode = 0, retryAfter = ERROR_CACHE / 1000 } = errorReplyIn(error);
       if (respCode >= 400 && respCode < 500)
-        this.#refusal = { error, until: performance.now() + retryAfter * 1000 };
+        this.#lastError = { error, until: performance.now() + retryAfter * 1000 };
       throw error;
     }
   }
 
   async #exchange(): Promise<HeldToken> {
     for (let ended = 0; ; ended++) {
-      // An access token does not outlive its session, so the next session begins before the end of this one.
+      // Access tokens do not outlive their session, so log in again before it ends.
       if (this.#idToken === undefined || endsSoon(this.#idToken)) this.#idToken = await this.#logIn();
-      const asked = now();
+      const requestedAt = now();
       try {
-        const request = { id_token: this.#idToken.text, ...this.#place, ...this.#groups };
+        const request = { id_token: this.#idToken.text, ...this.#address, ...this.#groups };
         const { access_token: text, expires_in: lifetime } = await this.#workflows.getAccessToken(request);
-        return { text, lifetime, asked };
+        return { text, lifetime, requestedAt };
       } catch (error) {
-        if (refusalIn(error).respCode !== 401 || "idToken" in this.#options || ended === MAX_ENDED)
+        if (errorReplyIn(error).respCode !== 401 || "idToken" in this.#options || ended === MAX_RETRIES)
           throw error;
         this.#idToken = undefined;
       }
@@ -173,21 +174,21 @@ class KeptSession implements Session {
 
   async #logIn(): Promise<HeldToken> {
     const { vhost } = this.#options;
-    const more = { ...this.#place, ...(vhost === undefined ? {} : { vhost }) };
+    const more = { ...this.#address, ...(vhost === undefined ? {} : { vhost }) };
     const credentials = await credentialsIn(this.#options);
-    const asked = now();
+    const requestedAt = now();
     const { id_token: text, expires_in: lifetime } = await this.#workflows.login({ ...credentials, ...more });
-    return { text, lifetime, asked };
+    return { text, lifetime, requestedAt };
   }
 
   async #end(): Promise<void> {
     await this.#renewal?.catch(() => undefined);
     if (this.#idToken === undefined) return;
     try {
-      await this.#workflows.logout({ id_token: this.#idToken.text, ...this.#place });
+      await this.#workflows.logout({ id_token: this.#idToken.text, ...this.#address });
     } catch (error) {
-      // It has expired.
-      if (refusalIn(error).respCode !== 401) throw error;
+      // 401: the session has expired already.
+      if (errorReplyIn(error).respCode !== 401) throw error;
     }
   }
 }
@@ -195,27 +196,28 @@ class KeptSession implements Session {
 async function credentialsIn(options: Credentials): Promise<RequestTo<"login">> {
   if ("password" in options) {
     const { username, password } = options;
-    return { username, password: await giveText("password", password) };
+    return { username, password: await textFrom("password", password) };
   }
-  if ("idToken" in options) throw new Error("a session of an ID token has no credentials to log in with");
+  if ("idToken" in options)
+    throw new Error("a session from an ID token cannot log in again: it has no credentials");
   const { username, kerberosTicket } = options;
   return {
-    kerberos_ticket: await giveText("kerberosTicket", kerberosTicket),
+    kerberos_ticket: await textFrom("kerberosTicket", kerberosTicket),
     ...(username === undefined ? {} : { username }),
   };
 }
 
-async function giveText(name: string, given: string | Giver): Promise<string> {
+async function textFrom(name: string, given: string | TextSource): Promise<string> {
   const value = typeof given === "string" ? given : await given();
-  check("createSession", value, string, `what the function ${name} gives`);
+  check("createSession", value, string, `the result of ${name}()`);
   return value;
 }
 
-function now(): HeldToken["asked"] {
+function now(): HeldToken["requestedAt"] {
   return { clock: Date.now(), steady: performance.now() };
 }
 
-function secondsLeft({ lifetime, asked: { clock, steady } }: HeldToken): number {
+function secondsLeft({ lifetime, requestedAt: { clock, steady } }: HeldToken): number {
   return lifetime - Math.max(Date.now() - clock, performance.now() - steady) / 1000;
 }
 
@@ -223,8 +225,8 @@ function endsSoon(token: HeldToken): boolean {
   return secondsLeft(token) < Math.min(RENEW_BEFORE, token.lifetime / 2);
 }
 
-/** What an AuthError, or an AppError of `createAuth`, says. */
-function refusalIn(error: unknown): { readonly respCode?: number; readonly retryAfter?: number } {
+/** The codes in an AuthError, or in an AppError of `createAuth`. */
+function errorReplyIn(error: unknown): { readonly respCode?: number; readonly retryAfter?: number } {
   if (!(error instanceof Error)) return {};
   return {
     ...("respCode" in error && typeof error.respCode === "number" ? { respCode: error.respCode } : {}),

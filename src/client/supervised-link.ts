@@ -6,43 +6,43 @@ import { Limit } from "./limit.ts";
 import { type Link, openLink } from "./link.ts";
 import { Waiters } from "./waiters.ts";
 
-/** So long one node may take until it is connected, in milliseconds; a hung one holds up those behind it. */
+/** Timeout for connecting to one node, in milliseconds. Short, because a hung node delays the next ones. */
 const CONNECT_TIMEOUT = 3000;
 
-/** What the broker says when it refuses the user or the vhost; in a bundle the reason is missing (wire/close-reason.ts). */
+/** Errors for a refused user or vhost. In bundled code the broker's reason is missing (see wire/close-reason.ts). */
 const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
 
-/** A limit of connections or channels: others may close theirs. */
+/** Errors for a limit of connections or channels, which may end when others close theirs. */
 const LIMITS = /\blimit\b/;
 
-/** A link that comes back by itself, to one node after the other and with growing delays, until it is closed. */
+/** A link that reconnects, trying the nodes in turn with growing delays, until it is closed. */
 export class SupervisedLink {
   readonly #address: BrokerAddress;
   readonly #closed = new AbortController();
   readonly #loop: Promise<void>;
   readonly #waiters = new Waiters<Link>();
   #link: Link | undefined;
-  /** Why there will be no link any more. */
+  /** Why it no longer reconnects. */
   #end: NoReplyError | undefined;
-  #fault: unknown = new Error("it is not connected yet");
+  #fault: unknown = new Error("not connected yet");
 
   constructor(address: BrokerAddress) {
     this.#address = address;
     this.#loop = this.#run();
   }
 
-  /** Why there is no connection now; undefined when there is one. */
+  /** Why there is no connection; undefined while there is one. */
   get fault(): unknown {
     return this.#fault;
   }
 
-  /** The open link, as soon as there is one; rejects when the broker refuses the very first one, and from the close on. */
+  /** Resolves with the open link; rejects when the broker refuses the first connection, and after the close. */
   async open(limit: Limit): Promise<Link> {
     if (this.#end !== undefined) throw this.#end;
     return this.#link === undefined ? this.#waiters.wait(limit) : limit.race(Promise.resolve(this.#link));
   }
 
-  /** Closes the connection and ends the attempts; complete on return, however the broker behaves. */
+  /** Closes the connection and stops reconnecting; complete on return, even if the broker hangs. */
   async close(): Promise<void> {
     const reason = new NoReplyError("the client is closed");
     this.#finish(reason);
@@ -76,7 +76,7 @@ export class SupervisedLink {
     using limit = new Limit(CONNECT_TIMEOUT, timeout, this.#closed.signal);
     const link = await openLink(this.#address, node, limit);
     if (this.#closed.signal.aborted) {
-      await link.close(); // whoever has closed this did not see it yet
+      await link.close(); // close() ran before this link was known
     } else {
       this.#link = link;
       this.#fault = undefined;

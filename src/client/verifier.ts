@@ -14,42 +14,42 @@ import {
   secretBytes,
 } from "./keys.ts";
 
-/** How a verifier is set up. */
+/** Options of `createVerifier`. */
 export type VerifierOptions = KeySource & {
-  /** Whose tokens are accepted: `jwt_creation.issuer` of the installation. */
+  /** The issuer whose tokens are accepted: `jwt_creation.issuer` of the installation. */
   readonly issuer: string;
-  /** What tokens must be meant for: `jwt_creation.audience`, where that is set. */
+  /** The audience that tokens must have: `jwt_creation.audience`, if set. */
   readonly audience?: string | undefined;
-  /** What tokens may be signed with: all that the public keys are for, unless given. */
+  /** The accepted signature algorithms. Default: all algorithms with public keys; required with a secret. */
   readonly algorithms?: readonly string[] | undefined;
-  /** The broker's vhost that tokens must be for; without it, tokens for every vhost are accepted. */
+  /** The broker vhost that tokens must be valid for. Default: any vhost. */
   readonly vhost?: string | undefined;
-  /** By how many seconds clocks may differ: 30 unless given. */
+  /** How many seconds clocks may differ. Default: 30. */
   readonly clockTolerance?: number | undefined;
 };
 
-/** What the user of a token must be besides. */
+/** Further requirements on a token. */
 export interface Demands {
-  /** A member of at least one of `anyOf`, and of all of `allOf`. */
+  /** The user must be in at least one group of `anyOf`, and in all groups of `allOf`. */
   readonly groups?: { readonly anyOf?: readonly string[]; readonly allOf?: readonly string[] } | undefined;
-  /** The vhost that this one token must be for. */
+  /** The vhost that this token must be valid for. */
   readonly vhost?: string | undefined;
 }
 
-/** What a good access token says. */
+/** The contents of a valid access token. */
 export interface VerifiedToken {
   readonly user: string;
   readonly groups: readonly string[];
   readonly vhost: string | undefined;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
-  /** All that is in it. */
+  /** All claims of the token. */
   readonly claims: AccessClaims;
 }
 
-/** Checks access tokens. */
+/** Verifies access tokens. */
 export interface Verifier {
-  /** Resolves for an access token that is good now and meets the demands; rejects with a TokenError. */
+  /** Resolves for a valid access token that meets the requirements; rejects with a TokenError otherwise. */
   readonly verify: (token: string | undefined, demands?: Demands) => Promise<VerifiedToken>;
 }
 
@@ -72,13 +72,13 @@ const kinds = oneOf({
   secret: optionsOf({ secret: secretBytes, ...common }, ["issuer", "algorithms"]),
 });
 
-// One that is misspelt, or a mere list of groups, would let everybody in.
+// Reject unknown members: a misspelt requirement, or a bare list of groups, would accept every token.
 const demandKinds = optionsOf({
   groups: optionsOf({ anyOf: listOf(text), allOf: listOf(text) }),
   vhost: text,
 });
 
-/** A verifier of one issuer's access tokens; throws a TypeError for options, keys or algorithms that cannot be used. */
+/** A verifier for the access tokens of one issuer; throws a TypeError for invalid options, keys or algorithms. */
 export function createVerifier(given: VerifierOptions): Verifier {
   const options = checked("createVerifier", given, kinds);
   const { issuer, audience, vhost, clockTolerance = CLOCK_TOLERANCE } = options;
@@ -87,15 +87,15 @@ export function createVerifier(given: VerifierOptions): Verifier {
 
   async function verify(text: string | undefined, demands: Demands = {}): Promise<VerifiedToken> {
     check("verify", demands, demandKinds);
-    if (typeof text !== "string" || text === "") throw invalid("there is none");
+    if (typeof text !== "string" || text === "") throw invalid("it is missing");
     const token = readCompact(text);
-    if (token === undefined) throw invalid("it is not one");
+    if (token === undefined) throw invalid("it is malformed");
     const { alg, kid, payload } = token;
-    if (token.typ !== "at+jwt") throw invalid("it is another kind of token");
-    if (!algorithms.includes(alg)) throw invalid("its algorithm is not one of those that are accepted");
-    if (payload["iss"] !== issuer) throw invalid("it is another issuer's");
+    if (token.typ !== "at+jwt") throw invalid("it is another type of token");
+    if (!algorithms.includes(alg)) throw invalid("its signature algorithm is not accepted");
+    if (payload["iss"] !== issuer) throw invalid("it is from another issuer");
     const keys = await findKeys({ alg, kid });
-    if (!(await isSignedByOneOf(keys, text, alg))) throw invalid("no key has signed it");
+    if (!(await isSignedByOneOf(keys, text, alg))) throw invalid("no key verifies its signature");
     const claims = readClaims(payload);
     if (claims === undefined) throw invalid("its claims are not those of an access token");
     if (!isCurrent(claims, Date.now() / 1000, clockTolerance))
@@ -104,7 +104,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
       throw invalid("it is for another audience");
     for (const wanted of [vhost, demands.vhost])
       if (wanted !== undefined && claims.vhost !== wanted) throw forbidden("the token is for another vhost");
-    if (!isInGroups(claims.groups, demands.groups)) throw forbidden("the user is not in the groups that may");
+    if (!isInGroups(claims.groups, demands.groups)) throw forbidden("the user is not in the required groups");
     return {
       user: claims.sub,
       groups: claims.groups,
@@ -118,7 +118,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
   return { verify };
 }
 
-/** What may be chosen from; never by the token alone, and never a shared secret's where there is a public key. */
+/** The accepted algorithms. Never HS* with a public key, because anyone who has the key could then sign tokens. */
 function algorithmsOf(options: VerifierOptions): readonly string[] {
   const known = asymmetricAlgorithms();
   const { algorithms = "secret" in options ? [] : known } = options;
@@ -126,8 +126,8 @@ function algorithmsOf(options: VerifierOptions): readonly string[] {
   if (algorithms.length > 0 && algorithms.every(fits)) return algorithms;
   throw new TypeError(
     "secret" in options
-      ? "a secret needs its algorithms: HS256, HS384 or HS512"
-      : `algorithms must be some of ${known.join(", ")}`,
+      ? "with a secret, algorithms must be one or more of HS256, HS384, HS512"
+      : `algorithms must be one or more of ${known.join(", ")}`,
   );
 }
 
@@ -155,7 +155,7 @@ function isInGroups(
 }
 
 function invalid(why: string): TokenError {
-  return new TokenError("INVALID_TOKEN", `no valid access token: ${why}`);
+  return new TokenError("INVALID_TOKEN", `the access token is not valid: ${why}`);
 }
 
 function forbidden(why: string): TokenError {

@@ -1,13 +1,13 @@
 import type { Limit } from "./limit.ts";
 
 /**
- * Those who wait for the same thing, each within a limit of its own. Who gives up is forgotten at once: a promise that all
- * wait for would remember everybody until it is settled.
+ * Lets several callers wait for one result, each within its own limit. A caller that times out is released at once; a
+ * shared promise would keep its reaction in memory until it settles.
  */
 export class Waiters<T> {
   readonly #all = new Set<PromiseWithResolvers<T>>();
 
-  /** What everybody is given, or rejects with. */
+  /** Waits until `resolve` or `reject` is called, or the limit ends. */
   async wait(limit: Limit): Promise<T> {
     const one = Promise.withResolvers<T>();
     this.#all.add(one);

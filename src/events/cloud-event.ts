@@ -4,18 +4,18 @@ import type { Fingerprints } from "../tokens/fingerprint.ts";
 import { deriveOneTimeToken } from "../tokens/one-time.ts";
 import type { EventSink } from "./relay.ts";
 
-/** An event as it goes out: in CloudEvents' structured mode, as JSON. */
+/** A published event: a CloudEvent in structured mode, as JSON. */
 interface CloudEvent {
   readonly specversion: "1.0";
   readonly id: string;
   /** The issuer of this installation's tokens. */
   readonly source: string;
   readonly type: EventType;
-  /** The user that it is about, where there is one. */
+  /** The username of the affected account, if any. */
   readonly subject?: string;
   readonly time: string;
   readonly datacontenttype: "application/json";
-  /** Its place in the order of all events, as the extension "sequence" has it: later ones are greater, as texts. */
+  /** The event's position in the order of all events (CloudEvents extension "sequence"); compare as strings. */
   readonly sequence: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -23,16 +23,16 @@ interface CloudEvent {
 /** Its media type (CloudEvents AMQP binding, section 3.2). */
 const CLOUD_EVENT_TYPE = "application/cloudevents+json; charset=utf-8";
 
-/** Events that bring somebody a token, and its name in them. */
+/** Events that contain a one-time token, with the field and the purpose. */
 const TOKENS: Partial<Record<EventType, readonly [field: string, purpose: TokenPurpose]>> = {
   "password.reset_requested": ["reset_token", "password_reset"],
   "user.verification_requested": ["verify_token", "email_verification"],
 };
 
-/** As many digits as the greatest number has. */
+/** The number of digits of the greatest sequence number. */
 const SEQUENCE_DIGITS = 19;
 
-/** Where messages go; as `EventPublisher` is one. */
+/** Publishes messages; `EventPublisher` implements it. */
 export interface MessageSink {
   readonly fault: string | undefined;
   publish(message: {
@@ -43,7 +43,7 @@ export interface MessageSink {
   }): Promise<boolean>;
 }
 
-/** Sends events as CloudEvents, each with its type for a routing key. */
+/** Publishes events as CloudEvents, with the event type as the routing key. */
 export function cloudEventSink(sink: MessageSink, source: string, fingerprints: Fingerprints): EventSink {
   return {
     get fault() {

@@ -8,20 +8,20 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import type { Metrics } from "../observability/metrics.ts";
 
-/** Where events go. */
+/** Publishes single events. */
 export interface EventSink {
-  /** Why nothing can be published now; undefined when it can. */
+  /** Why publishing is not possible now; undefined when it is. */
   readonly fault: string | undefined;
-  /** Whether the event has arrived for sure. Never rejects. */
+  /** Whether the event is confirmed. Never rejects. */
   publish(event: RecordedEvent): Promise<boolean>;
 }
 
-/** Publishes what was recorded. */
+/** Publishes recorded events (the outbox). */
 export interface Relay {
-  /** Something was recorded and committed: it need not wait for the next look. */
+  /** Publishes without waiting for the next poll; call it after the commit of an event. */
   wake(): void;
   start(): void;
-  /** Ends after the events that are under way; complete on return. */
+  /** Waits for the events in flight; complete on return. */
   stop(): Promise<void>;
 }
 
@@ -32,62 +32,63 @@ interface RelayParts {
   readonly log: Log;
 }
 
-/** Events of one turn. */
+/** The number of events that are read and published together. */
 const BATCH = 200;
 
-/** One replica publishes for all, for so long after it was last heard of, in milliseconds. */
-const LEASE = 6000;
+/** One replica at a time holds the lease and publishes for all; it lasts this long, in milliseconds. */
+const LEASE_TIME = 6000;
 
-/** Of which so much is left when a turn begins: it takes less. */
-const RESERVE = 3000;
+/** The lease is extended when less than this is left, in milliseconds; a batch takes less. */
+const LEASE_MARGIN = 3000;
 
-/** Between two looks of the replica that publishes: others record events that it is not told of, in milliseconds. */
-const LOOK = 500;
+/** Poll interval of the publishing replica in milliseconds: other replicas record events without waking it. */
+const POLL = 500;
 
-/** So long what was recorded waits for others, and lets the reply go first, in milliseconds. */
-const GATHER = 20;
+/** Delay after a wake, in milliseconds: collects further events, and lets the reply go first. */
+const BATCH_DELAY = 20;
 
-/** Between two looks whether the broker is there, in milliseconds. */
-const AWAY = 250;
+/** Interval of the checks whether publishing is possible, in milliseconds. */
+const SINK_RETRY = 250;
 
-/** Between two looks whether the replica that publishes still lives, and after a failure, in milliseconds. */
+/** Interval of attempts to get the lease, and delay after a failure, in milliseconds. */
 const RETRY = 2000;
 
 /**
- * Publishes recorded events at least once, those of one user in their order. One replica does so at a time, because two
- * could overtake each other. What could not be published, or not noted as published, is published again with the same id.
+ * Publishes recorded events at least once, and the events of one user in order. One replica publishes at a time to keep
+ * that order. An event that was not confirmed or not marked as published is published again with the same ID.
  */
 export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
   const stopping = new AbortController();
   let isWoken = false;
   let isWakeable = false;
-  let nap = new AbortController();
+  let pause = new AbortController();
   let done: Promise<void> = Promise.resolve();
   let lease: Date | undefined;
   let waiting = 0;
   metrics.gauge("events_waiting", {}, () => waiting);
 
-  const rest = async (duration: number): Promise<void> => {
-    // Only the replica that publishes, and has nothing to publish, is woken.
-    isWakeable = duration === LOOK;
+  const waitFor = async (duration: number): Promise<void> => {
+    // Only the publishing replica is woken, and only while it has nothing to publish.
+    isWakeable = duration === POLL;
     if (stopping.signal.aborted) return;
     if (!isWakeable || !isWoken) {
-      nap = new AbortController();
-      await sleep(duration, undefined, { signal: nap.signal, ref: false }).catch(() => undefined);
+      pause = new AbortController();
+      await sleep(duration, undefined, { signal: pause.signal, ref: false }).catch(() => undefined);
     }
     if (isWakeable && isWoken)
-      await sleep(GATHER, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      await sleep(BATCH_DELAY, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
   };
 
-  /** How long to rest after it, in milliseconds. */
-  const turn = async (): Promise<number> => {
+  /** Publishes one batch; returns how long to wait before the next, in milliseconds. */
+  const publishBatch = async (): Promise<number> => {
     isWoken = false;
-    if (sink.fault !== undefined) return AWAY;
-    if ((lease?.getTime() ?? 0) - Date.now() < RESERVE) lease = await holdLease(db, "events", LEASE, lease);
+    if (sink.fault !== undefined) return SINK_RETRY;
+    if ((lease?.getTime() ?? 0) - Date.now() < LEASE_MARGIN)
+      lease = await holdLease(db, "events", LEASE_TIME, lease);
     if (lease === undefined) return RETRY * (0.75 + Math.random() / 2);
     const events = await findUnpublished(db, BATCH);
     waiting = events.length;
-    if (events.length === 0) return LOOK;
+    if (events.length === 0) return POLL;
     const published = await publishInOrder(sink, events, stopping.signal);
     if (published.length > 0) await withRetry(() => markPublished(db, published));
     published.forEach(() => metrics.count("events_published_total"));
@@ -96,42 +97,42 @@ export function createRelay({ db, sink, metrics, log }: RelayParts): Relay {
       log.warn({ waiting }, "the broker did not confirm all events, trying again");
       return RETRY;
     }
-    return published.length === BATCH ? 0 : LOOK;
+    return published.length === BATCH ? 0 : POLL;
   };
 
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
-        await rest(await turn());
+        await waitFor(await publishBatch());
       } catch (error) {
         log.warn({ reason: messageOf(error) }, "cannot publish events, trying again");
-        await rest(RETRY);
+        await waitFor(RETRY);
       }
     }
-    // The next one need not wait until it has lapsed.
+    // The next replica need not wait until the lease expires.
     if (lease !== undefined) await releaseLease(db, "events", lease).catch(() => undefined);
   };
 
   return {
     wake() {
-      if (isWoken) return; // each abort makes an error to abort with
+      if (isWoken) return; // each abort creates an error object
       isWoken = true;
-      if (isWakeable) nap.abort();
+      if (isWakeable) pause.abort();
     },
     start() {
       done = loop();
     },
     async stop() {
       stopping.abort();
-      nap.abort();
+      pause.abort();
       await done;
     },
   };
 }
 
 /**
- * The events of each user one after another, those of different users side by side; begins none any more after the stop.
- * Gives those that have arrived.
+ * Publishes the events of one user in order, and those of different users in parallel; starts no event after the stop.
+ * Returns the sequence numbers of the confirmed events.
  */
 async function publishInOrder(
   sink: EventSink,
@@ -141,15 +142,15 @@ async function publishInOrder(
   const published: number[] = [];
   const last = new Map<string | null, Promise<boolean>>();
   for (const event of events) {
-    // Who was deleted and made anew in another spelling has the same name.
+    // An account that was deleted and recreated with another spelling counts as the same user.
     const user = event.username === null ? null : foldName(event.username);
-    const before = last.get(user) ?? Promise.resolve(true);
-    const mine = before.then(async (isDone) => {
+    const previous = last.get(user) ?? Promise.resolve(true);
+    const current = previous.then(async (isDone) => {
       if (!isDone || stop.aborted || !(await sink.publish(event))) return false;
       published.push(event.seq);
       return true;
     });
-    last.set(user, mine);
+    last.set(user, current);
   }
   await Promise.all(last.values());
   return published;

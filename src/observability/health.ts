@@ -5,19 +5,19 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Something that a worker needs, or that some of its requests need. */
+/** A service that a worker, or some of its requests, needs. */
 export interface Dependency {
   readonly state: "ok" | "away" | "expiring";
-  /** What is wrong, where something is. */
+  /** What is wrong, and what to do; missing when the state is ok. */
   readonly detail?: string;
-  /** False where the worker serves without it. */
+  /** Whether the worker is not ready without it. */
   readonly required: boolean;
 }
 
-/** Whether a worker takes requests, and what it depends on. */
+/** Whether a worker serves requests, with the state of its dependencies. */
 export interface Readiness {
   readonly status: "ready" | "not ready" | "starting" | "stopping";
-  /** Why it is not ready, where it is not. */
+  /** Why the worker is not ready; missing when it is. */
   readonly reason?: string;
   readonly dependencies: Readonly<Record<string, Dependency>>;
 }
@@ -33,28 +33,28 @@ interface HealthParts {
 interface Answer {
   readonly status: number;
   readonly type: string;
-  /** Whether it may be kept: it may not, unless given. */
+  /** The Cache-Control header; default: no-store. */
   readonly cache?: string;
   readonly body: string;
 }
 
-/** Whoever asks has sent the question within so many milliseconds, or is dropped. */
+/** A client that has not sent its request within this many milliseconds is disconnected. */
 const REQUEST_TIMEOUT = 5000;
 
-/** Probes and scrapers are few; more connections than this are somebody's mistake. */
+/** Enough for probes and scrapers; more connections are a mistake. */
 const MAX_CONNECTIONS = 64;
 
-const FAULT = "health endpoint failed";
+const FAILED = "health endpoint failed";
 
 /** RFC 7517 section 8.5.2. */
 const JWKS_TYPE = "application/jwk-set+json";
 
-/** A key is published long before it signs: whoever has an older set for five minutes misses none. */
+/** A key is published long before it signs, so a set that is cached for five minutes misses no key in use. */
 const JWKS_CACHE = "public, max-age=300";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** The HTTP endpoints for health, metrics and public keys, which tell whoever reaches the port: no secrets. */
+/** The HTTP endpoints for health, metrics and public keys. They need no authentication and contain no secrets. */
 export class HealthServer {
   readonly #config: HealthConfig;
   readonly #parts: HealthParts;
@@ -74,12 +74,12 @@ export class HealthServer {
     this.#answers = answersOf(parts);
   }
 
-  /** Resolves when the port is open; rejects with what to do where it cannot be opened. */
+  /** Resolves when the port is open; rejects with an error that says what to do. */
   start(): Promise<void> {
     return (this.#started ??= this.#listen());
   }
 
-  /** Closes the port and every connection; complete on return, and may be called twice and before the start. */
+  /** Closes the port and all connections; complete on return. May be called twice, and before the start. */
   stop(): Promise<void> {
     return (this.#stopped ??= this.#close());
   }
@@ -99,15 +99,15 @@ export class HealthServer {
       this.#server.listen(port, host);
       await once(this.#server, "listening");
     } catch (error) {
-      throw new Error(adviceOn(this.#config, error), { cause: error });
+      throw new Error(listenError(this.#config, error), { cause: error });
     }
-    // A connection that could not be accepted, for want of file descriptors say, must not end the process.
-    this.#server.on("error", (error) => this.#parts.log.error({ err: error }, FAULT));
+    // A connection that cannot be accepted, for example without free file descriptors, must not end the process.
+    this.#server.on("error", (error) => this.#parts.log.error({ err: error }, FAILED));
     this.#parts.log.info({ host, port }, "serving health and metrics");
   }
 
   async #handle({ method, url = "" }: IncomingMessage, response: ServerResponse): Promise<void> {
-    // Nobody asks often enough to gain by a kept connection, and an idle one can be closed under a question.
+    // Requests are rare, so keep-alive saves nothing, and an idle connection may close just as a request is sent.
     response.setHeader("connection", "close");
     try {
       const answer = this.#answers.get(url.split("?", 1)[0] ?? "");
@@ -118,8 +118,8 @@ export class HealthServer {
       }
       return send(response, await answer());
     } catch (error) {
-      this.#parts.log.error({ err: error }, FAULT);
-      return send(response, json(500, { status: "fault", reason: "it stands in the log" }));
+      this.#parts.log.error({ err: error }, FAILED);
+      return send(response, json(500, { status: "fault", reason: "see the worker's log" }));
     }
   }
 }
@@ -155,11 +155,11 @@ function send(response: ServerResponse, { status, type, cache = "no-store", body
   response.writeHead(status, headers).end(body);
 }
 
-function adviceOn({ host, port }: HealthConfig, error: unknown): string {
+function listenError({ host, port }: HealthConfig, error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE")
-    return `port ${port} on ${host} is taken by another process: give health_settings.port a free one`;
+    return `port ${port} on ${host} is in use by another process: set health_settings.port to a free port`;
   if (code === "EACCES")
-    return `port ${port} may not be opened by this user: give health_settings.port one from 1024`;
-  return `cannot listen on ${host} (${messageOf(error)}): give health_settings.host an address of this host`;
+    return `this user may not open port ${port}: set health_settings.port to 1024 or higher`;
+  return `cannot listen on ${host} (${messageOf(error)}): set health_settings.host to an address of this host`;
 }

@@ -1,26 +1,26 @@
-/** Characters that may wait: some seconds of a busy worker. */
+/** The capacity in characters: some seconds of a busy worker. */
 const MAX_SIZE = 4 * 1024 * 1024;
 
-/** Errors may use this much more, so that a flood of requests does not push out the line that explains it. */
+/** Extra capacity for errors, so that many request lines do not displace the error that explains them. */
 const RESERVE = 256 * 1024;
 
-/** From errors on, as pino numbers levels. */
+/** pino's number of the level error. */
 const ERROR = 50;
 
-/** A bounded queue of lines, oldest first. A line that does not fit is refused: what waits stays complete and in order. */
+/** A bounded FIFO queue of lines. It rejects a line that does not fit, so waiting lines stay complete and in order. */
 export class LineBuffer {
   readonly #chunkSize: number;
   #lines: string[] = [];
   #size = 0;
-  /** Lines that are being written, and how many of their bytes are. */
+  /** The lines in flight, and how many of their bytes are written. */
   #head: { readonly lines: readonly string[]; readonly bytes: Buffer; written: number } | undefined;
 
-  /** `chunkSize`: characters written at once; a longer line is a chunk by itself. */
+  /** `chunkSize`: characters per write; a longer line is written alone. */
   constructor(chunkSize: number) {
     this.#chunkSize = chunkSize;
   }
 
-  /** False where there is no room for the line. */
+  /** Adds a line; false if there is no room. */
   add(line: string, level: number): boolean {
     if (this.#size + line.length > MAX_SIZE + (level >= ERROR ? RESERVE : 0)) return false;
     this.#lines.push(line);
@@ -28,12 +28,12 @@ export class LineBuffer {
     return true;
   }
 
-  /** Characters that wait. */
+  /** The number of waiting characters. */
   get size(): number {
     return this.#size;
   }
 
-  /** The bytes to write next: whole lines, or the rest of them after a partial write; undefined when nothing waits. */
+  /** The bytes to write next: whole lines, or the rest after a partial write; undefined when the buffer is empty. */
   next(): Buffer | undefined {
     if (this.#head === undefined && this.#lines.length > 0) {
       let count = 0;
@@ -47,7 +47,7 @@ export class LineBuffer {
     return this.#head?.bytes.subarray(this.#head.written);
   }
 
-  /** So many bytes of the last `next()` were written. */
+  /** Reports how many bytes of the last `next()` were written. */
   consume(bytes: number): void {
     if (this.#head === undefined) return;
     this.#head.written += bytes;
@@ -56,7 +56,7 @@ export class LineBuffer {
     this.#head = undefined;
   }
 
-  /** Removes and returns the lines behind those that are being written. */
+  /** Removes and returns the lines that are not in flight. */
   takeRest(): string[] {
     const lines = this.#lines;
     this.#lines = [];
@@ -64,7 +64,7 @@ export class LineBuffer {
     return lines;
   }
 
-  /** Removes and returns all lines that are not completely written, and whether one of them is half written. */
+  /** Removes and returns all lines that are not completely written, and whether one is partly written. */
   takeAll(): { readonly lines: readonly string[]; readonly isHalfWritten: boolean } {
     const rest = this.takeRest();
     const head = this.#head;

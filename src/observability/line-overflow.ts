@@ -1,15 +1,15 @@
 import type { LineSink } from "./line-sink.ts";
 import { createLogOn } from "./log.ts";
 
-/** What becomes of lines that a sink cannot write. */
+/** Handles lines that a sink cannot write. */
 export interface LineOverflow {
-  /** Takes a line that was not written, and why. */
+  /** Handles a line that was not written, with the reason. */
   take(line: string, reason: string): void;
-  /** Called whenever the sink has written all that waited. */
+  /** Called each time the sink has written all waiting lines. */
   recovered(sink: LineSink): void;
 }
 
-/** Drops such lines. `count` is called for each; after the recovery one line says how many they were. */
+/** Drops lines and calls `count` for each; after the recovery one line says how many were dropped. */
 export function dropLines(count: () => void): LineOverflow {
   let dropped = 0;
   return {
@@ -26,7 +26,7 @@ export function dropLines(count: () => void): LineOverflow {
   };
 }
 
-/** Writes such lines to stderr, after one line with the reason; one line in the file says when it is written again. */
+/** Writes lines to stderr, after one line with the reason; after the recovery one line in the file says so. */
 export function divertLines(path: string, stderr: LineSink): LineOverflow {
   let isFailing = false;
   return {

@@ -1,13 +1,13 @@
-/** Where log lines go. Neither method waits for a reader, except `flushSync` for a bounded time. */
+/** A destination of log lines. Only `flushSync` waits for a reader, for a limited time. */
 export interface LineSink {
-  /** Takes a line with its newline; `level` as pino numbers it. */
+  /** Writes a line that ends with a newline; `level` is pino's number. */
   write(line: string, level: number): void;
-  /** Writes what waits, as far as it is taken within about a second: the process may be about to end. */
+  /** Writes waiting lines for a few seconds at most, because the process may be about to exit. */
   flushSync(): void;
 }
 
-/** From warnings on a line is written at once: it may be the last one of a process. */
+/** Warnings and above are written at once, because a line may be the last one of the process. */
 export const URGENT = 40;
 
-/** How long other lines wait to be written together, in milliseconds: a system call for each costs more than the line. */
+/** Other lines are collected for this long, in milliseconds: a system call costs more than a line. */
 export const DELAY = 20;

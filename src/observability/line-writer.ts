@@ -9,13 +9,13 @@ import type { LineSink } from "./line-sink.ts";
 import { createLogOn } from "./log.ts";
 import { StreamSink } from "./stream-sink.ts";
 
-/** The log lines of a process. */
+/** Writes the log lines of a process. */
 export interface Lines extends LineSink {
-  /** Stderr as it is: for what must be seen there, wherever the log goes. */
+  /** Stderr, for lines that must go there whatever the configured log handler. */
   readonly stderr: LineSink;
-  /** Whether an operation on a file hangs, so that the process cannot end by itself. */
+  /** Whether a file operation hangs, so that the process cannot exit by itself. */
   readonly isHanging: boolean;
-  /** Writes what waits and closes what was opened; later lines are dropped. */
+  /** Writes waiting lines and closes the files; later lines are dropped. */
   close(): void;
 }
 
@@ -23,15 +23,15 @@ type Sink = StreamSink | FileSink;
 
 const STDERR = 2;
 
-/** Opening a file may take so long, in milliseconds. Then the start goes on, and lines go to stderr until it is open. */
-const OPEN_LIMIT = 2000;
+/** After this time the start continues and lines go to stderr until the file is open, in milliseconds. */
+const OPEN_TIMEOUT = 2000;
 
 const { O_WRONLY, O_RDWR, O_APPEND, O_NONBLOCK, O_NOCTTY } = constants;
 
 /**
- * Opens where the log lines of this process go: the configured file, or stderr, pretty where that is a terminal unless
- * `pretty` is false. Nobody who logs waits for a reader or a disk; `count` is called for each line that is dropped.
- * Rejects when the file cannot be opened. Lines are flushed when the process exits.
+ * Opens the destination of this process's log lines: the configured file, or stderr. Lines on a terminal are formatted
+ * unless `pretty` is false. Writers never wait for a reader or a disk; `count` is called for each dropped line. Rejects
+ * when the file cannot be opened. Lines are flushed when the process exits.
  */
 export async function openLines(
   { handler, handler_settings: { path } }: LogConfig,
@@ -44,7 +44,7 @@ export async function openLines(
   let target: Sink | undefined = isFile ? undefined : stderr;
   if (isFile) {
     const opening = openFile(path, stderr).then((sink) => (target = sink));
-    const opened = await Promise.race([opening, sleep(OPEN_LIMIT, undefined, { ref: false })]);
+    const opened = await Promise.race([opening, sleep(OPEN_TIMEOUT, undefined, { ref: false })]);
     if (opened === undefined) {
       createLogOn(stderr, "warn").warn({ path }, "the log file does not open: log lines are written here");
       opening.catch((error: unknown) =>
@@ -86,12 +86,12 @@ function openStderr(count: () => void): Sink {
     : new StreamSink(openNonBlocking(), overflow);
 }
 
-/** A descriptor of stderr's pipe or terminal that does not block, and leaves that of other processes as it is. */
+/** Opens stderr's pipe or terminal without blocking, and without changing the descriptor that other processes share. */
 function openNonBlocking(): number {
   try {
     return openSync(`/proc/self/fd/${STDERR}`, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // A socket (journald), another user's pipe, or no /proc. Node's own stream makes the shared descriptor non-blocking.
+    // A socket (journald), another user's pipe, or no /proc: Node's stream makes the shared descriptor non-blocking.
     process.stderr.write("");
     return STDERR;
   }
@@ -101,13 +101,13 @@ async function openFile(path: string, stderr: LineSink): Promise<Sink> {
   const overflow = divertLines(path, stderr);
   const kind = await stat(path).catch(() => undefined);
   if (kind === undefined || kind.isFile()) return new FileSink(await openForAppending(path), path, overflow);
-  // To read as well: a FIFO without a reader could not be opened otherwise, and one that comes later gets what waits.
+  // O_RDWR opens a FIFO even without a reader; a later reader gets the waiting lines.
   const flags = kind.isFIFO() ? O_RDWR : O_WRONLY | O_APPEND | O_NOCTTY;
   return new StreamSink(openSync(path, flags | O_NONBLOCK), overflow);
 }
 
 async function prettyFormat(): Promise<(line: string) => string> {
-  // Nobody else waits until it is loaded.
+  // Loaded on demand, because only terminals need it.
   const { createPretty } = await import("./pretty.ts");
   return createPretty({ colours: process.stderr.hasColors() });
 }

@@ -6,8 +6,8 @@ import { toPrintable } from "./printable.ts";
 import { activeTraceId } from "./tracing.ts";
 
 /**
- * Writes JSON lines without control sequences for terminals. Takes the messages of log-messages.ts, each at its level, and
- * fields that hold no password, token, key or request body.
+ * Writes JSON lines without terminal control sequences. Accepts the messages of log-messages.ts at their levels. Fields
+ * must not contain a password, token, key or request body.
  */
 export interface Log extends Pick<Logger, "level" | "isLevelEnabled">, Writers {}
 
@@ -18,7 +18,7 @@ interface Write<Message extends string> {
   (fields: object, message: Message): void;
 }
 
-/** A log that writes to a stream of the caller's choice. */
+/** A log that writes to a stream. */
 export function createLogTo(destination: DestinationStream, level: LogConfig["level"]): Logger {
   const options = {
     level,
@@ -29,10 +29,10 @@ export function createLogTo(destination: DestinationStream, level: LogConfig["le
   return pino({ ...options, hooks: { streamWrite: toPrintable } }, destination);
 }
 
-/** A log whose sink learns the level of each line, and is told when the process is about to end. */
+/** A log that passes the level of each line to its sink, and flushes it after fatal lines. */
 export function createLogOn(sink: LineSink, level: LogConfig["level"]): Log {
   const destination = {
-    // pino tells the level of a line only to a stream that asks for it like this.
+    // pino sets lastLevel only on streams with this symbol.
     [Symbol.for("pino.metadata")]: true,
     lastLevel: 0,
     write(line: string): void {
@@ -44,7 +44,7 @@ export function createLogOn(sink: LineSink, level: LogConfig["level"]): Log {
   return createLogTo(destination, level);
 }
 
-/** What pino calls a level. */
+/** pino's name of a level number. */
 export function nameOfLevel(level: number): string {
   return pino.levels.labels[level] ?? "info";
 }
@@ -54,7 +54,7 @@ function describeTrace(): object {
   return trace_id === undefined ? {} : { trace_id };
 }
 
-/** What a log line says of an error: drivers hang SQL texts, parameters and sockets on theirs, which stay out. */
+/** The fields of an error to log. Drivers add SQL texts, parameters and sockets to their errors: these are left out. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error && typeof error.code === "string" ? { code: error.code } : {};

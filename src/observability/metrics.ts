@@ -2,10 +2,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import { queueNames } from "../config/queues.ts";
 import type { QueueName } from "../wire/queues.ts";
 
-/** What the name of every metric of this project begins with. */
+/** The prefix of all metric names of this project. */
 const PREFIX = "authmq_";
 
-/** What a label can be. A counter with one of these labels begins at 0, or its first step would be no increase. */
+/** Label values. Counters with one of these labels start at 0, so that Prometheus sees their first increase. */
 const VALUES = {
   queue: queueNames(),
   lane: ["hashing", "directory", "kerberos", "retries"],
@@ -13,7 +13,7 @@ const VALUES = {
   state: ["open", "idle", "waiting"],
 } as const satisfies Record<string, readonly string[]>;
 
-/** The type of each label's values. They are of closed sets, never text of a request: each value is a series for ever. */
+/** The type of each label's values. Each value creates a series, so never use text from a request. */
 interface LabelValues {
   /** The default name of the workflow's queue. */
   readonly queue: QueueName;
@@ -21,16 +21,16 @@ interface LabelValues {
   readonly code: number;
   readonly lane: (typeof VALUES.lane)[number];
   readonly purpose: (typeof VALUES.purpose)[number];
-  /** A reason's label, not its text. */
+  /** A reason code, not its text. */
   readonly reason: string;
   readonly state: (typeof VALUES.state)[number];
-  /** Of this package. */
+  /** The version of authmq. */
   readonly version: string;
   /** The version of Node. */
   readonly node: string;
 }
 
-/** What a connection to the broker is for. */
+/** The purpose of a broker connection. */
 export type ConnectionPurpose = LabelValues["purpose"];
 
 interface Definition {
@@ -39,10 +39,10 @@ interface Definition {
   readonly help: string;
 }
 
-/** Gauges of prom-client whose names end like a counter's; each is the sum of another one that stays. */
-const MISNAMED = ["handles", "requests", "resources"].map((what) => `nodejs_active_${what}_total`);
+/** Gauges of prom-client with a counter's suffix. They are removed: other metrics contain the same numbers. */
+const MISLEADING = ["handles", "requests", "resources"].map((what) => `nodejs_active_${what}_total`);
 
-/** Every metric of this project, by its name without the prefix. */
+/** All metrics of this project, by name without the prefix. */
 const METRICS = {
   build_info: {
     type: "gauge",
@@ -62,17 +62,17 @@ const METRICS = {
   requests_in_flight: {
     type: "gauge",
     labels: ["queue"],
-    help: "Requests that were delivered and are not finished.",
+    help: "Requests that were delivered and are not finished yet.",
   },
   requests_expired_total: {
     type: "counter",
     labels: ["queue"],
-    help: "Requests dropped because their expiration passed before their turn.",
+    help: "Requests dropped because they expired before they were processed.",
   },
   requests_abandoned_total: {
     type: "counter",
     labels: ["queue"],
-    help: "Requests dropped because their caller was gone, or the broker gave them to another worker.",
+    help: "Requests dropped because their caller had gone, or the broker delivered them to another worker.",
   },
   requests_redelivered_total: {
     type: "counter",
@@ -82,12 +82,12 @@ const METRICS = {
   inbox_hits_total: {
     type: "counter",
     labels: ["queue"],
-    help: "Requests that had been executed before and were answered with the stored reply.",
+    help: "Requests that were executed before and answered with the recorded reply (idempotent replays).",
   },
   requests_parked_total: {
     type: "counter",
     labels: ["queue"],
-    help: "Requests that ended the process three times and are not executed any more.",
+    help: "Poison messages: requests that crashed the worker three times and are no longer executed.",
   },
   lane_wait_seconds: {
     type: "histogram",
@@ -97,7 +97,7 @@ const METRICS = {
   broker_connects_total: {
     type: "counter",
     labels: ["purpose"],
-    help: "Successful connects to the broker; what exceeds 1 is reconnects.",
+    help: "Successful connects to the broker; values above 1 count reconnects.",
   },
   broker_connected: {
     type: "gauge",
@@ -112,7 +112,7 @@ const METRICS = {
   replies_unroutable_total: {
     type: "counter",
     labels: [],
-    help: "Replies that the broker returned because the caller's queue was gone.",
+    help: "Replies that the broker returned because the caller's queue did not exist.",
   },
   replies_lost_total: {
     type: "counter",
@@ -122,22 +122,22 @@ const METRICS = {
   log_lines_dropped_total: {
     type: "counter",
     labels: [],
-    help: "Log lines that are lost because nobody read them in time, or could not be written.",
+    help: "Log lines that were lost because no process read them in time, or because they could not be written.",
   },
   log_records_dropped_total: {
     type: "counter",
     labels: [],
-    help: "Log records that the broker did not take in time, or refused; they went to stderr.",
+    help: "Log records that the broker did not confirm in time, or rejected; they went to stderr.",
   },
   hash_duration_seconds: {
     type: "histogram",
     labels: [],
-    help: "Time of one password hashed or compared, without the wait for its turn, in seconds.",
+    help: "Time to hash or compare one password, without the wait at the concurrency limit, in seconds.",
   },
   logins_throttled_total: {
     type: "counter",
     labels: [],
-    help: "Logins that were refused unseen because too many had failed.",
+    help: "Logins that were rejected by the rate limit, without checking the password.",
   },
   events_published_total: {
     type: "counter",
@@ -147,22 +147,22 @@ const METRICS = {
   events_waiting: {
     type: "gauge",
     labels: [],
-    help: "Events of the last look that wait for being published; more than 200 show as 200.",
+    help: "Events that wait to be published, as of the last poll; at most 200 are counted.",
   },
   directory_duration_seconds: {
     type: "histogram",
     labels: [],
-    help: "Time of one question to the directory without the wait for its turn, in seconds.",
+    help: "Time of one directory request, without the wait at the concurrency limit, in seconds.",
   },
   directory_refusals_total: {
     type: "counter",
     labels: ["reason"],
-    help: "Logins and sessions that the directory refused, by reason.",
+    help: "Logins and sessions that the directory rejected, by reason.",
   },
   kerberos_refusals_total: {
     type: "counter",
     labels: ["reason"],
-    help: "Logins that the Kerberos realm refused, by reason.",
+    help: "Logins that the Kerberos realm rejected, by reason.",
   },
   database_connections: {
     type: "gauge",
@@ -171,7 +171,7 @@ const METRICS = {
   },
 } as const satisfies Record<string, Definition>;
 
-/** Bounds in seconds: from a token that is read to a login that waits for a directory. */
+/** Bounds in seconds, from a token check to a login that waits for a directory. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 type Table = typeof METRICS;
@@ -190,35 +190,35 @@ interface Reader {
 }
 
 interface Row {
-  /** The metric's name, then the labels' values. */
+  /** The metric's name, then its label values. */
   readonly path: readonly string[];
   readonly value: number;
 }
 
-/** What a worker counted: a number by name, or numbers by their labels' values, one level for each label. */
+/** A worker's counters by name; counters with labels are nested by label value. */
 export interface Snapshot {
   readonly [name: string]: number | Snapshot;
 }
 
-/** What one worker counts and measures; what is not in the table of metrics does not compile. */
+/** The metrics of one worker; names and labels are checked at compile time. */
 export interface Metrics {
-  /** One more. */
+  /** Increments a counter. */
   count<N extends NameOf<"counter">>(name: N, ...labels: LabelArguments<N>): void;
-  /** One measurement, in seconds. */
+  /** Records one duration, in seconds. */
   observe<N extends NameOf<"histogram">>(name: N, seconds: number, ...labels: LabelArguments<N>): void;
-  /** A value that is read whenever somebody looks. */
+  /** Registers a function that reads a gauge at each scrape. */
   gauge<N extends NameOf<"gauge">>(name: N, labels: LabelsOf<N>, read: () => number): void;
-  /** Adds the process's own metrics, for a worker whose metrics are read: they run a timer and an observer. */
+  /** Adds the metrics of the process. Call it only if they are scraped, because they need a timer and an observer. */
   includeProcess(): void;
   /** All metrics in Prometheus' text format. */
   render(): Promise<string>;
-  /** The media type of what `render` gives. */
+  /** The media type of `render`'s text. */
   readonly contentType: string;
   /** All counters that are not 0. */
   snapshot(): Promise<Snapshot>;
 }
 
-/** Metrics in a registry of their own, so that several workers of a process do not mix theirs. */
+/** Creates metrics with their own registry, so that several workers in one process do not share counters. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const counters = new Map<string, Counter>();
@@ -228,7 +228,7 @@ export function createMetrics(): Metrics {
     const options = { name: PREFIX + name, help, labelNames: labels, registers: [registry] };
     if (type === "counter") {
       const counter = new Counter(options);
-      for (const first of beginnings(labels)) counter.inc(first, 0);
+      for (const first of initialLabels(labels)) counter.inc(first, 0);
       counters.set(name, counter);
     } else if (type === "histogram") {
       histograms.set(name, new Histogram({ ...options, buckets: BUCKETS }));
@@ -250,7 +250,7 @@ export function createMetrics(): Metrics {
     gauge: (name: string, labels: AnyLabels, read: () => number) => readers.get(name)?.push({ labels, read }),
     includeProcess() {
       collectDefaultMetrics({ register: registry });
-      for (const name of MISNAMED) registry.removeSingleMetric(name);
+      for (const name of MISLEADING) registry.removeSingleMetric(name);
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
@@ -266,8 +266,8 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** The labels of the series that are there from the beginning. */
-function beginnings([label, ...more]: Definition["labels"]): AnyLabels[] {
+/** The labels of the series that start at 0. */
+function initialLabels([label, ...more]: Definition["labels"]): AnyLabels[] {
   if (label === undefined || more.length > 0 || !(label in VALUES)) return [];
   return VALUES[label as keyof typeof VALUES].map((value) => ({ [label]: value })); // "in" does not narrow a key
 }

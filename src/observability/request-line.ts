@@ -1,22 +1,22 @@
 import type { QueueName } from "../wire/queues.ts";
 import type { Log } from "./log.ts";
 
-/** What is learned of a request on its way, for its line in the log; filled by whoever learns it. */
+/** Facts about a request for its log line, filled in while it is processed. */
 export interface RequestNotes {
-  /** Who its token or credentials proved to be; never a name that was only typed, which may be a password. */
+  /** The authenticated user; never an unverified username, which may be a mistyped password. */
   user: string | undefined;
-  /** Whether it has the answer that it had before. */
-  isRepeat: boolean;
-  /** Why it was refused or failed: for the operator, never for the caller. */
+  /** Whether the reply is an idempotent replay. */
+  isReplay: boolean;
+  /** Why the request failed: for the operator, never for the caller. */
   reason: string | undefined;
 }
 
-/** What its transport knows of a request; each text is its sender's to choose, except where that is verified. */
+/** The sender of a request, as known by the transport. The sender chooses all values except `userId`. */
 export interface Sender {
   readonly correlationId: string | undefined;
-  /** The sender as it calls itself. */
+  /** The sender's own name. */
   readonly appId: string;
-  /** The sender, as its transport has verified it; empty where it has not. */
+  /** The sender's user, verified by the transport; empty if it was not verified. */
   readonly userId: string;
   readonly redelivered: boolean;
 }
@@ -32,20 +32,20 @@ export interface RequestEnd {
     | "abandoned";
   readonly ms: number;
   readonly notes: RequestNotes;
-  /** Undefined for a request that came over no transport. */
+  /** Undefined for a request that did not come from a broker. */
   readonly sender?: Sender;
   readonly traceId?: string | undefined;
 }
 
-/** Of a longer text the beginning is enough to find its sender, and nobody fills the disk with it. */
+/** Longer texts are cut: the beginning identifies the sender, and callers cannot fill the disk. */
 const MAX_TEXT = 128;
 
-/** Notes about a request of which nothing is known yet. */
+/** Notes for a new request. */
 export function emptyNotes(): RequestNotes {
-  return { user: undefined, isRepeat: false, reason: undefined };
+  return { user: undefined, isReplay: false, reason: undefined };
 }
 
-/** Writes the one line of a request: info, or error where the worker failed it; free where that level is off. */
+/** Logs a request in one line: at error for replies of 5xx, otherwise at info. Does no work when that level is off. */
 export function logRequest(log: Log, { queue, end, ms, notes, sender, traceId }: RequestEnd): void {
   const reply = typeof end === "string" ? undefined : end;
   const failed = reply !== undefined && reply.resp_code >= 500;
@@ -65,14 +65,14 @@ export function logRequest(log: Log, { queue, end, ms, notes, sender, traceId }:
     user_id: brief(sender?.userId),
     correlation_id: brief(sender?.correlationId),
     redelivered: sender?.redelivered === true ? true : undefined,
-    repeat: notes.isRepeat ? true : undefined,
+    repeat: notes.isReplay ? true : undefined,
     trace_id: traceId,
   };
   if (failed) log.error(fields, "a request failed");
   else log.info(fields, reply === undefined ? "a request was dropped" : "a request was answered");
 }
 
-/** A text of a request as it may stand in a line or a span; undefined for an empty one. */
+/** Cuts a text of a request for a log line or span; undefined for an empty text. */
 export function brief(text: string | undefined): string | undefined {
   if (text === undefined || text === "") return undefined;
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}...`;

@@ -12,11 +12,11 @@ import {
 import { brief, type RequestEnd, type Sender } from "./request-line.ts";
 import { endSpan, fail, startSpan } from "./tracing.ts";
 
-/** Headers as they came: keys and values are their sender's to choose. */
+/** Message headers, with keys and values of the sender's choice. */
 type Headers = Readonly<Record<string, unknown>>;
 
 interface RequestToTrace {
-  /** The queue that it came from. */
+  /** The name of its queue. */
   readonly queue: string;
   readonly sender: Sender;
   readonly headers: Headers;
@@ -24,19 +24,19 @@ interface RequestToTrace {
 
 /** The span of one request. */
 export interface RequestSpan {
-  /** Of its trace: the caller's, also where nothing is recorded here, or a new one; undefined where there is none. */
+  /** ID of the trace: the caller's, even if this process records no spans, or a new one. Undefined without a trace. */
   readonly traceId: string | undefined;
-  /** Adds how the request ended. */
+  /** Adds the outcome of the request. */
   note(ended: Pick<RequestEnd, "end" | "notes">): void;
 }
 
-/** As long as the longest header that a propagator reads (W3C baggage). */
+/** The longest header that a propagator reads (W3C baggage). */
 const MAX_HEADER = 8192;
 
-/** A W3C trace context: version, trace id, span id, flags; ids of zeros alone are none. */
+/** A W3C trace context: version, trace ID, span ID, flags; IDs of only zeros are invalid. */
 const TRACEPARENT = /^[\da-f]{2}-((?!0{32})[\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}/;
 
-/** Runs a request in a span that continues the trace of its caller, where the headers name one. */
+/** Runs a request in a span that continues the trace of its caller, if the headers contain one. */
 export function tracedRequest(
   request: RequestToTrace,
   work: (span: RequestSpan) => Promise<void>,
@@ -57,7 +57,7 @@ export function tracedRequest(
   });
 }
 
-/** By OpenTelemetry's semantic conventions for messaging, as far as they have names for it. */
+/** Follows OpenTelemetry's semantic conventions for messaging where they define a name. */
 function describe(span: Span, { queue, sender }: RequestToTrace): void {
   span.setAttributes({
     "messaging.system": "rabbitmq",
@@ -72,7 +72,7 @@ function describe(span: Span, { queue, sender }: RequestToTrace): void {
 
 function conclude(span: Span, { end, notes }: Pick<RequestEnd, "end" | "notes">): void {
   if (!span.isRecording()) return;
-  if (notes.isRepeat) span.setAttribute("authmq.repeat", true);
+  if (notes.isReplay) span.setAttribute("authmq.repeat", true);
   if (typeof end === "string") {
     span.setAttribute("authmq.outcome", end);
     return;
@@ -81,7 +81,7 @@ function conclude(span: Span, { end, notes }: Pick<RequestEnd, "end" | "notes">)
   span.setAttribute("authmq.resp_code", resp_code);
   const { error } = resp_data;
   if (resp_code < 400 || typeof error !== "string") return;
-  // A refusal is the caller's business; only what the worker owed is a fault.
+  // A 4xx is the caller's error, so only a 5xx marks the span as failed.
   if (resp_code >= 500) fail(span, error);
   else span.setAttribute("authmq.error", error);
 }
@@ -100,7 +100,7 @@ function parentIn(headers: Headers): Context {
   try {
     return propagation.extract(ROOT_CONTEXT, headers, texts);
   } catch {
-    // Some propagators throw at what they cannot read, and no request may fail of its headers.
+    // Some propagators throw on invalid headers, which must not fail the request.
     return ROOT_CONTEXT;
   }
 }

@@ -1,9 +1,9 @@
 import { channel } from "node:diagnostics_channel";
 
-/** The points of a request's way where a fault matters: what was done before it must not be done again or be lost. */
+/** Stages of a request for fault injection: effects before a stage must not be repeated or lost. */
 export type Stage = "started" | "committed" | "handled" | "replied" | "acked";
 
-/** What subscribers of the diagnostics channel `authmq.request.stage` are told; nothing of the request's body. */
+/** A message on the diagnostics channel `authmq.request.stage`; it contains nothing of the request's body. */
 export interface StageMessage {
   readonly stage: Stage;
   /** The default name of the workflow's queue. */
@@ -13,7 +13,7 @@ export interface StageMessage {
 
 const stages = channel("authmq.request.stage");
 
-/** Tells subscribers, at once and in this process, that a request has reached a point; free where there are none. */
+/** Notifies subscribers in this process synchronously that a request reached a stage. */
 export function announceStage(stage: Stage, queue: string, correlationId: string | undefined): void {
   if (stages.hasSubscribers) stages.publish({ stage, queue, correlationId } satisfies StageMessage);
 }

@@ -5,18 +5,18 @@ import { DELAY, type LineSink, URGENT } from "./line-sink.ts";
 
 const STDERR = 2;
 
-/** PIPE_BUF: a pipe takes so many bytes completely or not at all, so lines of several processes do not mix. */
+/** PIPE_BUF: a write of up to this many bytes to a pipe is atomic, so lines of several processes do not mix. */
 const CHUNK = 4096;
 
-/** More than this is written without waiting for the delay, in characters. */
-const MUCH = 64 * 1024;
+/** When this many characters wait, they are written without the delay. */
+const WRITE_NOW = 64 * 1024;
 
-/** Between two attempts while the reader takes nothing, in milliseconds. */
+/** Delay between attempts while the pipe is full, in milliseconds. */
 const RETRY = 20;
 
-/** `flushSync` gives up after so long without progress, and after so long in all, in milliseconds. */
-const STALL = 500;
-const LIMIT = 3000;
+/** `flushSync` gives up after this time without progress, and after this time in total, in milliseconds. */
+const STALL_TIMEOUT = 500;
+const FLUSH_TIMEOUT = 3000;
 
 /** Writes lines to a pipe, terminal, FIFO or socket whose descriptor does not block. */
 export class StreamSink implements LineSink {
@@ -26,7 +26,7 @@ export class StreamSink implements LineSink {
   readonly #buffer = new LineBuffer(CHUNK);
   #timer: NodeJS.Timeout | undefined;
   #isFull = false;
-  /** Whether a flush has given up, and nothing was taken since. */
+  /** Whether a flush gave up, and nothing has been written since. */
   #hasStalled = false;
 
   constructor(descriptor: number, overflow: LineOverflow) {
@@ -35,8 +35,8 @@ export class StreamSink implements LineSink {
   }
 
   write(line: string, level: number): void {
-    if (!this.#buffer.add(line, level)) this.#overflow.take(line, "nobody reads it");
-    if (!this.#isFull && (level >= URGENT || this.#buffer.size >= MUCH)) this.#pump();
+    if (!this.#buffer.add(line, level)) this.#overflow.take(line, "no process reads it in time");
+    if (!this.#isFull && (level >= URGENT || this.#buffer.size >= WRITE_NOW)) this.#pump();
     else this.#schedule(DELAY);
   }
 
@@ -47,20 +47,20 @@ export class StreamSink implements LineSink {
       if (this.#buffer.size === 0) return;
       const now = performance.now();
       if (written > 0) last = now;
-      if (this.#hasStalled || now - last > STALL || now - begin > LIMIT) {
+      if (this.#hasStalled || now - last > STALL_TIMEOUT || now - begin > FLUSH_TIMEOUT) {
         this.#hasStalled = true;
         return;
       }
     }
   }
 
-  /** Nothing may be written after it. An inherited descriptor stays open. */
+  /** Closes the stream; write nothing afterwards. An inherited descriptor stays open. */
   close(): void {
     clearTimeout(this.#timer);
     if (this.#descriptor > STDERR) closeSync(this.#descriptor);
   }
 
-  /** Writes what is taken without waiting, and returns how many bytes that was. */
+  /** Writes without blocking; returns the number of written bytes. */
   #pump(): number {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -84,7 +84,7 @@ export class StreamSink implements LineSink {
   }
 
   #schedule(delay: number): void {
-    // It keeps no process running: whoever ends one flushes.
+    // unref: the exit of the process flushes, so the timer need not keep it alive.
     this.#timer ??= setTimeout(() => this.#pump(), delay).unref();
   }
 }
@@ -93,7 +93,7 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }
 
-/** What the system says about a write, in its own word. */
+/** The system's error code for a failed write, such as ENOSPC. */
 export function describeWriteError(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

@@ -13,23 +13,23 @@ import {
 } from "@opentelemetry/api";
 import { RequestCancelled, AppError } from "../errors.ts";
 
-/** Makes spans for the OpenTelemetry SDK that the operator has loaded; without one it makes none. */
+/** Creates spans for the OpenTelemetry SDK that the operator has loaded; without an SDK it creates none. */
 const tracer = trace.getTracer("authmq");
 
-/** What a span is called and says; never a password, a token, or what somebody typed for a name. */
+/** The name and attributes of a span. They must not contain passwords, tokens or unverified usernames. */
 export interface SpanDescription {
   readonly name: string;
-  /** What is asked of another service, or sent to one; else it is work of this process. */
+  /** `client`: a request to another service; `producer`: a message. Default: work in this process. */
   readonly kind?: "client" | "producer";
   readonly attributes?: Attributes;
 }
 
 const KINDS = { client: SpanKind.CLIENT, producer: SpanKind.PRODUCER };
 
-/** So long a stop waits for spans to be sent, in milliseconds. */
-const FLUSH_LIMIT = 2000;
+/** How long a stop waits until spans are sent, in milliseconds. */
+const FLUSH_TIMEOUT = 2000;
 
-/** Begins a span; one that records nothing where the SDK, or what an operator adds to it, throws: that fails no request. */
+/** Starts a span. If the SDK or one of its plugins throws, returns a span that records nothing. Never throws. */
 export function startSpan(name: string, options: SpanOptions, parent: Context): Span {
   try {
     return tracer.startSpan(name, options, parent);
@@ -43,11 +43,11 @@ export function endSpan(span: Span): void {
   try {
     span.end();
   } catch {
-    // The span is lost, and not what it was about.
+    // Losing the span must not fail the traced work.
   }
 }
 
-/** Runs a part of a request in a span of its own; where no request is recorded there is none, and it costs nothing. */
+/** Runs a part of a request in its own span; if the request is not recorded, runs it without a span. */
 export function traced<T>(
   describe: SpanDescription | (() => SpanDescription),
   work: () => Promise<T>,
@@ -58,7 +58,7 @@ export function traced<T>(
     try {
       return await work();
     } catch (error) {
-      // That nobody waits any more is no fault.
+      // A cancelled request is not an error.
       if (!(error instanceof RequestCancelled)) fail(span, kindOf(error));
       throw error;
     } finally {
@@ -67,7 +67,7 @@ export function traced<T>(
   });
 }
 
-/** The same for work that is done when it returns. */
+/** Like `traced`, for synchronous work. */
 export function tracedSync<T>(describe: () => SpanDescription, work: () => T): T {
   if (trace.getActiveSpan()?.isRecording() !== true) return work();
   const span = begin(describe());
@@ -81,33 +81,33 @@ export function tracedSync<T>(describe: () => SpanDescription, work: () => T): T
   }
 }
 
-/** Adds to the span that runs now, where there is one. */
+/** Adds an attribute to the active span, if any. */
 export function annotate(key: string, value: string | number): void {
   trace.getActiveSpan()?.setAttribute(key, value);
 }
 
-/** Marks a span as failed, by a word: the text of an error may quote what a driver was given. */
-export function fail(span: Span, fault: string): void {
-  span.setAttribute("error.type", fault);
+/** Marks a span as failed, with an error type only: error texts may quote values passed to a driver. */
+export function fail(span: Span, errorType: string): void {
+  span.setAttribute("error.type", errorType);
   span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** The same function as a part of the request that asks for it now, whoever calls it later. */
+/** Binds a function to the active trace, for a later call from elsewhere. */
 export function bound(work: () => void): () => void {
   return context.bind(context.active(), work);
 }
 
-/** Runs what belongs to no request, although one may have set it off. */
+/** Runs work outside the active trace, because it belongs to no request. */
 export function detached<T>(work: () => T): T {
   return context.with(ROOT_CONTEXT, work);
 }
 
-/** The id of the trace that this is part of, where there is one. */
+/** The ID of the active trace; undefined if there is none. */
 export function activeTraceId(): string | undefined {
   return trace.getActiveSpan()?.spanContext().traceId;
 }
 
-/** Has the SDK send what it holds, for at most two seconds: the process is about to end. */
+/** Makes the SDK send its buffered spans before the process ends; waits up to two seconds. */
 export async function flushSpans(): Promise<void> {
   const registered: object = trace.getTracerProvider();
   const provider = isProxy(registered) ? registered.getDelegate() : registered;
@@ -115,15 +115,15 @@ export async function flushSpans(): Promise<void> {
   const flushed = Promise.resolve()
     .then(() => provider.forceFlush())
     .catch(() => undefined);
-  await Promise.race([flushed, sleep(FLUSH_LIMIT, undefined, { ref: false })]);
+  await Promise.race([flushed, sleep(FLUSH_TIMEOUT, undefined, { ref: false })]);
 }
 
-/** What the API gives in the place of a provider that may be registered later. */
+/** The API's proxy for a provider that may be registered later. */
 function isProxy(provider: object): provider is { getDelegate(): object } {
   return "getDelegate" in provider && typeof provider.getDelegate === "function";
 }
 
-/** Every SDK's provider can do it, although the API does not name it. */
+/** The providers of all SDKs have forceFlush, although the API does not declare it. */
 function isFlushable(provider: object): provider is { forceFlush(): Promise<void> } {
   return "forceFlush" in provider && typeof provider.forceFlush === "function";
 }

@@ -10,7 +10,7 @@ export async function recalled(
   reply: Envelope,
   notes: RequestNotes,
 ): Promise<Envelope> {
-  notes.isRepeat = true;
+  notes.isReplay = true;
   if (procedure.recall === undefined || reply.resp_code !== 200) return reply;
   return successEnvelope(
     200,

@@ -10,10 +10,10 @@ export interface BrokerNode {
 export const PORT = 5672;
 export const TLS_PORT = 5671;
 
-/** A host without the characters that belong to a URL, a list or an IPv6 address; then the port. */
+/** A host without characters of URLs, lists and IPv6 addresses, then an optional port. */
 const NODE = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^\s:/[\]@?#,;]+))(?::(?<port>[1-9]\d{0,4}))?$/;
 
-/** Reads `host`, `host:port`, `[v6]` or `[v6]:port`; undefined when the text is none of them. */
+/** Parses `host`, `host:port`, `[v6]` or `[v6]:port`; undefined for any other text. */
 export function parseNode(text: string, defaultPort: number): BrokerNode | undefined {
   const { v6, name, port } = NODE.exec(text)?.groups ?? {};
   const host = v6 ?? name;
@@ -21,7 +21,7 @@ export function parseNode(text: string, defaultPort: number): BrokerNode | undef
   return { host, port: port === undefined ? defaultPort : Number(port) };
 }
 
-/** A node as people write it: `host:port`, an IPv6 address in brackets. */
+/** Formats a node as `host:port`, with an IPv6 address in brackets. */
 export function formatNode({ host, port }: BrokerNode): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -4,15 +4,15 @@ import { dirname, join } from "node:path";
 type OpenCallback = (error: Error | null, ok?: unknown) => void;
 type StepCallback = (error: Error | null, frame?: unknown) => void;
 
-/** What amqplib's connection has for its handshake; not in its types. */
+/** The handshake methods of amqplib's connection; not in its types. */
 interface Handshake {
   step: (this: Handshake, callback: StepCallback) => void;
   open: (this: Handshake, fields: unknown, callback: OpenCallback) => void;
 }
 
 /**
- * Has amqplib tell why the broker refused a connection. It drops the reason of a `connection.close` that answers
- * `connection.open` (no such vhost, no permission, a limit): its error says "Expected ConnectionOpenOk" and no more.
+ * Patches amqplib so that its error contains the broker's reason for refusing a connection. Otherwise amqplib drops the
+ * reason of a `connection.close` that answers `connection.open` (missing vhost, missing permission, a limit).
  */
 export function keepCloseReasons(): void {
   const prototype = connectionPrototype();
@@ -35,11 +35,11 @@ export function keepCloseReasons(): void {
 
 const PATCHED = Symbol.for("authmq.keepCloseReasons");
 
-/** Undefined where amqplib is built otherwise by now: then errors are as it makes them. */
+/** Undefined when a later amqplib has another structure: its errors then stay unchanged. */
 function connectionPrototype(): Handshake | undefined {
   const load = createRequire(import.meta.url);
   try {
-    // By its path: the package exports only its own entry points.
+    // By path, because the package does not export this file.
     const file = join(dirname(load.resolve("amqplib")), "lib/connection.js");
     const { Connection } = load(file) as { Connection?: { prototype: Handshake } }; // checked below
     const prototype = Connection?.prototype;

@@ -4,16 +4,16 @@ import { MAX_TOKEN_LENGTH } from "./token-length.ts";
 /** Header members that name or carry a key, or change what is signed (RFC 7515 section 4.1, RFC 7797). */
 const REFUSED_MEMBERS = ["crit", "jwk", "jku", "x5u", "x5c", "b64"];
 
-/** What a token says of itself before any signature was checked: nothing in it can be believed yet. */
+/** A parsed token whose signature is not verified yet: do not trust its contents. */
 export interface UnverifiedToken {
-  /** A media type in lower case, without the `application/` that may be left out (RFC 7515 section 4.1.9). */
+  /** Media type in lower case, without the optional prefix `application/` (RFC 7515 section 4.1.9). */
   readonly typ: string;
   readonly alg: string;
   readonly kid: string | undefined;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/** Reads a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when anything about it is unusual. */
+/** Parses a JWS in compact form (RFC 7515 section 7.1) strictly; undefined when any part is invalid. */
 export function readCompact(text: string): UnverifiedToken | undefined {
   if (text.length > MAX_TOKEN_LENGTH) return undefined;
   const parts = text.split(".");
@@ -32,7 +32,7 @@ export function readCompact(text: string): UnverifiedToken | undefined {
   }
 }
 
-/** One text per token: bits that a decoder drops would make many texts of the same token. */
+/** Rejects unused bits, which a decoder ignores: otherwise one token would have several spellings. */
 function isCanonicalBase64url(part: string): boolean {
   return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
 }

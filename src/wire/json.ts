@@ -1,22 +1,23 @@
 /**
- * The value of a JSON text. Stricter than JSON.parse: throws SyntaxError also when an object names a member twice, because
- * two readers could then take the text for two things (RFC 8259 section 4), and below `maxDepth` levels.
+ * Parses JSON more strictly than JSON.parse: also throws SyntaxError for nesting below `maxDepth` levels and for
+ * duplicate members in an object, which parsers interpret differently (RFC 8259 section 4).
  */
 export function parseJson(text: string, maxDepth = Number.POSITIVE_INFINITY): unknown {
   const { members, depth } = measure(text);
   if (depth > maxDepth) throw new SyntaxError(`nested deeper than ${maxDepth} levels`);
   const value: unknown = JSON.parse(text);
-  // Of two members with one name JSON.parse keeps one.
+  // JSON.parse keeps one of two members with the same name.
   if (countMembers(value) !== members) throw new SyntaxError("an object has two members with the same name");
   return value;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The JSON object in bytes of UTF-8, by the rules of `parseJson`; throws a SyntaxError or TypeError for all else. */
+/** Parses UTF-8 bytes as a JSON object like `parseJson`; throws a SyntaxError or TypeError for any other value. */
 export function parseJsonObject(bytes: Uint8Array, maxDepth?: number): Readonly<Record<string, unknown>> {
   const value = parseJson(decoder.decode(bytes), maxDepth);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("no object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new SyntaxError("not an object");
   return { ...value };
 }
 
@@ -26,7 +27,7 @@ const COLON = 0x3a;
 const OPENING = [0x7b, 0x5b];
 const CLOSING = [0x7d, 0x5d];
 
-/** How many members a text has, and how deep it is nested, if it is JSON. */
+/** Counts the members and the nesting depth of a text, assuming that it is valid JSON. */
 function measure(text: string): { members: number; depth: number } {
   let members = 0;
   let level = 0;
@@ -41,7 +42,7 @@ function measure(text: string): { members: number; depth: number } {
   return { members, depth };
 }
 
-/** Where a string ends that begins here. Most of a request is a token, which is not to be looked at letter by letter. */
+/** Index of a string's closing quote. Uses indexOf, because most of a request is one long token. */
 function endOfString(text: string, begin: number): number {
   for (let end = text.indexOf('"', begin + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;

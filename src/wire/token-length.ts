@@ -1,5 +1,5 @@
 /**
- * The longest token, in characters, that is issued and that any reader accepts: issuer, validator and client share this
- * limit, so that every issued token works everywhere. Twice as much fits into a request.
+ * The longest token in characters. Issuer, validator and client share this limit, so that every issued token is
+ * accepted. A request may be twice as long.
  */
 export const MAX_TOKEN_LENGTH = 32_768;

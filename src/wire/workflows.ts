@@ -1,7 +1,7 @@
 import type { Workflows } from "../../schemas/workflows.d.ts";
 import { type QueueName, QUEUES } from "./queues.ts";
 
-/** The workflows by namespace and method; each hands the name of its queue and its arguments to `call`. */
+/** The workflows by namespace and method; each passes its queue name and arguments to `call`. */
 export function workflowsBy<Options extends readonly unknown[]>(
   call: (queue: QueueName, request: unknown, ...options: Options) => Promise<unknown>,
 ): Workflows<Options> {
@@ -9,10 +9,10 @@ export function workflowsBy<Options extends readonly unknown[]>(
   for (const [queue, { namespace, method }] of Object.entries(QUEUES)) {
     namespaces[namespace] = {
       ...namespaces[namespace],
-      // Object.entries forgets that the keys are names of queues.
+      // Object.entries widens the keys to string.
       [method]: (request: unknown, ...options: Options) => call(queue as QueueName, request, ...options),
     };
   }
-  // Generated from the same procedures as the type.
+  // QUEUES and the type are generated from the same procedures.
   return namespaces as unknown as Workflows<Options>;
 }

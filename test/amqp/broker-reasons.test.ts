@@ -220,7 +220,7 @@ test("each reason of the broker has the advice that fits, whatever the version w
     [
       320,
       "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
-      /comes back by itself/,
+      /reconnects by itself/,
     ],
     [506, "RESOURCE_ERROR - something", /short of a resource/],
     [

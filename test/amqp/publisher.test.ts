@@ -20,7 +20,7 @@ test("thousands of messages that cannot be encoded, all waiting at once, keep no
     metrics: createMetrics(),
     log: createLogTo({ write: () => undefined }, "silent"),
     prepare: async () => undefined,
-    renews: { what: "connection", after: 0 },
+    reopens: { what: "connection", after: 0 },
     resend: true,
   });
   t.after(async () => {

@@ -132,7 +132,8 @@ async function meet(
     differences: Object.fromEntries<unknown[]>(
       differences.map(({ queue, argument, wanted, found, err }) => {
         const { message } = err as { message: string };
-        const spelled = `the queue ${String(queue)} is another one: ${String(argument)}: wanted ${String(wanted)}, found ${String(found)}. `;
+        const difference = `${String(argument)}: wanted ${String(wanted)}, found ${String(found)}`;
+        const spelled = `the queue ${String(queue)} has other properties (${difference}). `;
         assert.ok(message.startsWith(spelled), message);
         // RabbitMQ 4 names the type of a classic queue.
         const [mine, theirs] = [wanted, found].map((value) => (value === "classic" ? "none" : value));
@@ -148,7 +149,7 @@ async function meet(
   };
 }
 
-const DELETE = "Delete such a queue once it is empty.";
+const DELETE = "Delete the queue when it is empty.";
 
 test("each queue that is another one is logged with the exact difference, the others work, and it is served once it is deleted", async () => {
   const inTheWay = {
@@ -166,21 +167,21 @@ test("each queue that is another one is logged with the exact difference, the ot
       "durable",
       "true",
       "false",
-      "Delete such a queue once it is empty, or set amqp_settings.queues to transient.",
+      "Delete the queue when it is empty, or set amqp_settings.queues to transient.",
     ],
     group_user: ["auto_delete", "false", "true", DELETE],
     group_create: [
       "x-queue-type",
       "none",
       "quorum",
-      "Delete such a queue once it is empty, or set amqp_settings.queues to quorum.",
+      "Delete the queue when it is empty, or set amqp_settings.queues to quorum.",
     ],
     group_delete: ["x-dead-letter-exchange", "none", "it's: received 'x' but current is 'y'", DELETE],
     logout: [
       "exclusive",
       "false",
       "true",
-      "Another program has it for itself: end that program, or name the queue differently in queue_settings.",
+      "Another program uses it exclusively: stop that program, or choose another name in queue_settings.",
     ],
   });
   const request = JSON.stringify({ username: "alice", groupname: "staff", id_token: "", access_token: "" });
@@ -194,7 +195,7 @@ test("each queue that is another one is logged with the exact difference, the ot
 
 test("a change of the profile is met with the profile that the queues were made in", async () => {
   const classic = { durable: true };
-  const back = "Delete such a queue once it is empty, or set amqp_settings.queues to durable.";
+  const back = "Delete the queue when it is empty, or set amqp_settings.queues to durable.";
   {
     await using worker = await meet({ amqp_settings: { queues: "quorum" } }, { user_all: classic });
     assert.deepEqual(worker.differences, { user_all: ["x-queue-type", "quorum", "none", back] });

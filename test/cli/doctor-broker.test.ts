@@ -46,9 +46,9 @@ test("queues that do not fit the profile fail with the difference and what to do
   assert.equal(code, 1);
   const lines = of("broker").split("\n").slice(1);
   assert.deepEqual(lines.toSorted(), [
-    "fail: group_all, group_user do not fit amqp_settings.queues durable: durable is false, wanted is true | Delete such a queue once it is empty, or set amqp_settings.queues to transient.",
-    "fail: token does not fit amqp_settings.queues durable: exclusive is true, wanted is false | Another program has it for itself: end that program, or name the queue differently in queue_settings.",
-    "fail: user_all does not fit amqp_settings.queues durable: x-message-ttl is 5000, wanted is none | Delete such a queue once it is empty.",
+    "fail: group_all, group_user do not fit amqp_settings.queues durable: durable is false, wanted is true | Delete the queue when it is empty, or set amqp_settings.queues to transient.",
+    "fail: token does not fit amqp_settings.queues durable: exclusive is true, wanted is false | Another program uses it exclusively: stop that program, or choose another name in queue_settings.",
+    "fail: user_all does not fit amqp_settings.queues durable: x-message-ttl is 5000, wanted is none | Delete the queue when it is empty.",
     `warn: no worker consumes ${queueNames()
       .filter((name) => !["group_all", "group_user", "token", "user_all"].includes(name))
       .join(", ")} | Start one: authmq serve`,

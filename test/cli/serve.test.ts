@@ -154,7 +154,7 @@ test("serve ends with 1 where its port is taken, and with 78 where the configura
   await serving.ready();
   const second = await runCli(["serve"], { cwd: serving.cwd });
   assert.equal(second.code, 1);
-  assert.match(second.stderr, /is taken by another process/);
+  assert.match(second.stderr, /is in use by another process/);
   const faulty = await runCli(["serve"], { cwd: folderWith({ nonsense: {} }) });
   assert.equal(faulty.code, 78);
   assert.match(faulty.stderr, /^authmq: nonsense: /m);

@@ -6,7 +6,7 @@ import { done, startResponder } from "./responder.ts";
 
 type Call = (...args: readonly unknown[]) => unknown;
 
-/** As JavaScript sees them, whose callers have no compiler to tell them. */
+/** Untyped, as JavaScript callers see them. */
 const connect = client.connect as unknown as Call;
 const createSession = client.createSession as unknown as Call;
 const createVerifier = client.createVerifier as unknown as Call;
@@ -16,7 +16,7 @@ const nodes = [{ host: "a" }];
 const login = { username: "alice", password: "hidden-secret" };
 const keys = generateSecret("EdDSA").publicKey;
 
-/** Arguments of each function by the beginning of the message that they must be refused with. */
+/** Invalid arguments for each function, with the start of the error message. */
 const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...args: unknown[]])[]>> = {
   connect: [
     ["options must be an object, not undefined"],
@@ -26,11 +26,11 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["url or nodes is missing", {}],
     ["url or nodes is missing", { url: undefined }],
     ["url or nodes is missing", { host: "a", username: "u", password: "p" }],
-    ["give either url or nodes", { url, nodes }],
-    ["url must be a string that is not empty", { url: new URL(url) }],
-    ["url must be a string that is not empty", { url: "" }],
-    ["vhost is unknown here: there are url,", { url, vhost: "prod" }],
-    ["hearbeat is unknown here", { url, hearbeat: 5 }],
+    ["pass only one of url or nodes", { url, nodes }],
+    ["url must be a non-empty string", { url: new URL(url) }],
+    ["url must be a non-empty string", { url: "" }],
+    ["vhost is unknown: the options are url,", { url, vhost: "prod" }],
+    ["hearbeat is unknown", { url, hearbeat: 5 }],
     ["timeout must be a number, not this string", { url, timeout: "5" }],
     ["ca must be a PEM", { url, ca: 1 }],
     ["ca must be a PEM, not null", { url, ca: null }],
@@ -38,7 +38,7 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["connectionName must be a string", { url, connectionName: {} }],
     ["headers must be a function", { url, headers: { traceparent: "1" } }],
     ["queues must be an object, not a list", { url, queues: ["login"] }],
-    ["queues.logn is unknown here", { url, queues: { logn: "x" } }],
+    ["queues.logn is unknown", { url, queues: { logn: "x" } }],
     ["queues.login must be a string", { url, queues: { login: 1 } }],
     ["username is missing", { nodes, password: "p" }],
     ["password is missing", { nodes, username: "u" }],
@@ -56,14 +56,14 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["password or kerberosTicket or idToken is missing", "CLIENT", {}],
     ["password or kerberosTicket or idToken is missing", "CLIENT", { username: "alice" }],
     ["username is missing", "CLIENT", { password: "hidden-secret" }],
-    ["username must be a string that is not empty", "CLIENT", { ...login, username: 7 }],
+    ["username must be a non-empty string", "CLIENT", { ...login, username: 7 }],
     ["password must be a string or a function", "CLIENT", { ...login, password: 7 }],
     ["kerberosTicket must be a function", "CLIENT", { kerberosTicket: "hidden-secret" }],
     ["idToken must be a string", "CLIENT", { idToken: { id_token: "hidden-secret" } }],
-    ["give either", "CLIENT", { ...login, idToken: "hidden-secret" }],
+    ["pass only one of", "CLIENT", { ...login, idToken: "hidden-secret" }],
     ["groups must be a list", "CLIENT", { ...login, groups: "dev" }],
     ["groups[1] must be a string", "CLIENT", { ...login, groups: ["dev", null] }],
-    ["user is unknown here", "CLIENT", { ...login, user: "alice" }],
+    ["user is unknown", "CLIENT", { ...login, user: "alice" }],
     ["ip must be a string", "CLIENT", { ...login, ip: null }],
   ],
   createVerifier: [
@@ -72,7 +72,7 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["keys or jwks or secret is missing", { issuer: "authmq", keys: undefined }],
     ["issuer is missing", { keys }],
     ["issuer must be a string", { keys, issuer: ["authmq"] }],
-    ["give either keys or jwks or secret", { issuer: "authmq", keys, secret: "hidden-secret" }],
+    ["pass only one of keys or jwks or secret", { issuer: "authmq", keys, secret: "hidden-secret" }],
     ["keys must be PEM, a KeyObject or a JWK", { issuer: "authmq", keys: 1 }],
     ["keys[0] must be PEM, a KeyObject or a JWK, not undefined", { issuer: "authmq", keys: [undefined] }],
     ["jwks must be a JWK Set", { issuer: "authmq", jwks: {} }],
@@ -83,18 +83,18 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["audience must be a string", { issuer: "authmq", keys, audience: ["a"] }],
     ["clockTolerance must be a number of seconds", { issuer: "authmq", keys, clockTolerance: "30" }],
     ["clockTolerance must be a number of seconds", { issuer: "authmq", keys, clockTolerance: Number.NaN }],
-    ["clockTolarance is unknown here", { issuer: "authmq", keys, clockTolarance: 1 }],
+    ["clockTolarance is unknown", { issuer: "authmq", keys, clockTolarance: 1 }],
   ],
 };
 
 function assertClear(error: unknown, caller: string, message: string): true {
   assert.ok(error instanceof TypeError, `${caller} ${message}: ${String(error)}`);
   assert.ok(error.message.startsWith(`${caller}: ${message}`), error.message);
-  assert.ok(!error.message.includes("hidden-secret"), `${caller} repeats the secret`);
+  assert.ok(!error.message.includes("hidden-secret"), `${caller}: the message contains the secret`);
   return true;
 }
 
-test("an error of a wrong call names the function and the option, and no secret", async () => {
+test("errors for invalid arguments name the function and the option, and contain no secret", async () => {
   await using responder = await startResponder(["jwks"], () => done({ keys: [] }));
   await using auth = await client.connect({ url: responder.url });
   for (const [message, ...args] of WRONG["connect"]!)
@@ -115,7 +115,7 @@ test("an error of a wrong call names the function and the option, and no secret"
     );
 });
 
-test("a workflow rejects what is no request, and options that it does not know", async () => {
+test("workflows reject an invalid request and unknown options", async () => {
   await using responder = await startResponder(["jwks"], () => done({ keys: [] }));
   await using auth = await client.connect({ url: responder.url });
   const session = auth.session as unknown as { readonly getJwks: Call };
@@ -133,7 +133,7 @@ test("a workflow rejects what is no request, and options that it does not know",
     ["idempotencyKey must be a string of 1 to 255 bytes", {}, { idempotencyKey: 7 }],
     ["idempotencyKey must be a string of 1 to 255 bytes", {}, { idempotencyKey: "é".repeat(128) }],
     ["idempotencyKey must be a string of 1 to 255 bytes, not an empty string", {}, { idempotencyKey: "" }],
-    ["retries is unknown here: there are signal, timeout, idempotencyKey", {}, { retries: 3 }],
+    ["retries is unknown: the options are signal, timeout, idempotencyKey", {}, { retries: 3 }],
   ] as const) {
     await assert.rejects(
       async () => getJwks(...args),
@@ -149,11 +149,11 @@ test("a workflow rejects what is no request, and options that it does not know",
       async () => call(queue, {}),
       (error) => assertClear(error, "call", "queue must be"),
     );
-  assert.equal(responder.received.length, 0, "nothing of it was sent");
+  assert.equal(responder.received.length, 0, "nothing was sent");
   assert.deepEqual(await auth.session.getJwks({}, { signal: undefined, timeout: undefined }), { keys: [] });
 });
 
-test("a session rejects a validity that is no number, and what its functions give when it is no text", async () => {
+test("a session rejects an invalid minimumValidity and functions that return no string", async () => {
   await using responder = await startResponder(["login"], () => done({}));
   await using auth = await client.connect({ url: responder.url });
   for (const [name, options] of Object.entries({
@@ -161,14 +161,14 @@ test("a session rejects a validity that is no number, and what its functions giv
     kerberosTicket: { kerberosTicket: () => 7 },
   })) {
     const session = createSession(auth, options) as client.Session;
-    const message = `what the function ${name} gives must be a string`;
+    const message = `the result of ${name}() must be a string`;
     await assert.rejects(session.accessToken(), (error) => assertClear(error, "createSession", message));
   }
   const session = createSession(auth, login) as client.Session;
   const accessToken: Call = (given) => session.accessToken(given as object);
   for (const [message, options] of [
     ["minimumValidity must be a number", { minimumValidity: "10" }],
-    ["minimumValidty is unknown here", { minimumValidty: 10 }],
+    ["minimumValidty is unknown", { minimumValidty: 10 }],
     ["options must be an object", null],
     ["options must be an object", 10],
   ] as const)
@@ -179,7 +179,7 @@ test("a session rejects a validity that is no number, and what its functions giv
   assert.equal(responder.received.length, 0);
 });
 
-test("options that are undefined count as not given", () => {
+test("undefined options count as missing", () => {
   createVerifier({ issuer: "authmq", keys, secret: undefined, jwks: undefined, audience: undefined });
   const workflows = { session: { login() {}, getAccessToken() {}, logout() {} } };
   createSession(workflows, { ...login, idToken: undefined, kerberosTicket: undefined, groups: undefined });

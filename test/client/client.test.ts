@@ -10,7 +10,7 @@ import { done, refused, startResponder } from "./responder.ts";
 
 const IDS = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 
-test("every workflow of a worker is a method of the client, by the same rules as in createAuth", async () => {
+test("the client calls every workflow of a worker with the same methods as createAuth", async () => {
   await using worker = await startWorker();
   await worker.addUser("root", "correct horse", { groups: ["admin"] });
   await using auth = await connect({ url: worker.url });
@@ -45,7 +45,7 @@ test("every workflow of a worker is a method of the client, by the same rules as
   });
 });
 
-test("every queue has one method, which calls that queue or the one it is renamed to", async () => {
+test("every queue has one method, which calls that queue or its renamed queue", async () => {
   const names = queueNames();
   const renamed = "auth.login";
   const queues = names.map((name) => (name === "login" ? renamed : name));
@@ -60,7 +60,7 @@ test("every queue has one method, which calls that queue or the one it is rename
   }
 });
 
-test("a request carries a key, the time that is left, the sender and the headers of the hook", async () => {
+test("a request carries an idempotency key, an expiration, app_id and the configured headers", async () => {
   await using responder = await startResponder(["token"], () => done({ access_token: "x" }));
   let count = 0;
   const headers = () => ({ traceparent: `trace ${count++}` });
@@ -82,7 +82,7 @@ test("a request carries a key, the time that is left, the sender and the headers
   assert.notEqual(first!.correlationId, second!.correlationId);
 });
 
-test("503 is tried again with the same key and body until something else comes", async () => {
+test("503 is retried with the same idempotency key and body until another reply arrives", async () => {
   await using responder = await startResponder(["logout"], (_, index) =>
     index < 3 ? refused(503, "UNAVAILABLE") : done(),
   );
@@ -94,11 +94,11 @@ test("503 is tried again with the same key and body until something else comes",
   assert.deepEqual(
     left,
     left.toSorted((a, b) => b - a),
-    "each has less time than the one before",
+    "each attempt has a shorter expiration",
   );
 });
 
-test("no other refusal is tried again, and each says all that the worker has said", async () => {
+test("other errors are not retried, and each has all fields of the worker's reply", async () => {
   const fields = [{ path: "email", msg: "must be a string" }];
   const refusals = [
     refused(400, "INVALID_INPUT", { fields }),
@@ -114,16 +114,16 @@ test("no other refusal is tried again, and each says all that the worker has sai
   ];
   await using responder = await startResponder(["user_change"], (_, index) => refusals[index]);
   await using auth = await connect({ url: responder.url });
-  const told = [];
-  while (told.length < refusals.length) {
+  const seen = [];
+  while (seen.length < refusals.length) {
     const call = auth.user.change({ username: "alice", access_token: "a" });
     const error: unknown = await call.catch((reason: unknown) => reason);
     assert.ok(error instanceof AuthError, String(error));
     const { respCode, code, message, ...more } = error;
-    told.push([respCode, code, message, more.fields, more.retryAfter, more.reference]);
+    seen.push([respCode, code, message, more.fields, more.retryAfter, more.reference]);
   }
   const none = undefined;
-  assert.deepEqual(told, [
+  assert.deepEqual(seen, [
     [400, "INVALID_INPUT", "a sentence", fields, none, none],
     [401, "INVALID_TOKEN", "a sentence", none, none, none],
     [403, "FORBIDDEN", "a sentence", none, none, none],
@@ -133,12 +133,12 @@ test("no other refusal is tried again, and each says all that the worker has sai
     [429, "TOO_MANY_ATTEMPTS", "a sentence", none, 7, none],
     [500, "INTERNAL", "a sentence", none, none, "r-1"],
     [418, "SOMETHING_NEW", "a sentence", none, none, none],
-    [500, "INTERNAL", "the request was answered 500", none, none, none],
+    [500, "INTERNAL", "the request failed with resp_code 500", none, none, none],
   ]);
   assert.equal(responder.received.length, refusals.length);
 });
 
-test("a call that nobody answers ends in time with NO_REPLY, and one that is answered 503 with that", async () => {
+test("a call without a reply times out with NO_REPLY, and a call with a 503 with that error", async () => {
   await using responder = await startResponder(["user_all", "group_all", "token"], ({ queue }) => {
     if (queue === "token") return "no reply at all";
     return queue === "group_all" ? refused(503, "UNAVAILABLE") : undefined;
@@ -151,7 +151,7 @@ test("a call that nobody answers ends in time with NO_REPLY, and one that is ans
     return true;
   });
   await assert.rejects(auth.group.getAll(request, { timeout: 300 }), { code: "UNAVAILABLE", respCode: 503 });
-  await assert.rejects(auth.call("token", { id_token: "i" }), /the answer is not a reply of authmq/);
+  await assert.rejects(auth.call("token", { id_token: "i" }), /the reply is not from authmq/);
   await assert.rejects(auth.call("user_get", { username: "a" }, { timeout: 300 }), {
     code: "NO_REPLY",
     message: "there is no queue user_get: is a worker running?",
@@ -160,16 +160,16 @@ test("a call that nobody answers ends in time with NO_REPLY, and one that is ans
     await assert.rejects(auth.user.getAll(request, { timeout }), RangeError);
 });
 
-test("a queue that is not there yet is tried again until it is", async () => {
+test("a call to a missing queue is retried until the queue exists", async () => {
   await using responder = await startResponder([], () => done({ users: ["alice"] }));
   await using auth = await connect({ url: responder.url });
   const call = auth.user.getAll({ access_token: "a" });
-  await sleep(100); // an attempt at a queue that is not there leaves no sign
+  await sleep(100); // a failed attempt leaves no trace to wait for
   await responder.serve("user_all");
   assert.deepEqual(await call, { users: ["alice"] });
 });
 
-test("a call that is aborted rejects with the signal's reason, and leaves no timer and no listener", async () => {
+test("an aborted call rejects with the signal's reason, sends nothing more and leaves no timer", async () => {
   await using responder = await startResponder(["user_all", "group_all"], ({ queue }) =>
     queue === "group_all" ? refused(503, "UNAVAILABLE") : undefined,
   );
@@ -179,7 +179,7 @@ test("a call that is aborted rejects with the signal's reason, and leaves no tim
   const request = { access_token: "a" };
   const reason = new Error("the browser has gone");
   await assert.rejects(auth.user.getAll(request, { signal: AbortSignal.abort(reason) }), reason);
-  assert.equal(responder.received.length, 0, "nothing is sent for a signal that was aborted before");
+  assert.equal(responder.received.length, 0, "an already aborted signal sends nothing");
 
   const abort = new AbortController();
   const calls = Array.from({ length: 50 }, (_, index) =>
@@ -188,19 +188,19 @@ test("a call that is aborted rejects with the signal's reason, and leaves no tim
       : auth.group.getAll(request, { signal: abort.signal }),
   );
   const outcomes = Promise.allSettled(calls);
-  // Then some wait for a reply, and the others for their next attempt.
+  // Now half the calls wait for a reply, and the others for their next attempt.
   await waitUntil("the calls", () => responder.received.length >= calls.length);
   abort.abort(reason);
   for (const outcome of await outcomes) assert.equal(outcome.status === "rejected" && outcome.reason, reason);
   assert.equal(timers(), before);
-  // A queue keeps its order: when the last request of each is there, so is everything that was sent before the abort.
+  // A queue keeps its order: when the last request arrives, everything sent before the abort has arrived.
   const last = { access_token: "last" };
   const countOf = (token: string): number =>
     responder.received.filter(({ body }) => (body as typeof last).access_token === token).length;
   const lastCalls = [auth.user.getAll(last, { timeout: 1000 }), auth.group.getAll(last, { timeout: 1000 })];
   await waitUntil("the last requests", () => countOf("last") >= 2);
   const sent = countOf("a");
-  // It takes longer than the pause between two attempts of a call.
+  // This takes longer than the delay between two attempts.
   await Promise.allSettled(lastCalls);
   assert.equal(countOf("a"), sent, "nothing is sent after the abort");
 });

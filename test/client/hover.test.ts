@@ -17,7 +17,7 @@ const program = ts.createProgram(
 const checker = program.getTypeChecker();
 
 for (const [name, file] of Object.entries(files)) {
-  test(`an editor shows for each method of ${name} what it does, and what each field is`, () => {
+  test(`every method of ${name} and every field has a description that editors show`, () => {
     const auth = exportedType(file, name);
     for (const { namespace, method, description } of PROCEDURES) {
       const { symbol, type } = property(property(auth, namespace).type, method);
@@ -50,7 +50,7 @@ function documentationOf(symbol: ts.Symbol): string {
   return ts.displayPartsToString(symbol.getDocumentationComment(checker));
 }
 
-/** The fields without a description, those within other fields included. */
+/** The fields without a description, including nested ones. */
 function undocumented(type: ts.Type | undefined): string[] {
   assert.ok(type, "there is no type");
   if (type.isUnion()) return type.types.flatMap((member) => undocumented(member));

@@ -15,12 +15,12 @@ import { done, startResponder, through } from "./responder.ts";
 const brokerPort = Number(new URL(amqpUrl).port);
 const request = { access_token: "a" };
 
-test("a call that is under way when the connection breaks is repeated with its key, and has one effect", async () => {
+test("a call in flight when the connection breaks is retried with its idempotency key and executed once", async () => {
   await using worker = await startWorker();
   await using proxy = await startProxy(brokerPort);
   await using auth = await connect({ url: through(proxy.port, worker.url) });
   const access_token = await worker.accessToken("root", ["admin"]);
-  // Replies are late, so that the connection breaks behind requests that were done.
+  // Delay the replies, so that the connection breaks after requests were executed.
   proxy.delay(300);
   const calls = Array.from({ length: 20 }, (_, index) =>
     auth.group.create({ groupname: `group-${index}`, access_token }, { timeout: 20_000 }),
@@ -31,11 +31,11 @@ test("a call that is under way when the connection breaks is repeated with its k
   });
   proxy.restore();
   const replies = await Promise.all(calls);
-  // Without the key those that were done would be told GROUP_TAKEN now.
+  // Without the key, retries of executed requests would fail with GROUP_TAKEN.
   assert.equal(replies.length, 20);
 });
 
-test("calls made while the broker is away wait for it, and end in time where it stays away", async () => {
+test("calls while the broker is down wait for it, and time out if it stays down", async () => {
   await using responder = await startResponder(["user_all"], () => done({ users: ["alice"] }));
   await using proxy = await startProxy(brokerPort);
   await using auth = await connect({ url: through(proxy.port, responder.url) });
@@ -53,7 +53,7 @@ test("calls made while the broker is away wait for it, and end in time where it 
   assert.equal(responder.received.length, 10);
 });
 
-test("a call that has given up while the broker is away leaves nothing behind, however long that lasts", async () => {
+test("a call that times out while the broker is down leaves nothing in memory", async () => {
   await using responder = await startResponder(["user_all"], () => done({ users: [] }));
   await using proxy = await startProxy(brokerPort);
   await using auth = await connect({ url: through(proxy.port, responder.url) });
@@ -75,7 +75,7 @@ test("a call that has given up while the broker is away leaves nothing behind, h
   });
 });
 
-test("a client whose node is closed uses the next one, and back", async () => {
+test("a client whose node is down connects to the next node, and back", async () => {
   await using responder = await startResponder(["user_all"], () => done({ users: [] }));
   await using first = await startProxy(brokerPort);
   await using second = await startProxy(brokerPort);
@@ -95,7 +95,7 @@ test("a client whose node is closed uses the next one, and back", async () => {
   assert.equal(first.connections, 1);
 });
 
-test("the broker's own reason is in the error, and a limit of connections is waited for", async () => {
+test("the error contains the broker's reason, and a connection limit is retried", async () => {
   await using responder = await startResponder(["user_all"], () => done({ users: [] }));
   const vhost = decodeURIComponent(new URL(responder.url).pathname.slice(1));
   await using user = await createBrokerUser(vhost);
@@ -119,7 +119,7 @@ test("the broker's own reason is in the error, and a limit of connections is wai
   await assert.rejects(connect({ url }), /: .*access to vhost .* refused for user .*\. Check the username/);
 });
 
-test("a broker that refuses the user is said so at once, one that hangs or is away in time", async () => {
+test("connect rejects at once when the broker refuses the user, and times out when it hangs or is down", async () => {
   await using proxy = await startProxy(brokerPort);
   const wrong = new URL(amqpUrl);
   wrong.password = "a wrong password";
@@ -129,7 +129,7 @@ test("a broker that refuses the user is said so at once, one that hangs or is aw
       error.message,
       /^the broker at 127\.0\.0\.1:\d+ refuses the user ".+" on the vhost "\/": .*ACCESS[-_]REFUSED.*\. Check/,
     );
-    assert.ok(!error.message.includes("a wrong password"), "the message repeats the password");
+    assert.ok(!error.message.includes("a wrong password"), "the message contains the password");
     return true;
   });
   for (const make of ["hang", "cut"] as const) {
@@ -145,7 +145,7 @@ test("a broker that refuses the user is said so at once, one that hangs or is aw
   }
 });
 
-test("close() ends what waits, is complete on return on a hung broker too, and may be called twice", async () => {
+test("close() rejects pending calls, is complete on return even with a hung broker, and may be called twice", async () => {
   await using responder = await startResponder(["user_all"], () => undefined);
   await using proxy = await startProxy(brokerPort);
   const begun = async (): Promise<{ auth: AuthClient; outcome: Promise<unknown> }> => {
@@ -157,7 +157,7 @@ test("close() ends what waits, is complete on return on a hung broker too, and m
   for (const happens of ["nothing", "cut", "hang"] as const) {
     const { auth, outcome } = await begun();
     if (happens !== "nothing") proxy[happens]();
-    // Then it is about to connect anew.
+    // Now the client is about to reconnect.
     if (happens === "cut") await waitUntil("the loss", () => proxy.connections === 0);
     const begin = performance.now();
     await Promise.all([auth.close(), auth.close()]);
@@ -173,7 +173,7 @@ test("close() ends what waits, is complete on return on a hung broker too, and m
   }
 });
 
-test("a call that begins just before or while the client closes is told so, as all others are", async () => {
+test("a call just before or during close() rejects with the client is closed", async () => {
   await using responder = await startResponder(["user_all"], () => done({ users: [] }));
   const auth = await connect({ url: responder.url });
   const before = auth.user.getAll(request);
@@ -187,7 +187,7 @@ test("a call that begins just before or while the client closes is told so, as a
   await closing;
 });
 
-test("a connection that a frozen broker never ends does not keep the process alive", async () => {
+test("a connection to a frozen broker does not keep the process alive", async () => {
   await using responder = await startResponder([], () => undefined);
   await using proxy = await startProxy(brokerPort);
   const source = (name: string): string =>
@@ -218,7 +218,7 @@ test("a connection that a frozen broker never ends does not keep the process ali
   assert.match(said, /^ready\nthe connection to the broker was lost: .+\n$/);
 });
 
-test("a process whose client is closed ends by itself, whatever became of the broker", async () => {
+test("a process ends after close(), even if the broker is down or hangs", async () => {
   await using responder = await startResponder(["user_all"], () => done({ users: [] }));
   await using proxy = await startProxy(brokerPort);
   const program = `
@@ -251,7 +251,7 @@ test("a process whose client is closed ends by itself, whatever became of the br
   }
 });
 
-test("what is wrong with the address is said without its password", async () => {
+test("errors about the url do not contain its password", async () => {
   for (const url of [
     "http://u:hidden@h",
     "amqp://u:hidden@",
@@ -263,7 +263,7 @@ test("what is wrong with the address is said without its password", async () => 
       assert.ok(error instanceof TypeError, "another error");
       assert.match(error.message, /must look like amqp:/);
       const said = JSON.stringify(error, Object.getOwnPropertyNames(error));
-      assert.ok(!said.includes("hidden"), "the error repeats the password");
+      assert.ok(!said.includes("hidden"), "the error contains the password");
       return true;
     });
   }

@@ -6,22 +6,22 @@ interface Reply {
   readonly resp_data: unknown;
 }
 
-/** A request as it came to a queue. */
+/** A request as a queue received it. */
 export interface Received {
   readonly queue: string;
   readonly body: unknown;
   readonly properties: ConsumeMessage["properties"];
 }
 
-/** What answers requests as a test wants it, on a vhost of its own: a worker at its worst. */
+/** A fake worker on its own vhost, which replies as a test wants, including malformed or no replies. */
 export interface Responder extends AsyncDisposable {
   readonly url: string;
   readonly received: readonly Received[];
-  /** Begins to answer one more queue. */
+  /** Consumes one more queue. */
   serve(queue: string): Promise<void>;
 }
 
-/** Answers what comes to some queues; undefined is no answer, and a text an answer that is no reply. */
+/** Starts a fake worker; `answer` returns a reply, a text for a malformed reply, or undefined for no reply. */
 export async function startResponder(
   queues: readonly string[],
   answer: (request: Received, index: number) => Reply | string | undefined,
@@ -60,16 +60,16 @@ export async function startResponder(
   };
 }
 
-/** A reply that says it is done. */
+/** A successful reply. */
 export const done = (resp_data: unknown = { msg: "done" }): Reply => ({ resp_code: 200, resp_data });
 
-/** A refusal. */
+/** An error reply. */
 export const refused = (resp_code: number, error: string, more: object = {}): Reply => ({
   resp_code,
   resp_data: { msg: "a sentence", error, ...more },
 });
 
-/** The address of a vhost through another port of this host. */
+/** The URL with another port. */
 export function through(port: number, url: string): string {
   const address = new URL(url);
   address.port = String(port);

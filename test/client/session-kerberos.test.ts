@@ -9,9 +9,9 @@ import { startWorker } from "../support/worker.ts";
 
 const skip = missingForKdc() ?? missingForTickets() ?? false;
 
-test("a session that was ended logs in with a new Kerberos ticket", { skip }, async () => {
+test("a session logs in with a new Kerberos ticket after it was revoked", { skip }, async () => {
   const scratch = new Scratch();
-  // Otherwise the replay cache is one file for everything on this machine.
+  // By default all programs of this machine share one replay cache.
   process.env["KRB5RCACHEDIR"] = scratch.subfolder("replays");
   const kdc = await startKdc(scratch);
   try {

@@ -32,10 +32,10 @@ function counting({ session }: AuthClient) {
   };
 }
 
-/** Moves both clocks ahead by so many seconds: the session's, and the worker's, which is in this process as well. */
+/** Moves the clocks of the session and the worker (in this process too) forward by this many seconds. */
 type PassTime = (seconds: number) => void;
 
-/** The clock on the wall stands still from now on, at that time if one is given, unless it is moved. */
+/** Stops the wall clock at `now`, until it is moved. */
 function holdClocks({ mock }: TestContext, now = Date.now()): PassTime {
   const steady = performance.now.bind(performance);
   let passed = 0;
@@ -63,7 +63,7 @@ async function startWith(
   };
 }
 
-test("a session logs in when a token is first asked for, once for all who ask, and logs out at its end", async () => {
+test("a session logs in once, on the first request for a token, and logs out on close", async () => {
   await using world = await startWith();
   const client = counting(world.auth);
   const session = createSession(client, { ...alice, vhost: "stage", ip: "10.0.0.1" });
@@ -83,17 +83,17 @@ test("a session logs in when a token is first asked for, once for all who ask, a
   assert.equal((await world.auth.user.get({ ...alice, access_token: admin })).token_info, null);
   await assert.rejects(session.accessToken(), /the session is closed/);
   await createSession(client, alice).close();
-  assert.equal(client.calls.logout, 1, "who has not logged in has nothing to log out from");
+  assert.equal(client.calls.logout, 1, "a session without a login does not log out");
 });
 
-test("a token is renewed before it expires: at once for who needs more of it, else while it is handed out", async (context) => {
+test("a token is renewed before it expires: in the background, or at once to meet minimumValidity", async (context) => {
   await using world = await startWith({ access_token_valid_time: 6 / 60 });
   const client = counting(world.auth);
   await using session = createSession(client, alice);
   const pass = holdClocks(context);
   const first = await session.accessToken({ minimumValidity: 1 });
   pass(3.2);
-  // Less than half of its six seconds is left: enough for this one, and the next one gets another.
+  // Less than half of its six seconds is left: this call still gets it, and a renewal starts.
   assert.equal(await session.accessToken({ minimumValidity: 1 }), first);
   assert.equal(client.calls.getAccessToken, 2);
   const second = await session.accessToken({ minimumValidity: 3 });
@@ -107,7 +107,7 @@ test("a token is renewed before it expires: at once for who needs more of it, el
   assert.deepEqual(client.calls, { login: 1, getAccessToken: 3, logout: 0 });
 });
 
-test("a session logs in again before its ID token expires: no access token outlives that", async (context) => {
+test("a session logs in again before its ID token expires, because no access token outlives it", async (context) => {
   await using world = await startWith({ id_token_valid_time: 6 / 60, access_token_valid_time: 5 });
   const client = counting(world.auth);
   await using session = createSession(client, alice);
@@ -120,7 +120,7 @@ test("a session logs in again before its ID token expires: no access token outli
   assert.deepEqual(client.calls, { login: 2, getAccessToken: 2, logout: 0 });
 });
 
-test("a session asks for the groups that it was given, and for all without any", async () => {
+test("a session requests its configured groups, or all groups by default", async () => {
   await using world = await startWith();
   const groupsOf = async (options: object): Promise<unknown> => {
     await using session = createSession(world.auth, { ...alice, ...options });
@@ -130,7 +130,7 @@ test("a session asks for the groups that it was given, and for all without any",
   await assert.rejects(groupsOf({ groups: ["ops"] }), { code: "INVALID_INPUT", respCode: 400 });
 });
 
-test("a worker of an earlier version, whose replies lack expires_in, is asked for each token", async () => {
+test("with a worker of an earlier version, without expires_in, every call fetches a token", async () => {
   let count = 0;
   const workflows = {
     login: async () => ({ id_token: "i" }),
@@ -141,13 +141,13 @@ test("a worker of an earlier version, whose replies lack expires_in, is asked fo
   assert.deepEqual([await session.accessToken(), await session.accessToken()], ["0", "1"]);
 });
 
-test("a session that was ended elsewhere logs in again, and one of a mere ID token cannot", async (context) => {
+test("a revoked session logs in again, and a session from an ID token cannot", async (context) => {
   await using world = await startWith({ access_token_valid_time: 1 / 60 });
   const client = counting(world.auth);
   await using session = createSession(client, { ...alice, password: async () => alice.password });
   const pass = holdClocks(context);
   await session.accessToken();
-  const id_token = await world.worker.login("alice", alice.password); // the one before is dead now
+  const id_token = await world.worker.login("alice", alice.password); // this revokes the previous one
   await using borrowed = createSession(client, { idToken: id_token });
   await borrowed.accessToken();
   pass(1.1);
@@ -158,7 +158,7 @@ test("a session that was ended elsewhere logs in again, and one of a mere ID tok
   await assert.rejects(borrowed.accessToken(), { code: "INVALID_TOKEN", respCode: 401 });
 });
 
-test("a login that fails rejects with its reason, waits as long as the worker says, and is then tried again", async (context) => {
+test("a failed login rejects with its error and is not retried until retryAfter has passed", async (context) => {
   const throttle = { free_failures: 1 };
   await using world = await startWith({ login_throttle: throttle });
   const client = counting(world.auth);
@@ -173,7 +173,7 @@ test("a login that fails rejects with its reason, waits as long as the worker sa
   const errors = await Promise.all(Array.from({ length: 20 }, ask));
   assert.deepEqual([...new Set(errors.map(({ code }) => code))], ["INVALID_CREDENTIALS"]);
   for (let turn = 0; turn < 20; turn++) assert.equal(await ask(), errors[0]);
-  assert.equal(client.calls.login, 1, "what was just refused is not asked again");
+  assert.equal(client.calls.login, 1, "the error is cached");
   pass(1.1);
   const second = await ask();
   pass(1.1);
@@ -188,7 +188,7 @@ test("a login that fails rejects with its reason, waits as long as the worker sa
   assert.equal(decodeJwt(await session.accessToken()).sub, "alice");
 });
 
-test("a session works on createAuth, without a broker, as well", async () => {
+test("a session works with createAuth, without a broker", async () => {
   const value = Buffer.from(generateSecret("EdDSA").secret).toString("base64");
   await using auth = await createAuth({
     config: {
@@ -208,7 +208,7 @@ test("a session works on createAuth, without a broker, as well", async () => {
     assert.equal(refusal.status === "rejected" && (refusal.reason as AuthError).code, "INVALID_CREDENTIALS");
 });
 
-test("a clock that is set back makes no token live longer, and no refusal", async (context) => {
+test("a clock that is set back does not extend a token or a cached error", async (context) => {
   let isRight = false;
   let count = 0;
   const workflows: SessionWorkflows["session"] = {

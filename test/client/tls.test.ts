@@ -16,7 +16,7 @@ interface Connected extends AsyncDisposable {
   readonly ca: string;
 }
 
-/** A broker that speaks TLS, with a worker that is connected by TLS. */
+/** A broker with TLS, and a worker that is connected over TLS. */
 async function startConnected(): Promise<Connected> {
   const broker = await startTlsBroker();
   const { host, port, username, password, certificates } = broker;
@@ -33,7 +33,7 @@ async function startConnected(): Promise<Connected> {
   };
 }
 
-test("with a CA the usual port is the one of TLS, whatever the URL begins with", () => {
+test("with a CA the default port is the TLS port, for amqp:// too", () => {
   const urls = ["amqp://broker", "amqps://broker", "amqp://broker:5672"];
   const ports = (more: object): unknown[] =>
     urls.map((url) => addressOf({ url, ...more }).nodes.map(({ port }) => port)).flat();
@@ -42,7 +42,7 @@ test("with a CA the usual port is the one of TLS, whatever the URL begins with",
 });
 
 describe("TLS", { skip: lacksTlsBroker }, () => {
-  test("calls go over TLS with the broker's CA, by a URL and by nodes, and go on after a lost connection", async () => {
+  test("calls work over TLS with the broker's CA, with a URL or nodes, and after a lost connection", async () => {
     await using connected = await startConnected();
     const { worker, ca } = connected;
     const { url, port } = connected.broker;
@@ -71,7 +71,7 @@ describe("TLS", { skip: lacksTlsBroker }, () => {
     await waitUntil("no connection", () => proxy.connections === 0 || undefined, { seconds: 5 });
   });
 
-  test("a broker of an unknown CA or of another name is refused, and so is one that speaks no TLS", async () => {
+  test("connect rejects an unknown CA, a wrong host name and a broker without TLS", async () => {
     await using connected = await startConnected();
     const { worker, ca } = connected;
     const { scratch, url } = connected.broker;

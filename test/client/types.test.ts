@@ -14,18 +14,18 @@ import type { Auth } from "../../src/create-auth.ts";
 import type { PROCEDURES } from "../../src/procedures/index.ts";
 import type { ReplyOf, RequestOf } from "../../src/rpc/procedure.ts";
 
-/** What `createAuth` and the client have in common. */
+/** The workflows of `createAuth`, without its other methods. */
 type Workflows = Omit<Auth, "migrate" | "close" | typeof Symbol.asyncDispose>;
 
-/** Not of this conditional type by itself: that would be asked of each member of a union alone. */
+/** The tuples prevent distribution over the members of a union. */
 type IsSame<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
-/** Whether each room has the same methods in both. */
-type HasSameMethods = { [Room in keyof Workflows]: IsSame<keyof Workflows[Room], keyof AuthClient[Room]> };
+/** Whether each namespace has the same methods in both. */
+type HasSameMethods = { [Name in keyof Workflows]: IsSame<keyof Workflows[Name], keyof AuthClient[Name]> };
 
 type Procedures = { [P in (typeof PROCEDURES)[number] as P["name"]]: P };
 
-/** Each queue whose generated types are not those that zod infers from its procedure. */
+/** The queues whose generated types differ from those that zod infers from the procedure. */
 type Different = {
   [Q in QueueName]: IsSame<
     [RequestTo<Q>, ReplyFrom<Q>],
@@ -35,16 +35,16 @@ type Different = {
     : Q;
 }[QueueName];
 
-/** What must compile, and what must not: never called, for there is no broker. */
+/** Code that must compile, and lines that must not. It is never called. */
 async function compiled(auth: AuthClient): Promise<unknown[]> {
-  // Every queue has its method, in the place and under the name that it has in createAuth.
+  // Every queue has the same namespace and method as in createAuth.
   const workflows: Workflows = auth;
-  const hasEveryRoom: IsSame<
+  const hasEveryNamespace: IsSame<
     keyof Workflows,
     keyof Omit<AuthClient, "call" | "close" | typeof Symbol.asyncDispose>
   > = true;
   const hasEveryMethod: HasSameMethods[keyof Workflows] = true;
-  // @ts-expect-error it would be false, or either, if one had a method that the other lacks
+  // @ts-expect-error the type is true only if both have the same methods
   const hasAnother: HasSameMethods[keyof Workflows] = false;
   const hasEveryQueue: IsSame<QueueName, keyof Procedures> = true;
   const hasNoOtherType: IsSame<Different, never> = true;
@@ -55,19 +55,19 @@ async function compiled(auth: AuthClient): Promise<unknown[]> {
   const list: string[] = users;
   const email: string | null | undefined = (await auth.user.get({ username: "alice" })).email;
   await auth.user.get({ username: "a" }, { signal: AbortSignal.timeout(1), timeout: 5, idempotencyKey: "k" });
-  // @ts-expect-error a field is of its type
+  // @ts-expect-error a field must have its type
   await auth.session.login({ username: 1 });
-  // @ts-expect-error a token that the access level asks for is part of the request
+  // @ts-expect-error the access token that the access level requires is missing
   await auth.call("user_all", {});
-  // @ts-expect-error a field that is asked for may not be missing
+  // @ts-expect-error a required field is missing
   await auth.group.create({ access_token: "a" });
-  // @ts-expect-error there is no such queue
+  // @ts-expect-error unknown queue
   await auth.call("users", {});
-  // @ts-expect-error the request of one queue is not another's
+  // @ts-expect-error the request of another queue
   await auth.call("group_create", { username: "alice", access_token: "a" });
-  // @ts-expect-error a reply has only what its procedure gives
+  // @ts-expect-error a reply has only the fields of its procedure's output
   const token: unknown = (await auth.session.logout({ id_token })).access_token;
-  // @ts-expect-error an option that there is not
+  // @ts-expect-error unknown option
   await auth.session.logout({ id_token }, { retries: 3 });
 
   const sessions: Session[] = [
@@ -76,16 +76,16 @@ async function compiled(auth: AuthClient): Promise<unknown[]> {
     createSession(auth, { kerberosTicket: () => "t" }),
     createSession(auth, { idToken: "i" }),
   ];
-  // @ts-expect-error a ticket is good once: what gives one is needed
+  // @ts-expect-error a ticket is valid once, so a function is required
   createSession(auth, { kerberosTicket: "t" });
   // @ts-expect-error a username needs its password
   createSession(auth, { username: "a" });
 
   createVerifier({ issuer: "authmq", keys: "PEM", audience: "a", vhost: "v", clockTolerance: 5 });
   createVerifier({ issuer: "authmq", jwks: new URL("https://example.com/jwks.json") });
-  // @ts-expect-error keys come from somewhere
+  // @ts-expect-error the source of keys is missing
   createVerifier({ issuer: "authmq" });
-  // @ts-expect-error and tokens from somebody
+  // @ts-expect-error the issuer is missing
   createVerifier({ keys: "PEM" });
   return [
     workflows,
@@ -94,7 +94,7 @@ async function compiled(auth: AuthClient): Promise<unknown[]> {
     email,
     token,
     sessions,
-    hasEveryRoom,
+    hasEveryNamespace,
     hasEveryMethod,
     hasAnother,
     hasEveryQueue,
@@ -102,7 +102,7 @@ async function compiled(auth: AuthClient): Promise<unknown[]> {
   ];
 }
 
-test("the client is typed by the procedures, and takes nothing of them along", () => {
+test("the client has the procedures' types and imports none of their code", () => {
   assert.equal(typeof compiled, "function");
   const program = `
     import { registerHooks } from "node:module";
@@ -110,9 +110,9 @@ test("the client is typed by the procedures, and takes nothing of them along", (
     registerHooks({
       resolve(specifier, context, next) {
         const resolved = next(specifier, context);
-        const { 1: room } = /\\/src\\/([^/]+)\\//.exec(resolved.url) ?? [];
+        const { 1: folder } = /\\/src\\/([^/]+)\\//.exec(resolved.url) ?? [];
         const { 1: name } = /\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)\\//.exec(resolved.url) ?? [];
-        if (room !== undefined || name !== undefined) loaded.add(name ?? room);
+        if (folder !== undefined || name !== undefined) loaded.add(name ?? folder);
         return resolved;
       },
     });

@@ -22,7 +22,7 @@ const ATTACKS = [
   ...signingKey,
 ];
 
-/** Every token of the attacks, ID tokens among them, with the name of the attack. */
+/** Every token of the attacks, including ID tokens, with the attack's name. */
 async function forge(world: AttackFixture): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
   for (const attack of ATTACKS) {
@@ -34,12 +34,12 @@ async function forge(world: AttackFixture): Promise<Map<string, string>> {
   return tokens;
 }
 
-/** Whether a worker takes a token for whom it names. */
+/** Whether a worker accepts a token. */
 async function isGood(world: AttackFixture, token: string): Promise<boolean> {
   return (await world.ask("user_all", { access_token: token })).resp_code < 300;
 }
 
-/** A verifier for each issuer that the installation trusts; whichever takes a token, the service takes it. */
+/** One verifier for each trusted issuer; a service accepts a token that any of them accepts. */
 function verifiersOf({ own, worker }: AttackFixture): Verifier[] {
   const { audience } = worker.config.signing!;
   return [
@@ -51,7 +51,7 @@ function verifiersOf({ own, worker }: AttackFixture): Verifier[] {
 }
 
 async function accepts(verifiers: readonly Verifier[], token: string): Promise<boolean> {
-  const verdicts = verifiers.map((verifier) =>
+  const results = verifiers.map((verifier) =>
     verifier.verify(token).then(
       () => true,
       (error: unknown) => {
@@ -60,11 +60,11 @@ async function accepts(verifiers: readonly Verifier[], token: string): Promise<b
       },
     ),
   );
-  return (await Promise.all(verdicts)).includes(true);
+  return (await Promise.all(results)).includes(true);
 }
 
 for (const installation of ["usual", "closed"] as const) {
-  test(`the verifier and a worker agree on every token of the attacks (${installation})`, async () => {
+  test(`the verifier and a worker agree on every attack's token (${installation})`, async () => {
     await using world = await openFixture("sqlite", installation);
     const verifiers = verifiersOf(world);
     const counts = { accepted: 0, refused: 0 };
@@ -77,7 +77,7 @@ for (const installation of ["usual", "closed"] as const) {
   });
 }
 
-test("with a JWK Set no token is taken that a worker refuses", async () => {
+test("a verifier with a JWK Set accepts no token that a worker rejects", async () => {
   await using world = await openFixture("sqlite", "usual");
   const jwk = await exportJWK(world.own.publicKey);
   const kid = await calculateJwkThumbprint(jwk);

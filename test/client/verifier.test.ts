@@ -36,7 +36,7 @@ async function codeOf(verified: Promise<VerifiedToken>): Promise<string> {
   return outcome.code;
 }
 
-test("a worker's token is verified by its public key in whatever form, and says who it is for", async () => {
+test("a worker's token is verified with its public key in every format", async () => {
   await using worker = await startWorker();
   const publicKey = createPublicKey(worker.config.signing!.key);
   const jwk = await jwkOf(publicKey, { alg: "EdDSA" });
@@ -59,7 +59,7 @@ test("a worker's token is verified by its public key in whatever form, and says 
   }
 });
 
-test("every algorithm that an installation can sign with is verified, and by no other key", async () => {
+test("every signing algorithm is verified, and only with its own key", async () => {
   for (const alg of SIGN_METHODS) {
     const { secret, publicKey } = generateSecret(alg);
     const key = readSigningKey({ type: "plain", value: secret }, alg, ".");
@@ -73,7 +73,7 @@ test("every algorithm that an installation can sign with is verified, and by no 
   }
 });
 
-test("who is not in the groups, or on another vhost, is forbidden, and an invalid token comes first", async () => {
+test("a missing group or another vhost is FORBIDDEN, and an invalid token is reported first", async () => {
   const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey });
   const good = await token({ groups: ["dev", "ops"] });
   const demands = [
@@ -97,10 +97,10 @@ test("who is not in the groups, or on another vhost, is forbidden, and an invali
   const stage = createVerifier({ issuer: "authmq", keys: own.publicKey, vhost: "stage" });
   assert.equal(await codeOf(stage.verify(good)), "FORBIDDEN");
   await assert.rejects(stage.verify(good), { respCode: 403, name: "TokenError" });
-  await assert.rejects(stage.verify(undefined), { respCode: 401, message: /there is none/ });
+  await assert.rejects(stage.verify(undefined), { respCode: 401, message: /it is missing/ });
 });
 
-test("a demand that there is not lets nobody in", async () => {
+test("verify rejects unknown or invalid requirements", async () => {
   const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey });
   const good = await token({ groups: ["dev"] });
   const wrong = {
@@ -121,7 +121,7 @@ test("a demand that there is not lets nobody in", async () => {
       });
 });
 
-test("an audience that is wanted must be in the token", async () => {
+test("a configured audience must be in the token", async () => {
   const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey, audience: "services" });
   assert.equal(await codeOf(verify(await token({ aud: "services" }))), "ok");
   assert.equal(await codeOf(verify(await token({ aud: ["others", "services"] }))), "ok");
@@ -129,7 +129,7 @@ test("an audience that is wanted must be in the token", async () => {
     assert.equal(await codeOf(verify(await token({ aud }))), "INVALID_TOKEN", String(aud));
 });
 
-test("clocks may differ by half a minute, or by what is given", async () => {
+test("clocks may differ by 30 seconds, or by clockTolerance", async () => {
   const usual = createVerifier({ issuer: "authmq", keys: own.publicKey });
   const strict = createVerifier({ issuer: "authmq", keys: own.publicKey, clockTolerance: 0 });
   const late = await token({ exp: secondsFromNow(-5) });
@@ -141,7 +141,7 @@ test("clocks may differ by half a minute, or by what is given", async () => {
   assert.equal(await codeOf(usual.verify(await token({ exp: secondsFromNow(-40) }))), "INVALID_TOKEN");
 });
 
-test("what is no text, far too long, or another kind of token is refused, and never repeated", async () => {
+test("a missing, malformed, too long or other type of token is rejected, and the error does not contain it", async () => {
   const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey });
   const long = await token({ more: "x".repeat(32_768) });
   const id = await token({}, { typ: "id+jwt" });
@@ -149,12 +149,12 @@ test("what is no text, far too long, or another kind of token is refused, and ne
     const error: unknown = await verify(text as string).catch((reason: unknown) => reason);
     assert.ok(error instanceof TokenError, "another error");
     assert.equal(error.code, "INVALID_TOKEN");
-    const isRepeated = typeof text === "string" && text !== "" && error.message.includes(text);
-    assert.ok(!isRepeated, "the message repeats the token");
+    const isQuoted = typeof text === "string" && text !== "" && error.message.includes(text);
+    assert.ok(!isQuoted, "the message contains the token");
   }
 });
 
-test("keys that no token could be checked with, or that sign, are refused before any token comes", async () => {
+test("createVerifier rejects unusable keys, private keys and wrong algorithms", async () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 1024 });
   const k1 = generateKeyPairSync("ec", { namedCurve: "secp256k1" });
   const bad: Record<string, object> = {
@@ -182,7 +182,7 @@ test("keys that no token could be checked with, or that sign, are refused before
   }
 });
 
-test("a JWK is good for its own algorithm alone, and a set's key for tokens that name it", async () => {
+test("a JWK verifies only its own algorithm, and a key in a set only tokens with its key ID", async () => {
   const rsa = newRsa();
   const [jwk, other] = [await jwkOf(rsa.publicKey, { alg: "RS256" }), await jwkOf(newRsa().publicKey)];
   const sign = (alg: string, more: object = {}): Promise<string> =>
@@ -195,7 +195,7 @@ test("a JWK is good for its own algorithm alone, and a set's key for tokens that
   }
   const { verify } = createVerifier({ issuer: "authmq", jwks: { keys: [other, jwk] } });
   assert.equal(await codeOf(verify(await sign("RS256", { kid: jwk.kid }))), "ok");
-  assert.equal(await codeOf(verify(await sign("RS256"))), "ok", "without a name all are tried");
+  assert.equal(await codeOf(verify(await sign("RS256"))), "ok", "without a key ID all keys are tried");
   assert.equal(await codeOf(verify(await sign("RS256", { kid: other.kid }))), "INVALID_TOKEN");
   assert.equal(await codeOf(verify(await sign("RS256", { kid: "unknown" }))), "INVALID_TOKEN");
   assert.equal(
@@ -204,13 +204,13 @@ test("a JWK is good for its own algorithm alone, and a set's key for tokens that
   );
 });
 
-test("a set at an address is fetched once for many tokens, and one that cannot be had is no verdict", async () => {
+test("a JWK Set is fetched once for many tokens, and UNAVAILABLE if that fails", async () => {
   const jwk = await jwkOf(own.publicKey, { alg: "EdDSA" });
   let fetches = 0;
-  let isThere = true;
+  let isServing = true;
   const server = createServer((_, response) => {
     fetches++;
-    response.writeHead(isThere ? 200 : 500, { "content-type": "application/json" });
+    response.writeHead(isServing ? 200 : 500, { "content-type": "application/json" });
     response.end(JSON.stringify({ keys: [jwk] }));
   });
   server.listen(0, "127.0.0.1");
@@ -221,15 +221,15 @@ test("a set at an address is fetched once for many tokens, and one that cannot b
   const texts = await Promise.all(Array.from({ length: 20 }, () => token({}, { kid: jwk.kid })));
   assert.deepEqual(new Set(await Promise.all(texts.map((text) => codeOf(verify(text))))), new Set(["ok"]));
   assert.equal(fetches, 1);
-  // Whoever makes up names of keys must not be able to make a service ask again and again.
+  // Forged key IDs must not cause repeated fetches.
   for (let turn = 0; turn < 5; turn++)
     assert.equal(await codeOf(verify(await token({}, { kid: `forged-${turn}` }))), "INVALID_TOKEN");
   assert.equal(fetches, 1);
 
-  isThere = false;
+  isServing = false;
   const later = createVerifier({ issuer: "authmq", jwks: new URL(jwks) });
   await assert.rejects(later.verify(texts[0]), { code: "UNAVAILABLE", respCode: 503 });
-  isThere = true;
+  isServing = true;
   assert.equal(await codeOf(later.verify(texts[0])), "ok");
   server.close();
   server.closeAllConnections();

@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 for (const database of DATABASES) {
-  describe(`two replicas at the same moment on ${database}`, () => {
+  describe(`concurrent requests to two replicas on ${database}`, () => {
     let worker: TestWorker;
     before(async () => {
       worker = await startWorker({ database });
@@ -11,7 +11,7 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    test("30 logins of one user all succeed, and exactly one session is alive", async () => {
+    test("30 logins of one user all succeed, and exactly one session stays valid", async () => {
       await worker.addUser("alice", "correct horse");
       const tokens = await Promise.all(
         Array.from({ length: 30 }, () => worker.login("alice", "correct horse")),
@@ -22,7 +22,7 @@ for (const database of DATABASES) {
       assert.deepEqual(codes.toSorted(), [200, ...Array<number>(29).fill(401)]);
     });
 
-    test("administrators who remove each other never leave none", async () => {
+    test("two administrators who remove each other leave one", async () => {
       const access_token = await worker.accessToken("root", ["admin"]);
       const attacks = [
         (username: string) => worker.call("user_delete", { username, access_token }),
@@ -33,7 +33,7 @@ for (const database of DATABASES) {
       for (let round = 0; round < 12; round++) {
         const names = [`adam-${round}`, `boss-${round}`] as const;
         for (const name of names) await worker.addUser(name, "correct horse", { groups: ["admin"] });
-        // Those of the round before are not in the way of this one.
+        // Remove the administrators of the previous round.
         await worker.db.deleteFrom("user").where("username", "not in", names).execute();
         const first = attacks[round % 3]!;
         const second = attacks[(round + 1) % 3]!;
@@ -44,7 +44,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("one name in many spellings is made once", async () => {
+    test("a username in several spellings is created once", async () => {
       const access_token = await worker.accessToken("root", ["admin"]);
       const names = ["newcomer", "Newcomer", "NEWCOMER", "newComer", "NewComer"];
       const replies = await Promise.all(
@@ -60,7 +60,7 @@ for (const database of DATABASES) {
       assert.deepEqual(replies.map(({ resp_code }) => resp_code).toSorted(), [200, 409, 409, 409, 409]);
     });
 
-    test("no session that began with the old password survives its change", async () => {
+    test("a password change revokes every session that started with the old password", async () => {
       for (let round = 0; round < 6; round++) {
         const username = `changer-${round}`;
         await worker.addUser(username, "old password");

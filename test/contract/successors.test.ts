@@ -7,8 +7,8 @@ import { inTransaction } from "../../src/db/transaction.ts";
 import { DATABASES, startWorker } from "../support/worker.ts";
 
 for (const database of DATABASES) {
-  describe(`an account that was made anew on ${database}`, () => {
-    test("is not changed or deleted by what was meant for the one before it", async () => {
+  describe(`a recreated account on ${database}`, () => {
+    test("is not changed or deleted by a request for the previous account", async () => {
       await using worker = await startWorker({ database });
       const { db } = worker;
       const read = () =>

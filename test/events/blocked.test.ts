@@ -8,7 +8,7 @@ import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 
-/** A way to the broker on which the connection for events, and no other, can be stopped, as a broker that blocks it does. */
+/** A proxy to the broker that can pause only the connection for events, like a broker that blocks it. */
 async function startProxy(): Promise<{ port: number; stop(): void; go(): void } & AsyncDisposable> {
   const { port: target } = new URL(amqpUrl);
   const sockets = new Set<Socket>();
@@ -20,7 +20,7 @@ async function startProxy(): Promise<{ port: number; stop(): void; go(): void } 
       socket.on("error", () => undefined);
     }
     down.on("data", (chunk) => {
-      // The client says its name as it connects.
+      // The client sends its connection name during the handshake.
       if (chunk.includes("authmq events")) forEvents.add(down);
       up.write(chunk);
     });
@@ -47,7 +47,7 @@ async function startProxy(): Promise<{ port: number; stop(): void; go(): void } 
   };
 }
 
-test("a broker that takes nothing on the connection for events delays them, and no reply", async () => {
+test("a blocked connection for events delays events and no reply", async () => {
   await using proxy = await startProxy();
   await using worker = await startWorker({
     config: { amqp_settings: { port: proxy.port }, event_settings: {} },
@@ -60,7 +60,7 @@ test("a broker that takes nothing on the connection for events delays them, and 
   await create("before");
   await listener.typesOf(undefined, 1);
   proxy.stop();
-  // Each of these would fail if it waited for its event: the relay gives one up after two seconds.
+  // Each of these calls would time out if it waited for its event, which the relay discards after two seconds.
   for (let index = 0; index < 20; index++) await create(`meanwhile-${index}`);
   const waiting = await worker.db
     .selectFrom("event")

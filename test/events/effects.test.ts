@@ -26,9 +26,9 @@ for (const database of DATABASES) {
     const call = async (queue: string, request: object): Promise<Record<string, unknown>> =>
       dataOf(await worker.call(queue, { access_token, ...request }));
 
-    /** Resolves when whatever was recorded before, once or twice, has come. */
+    /** Resolves when all events recorded so far have arrived. */
     const allArrived = async (): Promise<void> => {
-      // Of one turn of the relay the events of different users come side by side, and those of the next turn behind them.
+      // The relay publishes events of different users in one batch in parallel, and the next batch after it.
       for (let turn = 0; turn < 2; turn++) {
         const groupname = `marker-${listener.events.length}`;
         await call("group_create", { groupname });
@@ -38,7 +38,7 @@ for (const database of DATABASES) {
       }
     };
 
-    test("is a CloudEvent in JSON, with its type as routing key, persistent, and known by its id", async () => {
+    test("is a persistent CloudEvent in JSON, with its type as routing key and its ID as message ID", async () => {
       await call("group_create", { groupname: "cloud" });
       await listener.typesOf(undefined, 1);
       const received = listener.events.find(({ body }) => body.data["groupname"] === "cloud");
@@ -62,7 +62,7 @@ for (const database of DATABASES) {
       assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
     });
 
-    test("tells of each thing that happens to a user, in order, and of nothing that did not", async () => {
+    test("is published for every change of a user, in order, and not for failed or repeated changes", async () => {
       const username = "Wanderer";
       const account = { username, password: PASSWORD, email: "wanderer@example.com" };
       await call("user_register", { ...account, password_confirm: PASSWORD });
@@ -71,7 +71,7 @@ for (const database of DATABASES) {
       await call("group_add_user", { username, groupname: "walkers" });
       await call("group_add_user", { username, groupname: "walkers" }); // a member already
       await call("group_remove_user", { username, groupname: "walkers" });
-      await call("group_remove_user", { username, groupname: "walkers" }); // none any more
+      await call("group_remove_user", { username, groupname: "walkers" }); // not a member any more
       await worker.call("login", { username, password: "wrong horse" }); // 401
       const { id_token } = await call("login", { username, password: PASSWORD });
       await call("token", { id_token });
@@ -106,60 +106,62 @@ for (const database of DATABASES) {
         mine.map(({ body }) => body.sequence),
         mine.map(({ body }) => body.sequence).toSorted(),
       );
-      const told = (type: string) =>
+      const dataOfType = (type: string) =>
         mine.filter(({ body }) => body.type === type).map(({ body }) => body.data);
-      assert.deepEqual(told("user.created"), [
+      assert.deepEqual(dataOfType("user.created"), [
         { username, email: account.email, auth_type: "LOCAL", activated: true },
       ]);
-      assert.deepEqual(told("group.member_added"), [{ username, actor: "Chief", groupname: "walkers" }]);
-      assert.deepEqual(told("login.failed"), [
+      assert.deepEqual(dataOfType("group.member_added"), [
+        { username, actor: "Chief", groupname: "walkers" },
+      ]);
+      assert.deepEqual(dataOfType("login.failed"), [
         { username, reason: "bad-credentials", ip: "*", vhost: "prod" },
         { username, reason: "not-activated", ip: "*", vhost: "prod" },
       ]);
-      assert.deepEqual(told("user.changed"), [
+      assert.deepEqual(dataOfType("user.changed"), [
         { username, actor: "Chief", changed: ["password"] },
         { username, actor: "Chief", changed: ["activated"], activated: false },
       ]);
-      assert.deepEqual(told("session.revoked"), [
+      assert.deepEqual(dataOfType("session.revoked"), [
         { username, actor: "Chief", reason: "password" },
         { username, actor: username, reason: "logout" },
       ]);
-      assert.deepEqual(told("user.deleted"), [{ username, actor: "Chief" }]);
+      assert.deepEqual(dataOfType("user.deleted"), [{ username, actor: "Chief" }]);
     });
 
-    test("is as the AsyncAPI document says, and each of these types is there", () => {
+    test("matches the schema of the AsyncAPI document, for all these types", () => {
       for (const { body } of listener.events) assert.deepEqual(publishedEvent.parse(body), body);
       const types = new Set(listener.events.map(({ body }) => body.type));
       assert.ok(types.size >= 9, [...types].join(", "));
     });
 
-    test("does not tell what was typed as a name that nobody has", async () => {
+    test("does not contain the unknown username of a failed login", async () => {
       const typed = "my-Secret-Password";
       const before = listener.events.length;
       await worker.call("login", { username: typed, password: "x" });
       await call("group_create", { groupname: `after-${typed.length}` });
       await listener.typesOf(undefined, 1);
       const since = listener.events.slice(before);
-      assert.ok(!JSON.stringify(since).includes(typed), "what was typed is in an event");
+      assert.ok(!JSON.stringify(since).includes(typed), "the username is in an event");
       const rows = await worker.db.selectFrom("event").selectAll().where("username", "is", null).execute();
       const types = rows.map(({ type }) => type);
       assert.ok(types.includes("login.failed"), types.join(", "));
-      assert.ok(!JSON.stringify(rows).includes(typed), "what was typed is in a row");
+      assert.ok(!JSON.stringify(rows).includes(typed), "the username is in a row");
     });
 
-    test("comes once for a request that is repeated with its key, and once for one that is delivered twice", async () => {
+    test("is published once for a request that is retried with its idempotency key", async () => {
       await using caller = await connectRaw(worker.url);
-      const body = JSON.stringify({ groupname: "told-once", access_token });
+      const body = JSON.stringify({ groupname: "created-once", access_token });
       for (const correlationId of ["one", "two"]) {
         caller.publish("group_create", body, { correlationId, messageId: "the-same-key" });
         await caller.firstReply(correlationId);
       }
       await allArrived();
-      const told = listener.events.filter(({ body: { data } }) => data["groupname"] === "told-once");
-      assert.equal(told.length, 1);
+      const published = listener.events.filter(({ body: { data } }) => data["groupname"] === "created-once");
+      assert.equal(published.length, 1);
     });
 
-    test("is no part of a request that fails", async () => {
+    test("is not recorded for a failed request", async () => {
       const { total } = await worker.db
         .selectFrom("event")
         .select((is) => is.fn.countAll<number | string>().as("total"))

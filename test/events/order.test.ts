@@ -12,7 +12,7 @@ import { scratchFolder } from "../support/scratch-folder.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES, type DatabaseKind, provision } from "../support/worker.ts";
 
-/** A relay over a database of its own, to a broker that takes so many milliseconds for each event. */
+/** A relay with its own database, whose sink takes `delay` milliseconds for each event. */
 async function startSlowRelay(database: DatabaseKind, delay: number, names: readonly string[]) {
   const { raw, cleanUp } = await provision({ database });
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
@@ -20,11 +20,11 @@ async function startSlowRelay(database: DatabaseKind, delay: number, names: read
   const db = openDatabase(config.db);
   for (const username of names)
     await recordEvent(db, { type: "user.created", username, actor: null, data: {} });
-  const said: string[] = [];
+  const steps: string[] = [];
   const publish = async ({ username }: RecordedEvent): Promise<boolean> => {
-    said.push(`begin ${username}`);
+    steps.push(`begin ${username}`);
     await sleep(delay);
-    said.push(`end ${username}`);
+    steps.push(`end ${username}`);
     return true;
   };
   const log = createLogTo({ write: () => undefined }, "info");
@@ -36,7 +36,7 @@ async function startSlowRelay(database: DatabaseKind, delay: number, names: read
   });
   relay.start();
   return {
-    ...{ db, relay, said },
+    ...{ db, relay, steps },
     async [Symbol.asyncDispose]() {
       await relay.stop();
       await db.destroy();
@@ -46,18 +46,18 @@ async function startSlowRelay(database: DatabaseKind, delay: number, names: read
 }
 
 for (const database of DATABASES) {
-  test(`of a name that was made anew in another spelling one event waits for the other, on ${database}`, async () => {
+  test(`events of one username in two spellings are published in order, on ${database}`, async () => {
     await using slow = await startSlowRelay(database, 50, ["carla", "Carla", "dieter"]);
-    await waitUntil("all", () => slow.said.length === 6);
-    const ofCarla = slow.said.filter((word) => /carla/i.test(word));
+    await waitUntil("all", () => slow.steps.length === 6);
+    const ofCarla = slow.steps.filter((word) => /carla/i.test(word));
     assert.deepEqual(ofCarla, ["begin carla", "end carla", "begin Carla", "end Carla"]);
-    const { said } = slow;
-    assert.ok(said.indexOf("begin dieter") < said.indexOf("end carla"), said.join(", "));
+    const { steps } = slow;
+    assert.ok(steps.indexOf("begin dieter") < steps.indexOf("end carla"), steps.join(", "));
   });
 
-  test(`a stop waits for what is under way, not for all that a slow broker has still to take, on ${database}`, async () => {
+  test(`a stop waits for the event in flight and not for all others, on ${database}`, async () => {
     await using slow = await startSlowRelay(database, 100, Array<string>(50).fill("carla"));
-    await waitUntil("the second", () => slow.said.length >= 3);
+    await waitUntil("the second", () => slow.steps.length >= 3);
     const since = performance.now();
     await slow.relay.stop();
     assert.ok(performance.now() - since < 2000, `${performance.now() - since} ms`);
@@ -66,6 +66,6 @@ for (const database of DATABASES) {
       .selectAll()
       .where("published_at", "is not", null)
       .execute();
-    assert.equal(noted.length, slow.said.length / 2);
+    assert.equal(noted.length, slow.steps.length / 2);
   });
 }

@@ -13,7 +13,7 @@ import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
-/** What a subscriber that leaves out what it knows already has got of each user, in the order of arrival. */
+/** The events that a subscriber received by user, in order of arrival and without duplicates. */
 function seenOf({ events }: EventListener): Map<string, string[]> {
   const known = new Set<string>();
   const seen = new Map<string, string[]>();
@@ -36,7 +36,7 @@ async function waitForNone({ db }: TestWorker): Promise<void> {
 }
 
 for (const database of DATABASES) {
-  test(`events of several replicas arrive all, each user's in order, while the connection for them is cut, on ${database}`, async () => {
+  test(`all events of several replicas arrive, in order by user, after lost connections, on ${database}`, async () => {
     await using worker = await startWorker({ database });
     await using listener = await listenForEvents(worker.url);
     await worker.startReplica();
@@ -74,7 +74,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("events that a subscriber's full queue refuses are late, and replies are not", async () => {
+test("events that a full queue rejects are delayed, and replies are not", async () => {
   await using worker = await startWorker();
   const full = { maxLength: 1, arguments: { "x-overflow": "reject-publish" } };
   await using caller = await connectRaw(worker.url);
@@ -84,14 +84,14 @@ test("events that a subscriber's full queue refuses are late, and replies are no
   for (let index = 0; index < 5; index++)
     dataOf(await worker.call("group_create", { groupname: `group-${index}`, access_token }, 3000));
   await waitUntil("the refusal in the log", () =>
-    worker.log.some((line) => line.includes("the broker has not taken all events")),
+    worker.log.some((line) => line.includes("the broker did not confirm all events")),
   );
   dataOf(await worker.call("group_create", { groupname: "meanwhile", access_token }, 3000));
   await caller.channel.deleteQueue(queue);
   await waitForNone(worker);
 });
 
-test("events wait while their exchange is gone, and it is made again", async () => {
+test("a deleted events exchange is declared again, and its events are published", async () => {
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   const access_token = await worker.accessToken("chief", ["admin"]);
@@ -107,7 +107,7 @@ test("events wait while their exchange is gone, and it is made again", async () 
   );
 });
 
-test("a worker that may not declare the exchange serves, and uses one that is there", async () => {
+test("a worker without permission to declare the exchange uses the existing one", async () => {
   await using worker = await startWorker({ config: { event_settings: { exchange: "amq.topic" } } });
   await using listener = await listenForEvents(worker.url, { exchange: "amq.topic" });
   const access_token = await worker.accessToken("chief", ["admin"]);
@@ -115,7 +115,7 @@ test("a worker that may not declare the exchange serves, and uses one that is th
   await listener.typesOf(undefined, 1);
 });
 
-test("a worker whose connection for events is refused at the start publishes when it is not any more", async () => {
+test("a worker whose connection for events is refused at the start publishes when it is accepted", async () => {
   await using worker = await startWorker();
   await using listener = await listenForEvents(worker.url);
   await worker.worker.stop();
@@ -136,7 +136,7 @@ test("a worker whose connection for events is refused at the start publishes whe
   }
 });
 
-test("what happens without a broker is published by the worker that comes next", async () => {
+test("events recorded without a broker are published by the next worker", async () => {
   await using worker = await startWorker();
   await using listener = await listenForEvents(worker.url);
   await using auth = await createAuth({ config: worker.raw });
@@ -146,12 +146,12 @@ test("what happens without a broker is published by the worker that comes next",
   assert.equal(listener.events[0]?.body.data["groupname"], "embedded");
 });
 
-test("without publish nothing goes out, and administrators see what happens all the same", async () => {
+test("without event_settings.publish no event is published, and the audit log still has it", async () => {
   await using worker = await startWorker({ config: { event_settings: { publish: false } } });
   await using listener = await listenForEvents(worker.url);
   const access_token = await worker.accessToken("chief", ["admin"]);
   dataOf(await worker.call("group_create", { groupname: "silent", access_token }));
-  await sleep(600); // longer than a look of the relay, which tells nothing
+  await sleep(600); // longer than the relay's poll interval; a poll leaves no trace to wait for
   assert.deepEqual(listener.events, []);
   const { events } = dataOf(await worker.call("audit_log", { access_token }));
   assert.equal((events as unknown[]).length, 1);

@@ -22,10 +22,10 @@ test("the example that consumes a queue works for whose token is right, and refu
   const messages = [
     [{ access_token: await alice.accessToken() }, "a report for alice: sales"],
     [{ access_token: await worker.accessToken("longest", longList) }, "a report for longest: sales"],
-    [{ access_token: await bobby.accessToken() }, "refused: the user is not in the groups that may"],
-    [{ access_token: "nonsense" }, "refused: no valid access token: it is not one"],
-    [{ access_token: { nested: true } }, "refused: no valid access token: there is none"],
-    [{}, "refused: no valid access token: there is none"],
+    [{ access_token: await bobby.accessToken() }, "refused: the user is not in the required groups"],
+    [{ access_token: "nonsense" }, "refused: the access token is not valid: it is malformed"],
+    [{ access_token: { nested: true } }, "refused: the access token is not valid: it is missing"],
+    [{}, "refused: the access token is not valid: it is missing"],
   ] as const;
   await waitUntil("the consumer", () => example.said.includes("waiting for reports") || undefined);
   for (const [headers] of messages) caller.publish("reports", "sales", { headers });

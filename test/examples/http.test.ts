@@ -37,7 +37,7 @@ for (const framework of ["fastify", "express"]) {
     assert.deepEqual(await ask("/reports", `Bearer ${tokenOfBobby}`), {
       status: 403,
       challenge: 'Bearer error="insufficient_scope"',
-      body: { error: "FORBIDDEN", msg: "the user is not in the groups that may" },
+      body: { error: "FORBIDDEN", msg: "the user is not in the required groups" },
     });
     const groups = [
       "reporters",

@@ -19,7 +19,7 @@ const DROPPED = "log lines were dropped: nobody read them in time";
 /** Enough requests to fill a pipe and the buffer behind it. */
 const MANY = 12_000;
 
-/** On a busy machine. */
+/** A timeout that suffices on a busy machine. */
 const BUSY = { seconds: 60 };
 
 const parse = (text: string): LogLine[] =>
@@ -28,8 +28,8 @@ const parse = (text: string): LogLine[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as LogLine);
 
-describe("a pipe that nobody reads", { skip: process.platform === "win32" }, () => {
-  test("stops no request, no probe and no SIGTERM, and once it is read one line says how many were dropped", async () => {
+describe("a pipe without a reader", { skip: process.platform === "win32" }, () => {
+  test("blocks no request, probe or SIGTERM, and one line has the number of dropped lines", async () => {
     using pipe = createPipe();
     await using worker = await startBlockedWorker({ stderr: pipe.writer });
     await worker.flood(MANY);
@@ -51,9 +51,9 @@ describe("a pipe that nobody reads", { skip: process.platform === "win32" }, () 
     const { code } = await worker.terminate();
     assert.equal(code, 0);
     const lines = parse(text + pipe.read());
-    const told = lines.filter(({ msg }) => msg === DROPPED);
+    const summary = lines.filter(({ msg }) => msg === DROPPED);
     assert.deepEqual(
-      told.map(({ level, dropped: count }) => [level, count]),
+      summary.map(({ level, dropped: count }) => [level, count]),
       [[40, dropped]],
     );
     const answered = lines.filter(({ msg }) => msg === "a request was answered").length;
@@ -61,7 +61,7 @@ describe("a pipe that nobody reads", { skip: process.platform === "win32" }, () 
     assert.equal(lines.at(-1)?.msg, "stopped");
   });
 
-  test("lets SIGTERM end the worker within seconds, with its first lines in whole", async () => {
+  test("does not delay SIGTERM, and its first lines are complete", async () => {
     using pipe = createPipe();
     await using worker = await startBlockedWorker({ stderr: pipe.writer });
     await worker.flood(500);
@@ -76,7 +76,7 @@ describe("a pipe that nobody reads", { skip: process.platform === "win32" }, () 
   });
 });
 
-test("a socket that nobody reads, as a process manager may give it, stops neither requests nor SIGTERM", async () => {
+test("a socket without a reader blocks neither requests nor SIGTERM", async () => {
   await using worker = await startBlockedWorker({ stderr: "pipe" });
   worker.child.stderr?.pause();
   await worker.flood(3000);
@@ -86,10 +86,10 @@ test("a socket that nobody reads, as a process manager may give it, stops neithe
   assert.ok(ms < 5000, `${ms} ms`);
 });
 
-test("a terminal that is stopped stops neither requests nor SIGTERM", {
+test("a stopped terminal blocks neither requests nor SIGTERM", {
   skip: process.platform !== "linux",
 }, async () => {
-  // The terminal of script fills as soon as script itself cannot write.
+  // The terminal's buffer fills up because `script` cannot write to the full pipe.
   using pipe = createPipe();
   await using worker = await startBlockedWorker({
     stderr: pipe.writer,
@@ -107,11 +107,11 @@ test("a terminal that is stopped stops neither requests nor SIGTERM", {
   const pid = childOf(worker.child.pid);
   const ended = worker.terminate(pid);
   await waitUntil("the end of the worker", () => (hasEnded(pid) ? true : undefined), BUSY);
-  pipe.read(); // script goes on
+  pipe.read(); // `script` can write again
   assert.equal((await ended).code, 0);
 });
 
-test("a pipe whose reader has gone stops nothing: its lines are counted", async () => {
+test("a pipe whose reader has exited blocks nothing, and its lines are counted as dropped", async () => {
   const pipe = createPipe();
   await using worker = await startBlockedWorker({ stderr: pipe.writer });
   pipe[Symbol.dispose]();
@@ -125,7 +125,7 @@ test("a pipe whose reader has gone stops nothing: its lines are counted", async 
 describe("a log file", { skip: process.platform !== "linux" }, () => {
   const fileLog = (path: string) => ({ handler: "file", handler_settings: { path } });
 
-  test("that is a FIFO without a reader stops nothing, and its lines go to stderr when it is full", async () => {
+  test("that is a FIFO without a reader blocks nothing, and its lines go to stderr when it is full", async () => {
     using fifo = createPipe();
     using stderr = createPipe();
     await using worker = await startBlockedWorker({ stderr: stderr.writer, log: fileLog(fifo.path) });
@@ -142,14 +142,14 @@ describe("a log file", { skip: process.platform !== "linux" }, () => {
     const [why] = parse(said.slice(said.indexOf("{"))).filter(({ msg }) =>
       msg.startsWith("the log file takes no"),
     );
-    assert.deepEqual([why?.["path"], why?.["reason"]], [fifo.path, "nobody reads it"]);
+    assert.deepEqual([why?.["path"], why?.["reason"]], [fifo.path, "no process reads it in time"]);
     const { code, ms } = await worker.terminate();
     assert.equal(code, 0);
     assert.ok(ms < 5000, `${ms} ms`);
     assert.match(fifo.read(), /"msg":"ready"/);
   });
 
-  test("on a full disk loses no line: they go to stderr, and to the file again when there is room", async (t) => {
+  test("on a full disk loses no line: lines go to stderr, and to the file again when there is space", async (t) => {
     using disk = mountSmall();
     if (disk === undefined) return t.skip("needs the right to mount");
     const path = join(disk.folder, "authmq.log");
@@ -174,8 +174,8 @@ describe("a log file", { skip: process.platform !== "linux" }, () => {
     assert.equal((await worker.terminate()).code, 0);
     said += stderr.read();
     const text = readFileSync(path, "utf8");
-    assert.ok(text.startsWith(before), "the file no longer begins with what stood in it");
-    // A line that the disk took in part is in whole on stderr; what follows begins a line of its own.
+    assert.ok(text.startsWith(before), "the file has lost its first lines");
+    // A line that was written partly is complete on stderr, and the next line in the file starts on a new line.
     const inFile = text
       .trimEnd()
       .split("\n")
@@ -193,7 +193,7 @@ describe("a log file", { skip: process.platform !== "linux" }, () => {
     return undefined;
   });
 
-  test("on a mount that hangs stops neither the start, nor requests, nor SIGTERM", async (t) => {
+  test("on a hung mount blocks neither the start, requests nor SIGTERM", async (t) => {
     await using mount = await mountHanging();
     if (mount === undefined) return t.skip("needs the right to mount, and /dev/fuse");
     using stderr = createPipe();
@@ -211,7 +211,7 @@ describe("a log file", { skip: process.platform !== "linux" }, () => {
   });
 });
 
-test("the handler amqp stops nothing when nobody reads stderr, where errors go as well", async () => {
+test("with the handler amqp, a stderr without a reader blocks nothing", async () => {
   using pipe = createPipe();
   await using worker = await startBlockedWorker({
     stderr: pipe.writer,

@@ -42,7 +42,7 @@ const rules = read("docs/prometheus-alerts.yaml");
 const panels = dashboard.panels.filter(({ type }) => type !== "row");
 const targets = panels.flatMap(({ targets: own = [] }) => own);
 
-/** The metric of a series: a histogram's are three. */
+/** The metric of a series; a histogram has three series. */
 const metricOf = (name: string, names: readonly string[]): string =>
   names.includes(name) ? name : name.replace(/_(bucket|sum|count)$/, "");
 
@@ -57,7 +57,7 @@ before(async () => {
 after(() => scratch.close());
 
 describe("the Grafana dashboard", () => {
-  test("asks for nothing that a worker does not show", () => {
+  test("queries only metrics that a worker exports", () => {
     for (const { expr } of targets) {
       const asked = Array.from(expr.matchAll(/([a-z_][a-z0-9_]*)\{/g), ([, name = ""]) => name);
       assert.ok(asked.length > 0, expr);
@@ -65,12 +65,12 @@ describe("the Grafana dashboard", () => {
     }
   });
 
-  test("asks for every metric of this project", () => {
+  test("queries every metric of this project", () => {
     const all = targets.map(({ expr }) => expr).join("\n");
     for (const name of names.filter((one) => one.startsWith("authmq_"))) assert.ok(all.includes(name), name);
   });
 
-  test("asks the chosen data source, for the chosen workers", () => {
+  test("queries the selected data source and workers", () => {
     const { list } = dashboard.templating;
     assert.deepEqual(
       list.map(({ name, type }) => [name, type]),
@@ -85,7 +85,7 @@ describe("the Grafana dashboard", () => {
         assert.ok(selector.includes('instance=~"$instance"'), expr);
   });
 
-  test("names its lines by labels that the query keeps", () => {
+  test("uses only labels of the query's result in legends", () => {
     for (const { expr, legendFormat } of targets) {
       const kept = Array.from(expr.matchAll(/by \(([^)]*)\)/g), ([, labels = ""]) =>
         labels.split(", "),
@@ -96,7 +96,7 @@ describe("the Grafana dashboard", () => {
     }
   });
 
-  test("has a unit and one sentence on every panel, and no two panels in one place", () => {
+  test("has a unit and a one-sentence description on every panel, and no overlapping panels", () => {
     assert.ok(dashboard.schemaVersion >= 39, String(dashboard.schemaVersion));
     const taken = new Set<string>();
     for (const { id, title, type, description = "", fieldConfig, gridPos } of dashboard.panels) {
@@ -119,7 +119,7 @@ describe("observability.md", () => {
       assert.match(reference, new RegExp(`^\\| \`${name}(\\{[a-z,]+\\})?\` \\|`, "m"), name);
   });
 
-  test("names no metric that a worker does not expose, nor do the guide and the alerts", () => {
+  test("names only metrics that a worker exports, and so do the guide and the alerts", () => {
     for (const document of [reference, guide, rules])
       for (const [, name = ""] of document.matchAll(/\b((?:authmq|nodejs|process)_[a-z0-9_]+)\b/g))
         assert.ok(names.includes(metricOf(name, names)), name);

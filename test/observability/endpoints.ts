@@ -3,14 +3,14 @@ import { text } from "node:stream/consumers";
 import { noteWritten } from "../secrets/notes.ts";
 import type { Readiness } from "../../src/observability/health.ts";
 
-/** An answer of a worker's HTTP endpoints. */
+/** A response of a worker's HTTP endpoints. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
 }
 
-/** Asks an endpoint of this host; not by `fetch`, which changes paths and keeps connections. */
+/** Sends a request to this host. Does not use `fetch`, which normalizes paths and keeps connections alive. */
 export function ask(port: number, path: string, method = "GET"): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   request({ host: "127.0.0.1", port, path, method, agent: false }, (response) => {
@@ -25,24 +25,24 @@ export function ask(port: number, path: string, method = "GET"): Promise<HttpAns
   return promise;
 }
 
-/** What /readyz says, with its status code. */
+/** The body of /readyz with its status code. */
 export async function readiness(port: number): Promise<Readiness & { readonly code: number }> {
   const { status, body } = await ask(port, "/readyz");
   return { code: status, ...(JSON.parse(body) as Readiness) };
 }
 
-/** What /metrics shows. */
+/** The parsed text of /metrics. */
 export interface Scrape {
   readonly text: string;
-  /** The names that have a help text. */
+  /** The names of metrics with a help text. */
   readonly names: readonly string[];
-  /** Every series as it is written, `name{label="value"}`, with its value. */
+  /** The values by series, written as `name{label="value"}`. */
   readonly series: ReadonlyMap<string, number>;
-  /** The value of a series; 0 where there is none. */
+  /** The value of a series; 0 if it does not exist. */
   readonly value: (series: string) => number;
 }
 
-/** What /metrics shows now. */
+/** Fetches and parses /metrics. */
 export async function scrape(port: number): Promise<Scrape> {
   const { body } = await ask(port, "/metrics");
   const names = Array.from(body.matchAll(/^# HELP (\S+) \S/gm), ([, name = ""]) => name);

@@ -22,7 +22,7 @@ const silent = createLogTo({ write: () => undefined }, "info");
 /** How many ports this process listens on. */
 const listeners = () => process.getActiveResourcesInfo().filter((name) => name === "TCPServerWrap").length;
 
-describe("the HTTP endpoints of a worker that serves", () => {
+describe("the HTTP endpoints of a serving worker", () => {
   let worker: TestWorker;
   let port: number;
   before(async () => {
@@ -31,14 +31,14 @@ describe("the HTTP endpoints of a worker that serves", () => {
   });
   after(() => worker[Symbol.asyncDispose]());
 
-  test("say on /livez that the process is alive", async () => {
+  test("return 200 on /livez while the process is alive", async () => {
     const { status, headers, body } = await ask(port, "/livez");
     assert.deepEqual([status, JSON.parse(body)], [200, { status: "ok" }]);
     assert.equal(headers["content-type"], "application/json; charset=utf-8");
     assert.equal(headers["cache-control"], "no-store");
   });
 
-  test("say on /readyz that every dependency is there", async () => {
+  test("list every dependency as ok on /readyz", async () => {
     const { code, status, reason, dependencies } = await readiness(port);
     assert.deepEqual([code, status, reason], [200, "ready", undefined]);
     const names = Object.keys(dependencies);
@@ -53,7 +53,7 @@ describe("the HTTP endpoints of a worker that serves", () => {
       );
   });
 
-  test("show on /metrics what Prometheus reads", async () => {
+  test("return Prometheus' text format on /metrics", async () => {
     const { status, headers, body } = await ask(port, "/metrics");
     assert.equal(status, 200);
     assert.equal(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -71,12 +71,12 @@ describe("the HTTP endpoints of a worker that serves", () => {
     }
   });
 
-  test("take no notice of a query", async () => {
+  test("ignore the query string", async () => {
     assert.equal((await ask(port, "/readyz?verbose")).status, 200);
     assert.equal((await ask(port, "/livez?")).status, 200);
   });
 
-  test("refuse other methods with those that are allowed", async () => {
+  test("return 405 with the allowed methods for other methods", async () => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
       for (const path of ["/livez", "/readyz", "/metrics"]) {
         const { status, headers } = await ask(port, path, method);
@@ -84,7 +84,7 @@ describe("the HTTP endpoints of a worker that serves", () => {
       }
   });
 
-  test("know no other path", async () => {
+  test("return 404 for other paths", async () => {
     for (const path of [
       "/",
       "/healthz",
@@ -99,11 +99,11 @@ describe("the HTTP endpoints of a worker that serves", () => {
     assert.equal((await ask(port, "/nothing", "POST")).status, 404);
   });
 
-  test("keep no connection", async () => {
+  test("close the connection after each response", async () => {
     assert.equal((await ask(port, "/livez")).headers.connection, "close");
   });
 
-  test("drop whoever connects and asks nothing", async () => {
+  test("disconnect a client that sends no request", async () => {
     const socket = connect(port, "127.0.0.1");
     socket.resume();
     const since = performance.now();
@@ -112,7 +112,7 @@ describe("the HTTP endpoints of a worker that serves", () => {
     assert.ok(ms < 30_000, `${ms} ms`);
   });
 
-  test("tell no secret", async () => {
+  test("contain no secret", async () => {
     const secrets = [worker.raw["amqp_settings"]!, worker.raw["jwt_creation"]!["secret"] as object].flatMap(
       (section) =>
         Object.entries(section).flatMap(([key, value]) =>
@@ -123,7 +123,7 @@ describe("the HTTP endpoints of a worker that serves", () => {
     for (const path of ["/livez", "/readyz", "/metrics"]) {
       const { body } = await ask(port, path);
       for (const secret of secrets.filter(({ length }) => length > 5))
-        assert.ok(!body.includes(secret), `a secret is at ${path}`);
+        assert.ok(!body.includes(secret), `${path} contains a secret`);
     }
   });
 });
@@ -140,7 +140,7 @@ test("without health_settings.port a worker listens on no port", async () => {
   assert.deepEqual([host, logged], ["127.0.0.1", port]);
 });
 
-test("a worker that has stopped has closed every connection to its port, and may be stopped again", async () => {
+test("stop closes the port and all its connections, and may be called twice", async () => {
   const port = await scratch.freePort();
   await using worker = await startWorker({ config: { health_settings: { port } } });
   const idle = connect(port, "127.0.0.1");
@@ -153,18 +153,18 @@ test("a worker that has stopped has closed every connection to its port, and may
   await gone;
 });
 
-test("a port that is taken ends the start and says what to do", async () => {
+test("a port in use ends the start with an error that says what to do", async () => {
   const port = await scratch.freePort();
   await using worker = await startWorker({ config: { health_settings: { port } } });
-  const advice = `port ${port} on 127.0.0.1 is taken by another process: give health_settings.port a free one`;
+  const advice = `port ${port} on 127.0.0.1 is in use by another process: set health_settings.port to a free port`;
   await assert.rejects(worker.startReplica(), { message: advice });
   const { code, stderr } = await runCli(["serve"], { cwd: folderWith(worker.raw) });
   assert.equal(code, 1);
   assert.ok(stderr.includes(advice), stderr);
-  assert.equal((await readiness(port)).code, 200, "the first one goes on");
+  assert.equal((await readiness(port)).code, 200, "the first worker continues");
 });
 
-test("an address that is not this host's ends the start and says what to do", async () => {
+test("an address of another host ends the start with an error that says what to do", async () => {
   const { raw, cleanUp } = await provision();
   const worker = await createWorker(
     parse({ ...raw, health_settings: { host: "192.0.2.1", port: await scratch.freePort() } }),

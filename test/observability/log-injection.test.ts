@@ -10,8 +10,8 @@ import { HOSTILE, readLine } from "./hostile.ts";
 
 const ANY_NAME = { username_regex: "[^]{1,100}", bcrypt_cost: 4 };
 
-test("whatever a message carries, the log stays one JSON object on each line", async () => {
-  // RabbitMQ leaves line breaks out of a queue's name.
+test("hostile texts in messages cannot break the log: each line is one JSON object", async () => {
+  // RabbitMQ removes line breaks from queue names.
   const queue = `login${HOSTILE.replaceAll(/[\r\n]/g, "")}`;
   await using worker = await startWorker({
     config: { app_config: ANY_NAME, queue_settings: { session_workflow_login: queue } },
@@ -45,8 +45,8 @@ test("whatever a message carries, the log stays one JSON object on each line", a
   for (const line of worker.log) readLine(line);
 });
 
-test("whatever a directory and its users are called, the log says so on one line", async () => {
-  // No account name has controls in it, or what DNs and filters are made of.
+test("hostile names in a directory cannot break the log", async () => {
+  // Account names cannot contain controls, or the special characters of DNs and filters.
   const name = `mallory${HOSTILE.replaceAll(/[\p{Cc}\p{P}\p{S}]/gu, "")}`;
   assert.match(name, /\u202e/);
   const groups = [`cn=allowed_to_login,dc=x`, `cn=API_PERM${name},dc=x`];
@@ -80,7 +80,7 @@ test("whatever a directory and its users are called, the log says so on one line
   for (const line of worker.log) readLine(line);
 });
 
-test("an account that is throttled is named as it is", async () => {
+test("the log names a rate limited account with a hostile name on one line", async () => {
   await using worker = await startWorker({
     config: { app_config: { ...ANY_NAME, login_throttle: { free_failures: 1 } } },
   });

@@ -7,7 +7,7 @@ import { LOG_MESSAGES } from "../../src/observability/log-messages.ts";
 const TABLE = "observability/log-messages.ts";
 const src = resolve(import.meta.dirname, "../../src");
 
-test("every message of the table is written somewhere, and the compiler refuses any other", () => {
+test("the code uses every message of the table (the compiler rejects all others)", () => {
   const code = globSync("**/*.ts", { cwd: src })
     .filter((file) => file !== TABLE)
     .map((file) => readFileSync(join(src, file), "utf8"))
@@ -16,7 +16,7 @@ test("every message of the table is written somewhere, and the compiler refuses 
   assert.deepEqual(unused, []);
 });
 
-test("every error says what an operator does about it", () => {
+test("every error message has an action for the operator", () => {
   const silent = Object.entries(LOG_MESSAGES)
     .filter(([, { level, action }]) => level === "error" && action === "none")
     .map(([message]) => message);

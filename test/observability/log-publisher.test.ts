@@ -13,7 +13,7 @@ import { provision } from "../support/worker.ts";
 const CANNOT = "cannot publish log records: they are written here too";
 const AGAIN = "log records are published again";
 
-/** The messages in order, of records that were published. */
+/** The messages of the published records, in order. */
 const published = (worker: LoggingWorker): string[] => worker.published.map(({ line }) => line.msg);
 
 const shown = (worker: LoggingWorker, msg: string) => worker.stderr.filter((line) => line.msg === msg);
@@ -21,7 +21,7 @@ const shown = (worker: LoggingWorker, msg: string) => worker.stderr.filter((line
 const answered = (lines: LoggingWorker["stderr"]): number =>
   lines.filter(({ msg }) => msg === "a request was answered").length;
 
-test("records go to the exchange, by logger and level, and not to stderr", async () => {
+test("records go to the exchange with logger and level as routing key, and not to stderr", async () => {
   await using worker = await startLoggingWorker();
   await worker.ask("nobody");
   await waitUntil("the record", () => published(worker).includes("a request was answered"));
@@ -35,14 +35,14 @@ test("records go to the exchange, by logger and level, and not to stderr", async
   assert.deepEqual(worker.stderr, []);
 });
 
-test("an exchange and a logger of one's own are used", async () => {
+test("the configured exchange and logger are used", async () => {
   await using worker = await startLoggingWorker({ exchange: "logs", logger: "auth.eu-1" });
   await worker.ask("nobody");
   await waitUntil("the record", () => worker.published.length > 0);
   assert.equal(worker.published[0]?.key, "auth.eu-1.info");
 });
 
-test("an exchange that is deleted disturbs no request, and what it did not get stands on stderr", async () => {
+test("a deleted exchange blocks no request, and its records go to stderr", async () => {
   await using worker = await startLoggingWorker({ exchange: "logs" });
   await worker.ask("before");
   await waitUntil("the record", () => answered(worker.published.map(({ line }) => line)) === 1);
@@ -62,7 +62,7 @@ test("an exchange that is deleted disturbs no request, and what it did not get s
   assert.equal(shown(worker, CANNOT).length, 1);
 });
 
-test("an exchange that was never there is told once, and everything stands on stderr", async () => {
+test("a missing exchange is reported once, and all records go to stderr", async () => {
   await using worker = await startLoggingWorker({ exchange: "logs" }, { isMissing: true });
   for (let index = 0; index < 3; index++) await worker.ask(`missing-${index}`);
   await waitUntil("the records", () => answered(worker.stderr) === 3);
@@ -72,7 +72,7 @@ test("an exchange that was never there is told once, and everything stands on st
   assert.match(String(shown(worker, CANNOT)[0]?.["reason"]), /NOT_FOUND/);
 });
 
-test("a connection that is cut holds up no request, and its records arrive when it is back", async () => {
+test("a lost connection blocks no request, and its records are published after the reconnect", async () => {
   await using worker = await startLoggingWorker();
   await worker.ask("before");
   await waitUntil("the record", () => answered(worker.published.map(({ line }) => line)) === 1);
@@ -88,7 +88,7 @@ test("a connection that is cut holds up no request, and its records arrive when 
   await waitUntil("the recovery", () => shown(worker, AGAIN).length === 1);
 });
 
-test("a broker that hangs holds up neither a request nor the stop, and nothing is lost without a word", async () => {
+test("a hung broker blocks neither requests nor the stop, and unpublished records go to stderr", async () => {
   await using worker = await startLoggingWorker();
   await worker.ask("before");
   await waitUntil("the record", () => answered(worker.published.map(({ line }) => line)) === 1);
@@ -101,10 +101,10 @@ test("a broker that hangs holds up neither a request nor the stop, and nothing i
   assert.equal(shown(worker, "stopped").length, 1);
 });
 
-test("a break of the connection loses none of the records", async () => {
+test("a short loss of the connection loses no records", async () => {
   await using worker = await startLoggingWorker();
   for (let index = 0; index < 10; index++) await worker.ask(`one-${index}`);
-  worker.proxy.restore(); // drops the connections that are open, and takes new ones
+  worker.proxy.restore(); // closes open connections and accepts new ones
   for (let index = 0; index < 10; index++) await worker.ask(`two-${index}`);
   await waitUntil("all records", () => {
     const requests = new Set(worker.published.map(({ line }) => line["correlation_id"]));
@@ -112,7 +112,7 @@ test("a break of the connection loses none of the records", async () => {
   });
 });
 
-test("an error stands on stderr at once, also where records are published", async () => {
+test("an error goes to stderr at once, and is published too", async () => {
   await using worker = await startLoggingWorker();
   assert.equal(worker.config.db.dialect, "sqlite");
   const { file } = worker.config.db;
@@ -128,7 +128,7 @@ test("an error stands on stderr at once, also where records are published", asyn
   );
 });
 
-test("what waits is bounded: the oldest give way, are counted and shown, and a later record says so", async () => {
+test("the queue of records is bounded: the oldest are dropped, counted and written to stderr", async () => {
   await using worker = await startLoggingWorker();
   await worker.ask("before");
   await waitUntil("the record", () => answered(worker.published.map(({ line }) => line)) === 1);
@@ -146,17 +146,17 @@ test("what waits is bounded: the oldest give way, are counted and shown, and a l
     Array.from({ length: dropped }, (_, index) => index),
   );
   worker.proxy.restore();
-  const told = await waitUntil("the record", () =>
+  const summary = await waitUntil("the record", () =>
     worker.published.find(({ line: { msg } }) => msg.startsWith("log records were dropped")),
   );
-  assert.deepEqual([told.key, told.line["dropped"]], ["authmq.warn", dropped]);
+  assert.deepEqual([summary.key, summary.line["dropped"]], ["authmq.warn", dropped]);
   await waitUntil("the last one", () => worker.published.some(({ line }) => line["index"] === 59));
   const indices = worker.published.map(({ line }) => line["index"]);
   assert.ok(!indices.includes(dropped - 1), `${dropped} dropped: ${indices.join(", ")}`);
 });
 
 describe("serve with the handler amqp", () => {
-  test("publishes its records to the last one, and says ready on stderr", async () => {
+  test("publishes all records, including the last one, and writes only ready to stderr", async () => {
     const log_settings = { handler: "amqp" };
     await using serving = await startServing({ config: { log_settings } });
     await using caller = await connectRaw(serving.url);
@@ -169,9 +169,9 @@ describe("serve with the handler amqp", () => {
     assert.equal(serving.said(), "ready\n");
   });
 
-  test("writes on stderr what kills it, and what it had not published", async () => {
+  test("writes an uncaught error and all unpublished records to stderr", async () => {
     const { raw, vhost, cleanUp } = await provision({
-      // There is nobody to publish to: the exchange is missing.
+      // Nothing can be published, because the exchange is missing.
       config: { log_settings: { level: "info", handler: "amqp", handler_settings: { exchange: "logs" } } },
     });
     const hook = new URL("../secrets/crash-hook.ts", import.meta.url).href;

@@ -28,7 +28,7 @@ async function start(config: Config = {}, database: DatabaseKind = "sqlite"): Pr
   return Object.assign(worker, { port });
 }
 
-/** What /metrics shows once a series has this value; what follows a reply is counted a moment later. */
+/** Scrapes until a series has this value, because some counters change just after the reply. */
 const scrapeUntil = (port: number, series: string, value: number): Promise<Scrape> =>
   waitUntil(
     `${series} ${value}`,
@@ -55,7 +55,7 @@ test("requests are counted and timed by queue and code", async () => {
   assert.deepEqual([requests("token", 200), requests("user_get", 404), requests("user_all", 200)], [1, 1, 0]);
   assert.equal(value('authmq_request_duration_seconds_count{queue="login"}'), 4);
   assert.equal(value('authmq_request_duration_seconds_bucket{le="10",queue="login"}'), 4);
-  // Three comparisons of a password, each after its turn.
+  // Three password comparisons, each after a wait at the concurrency limit.
   assert.equal(value("authmq_hash_duration_seconds_count"), 3);
   assert.equal(value('authmq_lane_wait_seconds_count{lane="hashing"}'), 3);
   for (const queue of queueNames()) {
@@ -64,7 +64,7 @@ test("requests are counted and timed by queue and code", async () => {
   }
 });
 
-test("a queue with another name is measured by its default name", async () => {
+test("a renamed queue has its default name in metrics", async () => {
   await using worker = await start({ queue_settings: { user_workflow_get_user: "auth.users.get" } });
   const { port } = worker;
   await worker.call("auth.users.get", { username: "nobody" });
@@ -75,7 +75,7 @@ test("a queue with another name is measured by its default name", async () => {
   );
 });
 
-test("a request that expires while it waits is counted as expired and not as answered", async () => {
+test("a request that expires while it waits counts as expired and not as answered", async () => {
   await using worker = await start();
   const { port } = worker;
   await worker.addUser("slow", "correct horse", { cost: 12 });
@@ -91,7 +91,7 @@ test("a request that expires while it waits is counted as expired and not as ans
   await scrapeUntil(port, 'authmq_requests_total{queue="login",code="401"}', 3);
 });
 
-test("what the broker delivers again, and each connect, is counted", async () => {
+test("redeliveries and connects are counted", async () => {
   await using proxy = await startProxy(Number(new URL(amqpUrl).port));
   await using worker = await start({ amqp_settings: { port: proxy.port } });
   const { port } = worker;
@@ -113,7 +113,7 @@ test("what the broker delivers again, and each connect, is counted", async () =>
   );
 });
 
-test("a repeated request is counted as a hit of the inbox, and a reply that nobody takes as unroutable", async () => {
+test("an idempotent replay counts as an inbox hit, and a returned reply as unroutable", async () => {
   await using worker = await start();
   const { port } = worker;
   await worker.addUser("root", "correct horse", { groups: ["admin"] });
@@ -130,7 +130,7 @@ test("a repeated request is counted as a hit of the inbox, and a reply that nobo
   assert.equal(value("authmq_replies_lost_total"), 0);
 });
 
-test("strange requests add no series", async () => {
+test("texts of requests add no series", async () => {
   await using worker = await start();
   const { port } = worker;
   await using caller = await connectRaw(worker.url);
@@ -172,7 +172,7 @@ test("strange requests add no series", async () => {
   }
 });
 
-test("the process's own metrics are there, the event loop's lag among them", async () => {
+test("metrics of the process are exported, including the event loop lag", async () => {
   await using worker = await start();
   const { port } = worker;
   const { names } = await scrape(port);
@@ -184,7 +184,7 @@ test("the process's own metrics are there, the event loop's lag among them", asy
     assert.ok(names.includes(name), name);
 });
 
-test("the versions of authmq and Node are the labels of a gauge that is 1", async () => {
+test("build_info has the versions of authmq and Node as labels", async () => {
   await using worker = await start();
   const { value } = await scrape(worker.port);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -194,7 +194,7 @@ test("the versions of authmq and Node are the labels of a gauge that is 1", asyn
   assert.equal(value(`authmq_build_info{version="${version}",node="${node}"}`), 1);
 });
 
-test("every metric has a help text and a type, and no other begins with authmq_", async () => {
+test("every metric has a help text and a type", async () => {
   await using worker = await start();
   const { port } = worker;
   const { text, names, series } = await scrape(port);
@@ -212,14 +212,14 @@ test("every metric has a help text and a type, and no other begins with authmq_"
     const name = key.replace(/\{.*/, "");
     assert.ok(types.has(name) || types.get(name.replace(/_(bucket|sum|count)$/, "")) === "histogram", key);
   }
-  // OpenMetrics: this suffix is a counter's; those of histograms are for histograms alone.
+  // OpenMetrics reserves _total for counters, and the other suffixes for histograms.
   for (const [name, type] of types) {
     assert.equal(name.endsWith("_total"), type === "counter", name);
     assert.doesNotMatch(name, /_(?:count|sum|bucket)$/);
   }
 });
 
-test("workers of one process count each for itself", async () => {
+test("workers in one process have separate counters", async () => {
   await using one = await start();
   await using other = await start();
   await one.call("user_get", { username: "nobody" });
@@ -227,9 +227,9 @@ test("workers of one process count each for itself", async () => {
   assert.equal((await scrape(other.port)).value('authmq_requests_total{queue="user_get",code="404"}'), 0);
 });
 
-describe("the connections to the database", () => {
+describe("authmq_database_connections", () => {
   for (const database of DATABASES)
-    test(`are ${database === "mysql" ? "shown" : "not shown, because there are none"} on ${database}`, async () => {
+    test(`has ${database === "mysql" ? "the pool's connections" : "no series"} on ${database}`, async () => {
       await using worker = await start({}, database);
       await worker.call("user_get", { username: "nobody" });
       const { series, names } = await scrape(worker.port);
@@ -244,19 +244,19 @@ describe("the connections to the database", () => {
     });
 });
 
-test("a worker that stops logs all that it counted, and nothing that is 0", async () => {
+test("a worker that stops logs all counters that are not 0", async () => {
   await using worker = await startWorker();
   await worker.call("user_get", { username: "nobody" });
   await worker.worker.stop();
   const { counters } = await lastLine(worker, "stopped");
   assert.deepEqual(counters, {
     requests_total: { user_get: { 404: 1 } },
-    // The client of these tests takes its replies at a direct reply-to address.
+    // The test's client uses direct reply-to.
     broker_connects_total: { requests: 1, replies: 1, "first replies": 1, events: 1 },
   });
 });
 
-test("a name or label that is not in the table does not compile", async () => {
+test("an unknown metric or label does not compile", async () => {
   const metrics = createMetrics();
   metrics.count("inbox_hits_total", { queue: "login" });
   // @ts-expect-error no such metric

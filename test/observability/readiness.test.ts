@@ -17,14 +17,14 @@ import { ask, readiness, scrape } from "./endpoints.ts";
 const scratch = new Scratch();
 after(() => scratch.close());
 
-/** The readiness once it has this status. */
+/** Waits until /readyz has this status. */
 const readyState = (port: number, status: string) =>
   waitUntil(`the status ${status}`, async () => {
     const state = await readiness(port);
     return state.status === status ? state : undefined;
   });
 
-test("/readyz tells from the start to the end what a worker waits for", async () => {
+test("/readyz reports missing dependencies from the start to the end of a worker", async () => {
   const database = await createDatabase();
   await using toDatabase = await startProxy(database.port);
   const { raw, vhost, cleanUp } = await provision();
@@ -104,7 +104,7 @@ test("/readyz tells from the start to the end what a worker waits for", async ()
   await dropDatabase(database.database);
 });
 
-test("a database that hangs is told within a second, however many ask", async () => {
+test("/readyz reports a hung database within a second, even with many requests", async () => {
   const database = await createDatabase();
   await using proxy = await startProxy(database.port);
   const db_settings = {
@@ -127,7 +127,7 @@ test("a database that hangs is told within a second, however many ask", async ()
       assert.deepEqual([code, reason], [503, "away: database"]);
       assert.match(dependencies["database"]?.detail ?? "", /^it does not answer within 1000 ms: /);
     }
-    // A read and a write are under way at most, although hundreds asked, and one statement of the relay of events.
+    // At most one read and one write of the checks, and one statement of the event relay.
     const { value } = await scrape(port);
     const busy =
       value('authmq_database_connections{state="open"}') - value('authmq_database_connections{state="idle"}');
@@ -139,7 +139,7 @@ test("a database that hangs is told within a second, however many ask", async ()
   await dropDatabase(database.database);
 });
 
-test("a directory that is away leaves a worker ready, and is told", async () => {
+test("/readyz reports an unreachable directory, and the worker stays ready", async () => {
   const port = await scratch.freePort();
   const nobody = await scratch.freePort();
   const ldap_settings = { address: `ldap://127.0.0.1:${nobody}`, base_dn: "dc=example,dc=com" };
@@ -159,7 +159,7 @@ test("a directory that is away leaves a worker ready, and is told", async () => 
   assert.equal(value('authmq_lane_wait_seconds_count{lane="directory"}'), 1);
 });
 
-test("a directory that refuses the service account is told with what to look at", async () => {
+test("/readyz says what to check when the directory rejects the service account", async () => {
   const port = await scratch.freePort();
   await using directory = await startFalseDirectory({ bind: () => ({ code: 49 }), search: () => [] });
   const ldap_settings = {
@@ -178,7 +178,7 @@ test("a directory that refuses the service account is told with what to look at"
   );
 });
 
-test("a KDC that is away leaves a worker ready, and is told without the name of a user", {
+test("/readyz reports an unreachable KDC without a username, and the worker stays ready", {
   skip: missingForKdc() ?? missingForTickets() ?? false,
 }, async () => {
   const port = await scratch.freePort();
@@ -205,7 +205,7 @@ test("a KDC that is away leaves a worker ready, and is told without the name of 
   assert.equal((await scrape(port)).value('authmq_lane_wait_seconds_count{lane="kerberos"}'), 2);
 });
 
-test("/readyz says that a worker stops, as long as it answers its last requests", async () => {
+test("/readyz reports stopping while the worker answers its last requests", async () => {
   const port = await scratch.freePort();
   await using worker = await startWorker({ config: { health_settings: { port } } });
   await worker.addUser("alice", "correct horse", { cost: 13 });

@@ -14,7 +14,7 @@ import { HOSTILE, readLine } from "./hostile.ts";
 
 const ANSWERED = "a request was answered";
 
-/** The latest line of a request of this queue that is answered like this. */
+/** The latest line for this queue and code. */
 function lineOf(worker: TestWorker, queue: string, code: number): Promise<LogLine> {
   const find = (): LogLine | undefined =>
     linesOf(worker, ANSWERED)
@@ -23,15 +23,15 @@ function lineOf(worker: TestWorker, queue: string, code: number): Promise<LogLin
   return waitUntil(`a line of ${queue} with ${code}`, find, { seconds: 5 });
 }
 
-/** What a line says beside what every line says. */
-function told({ time, pid, level, msg, ms, ...rest }: LogLine): object {
+/** The fields of a line, without those that every line has. */
+function extraFields({ time, pid, level, msg, ms, ...rest }: LogLine): object {
   assert.deepEqual([typeof time, typeof pid, typeof msg], ["number", "number", "string"]);
   assert.ok(level === 30 || level === 50, String(level));
   assert.ok(typeof ms === "number" && ms > 0 && ms < 60_000, String(ms));
   return rest;
 }
 
-test("a request is one line that says who asked for what, and how it ended", async () => {
+test("a request has one line with queue, code, user and sender", async () => {
   await using worker = await startWorker();
   await worker.addUser("Alice", "correct horse", { groups: ["admin"] });
   await using caller = await connectRaw(worker.url);
@@ -44,7 +44,7 @@ test("a request is one line that says who asked for what, and how it ended", asy
   };
 
   const login = await ask("login", { username: "aLICE", password: "correct horse" });
-  const { correlation_id, ...rest } = told(login) as Record<string, unknown>;
+  const { correlation_id, ...rest } = extraFields(login) as Record<string, unknown>;
   assert.equal(typeof correlation_id, "string");
   assert.deepEqual(rest, { queue: "login", code: 200, user: "Alice", app_id: "orders" });
 
@@ -71,10 +71,10 @@ test("a request is one line that says who asked for what, and how it ended", asy
   assert.equal(linesOf(worker, ANSWERED).length, 5, "one line each");
 });
 
-test("the name that was typed at a login that failed is in no line", async () => {
+test("no line contains the username of a failed login", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse");
-  // Somebody typed the password where the name belongs: once as it is, once after the name's own end.
+  // A user typed the password into the username field: alone, and after the username.
   const typed = `pass-${randomUUID().slice(0, 20)}`;
   for (const username of [typed, `alice${typed.slice(0, 20)}`]) {
     const { resp_code } = await worker.call("login", { username, password: "correct horse" });
@@ -90,7 +90,7 @@ test("the name that was typed at a login that failed is in no line", async () =>
   for (const one of worker.log) assert.ok(!one.includes(secret), one.replaceAll(secret, "..."));
 });
 
-test("a repeat says that it is one, and who logged in then", async () => {
+test("an idempotent replay has repeat: true and the user", async () => {
   await using worker = await startWorker();
   await worker.addUser("Alice", "correct horse");
   await using caller = await connectRaw(worker.url);
@@ -107,7 +107,7 @@ test("a repeat says that it is one, and who logged in then", async () => {
   ]);
 });
 
-test("the trace of the caller is named, also where nothing is traced here", async () => {
+test("a line has the caller's trace ID, even without tracing in the worker", async () => {
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -126,7 +126,7 @@ test("the trace of the caller is named, also where nothing is traced here", asyn
   assert.deepEqual(traces, [traceId, undefined, undefined, undefined]);
 });
 
-test("a session that has ended is still named", async () => {
+test("the line of a revoked session names its user", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse");
   const id_token = await worker.login("alice", "correct horse");
@@ -136,7 +136,7 @@ test("a session that has ended is still named", async () => {
   assert.deepEqual([user, reason], ["alice", "the session has ended"]);
 });
 
-test("what the sender calls itself and the request is cut off, and nothing in it is obeyed", async () => {
+test("correlation_id and app_id are cut and escaped", async () => {
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   const correlationId = `c${HOSTILE}${"x".repeat(255 - 1 - Buffer.byteLength(HOSTILE))}`;
@@ -149,20 +149,20 @@ test("what the sender calls itself and the request is cut off, and nothing in it
   for (const one of worker.log) readLine(one);
 });
 
-describe("requests that nobody waits for", () => {
-  test("one whose time is over says that it expired, and has no code", async () => {
+describe("dropped requests", () => {
+  test("an expired request has the outcome expired and no code", async () => {
     const amqp_settings = { prefetch_by_queue: { login: 64 } };
     await using worker = await startWorker({ config: { app_config: { bcrypt_cost: 10 }, amqp_settings } });
     await using caller = await connectRaw(worker.url);
     const body = JSON.stringify({ username: "alice", password: "wrong" });
-    // Those before it keep every processor busy for longer than it may live.
+    // The previous logins keep all processors busy until the last request has expired.
     for (let index = 0; index < 8; index++) caller.publish("login", body);
     caller.publish("login", body, { correlationId: "late", expiration: "30" });
     const dropped = await waitUntil("its line", () => linesOf(worker, "a request was dropped").at(-1));
-    assert.deepEqual(told(dropped), { queue: "login", outcome: "expired", correlation_id: "late" });
+    assert.deepEqual(extraFields(dropped), { queue: "login", outcome: "expired", correlation_id: "late" });
   });
 
-  test("one that went to another worker says that it was abandoned, and there that it was redelivered", async () => {
+  test("a request that goes to another worker is abandoned here and redelivered there", async () => {
     await using worker = await startWorker({ config: { app_config: { bcrypt_cost: 12 } } });
     await using proxy = await startProxy(worker.config.amqp.nodes[0].port);
     await using other = await startWorker({
@@ -191,7 +191,7 @@ describe("requests that nobody waits for", () => {
   });
 });
 
-test("a request that comes without a broker has a line, too, without what only a message has", async () => {
+test("a request without a broker has a line without the fields of a message", async () => {
   await using worker = await startWorker();
   const log: string[] = [];
   const logger = createLogTo({ write: (line) => void log.push(line) }, "info");
@@ -200,15 +200,15 @@ test("a request that comes without a broker has a line, too, without what only a
   await engine.pipeline.call("login", { username: "alice", password: "correct horse" });
   await assert.rejects(engine.pipeline.call("token", { id_token: "none" }));
   await engine.close();
-  const lines = log.map((line) => told(JSON.parse(line) as LogLine));
+  const lines = log.map((line) => extraFields(JSON.parse(line) as LogLine));
   assert.deepEqual(lines, [
     { queue: "login", code: 200, user: "Alice" },
     { queue: "token", code: 401, error: "INVALID_TOKEN" },
   ]);
 });
 
-test("above info a request has no line, unless the worker failed it", async () => {
-  // A look for events would meet the missing file, too.
+test("at the level warn only failed requests have a line", async () => {
+  // Publishing is off, because the event relay would fail on the missing file too.
   await using worker = await startWorker({
     config: { log_settings: { level: "warn" }, event_settings: { publish: false } },
   });
@@ -221,7 +221,7 @@ test("above info a request has no line, unless the worker failed it", async () =
   await worker.worker.stop();
   const [line, ...more] = linesOf(worker, "a request failed");
   assert.deepEqual([worker.log.length, more], [1, []]);
-  const { correlation_id, reason, ...rest } = told(line!) as Record<string, unknown>;
+  const { correlation_id, reason, ...rest } = extraFields(line!) as Record<string, unknown>;
   assert.equal(typeof correlation_id, "string");
   assert.match(String(reason), /was removed or replaced/);
   assert.deepEqual(rest, { queue: "user_get", code: 503, error: "UNAVAILABLE" });

@@ -14,26 +14,26 @@ import { connectRaw } from "../support/raw-caller.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
-import { HOSTILE, OBEYED } from "./hostile.ts";
+import { HOSTILE, CONTROLS } from "./hostile.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
 
-/** Without the colours and styles that a line is made of; whatever else a terminal obeys stays. */
+/** Removes colours and styles; all other control sequences stay. */
 const withoutColours = (text: string): string => text.replaceAll(/\x1b\[\d{1,2}m/g, "");
 
-// macOS has another program of this name.
+// macOS has another program named script.
 const isMissing =
   process.platform !== "linux" || spawnSync("script", ["--version"]).status !== 0
     ? "needs script of util-linux"
     : false;
 
-/** Serves on a pseudo-terminal until it has answered a few requests; gives all that the terminal got. */
+/** Runs a worker on a pseudo-terminal for a few requests; returns the terminal's output. */
 async function serveOnTerminal(env: NodeJS.ProcessEnv): Promise<string> {
   const { raw, vhost, cleanUp } = await provision({ config: { log_settings: { level: "info" } } });
   const cwd = folderWith(raw);
   const command = `exec ${process.execPath} ${CLI} serve --migrate`;
   const inherited = { ...process.env, TERM: "xterm-256color" };
-  // Node takes a terminal under CI for one without colours.
+  // Under CI Node assumes a terminal without colours.
   for (const name of ["CI", "NO_COLOR", "FORCE_COLOR", "NODE_DISABLE_COLORS", "AUTHMQ_CONFIG"])
     Reflect.deleteProperty(inherited, name);
   const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
@@ -59,12 +59,12 @@ async function serveOnTerminal(env: NodeJS.ProcessEnv): Promise<string> {
 }
 
 describe("the log on a terminal", { skip: isMissing }, () => {
-  test("is for people: a line a request, in colours, and nothing of a caller's is obeyed", async () => {
+  test("has one coloured line per request, and escapes control sequences of callers", async () => {
     const said = await serveOnTerminal({});
     assert.match(said, /\x1b\[32mINFO/);
     const plain = withoutColours(said).split("\n");
-    // What the terminal itself echoes of the Ctrl-C.
-    for (const line of plain) assert.doesNotMatch(line.replaceAll("^C", ""), OBEYED);
+    // The terminal itself echoes Ctrl-C.
+    for (const line of plain) assert.doesNotMatch(line.replaceAll("^C", ""), CONTROLS);
     assert.ok(
       plain.some((line) => /^\d\d:\d\d:\d\d\.\d{3} {2}INFO: ready$/.test(line)),
       said,
@@ -78,14 +78,14 @@ describe("the log on a terminal", { skip: isMissing }, () => {
     assert.ok(!said.includes('{"level"'), said);
   });
 
-  test("has no colours where NO_COLOR says so", async () => {
+  test("has no colours with NO_COLOR", async () => {
     const said = await serveOnTerminal({ NO_COLOR: "1" });
     assert.ok(!said.includes("\x1b["), JSON.stringify(said));
     assert.match(said, /INFO: ready$/m);
   });
 });
 
-test("whatever a record holds, a terminal obeys none of it", () => {
+test("formatted records contain no control sequences except colours", () => {
   const pretty = createPretty({ colours: true });
   const error = { type: HOSTILE, message: HOSTILE, stack: `${HOSTILE}\n    at ${HOSTILE}` };
   const hostile = { [HOSTILE]: HOSTILE, list: [HOSTILE], object: { [HOSTILE]: HOSTILE }, name: HOSTILE };
@@ -107,11 +107,11 @@ test("whatever a record holds, a terminal obeys none of it", () => {
   for (const record of records) {
     const text = withoutColours(pretty(JSON.stringify(record)));
     assert.ok(text.endsWith("\n"), JSON.stringify(text));
-    for (const line of text.split("\n")) assert.doesNotMatch(line, OBEYED);
+    for (const line of text.split("\n")) assert.doesNotMatch(line, CONTROLS);
   }
 });
 
-test("a log that is no terminal stays JSON, in whole lines, and has its last one when the worker has stopped", async () => {
+test("a log in a file is complete JSON lines, up to the last one", async () => {
   const { raw, cleanUp } = await provision();
   const cwd = folderWith(raw);
   const file = join(cwd, "stderr.txt");
@@ -131,7 +131,7 @@ test("a log that is no terminal stays JSON, in whole lines, and has its last one
   await cleanUp();
 });
 
-test("a log file that cannot be written any more does not end the worker", {
+test("a log file that cannot be written does not end the worker", {
   skip: process.platform !== "linux",
 }, async () => {
   // A device that is always full.
@@ -151,7 +151,7 @@ test("a log file that cannot be written any more does not end the worker", {
   await cleanUp();
 });
 
-test("a log file that is renamed is begun anew under its name", async () => {
+test("a renamed log file is recreated under its name", async () => {
   const path = join(scratchFolder, `${randomUUID()}.log`);
   const sink = await openLines(
     SECTIONS.log_settings.parse({ handler: "file", handler_settings: { path } }),

@@ -15,7 +15,7 @@ import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 const spans = recordSpans();
 
-/** A caller's trace: its id, the id of the span that asks, and the header that says so. */
+/** A caller's trace: trace ID, span ID and the traceparent header. */
 function newTrace(): { traceId: string; spanId: string; traceparent: string } {
   const [traceId, spanId] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
   return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-01` };
@@ -28,7 +28,7 @@ function rootOf(trace: readonly ReadableSpan[]): ReadableSpan {
   return root;
 }
 
-/** Where each span of a trace stands, less what the databases do differently. */
+/** The paths of all spans of a trace, without differences between databases. */
 const pathsOf = (trace: readonly ReadableSpan[]): string[] => trace.map((span) => pathOf(span, trace)).sort();
 
 for (const database of DATABASES) {
@@ -55,7 +55,7 @@ for (const database of DATABASES) {
       return trace;
     };
 
-    test("continue the caller's trace, with a part for each thing that was waited for", async () => {
+    test("continue the caller's trace, with one span for each operation", async () => {
       const id_token = await worker.login("alice", "correct horse battery");
       await worker.call("token", { id_token });
       const trace = await ask("token", { id_token });
@@ -86,7 +86,7 @@ for (const database of DATABASES) {
       for (const span of trace) assert.equal(span.status.code, SpanStatusCode.UNSET, span.name);
     });
 
-    test("tell how long a login waited for its turn and for the hash, and hold no secret", async () => {
+    test("have the times of a login's wait and hash, and contain no secret", async () => {
       const before = spans.all().length;
       const typed = `typed-${randomUUID().slice(0, 12)}`;
       const trace = await ask("login", { username: "alice", password: "correct horse battery" });
@@ -109,14 +109,14 @@ for (const database of DATABASES) {
       }
     });
 
-    test("of a refusal are no error, and name the code", async () => {
+    test("of a 4xx are no error, and have the error code", async () => {
       const root = rootOf(await ask("token", { id_token: "x" }));
       assert.equal(root.status.code, SpanStatusCode.UNSET);
       assert.equal(root.attributes["authmq.resp_code"], 401);
       assert.equal(root.attributes["authmq.error"], "INVALID_TOKEN");
     });
 
-    test("share the statement that requests share, and nobody's is a part of another trace", async () => {
+    test("of batched requests share one statement, and no span has a parent in another trace", async () => {
       const id_token = await worker.login("alice", "correct horse battery");
       const first = spans.all().length;
       const traces = Array.from({ length: 40 }, newTrace);
@@ -134,14 +134,14 @@ for (const database of DATABASES) {
       }
     });
 
-    test("have nothing to do with what is written behind the answers", async () => {
+    test("do not include writes after the reply", async () => {
       const id_token = await worker.login("alice", "correct horse battery");
       await worker.call("token", { id_token });
       const lastUse = () => worker.db.selectFrom("token").select("last_use").execute();
       const before = await lastUse();
       const first = spans.all().length;
       await ask("token", { id_token });
-      await waitUntil("what is written later", async () => !isDeepStrictEqual(await lastUse(), before));
+      await waitUntil("the later write", async () => !isDeepStrictEqual(await lastUse(), before));
       const later = spans.all().slice(first);
       assert.deepEqual(
         later.filter(({ name }) => name.startsWith("UPDATE")),
@@ -151,7 +151,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("a fault of the worker is an error, and the line in the log has the trace's id", async () => {
+test("a 5xx marks the span as an error, and its log line has the trace ID", async () => {
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   await worker.db.schema.dropTable("usergroup").execute();
@@ -166,7 +166,7 @@ test("a fault of the worker is an error, and the line in the log has the trace's
   assert.equal(line["trace_id"], traceId);
 });
 
-test("a request that was delivered again is a part of the same trace", async () => {
+test("a redelivered request belongs to the same trace", async () => {
   const app_config = { bcrypt_cost: 12 };
   await using worker = await startWorker({ config: { app_config } });
   await using proxy = await startProxy(worker.config.amqp.nodes[0].port);
@@ -201,7 +201,7 @@ test("a request that was delivered again is a part of the same trace", async () 
   proxy.restore();
 });
 
-test("a login at the directory says what the directory was asked, and not about whom", async () => {
+test("a directory login has spans for the directory requests, without the username", async () => {
   await using directory = await startFalseDirectory({
     bind: () => ({ code: 49, text: "no" }),
     search: () => [],
@@ -223,7 +223,7 @@ test("a login at the directory says what the directory was asked, and not about 
     assert.ok(!JSON.stringify(attributes).includes("mallory"), `${name} names the user`);
 });
 
-test("a login of a Kerberos user says how long the KDC took", {
+test("a Kerberos login has spans for the KDC requests", {
   skip: missingForKdc() ?? false,
 }, async () => {
   const scratch = new Scratch();
@@ -250,7 +250,7 @@ test("a login of a Kerberos user says how long the KDC took", {
   await scratch.close();
 });
 
-test("headers of any type begin a trace of their own, and their request is answered", async () => {
+test("invalid trace headers start a new trace, and the request is answered", async () => {
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   const { traceparent } = newTrace();
@@ -282,7 +282,7 @@ test("headers of any type begin a trace of their own, and their request is answe
   for (const root of roots) assert.equal(root.parentSpanContext, undefined);
 });
 
-test("a propagator that throws at a header costs the trace and not the request", async () => {
+test("a propagator that throws loses the trace and not the request", async () => {
   await using worker = await startWorker();
   propagation.disable();
   propagation.setGlobalPropagator({

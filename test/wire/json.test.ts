@@ -3,14 +3,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseJson } from "../../src/wire/json.ts";
 
-test("a text without doubled members is what JSON.parse makes of it", () => {
+test("a text without duplicate members is parsed like JSON.parse", () => {
   fc.assert(
     fc.property(fc.json(), (text) => assert.deepEqual(parseJson(text), JSON.parse(text))),
     { numRuns: 2000 },
   );
 });
 
-test("a member that an object names twice is refused, wherever the object is and however the name is spelled", () => {
+test("duplicate members are rejected at every level and in every spelling", () => {
   for (const text of [
     '{"a":1,"a":1}',
     '{"a":1,"b":{"c":[{"d":1,"d":2}]}}',
@@ -22,7 +22,7 @@ test("a member that an object names twice is refused, wherever the object is and
     assert.throws(() => parseJson(text), SyntaxError, text);
 });
 
-test("equal names in different objects, and names, colons and braces within texts, are no doubles", () => {
+test("equal names in different objects or inside strings are not duplicates", () => {
   for (const text of [
     '{"a":{"a":1},"b":{"a":1}}',
     '[{"a":1},{"a":1}]',
@@ -33,7 +33,7 @@ test("equal names in different objects, and names, colons and braces within text
     assert.deepEqual(parseJson(text), JSON.parse(text));
 });
 
-test("a text may be as deep as is allowed, and no deeper; what stands in texts is not counted", () => {
+test("nesting is limited to maxDepth, and brackets inside strings do not count", () => {
   const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
   assert.deepEqual(parseJson(nested(32), 32), JSON.parse(nested(32)));
   assert.throws(() => parseJson(nested(33), 32), SyntaxError);

@@ -4,7 +4,7 @@ import { keepConnected } from "../../src/wire/keep-connected.ts";
 
 type Turn = "refused" | "away" | "lost" | "open";
 
-/** Runs the loop over a script of what the nodes do, one turn after the other, until the script ends. */
+/** Runs the loop with one scripted outcome per attempt, until the script ends. */
 async function run(script: readonly Turn[]) {
   const ended = new AbortController();
   const tried: string[] = [];
@@ -28,7 +28,7 @@ async function run(script: readonly Turn[]) {
   return { refused, tried, failures, losses, times };
 }
 
-test("every node has its turn before there is a pause, and pauses grow", async () => {
+test("every node is tried before each pause, and pauses grow", async () => {
   const { tried, times, failures } = await run(["away", "away", "away", "away", "away"]);
   assert.deepEqual(tried, ["one", "two", "one", "two", "one"]);
   assert.equal(failures.length, 5);
@@ -40,7 +40,7 @@ test("every node has its turn before there is a pause, and pauses grow", async (
   assert.ok(second >= 199, `${second} ms`);
 });
 
-test("a refusal ends the attempts only as long as there was no connection", async () => {
+test("a refusal ends the loop only before the first connection", async () => {
   const { refused, tried, failures } = await run(["away", "refused", "open"]);
   assert.equal(refused?.node, "two");
   assert.match(String(refused.error), /refused/);
@@ -50,7 +50,7 @@ test("a refusal ends the attempts only as long as there was no connection", asyn
   assert.deepEqual(later.losses, ["one is gone", "one is gone"]);
 });
 
-test("the signal ends a pause, and the attempts", async () => {
+test("the signal ends a pause and the loop", async () => {
   const ended = new AbortController();
   const failed = Promise.withResolvers<undefined>();
   let attempts = 0;

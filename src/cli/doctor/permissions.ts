@@ -43,7 +43,7 @@ async function logFindings(
   look: (exchange: string, routingKey: string) => Promise<ExchangeFacts>,
 ): Promise<Finding[]> {
   const facts = await look(exchange, `${logger}.info`);
-  if (!facts.isThere) {
+  if (!facts.exists) {
     const advice = "Declare it as a topic exchange, or check log_settings.handler_settings.exchange.";
     return [on.fail(`there is no exchange ${exchange} for the log, so it goes to stderr`, advice)];
   }

@@ -10,7 +10,7 @@ type FoundQueues = ReadonlyMap<string, QueueFacts>;
 
 /** Whether the broker has the profile, the queues that are there fit it, and somebody works on them. */
 export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: FoundQueues): Finding[] {
-  const there = [...queues].flatMap(([name, facts]) => (facts.isThere ? { name, ...facts } : []));
+  const there = [...queues].flatMap(([name, facts]) => (facts.exists ? { name, ...facts } : []));
   const fitting = there.some(({ mismatch }) => mismatch === undefined);
   const mismatches = there.flatMap(({ name, mismatch }) =>
     mismatch === undefined ? [] : { name, mismatch },
