@@ -16,7 +16,7 @@ export function usernameOrEmail(app: AppConfig) {
     .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] });
 }
 
-/** Finds the account of such a request: its stored username (undefined if there is none), and the text of the request. */
+/** The stored username of the requested account, undefined if there is none; and the text in the request. */
 export async function findAddressee(
   db: Reader,
   given: { readonly username?: string | undefined; readonly email?: string | undefined },

@@ -121,7 +121,7 @@ class AccountChanged extends AppError {
   }
 }
 
-/** Starts the session after a successful check of the credentials; throws AccountChanged if the account changed since. */
+/** Starts a session after the credentials were verified; throws AccountChanged if the account changed since then. */
 async function openSession(
   { app, commit, issuer, notes }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
