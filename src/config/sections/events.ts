@@ -9,7 +9,7 @@ export const eventSettings = z.strictObject({
   exchange: z
     .string()
     .min(1)
-    .refine((name) => Buffer.byteLength(name) <= 255, "at most 255 bytes")
+    .refine((name) => Buffer.byteLength(name) <= 255, "must have at most 255 bytes")
     .default("auth.events")
     .describe("topic exchange for events; the routing key is the event type"),
   retention_days: z

@@ -21,12 +21,12 @@ export const logSettings = z.strictObject({
       exchange: z
         .string()
         .min(1)
-        .refine((name) => Buffer.byteLength(name) <= 255, "at most 255 bytes")
+        .refine((name) => Buffer.byteLength(name) <= 255, "must have at most 255 bytes")
         .default("amq.topic")
         .describe("for `amqp`: topic exchange, which must exist"),
       logger: z
         .string()
-        .regex(/^[\w-]+(?:\.[\w-]+)*$/, "words of letters, digits, _ and -, with dots between them")
+        .regex(/^[\w-]+(?:\.[\w-]+)*$/, "must be words of letters, digits, _ and -, separated by dots")
         .max(200)
         .default("authmq")
         .describe("for `amqp`: prefix of the routing key, before the level"),

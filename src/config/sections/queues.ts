@@ -5,8 +5,8 @@ import { QUEUE_KEYS } from "../queues.ts";
 const queueName = z
   .string()
   .min(1)
-  .refine((name) => Buffer.byteLength(name) <= 255, "at most 255 bytes")
-  .refine((name) => !name.startsWith("amq."), "names that begin with amq. belong to the broker");
+  .refine((name) => Buffer.byteLength(name) <= 255, "must have at most 255 bytes")
+  .refine((name) => !name.startsWith("amq."), "must not begin with amq., which the broker reserves");
 
 /** `queue_settings`: names of the queues. */
 export const queueSettings = z.strictObject(
