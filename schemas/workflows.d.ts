@@ -2,213 +2,213 @@
 
 /** What the workflow of each queue takes. */
 export interface Requests {
-  /** Checks a password or a Kerberos ticket and returns an ID token; the user's previous ID token becomes invalid. */
+  /** Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token. */
   login: {
-    /** The name of a user, in any case; optional with kerberos_ticket */
+    /** Username, case-insensitive; optional with kerberos_ticket */
     username?: string | null | undefined;
-    /** The password, as it was typed */
+    /** Password, exactly as the user typed it */
     password?: string | null | undefined;
-    /** A SPNEGO token in base64, instead of password */
+    /** SPNEGO token in base64, instead of password */
     kerberos_ticket?: string | null | undefined;
-    /** The broker's vhost that access tokens are for */
+    /** Vhost that access tokens are issued for */
     vhost?: string | null | undefined;
-    /** * (any), or the IPv4 or IPv6 address of the person or service that logs in */
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
     ip?: string | null | undefined;
   };
-  /** Ends the session of an ID token; succeeds also if it has ended already (RFC 7009, section 2.2). */
+  /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
   logout: {
-    /** * (any), or the IPv4 or IPv6 address of the person or service that logs in */
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
     ip?: string | null | undefined;
     /** From `login` */
     id_token: string;
   };
-  /** Exchanges an ID token for a short-lived access token with the user's groups and vhost. */
+  /** Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token. */
   token: {
-    /** * (any), or the IPv4 or IPv6 address of the person or service that logs in */
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
     ip?: string | null | undefined;
-    /** The account's groups that go into the tokens, all unless given; then the access token is limited */
+    /** Groups to put into the tokens, all of the user's by default; if given, the access token has `limited: true` */
     groups?: Array<string> | null | undefined;
-    /** Whether to give a broker_token as well */
+    /** Whether to issue a broker_token too */
     broker?: boolean | null | undefined;
     /** From `login` */
     id_token: string;
   };
-  /** Returns whether a token is valid now, and what it says (RFC 7662). */
+  /** Returns whether a token is valid now, and its claims (RFC 7662). */
   introspect: {
-    /** An access token or an ID token */
+    /** Access token or ID token */
     token: string;
-    /** * (any), or the IPv4 or IPv6 address of the person or service that logs in */
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
     ip?: string | null | undefined;
   };
-  /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); none for HS*. */
+  /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); empty for HS*. */
   jwks: Record<string, never>;
-  /** Ends a user's session: no worker accepts its ID token any more. */
+  /** Revokes a user's session: all workers reject its ID token from then on. */
   session_revoke: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token: string;
   };
   /** Creates an account for the caller, if registration is open. */
   user_register: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
-    /** The new password, at most 72 bytes in UTF-8 */
+    /** New password, at most 72 bytes in UTF-8 */
     password: string;
-    /** The same as password */
+    /** Same value as password */
     password_confirm: string;
-    /** The user's email address */
+    /** Email address of the user */
     email: string;
   };
   /** Creates an activated account, even if registration is closed. */
   user_admin_create: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
-    /** Required for LOCAL, refused for the others */
+    /** Required for LOCAL accounts, not allowed for others */
     password?: string | null | undefined;
-    /** The user's email address */
+    /** Email address of the user */
     email: string;
-    /** Where the user's password is checked */
+    /** Login source that verifies the user's password */
     auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | null | undefined;
     /** From `token` */
     access_token: string;
   };
-  /** Deletes a user with session and memberships; users may delete themselves. */
+  /** Deletes a user, the user's session and memberships; users may delete themselves. */
   user_delete: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token: string;
   };
-  /** Changes password, email or activation: all that is given, or nothing; a new password ends the session. */
+  /** Changes a user's password, email or activation in one transaction; a new password revokes the session. */
   user_change: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
-    /** The new password, at most 72 bytes in UTF-8 */
+    /** New password, at most 72 bytes in UTF-8 */
     password?: string | null | undefined;
-    /** The user's email address */
+    /** Email address of the user */
     email?: string | null | undefined;
-    /** Only by admins: whether the user may log in */
+    /** Whether the user may log in; only admins may set it */
     activated?: boolean | null | undefined;
     /** From `token` */
     access_token: string;
   };
-  /** Lists all usernames, or a page of them; 204 when there are none. */
+  /** Lists all usernames, or one page of them; returns 204 if there are none. */
   user_all: {
-    /** How many names at most; 100 if only after or q is given, all names if none of the three is */
+    /** Maximum number of names; 100 by default, or all names if limit, after and q are absent */
     limit?: number | null | undefined;
-    /** Only names after this one: `next` of the previous page */
+    /** Cursor: `next` of the previous page */
     after?: string | null | undefined;
-    /** Only names that begin with this */
+    /** Prefix filter */
     q?: string | null | undefined;
     /** From `token` */
     access_token: string;
   };
-  /** Returns a user: a few fields to anyone, more to the user, all to admins. */
+  /** Returns a user: basic fields to anyone, more to the user, all to admins. */
   user_get: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token?: string | null | undefined;
   };
-  /** Forgets an account's failed logins, so that the next login need not wait. */
+  /** Deletes an account's failed logins, so that it is no longer rate limited. */
   user_unlock: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token: string;
   };
-  /** Sends a password reset token to an account's address; the reply does not tell whether the account exists. */
+  /** Requests a password reset email; the reply does not reveal whether the account exists. */
   user_password_forgot: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username?: string | null | undefined;
-    /** The user's email address */
+    /** Email address of the user */
     email?: string | null | undefined;
   };
-  /** Sets a new password with a reset token; ends the session and unlocks the account. */
+  /** Sets a new password with a reset token; revokes the session and unlocks the account. */
   user_password_reset: {
-    /** From the message that was sent */
+    /** One-time token from the email */
     reset_token: string;
-    /** The new password, at most 72 bytes in UTF-8 */
+    /** New password, at most 72 bytes in UTF-8 */
     password: string;
-    /** The same as password */
+    /** Same value as password */
     password_confirm: string;
   };
-  /** Verifies a user's email address with the token that was sent to it. */
+  /** Verifies an email address with the token from the verification email. */
   user_verify_email: {
-    /** From the message that was sent */
+    /** One-time token from the email */
     verify_token: string;
   };
-  /** Sends the token that verifies an address again; the reply does not tell whether the account exists. */
+  /** Requests another email with a verification token; the reply does not reveal whether the account exists. */
   user_verification_resend: {
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username?: string | null | undefined;
-    /** The user's email address */
+    /** Email address of the user */
     email?: string | null | undefined;
   };
-  /** Lists all groups, or a page of them; 204 when there are none. */
+  /** Lists all groups, or one page of them; returns 204 if there are none. */
   group_all: {
-    /** How many names at most; 100 if only after or q is given, all names if none of the three is */
+    /** Maximum number of names; 100 by default, or all names if limit, after and q are absent */
     limit?: number | null | undefined;
-    /** Only names after this one: `next` of the previous page */
+    /** Cursor: `next` of the previous page */
     after?: string | null | undefined;
-    /** Only names that begin with this */
+    /** Prefix filter */
     q?: string | null | undefined;
     /** From `token` */
     access_token: string;
   };
-  /** Lists the usernames in a group, or a page of them. */
+  /** Lists the members of a group, or one page of them. */
   group_user: {
-    /** The name of a group, compared exactly */
+    /** Group name, case-sensitive */
     groupname: string;
-    /** How many names at most; 100 if only after or q is given, all names if none of the three is */
+    /** Maximum number of names; 100 by default, or all names if limit, after and q are absent */
     limit?: number | null | undefined;
-    /** Only names after this one: `next` of the previous page */
+    /** Cursor: `next` of the previous page */
     after?: string | null | undefined;
-    /** Only names that begin with this */
+    /** Prefix filter */
     q?: string | null | undefined;
     /** From `token` */
     access_token: string;
   };
   /** Creates a group. */
   group_create: {
-    /** The name of a group, compared exactly */
+    /** Group name, case-sensitive */
     groupname: string;
     /** From `token` */
     access_token: string;
   };
-  /** Deletes a group with its memberships; the admin group cannot be deleted. */
+  /** Deletes a group and its memberships; the admin group cannot be deleted. */
   group_delete: {
-    /** The name of a group, compared exactly */
+    /** Group name, case-sensitive */
     groupname: string;
     /** From `token` */
     access_token: string;
   };
-  /** Adds a user to a group; succeeds also if the user is a member already. */
+  /** Adds a user to a group; succeeds if the user is already a member. */
   group_add_user: {
-    /** The name of a group, compared exactly */
+    /** Group name, case-sensitive */
     groupname: string;
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token: string;
   };
-  /** Removes a user from a group; the last administrator cannot leave the admin group. */
+  /** Removes a user from a group; the last administrator must stay in the admin group. */
   group_remove_user: {
-    /** The name of a group, compared exactly */
+    /** Group name, case-sensitive */
     groupname: string;
-    /** The name of a user, in any case */
+    /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token: string;
   };
-  /** Lists events, the latest first. */
+  /** Lists the events of the audit log, newest first. */
   audit_log: {
-    /** Only events about this user */
+    /** Filter: only events about this user */
     user?: string | null | undefined;
-    /** Only events before the one with this id: `next` of the previous page */
+    /** Cursor: `next` of the previous page */
     after?: string | null | undefined;
-    /** How many events at most */
+    /** Maximum number of events */
     limit?: number | null | undefined;
     /** From `token` */
     access_token: string;
@@ -217,236 +217,236 @@ export interface Requests {
 
 /** What the workflow of each queue gives when it succeeds: `resp_data`. */
 export interface Replies {
-  /** Checks a password or a Kerberos ticket and returns an ID token; the user's previous ID token becomes invalid. */
+  /** Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token. */
   login: {
-    /** The ID token, for `token` and `logout` */
+    /** ID token, for `token` and `logout` */
     id_token: string;
-    /** When the token expires, in UTC */
+    /** Expiry time of the token, in UTC */
     expires_at: string;
     /** Seconds until the token expires */
     expires_in: number;
-    /** A SPNEGO token in base64 that proves the service to the client */
+    /** SPNEGO token in base64 that authenticates the service to the client */
     kerberos_ticket?: string | undefined;
   };
-  /** Ends the session of an ID token; succeeds also if it has ended already (RFC 7009, section 2.2). */
+  /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
   logout: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Exchanges an ID token for a short-lived access token with the user's groups and vhost. */
+  /** Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token. */
   token: {
-    /** The access token, for the other queues and other services */
+    /** Access token, for the other queues and other services */
     access_token: string;
-    /** When the token expires, in UTC */
+    /** Expiry time of the token, in UTC */
     expires_at: string;
     /** Seconds until the token expires */
     expires_in: number;
-    /** With broker: true: a password for RabbitMQ */
+    /** Broker token, to use as password for RabbitMQ; only with broker: true */
     broker_token?: string | undefined;
   };
-  /** Returns whether a token is valid now, and what it says (RFC 7662). */
+  /** Returns whether a token is valid now, and its claims (RFC 7662). */
   introspect: {
-    /** Whether the token is good now; false comes alone */
+    /** Whether the token is valid now; if false, all other fields are absent */
     active: boolean;
-    /** Access token or ID token */
+    /** At+jwt: access token; id+jwt: ID token */
     typ?: "at+jwt" | "id+jwt" | undefined;
-    /** Access tokens */
+    /** Access tokens only */
     token_type?: "Bearer" | undefined;
     /** Issuer */
     iss?: string | undefined;
-    /** The user */
+    /** Username */
     sub?: string | undefined;
-    /** The same as sub */
+    /** Same value as sub */
     username?: string | undefined;
-    /** Access tokens: the groups in the token; ID tokens: the user's groups now */
+    /** Access tokens: groups in the token; ID tokens: current groups of the user */
     groups?: Array<string> | undefined;
-    /** Access tokens: the user has more groups than the token lists */
+    /** Access tokens: the token has only the requested groups, not all groups of the user */
     limited?: true | undefined;
-    /** The broker's vhost that the token is for */
+    /** Vhost that the token is for */
     vhost?: string | undefined;
     /** Audience */
     aud?: string | Array<string> | undefined;
-    /** Access tokens: the token's id */
+    /** Access tokens: id of the token */
     jti?: string | undefined;
-    /** Issued at, in seconds since 1970 */
+    /** Issue time, in seconds since 1970 */
     iat?: number | undefined;
-    /** Not valid before, in seconds since 1970 */
+    /** Start of validity, in seconds since 1970 */
     nbf?: number | undefined;
-    /** Expires at, in seconds since 1970 */
+    /** Expiry time, in seconds since 1970 */
     exp?: number | undefined;
   };
-  /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); none for HS*. */
+  /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); empty for HS*. */
   jwks: {
     /** Public keys (RFC 7517) */
     keys: Array<{
-      /** Type of the key: OKP, EC or RSA */
+      /** Key type: OKP, EC or RSA */
       kty: string;
-      /** RFC 7638 thumbprint: the `kid` of the access tokens that it verifies */
+      /** Key id (RFC 7638 thumbprint): the `kid` of the access tokens that the key verifies */
       kid: string;
-      /** Algorithm of the tokens that it verifies */
+      /** Algorithm of the tokens that the key verifies */
       alg: string;
-      /** It verifies signatures */
+      /** Key use: verifies signatures */
       use: "sig";
       [name: string]: unknown;
     }>;
   };
-  /** Ends a user's session: no worker accepts its ID token any more. */
+  /** Revokes a user's session: all workers reject its ID token from then on. */
   session_revoke: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
   /** Creates an account for the caller, if registration is open. */
   user_register: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
   /** Creates an activated account, even if registration is closed. */
   user_admin_create: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Deletes a user with session and memberships; users may delete themselves. */
+  /** Deletes a user, the user's session and memberships; users may delete themselves. */
   user_delete: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Changes password, email or activation: all that is given, or nothing; a new password ends the session. */
+  /** Changes a user's password, email or activation in one transaction; a new password revokes the session. */
   user_change: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Lists all usernames, or a page of them; 204 when there are none. */
+  /** Lists all usernames, or one page of them; returns 204 if there are none. */
   user_all: {
     /** Usernames, sorted */
     users: Array<string>;
-    /** Where there are more names: give it as `after` */
+    /** Cursor for the next page: pass it as `after`; absent on the last page */
     next?: string | undefined;
   };
-  /** Returns a user: a few fields to anyone, more to the user, all to admins. */
+  /** Returns a user: basic fields to anyone, more to the user, all to admins. */
   user_get: {
-    /** As it was registered */
+    /** Username, spelled as registered */
     username: string;
     /** Whether the user may log in */
     activated: boolean;
-    /** When the account was created, in UTC */
+    /** Creation time of the account, in UTC */
     created_at: string;
-    /** For the user and admins: the user's groups */
+    /** For the user and admins: groups of the user */
     groups?: Array<string> | undefined;
-    /** For the user and admins: the session; null if there is none */
+    /** For the user and admins: session; null if there is none */
     token_info?: {
-      /** When the ID token expires, in UTC */
+      /** Expiry time of the ID token, in UTC */
       valid_until: string;
-      /** When the last access token was issued, in UTC */
+      /** Time of the last access token, in UTC; null if there was none */
       last_use: string | null;
-      /** The broker's vhost that access tokens are for */
+      /** Vhost that access tokens are issued for */
       vhost: string;
-      /** For admins: the id of the ID token */
+      /** For admins: id of the ID token */
       kid?: string | undefined;
-      /** For admins: the address that the session is bound to, or * */
+      /** For admins: client address that the session is bound to, or * */
       ip?: string | undefined;
-      /** For admins: the algorithm of the ID token */
+      /** For admins: algorithm of the ID token */
       sign_method?: string | undefined;
     } | null | undefined;
-    /** For the user and admins: whether the address is verified */
+    /** For the user and admins: whether the email address is verified */
     email_verified?: boolean | undefined;
-    /** For admins; null for a directory user without one */
+    /** For admins: email address; null for a directory user without one */
     email?: string | null | undefined;
-    /** For admins: where the password is checked */
+    /** For admins: login source that verifies the password */
     auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | undefined;
   };
-  /** Forgets an account's failed logins, so that the next login need not wait. */
+  /** Deletes an account's failed logins, so that it is no longer rate limited. */
   user_unlock: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Sends a password reset token to an account's address; the reply does not tell whether the account exists. */
+  /** Requests a password reset email; the reply does not reveal whether the account exists. */
   user_password_forgot: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Sets a new password with a reset token; ends the session and unlocks the account. */
+  /** Sets a new password with a reset token; revokes the session and unlocks the account. */
   user_password_reset: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Verifies a user's email address with the token that was sent to it. */
+  /** Verifies an email address with the token from the verification email. */
   user_verify_email: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Sends the token that verifies an address again; the reply does not tell whether the account exists. */
+  /** Requests another email with a verification token; the reply does not reveal whether the account exists. */
   user_verification_resend: {
-    /** True in every reply of 200 */
+    /** Always true */
     success: true;
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Lists all groups, or a page of them; 204 when there are none. */
+  /** Lists all groups, or one page of them; returns 204 if there are none. */
   group_all: {
-    /** Names of groups, sorted */
+    /** Group names, sorted */
     groups: Array<string>;
-    /** Where there are more names: give it as `after` */
+    /** Cursor for the next page: pass it as `after`; absent on the last page */
     next?: string | undefined;
   };
-  /** Lists the usernames in a group, or a page of them. */
+  /** Lists the members of a group, or one page of them. */
   group_user: {
-    /** Usernames, sorted */
+    /** Usernames of the members, sorted */
     users: Array<string>;
-    /** Where there are more names: give it as `after` */
+    /** Cursor for the next page: pass it as `after`; absent on the last page */
     next?: string | undefined;
   };
   /** Creates a group. */
   group_create: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Deletes a group with its memberships; the admin group cannot be deleted. */
+  /** Deletes a group and its memberships; the admin group cannot be deleted. */
   group_delete: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Adds a user to a group; succeeds also if the user is a member already. */
+  /** Adds a user to a group; succeeds if the user is already a member. */
   group_add_user: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Removes a user from a group; the last administrator cannot leave the admin group. */
+  /** Removes a user from a group; the last administrator must stay in the admin group. */
   group_remove_user: {
-    /** What was done, in one English sentence */
+    /** Result in one English sentence */
     msg: string;
   };
-  /** Lists events, the latest first. */
+  /** Lists the events of the audit log, newest first. */
   audit_log: {
-    /** The latest first */
+    /** Events, newest first */
     events: Array<{
-      /** The `id` of the published event */
+      /** `id` of the published event */
       id: string;
-      /** What happened */
+      /** Event type */
       type: "user.created" | "user.changed" | "user.deleted" | "user.verified" | "user.verification_requested" | "user.unlocked" | "session.started" | "session.revoked" | "login.failed" | "group.created" | "group.deleted" | "group.member_added" | "group.member_removed" | "password.reset_requested";
-      /** When it happened, in UTC */
+      /** Time of the event, in UTC */
       time: string;
-      /** The user whom it is about */
+      /** User that the event is about */
       user?: string | undefined;
-      /** The user who did it */
+      /** User who caused the event */
       actor?: string | undefined;
-      /** What else the event says, by its type */
+      /** More data, which depends on the event type */
       data: Record<string, unknown>;
     }>;
-    /** Where there are more events: give it as `after` */
+    /** Cursor for the next page: pass it as `after`; absent on the last page */
     next?: string | undefined;
   };
 }
@@ -454,17 +454,17 @@ export interface Replies {
 /** The workflows by namespace and method; `Options` are the parameters after the request. */
 export interface Workflows<Options extends readonly unknown[]> {
   readonly session: {
-    /** Checks a password or a Kerberos ticket and returns an ID token; the user's previous ID token becomes invalid. */
+    /** Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token. */
     readonly login: (request: Requests["login"], ...options: Options) => Promise<Replies["login"]>;
-    /** Ends the session of an ID token; succeeds also if it has ended already (RFC 7009, section 2.2). */
+    /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
     readonly logout: (request: Requests["logout"], ...options: Options) => Promise<Replies["logout"]>;
-    /** Exchanges an ID token for a short-lived access token with the user's groups and vhost. */
+    /** Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token. */
     readonly getAccessToken: (request: Requests["token"], ...options: Options) => Promise<Replies["token"]>;
-    /** Returns whether a token is valid now, and what it says (RFC 7662). */
+    /** Returns whether a token is valid now, and its claims (RFC 7662). */
     readonly introspect: (request: Requests["introspect"], ...options: Options) => Promise<Replies["introspect"]>;
-    /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); none for HS*. */
+    /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); empty for HS*. */
     readonly getJwks: (request: Requests["jwks"], ...options: Options) => Promise<Replies["jwks"]>;
-    /** Ends a user's session: no worker accepts its ID token any more. */
+    /** Revokes a user's session: all workers reject its ID token from then on. */
     readonly revoke: (request: Requests["session_revoke"], ...options: Options) => Promise<Replies["session_revoke"]>;
   };
   readonly user: {
@@ -472,41 +472,41 @@ export interface Workflows<Options extends readonly unknown[]> {
     readonly register: (request: Requests["user_register"], ...options: Options) => Promise<Replies["user_register"]>;
     /** Creates an activated account, even if registration is closed. */
     readonly adminCreate: (request: Requests["user_admin_create"], ...options: Options) => Promise<Replies["user_admin_create"]>;
-    /** Deletes a user with session and memberships; users may delete themselves. */
+    /** Deletes a user, the user's session and memberships; users may delete themselves. */
     readonly delete: (request: Requests["user_delete"], ...options: Options) => Promise<Replies["user_delete"]>;
-    /** Changes password, email or activation: all that is given, or nothing; a new password ends the session. */
+    /** Changes a user's password, email or activation in one transaction; a new password revokes the session. */
     readonly change: (request: Requests["user_change"], ...options: Options) => Promise<Replies["user_change"]>;
-    /** Lists all usernames, or a page of them; 204 when there are none. */
+    /** Lists all usernames, or one page of them; returns 204 if there are none. */
     readonly getAll: (request: Requests["user_all"], ...options: Options) => Promise<Replies["user_all"]>;
-    /** Returns a user: a few fields to anyone, more to the user, all to admins. */
+    /** Returns a user: basic fields to anyone, more to the user, all to admins. */
     readonly get: (request: Requests["user_get"], ...options: Options) => Promise<Replies["user_get"]>;
-    /** Forgets an account's failed logins, so that the next login need not wait. */
+    /** Deletes an account's failed logins, so that it is no longer rate limited. */
     readonly unlock: (request: Requests["user_unlock"], ...options: Options) => Promise<Replies["user_unlock"]>;
-    /** Sends a password reset token to an account's address; the reply does not tell whether the account exists. */
+    /** Requests a password reset email; the reply does not reveal whether the account exists. */
     readonly forgotPassword: (request: Requests["user_password_forgot"], ...options: Options) => Promise<Replies["user_password_forgot"]>;
-    /** Sets a new password with a reset token; ends the session and unlocks the account. */
+    /** Sets a new password with a reset token; revokes the session and unlocks the account. */
     readonly resetPassword: (request: Requests["user_password_reset"], ...options: Options) => Promise<Replies["user_password_reset"]>;
-    /** Verifies a user's email address with the token that was sent to it. */
+    /** Verifies an email address with the token from the verification email. */
     readonly verifyEmail: (request: Requests["user_verify_email"], ...options: Options) => Promise<Replies["user_verify_email"]>;
-    /** Sends the token that verifies an address again; the reply does not tell whether the account exists. */
+    /** Requests another email with a verification token; the reply does not reveal whether the account exists. */
     readonly resendVerification: (request: Requests["user_verification_resend"], ...options: Options) => Promise<Replies["user_verification_resend"]>;
   };
   readonly group: {
-    /** Lists all groups, or a page of them; 204 when there are none. */
+    /** Lists all groups, or one page of them; returns 204 if there are none. */
     readonly getAll: (request: Requests["group_all"], ...options: Options) => Promise<Replies["group_all"]>;
-    /** Lists the usernames in a group, or a page of them. */
+    /** Lists the members of a group, or one page of them. */
     readonly members: (request: Requests["group_user"], ...options: Options) => Promise<Replies["group_user"]>;
     /** Creates a group. */
     readonly create: (request: Requests["group_create"], ...options: Options) => Promise<Replies["group_create"]>;
-    /** Deletes a group with its memberships; the admin group cannot be deleted. */
+    /** Deletes a group and its memberships; the admin group cannot be deleted. */
     readonly delete: (request: Requests["group_delete"], ...options: Options) => Promise<Replies["group_delete"]>;
-    /** Adds a user to a group; succeeds also if the user is a member already. */
+    /** Adds a user to a group; succeeds if the user is already a member. */
     readonly addUser: (request: Requests["group_add_user"], ...options: Options) => Promise<Replies["group_add_user"]>;
-    /** Removes a user from a group; the last administrator cannot leave the admin group. */
+    /** Removes a user from a group; the last administrator must stay in the admin group. */
     readonly removeUser: (request: Requests["group_remove_user"], ...options: Options) => Promise<Replies["group_remove_user"]>;
   };
   readonly audit: {
-    /** Lists events, the latest first. */
+    /** Lists the events of the audit log, newest first. */
     readonly log: (request: Requests["audit_log"], ...options: Options) => Promise<Replies["audit_log"]>;
   };
 }

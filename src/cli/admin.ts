@@ -5,7 +5,7 @@ import { addMember, createGroup } from "../accounts/membership.ts";
 import { createPasswords } from "../auth/password.ts";
 import { loadConfig } from "../config/load.ts";
 import { inTransaction } from "../db/transaction.ts";
-import { email, hidesUsername, newPassword, revealsUsername, username } from "../procedures/fields.ts";
+import { containsUsername, email, newPassword, omitsUsername, username } from "../procedures/fields.ts";
 import { ExitError } from "./exit.ts";
 import { openMigratedDatabase } from "./open-database.ts";
 import { configOption, findConfig } from "./options.ts";
@@ -35,7 +35,7 @@ async function createAdmin(name: string, options: { email: string; config?: stri
   const { app, db } = loadConfig(findConfig(options.config), { keys: false });
   const fields = z
     .object({ username: username(app), email: email(app), password: newPassword(app) })
-    .refine(hidesUsername, revealsUsername);
+    .refine(omitsUsername, containsUsername);
   const { data: user, error } = fields.safeParse({
     username: name,
     email: options.email,

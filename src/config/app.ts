@@ -7,7 +7,7 @@ import type { Section } from "./section.ts";
 
 const PATTERNS = ["group_regex", "username_regex", "password_regex", "email_regex"] as const;
 
-/** Checks patterns, vhosts and the blocklist; what is wrong goes into `faults`. */
+/** Checks patterns and vhosts and reads the blocklist; adds errors to `faults`. */
 export function readApp(
   { parts = {}, whole }: Section<"app_config">,
   folder: string,
@@ -25,7 +25,7 @@ export function readApp(
   )
     faults.push({
       path: "app_config.default_vhost",
-      msg: "is not one of app_config.vhosts: add it there, or name one of them here",
+      msg: "is not in app_config.vhosts: add it there, or choose one of them",
     });
   if (file === undefined) return whole;
   const blockedPasswords = collectFault(faults, "app_config.password_blocklist", () =>

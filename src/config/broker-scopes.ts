@@ -1,47 +1,47 @@
-/** Which broker tokens this installation gives. */
+/** The settings for broker tokens. */
 export interface BrokerTokenConfig {
   readonly resourceServerId: string;
-  /** Entries by group. */
+  /** Permission entries by group. */
   readonly scopes: ReadonlyMap<string, readonly string[]>;
   readonly vhosts: readonly string[];
   /** Seconds. */
   readonly lifetime: number;
 }
 
-/** In the place of a group's name. */
-const EVERYBODY = "*";
+/** Used as a group name. */
+const ALL_USERS = "*";
 
 const PERMISSIONS = ["read", "write", "configure"];
 const TAGS = ["management", "monitoring", "policymaker", "administrator"];
 
 /**
- * Names as the broker's plugin compares them: * is any text, %XX a byte, and a + would be a space. A slash ends them; it
- * would move what is before it to where the vhost stands.
+ * A name pattern of RabbitMQ's OAuth 2 plugin: * matches any text, %XX is a byte, and + would be a space. A slash would
+ * start the next part of the scope.
  */
-const NAMES = /^(?:[^\s/+#%\p{Cc}\p{Cs}]|%[0-9a-f]{2})+$/iu;
+const NAME_PATTERN = /^(?:[^\s/+#%\p{Cc}\p{Cs}]|%[0-9a-f]{2})+$/iu;
 
-/** What is wrong with an entry of `broker_settings.scopes`; undefined when nothing is. */
+/** The error in an entry of `broker_settings.scopes`; undefined if it is valid. */
 export function scopeFault(entry: string): string | undefined {
   const [kind, rest] = halves(entry);
   if (kind === "tag") return TAGS.includes(rest) ? undefined : `must be tag: with one of ${TAGS.join(", ")}`;
   if (!PERMISSIONS.includes(kind)) return "must begin with read:, write:, configure: or tag:";
   const parts = rest.split("/");
   if (parts.length > 2)
-    return "must be names, or names/routing keys: the vhost is put in, and a slash in a name is %2F";
-  return parts.every((part) => NAMES.test(part))
+    return "must be name or name/routing key: authmq adds the vhost; write a slash in a name as %2F";
+  return parts.every((part) => NAME_PATTERN.test(part))
     ? undefined
-    : "must have a pattern of names: * is any text, and spaces, +, # and % are written %20, %2B, %23 and %25";
+    : "must have a name pattern: * matches any text; write space, +, # and % as %20, %2B, %23 and %25";
 }
 
-/** The scopes that members of these groups have on a vhost, as the broker's plugin reads them: none where it may not be. */
+/** The OAuth 2 scopes of users in these groups on a vhost; empty if the vhost is not in `vhosts`. */
 export function brokerScopes(
   { resourceServerId, scopes, vhosts }: BrokerTokenConfig,
   groups: readonly string[],
   vhost: string,
 ): string[] {
   if (!vhosts.includes(vhost)) return [];
-  const entries = new Set([EVERYBODY, ...groups].flatMap((group) => scopes.get(group) ?? []));
-  // The only character that means something to the plugin and that encodeURIComponent leaves.
+  const entries = new Set([ALL_USERS, ...groups].flatMap((group) => scopes.get(group) ?? []));
+  // encodeURIComponent leaves the asterisk, which is a wildcard for the plugin.
   const encoded = encodeURIComponent(vhost).replaceAll("*", "%2A");
   return Array.from(entries, (entry) => `${resourceServerId}.${onVhost(entry, encoded)}`);
 }
@@ -49,7 +49,7 @@ export function brokerScopes(
 function onVhost(entry: string, vhost: string): string {
   const [kind, rest] = halves(entry);
   if (kind === "tag") return entry;
-  // Without a pattern for routing keys RabbitMQ 3.10 refuses them all on topic exchanges.
+  // Without a routing key pattern, RabbitMQ 3.10 rejects all routing keys on topic exchanges.
   const [names = "", routingKeys = "*"] = rest.split("/");
   return `${kind}:${vhost}/${names}/${routingKeys}`;
 }

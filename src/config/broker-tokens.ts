@@ -4,7 +4,7 @@ import type { SigningConfig } from "./issuers.ts";
 import { isSymmetric } from "./keys.ts";
 import type { Section } from "./section.ts";
 
-/** `broker_settings` with what other sections say of it. */
+/** Reads `broker_settings`, with defaults and checks from other sections; adds errors to `faults`. */
 export function readBrokerTokens(
   { parts, whole }: Section<"broker_settings">,
   { parts: app = {}, whole: wholeApp }: Section<"app_config">,
@@ -12,15 +12,15 @@ export function readBrokerTokens(
   faults: Faults,
 ): BrokerTokenConfig | undefined {
   if (parts === undefined) return undefined;
-  // A key that retires signs none.
+  // Retiring keys sign no tokens.
   const signers = signing && [signing, ...signing.reserve.filter(({ until }) => until === undefined)];
   const shared = signers?.find(({ method }) => isSymmetric(method));
   if (shared !== undefined)
     faults.push({
       path: "broker_settings",
       msg:
-        `cannot go with ${shared.method}: a broker that verifies its tokens could make any. ` +
-        'Change to another algorithm: "authmq keys rotate --alg EdDSA"',
+        `cannot be used with ${shared.method}: the broker could forge tokens with the shared secret. ` +
+        'Change the algorithm: "authmq keys rotate --alg EdDSA"',
     });
   const vhosts = faults.has("broker_settings.vhosts")
     ? (parts.vhosts ?? [])
@@ -28,7 +28,10 @@ export function readBrokerTokens(
   for (const vhost of vhosts) {
     if (vhost === undefined) continue;
     if (app.vhosts?.includes(vhost) === false && !faults.has("app_config.vhosts"))
-      faults.push({ path: "broker_settings.vhosts", msg: "has a vhost that app_config.vhosts has not" });
+      faults.push({
+        path: "broker_settings.vhosts",
+        msg: "has a vhost that app_config.vhosts lacks: add it there",
+      });
     if (!vhost.isWellFormed())
       faults.push({ path: "broker_settings.vhosts", msg: "must be well-formed Unicode" });
   }

@@ -1,13 +1,13 @@
 import { TLS_PORT } from "../wire/broker-node.ts";
 import { type Option, readServerUrl, type ReadUrl } from "./connection-url.ts";
 
-/** The variable with the address of a broker that other programs read, too. */
+/** The conventional environment variable for the broker's URL. */
 export const BROKER_VARIABLE = "AMQP_URL";
 
 /** The keys of `amqp_settings` that a URL can give. */
 export const BROKER_URL_KEYS = ["host", "port", "username", "password", "vhost", "tls"] as const;
 
-/** Names as in RabbitMQ's URI query parameters. */
+/** RabbitMQ's URI query parameters that are supported. */
 const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   [
     "heartbeat",
@@ -16,11 +16,11 @@ const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   ["cacertfile", (value) => (value === "" ? "must name a file" : { ca_file: value })],
   [
     "verify",
-    (value) => (value === "verify_peer" ? {} : "must be verify_peer: a certificate cannot be left unchecked"),
+    (value) => (value === "verify_peer" ? {} : "must be verify_peer: authmq always verifies the certificate"),
   ],
 ]);
 
-/** The keys of `amqp_settings` in amqp://user:password@host:port/vhost, or amqps://, which is TLS. */
+/** Reads the keys of `amqp_settings` from amqp://user:password@host:port/vhost, or amqps:// for TLS. */
 export function readBrokerUrl(text: string): ReadUrl {
   const { address, keys, faults } = readServerUrl(text, {
     schemes: ["amqp", "amqps"],

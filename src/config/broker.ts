@@ -4,18 +4,18 @@ import type { Faults } from "./fault.ts";
 import type { AmqpConfig } from "./schema.ts";
 import { omit, type Section } from "./section.ts";
 
-/** The broker, checked: its nodes in the order to try them, and the CA is read. */
+/** The validated broker settings: nodes in the order to try them, and the content of the CA file. */
 export interface BrokerConfig extends Omit<AmqpConfig, "url" | "host" | "port" | "tls"> {
   readonly nodes: readonly [BrokerNode, ...BrokerNode[]];
-  /** Whether connections are TLS; the broker's certificate is checked then. */
+  /** Whether connections use TLS; the broker's certificate is always verified. */
   readonly tls: boolean;
-  /** Undefined: the CAs that Node knows. */
+  /** Undefined for the CAs that Node trusts. */
   readonly ca: Buffer | undefined;
 }
 
 const SECTION = "amqp_settings";
 
-/** Checks the section as a whole; what is wrong goes into `faults`. */
+/** Checks the section as a whole; adds errors to `faults`. */
 export function readBroker(
   { parts = {}, whole }: Section<"amqp_settings">,
   folder: string,

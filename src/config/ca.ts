@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { BadSetting, collectFault, type Faults } from "./fault.ts";
 
-/** The content of a section's `ca_file`, where it has one; what is wrong with it goes into `faults`. */
+/** Reads a section's `ca_file`, if it has one; adds errors to `faults`. */
 export function readCa(
   file: string | undefined,
   section: string,
@@ -27,11 +27,11 @@ function readBytes(path: string): Buffer {
   }
 }
 
-/** A certificate of a PEM file as OpenSSL finds it: only at the beginning of a line. */
+/** A certificate in a PEM file; like OpenSSL, only at the beginning of a line. */
 const CERTIFICATE =
   /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----\s*$(?:[^-]*^-----END (?:X509 |TRUSTED )?CERTIFICATE-----)?/gm;
 
-/** Node ignores what is no certificate, and then trusts nobody: throws BadSetting unless each one can be read. */
+/** Throws BadSetting unless all certificates can be read; Node ignores invalid ones and then trusts no server. */
 function checkCertificates(bytes: Buffer): void {
   const blocks = bytes.toString("latin1").match(CERTIFICATE) ?? [];
   if (blocks.length === 0) throw new BadSetting(`has no PEM certificate: ${adviceOn(bytes)}`);
@@ -51,20 +51,20 @@ function canBeRead(certificate: string | Buffer): boolean {
   }
 }
 
-/** What the file is instead, and what to do. */
+/** What the file contains instead of a certificate, and what to do. */
 function adviceOn(bytes: Buffer): string {
   const text = bytes.toString("latin1");
   const kind = /-----BEGIN ([A-Z0-9 ]+)-----/.exec(text)?.[1] ?? "";
-  if (text.trim() === "") return "the file is empty; it must hold the certificate of the CA";
+  if (text.trim() === "") return "the file is empty; it must contain the certificate of the CA";
   if (kind.endsWith("PRIVATE KEY"))
-    return "it holds a private key; give the certificate of the CA, and keep the key out of reach";
+    return "it contains a private key; use the certificate of the CA, and keep the key secret";
   if (kind.endsWith("CERTIFICATE REQUEST"))
-    return "it holds a certificate request; give the certificate of the CA that signs it";
+    return "it contains a certificate request; use the certificate of the CA that signs it";
   if (kind === "PKCS7" || kind === "CMS")
-    return "it holds PKCS #7; convert it with: openssl pkcs7 -print_certs -in FILE -out ca.pem";
+    return "it contains PKCS #7; convert it with: openssl pkcs7 -print_certs -in FILE -out ca.pem";
   if (kind.endsWith("CERTIFICATE"))
     return "-----BEGIN CERTIFICATE----- must be at the beginning of a line; save the file as plain ASCII";
-  if (kind !== "") return `it holds a ${kind}; give the certificate of the CA`;
+  if (kind !== "") return `it contains a ${kind}; use the certificate of the CA`;
   if (canBeRead(bytes)) return "it is DER; convert it with: openssl x509 -inform der -in FILE -out ca.pem";
-  return "give the certificate of the CA, a text that begins with -----BEGIN CERTIFICATE-----";
+  return "use the certificate of the CA, a text that begins with -----BEGIN CERTIFICATE-----";
 }

@@ -1,6 +1,6 @@
 import { decode, type Option, readOptions, readServerUrl, type ReadUrl } from "./connection-url.ts";
 
-/** The variable with the address of a database that other programs read, too. */
+/** The conventional environment variable for the database's URL. */
 export const DATABASE_VARIABLE = "DATABASE_URL";
 
 /** The keys of `db_settings` that a URL can give. */
@@ -17,14 +17,15 @@ export const DATABASE_URL_KEYS = [
 
 const FORMS = "mysql://user:password@host:3306/database, mariadb://, or sqlite:FILE";
 
-/** Databases that people name in a URL, and that authmq does not use. */
-const OTHERS = /^(?:postgres|postgresql|mssql|sqlserver|oracle|mongodb|mongodb\+srv|redis|cockroachdb):/i;
+/** Databases that authmq does not support. */
+const UNSUPPORTED =
+  /^(?:postgres|postgresql|mssql|sqlserver|oracle|mongodb|mongodb\+srv|redis|cockroachdb):/i;
 
-/** Which kind of database a URL is for; undefined for one that it does not tell. */
+/** The kind of database in a URL; undefined if the scheme is unknown. */
 export function kindOfUrl(text: string): "sqlite" | "mysql" | "other" | undefined {
   if (/^(?:sqlite|file):/i.test(text)) return "sqlite";
   if (/^(?:mysql|mariadb):/i.test(text)) return "mysql";
-  return OTHERS.test(text) ? "other" : undefined;
+  return UNSUPPORTED.test(text) ? "other" : undefined;
 }
 
 const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
@@ -33,17 +34,17 @@ const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
     (value) => {
       if (/^(?:required|verify_ca|verify_identity)$/i.test(value)) return { tls: true };
       if (/^disabled$/i.test(value)) return { tls: false };
-      return "must be VERIFY_IDENTITY, VERIFY_CA or REQUIRED, which are TLS with a checked certificate, or DISABLED";
+      return "must be VERIFY_IDENTITY, VERIFY_CA or REQUIRED (TLS with a verified certificate), or DISABLED";
     },
   ],
   ["ssl-ca", (value) => (value === "" ? "must name a file" : { ca_file: value })],
 ]);
 
-/** The keys of `db_settings` in mysql://user:password@host:port/database, mariadb://, or sqlite:FILE. */
+/** Reads the keys of `db_settings` from mysql://user:password@host:port/database, mariadb://, or sqlite:FILE. */
 export function readDatabaseUrl(text: string): ReadUrl {
   const kind = kindOfUrl(text);
   if (kind === "sqlite") return readFileUrl(text);
-  if (kind === "other") return { keys: {}, faults: [`must be ${FORMS}: authmq keeps its data nowhere else`] };
+  if (kind === "other") return { keys: {}, faults: [`must be ${FORMS}: other databases are not supported`] };
   const { address, keys, faults } = readServerUrl(text, {
     schemes: ["mysql", "mariadb"],
     example: FORMS,
@@ -74,7 +75,10 @@ function readFileUrl(text: string): ReadUrl {
   if (file === undefined || file === "" || /\p{Cc}/u.test(file))
     return { keys: {}, faults: ["must name a file: sqlite:users.db or sqlite:///srv/authmq/users.db"] };
   if (file === ":memory:")
-    return { keys: {}, faults: ["must name a file: a database in memory would lose every account"] };
+    return {
+      keys: {},
+      faults: ["must name a file: an in-memory database loses all accounts when the worker stops"],
+    };
   return {
     ...readOptions(new URLSearchParams(query.join("?")), new Map()),
     keys: { dialect: "sqlite", file },

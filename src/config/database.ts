@@ -3,7 +3,7 @@ import { readCa } from "./ca.ts";
 import type { Faults } from "./fault.ts";
 import type { Section } from "./section.ts";
 
-/** The database: one file, or a server. */
+/** The validated database settings: a SQLite file or a MySQL server. */
 export type DbConfig =
   | { readonly dialect: "sqlite"; readonly file: string }
   | {
@@ -13,18 +13,18 @@ export type DbConfig =
       readonly password: string;
       readonly host: string;
       readonly port: number;
-      /** Whether the connection is TLS; the server's certificate is checked then. */
+      /** Whether connections use TLS; the server's certificate is always verified. */
       readonly tls: boolean;
-      /** Undefined: the CAs that Node knows. */
+      /** Undefined for the CAs that Node trusts. */
       readonly ca: Buffer | undefined;
       readonly pool_size: number;
       readonly timeout_ms: number;
     };
 
 const SECTION = "db_settings";
-const NEEDED = ["database", "user", "password"] as const;
+const REQUIRED_FOR_MYSQL = ["database", "user", "password"] as const;
 
-/** Checks the section as a whole; what is wrong goes into `faults`. */
+/** Checks the section as a whole; adds errors to `faults`. */
 export function readDatabase(
   { parts = {}, whole }: Section<"db_settings">,
   folder: string,
@@ -32,7 +32,7 @@ export function readDatabase(
 ): DbConfig | undefined {
   const has = (key: keyof typeof parts): boolean => faults.has(`${SECTION}.${key}`);
   const add = (key: keyof typeof parts, msg: string): void => faults.push({ path: `${SECTION}.${key}`, msg });
-  const isServer = NEEDED.some((key) => parts[key] !== undefined || has(key));
+  const isServer = REQUIRED_FOR_MYSQL.some((key) => parts[key] !== undefined || has(key));
   const dialect = parts.dialect ?? (isServer ? "mysql" : "sqlite");
   if (dialect === "sqlite" && !has("dialect"))
     return whole && { dialect, file: resolve(folder, whole.file ?? "authmq.db") };
@@ -41,9 +41,9 @@ export function readDatabase(
     add("tls", "is false, and ca_file is given: remove one of them");
   if (has("dialect")) return undefined;
   if (parts.file !== undefined)
-    add("file", "goes with the dialect sqlite: remove it, or the address of the server");
-  for (const key of NEEDED)
-    if (parts[key] === undefined && !has(key)) add(key, "is required for mysql: give it here, or in url");
+    add("file", "is only for the dialect sqlite: remove it, or remove the settings of the server");
+  for (const key of REQUIRED_FOR_MYSQL)
+    if (parts[key] === undefined && !has(key)) add(key, "is required for mysql: set it here, or in url");
   if (whole === undefined) return undefined;
   const { database, user, password, host, port, tls, pool_size, timeout_ms } = whole;
   if (database === undefined || user === undefined || password === undefined) return undefined;

@@ -5,7 +5,7 @@ import type { LdapSettings } from "./schema.ts";
 import { omit, type Section } from "./section.ts";
 import { parseUserFilter, PLACEHOLDER, type UserFilter } from "./user-filter.ts";
 
-/** One directory server: where it is, and whether TLS begins with the connection, on it, or not at all. */
+/** The address of a directory server, and how it uses TLS. */
 export interface DirectoryServer {
   readonly url: string;
   readonly host: string;
@@ -13,38 +13,38 @@ export interface DirectoryServer {
   readonly tls: "ldaps" | "starttls" | "none";
 }
 
-/** How users prove their password: by a name made from a template, or as the entry that the service account found. */
+/** How users bind: by a name from a template, or as the entry that the service account found. */
 export type BindMode =
   | { readonly kind: "search" }
   | { readonly kind: "template"; readonly template: string; readonly isDn: boolean };
 
-/** Keys that are read into something else. */
+/** Keys that are replaced by parsed values. */
 const RAW_KEYS = [
   ...(["address", "user_filter", "bind", "bind_dn", "bind_password"] as const),
   ...(["start_tls", "ca_file", "groups_base_dn"] as const),
 ] as const;
 
-/** The directory, checked: addresses are taken apart, the filter is parsed, the CA is read. */
+/** The validated directory settings: parsed addresses, filter and DNs, and the content of the CA file. */
 export interface DirectoryConfig extends Omit<LdapSettings, (typeof RAW_KEYS)[number]> {
   readonly servers: readonly DirectoryServer[];
   readonly ca: Buffer | undefined;
   readonly userFilter: UserFilter;
   readonly bind: BindMode;
-  /** Only groups below it count. */
+  /** Only groups below this DN are used; undefined for all groups. */
   readonly groupsBase: DistinguishedName | undefined;
-  /** Nested groups are searched below it. */
+  /** Search base for nested groups. */
   readonly groupsBaseDn: string;
-  /** The account that searches where no user's password is at hand. */
+  /** The service account, for searches without a user's password. */
   readonly service: { readonly dn: string; readonly password: string } | undefined;
 }
 
 const SECTION = "ldap_settings";
 const SEARCH = "search";
-/** Active Directory knows users by `user@domain` in its DNS domain, and by `DOMAIN\user` in its NetBIOS domain. */
+/** Bind names of Active Directory: `user@domain` with a DNS domain, `DOMAIN\user` with a NetBIOS domain. */
 const DNS_BIND = "{username}@{domain}";
 const NETBIOS_BIND = String.raw`{domain}\{username}`;
 
-/** Checks the section as a whole; what is wrong goes into `faults`. */
+/** Checks the section as a whole; adds errors to `faults`. */
 export function readDirectory(
   { parts, whole }: Section<"ldap_settings">,
   folder: string,
@@ -61,9 +61,9 @@ export function readDirectory(
     return collectFault(faults, path, () => readServer(url, start_tls ?? ca_file !== undefined)) ?? [];
   });
   if (start_tls === true && servers.some(({ tls }) => tls === "ldaps"))
-    fault("start_tls", "goes with ldap://: on ldaps:// the connection is TLS from its beginning");
+    fault("start_tls", "is only for ldap:// addresses: remove it, because ldaps:// always uses TLS");
   if (ca_file !== undefined && servers.some(({ tls }) => tls === "none"))
-    fault("ca_file", "is given, so the connection must be TLS: use ldaps://, or leave start_tls out");
+    fault("ca_file", "requires TLS: use ldaps://, or remove start_tls");
   const ca = readCa(ca_file, SECTION, folder, faults);
   const userFilter =
     user_filter === undefined
@@ -78,9 +78,12 @@ export function readDirectory(
         ),
       );
   if ((bind_dn === undefined) !== (bind_password === undefined) && !has("bind_dn") && !has("bind_password"))
-    fault(bind_dn === undefined ? "bind_dn" : "bind_password", "bind_dn and bind_password go together");
+    fault(
+      bind_dn === undefined ? "bind_dn" : "bind_password",
+      "is missing: set both bind_dn and bind_password",
+    );
   else if (mode?.kind === "search" && bind_dn === undefined && !has("bind_dn"))
-    fault("bind_dn", "is required for bind search: the account that searches");
+    fault("bind_dn", "is required for bind search: set the service account");
   const base = collectDn(faults, "base_dn", parts.base_dn);
   const groupsBase = collectDn(faults, "groups_base_dn", groups_base_dn);
   if (whole === undefined || userFilter === undefined || mode === undefined || base === undefined)
@@ -104,7 +107,7 @@ function collectDn(
 function readDn(text: string): DistinguishedName {
   const name = parseDn(text);
   if (name === undefined || name.length === 0)
-    throw new BadSetting("is no distinguished name, for example ou=User,dc=example,dc=com");
+    throw new BadSetting("must be a distinguished name, for example ou=User,dc=example,dc=com");
   return name;
 }
 
@@ -114,7 +117,9 @@ function readServer(text: string, startTls: boolean): DirectoryServer {
   if (url === undefined || !/^ldaps?:$/.test(url.protocol) || url.hostname === "")
     throw new BadSetting("must be ldap://host, ldaps://host, or one of them with :port");
   if (`${url.username}${url.password}${url.pathname.replace("/", "")}${url.search}${url.hash}` !== "")
-    throw new BadSetting("must name a host and a port, nothing else: the rest has keys of its own");
+    throw new BadSetting(
+      "must have only a host and a port: set everything else with other keys of ldap_settings",
+    );
   const port = url.port === "" ? (tls === "ldaps" ? 636 : 389) : Number(url.port);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return { url: `${url.protocol}//${url.hostname}:${port}`, host, port, tls };
@@ -127,10 +132,10 @@ function defaultBind(domain: string): string {
 function readBind(text: string, domain: string): BindMode {
   if (text === SEARCH) return { kind: "search" };
   const template = text.replaceAll("{domain}", () => domain);
-  // The name alone could be taken for the name of a SASL mechanism.
+  // A username alone could be taken for the name of a SASL mechanism.
   if (template.split(PLACEHOLDER).length !== 2 || template === PLACEHOLDER) {
     throw new BadSetting(
-      String.raw`must be search, or hold ${PLACEHOLDER} once and more than that: {domain}\{username}, {username}@{domain}, or a DN`,
+      String.raw`must be search, {domain}\{username}, {username}@{domain}, or a DN with ${PLACEHOLDER} once`,
     );
   }
   return { kind: "template", template, isDn: template.includes("=") };

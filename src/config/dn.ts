@@ -1,13 +1,13 @@
 import { isUtf8 } from "node:buffer";
 
-/** One attribute and its value in a relative name. */
+/** An attribute and its value in a relative distinguished name. */
 export interface NamePart {
   /** In lower case. */
   readonly type: string;
   readonly value: string;
 }
 
-/** A distinguished name: relative names from the entry up to the root, each of one or more parts. */
+/** A distinguished name: relative names from the entry to the root, each with one or more parts. */
 export type DistinguishedName = readonly (readonly NamePart[])[];
 
 const TYPE = /^(?:[a-z][a-z0-9-]*|\d+(?:\.\d+)*)$/;
@@ -15,8 +15,8 @@ const SEPARATOR = /[,;+]/;
 const HEX = /^[0-9a-f]{2}$/i;
 
 /**
- * Reads a distinguished name as servers write it (RFC 4514; quotes and semicolons as in RFC 2253 section 4); undefined
- * when it is none. A value in #hexadecimal stays as it is.
+ * Parses a distinguished name (RFC 4514; quotes and semicolons as in RFC 2253 section 4); undefined if it is not valid.
+ * #hexadecimal values are not decoded.
  */
 export function parseDn(text: string): DistinguishedName | undefined {
   if (text.trim() === "") return [];
@@ -33,19 +33,19 @@ export function parseDn(text: string): DistinguishedName | undefined {
   }
 }
 
-/** Whether an entry is below another one, or is that one; names are compared without regard to case. */
+/** Whether a name is `base` or below it; ignores case. */
 export function isBelow(name: DistinguishedName, base: DistinguishedName): boolean {
   const distance = name.length - base.length;
   return distance >= 0 && base.every((parts, index) => isSame(parts, name[index + distance] ?? []));
 }
 
-/** Whether two texts are the same distinguished name, letter by letter in its values. */
+/** Whether two texts are the same distinguished name; values are case-sensitive. */
 export function isSameDn(a: string, b: string): boolean {
   const [first, second] = [parseDn(a), parseDn(b)];
   return first !== undefined && second !== undefined && formatDn(first) === formatDn(second);
 }
 
-/** The end of a name that stands for its whole domain: its dc= parts, or its last part where it has none. */
+/** The domain part of a name: its trailing dc= parts, or its last part if it has none. */
 export function domainOf(name: DistinguishedName): DistinguishedName {
   const first = name.findIndex(
     (_, index) => index === name.length - 1 || name.slice(index).every(([part]) => part?.type === "dc"),
@@ -53,19 +53,19 @@ export function domainOf(name: DistinguishedName): DistinguishedName {
   return name.slice(first);
 }
 
-/** A distinguished name as text (RFC 4514). */
+/** Formats a distinguished name (RFC 4514). */
 export function formatDn(name: DistinguishedName): string {
   return name
     .map((parts) => parts.map(({ type, value }) => `${type}=${escapeDnValue(value)}`).join("+"))
     .join(",");
 }
 
-/** The value of the first relative name's part of this type. */
+/** The value of this type in the first relative name. */
 export function leadingValue(name: DistinguishedName, type: string): string | undefined {
   return name[0]?.find((part) => part.type === type)?.value;
 }
 
-/** A value as it may stand in a distinguished name, whatever is in it (RFC 4514 section 2.4). */
+/** Escapes a value for a distinguished name (RFC 4514 section 2.4). */
 export function escapeDnValue(value: string): string {
   return value.replaceAll(/[^\p{L}\p{N}._-]/gu, (char) =>
     Array.from(Buffer.from(char), (byte) => `\\${byte.toString(16).padStart(2, "0")}`).join(""),
@@ -85,7 +85,7 @@ interface Cursor {
   at: number;
 }
 
-/** One `type=value`; the cursor is left on the separator behind it. */
+/** Reads one `type=value`; leaves the cursor on the separator after it. */
 function readPart(cursor: Cursor): NamePart | undefined {
   const { text } = cursor;
   const equals = text.indexOf("=", cursor.at);
@@ -111,7 +111,7 @@ function readPlain(cursor: Cursor): string | undefined {
     const read = readCharacter(cursor);
     if (read === undefined) return undefined;
     bytes.push(read);
-    // Blanks at the end belong to the value only where they are escaped.
+    // Unescaped blanks at the end are not part of the value.
     blanks = !escaped && read.toString() === " " ? blanks + 1 : 0;
   }
   return decode(bytes.slice(0, bytes.length - blanks));
@@ -131,7 +131,7 @@ function readQuoted(cursor: Cursor): string | undefined {
   return cursor.at === text.length || SEPARATOR.test(text[cursor.at] ?? "") ? decode(bytes) : undefined;
 }
 
-/** A character, or a byte of one in \hexadecimal; the cursor goes behind it. */
+/** Reads a character, or a byte in \hexadecimal; moves the cursor behind it. */
 function readCharacter(cursor: Cursor): Buffer | undefined {
   const { text } = cursor;
   if (text[cursor.at] === "\\") {
@@ -149,7 +149,7 @@ function readCharacter(cursor: Cursor): Buffer | undefined {
   return Buffer.from(char);
 }
 
-/** The text of some bytes; undefined when they are not UTF-8: two names must not become the same. */
+/** Decodes UTF-8; undefined if it is not valid, so that different names do not become equal. */
 function decode(bytes: readonly Buffer[]): string | undefined {
   const value = Buffer.concat(bytes);
   return isUtf8(value) ? value.toString() : undefined;

@@ -7,10 +7,10 @@ import { configSchema } from "./schema.ts";
 const PREFIX = "AUTHMQ__";
 const FILE_SUFFIX = "_file";
 
-/** How a list begins that may be a text instead: [::1] is a text. */
+/** Matches a JSON list, but not a text like [::1]. */
 const LIST = /^\s*\[\s*["\]]/;
 
-/** How a value that is no text is written. */
+/** How to write a value that is not a string. */
 const JSON_TYPES: Readonly<Record<string, string>> = {
   integer: "a whole number",
   number: "a number",
@@ -19,50 +19,49 @@ const JSON_TYPES: Readonly<Record<string, string>> = {
   object: "an object in JSON",
 };
 
-/** The part of JSON Schema that says how a text from the environment is read. */
+/** The part of JSON Schema that determines how a variable is parsed. */
 interface Shape {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly items?: Shape;
-  /** A key that may be one text or a list of them. */
+  /** For keys that accept a string or a list of strings. */
   readonly anyOf?: readonly Shape[];
-  /** The keys of a record, and what each of them is. */
+  /** The allowed keys of a record. */
   readonly propertyNames?: { readonly enum?: readonly string[] };
   readonly additionalProperties?: Shape | false;
 }
 
-/** The keys that exist, and of what type each one is. */
+/** All settings and their types. */
 const ROOT: Shape = z
   .looseObject({ type: z.string() })
   .transform((schema): Shape => schema)
   .parse(z.toJSONSchema(configSchema, { io: "input" }));
 
 /**
- * Lays `AUTHMQ__SECTION__KEY=value` over the raw configuration; `..._FILE` takes the value from a file.
- * A list or object is given as JSON, a list's member by its index. Faults carry the variable's name, and `sources` has
- * the variable of each path that one sets.
+ * Applies `AUTHMQ__SECTION__KEY=value` to the raw configuration; `..._FILE` reads the value from a file. Lists and
+ * objects are JSON; a list item has its index as key. Faults name the variable; `sources` maps paths to variables.
  */
 export function overlayEnvironment(
   raw: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string | undefined>>,
   faults: Faults,
 ): { raw: Record<string, unknown>; sources: Map<string, string> } {
-  const result = structuredClone(raw) as Record<string, unknown>; // a clone of a JSON object is one
+  const result = structuredClone(raw) as Record<string, unknown>; // the clone is a new object
   const sources = new Map<string, string>();
-  // A whole section first, then its keys: the order of the environment must not matter.
+  // Apply whole sections before single keys: the order of variables must not matter.
   const variables = Object.entries(env).sort(([a], [b]) => a.split("__").length - b.split("__").length);
   for (const [name, text] of variables) {
     if (!name.startsWith(PREFIX) || text === undefined) continue;
     const target = findKey(name);
     if (target === undefined) {
-      faults.pushFrom(name, "names no key of the configuration: docs/configuration.md lists them");
+      faults.pushFrom(name, "is not a known setting: see docs/configuration.md");
       continue;
     }
     const { path, shape, fromFile } = target;
     const key = path.join(".");
     const other = sources.get(key);
     if (other !== undefined) {
-      faults.pushFrom(name, `sets the same key as ${other}: give one of them`, [key]);
+      faults.pushFrom(name, `sets the same key as ${other}: remove one of them`, [key]);
       continue;
     }
     sources.set(key, name);
@@ -73,7 +72,7 @@ export function overlayEnvironment(
       if (!(error instanceof BadSetting)) throw error;
       faults.pushFrom(name, error.message, [key]);
     }
-    // Also what has no value makes the objects around it, so that what else is missing in them is found.
+    // Create the parent objects even if the value is invalid, so that their other missing keys are reported.
     assign(result, path, value, faults);
   }
   return { raw: result, sources };
@@ -113,7 +112,7 @@ function readSecretFile(path: string): string {
   try {
     return readFileSync(path, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
-    // Its path stays out: it may be the secret itself.
+    // Do not show the path: it may be the secret itself.
     throw new BadSetting(`cannot read the file: ${describeFileError(error)}`);
   }
 }
@@ -151,5 +150,5 @@ function assign(
       faults.push({ path: place.join("."), msg: `must be ${isList ? "a list" : "an object"}` });
     target[key] = isList ? [] : {};
   }
-  assign(target[key] as Record<string, unknown>, rest, value, faults, place); // made or seen to be an object above
+  assign(target[key] as Record<string, unknown>, rest, value, faults, place); // an object, see above
 }

@@ -1,10 +1,10 @@
-/** One fault of the configuration: where it is (dots and indexes) and what to do about it. */
+/** An error in the configuration: its path (keys and indexes, separated by dots) and what to do. */
 export interface ConfigFault {
   readonly path: string;
   readonly msg: string;
 }
 
-/** The configuration cannot be used; `faults` lists everything that is wrong with it. */
+/** The configuration is not valid; `faults` lists all errors. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly ConfigFault[];
@@ -15,12 +15,12 @@ export class ConfigError extends Error {
   }
 }
 
-/** Collects faults, and knows which values are unknown because of them. */
+/** Collects faults and the paths whose values are unknown because of them. */
 export class Faults {
   readonly #list: ConfigFault[] = [];
   readonly #unknown = new Set<string>();
 
-  /** Adds faults; their paths have no known value from then on. */
+  /** Adds faults and marks their paths as unknown. */
   push(...faults: readonly ConfigFault[]): void {
     for (const fault of faults) {
       this.#list.push(fault);
@@ -28,26 +28,26 @@ export class Faults {
     }
   }
 
-  /** Adds a fault of a source, for example a variable, that leaves the values at some paths unknown. */
+  /** Adds a fault of a source (for example a variable) and marks the paths that it sets as unknown. */
   pushFrom(source: string, msg: string, paths: readonly string[] = []): void {
     this.#list.push({ path: source, msg });
-    this.spoil(paths);
+    this.markUnknown(paths);
   }
 
-  /** Marks paths whose values are unknown because of a fault that is listed elsewhere. */
-  spoil(paths: readonly string[]): void {
+  /** Marks paths as unknown because of a fault that is already listed. */
+  markUnknown(paths: readonly string[]): void {
     for (const path of paths) this.#unknown.add(path);
   }
 
   /**
-   * Whether the value at a path is unknown: the path, a part of it, or something that contains it has a fault. A check that
-   * needs the value is skipped then, so that one mistake is one fault.
+   * Whether the value at a path is unknown: the path, a child or a parent of it has a fault. Skip checks that need the
+   * value, so that one mistake causes one fault.
    */
   has(path: string): boolean {
     return this.isBelow(path) || ancestorsOf(path).some((ancestor) => this.#unknown.has(ancestor));
   }
 
-  /** Whether the path or a part of it has a fault. */
+  /** Whether the path or a child of it has a fault. */
   isBelow(path: string): boolean {
     return (
       this.#unknown.has(path) ||
@@ -55,19 +55,19 @@ export class Faults {
     );
   }
 
-  /** All faults, each one once; `name` gives a path's name for the reader. */
+  /** All faults without duplicates; `name` converts a path for the reader. */
   list(name: (path: string) => string = (path) => path): ConfigFault[] {
     const named = this.#list.map(({ path, msg }) => ({ path: name(path), msg }));
     return [...new Map(named.map((fault) => [JSON.stringify(fault), fault])).values()];
   }
 }
 
-/** A sentence about one setting, thrown while it is read and listed with its path. */
+/** An error in one setting; `collectFault` adds its path. */
 export class BadSetting extends Error {
   override readonly name = "BadSetting";
 }
 
-/** What `read` gives, or undefined and one more fault with the path. */
+/** The result of `read`; if it throws BadSetting, adds a fault for the path and returns undefined. */
 export function collectFault<T>(faults: Faults, path: string, read: () => T): T | undefined {
   try {
     return read();
@@ -78,14 +78,16 @@ export function collectFault<T>(faults: Faults, path: string, read: () => T): T 
   }
 }
 
-/** Why a file could not be read, without its path. */
+/** The reason why a file cannot be read, without its path. */
 export function describeFileError(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const meaning = { ENOENT: "there is none", EACCES: "this user may not", EISDIR: "it is a folder" }[code];
+  const meaning = { ENOENT: "it does not exist", EACCES: "permission denied", EISDIR: "it is a folder" }[
+    code
+  ];
   return meaning === undefined ? code : `${meaning} (${code})`;
 }
 
-/** The paths that contain a path, "" for the whole configuration last. */
+/** The parents of a path, the last one is "" for the whole configuration. */
 function ancestorsOf(path: string): string[] {
   const parts = path.split(".");
   return parts.map((_, index) => parts.slice(0, parts.length - 1 - index).join("."));

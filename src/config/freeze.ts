@@ -1,4 +1,4 @@
-/** The value, frozen with all plain objects and lists in it; keys, bytes and maps are left as they are. */
+/** Freezes plain objects and lists recursively; leaves keys, buffers and maps unchanged. */
 export function freezeDeep<T>(value: T): Readonly<T> {
   if (!isPlain(value)) return value;
   for (const inner of Object.values(value)) freezeDeep(inner);

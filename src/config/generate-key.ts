@@ -1,13 +1,13 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import type { SignMethod } from "./sections/jwt.ts";
 
-/** What a new installation signs with: a PEM pair, or a shared secret in base64; each ends with a newline. */
+/** A new signing key: a PEM key pair, or a shared secret in base64; each ends with a newline. */
 export interface GeneratedKey {
   readonly secret: string;
   readonly publicKey: string | undefined;
 }
 
-/** A new key for an algorithm. */
+/** Generates a key for an algorithm. */
 export function generateSecret(method: SignMethod): GeneratedKey {
   if (method.startsWith("HS")) {
     const bytes = randomBytes(Number(method.slice(2)) / 8);

@@ -13,45 +13,45 @@ import type { Parts } from "./parts.ts";
 import type { Section } from "./section.ts";
 import type { RingKeySetting, SecretSetting, SignMethod } from "./sections/jwt.ts";
 
-/** One key of this installation, and the algorithm that it is for. */
+/** A signing key of this installation and its algorithm. */
 export interface SigningKey {
   readonly method: SignMethod;
   readonly key: KeyObject;
 }
 
-/** A key beside the one that signs: its tokens are accepted. */
+/** The next key or a retiring key: its tokens are accepted, but it does not sign. */
 export interface ReserveKey extends SigningKey {
-  /** When its last token has expired; undefined for one that is yet to sign. */
+  /** The time when its last token expires; undefined for the next key. */
   readonly until: Date | undefined;
 }
 
-/** How this installation signs its tokens. */
+/** How authmq signs its tokens. */
 export interface SigningConfig extends SigningKey {
   readonly issuer: string;
   readonly audience: string | undefined;
-  /** The next key, and those before. */
+  /** The next key and the retiring keys. */
   readonly reserve: readonly ReserveKey[];
-  /** What the key of stored digests is made of; the key that signs, unless given. */
+  /** Secret for stored digests; undefined to use the signing key. */
   readonly fingerprintKey: KeyObject | undefined;
 }
 
-/** A key that verifies, and the algorithms that it may be used with. */
+/** A verification key and its allowed algorithms. */
 export interface VerificationKey {
   readonly key: KeyObject;
   readonly methods: readonly SignMethod[];
-  /** Not accepted any more from then on. */
+  /** The key is rejected from this time on. */
   readonly until: Date | undefined;
 }
 
-/** An issuer whose access tokens are accepted, with its keys. */
+/** A trusted issuer of access tokens, with its keys. */
 export interface IssuerConfig {
   readonly name: string;
   readonly keys: readonly VerificationKey[];
-  /** What its tokens must be meant for; the own issuer's stands in the signing configuration. */
+  /** The required `aud` claim of its tokens; for authmq's own tokens see SigningConfig. */
   readonly audience: string | undefined;
 }
 
-/** The signing key and the issuers to trust, the own one among them; what is wrong goes into `faults`. */
+/** Reads the signing key and the trusted issuers, including this installation; adds errors to `faults`. */
 export function readIssuers(
   creation: Section<"jwt_creation">,
   { parts: validation = [] }: Section<"jwt_validation">,
@@ -70,7 +70,7 @@ export function readIssuers(
     const path = `jwt_validation.${index}`;
     const { name, audience } = entry ?? {};
     if (name !== undefined && names.has(name))
-      faults.push({ path: `${path}.name`, msg: "is listed twice: leave one entry" });
+      faults.push({ path: `${path}.name`, msg: "is listed twice: remove one entry" });
     if (name !== undefined) names.add(name);
     const methods = faults.has(`${path}.methods`)
       ? undefined
@@ -90,29 +90,29 @@ export function readIssuers(
     if (!isSameKey(verificationKeyOf(signing.key), key)) {
       faults.push({
         path: `${path}.secret`,
-        msg: "does not verify what jwt_creation signs: give its public key, or leave this issuer out",
+        msg: "does not verify tokens of jwt_creation: set its public key, or remove this issuer",
       });
     } else if (!methods.includes(signing.method)) {
       faults.push({
         path: `${path}.methods`,
-        msg: `lacks ${signing.method}, which jwt_creation signs with: add it, or leave this issuer out`,
+        msg: `lacks ${signing.method}, which jwt_creation signs with: add it, or remove this issuer`,
       });
     }
-    issuers.push({ name, keys: [listed, ...signing.reserve.map(verifying)], audience });
+    issuers.push({ name, keys: [listed, ...signing.reserve.map(toVerificationKey)], audience });
   }
   if (signing && !names.has(signing.issuer)) {
     const { issuer: name, audience } = signing;
-    const keys = [{ ...signing, until: undefined }, ...signing.reserve].map(verifying);
+    const keys = [{ ...signing, until: undefined }, ...signing.reserve].map(toVerificationKey);
     issuers.push({ name, keys, audience });
   }
   return { signing, issuers };
 }
 
-function verifying({ key, method, until }: ReserveKey): VerificationKey {
+function toVerificationKey({ key, method, until }: ReserveKey): VerificationKey {
   return { key: verificationKeyOf(key), methods: [method], until };
 }
 
-/** A secret whose form and value are valid. */
+/** The secret, if its type and value are valid. */
 function secretOf(parts: Parts<SecretSetting> | undefined): SecretSetting | undefined {
   const { type, value, secret } = parts ?? {};
   if (type === undefined || value === undefined) return undefined;
@@ -128,16 +128,19 @@ function readSigning(
   const { secret, keys, fingerprint_key: fingerprint } = parts;
   const given = (path: string): boolean => faults.has(`jwt_creation.${path}`);
   if (secret === undefined && keys === undefined && !given("secret") && !given("keys"))
-    faults.push({ path: "jwt_creation.secret", msg: "is missing: give the key that signs, or keys" });
+    faults.push({
+      path: "jwt_creation.secret",
+      msg: "is missing: set the signing key here, or set jwt_creation.keys",
+    });
   if (secret !== undefined && keys !== undefined)
-    faults.push({ path: "jwt_creation.secret", msg: "goes into keys.active where there are keys" });
+    faults.push({ path: "jwt_creation.secret", msg: "cannot be used with keys: move it to keys.active" });
   const read = (setting: Parts<RingKeySetting> | undefined, path: string): SigningKey | undefined => {
     const where = `jwt_creation.${path}`;
-    // Without its algorithm or passphrase a key can only be read, not checked.
+    // Without algorithm or passphrase, check only that the key can be read.
     const isUnclear = faults.has(`${where}.signmethod`) || faults.has(`${where}.secret`);
     const own = isUnclear ? undefined : (setting?.signmethod ?? parts.signmethod);
     if (own !== undefined && isSymmetric(own) && setting?.secret !== undefined) {
-      const msg = `is the passphrase of a private key, and ${own} has none: remove it`;
+      const msg = `is a passphrase for a private key, but ${own} uses a shared secret: remove it`;
       faults.push({ path: `${where}.secret`, msg });
     }
     const material = secretOf(setting);
@@ -148,7 +151,7 @@ function readSigning(
       );
     return key && own && { method: own, key };
   };
-  // Both where both are given: one of them is too much, and either may be unreadable.
+  // Read both, even if only one is allowed, to report all errors.
   const single = read(secret, "secret");
   const active = read(keys?.active, "keys.active");
   const next = read(keys?.next, "keys.next");
@@ -160,7 +163,7 @@ function readSigning(
   const reserve = [next && { ...next, until: undefined }, ...retiring].filter((key) => key !== undefined);
   const all = [signing, ...reserve].filter((key) => key !== undefined);
   if (all.some(({ key }, index) => all.slice(0, index).some((other) => isSameKey(key, other.key))))
-    faults.push({ path: "jwt_creation.keys", msg: "has the same key twice: each key stands once" });
+    faults.push({ path: "jwt_creation.keys", msg: "has the same key twice: remove one of them" });
   const material = secretOf(fingerprint);
   const fingerprintKey =
     material &&

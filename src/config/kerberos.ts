@@ -6,10 +6,10 @@ import { BadSetting, collectFault, type Faults } from "./fault.ts";
 import type { KerberosSettings } from "./schema.ts";
 import type { Section } from "./section.ts";
 
-/** The Kerberos realm, checked: paths are absolute, and the files can be read. */
+/** The validated Kerberos settings: paths are absolute, and the files can be read. */
 export type KerberosConfig = KerberosSettings;
 
-/** Checks the section's files; what is wrong goes into `faults`. */
+/** Checks the files and the package; adds errors to `faults`. */
 export function readKerberos(
   { parts, whole }: Section<"kerberos_settings">,
   folder: string,
@@ -26,7 +26,7 @@ export function readKerberos(
   if (!isInstalled()) {
     faults.push({
       path: "kerberos_settings",
-      msg: 'needs the optional package "kerberos": npm install kerberos (built from source it needs libkrb5-dev)',
+      msg: 'requires the optional package "kerberos": npm install kerberos (a build from source needs libkrb5-dev)',
     });
   }
   if (whole === undefined) return undefined;
@@ -38,7 +38,7 @@ export function readKerberos(
   };
 }
 
-/** Whether Node finds the package; whether it works shows when a worker starts. */
+/** Whether Node finds the package; it is loaded only when a worker starts. */
 function isInstalled(): boolean {
   try {
     createRequire(import.meta.url).resolve("kerberos");

@@ -5,7 +5,7 @@ import { messageOf } from "../errors.ts";
 import { BadSetting, describeFileError } from "./fault.ts";
 import type { SecretSetting, SignMethod } from "./sections/jwt.ts";
 
-/** What each family of algorithms needs for a key (RFC 7518 section 3, RFC 8037). */
+/** The key type for each family of algorithms (RFC 7518 section 3, RFC 8037). */
 const FAMILIES = {
   HS: { type: "secret", need: "a shared secret" },
   RS: { type: "rsa", need: "an RSA key of at least 2048 bits" },
@@ -20,7 +20,7 @@ const CURVES: Readonly<Record<string, string>> = {
   ES512: "secp521r1",
 };
 
-/** The private key or shared secret that signs with `method`; throws BadSetting with what is wrong. */
+/** Reads the private key or shared secret for signing with `method`; throws BadSetting. */
 export function readSigningKey(secret: SecretSetting, method: SignMethod, folder: string): KeyObject {
   const bytes = readBytes(secret, folder);
   if (isSymmetric(method)) return readSharedSecret(bytes, [method]);
@@ -29,7 +29,7 @@ export function readSigningKey(secret: SecretSetting, method: SignMethod, folder
   return key;
 }
 
-/** The public key or shared secret that verifies all of `methods`; throws BadSetting with what is wrong. */
+/** Reads the public key or shared secret for verifying all of `methods`; throws BadSetting. */
 export function readVerificationKey(
   secret: SecretSetting,
   methods: readonly SignMethod[],
@@ -37,7 +37,7 @@ export function readVerificationKey(
 ): KeyObject {
   const bytes = readBytes(secret, folder);
   if (methods.some(isSymmetric)) {
-    // One key for both kinds is the algorithm confusion attack: the public key would become an HMAC secret.
+    // Algorithm confusion attack: a public key must not become an HMAC secret.
     if (!methods.every(isSymmetric))
       throw new BadSetting("HS* cannot be mixed with other methods on one key");
     return readSharedSecret(bytes, methods);
@@ -47,30 +47,30 @@ export function readVerificationKey(
   return key;
 }
 
-/** What the key of stored digests is made of: a private key, or a secret of 32 bytes; throws BadSetting. */
+/** Reads the secret for stored digests: a private key, or a secret of at least 32 bytes; throws BadSetting. */
 export function readFingerprintKey(secret: SecretSetting, folder: string): KeyObject {
   const bytes = readBytes(secret, folder);
   return bytes.includes("-----BEGIN") ? readPrivateKey(bytes, secret) : readSharedSecret(bytes, ["HS256"]);
 }
 
-/** Throws BadSetting where a secret cannot be read, whatever it is for. */
+/** Throws BadSetting if a secret cannot be read; does not check its content. */
 export function checkReadable(secret: SecretSetting, folder: string): undefined {
   readBytes(secret, folder);
 }
 
-/** Whether signer and verifier share the key of this algorithm. */
+/** Whether the algorithm uses a shared secret. */
 export function isSymmetric(method: SignMethod): boolean {
   return method.startsWith("HS");
 }
 
-/** The key that verifies what `key` signs. */
+/** The key that verifies signatures of `key`. */
 export function verificationKeyOf(key: KeyObject): KeyObject {
   return key.type === "private" ? createPublicKey(key) : key;
 }
 
 /** Whether two keys are the same, or halves of the same pair. */
 export function isSameKey(a: KeyObject, b: KeyObject): boolean {
-  // KeyObject.equals() on two kinds of keys leaves an error in OpenSSL's queue, and the next good PEM is then refused.
+  // KeyObject.equals() with different key types leaves an OpenSSL error behind, which rejects the next valid PEM.
   return (a.type === "secret") === (b.type === "secret") && publicBytes(a).equals(publicBytes(b));
 }
 
@@ -104,10 +104,10 @@ function decodeBase64(text: string): Buffer {
 function readKeyFile(path: string): Buffer {
   try {
     const bytes = readFileSync(path);
-    // An editor ends a text file with a newline; no secret means to.
+    // Editors add a newline at the end, which is not part of the secret.
     return bytes.at(-1) === 0x0a ? bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1) : bytes;
   } catch (error) {
-    // Its path stays out: where a key is put instead of one, it would be told.
+    // Do not show the path: it may be the key itself, set here by mistake.
     throw new BadSetting(`cannot read the key file: ${describeFileError(error)}`);
   }
 }
@@ -118,7 +118,7 @@ function readSharedSecret(bytes: Buffer, methods: readonly SignMethod[]): KeyObj
   if (bytes.length < needed) {
     throw new BadSetting(
       `has ${bytes.length} bytes; ${methods.join(", ")} needs at least ${needed} (RFC 7518 section 3.2). ` +
-        `"authmq keys generate --alg HS${needed * 8}" makes one`,
+        `Generate one: "authmq keys generate --alg HS${needed * 8}"`,
     );
   }
   return createSecretKey(bytes);
@@ -134,7 +134,7 @@ function readPem(bytes: Buffer, parse: () => KeyObject, what: string): KeyObject
     return parse();
   } catch (error) {
     throw new BadSetting(
-      `cannot be read as a PEM ${what} (wrong kind, damaged, or wrong passphrase): ${messageOf(error)}`,
+      `cannot be read as a PEM ${what} (wrong type, damaged, or wrong passphrase): ${messageOf(error)}`,
     );
   }
 }

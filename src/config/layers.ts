@@ -4,34 +4,34 @@ import { DATABASE_URL_KEYS, DATABASE_VARIABLE, kindOfUrl, readDatabaseUrl } from
 import { overlayEnvironment } from "./environment.ts";
 import type { Faults } from "./fault.ts";
 
-/** Where a value comes from: a variable, or a URL in one or in the file. */
+/** The origin of a value: a variable, or a URL in a variable or the file. */
 interface Source {
   readonly name: string;
   readonly isUrl: boolean;
 }
 
-/** The configuration with its layers joined: variables over the file, a URL below both. */
+/** The merged configuration: variables override the file, and both override URLs. */
 export interface Layers {
   readonly raw: Readonly<Record<string, unknown>>;
-  /** By path; what the file itself gives has none. */
+  /** By path; values from the file have no source. */
   readonly sources: ReadonlyMap<string, Source>;
-  /** Variables with a URL that gives nothing, because the settings say everything. */
+  /** URL variables that are ignored because the settings already set or contradict their values. */
   readonly unused: readonly string[];
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 type Settings = Readonly<Record<string, unknown>>;
 
-/** How a section is completed from a URL. */
+/** How a URL fills in a section. */
 interface UrlLayer {
   readonly section: "amqp_settings" | "db_settings";
-  /** Read where the section has no url of its own. */
+  /** The variable to read if the section has no `url`. */
   readonly variable: string;
   readonly keys: readonly string[];
   readonly read: (text: string) => ReadUrl;
-  /** Whether the settings leave nothing for the variable to say, or say something else. */
-  readonly isMoot: (settings: Settings, text: string) => boolean;
-  /** Why a url of the section contradicts the rest of it. */
+  /** Whether to ignore the variable: the settings already set or contradict all of it. */
+  readonly isIgnored: (settings: Settings, text: string) => boolean;
+  /** Why the section's `url` contradicts its other keys; undefined if it does not. */
   readonly conflict: (settings: Settings, text: string) => string | undefined;
 }
 
@@ -40,7 +40,7 @@ const BROKER: UrlLayer = {
   variable: BROKER_VARIABLE,
   keys: BROKER_URL_KEYS,
   read: readBrokerUrl,
-  isMoot: (settings) =>
+  isIgnored: (settings) =>
     ["host", "port", "username", "password", "vhost"].every((key) => isGiven(settings, key)),
   conflict: () => undefined,
 };
@@ -50,7 +50,7 @@ const DATABASE: UrlLayer = {
   variable: DATABASE_VARIABLE,
   keys: DATABASE_URL_KEYS,
   read: readDatabaseUrl,
-  isMoot(settings, text) {
+  isIgnored(settings, text) {
     const [kind, other] = [kindOfSettings(settings), kindOfUrl(text)];
     if (kind === undefined) return false;
     const needed = kind === "sqlite" ? ["file"] : ["host", "port", "user", "password", "database"];
@@ -59,21 +59,21 @@ const DATABASE: UrlLayer = {
   conflict(settings, text) {
     const [own, url] = [kindOfSettings(settings), kindOfUrl(text)];
     if (own === undefined || own === url || (url !== "sqlite" && url !== "mysql")) return undefined;
-    return `is for ${url}, and other keys of db_settings are for ${own}: remove one or the other`;
+    return `is for ${url}, but other keys of db_settings are for ${own}: remove one or the other`;
   },
 };
 
-/** Joins file, variables and URLs. Explicit keys win over `url`, and that over AMQP_URL or DATABASE_URL as a whole. */
+/** Merges file, variables and URLs. Single keys override `url`, which replaces AMQP_URL or DATABASE_URL as a whole. */
 export function joinLayers(file: Settings, env: Env, faults: Faults): Layers {
   const { raw, sources: variables } = overlayEnvironment(file, env, faults);
   const sources = new Map(Array.from(variables, ([path, name]) => [path, { name, isUrl: false }]));
-  const unused = [BROKER, DATABASE].filter((layer) => !layUrl(layer, raw, sources, env, faults));
+  const unused = [BROKER, DATABASE].filter((layer) => !applyUrl(layer, raw, sources, env, faults));
   return { raw, sources, unused: unused.map(({ variable }) => variable) };
 }
 
-/** False where there is a variable that is not used. */
-function layUrl(
-  { section, variable, keys, read, isMoot, conflict }: UrlLayer,
+/** Fills in a section from its URL; false if its variable is set but not used. */
+function applyUrl(
+  { section, variable, keys, read, isIgnored, conflict }: UrlLayer,
   raw: Record<string, unknown>,
   sources: Map<string, Source>,
   env: Env,
@@ -81,18 +81,18 @@ function layUrl(
 ): boolean {
   const given = raw[section];
   const inherited = env[variable] === "" ? undefined : env[variable];
-  // A section of another type is a fault that is found later.
+  // A section of the wrong type is reported later.
   if (given !== undefined && !isObject(given)) return true;
   const settings: Settings = given ?? {};
   const unknown = keys.filter((key) => !isGiven(settings, key)).map((key) => `${section}.${key}`);
   const own = settings["url"];
   if (own === undefined ? faults.has(`${section}.url`) : typeof own !== "string") {
-    faults.spoil(unknown);
+    faults.markUnknown(unknown);
     return true;
   }
   const text = typeof own === "string" ? own : inherited;
   if (text === undefined) return true;
-  if (own === undefined && isMoot(settings, text)) return false;
+  if (own === undefined && isIgnored(settings, text)) return false;
   const name = own === undefined ? variable : (sources.get(`${section}.url`)?.name ?? `${section}.url`);
   const contradiction = own === undefined ? undefined : conflict(settings, text);
   const url = contradiction === undefined ? read(text) : { keys: {}, faults: [contradiction] };
@@ -105,10 +105,10 @@ function layUrl(
   return own === undefined || inherited === undefined;
 }
 
-/** The name for a path that tells where its value is to be mended: a variable or URL, or the path itself. */
+/** Where to correct the value of a path: the variable or URL that sets it, or the path itself. */
 export function namePath(sources: ReadonlyMap<string, Source>, path: string): string {
   const parts = path.split(".");
-  // A secret is given by its parts, and what is wrong with its content is in `value`.
+  // A secret is an object; errors in its content belong to its `value`.
   const whole = sources.get(path) ?? sources.get(`${path}.value`);
   if (whole !== undefined) return whole.isUrl ? `${whole.name}.${parts.at(-1) ?? ""}` : whole.name;
   for (let length = parts.length - 1; length > 0; length--) {

@@ -20,13 +20,13 @@ import { readSections, type Section } from "./section.ts";
 
 export type { DbConfig } from "./database.ts";
 
-/** Where the HTTP endpoints for health and metrics listen. */
+/** The address of the health and metrics endpoints. */
 export interface HealthConfig {
   readonly host: string;
   readonly port: number;
 }
 
-/** The whole configuration, checked: keys are read, paths absolute, queues named. */
+/** The validated configuration: keys are read, and paths are absolute. */
 export interface Config {
   readonly signing: SigningConfig | undefined;
   readonly issuers: readonly IssuerConfig[];
@@ -34,30 +34,30 @@ export interface Config {
   readonly amqp: BrokerConfig;
   readonly app: AppConfig;
   readonly directory: DirectoryConfig | undefined;
-  /** Read with the keys: its keytab is one. */
+  /** Undefined if not configured or if `keys` was false: the keytab is a key. */
   readonly kerberos: KerberosConfig | undefined;
   readonly queues: ReadonlyMap<QueueName, string>;
   readonly log: LogConfig;
   readonly events: EventConfig;
-  /** Undefined where no port is to be opened. */
+  /** Undefined if there are no endpoints. */
   readonly health: HealthConfig | undefined;
-  /** Where the values come from. */
+  /** The origins of the values. */
   readonly origins: Origins;
 }
 
-/** What was given before defaults, and by what. It holds secrets: show its names only. */
+/** The given values without defaults, and their sources. Contains secrets: show only the names. */
 export interface Origins extends Pick<Layers, "sources" | "unused"> {
   readonly given: Layers["raw"];
 }
 
 interface LoadOptions {
-  /** Variables that override keys; the process's own unless given. */
+  /** Environment variables; by default those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whether token keys are needed: a command that only calls or migrates reads none. */
+  /** Whether to read token keys; commands like `call` and `migrate` do not need them. */
   readonly keys: boolean;
 }
 
-/** Reads a configuration file (none: the built-in defaults) and its environment, or throws one ConfigError. */
+/** Reads a configuration file (undefined: only defaults) and the environment; throws ConfigError with all faults. */
 export function loadConfig(file: string | undefined, options: LoadOptions): Config {
   const faults = new Faults();
   const raw = file === undefined ? {} : readConfigFile(file, faults);
@@ -65,7 +65,7 @@ export function loadConfig(file: string | undefined, options: LoadOptions): Conf
   return readConfig(raw, { ...options, folder }, faults);
 }
 
-/** Checks a configuration object; relative paths in it start at `folder`. Throws one ConfigError with every fault. */
+/** Validates a configuration object; relative paths start at `folder`. Throws ConfigError with all faults. */
 export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
   options: LoadOptions & { folder: string },
@@ -82,8 +82,8 @@ function readConfig(
   const known = Object.keys(SECTIONS);
   for (const key of Object.keys(raw))
     if (!known.includes(key)) faults.push({ path: key, msg: unknownKey("section", key, known) });
-  // All sections before the checks across keys, which are left out where they need a value that has a fault.
-  // A command that needs no keys may run where their secrets are not: a job that migrates, for example.
+  // Validate all sections first: checks across keys are skipped if they need a value with a fault.
+  // A command that needs no keys may run without access to their secrets, for example a migration job.
   const section = readSections(raw, faults, keys ? [] : ["jwt_creation", "jwt_validation"]);
   const directory = readDirectory(section("ldap_settings"), folder, faults);
   const kerberos = keys ? readKerberos(section("kerberos_settings"), folder, faults) : undefined;
@@ -116,7 +116,7 @@ function readConfig(
   });
 }
 
-/** The text of a configuration file as an object; what is wrong goes into `faults`, and then every value is unknown. */
+/** Reads a configuration file; on error, adds a fault and marks all values as unknown. */
 function readConfigFile(file: string, faults: Faults): Record<string, unknown> {
   const refuse = (msg: string): Record<string, unknown> => {
     faults.pushFrom("", msg, [""]);
@@ -132,14 +132,14 @@ function readConfigFile(file: string, faults: Faults): Record<string, unknown> {
   try {
     value = parseJson(text);
   } catch (error) {
-    // The parser quotes what it cannot read, which may be part of a password: only the place is told.
-    const told =
+    // The parser quotes the invalid text, which may be part of a password: show only the position.
+    const safePart =
       /(?: at position \d+ \(line \d+ column \d+\)|^an object has two members with the same name)$/;
-    const [what = ""] = told.exec(messageOf(error)) ?? [];
+    const [what = ""] = safePart.exec(messageOf(error)) ?? [];
     return refuse(`${file} is not JSON${what.replace(/^an/, ": an")}`);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  return refuse(`${file} must hold one JSON object`);
+  return refuse(`${file} must contain one JSON object`);
 }
 
 function readHealth(settings: Settings["health_settings"] | undefined): HealthConfig | undefined {
@@ -155,7 +155,7 @@ function readLog(
   const path = parts?.handler_settings?.path;
   const key = "log_settings.handler_settings.path";
   if (parts?.handler === "file" && path === undefined && !faults.has(key))
-    faults.push({ path: key, msg: "is required for the handler file" });
+    faults.push({ path: key, msg: "is required for the handler file: set the path of the log file" });
   if (whole === undefined || path === undefined) return whole;
   return { ...whole, handler_settings: { ...whole.handler_settings, path: resolve(folder, path) } };
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Faults } from "./fault.ts";
 
-/** A value as far as it is valid: an invalid part is absent, like one that nobody gave. Lists keep their indexes. */
+/** A value without its invalid parts. Lists keep their indexes. */
 export type Parts<T> = T extends string | number | boolean | null | undefined
   ? T
   : T extends readonly (infer Member)[]
@@ -9,8 +9,8 @@ export type Parts<T> = T extends string | number | boolean | null | undefined
     : { readonly [Key in keyof T]?: Parts<T[Key]> | undefined };
 
 /**
- * Validates every part of a value on its own, so that no fault hides another one; returns the valid parts with their
- * defaults. What is absent is no fault where the faults say that its value is unknown.
+ * Validates each part of a value separately, so that no fault hides another; returns the valid parts with defaults. An
+ * absent part is not a fault if `faults` already marks its value as unknown.
  */
 export function readParts(schema: z.core.$ZodType, given: unknown, path: string, faults: Faults): unknown {
   if (given === undefined && faults.has(path)) return undefined;
@@ -28,7 +28,7 @@ export function readParts(schema: z.core.$ZodType, given: unknown, path: string,
     return undefined;
   }
   const parts = readMembers(inner, given, path, faults);
-  // The checks of the whole (at least one member, for example) need all members.
+  // Rules for the whole, for example the minimum length of a list, need all members.
   if (!faults.isBelow(path)) readLeaf(inner, given, path, faults);
   return parts;
 }
@@ -42,7 +42,7 @@ function isComposite(schema: z.core.$ZodType): schema is Composite {
 function readMembers(schema: z.core.$ZodType, given: object, path: string, faults: Faults): unknown {
   if (schema instanceof z.ZodArray && Array.isArray(given)) {
     const { element } = schema;
-    // A list that variables made may have holes, which map() would leave out.
+    // A list from variables may have holes, which map() would skip.
     return Array.from(given, (member, index) => readParts(element, member, `${path}.${index}`, faults));
   }
   const members = new Map<string, unknown>(Object.entries(given));
@@ -81,7 +81,7 @@ function readLeaf(schema: z.core.$ZodType, given: unknown, path: string, faults:
   return data;
 }
 
-/** What an issue of zod means, without the value; it may be a secret. */
+/** Describes an issue of zod without the value, which may be a secret. */
 function describeIssue(issue: z.core.$ZodIssue, given: unknown): string {
   if (issue.code !== "invalid_type") return issue.message;
   if (given === undefined) return "is missing";
@@ -89,7 +89,7 @@ function describeIssue(issue: z.core.$ZodIssue, given: unknown): string {
   return wrongType(TYPES[expected] ?? expected, given);
 }
 
-/** An unknown name, with the known one that it may stand for. */
+/** Describes an unknown name and suggests a similar known one. */
 export function unknownKey(what: string, name: string, known: readonly string[]): string {
   const near = known.find((one) => distance(one, name) <= (one.length < 5 ? 1 : 2));
   return near === undefined ? `unknown ${what}` : `unknown ${what}; did you mean ${near}?`;
@@ -137,7 +137,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
     : schema;
 }
 
-/** How many letters must be changed, added or taken away to make one word of another. */
+/** The Levenshtein distance; infinite if the lengths differ by more than 2. */
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -1,10 +1,10 @@
 import { type QueueName, QUEUES } from "../wire/queues.ts";
 import type { Faults } from "./fault.ts";
 
-/** A second spelling of a key that the original system used. */
+/** Aliases of keys, from py_auth_micro. */
 const ALIASES = { group_workflow_group_users: "group_user" } as const;
 
-/** Every key that `queue_settings` may have, with the default name of its queue. */
+/** The allowed keys of `queue_settings`, with the default names of their queues. */
 export const QUEUE_KEYS: ReadonlyMap<string, QueueName> = new Map([
   ...queueNames().map((name) => [QUEUES[name].key, name] as const),
   ...Object.entries(ALIASES),
@@ -15,12 +15,12 @@ export function queueNames(): QueueName[] {
   return Object.keys(QUEUES).filter(isQueueName);
 }
 
-/** Whether a text is the default name of a queue. */
+/** Whether this is a default queue name. */
 export function isQueueName(name: string): name is QueueName {
   return Object.hasOwn(QUEUES, name);
 }
 
-/** The queue on the broker for each workflow; two workflows on one queue, or a key given twice, go into `faults`. */
+/** The broker queue of each workflow; adds a fault if two workflows share a queue or a key and its alias are set. */
 export function readQueues(
   { parts }: { readonly parts: Readonly<Record<string, string | undefined>> | undefined },
   faults: Faults,
@@ -34,7 +34,7 @@ export function readQueues(
     if (given[key] !== undefined)
       faults.push({
         path: `queue_settings.${alias}`,
-        msg: `means the same as ${key}: give one of them`,
+        msg: `is an alias of ${key}: remove one of them`,
       });
     given[key] = given[alias];
   }
@@ -47,7 +47,7 @@ export function readQueues(
     if (other !== undefined)
       faults.push({
         path: `queue_settings.${key}`,
-        msg: `the queue ${queue} already serves ${other}: name another one`,
+        msg: `the queue ${queue} is already used for ${other}: choose another name`,
       });
     queues.set(workflow, queue);
   }

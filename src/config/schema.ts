@@ -12,21 +12,24 @@ import { ldapSettings } from "./sections/ldap.ts";
 import { logSettings } from "./sections/log.ts";
 import { queueSettings } from "./sections/queues.ts";
 
-/** The sections of the configuration file, each strict, with defaults. */
+/** The sections of the configuration file, with defaults; unknown keys are errors. */
 export const SECTIONS = {
-  jwt_validation: z.array(issuerSchema).default([]).describe("issuers whose access tokens are accepted"),
-  jwt_creation: jwtCreation.optional().describe("how this installation signs its tokens"),
-  ldap_settings: ldapSettings.optional().describe("the directory, where there is one"),
-  kerberos_settings: kerberosSettings.optional().describe("the Kerberos realm, where there is one"),
-  db_settings: dbSettings.prefault({}).describe("without it: SQLite in ./authmq.db"),
-  amqp_settings: amqpSettings.prefault({}).describe("the broker"),
+  jwt_validation: z
+    .array(issuerSchema)
+    .default([])
+    .describe("trusted issuers of access tokens, besides authmq itself"),
+  jwt_creation: jwtCreation.optional().describe("how authmq signs its tokens"),
+  ldap_settings: ldapSettings.optional().describe("directory (LDAP, Active Directory); optional"),
+  kerberos_settings: kerberosSettings.optional().describe("Kerberos realm; optional"),
+  db_settings: dbSettings.prefault({}).describe("database; by default SQLite in ./authmq.db"),
+  amqp_settings: amqpSettings.prefault({}).describe("broker"),
   broker_settings: brokerSettings
     .optional()
-    .describe("tokens that the broker takes as passwords; none without it"),
+    .describe("broker tokens, which users log in to RabbitMQ with; optional"),
   app_config: appConfig.prefault({}).describe("rules for accounts, names and tokens"),
-  queue_settings: queueSettings.prefault({}).describe("other names for the queues"),
-  log_settings: logSettings.prefault({}).describe("what is logged, and where to"),
-  event_settings: eventSettings.prefault({}).describe("what is told of what happens, and where to"),
+  queue_settings: queueSettings.prefault({}).describe("names of the queues"),
+  log_settings: logSettings.prefault({}).describe("log level and destination"),
+  event_settings: eventSettings.prefault({}).describe("published events and the audit log"),
   health_settings: healthSettings
     .prefault({})
     .describe("address and port of the health and metrics endpoints"),
@@ -35,28 +38,28 @@ export const SECTIONS = {
 /** The whole configuration file. */
 export const configSchema = z.strictObject(SECTIONS).meta({ title: "authmq configuration" });
 
-/** The configuration file after validation, with every default filled in. */
+/** The validated configuration file with all defaults. */
 export type Settings = z.output<typeof configSchema>;
 
 /** Rules for accounts, names and tokens. */
 export type AppConfig = Settings["app_config"] & {
-  /** What stands in `password_blocklist`, folded. */
+  /** The passwords in `password_blocklist`, folded. */
   readonly blockedPasswords?: ReadonlySet<string>;
-  /** What `broker_settings` says; undefined where no broker tokens are given. */
+  /** From `broker_settings`; undefined if no broker tokens are issued. */
   readonly brokerTokens?: BrokerTokenConfig | undefined;
 };
 
-/** Where and how to reach the broker. */
+/** The connection to the broker. */
 export type AmqpConfig = Settings["amqp_settings"];
 
-/** What is told of what happens, and where to. */
+/** Published events and the audit log. */
 export type EventConfig = Settings["event_settings"];
 
-/** What is logged, and where to. */
+/** Log level and destination. */
 export type LogConfig = Settings["log_settings"];
 
-/** Where the directory is, and what of it counts. */
+/** The directory. */
 export type LdapSettings = NonNullable<Settings["ldap_settings"]>;
 
-/** Where the Kerberos realm is. */
+/** The Kerberos realm. */
 export type KerberosSettings = NonNullable<Settings["kerberos_settings"]>;

@@ -2,21 +2,21 @@ import { AndFilter, EqualityFilter, type Filter, FilterParser, OrFilter } from "
 import { messageOf } from "../errors.ts";
 import { BadSetting } from "./fault.ts";
 
-/** Stands for the name that is looked for. */
+/** The placeholder for the login name. */
 export const PLACEHOLDER = "{username}";
 
-/** A search filter (RFC 4515) with a place for a name, and the attribute that holds the name. */
+/** A search filter (RFC 4515) with the placeholder, and the attribute that is compared with it. */
 export interface UserFilter {
   readonly filter: Filter;
   readonly nameAttribute: string;
 }
 
-/** Reads `user_filter`; throws BadSetting when it is no filter or does not compare one attribute with `{username}`. */
+/** Parses `user_filter`; throws BadSetting if it is not valid or does not compare one attribute with `{username}`. */
 export function parseUserFilter(text: string): UserFilter {
   const filter = parse(text);
   const names = attributesOf(filter);
   const [nameAttribute] = names;
-  // One inside of a "not", or as a part of a value, would find others than the named one.
+  // Inside a "not", or as part of a value, the placeholder would find other users.
   if (nameAttribute === undefined || names.length !== 1 || text.split(PLACEHOLDER).length !== 2) {
     throw new BadSetting(
       `must compare one attribute with ${PLACEHOLDER}, for example (&(objectClass=inetOrgPerson)(uid=${PLACEHOLDER}))`,
@@ -29,7 +29,7 @@ function parse(text: string): Filter {
   try {
     return FilterParser.parseString(text);
   } catch (error) {
-    throw new BadSetting(`is no search filter (RFC 4515): ${messageOf(error)}`);
+    throw new BadSetting(`is not a search filter (RFC 4515): ${messageOf(error)}`);
   }
 }
 

@@ -10,10 +10,10 @@ import { canonicalIp } from "./ip.ts";
 
 const MAX_NAME = 100;
 
-/** For a refinement of a whole request: its fault is told together with those of the fields, and not only after them. */
-export const together = { when: (): boolean => true };
+/** Runs a refinement of the whole request even if single fields are invalid, so that one reply lists all errors. */
+export const alwaysChecked = { when: (): boolean => true };
 
-/** Text as JSON may carry it, but no half characters: written as UTF-8, two of them would become the same. */
+/** A string without lone surrogates: encoded as UTF-8, different ones would become the same character. */
 export function textField(error = "must be a string"): z.ZodString {
   return z.string(error).refine((value) => value.isWellFormed(), {
     error: "must be well-formed Unicode",
@@ -26,7 +26,7 @@ function name(pattern: string, schema = textField()): z.ZodString {
   return matching(schema.max(MAX_NAME, tooLong), pattern);
 }
 
-/** As a `regex` where it is one: the published schemas show it then. */
+/** Uses zod's `regex` where possible, so that the published schemas contain the pattern. */
 function matching(schema: z.ZodString, source: string): z.ZodString {
   const pattern = fullMatch(source);
   const error = `must match ${source}`;
@@ -35,51 +35,51 @@ function matching(schema: z.ZodString, source: string): z.ZodString {
     : schema.refine((value) => pattern.test(value), error);
 }
 
-/** The name of a user, in any case; in NFC, so that it does not matter how a keyboard composes a character. */
+/** A username, normalized to NFC: keyboards compose characters differently. Lookups ignore case. */
 export function username(app: AppConfig): z.ZodString {
-  return name(app.username_regex, textField().normalize("NFC")).describe("the name of a user, in any case");
+  return name(app.username_regex, textField().normalize("NFC")).describe("username, case-insensitive");
 }
 
-/** The name of a group, compared exactly. */
+/** A group name, case-sensitive. */
 export function groupname(app: AppConfig): z.ZodString {
   return name(app.group_regex)
     .refine(isDistinct, "must not end with a space")
-    .describe("the name of a group, compared exactly");
+    .describe("group name, case-sensitive");
 }
 
-/** An email address, in NFC like a username. */
+/** An email address, normalized to NFC like a username. */
 export function email(app: AppConfig): z.ZodString {
-  return name(app.email_regex, textField().normalize("NFC")).describe("the user's email address");
+  return name(app.email_regex, textField().normalize("NFC")).describe("email address of the user");
 }
 
-/** A name that need not be one, or the beginning of one: patterns do not apply. */
+/** A cursor or prefix of names; it need not match the pattern of a whole name. */
 export function anyName(): z.ZodString {
   return textField().max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true });
 }
 
-/** A password that is to be checked, as it was typed: rules for new ones do not apply. */
+/** A password to verify: the rules for new passwords do not apply. */
 export function password(): z.ZodString {
-  return textField().describe("the password, as it was typed");
+  return textField().describe("password, exactly as the user typed it");
 }
 
-/** A new password once more, in the form of `newPassword`. */
+/** The confirmation of a new password, prepared like `newPassword`. */
 export function passwordConfirm(): z.ZodString {
-  return textField().overwrite(preparePassword).describe("the same as password");
+  return textField().overwrite(preparePassword).describe("same value as password");
 }
 
-/** Where a user's password is checked. */
+/** The login source of an account. */
 export function authType() {
   return z
     .enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS")
-    .describe("where the user's password is checked");
+    .describe("login source that verifies the user's password");
 }
 
-/** What a Kerberos client sends: a SPNEGO token (RFC 4178) in base64. */
+/** The SPNEGO token (RFC 4178) of a Kerberos client, in base64. */
 export function kerberosTicket() {
-  return z.base64("must be base64").min(1, "must not be empty").describe("a SPNEGO token in base64");
+  return z.base64("must be base64").min(1, "must not be empty").describe("SPNEGO token in base64");
 }
 
-/** A password that is to be set, in its prepared form. */
+/** A password to store, prepared as RFC 8265 OpaqueString. */
 export function newPassword(app: AppConfig): z.ZodString {
   const hashable = textField().overwrite(preparePassword).refine(isHashable, {
     error: "must have at most 72 bytes in UTF-8 and no NUL",
@@ -88,29 +88,29 @@ export function newPassword(app: AppConfig): z.ZodString {
   return matching(hashable, app.password_regex)
     .refine(
       (value) => app.blockedPasswords?.has(foldPassword(value)) !== true,
-      "is one of the passwords that are tried first",
+      "is on the list of blocked passwords; choose another one",
     )
-    .describe("the new password, at most 72 bytes in UTF-8");
+    .describe("new password, at most 72 bytes in UTF-8");
 }
 
-/** For a request with a password twice: whether both are the same, where both are text. */
-export function isConfirmed(given: { password?: unknown; password_confirm?: unknown }): boolean {
-  const { password: secret, password_confirm: again } = given;
-  return typeof secret !== "string" || typeof again !== "string" || secret === again;
+/** Whether password and confirmation are equal; true if one of them is not a string, which is another error. */
+export function passwordsMatch(given: { password?: unknown; password_confirm?: unknown }): boolean {
+  const { password: secret, password_confirm: confirmation } = given;
+  return typeof secret !== "string" || typeof confirmation !== "string" || secret === confirmation;
 }
 
-/** The fault of a confirmation that differs. */
-export const confirmed = {
+/** The error if `passwordsMatch` is false. */
+export const passwordMismatch = {
   path: ["password_confirm"],
   error: "must be the same as password",
-  ...together,
+  ...alwaysChecked,
 };
 
-/** Shorter names are in many passwords by chance. */
-const MIN_FOUND_NAME = 4;
+/** Shorter usernames occur in many passwords by chance. */
+const MIN_CONTAINED_LENGTH = 4;
 
-/** For a request with a new password: whether it does not give its username away. */
-export function hidesUsername({
+/** Whether the new password does not contain the username; a username under 4 characters must only differ from it. */
+export function omitsUsername({
   username: name,
   password: secret,
 }: {
@@ -118,12 +118,14 @@ export function hidesUsername({
   password?: unknown;
 }) {
   if (typeof name !== "string" || typeof secret !== "string") return true;
-  const [folded, within] = [foldPassword(name), foldPassword(secret)];
-  return folded.length < MIN_FOUND_NAME ? within !== folded : !within.includes(folded);
+  const [foldedName, foldedSecret] = [foldPassword(name), foldPassword(secret)];
+  return foldedName.length < MIN_CONTAINED_LENGTH
+    ? foldedSecret !== foldedName
+    : !foldedSecret.includes(foldedName);
 }
 
-/** The fault of a password that does, told together with those of other fields. */
-export const revealsUsername = {
+/** The error if `omitsUsername` is false; reported with errors of other fields, unless the password has one already. */
+export const containsUsername = {
   path: ["password"],
   error: "must not contain the username",
   when: ({
@@ -133,17 +135,17 @@ export const revealsUsername = {
   }): boolean => !issues.some(({ path: [field] = [] }) => field === "password"),
 };
 
-/** A vhost of the broker. */
+/** A vhost, with `default_vhost` as default; one of `vhosts` where that is set. */
 export function vhost(app: AppConfig) {
   const one = textField()
     .min(1, "must not be empty")
     .max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true })
     .refine((value) => !/\p{Cc}/u.test(value), "must have no control characters")
     .refine((value) => app.vhosts?.includes(value) !== false, "is not a vhost of this installation");
-  return one.default(app.default_vhost).describe("the broker's vhost that access tokens are for");
+  return one.default(app.default_vhost).describe("vhost that access tokens are issued for");
 }
 
-/** The address that a session is bound to or used from, in canonical form; `*` for any, also where none is given. */
+/** A client address in canonical form; `*` (the default) matches any. */
 export function ip() {
   return textField()
     .transform((value, context) => {
@@ -153,16 +155,16 @@ export function ip() {
       return z.NEVER;
     })
     .default(ANY_IP)
-    .describe("* (any), or the IPv4 or IPv6 address of the person or service that logs in");
+    .describe("IPv4 or IPv6 address of the client (the user's device or service), or * for any");
 }
 
-/** What was done, for a person to read. */
-export const msg = z.string().describe("what was done, in one English sentence");
+/** A result message for people. */
+export const msg = z.string().describe("result in one English sentence");
 
-/** The reply of a workflow that has nothing to give. */
-export const done = { success: z.literal(true).describe("true in every reply of 200"), msg };
+/** The reply of a workflow that returns no data. */
+export const successReply = { success: z.literal(true).describe("always true"), msg };
 
-/** A token that somebody was sent. */
-export function sentToken() {
-  return z.string("must be a string").describe("from the message that was sent");
+/** A one-time token from an email. */
+export function oneTimeToken() {
+  return z.string("must be a string").describe("one-time token from the email");
 }

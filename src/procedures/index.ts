@@ -23,7 +23,7 @@ import { userUnlock } from "./user/unlock.ts";
 import { userVerificationResend } from "./user/verification-resend.ts";
 import { userVerifyEmail } from "./user/verify-email.ts";
 
-/** Every workflow. */
+/** All procedures, in the order of the documentation. */
 export const PROCEDURES = [
   login,
   logout,

@@ -2,7 +2,7 @@ import type { AccountRow } from "../db/queries/accounts.ts";
 import { AppError } from "../errors.ts";
 import type { Context } from "../rpc/context.ts";
 
-/** The account of the user that a request names; throws USER_NOT_FOUND. */
+/** Loads the account with this username; throws USER_NOT_FOUND. */
 export async function loadAccount(
   { lookups }: Pick<Context, "lookups">,
   username: string,
@@ -10,7 +10,7 @@ export async function loadAccount(
   return requireAccount(await lookups.account(username));
 }
 
-/** The account, where there is one; throws USER_NOT_FOUND. */
+/** Returns the account; throws USER_NOT_FOUND if it is undefined. */
 export function requireAccount(account: AccountRow | undefined): AccountRow {
   if (account === undefined) throw new AppError("USER_NOT_FOUND");
   return account;

@@ -2,40 +2,42 @@ import { z } from "zod";
 import type { Page, PageOfNames } from "../db/queries/pages.ts";
 import { anyName } from "./fields.ts";
 
-/** Names of one page, unless the request says how many. */
-const USUAL = 100;
-const MOST = 1000;
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
 
-const limit = `must be a whole number from 1 to ${MOST}`;
+const limit = `must be a whole number from 1 to ${MAX_LIMIT}`;
 
-/** The fields of a request that may ask for a part of a list. */
+/** The request fields for pagination. */
 export const pageFields = {
   limit: z
     .int(limit)
     .min(1, limit)
-    .max(MOST, limit)
+    .max(MAX_LIMIT, limit)
     .optional()
     .describe(
-      `how many names at most; ${USUAL} if only after or q is given, all names if none of the three is`,
+      `maximum number of names; ${DEFAULT_LIMIT} by default, or all names if limit, after and q are absent`,
     ),
-  after: anyName().optional().describe("only names after this one: `next` of the previous page"),
-  q: anyName().optional().describe("only names that begin with this"),
+  after: anyName().optional().describe("cursor: `next` of the previous page"),
+  q: anyName().optional().describe("prefix filter"),
 };
 
-/** The field of a reply that leads to the next page. */
-export const next = z.string().optional().describe("where there are more names: give it as `after`");
+/** The cursor in a reply. */
+export const next = z
+  .string()
+  .optional()
+  .describe("cursor for the next page: pass it as `after`; absent on the last page");
 
-/** The page that a request asks for; undefined when it asks for the whole list. */
+/** The requested page; undefined for the whole list. */
 export function pageOf(given: {
   readonly limit?: number | undefined;
   readonly after?: string | undefined;
   readonly q?: string | undefined;
 }): Page | undefined {
   if (given.limit === undefined && given.after === undefined && given.q === undefined) return undefined;
-  return { limit: given.limit ?? USUAL, after: given.after, prefix: given.q };
+  return { limit: given.limit ?? DEFAULT_LIMIT, after: given.after, prefix: given.q };
 }
 
-/** The part of a reply that is the same for every list: a cursor only where there is more. */
-export function cursorOf({ next: more }: PageOfNames): { next?: string } {
-  return more === undefined ? {} : { next: more };
+/** The `next` field of a reply; empty on the last page. */
+export function cursorOf({ next: cursor }: PageOfNames): { next?: string } {
+  return cursor === undefined ? {} : { next: cursor };
 }

@@ -2,21 +2,21 @@ import { z } from "zod";
 import type { AppConfig } from "../config/schema.ts";
 import type { Reader } from "../db/database.ts";
 import { findUser, findUserByEmail } from "../db/queries/users.ts";
-import { email, together, username } from "./fields.ts";
+import { alwaysChecked, email, username } from "./fields.ts";
 
-/** A request about an account that is identified by either its name or its address. */
+/** A request that identifies an account by username or email, but not by both. */
 export function usernameOrEmail(app: AppConfig) {
   return z
     .object({ username: username(app).optional(), email: email(app).optional() })
     .refine((given) => (given.username === undefined) !== (given.email === undefined), {
       path: ["username"],
-      error: "give username or email, one of them",
-      ...together,
+      error: "give either username or email",
+      ...alwaysChecked,
     })
     .meta({ oneOf: [{ required: ["username"] }, { required: ["email"] }] });
 }
 
-/** The username that such a request means, if an account has it, and what was typed. */
+/** The stored username of the requested account, undefined if there is none; and the text in the request. */
 export async function findAddressee(
   db: Reader,
   given: { readonly username?: string | undefined; readonly email?: string | undefined },

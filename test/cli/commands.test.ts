@@ -73,7 +73,7 @@ test("an installation that init made takes no short, common or telling password,
   const long = common.find((password) => password.length >= 12) ?? "";
   for (const [password, fault] of [
     ["short", "password must match"],
-    [long.toUpperCase(), "password is one of the passwords that are tried first"],
+    [long.toUpperCase(), "password is on the list of blocked passwords; choose another one"],
     ["root-of-all-trees", "password must not contain the username"],
   ] as const) {
     const { code, stderr } = await create(password);

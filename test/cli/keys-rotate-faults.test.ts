@@ -53,7 +53,7 @@ describe("keys rotate that fails changes nothing and leaves no files", () => {
     [
       "where the new configuration would have a fault",
       ["--alg", "HS256"],
-      /broker_settings: cannot go with HS256/,
+      /broker_settings: cannot be used with HS256/,
       78,
       (cwd) =>
         edit(join(cwd, "config.json"), (config) => ({

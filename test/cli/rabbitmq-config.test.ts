@@ -68,7 +68,7 @@ test("rabbitmq-config says what is missing", async () => {
   const active = newKey();
   for (const [file, args, code, message] of [
     [withKeys({ active }, {}), [], 78, /broker_settings: is missing: no broker tokens are given/],
-    [withKeys({ active: newKey("HS256") }), [], 78, /broker_settings: cannot go with HS256/],
+    [withKeys({ active: newKey("HS256") }), [], 78, /broker_settings: cannot be used with HS256/],
     [
       withKeys({ active }),
       ["--key-dir", "/nowhere"],

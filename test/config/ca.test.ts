@@ -22,7 +22,7 @@ const SECTIONS = {
 
 const BAD = {
   "that is empty": ["\n", /file is empty/],
-  "with a private key alone": [generateSecret("EdDSA").secret, /holds a private key/],
+  "with a private key alone": [generateSecret("EdDSA").secret, /contains a private key/],
   "with a certificate in DER": [new X509Certificate(ROOT).raw, /DER.*openssl x509 -inform der/],
   "with a certificate request": [
     "-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n",
@@ -31,7 +31,7 @@ const BAD = {
   "in PKCS #7": ["-----BEGIN PKCS7-----\nAA==\n-----END PKCS7-----\n", /openssl pkcs7 -print_certs/],
   "with a public key": [
     new X509Certificate(ROOT).publicKey.export({ type: "spki", format: "pem" }),
-    /holds a PUBLIC KEY/,
+    /contains a PUBLIC KEY/,
   ],
   "that is a web page": ["<!doctype html><title>Log in</title>", /begins with -----BEGIN CERTIFICATE-----/],
   "that a byte order mark makes unreadable": [`\ufeff${ROOT}`, /beginning of a line/],

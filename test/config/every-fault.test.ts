@@ -210,7 +210,7 @@ test("a file that is no JSON does not hide the faults of the environment", async
   const { code, stderr } = await runCli(["config", "check"], { cwd, env });
   assert.equal(code, 78);
   assert.match(stderr, /^authmq: config\.json is not JSON/m);
-  assert.match(stderr, /^authmq: AUTHMQ__NO__SUCH: names no key/m);
+  assert.match(stderr, /^authmq: AUTHMQ__NO__SUCH: is not a known setting/m);
   assert.match(stderr, /^authmq: AUTHMQ__AMQP_SETTINGS__PORT: Too small/m);
   assert.equal(stderr.trim().split("\n").length, 3, stderr);
 });

@@ -72,13 +72,13 @@ describe("a key ring", () => {
       "beside a secret",
       withRing({}, { secret: material(newKey()) }),
       "jwt_creation.secret",
-      /goes into keys\.active/,
+      /move it to keys\.active/,
     ],
     [
       "that is not there, nor a secret",
       { jwt_creation: { issuer: "a", signmethod: "EdDSA" } },
       "jwt_creation.secret",
-      /is missing: give the key that signs, or keys/,
+      /is missing: set the signing key here/,
     ],
     [
       "without an active key",
@@ -156,7 +156,7 @@ describe("a key ring", () => {
       "with a passphrase for a secret",
       withRing({ next: { ...newKey("HS256"), secret: "phrase" } }),
       "jwt_creation.keys.next.secret",
-      /passphrase of a private key, and HS256 has none/,
+      /is a passphrase for a private key, but HS256 uses a shared secret/,
     ],
     [
       "with a key file that is not there",
@@ -219,6 +219,6 @@ describe("an own issuer that is listed in jwt_validation", () => {
   test("must be listed with the active key", () => {
     const found = faults(withRing({ next }, {}, listed(next, ["ES256"])));
     assert.deepEqual(Object.keys(found), ["jwt_validation.0.secret"]);
-    assert.match(found["jwt_validation.0.secret"] ?? "", /does not verify what jwt_creation signs/);
+    assert.match(found["jwt_validation.0.secret"] ?? "", /does not verify tokens of jwt_creation/);
   });
 });

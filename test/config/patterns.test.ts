@@ -64,11 +64,11 @@ test("a pattern that may blow up and that the linear engine cannot run is a faul
   }
 });
 
-test("what only Python understands is a fault that says what to write instead", () => {
+test("Python and POSIX syntax is a fault that names the JavaScript alternative", () => {
   const expected = {
     "(?P<user>[a-z]+)": "(?<name>...)",
     "(?P<a>x)(?P=a)": "(?<name>...)",
-    "\\A[a-z]+\\Z": "leave them out",
+    "\\A[a-z]+\\Z": "remove them",
     "(?i)[a-z]+": "(?i:...)",
     "[a-z]+(?#letters)": "no comments",
     "(a)?(?(1)b|c)": "no conditions",
@@ -76,7 +76,7 @@ test("what only Python understands is a fault that says what to write instead", 
     "[a-z]++": "possessive",
     "(?>a+)b": "atomic",
     "[[:alpha:]]+": "POSIX",
-    "[a-z]+\\@[a-z]+": "nothing else",
+    "[a-z]+\\@[a-z]+": "allows a backslash only before",
   };
   for (const [source, advice] of Object.entries(expected)) {
     const faults = faultsOf({ app_config: { username_regex: source } });

@@ -141,7 +141,7 @@ function invalidAt(path: string): object {
 }
 
 function internal(): object {
-  const msg = "a fault of the service; the reference stands in its log";
+  const msg = "internal error; search the service's log for the reference";
   return failure(500, { msg, error: "INTERNAL", reference: "of a line" });
 }
 

@@ -15,7 +15,7 @@ export const INVALID_JSON = refusal(400, "INVALID_JSON", "the request is not a J
 export const NOT_LOCAL = refusal(
   400,
   "NOT_LOCAL",
-  "password and email of a directory user are changed in the directory",
+  "the password and email of a directory user can only be changed in the directory",
 );
 export const INVALID_CREDENTIALS = refusal(
   401,
@@ -25,14 +25,14 @@ export const INVALID_CREDENTIALS = refusal(
 export const INVALID_TOKEN = refusal(
   401,
   "INVALID_TOKEN",
-  "the token is missing, malformed, expired, revoked or of the wrong kind",
+  "the token is missing, malformed, expired, revoked or of the wrong type",
 );
 /** 401 for a request without the token that it needs. */
 export function noToken(field: string): Envelope {
   return refusal(401, "INVALID_TOKEN", `${field} is missing`);
 }
 
-export const FORBIDDEN = refusal(403, "FORBIDDEN", "the caller may not do this");
+export const FORBIDDEN = refusal(403, "FORBIDDEN", "the caller is not authorized to do this");
 export const REGISTRATION_CLOSED = refusal(403, "REGISTRATION_CLOSED", "registration is closed");
 export const NOT_ACTIVATED = refusal(403, "ACCOUNT_NOT_ACTIVATED", "the account is not activated");
 export const USER_NOT_FOUND = refusal(404, "USER_NOT_FOUND", "no such user");
@@ -44,7 +44,7 @@ export const LAST_ADMIN = refusal(409, "LAST_ADMIN", "this would remove the last
 export const CONFLICT = refusal(
   409,
   "IDEMPOTENCY_CONFLICT",
-  "the key was used for another request within the last 15 minutes",
+  "the idempotency key was used for another request within the last 15 minutes; use a new key",
 );
 export const TOO_LARGE = refusal(413, "REQUEST_TOO_LARGE", "the request is too large");
 

@@ -5,7 +5,7 @@ import { filePath, port } from "./common.ts";
 
 const QUEUE_PROFILES = ["durable", "quorum", "transient"] as const;
 
-/** How the queues are declared at the broker. */
+/** How the queues are declared on the broker. */
 export type QueueProfile = (typeof QUEUE_PROFILES)[number];
 
 const brokerNode = z
@@ -18,65 +18,69 @@ const brokerNode = z
 
 const prefetch = z.int().min(1).max(65_535);
 
-/** `amqp_settings`: the broker. */
+/** `amqp_settings`: the connection to the broker. */
 export const amqpSettings = z.strictObject({
   url: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "`amqp://user:password@host:port/vhost`, or `amqps://` for TLS; the keys below win over its parts, and it wins over `AMQP_URL`",
+      "`amqp://user:password@host:port/vhost`, or `amqps://` for TLS; the keys below override parts of the " +
+        "URL, and the URL overrides `AMQP_URL`",
     ),
   host: z
     .union([brokerNode, z.array(brokerNode).min(1)])
     .default("127.0.0.1")
     .describe(
-      "`host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; a list names a cluster's nodes in the order to try them",
+      "`host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; or a list of cluster nodes, tried in this order",
     ),
-  port: port.default(PORT).describe("the port of every host that names none; with TLS mostly 5671"),
-  username: z.string().default("guest").describe("the user that connects"),
-  password: z.string().default("guest").describe("its password"),
+  port: port.default(PORT).describe("port for hosts without a port; with TLS usually 5671"),
+  username: z.string().default("guest").describe("broker user"),
+  password: z.string().default("guest").describe("password of the broker user"),
   vhost: z
     .string()
     .min(1)
     .default("/")
-    .describe("the broker's vhost with the queues; not the vhost that tokens speak of"),
-  connection_name: z.string().min(1).default("authmq").describe("shown in the broker's management pages"),
+    .describe("broker vhost of the queues; independent of the vhost in tokens"),
+  connection_name: z
+    .string()
+    .min(1)
+    .default("authmq")
+    .describe("connection name in RabbitMQ's management UI"),
   message_lifetime: z
     .number()
     .positive()
     .optional()
-    .describe("seconds that a reply may wait in its queue; without it, for ever"),
+    .describe("expiration of replies in seconds; by default replies do not expire"),
   tls: z
     .boolean()
     .optional()
-    .describe(
-      "whether the connection is TLS; without it, true where `ca_file` or an `amqps://` URL is given",
-    ),
+    .describe("whether to use TLS; by default true if `ca_file` or an `amqps://` URL is set"),
   ca_file: filePath
     .optional()
     .describe(
-      "PEM file of the CA that signed the broker's certificate; given, the connection is TLS; without it, the CAs that Node knows",
+      "PEM file of the CA that signed the broker's certificate; enables TLS; by default the CAs that Node trusts",
     ),
-  heartbeat: z.int().min(1).max(3600).default(10).describe("seconds between heartbeats"),
+  heartbeat: z.int().min(1).max(3600).default(10).describe("heartbeat interval in seconds"),
   prefetch: prefetch
     .default(64)
-    .describe("requests in flight per queue and worker; queues that hash take fewer"),
+    .describe("unacknowledged requests per queue and worker; lower for queues that hash passwords"),
   prefetch_by_queue: z
     .partialRecord(z.enum(queueNames()), prefetch)
     .optional()
     .describe(
-      'the same for single queues by their default names, whether they hash or not: `{"login": 4, "user_get": 256}`',
+      'prefetch for single queues, by default queue name; also for queues that hash: `{"login": 4, "user_get": 256}`',
     ),
   queues: z
     .enum(QUEUE_PROFILES)
     .default("durable")
-    .describe("how the queues are declared; `transient` is as py_auth_micro does"),
+    .describe("queue type to declare; `transient` is compatible with py_auth_micro"),
   max_request_bytes: z
     .int()
     .min(1024)
     .default(65_536)
     .describe(
-      "a longer request is answered 413; a token has at most three quarters of it, and 32768 characters",
+      "maximum size of a request; larger ones get 413; tokens are limited to three quarters of it and to " +
+        "32768 characters",
     ),
 });

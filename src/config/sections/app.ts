@@ -6,7 +6,7 @@ const minutes = z.number().positive().max(525_600).meta({ title: "minutes" });
 
 const pattern = z.string().meta({ title: "pattern" });
 
-/** As dear as a hash may be, configured or stored: whoever can write a dearer one could keep the workers busy for days. */
+/** The highest accepted cost of a configured or stored hash; a costlier stored hash could block workers for days. */
 export const MAX_HASH_COST = { bcrypt_cost: 16, argon2_memory_kib: 262_144, argon2_passes: 16 };
 
 const loginThrottle = z.strictObject({
@@ -14,88 +14,107 @@ const loginThrottle = z.strictObject({
     .int()
     .min(1)
     .default(10)
-    .describe("failed logins of one account from one source before the next one has to wait"),
+    .describe(
+      "lockout threshold: failed logins of an account from one client before its logins are rate limited",
+    ),
   free_failures_per_account: z
     .int()
     .min(1)
     .default(90)
-    .describe("the same from all sources together, for sources from which the account has never logged in"),
+    .describe(
+      "the same threshold for all clients together; clients from which the account has logged in within 30 " +
+        "days are exempt",
+    ),
   max_failures: z
     .int()
     .min(1)
     .default(100)
-    .describe("from so many on, such a source waits until failures are forgotten"),
+    .describe(
+      "failed logins of an account from all clients together; after these, clients that are not exempt are " +
+        "locked out until the failures are forgotten",
+    ),
   max_delay_seconds: z
     .int()
     .min(1)
     .max(86_400)
     .default(3600)
-    .describe("longest wait after a failure; the first is 1 s, and each is twice the one before"),
-  forget_minutes: minutes.default(1440).describe("how old the last failure must be for all to be forgotten"),
+    .describe("maximum delay after a failed login; the delay starts at 1 s and doubles with each failure"),
+  forget_minutes: minutes
+    .default(1440)
+    .describe("time after its last failed login when a client's failures are forgotten"),
 });
 
-/** Rules for accounts, names and tokens, as the file has them. */
+/** `app_config`: rules for accounts, names and tokens. */
 export const appConfig = z.strictObject({
-  id_token_valid_time: minutes.default(1440).describe("how long an ID token is valid"),
+  id_token_valid_time: minutes.default(1440).describe("lifetime of an ID token"),
   access_token_valid_time: minutes
     .default(5)
-    .describe("how long an access token is valid; it cannot be revoked, so keep it short"),
-  password_reset_valid_time: minutes.default(30).describe("how long a token for a new password is valid"),
-  email_verification_valid_time: minutes
-    .default(1440)
-    .describe("how long a token that verifies an email address is valid"),
+    .describe("lifetime of an access token; access tokens cannot be revoked, so keep it short"),
+  password_reset_valid_time: minutes.default(30).describe("lifetime of a password reset token"),
+  email_verification_valid_time: minutes.default(1440).describe("lifetime of an email verification token"),
   verification_activates: z
     .boolean()
     .default(false)
-    .describe("whether a verified address activates the account that was registered with it"),
-  allow_registration: z.boolean().default(false).describe("whether anyone may register (`user_register`)"),
+    .describe("whether verifying the email address activates a registered account"),
+  allow_registration: z
+    .boolean()
+    .default(false)
+    .describe("whether anyone may register an account (`user_register`)"),
   auto_activate_accounts: z
     .boolean()
     .default(true)
-    .describe("whether a registered account is active at once"),
-  admin_group: z.string().min(1).max(100).default("admin").describe("its members are administrators"),
-  default_vhost: z.string().min(1).max(100).default("prod").describe("the vhost of a login that names none"),
+    .describe("whether registered accounts are activated immediately"),
+  admin_group: z.string().min(1).max(100).default("admin").describe("group whose members are administrators"),
+  default_vhost: z
+    .string()
+    .min(1)
+    .max(100)
+    .default("prod")
+    .describe("vhost of a login that does not name one"),
   vhosts: z
     .array(z.string().min(1).max(100))
     .min(1)
     .optional()
-    .describe("given, no other vhost is accepted; without it, any is"),
-  group_regex: pattern.default(DEFAULT_PATTERNS.group).describe("group names"),
-  username_regex: pattern.default(DEFAULT_PATTERNS.username).describe("usernames"),
-  password_regex: pattern.default(DEFAULT_PATTERNS.password).describe("new passwords"),
+    .describe("allowed vhosts; by default all are allowed"),
+  group_regex: pattern.default(DEFAULT_PATTERNS.group).describe("pattern for group names"),
+  username_regex: pattern.default(DEFAULT_PATTERNS.username).describe("pattern for usernames"),
+  password_regex: pattern.default(DEFAULT_PATTERNS.password).describe("pattern for new passwords"),
   email_regex: pattern
     .default(DEFAULT_PATTERNS.email)
-    .describe("email addresses; by default, those with a domain of at least two labels"),
+    .describe("pattern for email addresses; by default the domain needs at least two labels"),
   password_blocklist: filePath
     .optional()
     .describe(
-      "file with passwords that nobody may choose, one a line; case and width of letters do not matter; `authmq init` writes one",
+      "file with blocked passwords, one per line, compared without case and letter width; `authmq init` writes one",
     ),
-  password_hash: z.enum(["bcrypt", "argon2id"]).default("bcrypt").describe("how new passwords are hashed"),
+  password_hash: z
+    .enum(["bcrypt", "argon2id"])
+    .default("bcrypt")
+    .describe("hash algorithm for new passwords"),
   bcrypt_cost: z
     .int()
     .min(4)
     .max(MAX_HASH_COST.bcrypt_cost)
     .default(12)
-    .describe("cost of bcrypt hashes: 2^cost rounds"),
+    .describe("bcrypt cost: 2^cost rounds"),
   argon2_memory_kib: z
     .int()
     .min(8)
     .max(MAX_HASH_COST.argon2_memory_kib)
     .default(19_456)
-    .describe("memory of one argon2id hash in KiB; two or more are made at once"),
+    .describe("argon2id memory of one hash in KiB; several hashes run at the same time"),
   argon2_passes: z
     .int()
     .min(1)
     .max(MAX_HASH_COST.argon2_passes)
     .default(2)
-    .describe("how often argon2id passes over it"),
-  login_throttle: loginThrottle.prefault({}).describe("when failed logins have to wait"),
+    .describe("argon2id passes over the memory (iterations)"),
+  login_throttle: loginThrottle.prefault({}).describe("rate limit for failed logins"),
   anonymous_user_get: z
     .boolean()
     .default(true)
-    .describe("whether `user_get` answers without a token; `authmq init` writes false"),
+    .describe("whether `user_get` works without an access token; `authmq init` writes false"),
 });
 
-/** When failed logins have to wait. */
+/** The rate limit for failed logins. */
 export type LoginThrottle = z.output<typeof loginThrottle>;

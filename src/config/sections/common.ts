@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** A path, which starts at the configuration file where it is relative. */
+/** A path; relative paths start at the folder of the configuration file. */
 export const filePath = z.string().min(1).meta({ title: "path" });
 
 /** A TCP port. */

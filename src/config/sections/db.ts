@@ -1,44 +1,46 @@
 import { z } from "zod";
 import { filePath, port } from "./common.ts";
 
-/** `db_settings`: the database. */
+/** `db_settings`: the connection to the database. */
 export const dbSettings = z.strictObject({
   url: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "`mysql://user:password@host:port/database`, `mariadb://`, or `sqlite:FILE`; the keys below win over its parts, and it wins over `DATABASE_URL`",
+      "`mysql://user:password@host:port/database`, `mariadb://`, or `sqlite:FILE`; the keys below override " +
+        "parts of the URL, and the URL overrides `DATABASE_URL`",
     ),
   dialect: z
     .enum(["mysql", "sqlite"])
     .optional()
     .describe(
-      "`mysql` is MariaDB, too; without it, `mysql` where `database`, `user` or `password` is given, else `sqlite`",
+      "`mysql` (also for MariaDB) or `sqlite`; by default `mysql` if `database`, `user` or `password` is " +
+        "set, else `sqlite`",
     ),
-  file: filePath.optional().describe("the database file (sqlite); without it, `authmq.db`"),
-  database: z.string().min(1).optional().describe("the database's name (mysql, required there)"),
-  user: z.string().min(1).optional().describe("the user that connects (mysql, required there)"),
-  password: z.string().optional().describe("its password (mysql, required there)"),
+  file: filePath.optional().describe("database file (sqlite); by default `authmq.db`"),
+  database: z.string().min(1).optional().describe("database name (required for mysql)"),
+  user: z.string().min(1).optional().describe("database user (required for mysql)"),
+  password: z.string().optional().describe("password of the database user (required for mysql)"),
   host: z.string().min(1).default("127.0.0.1").describe("host of MySQL or MariaDB"),
-  port: port.default(3306).describe("its port"),
+  port: port.default(3306).describe("port of MySQL or MariaDB"),
   tls: z
     .boolean()
     .optional()
-    .describe(
-      "whether the connection is TLS; without it, true where `ca_file` is given, or the URL asks for it",
-    ),
+    .describe("whether to use TLS; by default true if `ca_file` is set or the URL requires it"),
   ca_file: filePath
     .optional()
     .describe(
-      "PEM file of the CA that signed the server's certificate; given, the connection is TLS and the server's name is checked; without it, the CAs that Node knows",
+      "PEM file of the CA that signed the server's certificate; enables TLS and the check of the host name; " +
+        "by default the CAs that Node trusts",
     ),
-  pool_size: z.int().min(1).max(1000).default(10).describe("connections of one worker at most (mysql)"),
+  pool_size: z.int().min(1).max(1000).default(10).describe("maximum connections per worker (mysql)"),
   timeout_ms: z
     .int()
     .min(100)
     .default(1500)
     .describe(
-      "limit of one statement; the first one of a use includes the wait for a connection (mysql); beyond it callers get 503",
+      "timeout of a statement in milliseconds; with mysql, it includes the wait for a free connection; after " +
+        "it callers get 503",
     ),
 });

@@ -7,10 +7,11 @@ export const healthSettings = z.strictObject({
     .string()
     .min(1)
     .default("127.0.0.1")
-    .describe("the address to listen on; `0.0.0.0` is all of IPv4, `::` IPv6 as well"),
+    .describe("address to listen on; `0.0.0.0` for all IPv4 addresses, `::` for IPv6 too"),
   port: port
     .optional()
     .describe(
-      "the port of `/livez`, `/readyz` and `/metrics`, one for each worker of a host; without it, there is none",
+      "port of `/livez`, `/readyz` and `/metrics`, different for each worker on a host; by default there are " +
+        "no endpoints",
     ),
 });

@@ -16,7 +16,7 @@ export const SIGN_METHODS = [
   "EdDSA",
 ] as const;
 
-/** A JWS algorithm (RFC 7518, RFC 8037) that tokens may be signed with. */
+/** A JWS algorithm (RFC 7518, RFC 8037) for signing tokens. */
 export type SignMethod = (typeof SIGN_METHODS)[number];
 
 const signMethod = z.enum(SIGN_METHODS).meta({ title: "algorithm" });
@@ -24,78 +24,78 @@ const signMethod = z.enum(SIGN_METHODS).meta({ title: "algorithm" });
 const secretType = z
   .enum(["plain", "base64plain", "base64key", "keyfile"])
   .describe(
-    "how `value` is meant: as it is (`plain`), in base64 (`base64plain`, `base64key`), or as a path (`keyfile`)",
+    "format of `value`: the secret itself (`plain`), base64 (`base64plain`, `base64key`) or a file path (`keyfile`)",
   );
 
 const secret = z
   .strictObject({
     type: secretType,
-    value: z.string().min(1).describe("the secret, the PEM, its base64, or the path of its file"),
+    value: z.string().min(1).describe("secret or PEM key, as text, as base64, or as the path of its file"),
   })
   .meta({ title: "secret" });
 
-/** `jwt_validation`: one issuer whose access tokens are accepted. */
+/** An entry of `jwt_validation`: a trusted issuer of access tokens. */
 export const issuerSchema = z.strictObject({
-  name: z.string().min(1).describe("the `iss` claim of this issuer's tokens"),
-  secret: secret.describe("its public key, or shared secret (HS*)"),
-  methods: z
-    .array(signMethod)
-    .min(1)
-    .describe("the algorithms that its tokens may use; HS* cannot be mixed with others"),
+  name: z.string().min(1).describe("issuer name: the `iss` claim of its tokens"),
+  secret: secret.describe("public key of the issuer, or shared secret (HS*)"),
+  methods: z.array(signMethod).min(1).describe("accepted algorithms; HS* cannot be mixed with others"),
   audience: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "given, its tokens must have it in `aud`: else one that was meant for another service is good here, too",
+      "required `aud` claim; without it, authmq also accepts tokens that were issued for other services",
     ),
 });
 
 const signingSecret = secret.extend({
-  secret: z
-    .string()
-    .optional()
-    .describe("in `jwt_creation` only: the passphrase of an encrypted private key"),
+  secret: z.string().optional().describe("passphrase of an encrypted private key; only in `jwt_creation`"),
 });
 
 const ringKey = signingSecret.extend({
-  signmethod: signMethod.optional().describe("its algorithm; jwt_creation.signmethod unless given"),
+  signmethod: signMethod.optional().describe("algorithm of the key; by default `jwt_creation.signmethod`"),
 });
 
 const keyRing = z.strictObject({
-  active: ringKey.describe("signs"),
+  active: ringKey.describe("key that signs new tokens"),
   next: ringKey
     .optional()
-    .describe("signs after the next rotation; published, so that verifiers know it by then"),
+    .describe("key that signs after the next rotation; published in the JWK Set before it is used"),
   retiring: z
-    .array(ringKey.extend({ until: z.iso.datetime().describe("verifies so long, UTC") }))
+    .array(
+      ringKey.extend({
+        until: z.iso.datetime().describe("time when the key stops verifying tokens, in UTC"),
+      }),
+    )
     .default([])
-    .describe("have signed tokens that are still valid"),
+    .describe("old keys that only verify tokens which are still valid"),
 });
 
-/** `jwt_creation`: how this installation signs its tokens. */
+/** `jwt_creation`: how authmq signs its tokens. */
 export const jwtCreation = z.strictObject({
-  issuer: z.string().min(1).describe("the `iss` claim of the tokens that this installation issues"),
-  signmethod: signMethod.describe("the algorithm of new tokens"),
+  issuer: z.string().min(1).describe("the `iss` claim of issued tokens"),
+  signmethod: signMethod.describe("algorithm of issued tokens"),
   secret: signingSecret
     .optional()
     .meta({ title: "secret" })
-    .describe("the private key, or the shared secret of HS*, where there is only one"),
-  keys: keyRing.optional().describe("instead of `secret`: a key ring, as `authmq keys rotate` writes it"),
+    .describe("private key, or shared secret for HS*, if there is only one key"),
+  keys: keyRing.optional().describe("key ring, instead of `secret`; `authmq keys rotate` writes it"),
   fingerprint_key: signingSecret
     .optional()
     .meta({ title: "secret" })
     .describe(
-      "what the key of stored digests is made of, so that they outlive a rotation; the active key unless given",
+      "secret for stored digests, so that they stay valid after a key rotation; by default the active key",
     ),
   audience: z
     .string()
     .min(1)
     .optional()
-    .describe("the `aud` claim of access tokens; given, own access tokens without it are refused"),
+    .describe(
+      "the `aud` claim of issued access tokens; if set, authmq's access tokens without it are rejected",
+    ),
 });
 
-/** A shared secret or key as the file names it. */
+/** A shared secret or key in the configuration file. */
 export type SecretSetting = z.output<typeof signingSecret>;
 
 /** A key of the ring as the file names it. */

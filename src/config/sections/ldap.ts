@@ -13,50 +13,48 @@ export const ldapSettings = z.strictObject({
     .union([ldapAddress, z.array(ldapAddress).min(1)])
     .default("ldap://127.0.0.1:389")
     .describe(
-      "`ldap://host:port` or `ldaps://host:port`; of several, the next one is asked when one cannot be reached",
+      "`ldap://host:port` or `ldaps://host:port`; in a list, the next server is used if one cannot be reached",
     ),
-  base_dn: z.string().min(1).default("ou=User,dc=ad,dc=local").describe("users are searched below it"),
+  base_dn: z.string().min(1).default("ou=User,dc=ad,dc=local").describe("search base for users"),
   user_filter: z
     .string()
     .min(1)
     .default("(&(objectClass=user)(sAMAccountName={username}))")
-    .describe("finds a user; the attribute that is compared with `{username}` holds the name"),
+    .describe("search filter for a user; `{username}` marks the attribute that contains the login name"),
   id_attribute: z
     .string()
     .regex(/^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)$/, "must be the name of one attribute")
     .optional()
     .describe(
-      "the attribute whose value stays with a person for good and is never given to another one; without it the first of " +
-        "`objectGUID`, `entryUUID`, `nsUniqueId`, `ipaUniqueID` that the directory shows",
+      "attribute with a permanent, never reused id of a user; by default the first of " +
+        "`objectGUID`, `entryUUID`, `nsUniqueId`, `ipaUniqueID` that the directory returns",
     ),
-  group: z
-    .string()
-    .min(1)
-    .default("allowed_to_login")
-    .describe("the `cn` of the group whose members may log in"),
+  group: z.string().min(1).default("allowed_to_login").describe("`cn` of the group whose members may log in"),
   groups_prefix: z
     .string()
     .default("API_PERM")
-    .describe("groups whose `cn` begins with it become groups here, without it"),
+    .describe("prefix of the directory groups to copy; the prefix is removed from the group name"),
   groups_base_dn: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "given, only groups below it count; nested groups are searched below it, else below the domain of `base_dn`",
+      "only groups below this DN are used; by default all, and nested groups are searched below the domain " +
+        "of `base_dn`",
     ),
-  nested_groups: z.boolean().default(false).describe("whether groups of groups count"),
+  nested_groups: z.boolean().default(false).describe("whether to resolve nested groups"),
   sync_groups: z
     .enum(["mirror", "add"])
     .default("mirror")
     .describe(
-      "`mirror`: at each login the user's groups become those of the directory, and no others; `add`: none is taken away",
+      "group sync at login; `mirror`: replace the user's groups with those of the directory; `add`: only add groups",
     ),
   admin_from_directory: z
     .boolean()
     .default(true)
     .describe(
-      "whether the prefixed `admin_group` makes administrators; false: the directory neither adds to that group nor takes out of it",
+      "whether the directory controls membership in `admin_group`; if false, logins neither add nor remove " +
+        "administrators",
     ),
   domain: z
     .string()
@@ -64,45 +62,44 @@ export const ldapSettings = z.strictObject({
     .max(59)
     .default("ad.local")
     .describe(
-      "the domain in users' bind names and in generated email addresses: a DNS domain (`ad.local`) or, without a dot, a NetBIOS domain (`AD`)",
+      "domain for bind names and generated email addresses: a DNS domain (`ad.local`), or a NetBIOS domain " +
+        "without a dot (`AD`)",
     ),
   bind: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "how a user proves the password: by this name, with `{username}` in it (a DN where it has a `=`), or `search`: as the " +
-        "entry that the service account found; without it `search` where `bind_dn` is given, else `{username}@{domain}` " +
-        "for a `domain` with a dot and `{domain}\\{username}` for one without",
+      "bind name of a user: a template with `{username}` (a DN if it contains `=`), or `search` to bind as " +
+        "the entry that the " +
+        "service account found; by default `search` if `bind_dn` is set, else `{username}@{domain}` " +
+        "if `domain` has a dot and `{domain}\\{username}` if not",
     ),
-  bind_dn: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("the service account: it searches with `bind` `search`, and looks users up again"),
-  bind_password: z.string().min(1).optional().describe("its password"),
+  bind_dn: z.string().min(1).optional().describe("service account, for `bind: search` and for revalidation"),
+  bind_password: z.string().min(1).optional().describe("password of the service account"),
   start_tls: z
     .boolean()
     .optional()
-    .describe("TLS on an `ldap://` address by StartTLS; without it, true where `ca_file` is given"),
+    .describe("whether to use StartTLS on `ldap://` addresses; by default true if `ca_file` is set"),
   ca_file: filePath
     .optional()
     .describe(
-      "PEM file of the CA that signed the server's certificate; given, the connection is TLS; without it, the CAs that Node knows",
+      "PEM file of the CA that signed the server's certificate; enables TLS; by default the CAs that Node trusts",
     ),
   timeout_ms: z
     .int()
     .min(100)
     .max(60_000)
     .default(5000)
-    .describe("limit of one exchange with one server: connecting, binding and searching together"),
-  max_connections: z.int().min(1).max(1000).default(8).describe("connections of one worker at once"),
+    .describe("timeout in milliseconds for connecting, binding and searching on one server together"),
+  max_connections: z.int().min(1).max(1000).default(8).describe("maximum connections per worker"),
   revalidate_minutes: z
     .number()
     .min(0)
     .max(525_600)
     .default(60)
     .describe(
-      "how old the last look at a user may be when its ID token is exchanged; 0, or no service account: never looked at again",
+      "maximum age of the last directory check of a user: `token` checks older sessions again; 0 or no " +
+        "service account: never",
     ),
 });

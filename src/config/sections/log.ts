@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { filePath } from "./common.ts";
 
-/** `log_settings`: what is logged, and where to. */
+/** `log_settings`: log level and destination. */
 export const logSettings = z.strictObject({
   level: z
     .string()
@@ -9,28 +9,28 @@ export const logSettings = z.strictObject({
     .pipe(z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]))
     .default("info")
     .describe(
-      "from which level on: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`, in any case",
+      "minimum level: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`; case-insensitive",
     ),
   handler: z
     .enum(["stderr", "file", "amqp"])
     .default("stderr")
-    .describe("where to; with `amqp` it is published to an exchange"),
+    .describe("log destination; `amqp` publishes to an exchange"),
   handler_settings: z
     .strictObject({
-      path: filePath.optional().describe("the log file (required for `file`); authmq does not rotate it"),
+      path: filePath.optional().describe("log file (required for `file`); authmq does not rotate it"),
       exchange: z
         .string()
         .min(1)
-        .refine((name) => Buffer.byteLength(name) <= 255, "at most 255 bytes")
+        .refine((name) => Buffer.byteLength(name) <= 255, "must have at most 255 bytes")
         .default("amq.topic")
-        .describe("for `amqp`: the topic exchange, which must be there"),
+        .describe("for `amqp`: topic exchange, which must exist"),
       logger: z
         .string()
-        .regex(/^[\w-]+(?:\.[\w-]+)*$/, "words of letters, digits, _ and -, with dots between them")
+        .regex(/^[\w-]+(?:\.[\w-]+)*$/, "must be words of letters, digits, _ and -, separated by dots")
         .max(200)
         .default("authmq")
-        .describe("for `amqp`: what routing keys begin with, before the level"),
+        .describe("for `amqp`: prefix of the routing key, before the level"),
     })
     .prefault({})
-    .describe("of the handler"),
+    .describe("settings of the handler"),
 });

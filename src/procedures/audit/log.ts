@@ -8,12 +8,12 @@ import { username } from "../fields.ts";
 const MAX_LIMIT = 1000;
 
 const event = z.object({
-  id: z.string().describe("the `id` of the published event"),
-  type: z.enum(EVENT_TYPES).describe("what happened"),
-  time: z.iso.datetime().describe("when it happened, in UTC"),
-  user: z.string().optional().describe("the user whom it is about"),
-  actor: z.string().optional().describe("the user who did it"),
-  data: z.record(z.string(), z.unknown()).describe("what else the event says, by its type"),
+  id: z.string().describe("`id` of the published event"),
+  type: z.enum(EVENT_TYPES).describe("event type"),
+  time: z.iso.datetime().describe("time of the event, in UTC"),
+  user: z.string().optional().describe("user that the event is about"),
+  actor: z.string().optional().describe("user who caused the event"),
+  data: z.record(z.string(), z.unknown()).describe("more data, which depends on the event type"),
 });
 
 export const auditLog = defineProcedure({
@@ -21,25 +21,25 @@ export const auditLog = defineProcedure({
   key: "audit_workflow_get_log",
   namespace: "audit",
   method: "log",
-  description: "Lists events, the latest first.",
+  description: "Lists the events of the audit log, newest first.",
   access: "admin",
   input: (app) =>
     z.object({
-      user: username(app).optional().describe("only events about this user"),
-      after: z
-        .string("must be a string")
-        .optional()
-        .describe("only events before the one with this id: `next` of the previous page"),
+      user: username(app).optional().describe("filter: only events about this user"),
+      after: z.string("must be a string").optional().describe("cursor: `next` of the previous page"),
       limit: z
         .int("must be a whole number")
         .min(1)
         .max(MAX_LIMIT)
         .default(100)
-        .describe("how many events at most"),
+        .describe("maximum number of events"),
     }),
   output: z.object({
-    events: z.array(event).describe("the latest first"),
-    next: z.string().optional().describe("where there are more events: give it as `after`"),
+    events: z.array(event).describe("events, newest first"),
+    next: z
+      .string()
+      .optional()
+      .describe("cursor for the next page: pass it as `after`; absent on the last page"),
   }),
   example: {
     request: { user: "alice", limit: 1 },
@@ -60,7 +60,7 @@ export const auditLog = defineProcedure({
   async handler({ db }, { user, after, limit }) {
     const before = after === undefined ? undefined : await findEventSeq(db, after);
     if (after !== undefined && before === undefined) {
-      const fields = [{ path: "after", msg: "is the id of no event that is still there" }];
+      const fields = [{ path: "after", msg: "is not the id of a stored event; start again without after" }];
       throw new AppError("INVALID_INPUT", undefined, { fields });
     }
     const found = await listEvents(db, { username: user, before, limit: limit + 1 });

@@ -10,7 +10,7 @@ export const groupAddUser = defineProcedure({
   key: "group_workflow_add_user_to_group",
   namespace: "group",
   method: "addUser",
-  description: "Adds a user to a group; succeeds also if the user is a member already.",
+  description: "Adds a user to a group; succeeds if the user is already a member.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND", "GROUP_NOT_FOUND"],

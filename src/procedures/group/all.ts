@@ -8,10 +8,10 @@ export const groupAll = defineProcedure({
   key: "group_workflow_get_groups",
   namespace: "group",
   method: "getAll",
-  description: "Lists all groups, or a page of them; 204 when there are none.",
+  description: "Lists all groups, or one page of them; returns 204 if there are none.",
   access: "user",
   input: () => z.object(pageFields),
-  output: z.object({ groups: z.array(z.string()).describe("names of groups, sorted"), next }),
+  output: z.object({ groups: z.array(z.string()).describe("group names, sorted"), next }),
   example: { request: {}, reply: { groups: ["admin", "billing"] } },
   isEmpty: ({ groups }) => groups.length === 0,
   async handler({ db, lookups }, input) {

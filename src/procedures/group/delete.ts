@@ -9,7 +9,7 @@ export const groupDelete = defineProcedure({
   key: "group_workflow_delete_group",
   namespace: "group",
   method: "delete",
-  description: "Deletes a group with its memberships; the admin group cannot be deleted.",
+  description: "Deletes a group and its memberships; the admin group cannot be deleted.",
   access: "admin",
   remembersAnswer: true,
   errors: ["GROUP_NOT_FOUND", "LAST_ADMIN"],

@@ -10,7 +10,7 @@ export const groupRemoveUser = defineProcedure({
   key: "group_workflow_remove_user_from_group",
   namespace: "group",
   method: "removeUser",
-  description: "Removes a user from a group; the last administrator cannot leave the admin group.",
+  description: "Removes a user from a group; the last administrator must stay in the admin group.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND", "GROUP_NOT_FOUND", "LAST_ADMIN"],

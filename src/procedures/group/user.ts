@@ -11,11 +11,11 @@ export const groupUser = defineProcedure({
   key: "group_workflow_group_members",
   namespace: "group",
   method: "members",
-  description: "Lists the usernames in a group, or a page of them.",
+  description: "Lists the members of a group, or one page of them.",
   access: "admin",
   errors: ["GROUP_NOT_FOUND"],
   input: (app) => z.object({ groupname: groupname(app), ...pageFields }),
-  output: z.object({ users: z.array(z.string()).describe("usernames, sorted"), next }),
+  output: z.object({ users: z.array(z.string()).describe("usernames of the members, sorted"), next }),
   example: { request: { groupname: "billing" }, reply: { users: ["alice"] } },
   async handler({ db }, input) {
     const page = pageOf(input);

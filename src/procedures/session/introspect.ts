@@ -9,29 +9,29 @@ import { ip } from "../fields.ts";
 const seconds = z.number();
 
 const output = z.object({
-  active: z.boolean().describe("whether the token is good now; false comes alone"),
-  typ: z.enum(["at+jwt", "id+jwt"]).optional().describe("access token or ID token"),
-  token_type: z.literal("Bearer").optional().describe("access tokens"),
+  active: z.boolean().describe("whether the token is valid now; if false, all other fields are absent"),
+  typ: z.enum(["at+jwt", "id+jwt"]).optional().describe("at+jwt: access token; id+jwt: ID token"),
+  token_type: z.literal("Bearer").optional().describe("access tokens only"),
   iss: z.string().optional().describe("issuer"),
-  sub: z.string().optional().describe("the user"),
-  username: z.string().optional().describe("the same as sub"),
+  sub: z.string().optional().describe("username"),
+  username: z.string().optional().describe("same value as sub"),
   groups: z
     .array(z.string())
     .optional()
-    .describe("access tokens: the groups in the token; ID tokens: the user's groups now"),
+    .describe("access tokens: groups in the token; ID tokens: current groups of the user"),
   limited: z
     .literal(true)
     .optional()
-    .describe("access tokens: the user has more groups than the token lists"),
-  vhost: z.string().optional().describe("the broker's vhost that the token is for"),
+    .describe("access tokens: the token has only the requested groups, not all groups of the user"),
+  vhost: z.string().optional().describe("vhost that the token is for"),
   aud: z
     .union([z.string(), z.array(z.string())])
     .optional()
     .describe("audience"),
-  jti: z.string().optional().describe("access tokens: the token's id"),
-  iat: seconds.optional().describe("issued at, in seconds since 1970"),
-  nbf: seconds.optional().describe("not valid before, in seconds since 1970"),
-  exp: seconds.optional().describe("expires at, in seconds since 1970"),
+  jti: z.string().optional().describe("access tokens: id of the token"),
+  iat: seconds.optional().describe("issue time, in seconds since 1970"),
+  nbf: seconds.optional().describe("start of validity, in seconds since 1970"),
+  exp: seconds.optional().describe("expiry time, in seconds since 1970"),
 });
 
 export const introspect = defineProcedure({
@@ -39,13 +39,13 @@ export const introspect = defineProcedure({
   key: "session_workflow_introspect",
   namespace: "session",
   method: "introspect",
-  description: "Returns whether a token is valid now, and what it says (RFC 7662).",
+  description: "Returns whether a token is valid now, and its claims (RFC 7662).",
   access: "public",
   input: () =>
-    z.object({ token: z.string("must be a string").describe("an access token or an ID token"), ip: ip() }),
+    z.object({ token: z.string("must be a string").describe("access token or ID token"), ip: ip() }),
   output,
   example: {
-    request: { token: "an access token or an ID token" },
+    request: { token: "<access token or ID token>" },
     reply: {
       active: true,
       typ: "at+jwt",
@@ -70,14 +70,14 @@ export const introspect = defineProcedure({
   },
 });
 
-type Described = z.output<typeof output>;
+type Introspection = z.output<typeof output>;
 
 async function describeIdToken(
   services: Context,
   token: string,
   address: string,
   { typ, claims }: ValidatedToken,
-): Promise<Described> {
+): Promise<Introspection> {
   const resumed = await resumeSession(services, token, address);
   if (resumed.state !== "alive" || !resumed.session.activated) return { active: false };
   const { username, groups, vhost } = resumed.session;
@@ -85,11 +85,11 @@ async function describeIdToken(
   return { active: true, typ, iss, sub, username, groups: [...groups], vhost, iat, nbf, exp };
 }
 
-/** An access token is not revoked, but its user may be gone by now: whoever asks wants to know. */
+/** Access tokens cannot be revoked, so check that the user still exists, is activated and is the one of the token. */
 async function describeAccessToken(
   { issuer, lookups }: Context,
   { typ, claims }: ValidatedToken,
-): Promise<Described> {
+): Promise<Introspection> {
   const { iss, sub, iat, groups = [], limited, vhost, aud, jti, nbf, exp } = claims;
   if (iss === issuer.name) {
     const user = await lookups.account(sub);

@@ -6,7 +6,7 @@ import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { IssuedIdToken, TokenIssuer } from "../../tokens/issuer.ts";
-import { ip, kerberosTicket, password, together, username, vhost } from "../fields.ts";
+import { alwaysChecked, ip, kerberosTicket, password, username, vhost } from "../fields.ts";
 import { endAfter, expiry, expiryOf } from "./expiry.ts";
 
 interface Given {
@@ -28,7 +28,7 @@ export const login = defineProcedure({
   namespace: "session",
   method: "login",
   description:
-    "Checks a password or a Kerberos ticket and returns an ID token; the user's previous ID token becomes invalid.",
+    "Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
@@ -39,30 +39,28 @@ export const login = defineProcedure({
       .object({
         username: username(app)
           .optional()
-          .describe("the name of a user, in any case; optional with kerberos_ticket"),
+          .describe("username, case-insensitive; optional with kerberos_ticket"),
         password: password().optional(),
-        kerberos_ticket: kerberosTicket()
-          .optional()
-          .describe("a SPNEGO token in base64, instead of password"),
+        kerberos_ticket: kerberosTicket().optional().describe("SPNEGO token in base64, instead of password"),
         vhost: vhost(app),
         ip: ip(),
       })
-      .refine(hasNameOrTicket, { path: ["username"], error: "is missing", ...together })
-      .refine(hasPasswordOrTicket, { path: ["password"], error: "is missing", ...together })
+      .refine(hasNameOrTicket, { path: ["username"], error: "is missing", ...alwaysChecked })
+      .refine(hasPasswordOrTicket, { path: ["password"], error: "is missing", ...alwaysChecked })
       .refine(hasNotBoth, {
         path: ["password"],
-        error: "must be left out where kerberos_ticket is given",
-        ...together,
+        error: "must be omitted if kerberos_ticket is given",
+        ...alwaysChecked,
       })
-      // In the published schema: refinements have no form there.
+      // Refinements cannot appear in the published schema, so state the alternatives for it.
       .meta({ anyOf: [{ required: ["username", "password"] }, { required: ["kerberos_ticket"] }] }),
   output: z.object({
-    id_token: z.string().describe("the ID token, for `token` and `logout`"),
+    id_token: z.string().describe("ID token, for `token` and `logout`"),
     ...expiry,
     kerberos_ticket: z
       .string()
       .optional()
-      .describe("a SPNEGO token in base64 that proves the service to the client"),
+      .describe("SPNEGO token in base64 that authenticates the service to the client"),
   }),
   example: {
     request: { username: "alice", password: "nine lanterns at dusk", vhost: "prod", ip: "192.0.2.17" },
@@ -76,18 +74,18 @@ export const login = defineProcedure({
     const check = async (): Promise<Success> => {
       const result = await checkLogin(credentials, from, isCancelled);
       if (result.ok) return result;
-      const isOff = result.reason === "not-activated";
-      throw new AppError(isOff ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
+      const isDeactivated = result.reason === "not-activated";
+      throw new AppError(isDeactivated ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
     };
     try {
-      return await open(context, from, await check());
+      return await openSession(context, from, await check());
     } catch (error) {
       if (!(error instanceof AccountChanged)) throw error;
     }
-    // Another login has made the hash anew, or the account was changed while the password was compared: once more.
-    return open(context, from, await check());
+    // Retry once: another login replaced the hash, or the account changed while the password was compared.
+    return openSession(context, from, await check());
   },
-  // No token is stored, but all that is in it: signed again, it is the same one, whatever became of its session.
+  // The claims are stored instead of the token. Signing them again gives the same token, even if its session has ended.
   async recall({ issuer, notes }, stored) {
     const issued = issuedToken.parse(stored);
     notes.user = issued.username;
@@ -96,7 +94,7 @@ export const login = defineProcedure({
   },
 });
 
-/** What an ID token says, as it is remembered. */
+/** The claims of an ID token, as stored for an idempotent replay. */
 const issuedToken = z.object({
   token_id: z.string(),
   username: z.string(),
@@ -116,15 +114,15 @@ interface Reply {
   readonly kerberos_ticket?: string;
 }
 
-/** What was proven is no longer what the account is. */
+/** The account changed between the password check and the start of the session. */
 class AccountChanged extends AppError {
   constructor() {
     super("INVALID_CREDENTIALS", "the account changed during the login");
   }
 }
 
-/** Begins the session of somebody whose credentials were right; throws AccountChanged when they no longer are. */
-async function open(
+/** Starts a session after the credentials were verified; throws AccountChanged if the account changed since then. */
+async function openSession(
   { app, commit, issuer, notes }: Context<"public">,
   { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
   { user, rehashed, ticket, groups: known }: Success,
@@ -140,7 +138,7 @@ async function open(
   };
   let id_token = "";
   await commit(async (writer) => {
-    // All that the answer needs is read before the commit: once it is done nothing may fail any more.
+    // Read everything that the reply needs before the commit: after it nothing may fail.
     const groups = known ?? (await listGroupsOf(writer.trx, name));
     const id = await startSession(writer, { user, rehashed }, token);
     if (id === "changed") throw new AccountChanged();
@@ -152,7 +150,7 @@ async function open(
       valid_until: token.valid_until.toISOString(),
       signer_id: issuer.signerId,
     };
-    // Before the commit: a session whose token is too long must not begin.
+    // Sign before the commit: a session must not start if its token is too long.
     const { text, listsGroups } = sign(issuer, { ...content, groups: [...groups] });
     id_token = text;
     return listsGroups ? { ...content, groups: [...groups] } : content;
@@ -165,7 +163,7 @@ async function open(
   };
 }
 
-/** The ID token with this content: the same each time. */
+/** Signs an ID token; the same content always gives the same token. */
 function sign(
   issuer: TokenIssuer,
   {
@@ -197,6 +195,6 @@ function credentialsOf(input: {
 }): LoginCredentials {
   const { username, password: secret, kerberos_ticket: ticket } = input;
   if (ticket !== undefined) return { username, ticket };
-  // The refinements have seen that both are there.
+  // The refinements guarantee that both are present.
   return { username: username ?? "", password: secret ?? "" };
 }

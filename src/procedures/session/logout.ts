@@ -8,8 +8,7 @@ export const logout = defineProcedure({
   key: "session_workflow_logout",
   namespace: "session",
   method: "logout",
-  description:
-    "Ends the session of an ID token; succeeds also if it has ended already (RFC 7009, section 2.2).",
+  description: "Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2).",
   access: "any_id_token",
   input: () => z.object({ ip: ip() }),
   output: z.object({ msg }),

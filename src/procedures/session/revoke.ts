@@ -10,20 +10,20 @@ export const sessionRevoke = defineProcedure({
   key: "session_workflow_revoke_session",
   namespace: "session",
   method: "revoke",
-  description: "Ends a user's session: no worker accepts its ID token any more.",
+  description: "Revokes a user's session: all workers reject its ID token from then on.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
   output: z.object({ msg }),
-  example: { request: { username: "alice" }, reply: { msg: "ended the session of alice" } },
+  example: { request: { username: "alice" }, reply: { msg: "revoked the session of alice" } },
   async handler({ commit }, input) {
     return commit(async (writer) => {
       const user = await findUser(writer.trx, input.username);
       if (user === undefined) throw new AppError("USER_NOT_FOUND");
       const { username: name } = user;
-      const isEnded = await endSessionOf(writer, name, "revoked");
-      return { msg: isEnded ? `ended the session of ${name}` : `${name} has no session` };
+      const isRevoked = await endSessionOf(writer, name, "revoked");
+      return { msg: isRevoked ? `revoked the session of ${name}` : `${name} has no session` };
     });
   },
 });

@@ -8,7 +8,7 @@ import type { TokenIssuer } from "../../tokens/issuer.ts";
 import { ip, textField } from "../fields.ts";
 import { endAfter, expiry, expiryOf } from "./expiry.ts";
 
-/** The broker reads a password within one frame of 4096 bytes, in which a client says much of itself as well. */
+/** In characters. RabbitMQ reads the password from a frame of 4096 bytes that also contains the client's properties. */
 const MAX_BROKER_TOKEN = 2048;
 
 const broker = ({ brokerTokens }: AppConfig) =>
@@ -16,16 +16,16 @@ const broker = ({ brokerTokens }: AppConfig) =>
     .boolean("must be true or false")
     .optional()
     .refine((wanted) => wanted !== true || brokerTokens !== undefined, {
-      error: "cannot be true: this installation gives no broker tokens (broker_settings)",
+      error: "cannot be true: this installation issues no broker tokens (broker_settings)",
     })
-    .describe("whether to give a broker_token as well");
+    .describe("whether to issue a broker_token too");
 
 const groups = () =>
   z
     .array(textField("must be a group's name"), "must be a list of group names")
     .optional()
     .describe(
-      "the account's groups that go into the tokens, all unless given; then the access token is limited",
+      "groups to put into the tokens, all of the user's by default; if given, the access token has `limited: true`",
     );
 
 export const token = defineProcedure({
@@ -33,14 +33,18 @@ export const token = defineProcedure({
   key: "session_workflow_get_access_token",
   namespace: "session",
   method: "getAccessToken",
-  description: "Exchanges an ID token for a short-lived access token with the user's groups and vhost.",
+  description:
+    "Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token.",
   access: "id_token",
   errors: ["ACCOUNT_NOT_ACTIVATED", "NO_BROKER_ACCESS", "BROKER_TOKEN_TOO_LARGE", "TOKEN_TOO_LARGE"],
   input: (app) => z.object({ ip: ip(), groups: groups(), broker: broker(app) }),
   output: z.object({
-    access_token: z.string().describe("the access token, for the other queues and other services"),
+    access_token: z.string().describe("access token, for the other queues and other services"),
     ...expiry,
-    broker_token: z.string().optional().describe("with broker: true: a password for RabbitMQ"),
+    broker_token: z
+      .string()
+      .optional()
+      .describe("broker token, to use as password for RabbitMQ; only with broker: true"),
   }),
   example: {
     request: { ip: "192.0.2.17", groups: ["billing"] },
@@ -55,7 +59,7 @@ export const token = defineProcedure({
     if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
     const session = await revalidate(presented);
     if (session === undefined)
-      throw new AppError("INVALID_TOKEN", "the session ended while the directory was asked");
+      throw new AppError("INVALID_TOKEN", "the session ended during its revalidation");
     const isLimited = wanted !== undefined;
     const subject = isLimited ? { ...session, groups: pickGroups(session.groups, wanted) } : session;
     const issuedAt = new Date();
@@ -67,28 +71,29 @@ export const token = defineProcedure({
     if (lifetime < 1) throw new AppError("INVALID_TOKEN", "the session ends within a second");
     const { vhost } = session;
     const access_token = issuer.signAccessToken(subject, { vhost, lifetime, issuedAt, isLimited });
-    const more =
+    const brokerToken =
       wantsBroker === true && app.brokerTokens !== undefined
         ? { broker_token: signBrokerToken(issuer, app.brokerTokens, subject, issuedAt) }
         : {};
-    if (!(await lastUse.note(session))) throw new AppError("INVALID_TOKEN", "revoked meanwhile");
-    return { access_token, ...expires, ...more };
+    if (!(await lastUse.note(session)))
+      throw new AppError("INVALID_TOKEN", "the session was revoked during the request");
+    return { access_token, ...expires, ...brokerToken };
   },
 });
 
-/** Those of the account's groups that are wanted; throws INVALID_INPUT for any other. */
+/** The requested groups, in the order of the account's; throws INVALID_INPUT if the account is not in one of them. */
 function pickGroups(all: readonly string[], wanted: readonly string[]): string[] {
   const known = new Set(all);
-  const other = wanted.findIndex((name) => !known.has(name));
-  if (other >= 0) {
-    const msg = `must be groups of the account, and number ${other + 1} is not`;
+  const unknown = wanted.findIndex((name) => !known.has(name));
+  if (unknown >= 0) {
+    const msg = `must be groups of the account; item ${unknown + 1} is not`;
     throw new AppError("INVALID_INPUT", undefined, { fields: [{ path: "groups", msg }] });
   }
   const picked = new Set(wanted);
   return all.filter((name) => picked.has(name));
 }
 
-/** Throws NO_BROKER_ACCESS or BROKER_TOKEN_TOO_LARGE. */
+/** Signs a broker token; throws NO_BROKER_ACCESS or BROKER_TOKEN_TOO_LARGE. */
 function signBrokerToken(
   issuer: TokenIssuer,
   config: BrokerTokenConfig,

@@ -3,13 +3,13 @@ import { createAccount } from "../../accounts/create.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import {
+  alwaysChecked,
   authType,
-  done,
+  containsUsername,
   email,
-  hidesUsername,
   newPassword,
-  revealsUsername,
-  together,
+  omitsUsername,
+  successReply,
   username,
 } from "../fields.ts";
 
@@ -35,22 +35,22 @@ export const userAdminCreate = defineProcedure({
     z
       .object({
         username: username(app),
-        password: newPassword(app).optional().describe("required for LOCAL, refused for the others"),
+        password: newPassword(app).optional().describe("required for LOCAL accounts, not allowed for others"),
         email: email(app),
         auth_type: authType().default("LOCAL"),
       })
       .refine((given) => !isLocal(given) || given.password !== undefined, {
         path: ["password"],
         error: "is missing",
-        ...together,
+        ...alwaysChecked,
       })
       .refine((given) => !isRemote(given) || given.password === undefined, {
         path: ["password"],
-        error: "must be left out: it is checked elsewhere",
-        ...together,
+        error: "must be omitted: the directory or KDC verifies this user's password",
+        ...alwaysChecked,
       })
-      .refine(hidesUsername, revealsUsername),
-  output: z.object(done),
+      .refine(omitsUsername, containsUsername),
+  output: z.object(successReply),
   example: {
     request: { username: "alice", password: "nine lanterns at dusk", email: "alice@example.com" },
     reply: { success: true, msg: "created user alice" },

@@ -8,7 +8,7 @@ export const userAll = defineProcedure({
   key: "user_workflow_get_all",
   namespace: "user",
   method: "getAll",
-  description: "Lists all usernames, or a page of them; 204 when there are none.",
+  description: "Lists all usernames, or one page of them; returns 204 if there are none.",
   access: "user",
   input: () => z.object(pageFields),
   output: z.object({ users: z.array(z.string()).describe("usernames, sorted"), next }),

@@ -2,7 +2,15 @@ import { z } from "zod";
 import { changeAccount } from "../../accounts/change.ts";
 import { AppError, type ErrorCode } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { done, email, hidesUsername, newPassword, revealsUsername, together, username } from "../fields.ts";
+import {
+  alwaysChecked,
+  containsUsername,
+  email,
+  newPassword,
+  omitsUsername,
+  successReply,
+  username,
+} from "../fields.ts";
 import { requireAccount } from "../load-account.ts";
 
 const FAILURES = {
@@ -17,7 +25,7 @@ export const userChange = defineProcedure({
   namespace: "user",
   method: "change",
   description:
-    "Changes password, email or activation: all that is given, or nothing; a new password ends the session.",
+    "Changes a user's password, email or activation in one transaction; a new password revokes the session.",
   access: "self",
   remembersAnswer: true,
   hashes: true,
@@ -31,18 +39,18 @@ export const userChange = defineProcedure({
         activated: z
           .boolean("must be true or false")
           .optional()
-          .describe("only by admins: whether the user may log in"),
+          .describe("whether the user may log in; only admins may set it"),
       })
       .refine(
         ({ password, email: address, activated }) =>
           [password, address, activated].some((v) => v !== undefined),
         {
           error: "give at least one of password, email and activated",
-          ...together,
+          ...alwaysChecked,
         },
       )
-      .refine(hidesUsername, revealsUsername),
-  output: z.object(done),
+      .refine(omitsUsername, containsUsername),
+  output: z.object(successReply),
   example: {
     request: { username: "alice", email: "alice@example.org" },
     reply: { success: true, msg: "changed user alice" },
@@ -50,7 +58,7 @@ export const userChange = defineProcedure({
   async handler(context, { password, email: address, activated }) {
     const { app, caller, commit, fingerprints, passwords, isCancelled } = context;
     if (activated !== undefined && !caller.isAdmin)
-      throw new AppError("FORBIDDEN", "only an admin sets activated");
+      throw new AppError("FORBIDDEN", "only an admin may set activated");
     const user = requireAccount(context.account);
     if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
       throw new AppError("NOT_LOCAL");

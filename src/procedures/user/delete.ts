@@ -2,7 +2,7 @@ import { z } from "zod";
 import { deleteAccount } from "../../accounts/delete.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { done, username } from "../fields.ts";
+import { successReply, username } from "../fields.ts";
 import { requireAccount } from "../load-account.ts";
 
 export const userDelete = defineProcedure({
@@ -10,12 +10,12 @@ export const userDelete = defineProcedure({
   key: "user_workflow_delete_user",
   namespace: "user",
   method: "delete",
-  description: "Deletes a user with session and memberships; users may delete themselves.",
+  description: "Deletes a user, the user's session and memberships; users may delete themselves.",
   access: "self",
   remembersAnswer: true,
   errors: ["ACCOUNT_NOT_ACTIVATED", "USER_NOT_FOUND", "LAST_ADMIN"],
   input: (app) => z.object({ username: username(app) }),
-  output: z.object(done),
+  output: z.object(successReply),
   example: { request: { username: "alice" }, reply: { success: true, msg: "deleted user alice" } },
   async handler(context) {
     const user = requireAccount(context.account);

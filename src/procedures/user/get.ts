@@ -9,12 +9,12 @@ import { requireAccount, loadAccount } from "../load-account.ts";
 const time = z.iso.datetime();
 
 const tokenInfo = z.object({
-  valid_until: time.describe("when the ID token expires, in UTC"),
-  last_use: time.nullable().describe("when the last access token was issued, in UTC"),
-  vhost: z.string().describe("the broker's vhost that access tokens are for"),
-  kid: z.string().optional().describe("for admins: the id of the ID token"),
-  ip: z.string().optional().describe("for admins: the address that the session is bound to, or *"),
-  sign_method: z.string().optional().describe("for admins: the algorithm of the ID token"),
+  valid_until: time.describe("expiry time of the ID token, in UTC"),
+  last_use: time.nullable().describe("time of the last access token, in UTC; null if there was none"),
+  vhost: z.string().describe("vhost that access tokens are issued for"),
+  kid: z.string().optional().describe("for admins: id of the ID token"),
+  ip: z.string().optional().describe("for admins: client address that the session is bound to, or *"),
+  sign_method: z.string().optional().describe("for admins: algorithm of the ID token"),
 });
 
 export const userGet = defineProcedure({
@@ -22,25 +22,29 @@ export const userGet = defineProcedure({
   key: "user_workflow_get_user",
   namespace: "user",
   method: "get",
-  description: "Returns a user: a few fields to anyone, more to the user, all to admins.",
+  description: "Returns a user: basic fields to anyone, more to the user, all to admins.",
   access: "optional",
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
   output: z.object({
-    username: z.string().describe("as it was registered"),
+    username: z.string().describe("username, spelled as registered"),
     activated: z.boolean().describe("whether the user may log in"),
-    created_at: time.describe("when the account was created, in UTC"),
-    groups: z.array(z.string()).optional().describe("for the user and admins: the user's groups"),
+    created_at: time.describe("creation time of the account, in UTC"),
+    groups: z.array(z.string()).optional().describe("for the user and admins: groups of the user"),
     token_info: tokenInfo
       .nullable()
       .optional()
-      .describe("for the user and admins: the session; null if there is none"),
+      .describe("for the user and admins: session; null if there is none"),
     email_verified: z
       .boolean()
       .optional()
-      .describe("for the user and admins: whether the address is verified"),
-    email: z.string().nullable().optional().describe("for admins; null for a directory user without one"),
-    auth_type: authType().optional().describe("for admins: where the password is checked"),
+      .describe("for the user and admins: whether the email address is verified"),
+    email: z
+      .string()
+      .nullable()
+      .optional()
+      .describe("for admins: email address; null for a directory user without one"),
+    auth_type: authType().optional().describe("for admins: login source that verifies the password"),
   }),
   example: {
     request: { username: "alice" },

@@ -5,14 +5,14 @@ import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
 import {
-  confirmed,
-  done,
-  hidesUsername,
-  isConfirmed,
+  containsUsername,
   newPassword,
+  omitsUsername,
+  oneTimeToken,
   passwordConfirm,
-  revealsUsername,
-  sentToken,
+  passwordMismatch,
+  passwordsMatch,
+  successReply,
 } from "../fields.ts";
 
 export const userPasswordReset = defineProcedure({
@@ -20,19 +20,23 @@ export const userPasswordReset = defineProcedure({
   key: "user_workflow_reset_password",
   namespace: "user",
   method: "resetPassword",
-  description: "Sets a new password with a reset token; ends the session and unlocks the account.",
+  description: "Sets a new password with a reset token; revokes the session and unlocks the account.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
   errors: ["INVALID_TOKEN"],
   input: (app) =>
     z
-      .object({ reset_token: sentToken(), password: newPassword(app), password_confirm: passwordConfirm() })
-      .refine(isConfirmed, confirmed),
-  output: z.object(done),
+      .object({
+        reset_token: oneTimeToken(),
+        password: newPassword(app),
+        password_confirm: passwordConfirm(),
+      })
+      .refine(passwordsMatch, passwordMismatch),
+  output: z.object(successReply),
   example: {
     request: {
-      reset_token: "the token from the message",
+      reset_token: "<token from the email>",
       password: "seven lanterns at dawn",
       password_confirm: "seven lanterns at dawn",
     },
@@ -47,17 +51,17 @@ export const userPasswordReset = defineProcedure({
       throw new AppError("INVALID_TOKEN", "no such reset token");
     const { username } = user;
     notes.user = username;
-    if (!hidesUsername({ username, password: secret })) {
-      const fields = [{ path: "password", msg: revealsUsername.error }];
+    if (!omitsUsername({ username, password: secret })) {
+      const fields = [{ path: "password", msg: containsUsername.error }];
       throw new AppError("INVALID_INPUT", undefined, { fields });
     }
     const password_hash = await passwords.hash(secret, isCancelled);
     return commit(async (writer) => {
       const outcome = await resetPassword(writer, user, { digest, password_hash }, app.admin_group);
       if (outcome === "used meanwhile")
-        throw new AppError("INVALID_TOKEN", "the reset token was used meanwhile");
+        throw new AppError("INVALID_TOKEN", "another request used the reset token");
       if (outcome === "changed meanwhile")
-        throw new AppError("INVALID_TOKEN", "the account changed meanwhile");
+        throw new AppError("INVALID_TOKEN", "the account changed during the request");
       await throttle.unlock(writer, username);
       return { success: true as const, msg: `changed the password of ${username}` };
     });

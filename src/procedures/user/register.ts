@@ -3,14 +3,14 @@ import { createAccount } from "../../accounts/create.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import {
-  confirmed,
-  done,
+  containsUsername,
   email,
-  hidesUsername,
-  isConfirmed,
   newPassword,
+  omitsUsername,
   passwordConfirm,
-  revealsUsername,
+  passwordMismatch,
+  passwordsMatch,
+  successReply,
   username,
 } from "../fields.ts";
 
@@ -32,9 +32,9 @@ export const userRegister = defineProcedure({
         password_confirm: passwordConfirm(),
         email: email(app),
       })
-      .refine(isConfirmed, confirmed)
-      .refine(hidesUsername, revealsUsername),
-  output: z.object(done),
+      .refine(passwordsMatch, passwordMismatch)
+      .refine(omitsUsername, containsUsername),
+  output: z.object(successReply),
   example: {
     request: {
       username: "alice",

@@ -10,7 +10,7 @@ export const userUnlock = defineProcedure({
   key: "user_workflow_unlock_user",
   namespace: "user",
   method: "unlock",
-  description: "Forgets an account's failed logins, so that the next login need not wait.",
+  description: "Deletes an account's failed logins, so that it is no longer rate limited.",
   access: "admin",
   remembersAnswer: true,
   errors: ["USER_NOT_FOUND"],
@@ -21,7 +21,7 @@ export const userUnlock = defineProcedure({
     return commit(async (writer) => {
       const user = await findUser(writer.trx, input.username);
       const name = user?.username ?? input.username;
-      // A name that nobody has is throttled as well: the directory may know it.
+      // Unknown usernames are rate limited too: they may be users of the directory.
       if (!(await throttle.unlock(writer, name)) && user === undefined) throw new AppError("USER_NOT_FOUND");
       await recordUnlock(writer, user?.username ?? null);
       return { msg: `unlocked user ${name}` };

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { resendVerification } from "../../accounts/verification.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { done } from "../fields.ts";
+import { successReply } from "../fields.ts";
 import { findAddressee, usernameOrEmail } from "../username-or-email.ts";
 
 const REPLY = {
   success: true as const,
-  msg: "where there is such an account and its address is not proven, a message is on its way to it",
+  msg: "if the account exists and its address is not verified, an email is on its way to it",
 };
 
 export const userVerificationResend = defineProcedure({
@@ -15,11 +15,11 @@ export const userVerificationResend = defineProcedure({
   namespace: "user",
   method: "resendVerification",
   description:
-    "Sends the token that verifies an address again; the reply does not tell whether the account exists.",
+    "Requests another email with a verification token; the reply does not reveal whether the account exists.",
   access: "public",
   remembersAnswer: true,
   input: usernameOrEmail,
-  output: z.object(done),
+  output: z.object(successReply),
   example: { request: { email: "alice@example.com" }, reply: REPLY },
   async handler(context, given) {
     const { found, typed } = await findAddressee(context.db, given);

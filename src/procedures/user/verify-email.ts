@@ -4,21 +4,21 @@ import { findHolder } from "../../db/queries/one-time-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfOneTimeToken } from "../../tokens/one-time.ts";
-import { done, sentToken } from "../fields.ts";
+import { oneTimeToken, successReply } from "../fields.ts";
 
 export const userVerifyEmail = defineProcedure({
   name: "user_verify_email",
   key: "user_workflow_verify_email",
   namespace: "user",
   method: "verifyEmail",
-  description: "Verifies a user's email address with the token that was sent to it.",
+  description: "Verifies an email address with the token from the verification email.",
   access: "public",
   remembersAnswer: true,
   errors: ["INVALID_TOKEN"],
-  input: () => z.object({ verify_token: sentToken() }),
-  output: z.object(done),
+  input: () => z.object({ verify_token: oneTimeToken() }),
+  output: z.object(successReply),
   example: {
-    request: { verify_token: "the token from the message" },
+    request: { verify_token: "<token from the email>" },
     reply: { success: true, msg: "verified the address of alice" },
   },
   async handler({ app, commit, db, notes }, { verify_token }) {
@@ -30,9 +30,9 @@ export const userVerifyEmail = defineProcedure({
     return commit(async (writer) => {
       const outcome = await verifyAddress(writer, holder, digest, app.verification_activates);
       if (outcome === "used meanwhile")
-        throw new AppError("INVALID_TOKEN", "the verification token was used meanwhile");
+        throw new AppError("INVALID_TOKEN", "another request used the verification token");
       if (outcome === "changed meanwhile")
-        throw new AppError("INVALID_TOKEN", "the address changed meanwhile");
+        throw new AppError("INVALID_TOKEN", "the address changed during the request");
       return { success: true as const, msg: `verified the address of ${username}` };
     });
   },

@@ -23,7 +23,7 @@ for (const database of DATABASES) {
 
     test("ends the user's session and no other, whatever the case of the name", async () => {
       const [hers, his] = [await worker.login("Alice", PASSWORD), await worker.login("bobby", PASSWORD)];
-      assert.deepEqual(dataOf(await revoke("ALICE")), { msg: "ended the session of Alice" });
+      assert.deepEqual(dataOf(await revoke("ALICE")), { msg: "revoked the session of Alice" });
       assertRefused(await worker.call("token", { id_token: hers }), 401, "INVALID_TOKEN");
       assert.equal((await worker.call("token", { id_token: his })).resp_code, 200);
     });

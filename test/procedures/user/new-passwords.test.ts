@@ -53,7 +53,11 @@ describe("a new password", () => {
       "ｔｒｕｓｔｎｏ１ｔｒｕｓｔｎｏ１",
       "last without an end",
     ])
-      await assertEachRefused(password, "newcomer", "is one of the passwords that are tried first");
+      await assertEachRefused(
+        password,
+        "newcomer",
+        "is on the list of blocked passwords; choose another one",
+      );
   });
 
   test("does not contain the username, in whatever case or width", async () => {

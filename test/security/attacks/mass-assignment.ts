@@ -152,7 +152,7 @@ const sessions = [
   ),
   attack("an exchange for a group that the user is not in", "token", async (fixture) => ({
     request: withExtras({ id_token: await fixture.idToken(await fixture.newUser({ groups: ["dev"] })) }),
-    reply: invalid(["groups", "must be groups of the account, and number 1 is not"]),
+    reply: invalid(["groups", "must be groups of the account; item 1 is not"]),
   })),
   attack("a request for users that brings its caller along", "user_all", {
     request: withExtras({ username: "root" }),
@@ -186,7 +186,7 @@ const kinds = [
     { LDAP: "LDAP", KERBEROS: "KERBEROS" },
     async (auth_type, fixture) => ({
       request: await newAccount(fixture, auth_type),
-      reply: invalid(["password", "must be left out: it is checked elsewhere"]),
+      reply: invalid(["password", "must be omitted: the directory or KDC verifies this user's password"]),
     }),
   ),
 ];

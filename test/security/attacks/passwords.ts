@@ -6,7 +6,7 @@ import { BLOCKED, PASSWORD } from "../fixture.ts";
 const UNHASHABLE = "must have at most 72 bytes in UTF-8 and no NUL";
 const NO_PASSWORD = "must match .{4,}";
 const REVEALS = "must not contain the username";
-const BLOCKLISTED = "is one of the passwords that are tried first";
+const BLOCKLISTED = "is on the list of blocked passwords; choose another one";
 
 /** Passwords that nobody may have, and what is said of each. */
 const REFUSED: Readonly<Record<string, readonly [password: string, msg: string]>> = {

@@ -118,7 +118,7 @@ const halves = [
 const combined = [
   attack("a login with a password and a ticket", "login", {
     request: { username: "alice", password: PASSWORD, kerberos_ticket: "YII=" },
-    reply: invalid(["password", "must be left out where kerberos_ticket is given"]),
+    reply: invalid(["password", "must be omitted if kerberos_ticket is given"]),
   }),
   attack("a login with nothing", "login", {
     request: {},
