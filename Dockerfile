@@ -1,4 +1,4 @@
-# Everything that compiling takes stays in the first stage.
+# Build tools stay in the first stage.
 FROM node:24-slim AS build
 WORKDIR /authmq
 COPY package.json package-lock.json ./
@@ -16,13 +16,13 @@ RUN npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-slim
 ENV NODE_ENV=production
-# A smaller young generation than V8's own: 80 MB less at no cost (docs/performance.md).
+# A smaller young generation than V8's default saves 80 MB without loss of speed (docs/performance.md).
 ENV NODE_OPTIONS=--max-semi-space-size=16
 WORKDIR /authmq
 COPY --from=packages /authmq/node_modules node_modules
 COPY --from=build /authmq/dist dist
 COPY package.json LICENSE ./
-# A new volume on /config belongs to whom the folder belongs to: init can write there, and nowhere else.
+# A new volume on /config gets the owner of this folder, so init can write there, and nowhere else.
 RUN ln -s /authmq/dist/cli.js /usr/local/bin/authmq && mkdir /config && chown node:node /config
 USER node
 WORKDIR /config

@@ -1,5 +1,5 @@
 MAKEFLAGS += --no-print-directory
-# npm needs no update notices and no funding lines here; the first line of every target is its own business.
+# Hide npm's update notices, funding lines and script headers.
 NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
@@ -9,45 +9,45 @@ export NO_UPDATE_NOTIFIER := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: node_modules/.package-lock.json ## install the packages of package-lock.json, where they are not yet
+install: node_modules/.package-lock.json ## install the packages of package-lock.json if they are not up to date
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node -e 'process.exit(Number.parseInt(process.versions.node) < 24 ? 1 : 0)' \
 	  || { echo "authmq needs Node 24 or newer: install it from https://nodejs.org" >&2; exit 1; }
 
-# npm writes this file last, so it is older than the lock file exactly when there is something to do.
+# npm writes this file last, so it is older than the lock file only if packages must be installed.
 node_modules/.package-lock.json: package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node 24 or newer with npm" >&2; exit 1; }
 	@echo "installing packages"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: install ## see it work, step by step: two workers on a real RabbitMQ, called from the command line
+demo: install ## run a demo: two workers on a real RabbitMQ, called from the command line
 	@$(NPM) run demo
 
-test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts b.test.ts" for some of them
+test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts" selects some
 	@$(NPM) test -- $(FILES)
 
-coverage: install ## run the tests and report what of src/ they reach; FILES= as above
+coverage: install ## run the tests with coverage of src/; FILES= as above
 	@$(NPM) test -- --coverage $(FILES)
 
-bench: install ## measure what requests cost beside an echo, a hash and a statement (15 minutes; npm run bench -- --short)
+bench: install ## benchmark requests (15 minutes; npm run bench -- --short)
 	@$(NPM) run bench -- --picture=docs/performance.svg
 
-profile: install ## show where the time of a request goes (npm run profile -- --workload user_get)
+profile: install ## profile the CPU time of requests (npm run profile -- --workload user_get)
 	@$(NPM) run profile
 
-bench-directory: install ## measure directory logins against a bare bind and search, and what a directory that hangs does
+bench-directory: install ## benchmark directory logins, also while a directory hangs
 	@$(NPM) run bench:directory
 
-bench-timing: install ## measure whether the time of a refused login, or of a forgotten password, tells who exists
+bench-timing: install ## measure whether response times reveal that an account exists
 	@$(NPM) run bench:timing
 
-fuzz: install ## send every queue what nobody should, for five minutes (npm run fuzz -- --seconds N --seed N)
+fuzz: install ## fuzz every queue for five minutes (npm run fuzz -- --seconds N --seed N)
 	@$(NPM) run fuzz
 
-chaos: install ## kill, freeze and cut everything under load, and count what was lost or done twice (15 minutes)
+chaos: install ## kill and freeze processes under load, and count lost effects (15 minutes)
 	@$(NPM) run chaos
 
-check: install ## all that CI checks: format, lint, types, unused code, generated files, tests
+check: install ## run all CI checks: format, lint, types, unused code, generated files, tests
 	@echo "format" && $(NPM) run check:format
 	@echo "lint" && $(NPM) run check:lint
 	@echo "types" && $(NPM) run check:types
@@ -56,8 +56,8 @@ check: install ## all that CI checks: format, lint, types, unused code, generate
 	@echo "tests" && $(MAKE) test
 	@echo "speed" && $(NPM) run bench -- --short
 
-# Lint and types take a processor each; the tests that need no server follow.
-check-fast: install ## format, lint, types and the tests that need no server: for each change, two minutes
+# Lint and types run in parallel, then the tests that need no server.
+check-fast: install ## run format, lint, types and the tests that need no server (two minutes)
 	@$(NPM) run check:format
 	@$(NPM) run check:types & types=$$!; \
 	  $(NPM) run check:lint -- --cache --cache-location node_modules/.cache/eslint/; lint=$$?; \
@@ -67,21 +67,21 @@ check-fast: install ## format, lint, types and the tests that need no server: fo
 format: install ## format all files
 	@$(NPM) run format
 
-schemas: install ## write schemas/ and the tables of docs/configuration.md anew from the code
+schemas: install ## generate schemas/, src/wire/queues.ts and the tables in docs/ from the code
 	@$(NPM) run schemas
 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
 
-docs: install ## build the documentation as a site in site/, to be served by anything
+docs: install ## build the documentation site in site/ (static files)
 	@$(NPM) run docs
-	@echo "site/: npm run docs:serve shows it on loopback"
+	@echo "built site/: view it with npm run docs:serve"
 
-sbom: install ## write sbom.cdx.json: what an installation consists of (CycloneDX), by package-lock.json alone
+sbom: install ## write sbom.cdx.json, a CycloneDX bill of materials, from package-lock.json
 	@$(NPM) run sbom
 
-# The folder is closed and its files are open: Compose mounts the files as they are, for users of its images' choice.
-secrets: ## make random passwords for docker-compose.yml in secrets/, where they are not yet
+# Only the folder is private: Compose mounts the files with their modes, and the images read them as other users.
+secrets: ## generate missing passwords for docker-compose.yml in secrets/
 	@umask 077 && mkdir -p secrets && cd secrets && umask 022 && \
 	  for name in rabbitmq_password mysql_password mysql_root_password; do \
 	    [ -e $$name ] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' > $$name; \

@@ -1,8 +1,8 @@
 import { join, relative } from "node:path";
 import tseslint from "typescript-eslint";
 
-/** The rooms of src from left to right: a file imports from its own room and from those to its left, types included. */
-const ROOMS = [
+/** The layers of src, lowest first: a file imports only from its own layer and lower ones, types included. */
+const LAYERS = [
   ["errors.ts", "wire"],
   ["config"],
   ["observability"],
@@ -17,14 +17,14 @@ const ROOMS = [
   ["cli", "cli.ts"],
 ];
 
-/** Rooms that see no more than these: wire and client are loaded by other people's processes. */
-const SEES = {
+/** Folders with stricter limits on imports: callers load wire and client into their own processes. */
+const ALLOWED_IMPORTS = {
   wire: [],
   amqp: ["wire", "config", "errors.ts", "observability", "rpc/envelope.ts"],
   client: ["wire", "errors.ts"],
 };
 
-const roomOrder = {
+const layerOrder = {
   meta: {
     type: "problem",
     schema: [],
@@ -32,12 +32,12 @@ const roomOrder = {
   },
   create(context) {
     const src = join(import.meta.dirname, "src");
-    const from = roomOf(relative(src, context.filename));
+    const from = folderOf(relative(src, context.filename));
     const check = (node) => {
       const path = node.source?.value;
       if (typeof path !== "string" || !path.startsWith(".")) return;
       const file = relative(src, join(context.filename, "..", path));
-      const to = roomOf(file);
+      const to = folderOf(file);
       if (to === ".." || to === from || mayImport(from, to, file)) return;
       context.report({ node, messageId: "order", data: { from, to: file } });
     };
@@ -51,18 +51,19 @@ const roomOrder = {
   },
 };
 
-function roomOf(file) {
+function folderOf(file) {
   return file.split("/")[0];
 }
 
 function mayImport(from, to, file) {
-  if (from in SEES) return SEES[from].some((seen) => seen === to || seen === file);
-  const rank = (room) => ROOMS.findIndex((rooms) => rooms.includes(room));
-  // Only the worker and what is to its right know how requests arrive.
-  return to in SEES && to !== "wire" ? rank(from) >= ROOMS.length - 2 : rank(to) <= rank(from);
+  if (from in ALLOWED_IMPORTS)
+    return ALLOWED_IMPORTS[from].some((allowed) => allowed === to || allowed === file);
+  const rank = (folder) => LAYERS.findIndex((folders) => folders.includes(folder));
+  // Only the worker and the CLI may import amqp and client.
+  return to in ALLOWED_IMPORTS && to !== "wire" ? rank(from) >= LAYERS.length - 2 : rank(to) <= rank(from);
 }
 
-/** Each driver has one home below src. */
+/** Each driver is imported in one place below src. */
 const HOMES = {
   amqplib: ["amqp/", "client/"],
   kysely: ["db/"],
@@ -72,7 +73,7 @@ const HOMES = {
   dataloader: ["db/"],
   jose: ["tokens/", "client/"],
   "lru-cache": ["tokens/"],
-  // The filter in the configuration is parsed where the configuration is.
+  // user_filter is parsed with the configuration.
   ldapts: ["auth/ldap", "config/user-filter.ts"],
   "@node-rs/bcrypt": ["auth/password/bcrypt.ts"],
   commander: ["cli/"],
@@ -107,7 +108,7 @@ const driverHome = {
   },
 };
 
-/** What loads a file at run time; so does `import { type X }`, which takes nothing from it. */
+/** Imports that load a file at run time, including `import { type X }`. */
 const VALUES = [
   "ImportDeclaration[importKind!='type']",
   "ExportNamedDeclaration[exportKind!='type']",
@@ -119,7 +120,7 @@ const reasonedAssertion = {
   meta: {
     type: "problem",
     schema: [],
-    messages: { reason: "say beside this `as`, or above it, why it holds" },
+    messages: { reason: "explain beside this `as`, or above it, why the assertion is safe" },
   },
   create({ sourceCode, report }) {
     const reasons = sourceCode.getAllComments().filter(({ type }) => type === "Line");
@@ -163,14 +164,14 @@ export default tseslint.config(
         rules: {
           "driver-home": driverHome,
           "reasoned-assertion": reasonedAssertion,
-          "room-order": roomOrder,
+          "layer-order": layerOrder,
         },
       },
     },
     rules: {
       "authmq/reasoned-assertion": "error",
       "authmq/driver-home": "error",
-      "authmq/room-order": "error",
+      "authmq/layer-order": "error",
       "@typescript-eslint/consistent-type-assertions": [
         "error",
         { assertionStyle: "as", objectLiteralTypeAssertions: "never" },
@@ -187,12 +188,12 @@ export default tseslint.config(
         {
           object: "process",
           property: "env",
-          message: "only config and cli know the environment: see config/process-environment.ts",
+          message: "only config and cli may read the environment: see config/process-environment.ts",
         },
       ],
       "no-restricted-imports": [
         "error",
-        ...["process", "node:process"].map((name) => ({ name, message: "process is global" })),
+        ...["process", "node:process"].map((name) => ({ name, message: "use the global process" })),
       ],
     },
   },
@@ -203,7 +204,7 @@ export default tseslint.config(
         "error",
         {
           selector: `:matches(${VALUES})[source.value=/^\\.\\.\\u002f(?!wire\\u002f)/]`,
-          message: "the client takes values from wire alone: it runs in other people's processes",
+          message: "the client may import values only from wire, because it runs in callers' processes",
         },
       ],
     },
@@ -216,7 +217,8 @@ export default tseslint.config(
         {
           selector:
             "[source.value=/^(?!node:|\\.\\u002f)/]:not([importKind='type'][source.value='../../schemas/workflows.d.ts'])",
-          message: "wire imports only parts of Node and generated types: worker and client share it",
+          message:
+            "wire may import only Node modules and generated types, because worker and client share it",
         },
       ],
     },

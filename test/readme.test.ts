@@ -138,7 +138,7 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
       const second = await run("bash", ["-c", script("-")], { cwd: folder, env });
       assert.equal(second.code, 0, second.said);
       for (const line of [
-        /^authmq: config\.json, .* exists already, and init overwrites nothing: go on with what is there/m,
+        /^authmq: config\.json, .* already exists, and init never overwrites a file: use what exists/m,
         /^up to date$/m,
         /^authmq: the username root is taken$/m,
         /^alice exists already$/m,

@@ -7,10 +7,10 @@ import { sidebarOf } from "./navigation.ts";
 import { pagesFolder, root, workFolder } from "./page.ts";
 import { withPolicy } from "./policy.ts";
 
-// Here, because VitePress looks for pages as soon as it has read this.
+// Gather pages here: VitePress searches for pages as soon as it has loaded this file.
 const pages = gatherPages();
 
-/** The site of the documentation, as `make docs` builds it in site/. */
+/** The documentation site, which `make docs` builds in site/. */
 export default defineConfig({
   title: "authmq",
   description: "Authentication and authorisation over RabbitMQ",
@@ -18,9 +18,9 @@ export default defineConfig({
   srcDir: pagesFolder,
   outDir: join(root, "site"),
   cacheDir: join(workFolder, "cache"),
-  // What all pages have in common stands in one file, and not as a script in each.
+  // Share metadata of all pages in one file instead of a script in each page.
   metaChunk: true,
-  // A page is asked for when a reader goes there, and not all that is in sight.
+  // Load a page when the reader opens it, not every visible link.
   router: { prefetchLinks: false },
   markdown,
   transformHead: ({ siteData }) => [
@@ -38,7 +38,7 @@ export default defineConfig({
     outline: [2, 3],
     search: {
       provider: "local",
-      // A part of a page is found by words that it has all of.
+      // A result must contain all search words.
       options: { miniSearch: { searchOptions: { combineWith: "AND" } } },
     },
   },

@@ -1,9 +1,9 @@
 import { type Shape, typeOf } from "../generate/settings.ts";
 
-/** So long a pattern is shown; a longer one stands in the schema. */
+/** Longer patterns are only in the schema. */
 const MAX_PATTERN = 60;
 
-/** The fields of a message as a table in Markdown; `present` is what is said of a field that is never left out. */
+/** The fields of a message as a Markdown table; `present` is the label of required fields. */
 export function fieldTable(shape: Shape, present: string): string {
   const rows = fieldsOf(shape, present);
   return rows.length === 0 ? "Nothing." : table(["field", "type", "", "meaning"], rows);
@@ -32,18 +32,18 @@ function fieldsOf({ properties = {}, required = [] }: Shape, present: string, pr
   });
 }
 
-/** Says which of its fields a request must have, where there is a choice. */
+/** A sentence about alternative required fields of a request; empty if there are none. */
 export function oneOf({ anyOf = [] }: Shape): string {
   const choices = anyOf.map(({ required = [] }) => required.map((field) => `\`${field}\``).join(" and "));
   return choices.length === 0 ? "" : `Either ${choices.join(", or ")}.`;
 }
 
-/** A code span, also of what has a backtick in it. */
+/** A code span, also for text that contains a backtick. */
 function code(text: string): string {
   return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
 }
 
-/** A table in Markdown. */
+/** A Markdown table. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [head, head.map(() => "---"), ...rows];
   return lines

@@ -3,20 +3,20 @@ import { join, posix } from "node:path";
 import type { MarkdownRenderer } from "vitepress";
 import { filesFolder, pagesFolder, root } from "./page.ts";
 
-/** Where a folder of the repository is shown on the site, if it has no index. */
+/** Pages of the site for folders without an index. */
 const FOLDERS: Readonly<Record<string, string>> = {
   "schemas/rpc": "schemas/index.md#rpc",
   "schemas/sql": "schemas/index.md#sql",
 };
 
 type Place =
-  /** An address within the site, from its root. */
+  /** An absolute path on the site. */
   | { readonly kind: "page" | "file"; readonly address: string }
   /** Sources and tests are not on the site. */
   | { readonly kind: "source" }
   | { readonly kind: "elsewhere" };
 
-/** Makes the links of documents, which work on GitHub, work on the site; one that leads nowhere ends the build. */
+/** Converts links that work on GitHub to links of the site; a broken link fails the build. */
 export function followLinks(md: MarkdownRenderer): void {
   md.core.ruler.push("site_links", ({ tokens, env }) => {
     const { relativePath } = env as { relativePath: string };
@@ -25,7 +25,7 @@ export function followLinks(md: MarkdownRenderer): void {
         const href = token.attrGet("href") ?? "";
         const place = placeOf(relativePath, href);
         if (place.kind === "page") token.attrSet("href", place.address);
-        // Files lie as they do in the repository; with a target VitePress takes none of them for a page.
+        // Files keep their paths; with a target, VitePress does not treat them as pages.
         if (place.kind === "file") token.attrSet("target", "_self");
         if (place.kind === "source") token.attrs = [["title", href]];
       } else if (token.type === "image") {

@@ -1,21 +1,21 @@
 import { join, resolve } from "node:path";
 
-/** A page of the site before it is one. */
+/** The source of a page. */
 export interface Page {
-  /** Its path below the folder of pages; links go by it. */
+  /** Its path below `pagesFolder`; links use it. */
   readonly path: string;
   /** Markdown. */
   readonly text: string;
 }
 
-/** The repository. */
+/** The root of the repository. */
 export const root = resolve(import.meta.dirname, "../..");
 
-/** Where the pages are gathered, and what VitePress keeps beside them. Only what is copied here can come to the site. */
+/** Holds the gathered pages and VitePress's cache. Only files copied here can be on the site. */
 export const workFolder = join(root, ".site");
 
-/** The folder that VitePress takes the pages from. */
+/** The folder from which VitePress builds pages. */
 export const pagesFolder = join(workFolder, "pages");
 
-/** Files in it are on the site as they are. */
+/** Files that are copied to the site unchanged. */
 export const filesFolder = join(pagesFolder, "public");

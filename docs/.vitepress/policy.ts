@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** The page with a policy that keeps the browser from every other host, and from scripts that were not built. */
+/** Adds a Content-Security-Policy that allows no other hosts, and only scripts of the build. */
 export function withPolicy(page: string): string {
   const scripts = Array.from(
     page.matchAll(/<script(?![^>]* src=)[^>]*>([^]*?)<\/script>/g),
@@ -9,14 +9,14 @@ export function withPolicy(page: string): string {
   const policy = [
     "default-src 'self'",
     ["script-src 'self'", ...new Set(scripts)].join(" "),
-    // The colours of code, for light and dark, are attributes.
+    // Syntax highlighting uses style attributes.
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
     "object-src 'none'",
     "base-uri 'none'",
     "form-action 'none'",
   ].join("; ");
-  // Before anything that it is about.
+  // The policy applies only to what follows it.
   return page.replace(
     '<meta charset="utf-8">',
     (charset) => `${charset}\n    <meta http-equiv="Content-Security-Policy" content="${policy}">`,

@@ -1,4 +1,4 @@
-/** `npm run docs:serve`: shows what `make docs` has built, until it is interrupted. */
+/** `npm run docs:serve`: serves the site that `make docs` has built, until it is interrupted. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./page.ts";

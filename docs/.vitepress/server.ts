@@ -10,14 +10,14 @@ const TYPES: Readonly<Record<string, string>> = {
   ".json": "application/json",
 };
 
-/** Serves a folder on loopback until it is disposed of: VitePress's own preview listens on every address. */
+/** Serves a folder on loopback until disposed; VitePress's own preview listens on all addresses. */
 export async function serveFolder(folder: string, port: number): Promise<{ url: string } & AsyncDisposable> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const file = join(folder, normalize(pathname.replace(/\/$/, "/index.html")));
     const headers = {
       "content-type": TYPES[extname(file)] ?? "text/plain; charset=utf-8",
-      // The names of what was built change with their content.
+      // Names of built files change with their content.
       "cache-control": pathname.startsWith("/assets/") ? "max-age=31536000, immutable" : "no-cache",
     };
     readFile(file).then(

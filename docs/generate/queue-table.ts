@@ -1,4 +1,4 @@
-/** Writes src/wire/queues.ts from the procedures; with --check it only says whether it is up to date. */
+/** Generates src/wire/queues.ts from the procedures; --check as in update.ts. */
 import { PROCEDURES } from "../../src/procedures/index.ts";
 import { queueTable } from "../../src/schemas/queue-table.ts";
 import { update } from "./update.ts";

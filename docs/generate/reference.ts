@@ -1,4 +1,4 @@
-/** Writes tables of the documentation from the code; --check as in update.ts. */
+/** Generates the tables of the documentation from the code; --check as in update.ts. */
 import { logTables } from "./log-messages.ts";
 import { settingTables, withTables } from "./settings.ts";
 import { stepTables } from "./steps.ts";

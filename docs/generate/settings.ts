@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { configSchema } from "../../src/config/schema.ts";
 
-/** What is read of a JSON Schema here. */
+/** The used part of a JSON Schema. */
 export interface Shape {
   readonly type?: string | readonly string[];
   readonly title?: string;
@@ -21,7 +21,7 @@ export interface Shape {
   readonly required?: readonly string[];
 }
 
-/** What a key of the configuration is, in words. */
+/** A row of a settings table. */
 interface Setting {
   readonly key: string;
   readonly type: string;
@@ -29,12 +29,12 @@ interface Setting {
   readonly description: string;
 }
 
-/** A default that is longer is left to the description: nobody reads it. */
+/** Longer defaults are not shown. */
 const MAX_DEFAULT = 60;
 
 const HEAD = "| key | type | default | meaning |\n|---|---|---|---|";
 
-/** The tables of keys in Markdown: one for each section of the configuration, and one for the parts of a secret. */
+/** The Markdown tables of settings: one per section of the configuration, and one for the parts of a secret. */
 export function settingTables(): ReadonlyMap<string, string> {
   const { properties = {} } = z.toJSONSchema(configSchema, { io: "input" }) as Shape;
   const { secret } = properties["jwt_creation"]?.properties ?? {};
@@ -44,14 +44,14 @@ export function settingTables(): ReadonlyMap<string, string> {
   );
 }
 
-/** Puts every table between its two marks in a document, in place of the earlier one. */
+/** Replaces the text between the two markers of each table. */
 export function withTables(document: string, tables: ReadonlyMap<string, string>): string {
   return tables.entries().reduce((text, [name, table]) => {
     const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
     const [before = "", rest] = text.split(begin);
     const after = rest?.split(end)[1];
     if (after === undefined)
-      throw new Error(`no place for the keys of ${name}: write ${begin} and ${end} where they belong`);
+      throw new Error(`no markers for the table ${name}: add ${begin} and ${end} to the document`);
     return `${before}${begin}\n${table}\n${end}${after}`;
   }, document);
 }
@@ -63,20 +63,19 @@ function tableOf(settings: readonly Setting[]): string {
   return [HEAD, ...rows.map((row) => `| ${row} |`)].join("\n");
 }
 
-/** The keys below a part of the schema, those of inner objects in dots. */
+/** The settings of a schema; keys of inner objects are joined by dots. */
 function settingsOf(shape: Shape, prefix = ""): Setting[] {
   const { properties = {}, required = [] } = shape.items ?? shape;
   return Object.entries(properties).flatMap(([name, inner]) => {
     const key = `${prefix}${name}`;
-    if (inner.description === undefined)
-      throw new Error(`${key} has no description: give it one in its schema`);
+    if (inner.description === undefined) throw new Error(`${key} has no description: add one to its schema`);
     const setting = {
       key,
       type: typeOf(inner),
       fallback: required.includes(name) ? "required" : fallbackOf(inner),
       description: inner.description,
     };
-    // What a secret consists of is the same everywhere, and has a table of its own.
+    // Secrets have their own table.
     return inner.title === "secret" ? [setting] : [setting, ...settingsOf(inner, `${key}.`)];
   });
 }
@@ -89,7 +88,7 @@ function fallbackOf({ default: value, properties }: Shape): string {
   return typeof value === "string" ? `\`${text}\`` : text;
 }
 
-/** The type of a value in words, with its limits. */
+/** The type of a value as text, with its limits. */
 export function typeOf(shape: Shape): string {
   const { anyOf, items, title } = shape;
   if (title === "secret") return "[secret](#secrets)";
@@ -114,7 +113,7 @@ function nameOf({ type = "value" }: Shape): string {
 function limitsOf({ minimum, maximum, maxLength, minLength, exclusiveMinimum }: Shape): string[] {
   if (maxLength !== undefined)
     return [`${minLength === undefined ? "at most" : `${minLength} to`} ${maxLength} characters`];
-  // The limits of a safe integer are none that anybody set.
+  // zod adds the limits of safe integers by itself: do not show them.
   const most = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
   if (minimum !== undefined) return [most === undefined ? `from ${minimum}` : `${minimum} to ${most}`];
   const limits = exclusiveMinimum === undefined ? [] : [`above ${exclusiveMinimum}`];

@@ -3,7 +3,7 @@ import { stepsOf } from "../../src/rpc/steps.ts";
 
 const HEAD = "| queue | authorize | account still valid | rate limit | replay |\n|---|---|---|---|---|";
 
-/** The table of the steps that each queue uses, in Markdown. */
+/** The Markdown table of the steps that each queue uses. */
 export function stepTables(): ReadonlyMap<string, string> {
   const rows = PROCEDURES.map((procedure) => {
     const { authorize, account, rateLimit, replay } = stepsOf(procedure);

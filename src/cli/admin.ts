@@ -14,14 +14,14 @@ import { readPassword } from "./password-prompt.ts";
 /** `authmq admin create`. */
 export function adminCommand(): Command {
   const create = new Command("create")
-    .description("make an administrator straight in the database")
-    .argument("<username>", "name of the new user")
-    .requiredOption("--email <address>", "its email address")
+    .description("create an administrator directly in the database")
+    .argument("<username>", "name of the administrator")
+    .requiredOption("--email <address>", "email address of the administrator")
     .addOption(configOption())
     .addHelpText(
       "after",
       `
-The password comes from a prompt or from the first line of stdin, never from the command line.
+Reads the password from a prompt, or from the first line of stdin; never from the command line.
 
 Examples:
   $ authmq admin create root --email root@example.com

@@ -17,7 +17,7 @@ interface BenchOptions {
   readonly json?: true;
 }
 
-/** What a load run measured; times in milliseconds. */
+/** The result of a benchmark; latencies in milliseconds. */
 interface Measurement {
   readonly queue: string;
   readonly requests: number;
@@ -30,23 +30,21 @@ interface Measurement {
     readonly p99: number;
     readonly max: number;
   };
-  /** How often each resp_code came; `none` counts requests without a reply. */
+  /** Number of replies for each resp_code; `none` counts requests without a reply. */
   readonly replies: Readonly<Record<string, number>>;
 }
 
 /** `authmq bench`. */
 export function benchCommand(): Command {
   return new Command("bench")
-    .description("put load on a queue and measure it")
-    .argument("<queue>", "name of the workflow's queue")
-    .argument("[json]", "the request that is sent again and again, or - to read it from stdin", "{}")
+    .description("send many requests to a queue, and measure throughput and latency")
+    .argument("<queue>", "queue name, for example user_get")
+    .argument("[json]", "request body, or - to read it from stdin", "{}")
     .addOption(configOption())
-    .option("-n, --requests <number>", "requests in all", positiveInteger, 1000)
-    .option("-c, --concurrency <number>", "requests in flight", positiveInteger, 16)
+    .option("-n, --requests <number>", "total number of requests", positiveInteger, 1000)
+    .option("-c, --concurrency <number>", "concurrent requests", positiveInteger, 16)
     .addOption(
-      new Option("--timeout <seconds>", "wait so long for each reply")
-        .argParser(seconds)
-        .default(30_000, "30"),
+      new Option("--timeout <seconds>", "timeout for each reply").argParser(seconds).default(30_000, "30"),
     )
     .option("--json", "print the result as JSON")
     .addHelpText(
@@ -61,7 +59,7 @@ Examples:
       const body = readRequest(json);
       const result = await bench(config.amqp, queueOnBroker(config, name), body, options);
       process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : describe(result));
-      if (result.replies["none"] !== undefined) throw new ExitError(1, "some requests had no reply");
+      if (result.replies["none"] !== undefined) throw new ExitError(1, "some requests got no reply");
     });
 }
 
@@ -120,7 +118,7 @@ async function measure(
     histogram.record(process.hrtime.bigint() - begin);
     return String(resp_code);
   } catch (error) {
-    // A queue that is not there is no result.
+    // A missing queue is a usage error, not a measurement.
     if (!(error instanceof NoReplyError) || error.message.startsWith("there is no queue")) throw error;
     return "none";
   }

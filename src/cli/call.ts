@@ -12,7 +12,7 @@ import { configOption, findConfig, seconds } from "./options.ts";
 const EXIT_REFUSED = 1;
 const EXIT_NO_REPLY = 2;
 
-/** What nobody else on this host should read. */
+/** Fields that other users of this host must not read. */
 const SECRET_FIELDS = [
   ...["password", "password_confirm", "kerberos_ticket"],
   ...["id_token", "access_token", "token", "reset_token", "verify_token"],
@@ -28,26 +28,24 @@ interface CallOptions {
 export function callCommand(): Command {
   return new Command("call")
     .description("send one request and print the reply")
-    .argument("<queue>", "name of the workflow's queue")
-    .argument("[json]", "the request, or - to read it from stdin", "{}")
+    .argument("<queue>", "queue name, for example user_get")
+    .argument("[json]", "request body, or - to read it from stdin", "{}")
     .addOption(configOption())
     .addOption(
-      new Option("--timeout <seconds>", "wait so long for the reply")
-        .argParser(seconds)
-        .default(10_000, "10"),
+      new Option("--timeout <seconds>", "timeout for the reply").argParser(seconds).default(10_000, "10"),
     )
     .option(
       "--key <key>",
-      "sent as message_id: the same key and request have no second effect for 15 minutes",
+      "idempotency key (message_id): a retry with the same key and request has no second effect for 15 minutes",
     )
     .addHelpText(
       "after",
       `
-Exits with 0 for a reply of 2xx, 1 for any other reply, 2 for none.
+Exit codes: 0 for a 2xx reply, 1 for any other reply, 2 for no reply.
 
 Examples:
   $ authmq call user_get '{"username":"alice"}'
-  $ authmq call login - < login.json      (no password in the list of processes or the shell's history)`,
+  $ authmq call login - < login.json      (keeps the password out of the process list and the shell history)`,
     )
     .action(async (queue: string, json: string, options: CallOptions) => {
       const config = loadConfig(findConfig(options.config), { keys: false });
@@ -58,7 +56,7 @@ Examples:
     });
 }
 
-/** The request as JSON text from the command line or from stdin; ends with 2 when it is none. */
+/** The request as JSON text, from the command line or from stdin; throws ExitError (2) for invalid JSON. */
 export function readRequest(argument: string): string {
   const text = argument === "-" ? readFileSync(0, "utf8") : argument;
   try {
@@ -67,23 +65,23 @@ export function readRequest(argument: string): string {
     return text;
   } catch {
     const where = argument === "-" ? "stdin" : "the request";
-    throw new ExitError(EXIT_NO_REPLY, `${where} is not JSON; an example: '{"username":"alice"}'`);
+    throw new ExitError(EXIT_NO_REPLY, `${where} is not valid JSON; example: '{"username":"alice"}'`);
   }
 }
 
-/** The process has blanked its command line by now; it stood there for a moment, and stands in the shell's history. */
+/** Warns although cli.ts has overwritten the command line: it was visible for a moment, and is in the shell history. */
 function warnOfSecrets(request: unknown): void {
   if (typeof request !== "object" || request === null) return;
   const given = new Map<string, unknown>(Object.entries(request));
   const field = SECRET_FIELDS.find((name) => (given.get(name) ?? null) !== null);
   if (field === undefined) return;
   process.stderr.write(
-    `authmq: others on this host can read command lines, and ${field} is in this one: ` +
-      "give - in its place, and the request on stdin\n",
+    `authmq: other users of this host can read command lines, and this one contains ${field}: ` +
+      "pass - and send the request on stdin\n",
   );
 }
 
-/** The queue on the broker for a workflow's default name; any other name means itself. */
+/** Maps a default queue name to the configured name (queue_settings); any other name stays as it is. */
 export function queueOnBroker(config: Config, name: string): string {
   return (isQueueName(name) ? config.queues.get(name) : undefined) ?? name;
 }

@@ -5,7 +5,7 @@ import { configOption, findConfig } from "./options.ts";
 /** `authmq config check`. */
 export function configCommand(): Command {
   const check = new Command("check")
-    .description("exit with 0, or with 78 and every fault of the configuration")
+    .description("list every error in the configuration; exit code 0 without errors, else 78")
     .addOption(configOption())
     .addHelpText(
       "after",
@@ -15,5 +15,5 @@ export function configCommand(): Command {
       loadConfig(findConfig(options.config), { keys: true });
       process.stdout.write("ok\n");
     });
-  return new Command("config").description("look at the configuration").addCommand(check);
+  return new Command("config").description("check the configuration").addCommand(check);
 }

@@ -16,14 +16,14 @@ const LABELS = { ok: "ok", warn: "warn", fail: "FAIL" } as const;
 /** `authmq doctor`. */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .description("say what of the installation works, what does not, and what to do")
+    .description("check the installation: what works, what fails, and how to fix it")
     .addOption(configOption())
     .option("--json", "print the findings as JSON")
     .addHelpText(
       "after",
       `
-Connects to the broker, the database, the directory and the KDC as they are configured, and changes nothing. Run it
-as the worker's user, on the worker's host. Exits with 0 when nothing failed, else with 1; a warning is no failure.
+Connects to the configured broker, database, directory and KDC, and changes nothing. Run it on the worker's host as the
+worker's user. Exit codes: 0 if no check failed, else 1. Warnings do not count as failures.
 
 Examples:
   $ authmq doctor
@@ -40,7 +40,7 @@ Examples:
     });
 }
 
-/** All at the same time: each has a deadline, and none waits for another one's. */
+/** Runs all checks concurrently; each has its own deadline. */
 async function examine(file: string | undefined, config: Config): Promise<Finding[]> {
   const findings = await Promise.all([
     keyFindings(file, config),
@@ -57,7 +57,7 @@ function describe(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ subject }) => subject.length));
   const lines = findings.map(({ subject, status, msg, advice }) => {
     const text = advice === undefined ? msg : `${msg}. ${advice}`;
-    // What a server says may have line breaks in it, or what a terminal obeys.
+    // Texts of servers may contain line breaks or terminal escapes.
     return `${LABELS[status].padEnd(4)}  ${subject.padEnd(width)}  ${text.replaceAll(/[\s\p{Cc}]+/gu, " ")}`;
   });
   const count = (status: Finding["status"]): number =>

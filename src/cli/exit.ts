@@ -1,4 +1,4 @@
-/** Ends the command with this exit code; the message, if there is one, is printed on stderr. */
+/** Ends the command with this exit code, and prints the message, if any, on stderr. */
 export class ExitError extends Error {
   override readonly name = "ExitError";
   readonly exitCode: number;

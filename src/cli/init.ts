@@ -10,15 +10,15 @@ const PRIVATE_KEY = "signing-key.pem";
 const PUBLIC_KEY = "signing-key.pub.pem";
 const BLOCKLIST = "common-passwords.txt";
 
-/** So many of the most common passwords nobody may choose (OWASP ASVS 5.0, 6.2.4 asks for 3000). */
+/** Length of the blocklist of common passwords (OWASP ASVS 5.0, 6.2.4 asks for 3000). */
 const MOST_COMMON = 10_000;
 
-/** What concerns the broker's vhost; other variables may name files that are not here. */
+/** Variables that set the broker's vhost; all others are ignored, because they may name files that do not exist yet. */
 const VHOST_VARIABLE = /^(?:AMQP_URL|AUTHMQ__AMQP_SETTINGS(?:__(?:URL|VHOST)(?:_FILE)?)?)$/i;
 
 /**
- * The configuration of a new installation; an absent key has its default. It has no addresses of broker and database,
- * because an explicit key takes precedence over AMQP_URL and DATABASE_URL.
+ * The configuration of a new installation; an absent key has its default. It omits the addresses of broker and
+ * database, because an explicit key takes precedence over AMQP_URL and DATABASE_URL.
  */
 const initialConfig = (defaultVhost: string) => ({
   jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "keyfile", value: PRIVATE_KEY } },
@@ -39,11 +39,12 @@ const initialConfig = (defaultVhost: string) => ({
 export function initCommand(): Command {
   return new Command("init")
     .description("write a configuration and a signing key for a new installation")
-    .argument("[dir]", "folder to write to; made where it is missing", ".")
+    .argument("[dir]", "folder to write to; created if missing", ".")
     .addHelpText(
       "after",
       `
-Overwrites nothing. Tokens are for the broker's vhost (default_vhost): that of AMQP_URL, or of AUTHMQ__AMQP_SETTINGS__VHOST.
+Never overwrites a file. Sets default_vhost, the vhost of tokens, to the vhost in AMQP_URL or
+AUTHMQ__AMQP_SETTINGS__VHOST.
 
 Examples:
   $ authmq init
@@ -59,11 +60,11 @@ Examples:
         { name: PUBLIC_KEY, content: publicKey ?? "", mode: 0o644 },
         { name: BLOCKLIST, content: `${common.join("\n")}\n`, mode: 0o644 },
       ];
-      const there = files.map(({ name }) => join(dir, name)).filter((path) => existsSync(path));
-      if (there.length > 0)
+      const existing = files.map(({ name }) => join(dir, name)).filter((path) => existsSync(path));
+      if (existing.length > 0)
         throw new ExitError(
           1,
-          `${there.join(", ")} exists already, and init overwrites nothing: go on with what is there, or name another folder`,
+          `${existing.join(", ")} already exists, and init never overwrites a file: use what exists, or name another folder`,
         );
       mkdirSync(dir, { recursive: true });
       for (const { name, content, mode } of files) {
@@ -72,8 +73,8 @@ Examples:
       }
       const config = join(dir, CONFIG);
       process.stderr.write(
-        `Next: name the broker and the database by AMQP_URL and DATABASE_URL, or in ${config}\n` +
-          "(without: RabbitMQ on this host, and SQLite), then\n" +
+        `Next: name the broker and the database in AMQP_URL and DATABASE_URL, or in ${config}\n` +
+          "(default: RabbitMQ on this host, and SQLite). Then run:\n" +
           `  authmq migrate --config ${config}\n` +
           `  authmq admin create root --email root@example.com --config ${config}\n` +
           `  authmq serve --config ${config}\n`,
@@ -81,7 +82,7 @@ Examples:
     });
 }
 
-/** The vhost of the broker that this environment names; throws ConfigError where it cannot be one of tokens. */
+/** The broker's vhost from the environment; throws ConfigError if it is not a valid `default_vhost`. */
 function brokerVhost(): string {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => VHOST_VARIABLE.test(name)));
   const { vhost } = parseConfig({}, { env, keys: false, folder: "." }).amqp;

@@ -15,7 +15,7 @@ interface RotateOptions {
 /** `authmq keys`. */
 export function keysCommand(): Command {
   return new Command("keys")
-    .description("make keys for tokens, and change them while tokens are in use")
+    .description("generate and rotate signing keys")
     .addCommand(generateCommand())
     .addCommand(rotateCommand());
 }
@@ -23,14 +23,12 @@ export function keysCommand(): Command {
 function generateCommand(): Command {
   return new Command("generate")
     .description("print a new key pair as PEM (private first), or a shared secret as base64")
-    .addOption(
-      new Option("--alg <alg>", "algorithm that it is for").choices(SIGN_METHODS).makeOptionMandatory(),
-    )
+    .addOption(new Option("--alg <alg>", "algorithm of the key").choices(SIGN_METHODS).makeOptionMandatory())
     .addHelpText(
       "after",
       `
-With HS* every service that can verify a token can also make one: prefer EdDSA.
-A secret goes into the configuration as {"type": "base64plain", "value": "..."}, a PEM file as "keyfile".
+Prefer EdDSA: with HS*, every service that can verify tokens can also issue them.
+In the configuration, a secret is {"type": "base64plain", "value": "..."}, and a PEM file has the type "keyfile".
 
 Examples:
   $ authmq keys generate --alg EdDSA
@@ -44,25 +42,23 @@ Examples:
 
 function rotateCommand(): Command {
   return new Command("rotate")
-    .description("turn the key ring in the configuration: the next key signs, the one before retires")
+    .description("rotate the key ring in the configuration: the next key signs, and the previous key retires")
     .addOption(configOption())
-    .addOption(
-      new Option("--alg <alg>", "algorithm of new keys, where it is to change").choices(SIGN_METHODS),
-    )
-    .option("--now", "let a key sign that verifiers may not know yet")
+    .addOption(new Option("--alg <alg>", "algorithm of new keys (default: unchanged)").choices(SIGN_METHODS))
+    .option("--now", "sign with the next key even if verifiers may not have fetched it yet")
     .addOption(
       new Option(
         "--compromised",
-        "somebody else may have the keys: make all of them anew; every token is dead, and everybody logs in again",
+        "replace all keys after a leak: every token becomes invalid, and all users must log in again",
       ).conflicts("now"),
     )
     .addHelpText(
       "after",
       `
-The first rotation only makes the next key, which is published (queue jwks, /.well-known/jwks.json) long before it
-signs. Each later one lets the next key sign, keeps the one before until its last token has expired, and makes another
-next key. New keys are files next to the configuration, which is replaced in one step. After each rotation reload all
-workers: kill -HUP. No token becomes invalid and no request is dropped, as long as all of them are within an hour.
+The first rotation only creates the next key. It is published (queue jwks, /.well-known/jwks.json) long before it signs.
+Each later rotation signs with the next key, keeps the previous key until its last token has expired, and creates
+another next key. New keys are files next to the configuration file, which is replaced atomically. After each rotation,
+reload all workers (kill -HUP) within an hour: then no token becomes invalid and no request is dropped.
 
 Examples:
   $ authmq keys rotate --config /etc/authmq/config.json && systemctl reload authmq
@@ -72,16 +68,16 @@ Examples:
     .action(async ({ config, alg, now, compromised }: RotateOptions) => {
       const file = findConfig(config);
       if (file === undefined)
-        throw new ExitError(1, 'there is no configuration file to edit: "authmq init" writes one');
+        throw new ExitError(1, 'there is no configuration file to edit: write one with "authmq init"');
       const { ring, unused } = await rotateKeys(file, {
         alg,
         atOnce: now === true,
         isCompromised: compromised === true,
       });
       process.stdout.write(ring.map(describeKey).join(""));
-      for (const name of unused) process.stderr.write(`${name} is not used any more: remove it\n`);
+      for (const name of unused) process.stderr.write(`${name} is no longer used: remove it\n`);
       process.stderr.write(
-        "Next: reload all workers (kill -HUP), on every host that has this configuration\n",
+        "Next: reload all workers that use this configuration (kill -HUP), on every host\n",
       );
     });
 }

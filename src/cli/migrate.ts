@@ -7,14 +7,14 @@ import { configOption, findConfig } from "./options.ts";
 /** `authmq migrate`. */
 export function migrateCommand(): Command {
   return new Command("migrate")
-    .description("bring the database to the current schema")
+    .description("create the database schema or update it to this version")
     .addOption(configOption())
     .option("--status", "only list the migrations and when they were applied")
     .addHelpText(
       "after",
       `
-Safe to run twice, and at once from several hosts. A database that a later version has migrated is left as it is,
-which is fine unless that version says otherwise. Another application's database is refused.
+Safe to run repeatedly, and on several hosts at the same time. Leaves a database unchanged that a later version has
+migrated; this version can use it unless the later version excludes that. Refuses another application's database.
 
 Examples:
   $ authmq migrate
@@ -27,7 +27,7 @@ Examples:
         process.stdout.write(applied.map((name) => `applied ${name}\n`).join(""));
         await using database = openDatabase(db);
         const { newer } = await usableSchema(database, db);
-        process.stdout.write(newer.map((name) => `left ${name}, which a later version applied\n`).join(""));
+        process.stdout.write(newer.map((name) => `kept ${name}, which a later version applied\n`).join(""));
         if (applied.length === 0) process.stdout.write("up to date\n");
         return;
       }

@@ -26,6 +26,6 @@ export function positiveInteger(text: string): number {
 export function seconds(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value > 0 && value <= 86_400))
-    throw new InvalidArgumentError("It must be a number of seconds.");
+    throw new InvalidArgumentError("It must be a number of seconds above 0, at most 86400.");
   return Math.ceil(value * 1000);
 }

@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { messageOf } from "../errors.ts";
 
-/** What a command writes to stdout and stderr. */
+/** The stdout and stderr of a command. */
 interface GuardedOutput {
-  /** Resolves when stdout has taken everything, with the exit code of a command that has done its work. */
+  /** Resolves when stdout has been written, with the exit code of a successful command: 1 if writing failed. */
   finish(): Promise<number>;
 }
 
 /**
- * Lets a command finish when the reader of its output has gone (`| head -1`): what it does besides must not stop half way.
- * And keeps its output whole: `process.exit()` drops what a slow reader has not taken.
+ * Lets a command finish its work when the reader closes the pipe (`| head -1`). `finish()` also keeps the output
+ * complete: `process.exit()` would drop data that a slow reader has not read yet.
  */
 export function guardOutput(): GuardedOutput {
   let failure: Error | undefined;

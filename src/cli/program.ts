@@ -9,7 +9,7 @@ const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 
-/** Loaded one by one: a call needs no database, and everybody waits for what is loaded. */
+/** Each command is loaded on demand, because imports take most of the start time. */
 export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["serve", async () => (await import("./serve.ts")).serveCommand()],
   ["init", async () => (await import("./init.ts")).initCommand()],
@@ -25,24 +25,24 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["schemas", async () => (await import("./schemas.ts")).schemasCommand()],
 ]);
 
-/** Runs one command line and gives the exit code; every failure is a line on stderr, never a stack trace. */
+/** Runs one command line and returns its exit code; errors are lines on stderr, never stack traces. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   const program = new Command("authmq")
-    .description("Authentication and authorisation for services that talk over RabbitMQ.")
+    .description("Authentication and authorization for services that communicate over RabbitMQ.")
     .version(readPackage().version)
     .addHelpText(
       "after",
       `
 Examples:
-  $ authmq init                                        a configuration and a signing key in this folder
-  $ authmq migrate                                     make or update the database
-  $ authmq admin create root --email root@example.com  the first administrator
-  $ authmq serve                                       answer requests
-  $ authmq call login - < login.json                   one request, which may hold a password, from stdin`,
+  $ authmq init                                        write a configuration and a signing key to this folder
+  $ authmq migrate                                     create or update the database schema
+  $ authmq admin create root --email root@example.com  create the first administrator
+  $ authmq serve                                       run a worker
+  $ authmq call login - < login.json                   send one request, read from stdin`,
     );
   const [name = ""] = args;
-  const wanted = COMMANDS.has(name) ? [name] : [...COMMANDS.keys()];
-  for (const command of wanted) {
+  const needed = COMMANDS.has(name) ? [name] : [...COMMANDS.keys()];
+  for (const command of needed) {
     const load = COMMANDS.get(command);
     if (load !== undefined) program.addCommand(await load());
   }
@@ -57,7 +57,7 @@ Examples:
   }
 }
 
-/** Usage errors name the usage and end with 2 instead of ending the process. */
+/** Makes commander throw on usage errors instead of ending the process, and show the usage. */
 function prepare(command: Command, path: string): void {
   command.exitOverride();
   command.showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help shows examples)`);
@@ -65,7 +65,7 @@ function prepare(command: Command, path: string): void {
 }
 
 function report(error: unknown): number {
-  // Commander has printed what there is to say.
+  // Commander has already printed the message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (error instanceof ExitError && error.message === "") return error.exitCode;
   const lines = error instanceof ConfigError ? error.message.split("\n") : [withCause(error)];

@@ -11,7 +11,7 @@ export function schemasCommand(): Command {
       "write the AsyncAPI document, the JSON Schemas of requests, replies and configuration, and the SQL of the tables",
     )
     .option("--out <dir>", "folder to write to", "schemas")
-    .option("--check", "write nothing; exit with 1 when a file is not up to date")
+    .option("--check", "write nothing; exit with 1 if a file is not up to date")
     .addHelpText("after", "\nExamples:\n  $ authmq schemas\n  $ authmq schemas --check")
     .action(({ out, check }: { out: string; check?: true }) => {
       const files = generateSchemas();
@@ -20,7 +20,7 @@ export function schemasCommand(): Command {
       if (check === true) {
         const names = [...changed.map(([file]) => file), ...stale];
         if (names.length > 0)
-          throw new ExitError(1, `not up to date: ${names.join(", ")}; "authmq schemas" writes them`);
+          throw new ExitError(1, `not up to date: ${names.join(", ")}; run "authmq schemas" to update them`);
         return;
       }
       for (const file of stale) rmSync(join(out, file));

@@ -16,9 +16,9 @@ import { setUpLog } from "./serve/log-setup.ts";
 import { holdSighups, reloadOnSighup } from "./serve/reload.ts";
 import { awaitSignal, type StopRequest } from "./serve/signals.ts";
 
-/** What the option of earlier versions is answered with: a service file may still give it. */
+/** The error for an option of earlier versions: service files may still use it. */
 const USE_REPLICAS =
-  "--processes was removed: have a process manager start replicas of authmq serve, with a systemd template unit " +
+  "--processes was removed: start replicas of authmq serve with a process manager: a systemd template unit " +
   "(docs/systemd/authmq@.service), docker compose up --scale worker=N, or replicas of a Kubernetes Deployment";
 
 interface ServeOptions {
@@ -32,14 +32,14 @@ export function serveCommand(): Command {
   return new Command("serve")
     .description("run a worker until SIGTERM or SIGINT")
     .addOption(configOption())
-    .option("--migrate", "bring the database to the current schema first")
+    .option("--migrate", "migrate the database before the start")
     .addOption(new Option("--processes [number]").hideHelp())
     .addHelpText(
       "after",
       `
-Prints "ready" on stderr when all queues are consumed. On SIGTERM or SIGINT it takes no more requests, finishes
-what it has, and exits with 0; a second signal ends it at once. On SIGHUP it takes over the token keys and the log level
-that are in the configuration by then ("authmq keys rotate"). Have a process manager start one for each processor.
+Prints "ready" on stderr when it consumes all queues. On SIGTERM or SIGINT, it accepts no more requests, finishes those
+in progress and exits with 0; a second signal stops it immediately. On SIGHUP, it reloads the token keys and the log
+level from the configuration ("authmq keys rotate"). Use a process manager to start one worker for each processor.
 
 Examples:
   $ authmq serve
@@ -51,7 +51,7 @@ Examples:
 
 async function serve(options: ServeOptions): Promise<void> {
   if (options.processes !== undefined) throw new ExitError(2, USE_REPLICAS);
-  const onSighup = holdSighups(); // before the keys are read: a rotation from now on is not missed
+  const onSighup = holdSighups(); // before reading the keys, so that no later rotation is missed
   const file = findConfig(options.config);
   const config = loadConfig(file, { keys: true });
   const metrics = createMetrics();
@@ -75,10 +75,10 @@ async function serve(options: ServeOptions): Promise<void> {
     const { useKeys } = worker;
     reloadOnSighup({ onSighup, file, config, log, useKeys, onTerminalClosed: signalled.raise });
     await untilSignalled(worker, signalled, () => {
-      // Whoever waits for this line finds it on stderr also when the log goes elsewhere or its level is above info.
-      const isSeen = config.log.handler === "stderr" && log.isLevelEnabled("info");
+      // Process managers wait for this line on stderr, even if the log goes elsewhere or its level is above info.
+      const isOnStderr = config.log.handler === "stderr" && log.isLevelEnabled("info");
       log.info("ready");
-      if (!isSeen) lines.stderr.write("ready\n", URGENT);
+      if (!isOnStderr) lines.stderr.write("ready\n", URGENT);
     });
   } finally {
     await Promise.all([close(), flushSpans()]);
@@ -96,7 +96,7 @@ async function untilSignalled(worker: Worker, signalled: StopRequest, onReady: (
   }
 }
 
-/** Files whose readers could act as this installation, or for any of its users. */
+/** Warns of files with secrets that other users can read: they could issue tokens or act as the worker. */
 function warnOfOpenFiles(file: string | undefined, { kerberos, origins }: Config, log: Log): void {
   const files = [...(file === undefined ? [] : [resolve(file)]), ...keyFiles(file, origins)];
   if (kerberos !== undefined) files.push(kerberos.keytab);

@@ -7,39 +7,39 @@ import { type ImportOptions, importUsersOf } from "./users/import.ts";
 /** `authmq users import` and `authmq users export`. */
 export function usersCommand(): Command {
   return new Command("users")
-    .description("move users in and out")
+    .description("import and export users")
     .addCommand(importCommand())
     .addCommand(exportCommand());
 }
 
 function importCommand(): Command {
   return new Command("import")
-    .description("take users in from a file, straight into the database")
-    .argument("<file>", "CSV or JSON lines, - for stdin")
-    .addOption(formatOption("how they are written (default: by the end of the file's name, .csv or .jsonl)"))
+    .description("import users from a file directly into the database")
+    .argument("<file>", "CSV or JSON Lines file, or - for stdin")
+    .addOption(formatOption("file format (default: from the file name, .csv or .jsonl)"))
     .addOption(configOption())
-    .option("--dry-run", "say what would become of each line, and write nothing")
+    .option("--dry-run", "check every line and report the result, without changing the database")
     .addOption(
       new Option(
         "--on-conflict <way>",
-        "an account that is there with other content is refused, left, or changed",
+        "if an account exists and differs: refuse the line, skip it, or update the account",
       )
         .choices(["fail", "skip", "update"])
         .default("fail"),
     )
-    .option("--create-groups", "make groups that are missing")
-    .option("--allow-admins", "take members of the admin group, and change those that are there")
-    .option("--strict", "end at the first line that is refused")
+    .option("--create-groups", "create missing groups")
+    .option("--allow-admins", "import members of the admin group, and update existing administrators")
+    .option("--strict", "stop at the first refused line")
     .option(
       "--rejects <file>",
-      "write refused lines there, each with the reason, to be mended and read again",
+      "write refused lines with their reasons to this file, to correct and import them again",
     )
     .addHelpText(
       "after",
       `
 Fields of a user: username, email, password_hash (bcrypt or argon2id), auth_type (LOCAL, LDAP or KERBEROS),
-activated (true or false, 1 or 0), groups (a list; in CSV one cell, with ; in between), created_at. Only username and
-email must be there. Safe to interrupt and to run again: who is in is found unchanged.
+activated (true or false, 1 or 0), groups (a list; in CSV one cell, separated by ;), created_at. Only username and
+email are required. Safe to interrupt and to run again: users that are already imported count as unchanged.
 
 Examples:
   $ authmq users import users.csv --dry-run
@@ -52,9 +52,9 @@ Examples:
 function exportCommand(): Command {
   return new Command("export")
     .description("write all users to stdout")
-    .addOption(formatOption("how they are written").default("csv"))
+    .addOption(formatOption("file format").default("csv"))
     .addOption(configOption())
-    .option("--with-hashes", "with the hashes of their passwords, as a move to another installation needs it")
+    .option("--with-hashes", "include password hashes, to move users to another installation")
     .addHelpText(
       "after",
       `

@@ -10,7 +10,7 @@ import { DATABASES, provision } from "../support/worker.ts";
 
 const NO_TRACE = /^\s+at .*[:(]/m;
 
-test("init writes a configuration and a key that nobody else can read, and overwrites nothing", async () => {
+test("init writes a configuration and a key that other users cannot read, and overwrites nothing", async () => {
   const folder = newFolder();
   const first = await runCli(["init", "sub"], { cwd: folder });
   assert.deepEqual([first.code, first.stdout.trim().split("\n").length], [0, 4]);
@@ -20,7 +20,7 @@ test("init writes a configuration and a key that nobody else can read, and overw
   const before = readFileSync(join(folder, "sub/signing-key.pem"), "utf8");
   const second = await runCli(["init", "sub"], { cwd: folder });
   assert.equal(second.code, 1);
-  assert.match(second.stderr, /exists already/);
+  assert.match(second.stderr, /already exists/);
   assert.equal(readFileSync(join(folder, "sub/signing-key.pem"), "utf8"), before);
   const check = await runCli(["config", "check", "--config", "sub/config.json"], { cwd: folder });
   assert.deepEqual([check.code, check.stdout], [0, "ok\n"]);
@@ -59,7 +59,7 @@ test("init makes the broker's vhost the default vhost of tokens, and leaves the 
   }
 });
 
-test("an installation that init made takes no short, common or telling password, not even for an admin", async () => {
+test("after init, admin create rejects short and common passwords, and those that contain the username", async () => {
   const folder = newFolder();
   await runCli(["init"], { cwd: folder });
   const common = readFileSync(join(folder, "common-passwords.txt"), "utf8").trimEnd().split("\n");
@@ -71,19 +71,19 @@ test("an installation that init made takes no short, common or telling password,
       stdin: `${password}\n`,
     });
   const long = common.find((password) => password.length >= 12) ?? "";
-  for (const [password, fault] of [
+  for (const [password, error] of [
     ["short", "password must match"],
     [long.toUpperCase(), "password is on the list of blocked passwords; choose another one"],
     ["root-of-all-trees", "password must not contain the username"],
   ] as const) {
     const { code, stderr } = await create(password);
     assert.equal(code, 1);
-    assert.ok(stderr.includes(fault), stderr);
+    assert.ok(stderr.includes(error), stderr);
   }
   assert.equal((await create("correct horse battery")).code, 0);
 });
 
-test("config check lists every fault with its path and ends with 78", async () => {
+test("config check lists every error with its path and exits with 78", async () => {
   const cwd = folderWith({
     nonsense: {},
     amqp_settings: { port: "5672", hots: "x" },
@@ -106,7 +106,7 @@ test("config check lists every fault with its path and ends with 78", async () =
 });
 
 for (const database of DATABASES) {
-  test(`migrate runs five times at once and again on ${database}; admin create needs it`, async () => {
+  test(`migrate can run five times concurrently and again on ${database}; admin create needs it`, async () => {
     const { raw, cleanUp } = await provision({ database });
     const cwd = folderWith(raw);
     const create = ["admin", "create", "root", "--email", "root@example.com"];
@@ -124,9 +124,9 @@ for (const database of DATABASES) {
     assert.match(status.stdout, /^0001-user applied \d{4}-/);
     assert.equal((await runCli(create, { cwd, stdin: "correct horse\n" })).code, 0);
     await using db = openDatabase(parseConfig(raw, { keys: true, env: {}, folder: cwd }).db);
-    const told = await db.selectFrom("event").select(["type", "username"]).orderBy("seq").execute();
+    const events = await db.selectFrom("event").select(["type", "username"]).orderBy("seq").execute();
     assert.deepEqual(
-      told.map(({ type, username }) => [type, username]),
+      events.map(({ type, username }) => [type, username]),
       [
         ["group.created", null],
         ["user.created", "root"],
@@ -143,7 +143,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("keys generate prints a key that the configuration takes, for every algorithm", async () => {
+test("keys generate prints a key that the configuration accepts, for every algorithm", async () => {
   for (const alg of SIGN_METHODS) {
     const { code, stdout } = await runCli(["keys", "generate", "--alg", alg]);
     assert.equal(code, 0);
@@ -159,7 +159,7 @@ test("keys generate prints a key that the configuration takes, for every algorit
   }
 });
 
-test("what is not understood ends with 2 and a usage line", async () => {
+test("an invalid command line exits with 2 and prints the usage", async () => {
   for (const args of [
     [],
     ["nonsense"],
@@ -174,7 +174,7 @@ test("what is not understood ends with 2 and a usage line", async () => {
   ]) {
     const { code, stderr } = await runCli(args);
     assert.equal(code, 2, args.join(" "));
-    assert.match(stderr, /usage: authmq|Usage: authmq|an example/, args.join(" "));
+    assert.match(stderr, /usage: authmq|Usage: authmq|example:/, args.join(" "));
     assert.doesNotMatch(stderr, NO_TRACE);
   }
 });
@@ -203,7 +203,7 @@ test("every command shows examples", async () => {
   }
 });
 
-test("schemas --check notices a file that is not up to date", async () => {
+test("schemas --check reports a file that is not up to date", async () => {
   const cwd = newFolder();
   assert.equal((await runCli(["schemas"], { cwd })).code, 0);
   assert.equal((await runCli(["schemas", "--check"], { cwd })).code, 0);
@@ -212,7 +212,7 @@ test("schemas --check notices a file that is not up to date", async () => {
   assert.match(missing.stderr, /rpc\/login\.request\.json/);
 });
 
-test("an older Node is told so in one line", async () => {
+test("an older Node gets an error of one line", async () => {
   const older = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.0.0"})';
   const { code, stderr } = await runCli(["--version"], { node: ["--import", older] });
   assert.deepEqual([code, stderr.trim().split("\n").length], [1, 1]);

@@ -12,13 +12,13 @@ import { startWorker } from "../support/worker.ts";
 const scratch = new Scratch();
 after(() => scratch.close());
 
-/** The vhost's address, of a configuration as `provision` makes it. */
+/** The URL of the vhost in a configuration from `provision`. */
 function urlOf(raw: Readonly<Record<string, Record<string, unknown>>>): string {
   const { host, port, username, password, vhost } = raw["amqp_settings"] as Record<string, string>;
   return `amqp://${username}:${password}@${host}:${port}/${vhost}`;
 }
 
-test("a node that cannot be reached is a warning where another one works, and a failure where none does", async () => {
+test("an unreachable node is a warning if another node works, and a failure if none works", async () => {
   await using installed = await installForDoctor();
   const { host, port } = installed.raw["amqp_settings"] as { host: string; port: number };
   const away = `127.0.0.1:${await scratch.freePort()}`;
@@ -33,7 +33,7 @@ test("a node that cannot be reached is a warning where another one works, and a 
   assert.match(none.of("broker"), /^fail: cannot reach \S+: .*\nfail: cannot reach \[::1\]:1: [^\n]*$/);
 });
 
-test("queues that do not fit the profile fail with the difference and what to do, and doctor makes none", async () => {
+test("queues that do not fit the profile fail with the difference and advice, and doctor creates no queue", async () => {
   await using installed = await installForDoctor();
   await using caller = await connectRaw(urlOf(installed.raw));
   const { channel } = caller;
@@ -46,9 +46,9 @@ test("queues that do not fit the profile fail with the difference and what to do
   assert.equal(code, 1);
   const lines = of("broker").split("\n").slice(1);
   assert.deepEqual(lines.toSorted(), [
-    "fail: group_all, group_user do not fit amqp_settings.queues durable: durable is false, wanted is true | Delete the queue when it is empty, or set amqp_settings.queues to transient.",
-    "fail: token does not fit amqp_settings.queues durable: exclusive is true, wanted is false | Another program uses it exclusively: stop that program, or choose another name in queue_settings.",
-    "fail: user_all does not fit amqp_settings.queues durable: x-message-ttl is 5000, wanted is none | Delete the queue when it is empty.",
+    "fail: group_all, group_user do not fit amqp_settings.queues durable: durable is false, expected true | Delete the queue when it is empty, or set amqp_settings.queues to transient.",
+    "fail: token does not fit amqp_settings.queues durable: exclusive is true, expected false | Another program uses it exclusively: stop that program, or choose another name in queue_settings.",
+    "fail: user_all does not fit amqp_settings.queues durable: x-message-ttl is 5000, expected none | Delete the queue when it is empty.",
     `warn: no worker consumes ${queueNames()
       .filter((name) => !["group_all", "group_user", "token", "user_all"].includes(name))
       .join(", ")} | Start one: authmq serve`,
@@ -63,11 +63,11 @@ test("queues that do not fit the profile fail with the difference and what to do
   assert.deepEqual(names.toSorted(), ["group_all", "group_user", "login", "token", "user_all"]);
 });
 
-test("quorum queues with workers are well, and another profile's configuration is told so in one line", async () => {
+test("quorum queues with workers are ok, and a configuration with another profile fails in one line", async () => {
   await using worker = await startWorker({ config: { amqp_settings: { queues: "quorum" } } });
-  const well = await diagnose(worker.raw);
+  const healthy = await diagnose(worker.raw);
   assert.match(
-    well.of("broker"),
+    healthy.of("broker"),
     new RegExp(`^ok: RabbitMQ .*\nok: ${queueNames().length} queues, each with a worker$`),
   );
   const raw = { ...worker.raw, amqp_settings: { ...worker.raw["amqp_settings"], queues: "durable" } };
@@ -75,12 +75,12 @@ test("quorum queues with workers are well, and another profile's configuration i
   assert.equal(code, 1);
   assert.match(
     of("broker").split("\n").slice(1).join("\n"),
-    /^fail: login, logout, .* do not fit amqp_settings\.queues durable: x-queue-type is quorum, wanted is (?:none|classic) \| .* to quorum\.$/,
+    /^fail: login, logout, .* do not fit amqp_settings\.queues durable: x-queue-type is quorum, expected (?:none|classic) \| .* to quorum\.$/,
   );
 });
 
-test("a profile that a version of RabbitMQ refuses fails, one that it has deprecated is warned of", () => {
-  const look = (
+test("a profile that this RabbitMQ version refuses fails, and a deprecated profile is a warning", () => {
+  const check = (
     profile: "durable" | "quorum" | "transient",
     version: string,
     inUse = false,
@@ -91,13 +91,21 @@ test("a profile that a version of RabbitMQ refuses fails, one that it has deprec
     );
   const both = "Set amqp_settings.queues to durable or quorum.";
   for (const version of ["4.3.0", "4.10.1", "5.0.0-rc.1"]) {
-    assert.deepEqual(look("transient", version), [`fail ${both}`], version);
-    assert.deepEqual(look("transient", version, true), [`warn ${both}`], "somebody has permitted them");
+    assert.deepEqual(check("transient", version), [`fail ${both}`], version);
+    assert.deepEqual(
+      check("transient", version, true),
+      [`warn ${both}`],
+      "the operator has allowed transient queues",
+    );
   }
-  for (const version of ["4.0.0", "4.2.9"]) assert.deepEqual(look("transient", version), [`warn ${both}`]);
-  for (const version of ["3.6.16", "3.13.7"]) assert.deepEqual(look("transient", version), [], version);
-  assert.deepEqual(look("quorum", "3.7.28"), ["fail Set amqp_settings.queues to durable."]);
-  for (const version of ["3.8.0", "3.10.8", "4.3.0"]) assert.deepEqual(look("quorum", version), [], version);
-  for (const version of ["3.6.16", "4.3.0"]) assert.deepEqual(look("durable", version), [], version);
-  assert.deepEqual(look("transient", "4.3.0", false, "Another"), [], "its versions mean something else");
+  for (const version of ["4.0.0", "4.2.9"]) assert.deepEqual(check("transient", version), [`warn ${both}`]);
+  for (const version of ["3.6.16", "3.13.7"]) assert.deepEqual(check("transient", version), [], version);
+  assert.deepEqual(check("quorum", "3.7.28"), ["fail Set amqp_settings.queues to durable."]);
+  for (const version of ["3.8.0", "3.10.8", "4.3.0"]) assert.deepEqual(check("quorum", version), [], version);
+  for (const version of ["3.6.16", "4.3.0"]) assert.deepEqual(check("durable", version), [], version);
+  assert.deepEqual(
+    check("transient", "4.3.0", false, "Another"),
+    [],
+    "version numbers of other products are not compared",
+  );
 });

@@ -11,10 +11,10 @@ import { Scratch } from "../support/servers/scratch.ts";
 import { lacksTlsBroker, startTlsBroker } from "../support/tls-broker.ts";
 import { startWorker } from "../support/worker.ts";
 
-/** When a certificate ends that was made a moment ago for two days. */
+/** The expiry of a certificate that was created just now for two days. */
 const SOON = /expires on \d{4}-\d\d-\d\d, in 1 day\b/;
 
-/** The warnings about certificates, without what follows the name of each certificate. */
+/** The warnings about certificates, each up to the name of the certificate. */
 function warnings({ of }: Diagnosis): string[] {
   return of("certificates")
     .split("\n")
@@ -24,7 +24,7 @@ function warnings({ of }: Diagnosis): string[] {
     });
 }
 
-test("certificates of a broker that end soon are a warning of doctor, and expiring on /readyz", {
+test("broker certificates that expire soon are warnings of doctor, and `expiring` on /readyz", {
   skip: lacksTlsBroker,
 }, async () => {
   await using broker = await startTlsBroker();
@@ -52,7 +52,7 @@ test("certificates of a broker that end soon are a warning of doctor, and expiri
   );
 });
 
-test("certificates that last are in order, those of a broker that the system's CAs vouch for as well", {
+test("certificates that are valid for long are ok, whether ca_file or the system's CAs verify them", {
   skip: lacksTlsBroker,
 }, async () => {
   await using broker = await startTlsBroker({ days: 400 });
@@ -65,7 +65,7 @@ test("certificates that last are in order, those of a broker that the system's C
   assert.equal(withTls.of("certificates"), "ok: none of 2 expires within 30 days");
 });
 
-test("doctor sees the certificate of a database server", async (t) => {
+test("doctor checks the certificate of a database server", async (t) => {
   const { mariadb: mode } = await provideServers(() => undefined, ["mariadb"]);
   if (mode === "docker") return t.skip("MariaDB is not installed here");
   const scratch = new Scratch();
@@ -88,7 +88,7 @@ test("doctor sees the certificate of a database server", async (t) => {
   }
 });
 
-test("doctor sees the certificate of a directory, by StartTLS", {
+test("doctor checks the certificate of a directory over StartTLS", {
   skip: missingFor("openldap") ?? false,
 }, async () => {
   const scratch = new Scratch();

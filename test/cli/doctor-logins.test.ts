@@ -24,8 +24,8 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
   });
   after(() => installed[Symbol.asyncDispose]());
 
-  /** What doctor says of the directory, with these keys in its section. */
-  async function look(keys: Record<string, unknown> = {}): Promise<Diagnosis> {
+  /** Runs doctor with these keys in `ldap_settings`. */
+  async function diagnoseWith(keys: Record<string, unknown> = {}): Promise<Diagnosis> {
     return installed.diagnose({
       ldap_settings: {
         address: openldap.url,
@@ -37,14 +37,14 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     });
   }
 
-  test("a directory that is well shows its users, its login group and the groups with the prefix", async () => {
-    const diagnosis = await look({ ca_file: openldap.caFile });
+  test("a healthy directory: doctor reports its users, login group and groups with the prefix", async () => {
+    const diagnosis = await diagnoseWith({ ca_file: openldap.caFile });
     assert.equal(diagnosis.code, 0);
     assert.equal(
       diagnosis.of("directory").replaceAll(openldap.url, "URL"),
       [
         "ok: URL is OpenLDAP, StartTLS",
-        `ok: URL takes the service account ${openldap.serviceDn}`,
+        `ok: URL accepts the service account ${openldap.serviceDn}`,
         `ok: URL has users in ${openldap.baseDn}`,
         "ok: URL has the login group allowed_to_login",
         "ok: URL has 2 groups with the prefix API_PERM: API_PERM_read, API_PERM_write",
@@ -52,8 +52,8 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     );
   });
 
-  test("a service account that is refused fails, and one that is not there is warned of", async () => {
-    const refused = await look({ bind_password: "a wrong password" });
+  test("a refused service account fails, and a missing one is a warning", async () => {
+    const refused = await diagnoseWith({ bind_password: "a wrong password" });
     assert.equal(refused.code, 1);
     assert.match(
       refused.of("directory"),
@@ -70,8 +70,8 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
       of("directory").replaceAll(openldap.url, "URL").replace(/who.*/, "..."),
       [
         "ok: URL is OpenLDAP, no TLS",
-        `ok: URL takes names like cn={username},${openldap.baseDn}`,
-        "warn: there is no service account, so a user ...",
+        `ok: URL accepts names like cn={username},${openldap.baseDn}`,
+        "warn: no service account is set, so a user ...",
       ].join("\n"),
     );
   });
@@ -79,14 +79,14 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
   test("users whose names username_regex rejects are counted and named", async () => {
     for (const name of ["j.doe", "bo", "PC1$"]) await openldap.addUser(name, "correct horse");
     try {
-      const { code, of } = await look();
+      const { code, of } = await diagnoseWith();
       assert.equal(code, 0);
       const line = of("directory")
         .split("\n")
         .find((one) => one.includes("username_regex"));
       assert.match(
         line ?? "",
-        /^warn: .* rejects 2 of the 3 users looked at on \S+, .*: (j\.doe, bo|bo, j\.doe) \| Set app_/,
+        /^warn: .* rejects 2 of 3 sampled users on \S+, .*: (j\.doe, bo|bo, j\.doe) \| Set app_/,
       );
       const fitting = await installed.diagnose({
         app_config: { username_regex: "[a-zA-Z0-9._-]{1,64}" },
@@ -106,7 +106,10 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
   test("a refused password of the service account is not sent to the next server", async () => {
     // Two addresses of one server.
     const other = openldap.url.replace("127.0.0.1", "localhost");
-    const { code, of } = await look({ address: [openldap.url, other], bind_password: "a wrong password" });
+    const { code, of } = await diagnoseWith({
+      address: [openldap.url, other],
+      bind_password: "a wrong password",
+    });
     assert.equal(code, 1);
     assert.equal(of("directory").match(/refuses the service account/g)?.length, 1);
     assert.match(
@@ -115,42 +118,43 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     );
   });
 
-  test("names that the directory does not understand fail with the key to check", async () => {
+  test("a format of bind names that the directory rejects fails with the setting to check", async () => {
     const { code, of } = await installed.diagnose({ ldap_settings: { address: openldap.url } });
     assert.equal(code, 1);
     assert.match(
       of("directory"),
-      /^fail: \S+ does not take names like \S+@ad\.local \| .*ldap_settings\.bind/m,
+      /^fail: \S+ does not accept names like \S+@ad\.local \| .*ldap_settings\.bind/m,
     );
   });
 
-  test("passwords that leave the host in clear text are warned of", async () => {
-    const { code, of } = await look({ address: `ldap://0.0.0.0:${openldap.port}` }); // this host, by a name it hardly has
+  test("a connection to another host in clear text is a warning", async () => {
+    // This host, by an address that is not a loopback address.
+    const { code, of } = await diagnoseWith({ address: `ldap://0.0.0.0:${openldap.port}` });
     assert.equal(code, 0);
     assert.match(of("directory"), /^warn: passwords go to \S+ in clear text \| Use ldaps:/m);
-    assert.doesNotMatch((await look()).of("directory"), /clear text/);
+    assert.doesNotMatch((await diagnoseWith()).of("directory"), /clear text/);
   });
 
-  test("a base_dn, a filter or a group that leads nowhere fails with the key to check", async () => {
-    const base = await look({ base_dn: `ou=Nowhere,${openldap.suffix}` });
+  test("a base_dn, a filter or a group without a match fails with the setting to check", async () => {
+    const base = await diagnoseWith({ base_dn: `ou=Nowhere,${openldap.suffix}` });
     assert.match(
       base.of("directory"),
       /^fail: \S+ cannot search ou=Nowhere,\S+: there is no .* \| .*base_dn/m,
     );
-    const filter = await look({ user_filter: "(employeeNumber={username})" });
+    const filter = await diagnoseWith({ user_filter: "(employeeNumber={username})" });
     assert.match(
       filter.of("directory"),
       /^fail: \S+ shows no entry with employeeNumber in .* \| .*user_filter/m,
     );
-    const group = await look({ group: "no_such_group" });
+    const group = await diagnoseWith({ group: "no_such_group" });
     assert.match(
       group.of("directory"),
-      /^fail: \S+ has no group no_such_group in dc=ad,dc=local, so nobody/m,
+      /^fail: \S+ has no group no_such_group in dc=ad,dc=local, so no user/m,
     );
-    const groups = await look({ groups_base_dn: `ou=Nowhere,${openldap.suffix}` });
+    const groups = await diagnoseWith({ groups_base_dn: `ou=Nowhere,${openldap.suffix}` });
     assert.match(groups.of("directory"), /^fail: \S+ cannot search ou=Nowhere,\S+: .* \| .*groups_base_dn/m);
     for (const { code } of [base, filter, group, groups]) assert.equal(code, 1);
-    const prefix = await look({ groups_prefix: "NO_SUCH" });
+    const prefix = await diagnoseWith({ groups_prefix: "NO_SUCH" });
     assert.equal(prefix.code, 0);
     assert.match(
       prefix.of("directory"),
@@ -158,15 +162,15 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     );
   });
 
-  test("a certificate of an unknown authority, or for another name, fails with what to do", async () => {
+  test("a certificate of an unknown authority, or for another name, fails with advice", async () => {
     const other = await startOpenLdap(scratch, { hosts: ["ldap.example.org"] });
-    const unknown = await look({ address: openldap.tlsUrl, ca_file: other.caFile });
+    const unknown = await diagnoseWith({ address: openldap.tlsUrl, ca_file: other.caFile });
     assert.equal(unknown.code, 1);
     assert.match(
       unknown.of("directory"),
-      /^fail: cannot reach \S+: .* \| ldap_settings\.ca_file must hold the CA/,
+      /^fail: cannot reach \S+: .* \| ldap_settings\.ca_file must contain the CA/,
     );
-    const misnamed = await look({ address: other.tlsUrl, ca_file: other.caFile });
+    const misnamed = await diagnoseWith({ address: other.tlsUrl, ca_file: other.caFile });
     assert.match(
       misnamed.of("directory"),
       /^fail: cannot reach \S+: .*altnames.* \| ldap_settings\.address must/,
@@ -174,23 +178,23 @@ suite("with a directory", { skip: missingFor("openldap") ?? false }, () => {
     await other.stop();
   });
 
-  test("a server that is away or hangs fails, and the second one is looked at all the same", async () => {
+  test("a server that is down or hangs fails, and the next server is still checked", async () => {
     const away = `ldap://127.0.0.1:${await scratch.freePort()}`;
     await using proxy = await startProxy(openldap.port);
     proxy.hang();
     const hung = `ldap://127.0.0.1:${proxy.port}`;
-    const { code, of } = await look({ address: [away, hung, openldap.url], timeout_ms: 2000 });
+    const { code, of } = await diagnoseWith({ address: [away, hung, openldap.url], timeout_ms: 2000 });
     assert.equal(code, 1);
-    const said = of("directory");
+    const findings = of("directory");
     assert.match(
-      said,
+      findings,
       new RegExp(`^fail: cannot reach ${away}: connect ECONNREFUSED \\| Check ldap_settings`),
     );
     assert.match(
-      said,
+      findings,
       new RegExp(`^fail: cannot reach ${hung}: no answer within 2000 ms \\| .*firewall`, "m"),
     );
-    assert.match(said, new RegExp(`^ok: ${openldap.url} has the login group allowed_to_login$`, "m"));
+    assert.match(findings, new RegExp(`^ok: ${openldap.url} has the login group allowed_to_login$`, "m"));
   });
 });
 
@@ -203,7 +207,8 @@ suite("with a KDC", { skip: missingForKdc() ?? missingForTickets() ?? false }, (
   });
   after(() => installed[Symbol.asyncDispose]());
 
-  async function look(keys: Record<string, unknown> = {}): Promise<Diagnosis> {
+  /** Runs doctor with these keys in `kerberos_settings`. */
+  async function diagnoseWith(keys: Record<string, unknown> = {}): Promise<Diagnosis> {
     return installed.diagnose({
       kerberos_settings: {
         realm: kdc.realm,
@@ -215,39 +220,39 @@ suite("with a KDC", { skip: missingForKdc() ?? missingForTickets() ?? false }, (
     });
   }
 
-  test("a keytab that the KDC knows is well", async () => {
-    const { code, of } = await look();
+  test("a keytab with the current key of the KDC is ok", async () => {
+    const { code, of } = await diagnoseWith();
     assert.equal(code, 0, of("kerberos"));
     assert.match(
       of("kerberos"),
-      /^ok: \S+ has a key of HTTP@\S+\nok: the KDC of EXAMPLE\.ORG gives tickets, and/,
+      /^ok: \S+ has a key of HTTP@\S+\nok: the KDC of EXAMPLE\.ORG issues tickets, and/,
     );
   });
 
-  test("a keytab of another service, with an old key, or that is none fails with what to do", async () => {
+  test("a keytab of another service, with an old key, or in another format fails with advice", async () => {
     await kdc.addService("HTTP/other.example.org");
     const other = join(scratch.folder, "other.keytab");
     await kdc.exportKeytab(other, "HTTP/other.example.org");
-    const foreign = await look({ keytab: other });
+    const foreign = await diagnoseWith({ keytab: other });
     const broken = join(scratch.folder, "broken.keytab");
     writeFileSync(broken, "no keytab", { mode: 0o600 });
-    const none = await look({ keytab: broken });
-    const old = await look({ service: "HTTP@other.example.org", keytab: other });
+    const none = await diagnoseWith({ keytab: broken });
+    const old = await diagnoseWith({ service: "HTTP@other.example.org", keytab: other });
     assert.equal(old.code, 0, old.of("kerberos"));
     await kdc.admin("cpw", "-randkey", "HTTP/other.example.org");
-    const stale = await look({ service: "HTTP@other.example.org", keytab: other });
+    const stale = await diagnoseWith({ service: "HTTP@other.example.org", keytab: other });
     for (const { code, of } of [foreign, none, stale]) {
       assert.equal(code, 1);
-      assert.match(of("kerberos"), /^fail: .* \| Export the service's present key again/m);
+      assert.match(of("kerberos"), /^fail: .* \| Export the service's current key again/m);
     }
   });
 
-  test("a KDC that is away or hangs fails, and one that knows no such account is warned of", async () => {
-    const away = await look({ config_file: kdc.configFor(await scratch.freePort()) });
+  test("a KDC that is down or hangs fails, and a KDC without the account is a warning", async () => {
+    const away = await diagnoseWith({ config_file: kdc.configFor(await scratch.freePort()) });
     assert.equal(away.code, 1);
     await using proxy = await startProxy(kdc.port);
     proxy.hang();
-    const hung = await look({ config_file: kdc.configFor(proxy.port), timeout_ms: 1000 });
+    const hung = await diagnoseWith({ config_file: kdc.configFor(proxy.port), timeout_ms: 1000 });
     assert.match(
       hung.of("kerberos"),
       /^fail: no answer of the KDC within 1000 ms \| Check kerberos_settings/m,
@@ -257,8 +262,8 @@ suite("with a KDC", { skip: missingForKdc() ?? missingForTickets() ?? false }, (
     await kdc.addService(service);
     const keytab = await kdc.exportKeytab(join(scratch.folder, "gone.keytab"), service);
     await kdc.admin("delprinc", "-force", service);
-    const unknown = await look({ keytab, service: "HTTP@gone.example.org" });
+    const unknown = await diagnoseWith({ keytab, service: "HTTP@gone.example.org" });
     assert.equal(unknown.code, 0, unknown.of("kerberos"));
-    assert.match(unknown.of("kerberos"), /^warn: the KDC of EXAMPLE\.ORG answers, but knows no account/m);
+    assert.match(unknown.of("kerberos"), /^warn: the KDC of EXAMPLE\.ORG answers, but has no account/m);
   });
 });

@@ -18,7 +18,7 @@ const scratch = new Scratch();
 after(() => scratch.close());
 
 for (const database of DATABASES) {
-  test(`doctor finds a running installation on ${database} well, and says so to people and to machines`, async () => {
+  test(`doctor reports a healthy installation on ${database}, as text and as JSON`, async () => {
     await using worker = await startWorker({ database });
     const cwd = folderWith(worker.raw);
     chmodSync(join(cwd, "config.json"), 0o600);
@@ -26,7 +26,7 @@ for (const database of DATABASES) {
     assert.equal(early.code, 0);
     assert.match(
       early.stdout,
-      /^warn {2}database {7}nobody who is activated is in the group admin\. Make one: /m,
+      /^warn {2}database {7}the group admin has no activated member\. Create an administrator: /m,
     );
     await worker.addUser("root", "correct horse", { groups: ["admin"] });
 
@@ -63,26 +63,26 @@ for (const database of DATABASES) {
   });
 }
 
-test("doctor lists the requests that were given up, without their bodies", async () => {
+test("doctor lists parked poison messages, without their bodies", async () => {
   await using worker = await startWorker();
   await worker.addUser("root", "correct horse", { groups: ["admin"] });
   const suspect = { messageKey: Buffer.alloc(32, 1), bodyHash: Buffer.alloc(32, 0xab), queue: "login" };
   await noteAttempt(worker.db, { ...suspect, caller: "orders" }, 3);
-  assert.equal((await diagnose(worker.raw)).of("database").includes("given up"), false);
+  assert.equal((await diagnose(worker.raw)).of("database").includes("poison message"), false);
   await parkRequest(worker.db, suspect.messageKey);
   const { code, of } = await diagnose(worker.raw);
   assert.equal(code, 0);
   assert.match(
     of("database"),
-    /warn: a request was given up at .* UTC: login, sent by orders \| .*(?:ab){32}/,
+    /warn: poison message in login, parked at .* UTC, sent by orders \| .*(?:ab){32}/,
   );
 });
 
-test("doctor tells of events that nobody publishes", async () => {
+test("doctor reports events that no worker publishes", async () => {
   await using worker = await startWorker({ config: { event_settings: { publish: false } } });
   await worker.addUser("root", "correct horse", { groups: ["admin"] });
   const access_token = await worker.accessToken("root", ["admin"]);
-  await worker.call("group_create", { groupname: "told", access_token });
+  await worker.call("group_create", { groupname: "crew", access_token });
   const published = { ...worker.raw, event_settings: {} };
   assert.doesNotMatch((await diagnose(published)).of("database"), /events wait/);
   const created_at = toSqlTime(new Date(Date.now() - 61_000));
@@ -90,7 +90,7 @@ test("doctor tells of events that nobody publishes", async () => {
   assert.doesNotMatch((await diagnose(worker.raw)).of("database"), /events wait/);
   assert.match(
     (await diagnose(published)).of("database"),
-    /warn: events wait to be published, the oldest since 20.* \| Start a worker; .* auth\.events takes none/,
+    /warn: events wait to be published, the oldest since 20.* \| Start a worker; .* auth\.events does not accept them/,
   );
 });
 
@@ -100,13 +100,13 @@ test("doctor shows examples", async () => {
   assert.match(stdout, /Examples:/);
 });
 
-test("a faulty configuration ends with 78 and its faults, as with every command", async () => {
+test("an invalid configuration exits with 78 and lists its errors, as with every command", async () => {
   const { code, stdout, stderr } = await runCli(["doctor"], { cwd: folderWith({ nonsense: {} }) });
   assert.deepEqual([code, stdout], [78, ""]);
   assert.match(stderr, /^authmq: nonsense: unknown section$/m);
 });
 
-test("a broker that is away, hangs, or refuses password or vhost fails with what to do", async () => {
+test("a broker that is down, hangs, or refuses the password or the vhost fails with advice", async () => {
   await using installed = await installForDoctor();
   const port = await scratch.freePort();
   const away = await installed.diagnose({ amqp_settings: { port } });
@@ -162,7 +162,7 @@ test("doctor names the queues that no worker consumes", async () => {
   assert.match(renamed.of("broker"), /^warn: no worker consumes tickets \| /m);
 });
 
-test("a database that is away, refuses, is not there or lacks migrations fails with what to do", async () => {
+test("a database that is down, refuses the login, does not exist or lacks migrations fails with advice", async () => {
   const { raw, cleanUp } = await provision({ database: "mysql" });
   const change = (keys: object): Promise<Diagnosis> =>
     diagnose({ ...raw, db_settings: { ...raw["db_settings"], ...keys } });
@@ -191,7 +191,7 @@ test("a database that is away, refuses, is not there or lacks migrations fails w
   await cleanUp();
 });
 
-test("a database file that is not there is said so, and is not made", async () => {
+test("a missing database file fails, and is not created", async () => {
   const { raw, cleanUp } = await provision();
   const missing = await diagnose(raw);
   assert.equal(missing.code, 1);
@@ -200,7 +200,7 @@ test("a database file that is not there is said so, and is not made", async () =
   await cleanUp();
 });
 
-test("what SQLite says about a file is printed as it is, with advice on that", async () => {
+test("errors of SQLite are printed unchanged, with advice", async () => {
   assert.equal(textOf(new Error("disk I/O error")), "disk I/O error");
   assert.equal(textOf(new Error("connect ECONNREFUSED 127.0.0.1:1"), "127.0.0.1:1"), "connect ECONNREFUSED");
   await using installed = await installForDoctor();
@@ -217,14 +217,14 @@ test("what SQLite says about a file is printed as it is, with advice on that", a
   );
 });
 
-test("a shared secret is warned of, one that looks typed more, and one of few different bytes fails", async () => {
+test("a shared secret is a warning, one that looks typed is another, one with few different bytes fails", async () => {
   await using installed = await installForDoctor();
   const withSecret = (value: string): Promise<Diagnosis> =>
     installed.diagnose({ jwt_creation: { signmethod: "HS256", secret: { type: "plain", value } } });
   const random = await withSecret("8f1d3b9a60c24e7795adfb02c3e81746");
   assert.equal(random.code, 0);
-  assert.match(random.of("keys"), /^ok: HS256 .*\nwarn: HS256 is symmetric: .* \| EdDSA .*$/);
-  assert.doesNotMatch(random.of("keys"), /typed|guessed/);
+  assert.match(random.of("keys"), /^ok: HS256 .*\nwarn: HS256 is symmetric: .* \| Use EdDSA.*$/);
+  assert.doesNotMatch(random.of("keys"), /typed|guess/);
   for (const value of ["it was a dark and stormy night in 1830", "MyUltraSecretKey2024ForProduction!!"]) {
     const typed = await withSecret(value);
     assert.equal(typed.code, 0);
@@ -234,29 +234,29 @@ test("a shared secret is warned of, one that looks typed more, and one of few di
   assert.equal(weak.code, 1);
   assert.match(
     weak.of("keys"),
-    /^fail: the secret of authmq can be guessed: it has only 7 different bytes \| Make/m,
+    /^fail: the secret of authmq can be guessed: it has only 7 different bytes \| Generate/m,
   );
 });
 
-test("doctor warns of a configuration and a key file that others may read", async () => {
+test("doctor warns of a configuration and a key file that other users can read", async () => {
   const cwd = folderWith({});
   const { code } = await runCli(["init", "sub"], { cwd });
   assert.equal(code, 0);
   const config = join(cwd, "sub/config.json");
-  const look = async (): Promise<string> => (await runCli(["doctor", "--config", config], { cwd })).stdout;
-  assert.doesNotMatch(await look(), /open to others/);
+  const report = async (): Promise<string> => (await runCli(["doctor", "--config", config], { cwd })).stdout;
+  assert.doesNotMatch(await report(), /accessible to other users/);
   for (const name of ["config.json", "signing-key.pem"]) chmodSync(join(cwd, "sub", name), 0o640);
-  const stdout = await look();
+  const stdout = await report();
   assert.match(
     stdout,
-    /^warn {2}configuration {2}\S+config\.json is open to others .*\(mode 640\)\. .*chmod 600/m,
+    /^warn {2}configuration {2}\S+config\.json is accessible to other users \(mode 640\)\. .*chmod 600/m,
   );
-  assert.match(stdout, /^warn {2}keys {11}\S+signing-key\.pem is open to others/m);
+  assert.match(stdout, /^warn {2}keys {11}\S+signing-key\.pem is accessible to other users/m);
 });
 
-test("passwords that leave the host in clear text are warned of", async () => {
+test("connections to another host in clear text are warnings", async () => {
   await using installed = await installForDoctor("mysql");
-  // Is this host, and does not look like it.
+  // This host, by an address that is not a loopback address.
   const host = "0.0.0.0";
   const { code, of } = await installed.diagnose({ amqp_settings: { host }, db_settings: { host } });
   assert.equal(code, 0);
@@ -264,16 +264,16 @@ test("passwords that leave the host in clear text are warned of", async () => {
   assert.match(of("database"), /^warn: .* in clear text \| Set db_settings\.ca_file/m);
 });
 
-test("a clock is warned of when it is more than 5 s off, and fails above 30 s, whichever is ahead", () => {
-  const look = (ahead: number): Finding => clockFinding(findingsOn("database"), "its clock", ahead);
+test("a clock that is more than 5 s off is a warning, and more than 30 s a failure, in both directions", () => {
+  const check = (ahead: number): Finding => clockFinding(findingsOn("database"), "its clock", ahead);
   assert.deepEqual(
-    [0, 4900, -4900].map((ahead) => look(ahead).status),
+    [0, 4900, -4900].map((ahead) => check(ahead).status),
     ["ok", "ok", "ok"],
   );
-  assert.equal(look(6000).msg, "its clock is 6.0 s ahead of that of this host");
-  assert.equal(look(-6000).msg, "its clock is 6.0 s behind that of this host");
+  assert.equal(check(6000).msg, "its clock is 6.0 s ahead of the clock of this host");
+  assert.equal(check(-6000).msg, "its clock is 6.0 s behind the clock of this host");
   assert.deepEqual(
-    [6000, -6000, 31_000, -31_000].map((ahead) => look(ahead).status),
+    [6000, -6000, 31_000, -31_000].map((ahead) => check(ahead).status),
     ["warn", "warn", "fail", "fail"],
   );
 });

@@ -17,18 +17,19 @@ interface Written {
   readonly jwt_validation?: readonly { readonly name: string }[];
 }
 
-/** A new installation, as `init` makes it. */
+/** A new installation, created by `init`. */
 export async function install(): Promise<{ cwd: string; file: string }> {
   const cwd = newFolder();
   assert.equal((await runCli(["init"], { cwd })).code, 0);
   return { cwd, file: join(cwd, "config.json") };
 }
 
-/** What its configuration says now. */
+/** Reads its configuration. */
 export function read(file: string): Written {
   return JSON.parse(readFileSync(file, "utf8")) as Written;
 }
-/** Writes its configuration anew. */
+
+/** Changes its configuration. */
 export function edit(file: string, change: (config: Record<string, unknown>) => object): void {
   const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
   writeFileSync(file, JSON.stringify(change(config)));

@@ -6,52 +6,52 @@ import { loadConfig } from "../../src/config/load.ts";
 import { newFolder, runCli } from "../support/cli.ts";
 import { edit, install } from "./installation.ts";
 
-describe("keys rotate that fails changes nothing and leaves no files", () => {
+describe("a failed keys rotate changes nothing and leaves no files", () => {
   const cases: readonly [what: string, args: string[], message: RegExp, code: number, prepare: Prepare][] = [
     [
-      "where the environment overrides keys",
+      "if the environment overrides keys",
       [],
       /AUTHMQ__JWT_CREATION__SECRET__TYPE overrides the file/,
       1,
       () => ({ AUTHMQ__JWT_CREATION__SECRET__TYPE: "keyfile" }),
     ],
     [
-      "where the environment overrides keys in lower case",
+      "if the environment overrides keys in lower case",
       [],
       /AUTHMQ__jwt_creation__audience overrides the file/,
       1,
       () => ({ AUTHMQ__jwt_creation__audience: "orders" }),
     ],
     [
-      "where the environment has other issuers",
+      "if the environment has other issuers",
       [],
       /AUTHMQ__JWT_VALIDATION overrides the file/,
       1,
       () => ({ AUTHMQ__JWT_VALIDATION: "[]" }),
     ],
     [
-      "where another one is under way",
+      "if another rotation is running",
       [],
-      /config\.json\.lock is there: another rotation runs, or one was killed; remove it if none runs/,
+      /config\.json\.lock exists: another rotation is running, or was killed; remove the file if none is running/,
       1,
       (cwd) => writeFileSync(join(cwd, "config.json.lock"), ""),
     ],
     [
-      "where the configuration has a fault",
+      "if the configuration is invalid",
       [],
       /nonsense: unknown section/,
       78,
       (cwd) => edit(join(cwd, "config.json"), (config) => ({ ...config, nonsense: {} })),
     ],
     [
-      "where there is no key yet",
+      "if there is no key yet",
       [],
       /jwt_creation/,
       78,
       (cwd) => edit(join(cwd, "config.json"), (config) => ({ ...config, jwt_creation: undefined })),
     ],
     [
-      "where the new configuration would have a fault",
+      "if the new configuration would be invalid",
       ["--alg", "HS256"],
       /broker_settings: cannot be used with HS256/,
       78,
@@ -77,17 +77,17 @@ describe("keys rotate that fails changes nothing and leaves no files", () => {
     });
   }
 
-  test("where there is no configuration", async () => {
+  test("if there is no configuration", async () => {
     const cwd = newFolder();
     const { code, stderr } = await runCli(["keys", "rotate"], { cwd });
     assert.equal(code, 1);
-    assert.match(stderr, /there is no configuration file to edit: "authmq init" writes one/);
+    assert.match(stderr, /there is no configuration file to edit: write one with "authmq init"/);
     const missing = await runCli(["keys", "rotate", "--config", join(cwd, "none", "config.json")], { cwd });
     assert.equal(missing.code, 1);
     assert.deepEqual(readdirSync(cwd), []);
   });
 
-  test("where its folder cannot be written to", {
+  test("if its folder is not writable", {
     skip: process.getuid?.() === 0 && "root may write anywhere",
   }, async () => {
     const { cwd, file } = await install();
@@ -101,8 +101,8 @@ describe("keys rotate that fails changes nothing and leaves no files", () => {
   });
 
   for (const [what, disk] of [
-    ["where a key cannot be written", fullDiskAt("chownSync", "/\\.pub\\.pem$/")],
-    ["where a key can be written in part", fullDiskAt("writeFileSync", "/\\.pem$/")],
+    ["if a key cannot be written", fullDiskAt("chownSync", "/\\.pub\\.pem$/")],
+    ["if a key is written only in part", fullDiskAt("writeFileSync", "/\\.pem$/")],
   ] as const)
     test(what, async () => {
       const { cwd, file } = await install();
@@ -121,7 +121,7 @@ describe("keys rotate that fails changes nothing and leaves no files", () => {
 
 type Prepare = (cwd: string) => Record<string, string> | void;
 
-/** Lets a step with such a file fail as a full disk does: after it. */
+/** A module that makes a step on matching files fail after it ran, like a full disk. */
 function fullDiskAt(step: "chownSync" | "writeFileSync", path: string): string {
   return `data:text/javascript,${encodeURIComponent(`
     import fs from "node:fs";

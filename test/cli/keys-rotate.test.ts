@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { newFolder, runCli } from "../support/cli.ts";
-import { inTime, newKey } from "../support/key-ring.ts";
+import { timeFromNow, newKey } from "../support/key-ring.ts";
 import { edit, install, read } from "./installation.ts";
 
 async function rotate(cwd: string, ...args: string[]): Promise<string> {
@@ -24,14 +24,14 @@ async function rotate(cwd: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Lets the next key look so many minutes older. */
+/** Makes the file of the next key look this many minutes old. */
 function age(cwd: string, file: string, minutes: number): void {
   const then = new Date(Date.now() - minutes * 60_000);
   utimesSync(join(cwd, read(file).jwt_creation.keys.next?.value ?? ""), then, then);
 }
 
 describe("keys rotate", () => {
-  test("first makes a next key, and each time after that lets it sign", async () => {
+  test("first creates a next key, and later activates it", async () => {
     const { cwd, file } = await install();
     const first = (await rotate(cwd)).trimEnd().split("\n");
     assert.match(first[0] ?? "", /^active {4}EdDSA {2}[\w-]{43}$/);
@@ -45,7 +45,7 @@ describe("keys rotate", () => {
     assert.match(second[2] ?? "", /^retiring {2}EdDSA .* until \d{4}-.*Z$/);
     const { keys, fingerprint_key } = read(file).jwt_creation;
     assert.equal(fingerprint_key?.value, "signing-key.pem");
-    // A day of ID tokens, and an hour to reload all workers.
+    // The lifetime of ID tokens (a day), and an hour to reload all workers.
     const lasting = Date.parse(keys.retiring?.[0]?.until ?? "") - Date.now();
     assert.ok(Math.abs(lasting - 25 * 3_600_000) < 60_000, String(lasting));
     const names = readdirSync(cwd).filter((name) => name.startsWith("signing-key-"));
@@ -55,7 +55,7 @@ describe("keys rotate", () => {
       assert.equal(statSync(join(cwd, name)).mode & 0o777, name.endsWith(".pub.pem") ? 0o644 : 0o600);
   });
 
-  test("refuses a next key that verifiers may not know yet, unless it is told to", async () => {
+  test("refuses to activate a key that verifiers may not have fetched yet, except with --now", async () => {
     const { cwd, file } = await install();
     await rotate(cwd);
     const before = readFileSync(file, "utf8");
@@ -64,14 +64,14 @@ describe("keys rotate", () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /only 8 minutes old, .* reload all workers \(SIGHUP\), and rotate in 2 minutes; or --now/,
+      /only 8 minutes old, .* reload all workers \(SIGHUP\), and rotate in 2 minutes, or use --now/,
     );
     assert.equal(readFileSync(file, "utf8"), before);
     await rotate(cwd, "--now");
     assert.notEqual(readFileSync(file, "utf8"), before);
   });
 
-  test("--now lets a key sign at once that was only just made", async () => {
+  test("--now activates a key that was just created", async () => {
     const { cwd, file } = await install();
     await rotate(cwd, "--now");
     const { keys } = read(file).jwt_creation;
@@ -91,7 +91,7 @@ describe("keys rotate", () => {
     assert.match(await rotate(cwd, "--now"), /^active {4}HS256 {2}-\nnext {6}HS256 {2}-\n/);
   });
 
-  test("--compromised makes all keys anew and keeps none, and the ring turns on after it", async () => {
+  test("--compromised replaces all keys, and later rotations work", async () => {
     const { cwd, file } = await install();
     await rotate(cwd, "--now");
     const before = read(file).jwt_creation;
@@ -105,7 +105,7 @@ describe("keys rotate", () => {
         ![after.keys.active.value, after.keys.next?.value].includes(key?.value),
         "an old key is in the new ring",
       );
-      assert.equal(stderr.split(`${key?.value} is not used any more: remove it\n`).length, 2);
+      assert.equal(stderr.split(`${key?.value} is no longer used: remove it\n`).length, 2);
     }
     await rotate(cwd, "--now");
     assert.equal(read(file).jwt_creation.fingerprint_key?.value, after.keys.active.value);
@@ -113,13 +113,13 @@ describe("keys rotate", () => {
     assert.equal(both.code, 2);
   });
 
-  test("leaves each key its algorithm, also one that has it from the section", async () => {
+  test("keeps the algorithm of each key, also if the key inherits it from the section", async () => {
     const { cwd, file } = await install();
     const [active, { type, value }] = [newKey("RS256"), newKey("RS256")];
     const keys = {
       active: { type: active.type, value: active.value },
       next: newKey("PS256"),
-      retiring: [{ type, value, until: inTime(3_600_000) }],
+      retiring: [{ type, value, until: timeFromNow(3_600_000) }],
     };
     edit(file, (config) => ({
       ...config,
@@ -134,7 +134,7 @@ describe("keys rotate", () => {
     ]);
   });
 
-  test("tells no file to be removed that another issuer's tokens are still checked with", async () => {
+  test("does not suggest to remove a key file that still verifies another issuer's tokens", async () => {
     const { cwd, file } = await install();
     writeFileSync(join(cwd, "shared.txt"), "of-two-installations-0123456789abcdef");
     edit(file, (config) => ({
@@ -153,14 +153,14 @@ describe("keys rotate", () => {
     assert.doesNotMatch(stderr, /shared\.txt/);
   });
 
-  test("drops retired keys, and the own issuer's entry in jwt_validation", async () => {
+  test("drops retired keys, and this installation's entry in jwt_validation", async () => {
     const { cwd, file } = await install();
     const publicKey = { type: "keyfile", value: "signing-key.pub.pem" };
     const [old, late] = [newKey("ES256"), newKey("RS256")];
     const active = { type: "keyfile", value: "signing-key.pem" };
     const retiring = [
-      { ...old, until: inTime(-1000) },
-      { ...late, until: inTime(3_600_000) },
+      { ...old, until: timeFromNow(-1000) },
+      { ...late, until: timeFromNow(3_600_000) },
     ];
     edit(file, (config) => ({
       ...config,
@@ -179,7 +179,7 @@ describe("keys rotate", () => {
     );
   });
 
-  test("keeps mode, owner and link of the configuration, and puts keys where its paths start", async () => {
+  test("keeps mode, owner and symbolic link of the configuration, and writes keys beside the link", async () => {
     const { cwd, file } = await install();
     const elsewhere = newFolder();
     const target = join(elsewhere, "shared.json");
@@ -203,7 +203,7 @@ describe("keys rotate", () => {
     assert.deepEqual(readdirSync(elsewhere), ["shared.json"]);
   });
 
-  test("lets those read a new key who read the one that stands in the configuration", async () => {
+  test("gives a new key file the mode of the configuration that contains the active key", async () => {
     const { cwd, file } = await install();
     edit(file, (config) => ({
       ...config,
@@ -215,7 +215,7 @@ describe("keys rotate", () => {
     assert.equal(statSync(join(cwd, next)).mode & 0o777, 0o640);
   });
 
-  test("reads what else stands in the environment, and leaves it there", async () => {
+  test("uses other settings from the environment, and does not write them to the file", async () => {
     const { cwd, file } = await install();
     edit(file, (config) => ({ ...config, db_settings: { database: "auth", user: "auth" } }));
     const env = { AUTHMQ__DB_SETTINGS__PASSWORD: "of-the-database-only" };
@@ -224,7 +224,7 @@ describe("keys rotate", () => {
     assert.doesNotMatch(readFileSync(file, "utf8"), /of-the-database-only/);
   });
 
-  test("lets nobody read half a configuration", async () => {
+  test("replaces the configuration atomically: a reader never sees half a file", async () => {
     const { cwd, file } = await install();
     const seen = new Set<string>();
     const done = new AbortController();
@@ -238,11 +238,11 @@ describe("keys rotate", () => {
     assert.ok(seen.size >= 3 && seen.size <= 4, String(seen.size));
   });
 
-  test("turns it once for two who do it at once, or for both one after the other", async () => {
+  test("concurrent rotations each fail or run one after the other", async () => {
     const { cwd, file } = await install();
     const ended = await Promise.all([1, 2, 3].map(() => runCli(["keys", "rotate", "--now"], { cwd })));
     for (const { code, stderr } of ended)
-      if (code !== 0) assert.match(stderr, /config\.json\.lock is there: another rotation runs/);
+      if (code !== 0) assert.match(stderr, /config\.json\.lock exists: another rotation is running/);
     const done = ended.filter(({ code }) => code === 0).length;
     assert.ok(done >= 1, ended.map(({ stderr }) => stderr).join(""));
     assert.equal(read(file).jwt_creation.keys.retiring?.length, done);

@@ -18,7 +18,7 @@ interface Warning {
   readonly advice: string;
 }
 
-test("serve warns at its start of each file with secrets that others may read, and of no other", async () => {
+test("serve warns at its start of each file with secrets that other users can read, and of no other", async () => {
   const { raw, cleanUp } = await provision();
   const other = { name: "other", secret: { type: "keyfile", value: "shared.key" }, methods: ["HS256"] };
   const partner = { name: "partner", secret: { type: "keyfile", value: "partner.pub" }, methods: ["EdDSA"] };
@@ -36,9 +36,9 @@ test("serve warns at its start of each file with secrets that others may read, a
     worker.stderr.on("data", (chunk: Buffer) => {
       if (chunk.includes('"msg":"ready"')) worker.kill("SIGTERM");
     });
-    const [said] = await Promise.all([text(worker.stderr), once(worker, "exit")]);
-    assert.equal(worker.exitCode, 0, said);
-    const lines = said
+    const [log] = await Promise.all([text(worker.stderr), once(worker, "exit")]);
+    assert.equal(worker.exitCode, 0, log);
+    const lines = log
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as Warning);

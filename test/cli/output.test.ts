@@ -10,7 +10,7 @@ import { provision } from "../support/worker.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
 
-/** Runs a shell line in which $AUTHMQ is the command. */
+/** Runs a shell command line; $AUTHMQ is the CLI. */
 async function shell(
   line: string,
   cwd: string,
@@ -24,7 +24,7 @@ async function shell(
 }
 
 describe("a command whose output goes into a pipe", { skip: process.platform === "win32" }, () => {
-  test("ends without a stack trace when the reader has gone, and its work is done", async () => {
+  test("completes its work without a stack trace if the reader closes the pipe", async () => {
     const cwd = newFolder();
     for (const command of [
       "--help",
@@ -43,7 +43,7 @@ describe("a command whose output goes into a pipe", { skip: process.platform ===
     assert.doesNotMatch(status.stdout, /pending/, "the migration was not interrupted");
   });
 
-  test("is complete for a reader that is slow", async () => {
+  test("writes all output to a slow reader", async () => {
     const { raw, vhost, cleanUp } = await provision();
     await using caller = await connectRaw(vhost.url);
     const { channel } = caller;
@@ -64,7 +64,7 @@ describe("a command whose output goes into a pipe", { skip: process.platform ===
     await cleanUp();
   });
 
-  test("says so when the disk is full", async () => {
+  test("reports a full disk", async () => {
     const { code, stderr } = await shell("$AUTHMQ keys generate --alg EdDSA > /dev/full", newFolder());
     assert.equal(code, 1);
     assert.match(stderr, /^authmq: cannot write to stdout: .*ENOSPC/);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { loadConfig } from "../../src/config/load.ts";
 import { keyIdOf } from "../../src/tokens/jwks.ts";
 import { folderWith, newFolder, runCli } from "../support/cli.ts";
-import { inTime, newKey } from "../support/key-ring.ts";
+import { timeFromNow, newKey } from "../support/key-ring.ts";
 
 const broker_settings = { resource_server_id: "orders", scopes: { "*": ["read:*"] } };
 
@@ -15,20 +15,20 @@ function withKeys(keys: object, more: object = { broker_settings }): string {
   return join(folderWith({ jwt_creation, ...more }), "config.json");
 }
 
-test("rabbitmq-config prints the keys of the ring that verify, and writes their public halves", async () => {
+test("rabbitmq-config prints the keys of the ring that verify, and writes their public keys", async () => {
   const file = withKeys({
     active: newKey("EdDSA"),
     next: newKey("ES256"),
     retiring: [
-      { ...newKey("EdDSA"), until: inTime(60_000) },
-      { ...newKey("RS256"), until: inTime(-1000) },
-      { ...newKey("HS256"), until: inTime(60_000) },
+      { ...newKey("EdDSA"), until: timeFromNow(60_000) },
+      { ...newKey("RS256"), until: timeFromNow(-1000) },
+      { ...newKey("HS256"), until: timeFromNow(60_000) },
     ],
   });
   const cwd = newFolder();
   const { code, stdout, stderr } = await runCli(["rabbitmq-config", "--config", file], { cwd });
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /^3 public keys are in /);
+  assert.match(stderr, /^wrote 3 public keys to /);
   const { signing } = loadConfig(file, { keys: true, env: {} });
   const shown = [signing!, signing!.reserve[0]!, signing!.reserve[1]!];
   const kids = await Promise.all(shown.map(({ key }) => keyIdOf(key)));
@@ -54,7 +54,7 @@ test("rabbitmq-config prints the keys of the ring that verify, and writes their 
   assert.equal((await runCli(["rabbitmq-config", "--config", file], { cwd })).stdout, stdout);
 });
 
-test("rabbitmq-config lets the broker read the keys, whoever writes them under whatever umask", async () => {
+test("rabbitmq-config writes keys that the broker can read, regardless of the umask", async () => {
   const file = withKeys({ active: newKey("EdDSA") });
   const cwd = newFolder();
   const node = ["--import", "data:text/javascript,process.umask(0o077)"];
@@ -64,16 +64,16 @@ test("rabbitmq-config lets the broker read the keys, whoever writes them under w
   assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o644);
 });
 
-test("rabbitmq-config says what is missing", async () => {
+test("rabbitmq-config names what is missing", async () => {
   const active = newKey();
   for (const [file, args, code, message] of [
-    [withKeys({ active }, {}), [], 78, /broker_settings: is missing: no broker tokens are given/],
+    [withKeys({ active }, {}), [], 78, /broker_settings: is missing: authmq issues no broker tokens/],
     [withKeys({ active: newKey("HS256") }), [], 78, /broker_settings: cannot be used with HS256/],
     [
       withKeys({ active }),
       ["--key-dir", "/nowhere"],
       1,
-      /cannot write to \/nowhere: ENOENT.*make the folder/,
+      /cannot write to \/nowhere: ENOENT.*create the folder/,
     ],
   ] as const) {
     const cwd = newFolder();

@@ -14,8 +14,8 @@ import { decodePart } from "../tokens/craft.ts";
 import { edit, read } from "./installation.ts";
 
 const PASSWORD = "correct horse battery";
-const TAKEN_OVER = "reloaded the token keys";
-const NOT_READ = "could not reload the configuration: nothing changed";
+const RELOADED = "reloaded the token keys";
+const NOT_RELOADED = "could not reload the configuration: nothing changed";
 const NEEDS_RESTART = "changed settings need a restart";
 
 interface Reply {
@@ -29,8 +29,8 @@ interface Caller extends AsyncDisposable {
   readonly idToken: string;
 }
 
-/** Somebody with an account and a session. */
-async function enter(serving: Serving): Promise<Caller> {
+/** Creates an account, logs it in, and returns a caller with its session. */
+async function logIn(serving: Serving): Promise<Caller> {
   const file = join(serving.cwd, "config.json");
   const create = ["admin", "create", "root", "--email", "root@example.com"];
   const made = await runCli(create, { cwd: serving.cwd, stdin: `${PASSWORD}\n` });
@@ -57,9 +57,9 @@ async function enter(serving: Serving): Promise<Caller> {
 
 const kidOf = (token: string): string => String(decodePart(token, 0)["kid"]);
 
-/** Turns the ring, has the worker reload it, and gives the id of the key that signs by then, once it does. */
+/** Rotates the keys, reloads the worker, and returns the id of the active key as soon as the worker uses it. */
 async function rotate(serving: Serving, ...args: string[]): Promise<string> {
-  const before = serving.lines(TAKEN_OVER).length;
+  const before = serving.lines(RELOADED).length;
   const creation: Partial<ReturnType<typeof read>["jwt_creation"]> = read(
     join(serving.cwd, "config.json"),
   ).jwt_creation;
@@ -69,9 +69,9 @@ async function rotate(serving: Serving, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runCli(["keys", "rotate", ...args], { cwd: serving.cwd });
   assert.equal(code, 0, stderr);
   serving.child.kill("SIGHUP");
-  await waitUntil("the reload", () => serving.lines(TAKEN_OVER).length > before, { seconds: 20 });
+  await waitUntil("the reload", () => serving.lines(RELOADED).length > before, { seconds: 20 });
   const [, kid = ""] = /^active\s+\S+\s+(\S+)/.exec(stdout) ?? [];
-  const taken = serving.lines(TAKEN_OVER).slice(before);
+  const taken = serving.lines(RELOADED).slice(before);
   assert.deepEqual(
     taken.map(({ key_id }) => key_id).filter((id) => id !== kid),
     [],
@@ -80,10 +80,10 @@ async function rotate(serving: Serving, ...args: string[]): Promise<string> {
 }
 
 describe("SIGHUP", () => {
-  test("changes its keys under load: every request is answered, old tokens live on, new ones have the new key", async () => {
+  test("reloads keys under load: every request gets a reply, old tokens stay valid", async () => {
     await using serving = await startServing();
     await serving.ready();
-    await using caller = await enter(serving);
+    await using caller = await logIn(serving);
     const url = new URL(`http://127.0.0.1:${serving.port}/.well-known/jwks.json`);
     const verify = createRemoteJWKSet(url, { cooldownDuration: 0 });
     const tokens = [await caller.token()];
@@ -114,7 +114,7 @@ describe("SIGHUP", () => {
     }
     done.abort();
     await Promise.all(load);
-    assert.equal(kids.size, 4, "the first rotation makes a key that does not sign yet");
+    assert.equal(kids.size, 4, "the first rotation creates a key that does not sign yet");
     assert.deepEqual(Object.keys(codes), ["200"], JSON.stringify(codes));
     assert.ok((codes[200] ?? 0) > 20, JSON.stringify(codes));
 
@@ -128,29 +128,29 @@ describe("SIGHUP", () => {
     assert.deepEqual(await serving.ended, [0, null]);
   });
 
-  test("goes on as before with a configuration that has a fault, and says which", async () => {
+  test("keeps the old keys if the configuration is invalid, and logs the error", async () => {
     await using serving = await startServing();
     await serving.ready();
-    await using caller = await enter(serving);
+    await using caller = await logIn(serving);
     const file = join(serving.cwd, "config.json");
     const good = read(file);
     const kid = kidOf(await caller.token());
-    const isBroken = async (change: (config: Record<string, unknown>) => object, fault: RegExp) => {
+    const assertRejected = async (change: (config: Record<string, unknown>) => object, error: RegExp) => {
       edit(file, change);
-      const before = serving.lines(NOT_READ).length;
+      const before = serving.lines(NOT_RELOADED).length;
       serving.child.kill("SIGHUP");
-      await waitUntil("the fault", () => serving.lines(NOT_READ).length > before, { seconds: 20 });
-      assert.match(JSON.stringify(serving.lines(NOT_READ).at(-1)), fault);
+      await waitUntil("the error", () => serving.lines(NOT_RELOADED).length > before, { seconds: 20 });
+      assert.match(JSON.stringify(serving.lines(NOT_RELOADED).at(-1)), error);
       assert.equal(kidOf(await caller.token()), kid);
     };
-    await isBroken((config) => ({ ...config, jwt_creation: undefined }), /jwt_creation/);
-    await isBroken(() => ({ ...good, nonsense: {} }), /nonsense.*unknown section/);
+    await assertRejected((config) => ({ ...config, jwt_creation: undefined }), /jwt_creation/);
+    await assertRejected(() => ({ ...good, nonsense: {} }), /nonsense.*unknown section/);
     const missing = { type: "keyfile", value: "gone.pem" };
-    await isBroken(
+    await assertRejected(
       () => ({ ...good, jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: missing } }),
       /jwt_creation\.secret.*cannot read the key file/,
     );
-    assert.equal(serving.lines(TAKEN_OVER).length, 0);
+    assert.equal(serving.lines(RELOADED).length, 0);
     edit(file, () => good);
     await rotate(serving, "--now");
     assert.notEqual(kidOf(await caller.token()), kid);
@@ -176,15 +176,15 @@ describe("SIGHUP", () => {
   });
 });
 
-test("a signal to reload does not end a worker that is still starting, and is not forgotten", async () => {
+test("SIGHUP during the start does not end a worker, and is handled after the start", async () => {
   await using serving = await startServing();
-  // From the first thing on that it says: it migrates by then, and has read its configuration.
-  await waitUntil("a beginning", () => serving.said().includes("the database schema is current"), {
+  // Its first log record: it has read its configuration, and has migrated.
+  await waitUntil("the migration", () => serving.stderr().includes("the database schema is current"), {
     seconds: 20,
   });
   serving.child.kill("SIGHUP");
   await serving.ready();
-  await waitUntil("the reload", () => serving.lines(TAKEN_OVER).length > 0, { seconds: 20 });
+  await waitUntil("the reload", () => serving.lines(RELOADED).length > 0, { seconds: 20 });
   serving.child.kill("SIGTERM");
   assert.deepEqual(await serving.ended, [0, null]);
 });
@@ -197,10 +197,10 @@ describe("the log level", () => {
       log_settings: { ...(log_settings as object), level },
     }));
 
-  test("is reloaded by SIGHUP, up and down, and a faulty file changes nothing", async () => {
+  test("is reloaded by SIGHUP, up and down, and an invalid file changes nothing", async () => {
     await using serving = await startServing({ config: { log_settings: { level: "info" } } });
     await serving.ready();
-    await using caller = await enter(serving);
+    await using caller = await logIn(serving);
     const answered = (): number => serving.lines("a request was answered").length;
     setLevel(serving, "error");
     serving.child.kill("SIGHUP");
@@ -212,8 +212,8 @@ describe("the log level", () => {
 
     setLevel(serving, "loud");
     serving.child.kill("SIGHUP");
-    await waitUntil("the fault", () => serving.lines(NOT_READ).length > 0, { seconds: 20 });
-    const [{ faults = [] } = {}] = serving.lines(NOT_READ) as { faults?: { path: string }[] }[];
+    await waitUntil("the error", () => serving.lines(NOT_RELOADED).length > 0, { seconds: 20 });
+    const [{ faults = [] } = {}] = serving.lines(NOT_RELOADED) as { faults?: { path: string }[] }[];
     assert.deepEqual(
       faults.map(({ path }) => path),
       ["log_settings.level"],
@@ -230,22 +230,24 @@ describe("the log level", () => {
   });
 });
 
-test("a worker whose terminal is closed stops, and says why", {
-  skip: spawnSync("script", ["--version"]).error !== undefined && "there is no script(1) to make a terminal",
+test("a worker whose terminal is closed stops, and logs why", {
+  skip:
+    spawnSync("script", ["--version"]).error !== undefined &&
+    "script(1), which creates a terminal, is missing",
 }, async () => {
   const { raw, cleanUp } = await provision();
   const cwd = folderWith(raw);
-  const log = join(cwd, "log");
-  const said = (): string => (existsSync(log) ? readFileSync(log, "utf8") : "");
+  const file = join(cwd, "log");
+  const log = (): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
   const cli = join(import.meta.dirname, "../../src/cli.ts");
   const command = `exec '${process.execPath}' '${cli}' serve --migrate 2>log`;
   const terminal = spawn("script", ["-qefc", command, "/dev/null"], { cwd, stdio: "ignore", detached: true });
   try {
-    const isReady = () => said().includes('"msg":"ready"') || undefined;
+    const isReady = () => log().includes('"msg":"ready"') || undefined;
     await waitUntil("ready", isReady, { seconds: 40 });
     terminal.kill("SIGKILL");
-    await waitUntil("the end", () => said().includes('"msg":"stopped"') || undefined, { seconds: 20 });
-    assert.match(said(), /"msg":"the terminal was closed: stopping"/);
+    await waitUntil("the end", () => log().includes('"msg":"stopped"') || undefined, { seconds: 20 });
+    assert.match(log(), /"msg":"the terminal was closed: stopping"/);
   } finally {
     terminal.kill("SIGKILL");
     await cleanUp();

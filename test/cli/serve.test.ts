@@ -10,14 +10,14 @@ import { waitUntil } from "../support/servers/scratch.ts";
 import { startServing } from "../support/serving.ts";
 import { provision } from "../support/worker.ts";
 
-/** What a stream has said so far. */
+/** Collects a stream; the result returns the text so far. */
 function collect(stream: Readable): () => string {
-  let said = "";
-  stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  return () => said;
+  let text = "";
+  stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return () => text;
 }
 
-test("serve answers calls, stops on SIGTERM with 0, and npm passes the signal on", async () => {
+test("serve replies to calls and exits with 0 on SIGTERM, also when npm forwards the signal", async () => {
   const { raw, cleanUp } = await provision();
   const cwd = folderWith(raw);
   const early = await runCli(["serve"], { cwd });
@@ -33,8 +33,8 @@ test("serve answers calls, stops on SIGTERM with 0, and npm passes the signal on
     cwd: checkout,
   });
   for (const worker of [direct, byNpm]) {
-    const said = collect(worker.stderr);
-    await waitUntil("ready", () => said().includes('"msg":"ready"') || undefined, { died: () => undefined });
+    const log = collect(worker.stderr);
+    await waitUntil("ready", () => log().includes('"msg":"ready"') || undefined, { died: () => undefined });
   }
 
   const body = JSON.stringify({ username: "root", password: "correct horse" });
@@ -71,25 +71,25 @@ test("serve answers calls, stops on SIGTERM with 0, and npm passes the signal on
   await cleanUp();
 });
 
-test("a second signal ends serve at once with 130, and the request that ran is answered by the next worker", async () => {
+test("a second signal ends serve immediately with 130, and the next worker processes its request", async () => {
   const { raw, vhost, cleanUp } = await provision({ config: { app_config: { bcrypt_cost: 14 } } });
   const cwd = folderWith(raw);
-  const start = async (): Promise<{ child: ReturnType<typeof startCli>; said: () => string }> => {
+  const start = async (): Promise<{ child: ReturnType<typeof startCli>; log: () => string }> => {
     const child = startCli(["serve", "--migrate"], { cwd });
-    const said = collect(child.stderr);
-    await waitUntil("ready", () => said().includes('"msg":"ready"') || undefined);
-    return { child, said };
+    const log = collect(child.stderr);
+    await waitUntil("ready", () => log().includes('"msg":"ready"') || undefined);
+    return { child, log };
   };
-  const { child, said } = await start();
+  const { child, log } = await start();
   await using caller = await connectRaw(vhost.url);
   const body = JSON.stringify({ username: "nobody", password: "wrong" });
   caller.publish("login", body, { correlationId: "slow" });
-  const gone = once(child, "exit");
+  const exited = once(child, "exit");
   await waitUntil("the delivery", async () => (await caller.channel.checkQueue("login")).messageCount === 0);
   child.kill("SIGTERM");
-  await waitUntil("the first signal", () => said().includes('"msg":"stopping"') || undefined);
+  await waitUntil("the first signal", () => log().includes('"msg":"stopping"') || undefined);
   child.kill("SIGTERM");
-  assert.deepEqual(await gone, [130, null]);
+  assert.deepEqual(await exited, [130, null]);
   assert.equal(caller.replies.length, 0);
   const next = await start();
   const replies = await caller.settledReplies("slow");
@@ -102,7 +102,7 @@ test("a second signal ends serve at once with 130, and the request that ran is a
   await cleanUp();
 });
 
-test("a broker that is away or refuses is one clear line", async () => {
+test("an unreachable broker and a refused login are errors of one line", async () => {
   const { raw, cleanUp } = await provision();
   const away = folderWith({ ...raw, amqp_settings: { port: 1 } });
   const call = await runCli(["call", "login", "{}"], { cwd: away });
@@ -120,7 +120,7 @@ test("a broker that is away or refuses is one clear line", async () => {
   await cleanUp();
 });
 
-test("serve answers what it has before it ends", async () => {
+test("serve finishes its requests before it exits", async () => {
   await using serving = await startServing({ config: { app_config: { bcrypt_cost: 12 } } });
   await serving.ready();
   await using caller = await connectRaw(serving.url);
@@ -132,24 +132,24 @@ test("serve answers what it has before it ends", async () => {
   await waitUntil("the replies", () => caller.replies.length === 2, { seconds: 2 });
 });
 
-test("serve stops with 0 on a signal while it starts", async () => {
+test("serve exits with 0 on a signal during its start", async () => {
   await using serving = await startServing({ config: { amqp_settings: { port: 1 } } });
-  await waitUntil("an attempt", () => serving.said().includes("cannot reach the broker, trying again"));
+  await waitUntil("an attempt", () => serving.stderr().includes("cannot reach the broker, trying again"));
   serving.child.kill("SIGINT");
   assert.deepEqual(await serving.ended, [0, null]);
-  assert.doesNotMatch(serving.said(), /"msg":"ready"|^ready$/m);
+  assert.doesNotMatch(serving.stderr(), /"msg":"ready"|^ready$/m);
 });
 
-test("serve says the word ready on stderr where the log goes to a file, and nothing else", async () => {
+test("serve prints only the word ready on stderr if the log goes to a file", async () => {
   const log_settings = { handler: "file", handler_settings: { path: "authmq.log" } };
   await using serving = await startServing({ config: { log_settings } });
   await serving.ready();
   serving.child.kill("SIGTERM");
   assert.deepEqual(await serving.ended, [0, null]);
-  assert.equal(serving.said(), "ready\n");
+  assert.equal(serving.stderr(), "ready\n");
 });
 
-test("serve ends with 1 where its port is taken, and with 78 where the configuration is wrong", async () => {
+test("serve exits with 1 if its port is taken, and with 78 if the configuration is invalid", async () => {
   await using serving = await startServing();
   await serving.ready();
   const second = await runCli(["serve"], { cwd: serving.cwd });
@@ -160,7 +160,7 @@ test("serve ends with 1 where its port is taken, and with 78 where the configura
   assert.match(faulty.stderr, /^authmq: nonsense: /m);
 });
 
-test("serve --processes ends with 2, and says what starts replicas instead", async () => {
+test("serve --processes exits with 2, and says how to start replicas instead", async () => {
   for (const given of [["--processes", "2"], ["--processes=2"], ["--processes"]]) {
     const { code, stdout, stderr } = await runCli(["serve", ...given]);
     assert.deepEqual([code, stdout], [2, ""]);

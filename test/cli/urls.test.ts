@@ -15,9 +15,9 @@ async function configurationOf(cwd: string, env: object): Promise<string[]> {
   return findings.filter(({ subject }) => subject === "configuration").map(({ msg }) => msg);
 }
 
-describe("an installation that init made", () => {
+describe("an installation created by init", () => {
   for (const server of [true, false])
-    test(`finds broker and ${server ? "MariaDB" : "SQLite"} by AMQP_URL and DATABASE_URL, and doctor says so`, async () => {
+    test(`uses AMQP_URL and DATABASE_URL for ${server ? "MariaDB" : "SQLite"}, and doctor reports it`, async () => {
       const vhost = await createVhost();
       const address = server ? await createDatabase() : undefined;
       const database = address
@@ -71,7 +71,7 @@ describe("an installation that init made", () => {
       }
     });
 
-  test("says which variable it does not use, and whose keys are used instead", async () => {
+  test("reports unused variables, and the sources that override them", async () => {
     const cwd = newFolder();
     await runCli(["init"], { cwd });
     const env = {
@@ -86,14 +86,14 @@ describe("an installation that init made", () => {
       "amqp_settings: host, username, password, url from AUTHMQ__AMQP_SETTINGS__URL; " +
         "port from AUTHMQ__AMQP_SETTINGS__PORT; the rest by default",
       "db_settings: file from AUTHMQ__DB_SETTINGS__FILE; the rest by default",
-      "AMQP_URL is set, and not used: the settings say otherwise",
-      "DATABASE_URL is set, and not used: the settings say otherwise",
+      "AMQP_URL is set but not used: other settings override it",
+      "DATABASE_URL is set but not used: other settings override it",
     ])
       assert.ok(lines.includes(line), `${line} in\n${lines.join("\n")}`);
   });
 });
 
-test("an amqps URL is TLS, checked by the CAs that Node knows, or by cacertfile", {
+test("an amqps URL uses TLS, and verifies with Node's CAs or with cacertfile", {
   skip: lacksTlsBroker,
 }, async () => {
   await using broker = await startTlsBroker();

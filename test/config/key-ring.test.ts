@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { describe, test } from "node:test";
-import { inTime, newKey, type RingKey } from "../support/key-ring.ts";
+import { timeFromNow, newKey, type RingKey } from "../support/key-ring.ts";
 import { faultsOf, parse } from "./faults-of.ts";
 
 const [active, next, retiring] = [newKey(), newKey("ES256"), newKey("HS256")];
-const until = inTime(3_600_000);
+const until = timeFromNow(3_600_000);
 
 interface Ring {
   readonly active?: object;

@@ -40,7 +40,7 @@ for (const database of DATABASES) {
     const migrated = await runCli(["migrate"], { cwd });
     assert.deepEqual(
       [migrated.code, migrated.stdout, migrated.stderr],
-      [0, `left ${LATER}, which a later version applied\nup to date\n`, ""],
+      [0, `kept ${LATER}, which a later version applied\nup to date\n`, ""],
     );
     const status = await runCli(["migrate", "--status"], { cwd });
     assert.deepEqual(

@@ -166,7 +166,7 @@ describe("serve with the handler amqp", () => {
     serving.child.kill("SIGTERM");
     assert.deepEqual(await serving.ended, [0, null]);
     await waitUntil("the last record", () => records.some(({ line }) => line.msg === "stopped"));
-    assert.equal(serving.said(), "ready\n");
+    assert.equal(serving.stderr(), "ready\n");
   });
 
   test("writes an uncaught error and all unpublished records to stderr", async () => {

@@ -16,7 +16,7 @@ export function newKey(signmethod: SignMethod = "EdDSA"): RingKey {
   return { type: "base64key", value, signmethod };
 }
 
-/** A time of the configuration, so many milliseconds from now. */
-export function inTime(milliseconds: number): string {
+/** A time from now, in milliseconds, as the configuration writes it. */
+export function timeFromNow(milliseconds: number): string {
   return new Date(Date.now() + milliseconds).toISOString();
 }

@@ -11,7 +11,7 @@ export interface Serving extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   /** Everything that it has written on stderr so far. */
-  said(): string;
+  stderr(): string;
   /** The lines with this text so far. */
   lines(msg: string): Record<string, unknown>[];
   /** Resolves when it has said that it is ready. */
@@ -39,7 +39,7 @@ export async function startServing({ config = {} }: Parameters<typeof provision>
     url: vhost.url,
     port,
     ended,
-    said: () => text,
+    stderr: () => text,
     lines: (msg) =>
       text
         .split("\n")

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { parseConfig } from "../../src/config/load.ts";
 import { createTokens, type Tokens } from "../../src/tokens/tokens.ts";
 import { connectKeyed } from "../support/keyed-caller.ts";
-import { inTime, newKey, type RingKey } from "../support/key-ring.ts";
+import { timeFromNow, newKey, type RingKey } from "../support/key-ring.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
@@ -48,7 +48,7 @@ describe("a token", () => {
       for (const ring of [
         { active: key, next: other },
         { active: other, next: key },
-        { active: other, retiring: [{ ...key, until: inTime(HOUR) }] },
+        { active: other, retiring: [{ ...key, until: timeFromNow(HOUR) }] },
       ]) {
         const { validator } = await tokensOf(ring);
         assert.equal(validator.verifyAccessToken(access)?.username, "alice");
@@ -58,7 +58,7 @@ describe("a token", () => {
       for (const ring of [
         { active: other },
         { active: other, next: newKey(alg) },
-        { active: other, retiring: [{ ...key, until: inTime(-1) }] },
+        { active: other, retiring: [{ ...key, until: timeFromNow(-1) }] },
       ]) {
         const { validator } = await tokensOf(ring);
         assert.equal(validator.verifyAccessToken(access), undefined);
@@ -72,7 +72,7 @@ describe("a token", () => {
   test("that was accepted is rejected once its key has retired", async () => {
     const [key, other] = [newKey(), newKey()];
     const { access, id } = await signedBy(key);
-    const until = inTime(800);
+    const until = timeFromNow(800);
     const { validator, jwks } = await tokensOf({ active: other, retiring: [{ ...key, until }] });
     assert.notEqual(validator.verifyAccessToken(access), undefined);
     assert.notEqual(validator.verifyIdToken(id), undefined);
@@ -89,7 +89,7 @@ describe("a token", () => {
     const { validator, jwks } = await tokensOf({
       active: rsa,
       next: ec,
-      retiring: [{ ...shared, until: inTime(HOUR) }],
+      retiring: [{ ...shared, until: timeFromNow(HOUR) }],
     });
     const forger = configOf({ active: newKey("ES256"), next: newKey("RS256") });
     const kids = jwks().keys.map(({ kid }) => kid);
@@ -125,8 +125,8 @@ describe("the published keys", () => {
       active: newKey("RS256"),
       next: newKey("EdDSA"),
       retiring: [
-        { ...newKey("ES256"), until: inTime(HOUR) },
-        { ...newKey("ES384"), until: inTime(-1) },
+        { ...newKey("ES256"), until: timeFromNow(HOUR) },
+        { ...newKey("ES384"), until: timeFromNow(-1) },
       ],
     });
     const { keys } = jwks();
@@ -148,7 +148,7 @@ describe("the published keys", () => {
   test("contain no shared secret", async () => {
     const [shared, other] = [newKey("HS256"), newKey("HS512")];
     assert.deepEqual((await tokensOf({ active: shared, next: other })).jwks(), { keys: [] });
-    const { jwks } = await tokensOf({ active: newKey(), retiring: [{ ...shared, until: inTime(HOUR) }] });
+    const { jwks } = await tokensOf({ active: newKey(), retiring: [{ ...shared, until: timeFromNow(HOUR) }] });
     assert.deepEqual(
       jwks().keys.map(({ alg }) => alg),
       ["EdDSA"],
@@ -180,7 +180,7 @@ for (const [first, second] of ROTATIONS) {
       return dataOf(reply)["id_token"] as string;
     };
     const token = await login();
-    const retiring = [{ ...before, until: inTime(HOUR) }];
+    const retiring = [{ ...before, until: timeFromNow(HOUR) }];
     await worker.worker.useKeys(
       configOf({ active: after, retiring }, creation({ active: after, retiring }, second)),
     );

@@ -2,45 +2,45 @@ import { channelsNeeded, readReason } from "../../amqp/broker-reason.ts";
 import { type NodeFacts, probeCapacity, probeNode, probeQueues } from "../../amqp/probe.ts";
 import type { Config } from "../../config/load.ts";
 import { type BrokerNode, formatNode } from "../../wire/broker-node.ts";
-import { adviceOn, DEADLINE, inTime, isExposed, textOf } from "./connection.ts";
+import { adviceOn, DEADLINE, withDeadline, isExposed, textOf } from "./connection.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 import { permissionFindings } from "./permissions.ts";
 import { queueFindings } from "./queues.ts";
 
 const on = findingsOn("broker");
 
-/** Whether the broker's nodes take this installation's user, its queues fit, and somebody works on them. */
+/** Checks that the broker accepts the user, queues fit, permissions and limits suffice, and workers consume. */
 export async function brokerFindings(config: Config): Promise<Finding[]> {
   const { amqp, queues } = config;
   const nodes = await Promise.all(amqp.nodes.map((node) => examineNode(amqp, node)));
   const first = nodes.find((one) => "facts" in one);
   if (first === undefined) return nodes.map(({ finding }) => finding);
   const findings = nodes.map((one): Finding => {
-    // Its place is taken by the next one.
+    // Another node is reachable, so this is only a warning.
     return "facts" in one ? one.finding : { ...one.finding, status: "warn" };
   });
   if (amqp.nodes.some(({ host }) => isExposed(host, amqp.tls))) {
     findings.push(
       on.warn(
         "passwords and tokens go to the broker in clear text",
-        "Set amqp_settings.ca_file or tls, and the TLS port; or give an amqps:// URL.",
+        "Set amqp_settings.ca_file or tls, and the TLS port; or use an amqps:// URL.",
       ),
     );
   }
   const { node, facts } = first;
   try {
-    const found = await inTime(probeQueues(amqp, node, [...queues.values()], DEADLINE));
+    const found = await withDeadline(probeQueues(amqp, node, [...queues.values()], DEADLINE));
     findings.push(...queueFindings(amqp.queues, facts, found));
-    findings.push(...(await inTime(permissionFindings(config, node, found))));
+    findings.push(...(await withDeadline(permissionFindings(config, node, found))));
     const isServed = [...found.values()].every(({ consumers }) => consumers > 0);
-    findings.push(...(await inTime(capacityFindings(amqp, node, queues.size, isServed))));
+    findings.push(...(await withDeadline(capacityFindings(amqp, node, queues.size, isServed))));
     return findings;
   } catch (error) {
     return [...findings, refused(amqp, formatNode(node), error)];
   }
 }
 
-/** Whether the broker lets a worker have its connections and channels; one that runs already may have the last ones. */
+/** Checks that a worker can open its connections and channels; only a warning if running workers use them up. */
 async function capacityFindings(
   amqp: Config["amqp"],
   node: BrokerNode,
@@ -53,10 +53,10 @@ async function capacityFindings(
   const reason = readReason(error, amqp);
   if (reason === undefined) throw error;
   const sum = channels.reduce((all, count) => all + count, 0);
-  const what = `${formatNode(node)} does not let a worker have its ${channels.length} connections and ${sum} channels`;
+  const what = `${formatNode(node)} does not allow a worker's ${channels.length} connections and ${sum} channels`;
   return [
     isServed
-      ? on.warn(`${what}, beside the workers that run: ${reason.reason}`, reason.advice)
+      ? on.warn(`${what} in addition to the running workers: ${reason.reason}`, reason.advice)
       : on.fail(`${what}: ${reason.reason}`, reason.advice),
   ];
 }
@@ -68,7 +68,7 @@ type ExaminedNode =
 async function examineNode(amqp: Config["amqp"], node: BrokerNode): Promise<ExaminedNode> {
   const address = formatNode(node);
   try {
-    const facts = await inTime(probeNode(amqp, node, DEADLINE));
+    const facts = await withDeadline(probeNode(amqp, node, DEADLINE));
     const { product, version } = facts;
     const tls = amqp.tls ? "TLS" : "no TLS";
     const finding = on.ok(

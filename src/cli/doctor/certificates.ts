@@ -21,7 +21,7 @@ interface TlsServer {
   readonly start: TlsStart;
 }
 
-/** Which certificates have expired or soon will: of CA files, of keys, and those that servers present. */
+/** Finds certificates that have expired or expire soon: in CA files, in keys, and those that servers present. */
 export async function certificateFindings(file: string | undefined, config: Config): Promise<Finding[]> {
   const now = Date.now();
   const keys = readKeyTexts(file, config.origins).map(
@@ -41,15 +41,15 @@ export async function certificateFindings(file: string | undefined, config: Conf
   return count === 0 ? [] : [on.ok(`none of ${count} expires within ${EXPIRY_WARNING_DAYS} days`)];
 }
 
-/** A file fails when all in it have expired: while one is valid, it may be the one that counts. */
+/** A file fails only if all its certificates have expired: a valid one may be the one in use. */
 function bundleFindings(name: string, certificates: readonly Certificate[], now: number): Finding[] {
-  const isDead = certificates.every((one) => daysLeft(one, now) < 0);
+  const allExpired = certificates.every((one) => daysLeft(one, now) < 0);
   return certificates.flatMap((one) => {
     const days = daysLeft(one, now);
     if (days >= EXPIRY_WARNING_DAYS) return [];
-    const advice = `Put its successor into the file of ${name}, and restart the workers.`;
+    const advice = `Replace it in the file of ${name}, and restart the workers.`;
     const text = `${name}: ${describeEnd(one, days)}`;
-    return [isDead ? on.fail(text, advice) : on.warn(text, advice)];
+    return [allExpired ? on.fail(text, advice) : on.warn(text, advice)];
   });
 }
 
@@ -65,7 +65,7 @@ function tlsServers({ amqp, db, directory }: Config): TlsServer[] {
   return servers;
 }
 
-/** Empty where the server cannot be used: why is a finding of its own. */
+/** Empty if the server cannot be reached: another finding reports that. */
 async function chainOf({ host, port, start }: TlsServer): Promise<readonly Certificate[]> {
   return presentedCertificates({ host, port }, start, DEADLINE).catch(() => []);
 }

@@ -6,7 +6,7 @@ import { originFindings } from "./origins.ts";
 
 const on = findingsOn("configuration");
 
-/** Where the configuration, which is in order, comes from. */
+/** Reports the sources of a valid configuration. */
 export function configurationFindings(file: string | undefined, origins: Origins): Finding[] {
   const variables = Object.keys(process.env).filter((name) => name.startsWith("AUTHMQ__")).length;
   const more =

@@ -2,58 +2,61 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isLoopback } from "../../config/loopback.ts";
 import { messageOf } from "../../errors.ts";
 
-/** So long a server may take for all that it is asked, in milliseconds. */
+/** Time limit for all requests to one server, in milliseconds. */
 export const DEADLINE = 5000;
 
-/** Where in the configuration a server's address and its TLS stand, in words. */
-interface Keys {
+/** Names of a server's settings for address and TLS, as used in advice. */
+interface SettingNames {
   readonly address: string;
   readonly ca: string;
-  /** What turns TLS on. */
+  /** The setting that enables TLS. */
   readonly tls: string;
 }
 
-/** What to do about a connection that fails, by what the error says. */
-const ADVICE: readonly (readonly [pattern: RegExp, advice: (keys: Keys) => string])[] = [
-  [/altnames/, ({ address }) => `${address} must name the server as its certificate does.`],
-  [/certificate (?:has expired|is not yet valid)/, () => "Renew the server's certificate, or set the clock."],
-  [/certificate|issuer/, ({ ca }) => `${ca} must hold the CA that signed the server's certificate.`],
+/** Advice on failed connections, by the text of the error; the first match applies. */
+const ADVICE: readonly (readonly [pattern: RegExp, advice: (names: SettingNames) => string])[] = [
+  [/altnames/, ({ address }) => `${address} must match a name in the server's certificate.`],
+  [
+    /certificate (?:has expired|is not yet valid)/,
+    () => "Renew the server's certificate, or correct the clock.",
+  ],
+  [/certificate|issuer/, ({ ca }) => `${ca} must contain the CA that signed the server's certificate.`],
   [
     /wrong version number|packet length too long|secure TLS connection|not support secure|EPROTO/,
-    ({ address }) => `The server may speak no TLS on this port: check ${address}.`,
+    ({ address }) => `The server may not use TLS on this port: check ${address}.`,
   ],
   [
     /closed abruptly|closed before|socket hang up|ECONNRESET|insecure transport/,
-    ({ tls }) => `Where the server demands TLS, set ${tls}; else look into the server's own log.`,
+    ({ tls }) => `If the server requires TLS, set ${tls}; otherwise read the server's log.`,
   ],
-  [/ENOTFOUND|EAI_AGAIN/, ({ address }) => `DNS does not know this name: check ${address}.`],
+  [/ENOTFOUND|EAI_AGAIN/, ({ address }) => `DNS cannot resolve this name: check ${address}.`],
   [
     /no answer within|no connection within|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/,
-    ({ address }) => `Check ${address}, that the server is well, and that no firewall is in between.`,
+    ({ address }) => `Check ${address}, that the server is healthy, and that no firewall blocks the port.`,
   ],
 ];
 
-/** What to do about a connection that fails with such a text. */
-export function adviceOn(text: string, keys: Keys): string {
+/** Advice on a failed connection, by the text of its error. */
+export function adviceOn(text: string, names: SettingNames): string {
   const advice = ADVICE.find(([pattern]) => pattern.test(text))?.[1];
-  return advice?.(keys) ?? `Check ${keys.address}, and that the server runs.`;
+  return advice?.(names) ?? `Check ${names.address}, and that the server runs.`;
 }
 
-/** What the network, the server or the library said in the first place, for a line that names the address, if any. */
+/** The text of the root error, without `address` and details that do not help. */
 export function textOf(error: unknown, address?: string): string {
   const text = messageOf(rootOf(error)).replace(/^(?:database|directory): /, "");
   return (address === undefined ? text : text.replace(` ${address}`, ""))
-    .replace(/^[0-9A-F]+:error:[^:]*:[^:]*:[^:]*:([^:]+):.*$/s, "$1") // OpenSSL's reason, without its source lines
-    .replace(/; if the root CA is installed locally.*$/s, ""); // advice of Node's that fits no service
+    .replace(/^[0-9A-F]+:error:[^:]*:[^:]*:[^:]*:([^:]+):.*$/s, "$1") // only the reason of an OpenSSL error
+    .replace(/; if the root CA is installed locally.*$/s, ""); // Node's advice does not apply to services
 }
 
-/** The error that another one was made from. */
+/** The cause of an error, or the error itself. */
 export function rootOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }
 
-/** What the work gives; rejects when it has given nothing after the deadline, and leaves it to its fate. */
-export async function inTime<T>(work: Promise<T>, limit = DEADLINE): Promise<T> {
+/** Awaits `work`; rejects after `limit` milliseconds, without cancelling the work. */
+export async function withDeadline<T>(work: Promise<T>, limit = DEADLINE): Promise<T> {
   const stop = new AbortController();
   const late = sleep(limit, undefined, { signal: stop.signal }).then(() => {
     throw new Error(`no answer within ${limit / 1000} s`);
@@ -65,7 +68,7 @@ export async function inTime<T>(work: Promise<T>, limit = DEADLINE): Promise<T> 
   }
 }
 
-/** Whether passwords go over a network in clear text. */
+/** Whether a connection would send passwords over a network in clear text. */
 export function isExposed(host: string, tls: boolean): boolean {
   return !tls && !isLoopback(host);
 }

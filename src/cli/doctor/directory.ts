@@ -11,10 +11,10 @@ import { type Finding, findingsOn } from "./finding.ts";
 const on = findingsOn("directory");
 const TLS = { ldaps: "TLS", starttls: "StartTLS", none: "no TLS" } as const;
 const NAMES_SHOWN = 5;
-/** Longer usernames are rejected whatever the pattern is. */
+/** Longer usernames are rejected regardless of `username_regex`. */
 const MAX_NAME = 100;
 
-/** Whether each directory server can be used, and whether users and groups are where they are looked for. */
+/** Checks that each directory server is usable, and that users and groups are below the configured base DNs. */
 export async function directoryFindings(
   config: DirectoryConfig | undefined,
   app: AppConfig,
@@ -22,11 +22,11 @@ export async function directoryFindings(
   if (config === undefined) return [on.ok("not configured")];
   const findings: Finding[] = [];
   let bindService = config.service !== undefined;
-  // One server after the other: they share their accounts, and count a wrong password of the service account together.
+  // One server at a time: replicas share accounts, so several wrong passwords could lock the service account.
   for (const server of config.servers) {
-    const seen = await serverFindings(config, app, server, { bindService });
-    findings.push(...seen.findings);
-    if (seen.isRefused) bindService = false;
+    const result = await serverFindings(config, app, server, { bindService });
+    findings.push(...result.findings);
+    if (result.isRefused) bindService = false;
   }
   return [...findings, ...(config.service === undefined ? [noService(config)] : [])];
 }
@@ -43,12 +43,12 @@ async function serverFindings(
     facts = await probeServer(config, server, probe);
   } catch (error) {
     const text = textOf(error, `${host}:${server.port}`).replace(`${url}: `, "");
-    const keys = {
+    const names = {
       address: "ldap_settings.address",
       ca: "ldap_settings.ca_file",
       tls: "an ldaps:// address",
     };
-    return { findings: [on.fail(`cannot reach ${url}: ${text}`, adviceOn(text, keys))], isRefused: false };
+    return { findings: [on.fail(`cannot reach ${url}: ${text}`, adviceOn(text, names))], isRefused: false };
   }
   const findings = [on.ok(`${url} is ${facts.product}, ${TLS[tls]}`)];
   if (isExposed(host, tls !== "none")) {
@@ -70,7 +70,7 @@ async function serverFindings(
   return { findings, isRefused };
 }
 
-/** Whether the directory understands the names that users bind by, as far as it says so of a name that nobody has. */
+/** Checks that the directory accepts bind names in this format, from its reply to an unknown name. */
 function nameFindings(
   { bind, domain }: DirectoryConfig,
   url: string,
@@ -79,16 +79,16 @@ function nameFindings(
   if (bind.kind === "search") return [];
   const { template } = bind;
   if (nameRefused !== undefined && findLdapReason(nameRefused) === undefined)
-    return [on.fail(`${url} does not take names like ${template}`, sentence(adviceOnAnswer(nameRefused)))];
+    return [on.fail(`${url} does not accept names like ${template}`, sentence(adviceOnAnswer(nameRefused)))];
   if (product.startsWith("Active Directory") && template.startsWith(`${domain}\\`) && domain.includes(".")) {
     return [
       on.warn(
-        `${url} may not know ${template}: before the \\ stands the NetBIOS name of the domain`,
+        `${url} may reject ${template}: the part before \\ must be the NetBIOS name of the domain`,
         "Leave ldap_settings.bind out, or set ldap_settings.domain to the NetBIOS name, for example AD.",
       ),
     ];
   }
-  return [on.ok(`${url} takes names like ${template}`)];
+  return [on.ok(`${url} accepts names like ${template}`)];
 }
 
 function serviceFindings(
@@ -101,12 +101,12 @@ function serviceFindings(
   if ("code" in found) {
     const why = findLdapReason(found)?.text ?? found.text;
     const advice = [8, 13].includes(found.code)
-      ? "The directory demands TLS: use ldaps:// or ldap_settings.start_tls."
-      : "Check ldap_settings.bind_dn and bind_password; a running worker tries them again after a minute, or at its start.";
+      ? "The directory requires TLS: use ldaps:// or ldap_settings.start_tls."
+      : "Check ldap_settings.bind_dn and bind_password; a running worker retries them after a minute or a restart.";
     return [on.fail(`${url} refuses the service account: ${why} (result code ${found.code})`, advice)];
   }
   return [
-    on.ok(`${url} takes the service account ${config.service?.dn ?? ""}`),
+    on.ok(`${url} accepts the service account ${config.service?.dn ?? ""}`),
     usersFinding(config, url, found.users),
     ...(found.showsIds ? [] : [noIds(config, url)]),
     ...rejectedNamesFindings(app, url, found.names),
@@ -135,14 +135,14 @@ function usersFinding(
 
 function noIds({ base_dn, id_attribute }: DirectoryConfig, url: string): Finding {
   return on.warn(
-    `${url} shows no id of entries in ${base_dn}, so a login name that another person gets is not noticed`,
+    `${url} shows no ids of entries in ${base_dn}, so authmq cannot detect a login name that was given to another person`,
     id_attribute === undefined
       ? "Let the service account and users read entryUUID or nsUniqueId, or set ldap_settings.id_attribute."
       : "Check ldap_settings.id_attribute, and what the service account and users may read.",
   );
 }
 
-/** Users whose names username_regex rejects cannot log in: 400, before the directory is asked. */
+/** Warns of users whose names `username_regex` rejects: their logins get 400. */
 function rejectedNamesFindings(app: AppConfig, url: string, names: readonly string[]): Finding[] {
   const pattern = fullMatch(app.username_regex);
   const rejected = names.filter((name) => name.length > MAX_NAME || !pattern.test(name));
@@ -150,7 +150,7 @@ function rejectedNamesFindings(app: AppConfig, url: string, names: readonly stri
   const examples = rejected.slice(0, NAMES_SHOWN).join(", ") + (rejected.length > NAMES_SHOWN ? ", ..." : "");
   return [
     on.warn(
-      `app_config.username_regex (${app.username_regex}) rejects ${rejected.length} of the ${names.length} users looked at on ${url}, who cannot log in: ${examples}`,
+      `app_config.username_regex (${app.username_regex}) rejects ${rejected.length} of ${names.length} sampled users on ${url}, who cannot log in: ${examples}`,
       "Set app_config.username_regex so that it matches the names of the directory, for example [a-zA-Z0-9._-]{1,64}.",
     ),
   ];
@@ -164,7 +164,7 @@ function loginGroupFinding(
   if (there === true) return on.ok(`${url} has the login group ${group}`);
   const advice = "Check ldap_settings.group and groups_base_dn, and what the service account may read.";
   return there === false
-    ? on.fail(`${url} has no group ${group} in ${groupsBaseDn}, so nobody may log in`, advice)
+    ? on.fail(`${url} has no group ${group} in ${groupsBaseDn}, so no user can log in`, advice)
     : on.fail(`${url} cannot search ${groupsBaseDn}: ${refusalText(there)}`, advice);
 }
 
@@ -173,11 +173,11 @@ function groupsFindings(
   url: string,
   groups: readonly string[] | LdapRefusal,
 ): Finding[] {
-  if ("code" in groups) return []; // as it was with the login group
+  if ("code" in groups) return []; // already reported with the login group
   if (groups.length === 0) {
     return [
       on.warn(
-        `${url} has no group in ${groupsBaseDn} whose name begins with ${prefix}, so users get none from it`,
+        `${url} has no group in ${groupsBaseDn} whose name begins with ${prefix}, so users get no groups from it`,
         "Check ldap_settings.groups_prefix and groups_base_dn.",
       ),
     ];
@@ -190,8 +190,8 @@ function groupsFindings(
 
 function noService({ base_dn }: DirectoryConfig): Finding {
   return on.warn(
-    "there is no service account, so a user who is removed or disabled keeps the session until it ends; " +
-      `${base_dn} and the groups cannot be checked from here`,
+    "no service account is set, so a user who is removed or disabled keeps the session until it expires, and " +
+      `doctor cannot check ${base_dn} and the groups`,
     "Set ldap_settings.bind_dn and bind_password.",
   );
 }

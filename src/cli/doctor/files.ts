@@ -5,33 +5,33 @@ import type { Origins } from "../../config/load.ts";
 import { configSchema } from "../../config/schema.ts";
 import type { Finding, findingsOn } from "./finding.ts";
 
-/** A file with secrets that others than its owner may read or write. */
+/** A file with secrets that other users can access. */
 export interface OpenFile {
   readonly file: string;
   /** Its permissions in octal digits. */
   readonly mode: string;
-  /** A whole sentence. */
+  /** A full sentence. */
   readonly advice: string;
 }
 
-/** Those of the files that are open to others; a file that is not there is not. */
+/** Returns the files that other users can access; ignores missing files. */
 export function findOpenFiles(files: readonly string[]): OpenFile[] {
   return files.flatMap((file) => {
     const mode = (statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o777;
     if ((mode & 0o077) === 0) return [];
-    const advice = `Make the worker's user its owner, and close it: chmod 600 ${file}`;
+    const advice = `Make the worker's user its owner, and deny all other users access: chmod 600 ${file}`;
     return [{ file, mode: mode.toString(8), advice }];
   });
 }
 
-/** Warns of each file that others than its owner may read or write; a file that is not there is no finding. */
+/** Warns of each file that other users can access; ignores missing files. */
 export function fileFindings(on: ReturnType<typeof findingsOn>, files: readonly string[]): Finding[] {
   return findOpenFiles(files).map(({ file, mode, advice }) =>
-    on.warn(`${file} is open to others than its owner (mode ${mode})`, advice),
+    on.warn(`${file} is accessible to other users (mode ${mode})`, advice),
   );
 }
 
-/** The files that hold private keys and shared secrets; the configuration was found to be in order before. */
+/** The files with private keys and shared secrets; needs a valid configuration. */
 export function keyFiles(file: string | undefined, origins: Origins): string[] {
   const { own, issuers, folder } = readKeySettings(file, origins);
   const shared = issuers.filter(({ methods }) => methods.some(isSymmetric)).map(({ secret }) => secret);
@@ -40,7 +40,7 @@ export function keyFiles(file: string | undefined, origins: Origins): string[] {
   );
 }
 
-/** The PEM texts of keys, each with where it stands in the configuration. A key may be given as a certificate. */
+/** The PEM texts of keys, each with the name of its setting. A key may be given as a certificate. */
 export function readKeyTexts(
   file: string | undefined,
   origins: Origins,

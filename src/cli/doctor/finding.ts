@@ -1,14 +1,14 @@
-/** One thing that was looked at: whether it works and, where it does not, what to do. */
+/** The result of one check, with advice if something is wrong. */
 export interface Finding {
   readonly subject: string;
-  /** warn: it works, and should not stay so. */
+  /** warn: it works, but should be changed. */
   readonly status: "ok" | "warn" | "fail";
   readonly msg: string;
-  /** Whole sentences. */
+  /** Full sentences. */
   readonly advice?: string;
 }
 
-/** Makes the findings on one subject. */
+/** Creates findings for one subject. */
 export function findingsOn(subject: string) {
   const on =
     (status: Finding["status"]) =>

@@ -8,13 +8,13 @@ import { type Finding, findingsOn } from "./finding.ts";
 
 const on = findingsOn("keys");
 
-/** Of 32 random characters more are different, be they hexadecimal, but for three times in a million. */
+/** 32 random characters, even hexadecimal ones, have more distinct bytes, except for three in a million. */
 const FEW_BYTES = 8;
 
-/** What people put into a secret that they make up; chance puts it into less than one in a thousand. */
+/** Typical of secrets that people invent; less than one in a thousand random secrets matches. */
 const WORDS = /\s|secret|passw|change|example|default|token|admin|authmq|test|qwert|12345|abcde/i;
 
-/** Whether tokens can be signed and verified, and how good the keys are. */
+/** Checks that tokens can be signed and verified, and that secrets are not easy to guess. */
 export async function keyFindings(file: string | undefined, config: Config): Promise<Finding[]> {
   return [
     ...(await signingFindings(config)),
@@ -34,25 +34,27 @@ async function signingFindings({ signing, issuers }: Config): Promise<Finding[]>
   const token = tokens.signAccessToken({ username: "doctor", groups: [] }, { vhost: "-", lifetime: 60 });
   if (createValidator(signing, issuers).verifyAccessToken(token) === undefined)
     return [
-      on.fail("a token that was signed here is not accepted here", "Check jwt_creation and jwt_validation."),
+      on.fail("this installation rejects the tokens that it signs", "Check jwt_creation and jwt_validation."),
     ];
   const kid = readCompact(token)?.kid;
   if (kid !== undefined) return [on.ok(`${method} signs and verifies as ${issuer}, key id ${kid}`)];
   return [
     on.ok(`${method} signs and verifies as ${issuer}`),
     on.warn(
-      `${method} is symmetric: every service that can verify a token can also make one`,
-      "EdDSA has a public key for them: authmq keys generate --alg EdDSA",
+      `${method} is symmetric: every service that can verify tokens can also issue them`,
+      "Use EdDSA, which verifies with a public key: authmq keys generate --alg EdDSA",
     ),
   ];
 }
 
 function secretFindings(issuer: string, secret: Buffer, methods: readonly SignMethod[]): Finding[] {
-  const advice = `Make a random one: authmq keys generate --alg ${methods.join(" or ")}`;
+  const advice = `Generate a random one: authmq keys generate --alg ${methods.join(" or ")}`;
   const few = new Set(secret).size;
   if (few <= FEW_BYTES)
     return [on.fail(`the secret of ${issuer} can be guessed: it has only ${few} different bytes`, advice)];
   const text = secret.toString("latin1");
   const isTyped = /^[\t\n\r -~]+$/.test(text) && (!/\d/.test(text) || WORDS.test(text));
-  return isTyped ? [on.warn(`the secret of ${issuer} looks typed by hand, and may be guessed`, advice)] : [];
+  return isTyped
+    ? [on.warn(`the secret of ${issuer} looks typed by hand, and may be easy to guess`, advice)]
+    : [];
 }

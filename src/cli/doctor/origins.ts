@@ -3,15 +3,15 @@ import { type Finding, findingsOn } from "./finding.ts";
 
 const on = findingsOn("configuration");
 
-/** Named also where nothing is given: everybody needs a broker and a database. */
+/** Sections that are always reported: every installation needs a broker and a database. */
 const ALWAYS = ["amqp_settings", "db_settings"];
 
-/** Which file, variable or URL gives each key, a line for each section; never a value. */
+/** Reports which file, variable or URL sets each key, one line per section; never a value. */
 export function originFindings({ given, sources, unused }: Origins): Finding[] {
   const sections = [...new Set([...ALWAYS, ...Object.keys(given)])];
   return [
     ...sections.map((section) => on.ok(`${section}: ${describe(section, given[section], sources)}`)),
-    ...unused.map((name) => on.ok(`${name} is set, and not used: the settings say otherwise`)),
+    ...unused.map((name) => on.ok(`${name} is set but not used: other settings override it`)),
   ];
 }
 
@@ -26,7 +26,7 @@ function describe(section: string, value: unknown, sources: Origins["sources"]):
 function originOf(section: string, key: string, sources: Origins["sources"]): string {
   const path = `${section}.${key}`;
   const whole = sources.get(path) ?? sources.get(section);
-  // A variable may set a part of a key, over what the file or another variable has for the whole.
+  // A variable may override a part of a key that the file or another variable sets.
   const names = [...sources].filter(([one]) => one.startsWith(`${path}.`)).map(([, { name }]) => name);
   if (whole !== undefined) names.unshift(whole.name);
   return names.length === 0 ? "the file" : names.join(" and ");

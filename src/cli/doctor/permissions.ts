@@ -6,43 +6,43 @@ import { type Finding, findingsOn } from "./finding.ts";
 
 const on = findingsOn("broker");
 
-/** What each permission is for, in words that go on with the names of queues. */
+/** What each permission allows, as a verb before queue names. */
 const MEANING: Readonly<Record<Permission, string>> = {
   configure: "declare",
   read: "consume",
   write: "publish to",
 };
 
-/** Whether the user may declare and consume the queues, publish replies, and publish to the exchanges that are configured. */
+/** Checks that the user may declare and consume queues, publish replies, and publish to the configured exchanges. */
 export async function permissionFindings(
   { amqp, events, log }: Pick<Config, "amqp" | "events" | "log">,
   node: BrokerNode,
   queues: ReadonlyMap<string, QueueFacts>,
 ): Promise<Finding[]> {
-  const look = (exchange: string, routingKey: string): Promise<ExchangeFacts> =>
+  const probe = (exchange: string, routingKey: string): Promise<ExchangeFacts> =>
     probeExchange(amqp, node, exchange, routingKey, DEADLINE);
   const findings = (["configure", "read"] as const).flatMap((permission) =>
     queuesFindings(amqp, permission, queues),
   );
-  if ((await look("", "authmq")).denied.includes("write"))
+  if ((await probe("", "authmq")).denied.includes("write"))
     findings.push(denied(amqp, "write", "the default exchange, so no reply arrives"));
   if (events.publish) {
-    const facts = await look(events.exchange, "user.created");
+    const facts = await probe(events.exchange, "user.created");
     for (const permission of facts.denied)
       findings.push(
         denied(amqp, permission, `the exchange ${events.exchange}, so events wait in the database`),
       );
   }
-  if (log.handler === "amqp") findings.push(...(await logFindings(amqp, log, look)));
+  if (log.handler === "amqp") findings.push(...(await logFindings(amqp, log, probe)));
   return findings;
 }
 
 async function logFindings(
   amqp: Config["amqp"],
   { handler_settings: { exchange, logger } }: Config["log"],
-  look: (exchange: string, routingKey: string) => Promise<ExchangeFacts>,
+  probe: (exchange: string, routingKey: string) => Promise<ExchangeFacts>,
 ): Promise<Finding[]> {
-  const facts = await look(exchange, `${logger}.info`);
+  const facts = await probe(exchange, `${logger}.info`);
   if (!facts.exists) {
     const advice = "Declare it as a topic exchange, or check log_settings.handler_settings.exchange.";
     return [on.fail(`there is no exchange ${exchange} for the log, so it goes to stderr`, advice)];
@@ -65,7 +65,7 @@ function queuesFindings(
 function denied({ username, vhost }: Config["amqp"], permission: Permission, what: string): Finding {
   return on.fail(
     `${username} may not ${MEANING[permission]} ${what}: it has no ${permission} permission there`,
-    `Give it: rabbitmqctl set_permissions -p ${vhost} ${username} CONFIGURE WRITE READ, with ".*" or patterns ` +
-      `that match (list_permissions -p ${vhost} shows those of now).`,
+    `Grant it: rabbitmqctl set_permissions -p ${vhost} ${username} CONFIGURE WRITE READ, with ".*" or patterns ` +
+      `that match (list_permissions -p ${vhost} shows the current ones).`,
   );
 }

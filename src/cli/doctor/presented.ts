@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate } from "node:tls";
 import type { Certificate } from "../../config/certificates.ts";
 
-/** How a server is asked to begin TLS. */
+/** How a client starts TLS with a server. */
 export type TlsStart = "tls" | "ldap" | "mysql";
 
 /** ExtendedRequest with the name of StartTLS (RFC 4511 section 4.14.1), as message 1. */
@@ -22,8 +22,8 @@ const MYSQL_SSL_REQUEST = Buffer.from([
 ]);
 
 /**
- * The certificates that a server presents, its own first. Trusts whatever comes: a certificate that has expired is to be
- * seen as well, and nothing is sent over the connection.
+ * The certificates that a server presents, its own first. Accepts any certificate, to see expired ones too: nothing
+ * is sent over the connection.
  */
 export async function presentedCertificates(
   { host, port }: { readonly host: string; readonly port: number },
@@ -46,16 +46,16 @@ export async function presentedCertificates(
 async function beginTls(socket: Socket, start: TlsStart, signal: AbortSignal): Promise<void> {
   if (start === "tls") return;
   if (start === "ldap") socket.write(LDAP_START_TLS);
-  await once(socket, "data", { signal }); // the directory's answer, or the database's greeting
+  await once(socket, "data", { signal }); // the directory's reply, or the database's greeting
   if (start === "mysql") socket.write(MYSQL_SSL_REQUEST);
 }
 
-/** TLS has no names for addresses (RFC 6066 section 3). */
+/** SNI does not allow IP addresses (RFC 6066 section 3). */
 function servernameOf(host: string): string {
   return /^[\d.]+$|:/.test(host) ? "" : host;
 }
 
-/** Node's types leave out that a part of the chain may be missing. */
+/** Node's types do not say that parts of the chain may be missing. */
 type Presented = Partial<Pick<DetailedPeerCertificate, "valid_to" | "fingerprint256" | "subject">> & {
   readonly issuerCertificate?: Presented;
 };

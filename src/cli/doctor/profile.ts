@@ -4,7 +4,7 @@ import type { Finding, findingsOn } from "./finding.ts";
 
 const ADVICE = "Set amqp_settings.queues to durable or quorum.";
 
-/** What is wrong with a profile on this broker, if anything; `inUse`: queues of the profile are there already. */
+/** Checks that this broker supports a queue profile; `inUse`: queues with the profile already exist. */
 export function profileFindings(
   on: ReturnType<typeof findingsOn>,
   profile: QueueProfile,
@@ -16,10 +16,10 @@ export function profileFindings(
   if (profile === "quorum" && isOlder(version, 3, 8))
     return [on.fail(`${broker} has no quorum queues`, "Set amqp_settings.queues to durable.")];
   if (profile !== "transient" || isOlder(version, 4, 0)) return [];
-  // An operator can permit them on 4.3 as well, and where they are there one has.
+  // An operator can allow transient queues on 4.3; existing ones prove it.
   return isOlder(version, 4, 3) || inUse
-    ? [on.warn(`transient queues are deprecated: ${broker} has them, a later version will not`, ADVICE)]
-    : [on.fail(`${broker} refuses transient queues, and ends the connection that declares one`, ADVICE)];
+    ? [on.warn(`transient queues are deprecated: ${broker} supports them, later versions will not`, ADVICE)]
+    : [on.fail(`${broker} refuses transient queues, and closes the connection that declares one`, ADVICE)];
 }
 
 function isOlder(version: string, major: number, minor: number): boolean {

@@ -8,11 +8,11 @@ const on = findingsOn("broker");
 
 type FoundQueues = ReadonlyMap<string, QueueFacts>;
 
-/** Whether the broker has the profile, the queues that are there fit it, and somebody works on them. */
+/** Checks that the broker supports the profile, existing queues fit it, and workers consume them. */
 export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: FoundQueues): Finding[] {
-  const there = [...queues].flatMap(([name, facts]) => (facts.exists ? { name, ...facts } : []));
-  const fitting = there.some(({ mismatch }) => mismatch === undefined);
-  const mismatches = there.flatMap(({ name, mismatch }) =>
+  const existing = [...queues].flatMap(([name, facts]) => (facts.exists ? { name, ...facts } : []));
+  const fitting = existing.some(({ mismatch }) => mismatch === undefined);
+  const mismatches = existing.flatMap(({ name, mismatch }) =>
     mismatch === undefined ? [] : { name, mismatch },
   );
   const alike = Map.groupBy(mismatches, ({ mismatch }) => JSON.stringify(mismatch.difference));
@@ -23,7 +23,7 @@ export function queueFindings(profile: QueueProfile, broker: NodeFacts, queues: 
   ];
 }
 
-/** Queues that differ in the same place have one line: after a change of the profile all of them do. */
+/** One finding for all queues with the same difference: after a change of the profile, all of them differ. */
 function mismatchFinding(
   profile: QueueProfile,
   group: readonly { readonly name: string; readonly mismatch: QueueMismatchError }[],
@@ -32,12 +32,12 @@ function mismatchFinding(
   const fit = group.length === 1 ? "does not fit" : "do not fit";
   const [reason = ""] = group.map(({ mismatch: { difference } }) => {
     const { argument, wanted, found } = difference;
-    return `${argument} is ${found}, wanted is ${wanted}`;
+    return `${argument} is ${found}, expected ${wanted}`;
   });
   return on.fail(`${names} ${fit} amqp_settings.queues ${profile}: ${reason}`, group[0]?.mismatch.advice);
 }
 
-/** A queue that does not fit has no worker, and that has been said. */
+/** Queues that do not fit are already reported, and have no worker. */
 function workerFindings(queues: FoundQueues): Finding[] {
   const others = [...queues].filter(([, facts]) => facts.mismatch === undefined);
   if (others.length === 0) return [];

@@ -5,10 +5,10 @@ import { type Finding, findingsOn } from "./finding.ts";
 
 const on = findingsOn("database");
 
-/** What to do about pending migrations. */
+/** Advice on pending migrations. */
 export const MIGRATE = 'Run "authmq migrate".';
 
-/** Whether the tables are those that this version needs. */
+/** Checks that the database has the tables that this version needs. */
 export function schemaFindings(schema: SchemaState, config: DbConfig): Finding[] {
   const { pending, newer, missing, applied } = schema;
   const refusal = refusalOf(schema, config);
@@ -25,7 +25,7 @@ export function schemaFindings(schema: SchemaState, config: DbConfig): Finding[]
   return [
     on.warn(
       `a later version has migrated the database (${newer.join(", ")}), and this one can use it`,
-      "Go back to the later version when what was wrong with it is mended.",
+      "Return to the later version when the problem that you had with it is solved.",
     ),
   ];
 }

@@ -15,11 +15,11 @@ import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 
 /**
- * Replaces a file by the text that `edit` gives, in one step: who reads it meanwhile finds the old one or the new one whole.
- * Owner and mode stay, and nobody else edits it like this at the same time. Without a text nothing is replaced.
+ * Replaces a file atomically with the text that `edit` returns, and keeps owner and mode. A lock file excludes
+ * concurrent edits. If `edit` rejects, the file stays unchanged.
  */
 export async function replaceFile(path: string, edit: () => Promise<string>): Promise<void> {
-  const file = realpathSync(path); // a link stays a link
+  const file = realpathSync(path); // keep a symbolic link, and replace its target
   const next = `${file}.lock`;
   const fd = openNew(next);
   try {
@@ -38,25 +38,25 @@ export async function replaceFile(path: string, edit: () => Promise<string>): Pr
   }
 }
 
-/** Until then a crash of the host could bring the old file back. */
+/** Makes the rename durable: without it, a crash of the host could restore the old file. */
 function flushFolder(folder: string): void {
   try {
     const fd = openSync(folder, "r");
     fsyncSync(fd);
     closeSync(fd);
   } catch {
-    // The file is replaced by now, and where folders cannot be flushed nothing is to be done about it.
+    // The file is already replaced. Some file systems cannot flush folders.
   }
 }
 
-/** Its name is what keeps a second one out, as git does it. */
+/** Creates the new file, whose name is also the lock, like git's index.lock. */
 function openNew(path: string): number {
   try {
     return openSync(path, "wx", 0o600);
   } catch (error) {
-    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
-    const advice = isThere
-      ? `${path} is there: another rotation runs, or one was killed; remove it if none runs`
+    const exists = error instanceof Error && "code" in error && error.code === "EEXIST";
+    const advice = exists
+      ? `${path} exists: another rotation is running, or was killed; remove the file if none is running`
       : `cannot write next to the configuration: ${messageOf(error)}`;
     throw new ExitError(1, advice, { cause: error });
   }

@@ -5,28 +5,28 @@ type Creation = z.output<typeof jwtCreation>;
 type Ring = NonNullable<Creation["keys"]>;
 type RingKey = Ring["active"];
 
-/** How the ring is to turn. */
+/** Options of a rotation. */
 export interface Rotation {
   readonly now: Date;
-  /** So long after the turn a token of the key before may still come, in milliseconds. */
+  /** How long tokens of the previous key may still be in use, in milliseconds. */
   readonly overlap: number;
-  /** Makes the next key sign at once, be it known or not. */
+  /** Signs with the next key immediately, even if verifiers may not have it yet. */
   readonly atOnce: boolean;
-  /** Whether somebody else may have the keys: then all of them go, and their tokens with them. */
+  /** Whether the keys may have leaked: replaces all of them, which invalidates all tokens. */
   readonly isCompromised: boolean;
-  /** Makes a key of this algorithm, or of the one of new tokens, where it is to be. */
+  /** Generates a key and stores it. */
   readonly makeKey: () => RingKey & { readonly signmethod: SignMethod };
 }
 
-/** The section after a turn of its ring: the next key signs, the one before retires, and another one is next. */
+/** The section `jwt_creation` after a rotation: the next key signs, the previous key retires, and a new next key. */
 export function rotateRing(
   creation: Creation,
   { now, overlap, atOnce, isCompromised, makeKey }: Rotation,
 ): Creation {
   const { secret, keys, fingerprint_key, signmethod, ...rest } = creation;
   const active = keys?.active ?? secret;
-  if (active === undefined) throw new Error("there is no key that signs"); // the configuration was read before
-  // What had its algorithm from the section keeps it when that of the section changes.
+  if (active === undefined) throw new Error("there is no signing key"); // unreachable: the configuration was validated
+  // Keys that inherit the section's algorithm must keep it when the section's algorithm changes.
   const named = <K extends RingKey>(key: K): K => ({ signmethod, ...key });
   if (isCompromised) {
     const first = makeKey();
@@ -46,7 +46,7 @@ export function rotateRing(
   };
 }
 
-/** Without its algorithm: digests have one of their own. */
+/** The key without its algorithm, which fingerprints do not use. */
 function materialOf({ type, value, secret }: RingKey): NonNullable<Creation["fingerprint_key"]> {
   return { type, value, ...(secret === undefined ? {} : { secret }) };
 }

@@ -19,13 +19,13 @@ import { ExitError } from "../exit.ts";
 import { replaceFile } from "./replace-file.ts";
 import { rotateRing } from "./ring.ts";
 
-/** Verifiers that keep a JWK Set fetch it again within so many milliseconds, and a worker publishes it for five minutes. */
-const KNOWN_AFTER = 10 * 60_000;
+/** Verifiers refetch a JWK Set within this time, in milliseconds: workers let it be cached for five minutes. */
+const FETCHED_AFTER = 10 * 60_000;
 
-/** Workers that are reloaded later than this after a rotation sign tokens that others do not accept, in milliseconds. */
-const RELOAD = 60 * 60_000;
+/** Time to reload all workers after a rotation, in milliseconds; later, their tokens are rejected by other workers. */
+const RELOAD_WINDOW = 60 * 60_000;
 
-/** Variables that override keys, in any case, as they are read. */
+/** Variables that override keys; names are read without regard to case. */
 const OVERRIDE = /^AUTHMQ__JWT_(?:CREATION|VALIDATION)(?:_|$)/i;
 
 interface Rotation {
@@ -34,7 +34,7 @@ interface Rotation {
   readonly isCompromised: boolean;
 }
 
-/** A key of the ring as an operator sees it. */
+/** A key of the ring, as shown to the operator. */
 export interface RingEntry {
   readonly state: "active" | "next" | "retiring";
   readonly alg: SignMethod;
@@ -42,19 +42,19 @@ export interface RingEntry {
   readonly until?: string;
 }
 
-/** What a rotation did. */
+/** The result of a rotation. */
 export interface Rotated {
   readonly ring: readonly RingEntry[];
-  /** Key files that nothing names any more. */
+  /** Key files that the configuration no longer names. */
   readonly unused: readonly string[];
 }
 
-/** Turns the key ring of a configuration file; throws ConfigError or ExitError, and then nothing has changed. */
+/** Rotates the key ring of a configuration file. If it throws ConfigError or ExitError, nothing has changed. */
 export async function rotateKeys(file: string, rotation: Rotation): Promise<Rotated> {
   const override = Object.keys(process.env).find((name) => OVERRIDE.test(name));
   if (override !== undefined)
-    throw new ExitError(1, `${override} overrides the file: rotate the keys where that comes from`);
-  const made: string[] = [];
+    throw new ExitError(1, `${override} overrides the file: rotate the keys at the source of this variable`);
+  const created: string[] = [];
   try {
     let rotated: Rotated | undefined;
     await replaceFile(file, async () => {
@@ -64,15 +64,15 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
         .parse(JSON.parse(readFileSync(file, "utf8").replace(/^\ufeff/, "")));
       const folder = dirname(resolve(file));
       const before = jwtCreation.parse(raw["jwt_creation"]);
-      const likeness = likenessOf(before.keys?.active ?? before.secret, file);
-      if (!rotation.atOnce && !rotation.isCompromised) refuseUnknown(before.keys?.next, folder);
+      const access = fileAccessOf(before.keys?.active ?? before.secret, file);
+      if (!rotation.atOnce && !rotation.isCompromised) rejectNewKey(before.keys?.next, folder);
       const after = rotateRing(before, {
         now: new Date(),
-        overlap: longestToken(config) + RELOAD,
+        overlap: longestToken(config) + RELOAD_WINDOW,
         ...rotation,
         makeKey: () => {
           const signmethod = rotation.alg ?? before.keys?.next?.signmethod ?? before.signmethod;
-          return { ...makeKeyFiles(signmethod, folder, likeness, made), signmethod };
+          return { ...createKeyFiles(signmethod, folder, access, created), signmethod };
         },
       });
       const next = { ...raw, jwt_creation: after, ...withoutOwn(raw["jwt_validation"], before.issuer) };
@@ -87,12 +87,12 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
     if (rotated === undefined) throw new Error("nothing was rotated");
     return rotated;
   } catch (error) {
-    for (const one of made) rmSync(one, { force: true });
+    for (const path of created) rmSync(path, { force: true });
     throw error;
   }
 }
 
-/** The keys of a configuration, the one that signs first. */
+/** The keys of a configuration, the active one first. */
 async function ringOf({ signing }: Config): Promise<RingEntry[]> {
   if (signing === undefined) return [];
   const entry = async (state: RingEntry["state"], { key, method }: typeof signing): Promise<RingEntry> => ({
@@ -107,15 +107,16 @@ async function ringOf({ signing }: Config): Promise<RingEntry[]> {
   return [await entry("active", signing), ...(await Promise.all(reserve))];
 }
 
-function refuseUnknown(next: SecretSetting | undefined, folder: string): void {
+/** Throws if verifiers may not have fetched the next key yet. */
+function rejectNewKey(next: SecretSetting | undefined, folder: string): void {
   if (next?.type !== "keyfile") return;
   const age = Date.now() - statSync(resolve(folder, next.value)).mtimeMs;
-  if (age >= KNOWN_AFTER) return;
-  const wait = Math.ceil((KNOWN_AFTER - age) / 60_000);
+  if (age >= FETCHED_AFTER) return;
+  const wait = Math.ceil((FETCHED_AFTER - age) / 60_000);
   throw new ExitError(
     1,
-    `the next key is only ${Math.floor(age / 60_000)} minutes old, and verifiers may not know it yet: reload all workers ` +
-      `(SIGHUP), and rotate in ${wait} minutes; or --now`,
+    `the next key is only ${Math.floor(age / 60_000)} minutes old, and verifiers may not have fetched it yet: reload all ` +
+      `workers (SIGHUP), and rotate in ${wait} minutes, or use --now`,
   );
 }
 
@@ -124,7 +125,7 @@ function longestToken({ app }: Config): number {
   return Math.max(app.id_token_valid_time * 60, app.access_token_valid_time * 60, broker) * 1000;
 }
 
-/** The own issuer's keys are all in the ring. */
+/** `jwt_validation` without this installation's issuer, whose keys are all in the ring. */
 function withoutOwn(validation: unknown, issuer: string): { jwt_validation?: unknown[] } {
   if (!Array.isArray(validation)) return {};
   const entries: readonly unknown[] = validation;
@@ -142,26 +143,26 @@ function fileOf(secret: SecretSetting | undefined): string[] {
   return secret?.type === "keyfile" ? [secret.value] : [];
 }
 
-/** Who may read a new key. */
-interface Likeness {
+/** Owner and permissions of a new key file. */
+interface FileAccess {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
 }
 
-/** Those who can read the key that signs now, so that the worker can: it may stand in the configuration itself. */
-function likenessOf(active: SecretSetting | undefined, file: string): Likeness {
+/** Those of the active key's file, so that the worker can read new keys; of the configuration if it holds the key. */
+function fileAccessOf(active: SecretSetting | undefined, file: string): FileAccess {
   const holder = active?.type === "keyfile" ? resolve(dirname(resolve(file)), active.value) : file;
   const { uid, gid, mode } = statSync(holder);
   return { uid, gid, mode: mode & 0o640 };
 }
 
-/** Notes each file in `made` as soon as it is there. */
-function makeKeyFiles(
+/** Adds each file to `created` as soon as it exists, for the cleanup after an error. */
+function createKeyFiles(
   method: SignMethod,
   folder: string,
-  { uid, gid, mode }: Likeness,
-  made: string[],
+  { uid, gid, mode }: FileAccess,
+  created: string[],
 ): SecretSetting {
   const { secret, publicKey } = generateSecret(method);
   const day = new Date().toISOString().slice(0, 10);
@@ -169,10 +170,10 @@ function makeKeyFiles(
   const write = (ending: string, content: string, permissions: number): void => {
     const path = join(folder, `${name}${ending}`);
     closeSync(openSync(path, "wx", 0o600));
-    made.push(path); // before it has all of its content: a disk can be full
+    created.push(path); // before the content: the disk may be full
     writeFileSync(path, content, { flush: true });
     chownSync(path, uid, gid);
-    chmodSync(path, permissions); // whatever the umask
+    chmodSync(path, permissions); // regardless of the umask
   };
   write(".pem", secret, mode);
   if (publicKey !== undefined) write(".pub.pem", publicKey, mode | 0o044);

@@ -1,6 +1,6 @@
 /**
- * Ends this process although one of its threads hangs in a file operation, which Node would wait for at its exit. Replaces
- * the process by one that exits with this code: to kill it would lose the code.
+ * Ends this process while one of its threads hangs in a file operation, which Node would wait for at exit. Replaces the
+ * process by one that exits with this code, because SIGKILL would lose the code.
  */
 export function endNow(code: number): never {
   process.execve?.(process.execPath, [process.execPath, "--eval", `process.exit(${code})`], {});

@@ -4,19 +4,19 @@ import type { LineSink } from "../../observability/line-sink.ts";
 import { createLogOn, type Log } from "../../observability/log.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 
-/** The log of a process that serves. */
+/** The log of a worker process. */
 export interface LogSetup {
   readonly log: Log;
-  /** Has every record where it belongs, within a few seconds; what is logged later goes to the lines. */
+  /** Flushes all records within a few seconds; later records go to `lines`. */
   readonly close: () => Promise<void>;
 }
 
-/** The configured log over the lines of this process. */
+/** Creates the configured log, with `lines` as the local sink. */
 export function setUpLog({ amqp, log: settings }: Config, lines: LineSink, metrics: Metrics): LogSetup {
   const { level, handler } = settings;
   if (handler !== "amqp") return { log: createLogOn(lines, level), close: async () => lines.flushSync() };
   const publisher = new LogPublisher({ amqp, settings, lines, metrics });
-  // However the process ends, what the broker has not confirmed is to be seen.
+  // Records that the broker has not confirmed go to the local sink, however the process ends.
   process.on("exit", () => publisher.flushSync());
   publisher.start();
   return { log: createLogOn(publisher, level), close: () => publisher.stop() };

@@ -6,8 +6,10 @@ import type { Settings } from "../../config/schema.ts";
 import type { Log } from "../../observability/log.ts";
 import { keyIdOf } from "../../tokens/jwks.ts";
 
-/** What is not taken over while the worker runs, and the section that it comes from. */
-const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers" | "origins">, keyof Settings>> = {
+/** Settings that need a restart, and their configuration sections. */
+const RESTART_SECTIONS: Readonly<
+  Record<Exclude<keyof Config, "signing" | "issuers" | "origins">, keyof Settings>
+> = {
   db: "db_settings",
   amqp: "amqp_settings",
   app: "app_config",
@@ -19,7 +21,7 @@ const OTHERS: Readonly<Record<Exclude<keyof Config, "signing" | "issuers" | "ori
   health: "health_settings",
 };
 
-/** Says what to do at each SIGHUP. */
+/** Sets the handler for SIGHUP. */
 export type OnSighup = (act: () => void) => void;
 
 interface Reload {
@@ -28,13 +30,13 @@ interface Reload {
   readonly config: Config;
   readonly file: string | undefined;
   readonly log: Log;
-  /** Takes the keys of the new configuration over. */
+  /** Makes the worker use the keys of the new configuration. */
   readonly useKeys: (config: Config) => Promise<void>;
-  /** Called instead where the terminal of this process has been closed. */
+  /** Called instead of a reload if the terminal of this process was closed. */
   readonly onTerminalClosed: () => void;
 }
 
-/** Takes SIGHUP from now on, which would end this process, and holds it until it is known what to do then. */
+/** Catches SIGHUP, which would end this process, and holds it until a handler is set. */
 export function holdSighups(): OnSighup {
   let act: (() => void) | undefined;
   let happened = false;
@@ -49,8 +51,8 @@ export function holdSighups(): OnSighup {
 }
 
 /**
- * On each SIGHUP reads the configuration again and takes over its token keys and its log level. A configuration with a
- * fault changes nothing; what else has changed in it is named, because it needs a restart.
+ * On each SIGHUP, reloads the token keys and the log level from the configuration. An invalid configuration changes
+ * nothing. Other changed sections are logged, because they need a restart.
  */
 export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTerminalClosed }: Reload): void {
   const hadTerminal = isTerminalOpen();
@@ -61,7 +63,7 @@ export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTermina
       const { key, method } = next.signing ?? {};
       const key_id = key && (await keyIdOf(key));
       log.info({ algorithm: method, key_id }, "reloaded the token keys");
-      takeLevel(log, next.log.level);
+      applyLevel(log, next.log.level);
       const changed = changedSections(config, next);
       if (changed.length > 0) log.warn({ changed }, "changed settings need a restart");
     } catch (error) {
@@ -80,10 +82,10 @@ export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTermina
   });
 }
 
-function takeLevel(log: Log, level: Config["log"]["level"]): void {
+function applyLevel(log: Log, level: Config["log"]["level"]): void {
   if (log.level === level) return;
   const previous = log.level;
-  // The line is seen where either level lets it be.
+  // Log the change if either level allows it.
   if (!log.isLevelEnabled("info")) log.level = level;
   log.info({ log_level: level, previous }, "reloaded the log level");
   log.level = level;
@@ -94,14 +96,14 @@ function changedSections(before: Config, after: Config): string[] {
   const { level } = after.log;
   const compared = { ...before, app, log: { ...before.log, level } };
   const newCompared = { ...after, app: newApp };
-  const changed = Object.entries(OTHERS).flatMap(([part, section]) => {
-    const name = part as keyof typeof OTHERS; // whose keys these are
+  const changed = Object.entries(RESTART_SECTIONS).flatMap(([part, section]) => {
+    const name = part as keyof typeof RESTART_SECTIONS; // Object.entries widens keys to string
     return isDeepStrictEqual(compared[name], newCompared[name]) ? [] : section;
   });
   return isDeepStrictEqual(scopes, newScopes) ? changed : [...changed, "broker_settings"];
 }
 
-/** Whether this process has a terminal: who closes its window sends the same signal as who wants it to reload. */
+/** Whether this process has a terminal: closing it also sends SIGHUP, which then means stop, not reload. */
 function isTerminalOpen(): boolean {
   try {
     closeSync(openSync("/dev/tty", "r"));

@@ -1,8 +1,8 @@
 import type { Log } from "../../observability/log.ts";
 
-/** The request that this process stops. */
+/** A request to stop this process. */
 export interface StopRequest {
-  /** Resolves at the request. */
+  /** Resolves when the stop is requested. */
   readonly promise: Promise<void>;
   readonly happened: boolean;
   /** Requests the stop without a signal. */

@@ -7,23 +7,23 @@ import type { FileRecord } from "./format.ts";
 import type { ReadRecord } from "./record.ts";
 import { reasonOf, type Rejects } from "./rejects.ts";
 
-/** What became of the lines so far, rejects aside. */
+/** Counts of the lines so far, without refused ones. */
 export interface Tally {
-  /** The last line that is done with. */
+  /** The last processed line. */
   line: number;
   created: number;
   updated: number;
   unchanged: number;
   skipped: number;
-  /** Of those created: local ones that nobody can log in to yet. */
+  /** Created local accounts without a password: no user can log in to them yet. */
   withoutPassword: number;
   readonly createdGroups: Set<string>;
 }
 
-/** Imports records, a batch of lines at a time. */
+/** Imports records in batches of lines. */
 export interface Batches {
   readonly tally: Readonly<Tally>;
-  /** Imports records in one transaction and keeps those that are refused as rejects; `last` is the batch's last line. */
+  /** Imports records in one transaction, and adds refused ones to the rejects; `last` is the batch's last line. */
   take(records: readonly FileRecord[], last: number): Promise<void>;
 }
 
@@ -34,11 +34,11 @@ interface Parts {
   readonly duplicates: DuplicateIndex;
   readonly rejects: Rejects;
   readonly isDryRun: boolean;
-  /** Whether the first reject ends the import, and nothing of its batch is written. */
+  /** Whether the first refused line stops the import; its batch is then not written. */
   readonly isStrict: boolean;
 }
 
-/** Batches into a database. */
+/** Creates batches that import into a database. */
 export function createBatches(parts: Parts): Batches {
   const { database, rules, read, duplicates, rejects, isDryRun, isStrict } = parts;
   const createdGroups = new Set<string>();
@@ -51,7 +51,7 @@ export function createBatches(parts: Parts): Batches {
     withoutPassword: 0,
     createdGroups,
   };
-  // The user of a record, or why it is refused without asking the database.
+  // The user of a record, or why it is refused without a database query.
   const check = (record: FileRecord): ImportedUser | string => {
     const user = "fault" in record ? record.fault : read(record.value);
     return typeof user === "string" ? user : (duplicates.add(user, record.number) ?? user);
@@ -74,7 +74,7 @@ export function createBatches(parts: Parts): Batches {
       if (isStrict && first !== undefined)
         throw new ExitError(
           1,
-          `line ${first.record.number} is refused, and no line after line ${tally.line} is in`,
+          `line ${first.record.number} is refused, and no line after line ${tally.line} was imported`,
         );
       for (const [user, { outcome }] of verdicts) {
         if (outcome === "refused") continue;

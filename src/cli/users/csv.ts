@@ -5,10 +5,10 @@ import { ExitError } from "../exit.ts";
 import { FIELDS, type FileFormat, type FileRecord, REFUSED, unreadable } from "./format.ts";
 import type { Line } from "./lines.ts";
 
-/** Between groups of one cell. */
+/** Separates groups in one cell. */
 export const GROUP_SEPARATOR = ";";
 
-/** CSV (RFC 4180) with the columns in its first line. A line is a record: no cell holds a line break. */
+/** CSV (RFC 4180) with column names in the first line. Each line is one record: cells contain no line breaks. */
 export function csvFormat(): FileFormat {
   let columns: readonly string[] | undefined;
   let isHeaderWritten = false;
@@ -24,36 +24,37 @@ export function csvFormat(): FileFormat {
       });
     },
     end() {
-      if (columns === undefined) throw new ExitError(2, "the file has no line that names the columns");
+      if (columns === undefined)
+        throw new ExitError(2, "the file is empty: the first line must name the columns");
     },
     refused({ number, text, ...record }, reason) {
-      const told = `line ${number}: ${reason}`;
+      const message = `line ${number}: ${reason}`;
       const names = (columns ?? []).filter((column) => column !== REFUSED);
       const header = isHeaderWritten ? "" : csvRow([...names, REFUSED]);
       isHeaderWritten = true;
-      // A line can be split into cells without knowing its encoding, and none of its bytes is changed.
+      // Splitting a line into cells does not depend on its encoding, and changes no byte.
       const [cells] = parseLines([text]);
       const place = columns?.indexOf(REFUSED) ?? -1;
       if (cells !== undefined && cells.length === columns?.length) {
-        if (place < 0) return `${header}${text},${csvRow([told])}`;
-        if ("value" in record) return header + csvRow([...cells.toSpliced(place, 1), told]);
-        // It has the reason of an earlier import, in the same place.
+        if (place < 0) return `${header}${text},${csvRow([message])}`;
+        if ("value" in record) return header + csvRow([...cells.toSpliced(place, 1), message]);
+        // The line already contains the reason of an earlier import in the last column.
         if (place === names.length) return `${header}${text}\n`;
       }
-      // What cannot be split into the columns stands in the first cell, so that nothing is lost.
-      return header + csvRow(names.map((_, index) => (index === 0 ? text : "")).concat(told));
+      // A line that cannot be split into the columns goes into the first cell as a whole.
+      return header + csvRow(names.map((_, index) => (index === 0 ? text : "")).concat(message));
     },
   };
 }
 
-/** One line of CSV; a cell is quoted if it has to be. */
+/** One line of CSV; cells are quoted where necessary. */
 export function csvRow(cells: readonly string[]): string {
   return stringify([cells]);
 }
 
 /**
- * The cells of each line; undefined if it is not CSV. csv-parse's own messages are not used: they repeat what stands in
- * the file, and there are hashes in it.
+ * The cells of each line; undefined if it is not CSV. The messages of csv-parse are not used: they quote the file,
+ * which contains password hashes.
  */
 function parseLines(lines: readonly string[]): (string[] | undefined)[] {
   try {
@@ -61,10 +62,10 @@ function parseLines(lines: readonly string[]): (string[] | undefined)[] {
     const rows = parse(text, { record_delimiter: "\n", relax_column_count: true });
     if (rows.length === lines.length) return rows;
   } catch {
-    // Below.
+    // Parse line by line below.
   }
   if (lines.length === 1) return [undefined];
-  // A quote that is not closed takes the next lines into its cell: then each line is parsed by itself.
+  // An unclosed quote swallows the next lines: parse each line by itself.
   return lines.flatMap((line) => parseLines([line]));
 }
 
@@ -72,14 +73,14 @@ function contentOf(
   cells: readonly string[] | undefined,
   columns: readonly string[],
 ): { fault: string } | { value: Record<string, unknown> } {
-  if (cells === undefined) return { fault: "is not CSV: a quote is missing or too much" };
+  if (cells === undefined) return { fault: "is not valid CSV: a quote is missing or extra" };
   if (cells.length !== columns.length)
-    return { fault: `has ${cells.length} cells, and the first line names ${columns.length} columns` };
+    return { fault: `has ${cells.length} cells, but the first line names ${columns.length} columns` };
   const fields = columns.map((column, index) => [column, valueOf(column, cells[index] ?? "")] as const);
   return { value: Object.fromEntries(fields.filter(([, value]) => value !== undefined)) };
 }
 
-/** An empty cell says nothing. */
+/** An empty cell means that the field is absent. */
 function valueOf(column: string, cell: string): unknown {
   if (cell === "") return undefined;
   if (column === "groups") return cell.split(GROUP_SEPARATOR);
@@ -92,18 +93,18 @@ function columnsOf(line: Line, cells: readonly string[] | undefined): readonly s
   const fail = (fault: string): never => {
     throw new ExitError(2, fault);
   };
-  const known = `the first line names the columns, which may be ${FIELDS.join(", ")}, separated by commas`;
+  const known = `the first line names columns, separated by commas; possible are ${FIELDS.join(", ")}`;
   if ("fault" in line)
     return fail(`the first line ${line.fault}${line.bytes === undefined ? "" : ": save the file in UTF-8"}`);
-  if (cells === undefined) return fail("the first line is not CSV: a quote is missing or too much");
+  if (cells === undefined) return fail("the first line is not valid CSV: a quote is missing or extra");
   const columns: readonly string[] = [...FIELDS, REFUSED];
   const unknown = cells.find((name) => !columns.includes(name));
   if (unknown === "password")
-    return fail(`passwords are not taken: hash them first, and give password_hash; ${known}`);
+    return fail(`passwords are not accepted: hash them, and use the column password_hash; ${known}`);
   if (unknown !== undefined)
     return fail(`unknown column ${toPrintable(JSON.stringify(unknown.slice(0, 50)))}: ${known}`);
   const double = cells.find((name, index) => cells.indexOf(name) !== index);
-  if (double !== undefined) return fail(`the column ${double} stands twice in the first line`);
+  if (double !== undefined) return fail(`the first line names the column ${double} twice`);
   const missing = ["username", "email"].find((name) => !cells.includes(name));
   return missing === undefined ? cells : fail(`the column ${missing} is missing: ${known}`);
 }

@@ -3,19 +3,19 @@ import { DatabaseSync } from "node:sqlite";
 import type { ImportedUser } from "../../accounts/import-plan.ts";
 import { foldName } from "../../db/names.ts";
 
-/** The names and addresses of the lines so far. */
+/** The usernames and email addresses of the lines so far. */
 export interface DuplicateIndex extends Disposable {
-  /** Adds a user; if an earlier line has the name or the address already, says which. */
+  /** Adds a user; returns an error text if an earlier line has the same username or email address. */
   add(user: ImportedUser, line: number): string | undefined;
 }
 
 /**
- * Keeps the index in a file of its own that goes with this process: memory does not grow with it. The file holds
- * digests with a random salt, so nobody reads names out of it.
+ * Keeps the index in a temporary file that is deleted with this process, so memory does not grow with it. The file
+ * contains digests with a random salt, so it reveals no names.
  */
 export function createDuplicateIndex(): DuplicateIndex {
   const salt = randomBytes(16).toString("base64");
-  // SQLite makes a file without a name and deletes it at once.
+  // For an empty name, SQLite creates a temporary file and deletes it immediately.
   const database = new DatabaseSync("");
   database.exec(`
     pragma journal_mode = off;
@@ -34,7 +34,7 @@ export function createDuplicateIndex(): DuplicateIndex {
     add(user, line) {
       for (const field of ["username", "email"] as const) {
         const earlier = earlierLine(`${field} ${foldName(user[field])}`, line);
-        if (earlier !== undefined) return `${field} is that of line ${earlier}`;
+        if (earlier !== undefined) return `${field} is already in line ${earlier}`;
       }
       return undefined;
     },

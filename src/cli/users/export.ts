@@ -7,17 +7,17 @@ import { findConfig } from "../options.ts";
 import { GROUP_SEPARATOR } from "./csv.ts";
 import { FIELDS, type FormatName } from "./format.ts";
 
-/** How users are written. */
+/** Options of an export. */
 export interface ExportOptions {
   readonly config?: string;
   readonly format: FormatName;
   readonly withHashes?: boolean;
 }
 
-/** What a spreadsheet takes for a formula. */
+/** Spreadsheets read such a cell as a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
-/** Writes all users to stdout, as fast as they are read there. */
+/** Writes all users to stdout, no faster than the reader reads. */
 export async function exportUsersTo({ config, format, withHashes = false }: ExportOptions): Promise<void> {
   const { db } = loadConfig(findConfig(config), { keys: false });
   await using database = await openMigratedDatabase(db);
@@ -26,7 +26,7 @@ export async function exportUsersTo({ config, format, withHashes = false }: Expo
   if (isCsv && (await findGroupWith(database, GROUP_SEPARATOR)) !== undefined)
     throw new ExitError(
       1,
-      `a group has ${GROUP_SEPARATOR} in its name, which CSV cannot hold: give --format jsonl`,
+      `a group name contains ${GROUP_SEPARATOR}, which separates groups in CSV: use --format jsonl`,
     );
   let count = 0;
   let formulas = 0;
@@ -40,7 +40,7 @@ export async function exportUsersTo({ config, format, withHashes = false }: Expo
   process.stderr.write(`users: ${count}\n`);
   if (isCsv && formulas > 0)
     process.stderr.write(
-      `${formulas} of them have a name or an address that begins like a formula: import the file into a spreadsheet as text\n`,
+      `${formulas} of them have a username or email address that a spreadsheet reads as a formula: import the file as text\n`,
     );
 }
 
@@ -54,7 +54,7 @@ function toCsv(users: readonly ExportedUser[], columns: string[], header: boolea
       date: (time) => time.toISOString(),
       string: (text, { column }) => {
         if (!/[\r\n]/.test(text)) return text;
-        throw new ExitError(1, `the ${column} of a user has a line break in it: give --format jsonl`);
+        throw new ExitError(1, `the ${column} of a user contains a line break: use --format jsonl`);
       },
     },
   });
@@ -64,7 +64,7 @@ function toJsonLines(users: readonly ExportedUser[], columns: string[]): string 
   return users.map((user) => `${JSON.stringify(user, columns)}\n`).join("");
 }
 
-/** Waits until stdout has taken the text; ends the command if it cannot, in silence if nobody reads. */
+/** Waits until the text is written to stdout. On an error it ends the command; `guardOutput` reports it. */
 function write(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => (error ? reject(new ExitError(1)) : resolve()));

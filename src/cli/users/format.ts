@@ -3,27 +3,27 @@ import { Option } from "commander";
 import { ExitError } from "../exit.ts";
 import type { Line } from "./lines.ts";
 
-/** How users are written down. */
+/** A file format of users. */
 export type FormatName = "csv" | "jsonl";
 
-/** What a line says: fields by their names, or why it says nothing. */
+/** A parsed line: its fields by name, or why it cannot be parsed. */
 export type FileRecord =
   | { readonly number: number; readonly text: string; readonly value: Readonly<Record<string, unknown>> }
   | {
       readonly number: number;
       readonly text: string;
       readonly fault: string;
-      /** How the text is written to a file of rejects: latin1 gives back the bytes of a line that is not UTF-8. */
+      /** Encoding of the text in the rejects file: latin1 restores the bytes of a line that is not UTF-8. */
       readonly encoding?: "latin1";
     };
 
-/** A format that reads lines, and writes rejects so that it can read them again. */
+/** Reads lines, and writes refused ones in a form that it can read again. */
 export interface FileFormat {
-  /** The records of some lines, in order; throws ExitError if the file as a whole is not of this format. */
+  /** Parses lines, in order; throws ExitError if the file does not have this format. */
   read(lines: readonly Line[]): FileRecord[];
-  /** Throws ExitError if a file of this format cannot end here. */
+  /** Throws ExitError if the file is incomplete. */
   end(): void;
-  /** The line of a rejected record, with the reason in a field of its own. */
+  /** The line of a refused record, with the reason in the field `refused`. */
   refused(record: FileRecord, reason: string): string;
 }
 
@@ -39,7 +39,7 @@ export const FIELDS = [
   "password_hash",
 ] as const;
 
-/** The field of a rejected record that holds the reason; import ignores it. */
+/** The field with the reason in a refused record; import ignores it. */
 export const REFUSED = "refused";
 
 /** `--format`. */
@@ -47,16 +47,13 @@ export function formatOption(description: string): Option {
   return new Option("--format <format>", description).choices(["csv", "jsonl"]);
 }
 
-/** The given format, or the one that the file's name ends with; otherwise ends the command with 2. */
+/** The given format, or the format by the extension of the file name; else throws ExitError (2). */
 export function formatOf(file: string, given: FormatName | undefined): FormatName {
   if (given !== undefined) return given;
   const end = extname(file).toLowerCase();
   if (end === ".csv") return "csv";
   if (end === ".jsonl" || end === ".ndjson") return "jsonl";
-  throw new ExitError(
-    2,
-    `${file} has neither .csv nor .jsonl at its end: say --format csv or --format jsonl`,
-  );
+  throw new ExitError(2, `${file} ends with neither .csv nor .jsonl: add --format csv or --format jsonl`);
 }
 
 /** The record of a line that cannot be read. */

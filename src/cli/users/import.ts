@@ -17,7 +17,7 @@ import { createProgress } from "./progress.ts";
 import { recordReader } from "./record.ts";
 import { createRejects, type Rejects } from "./rejects.ts";
 
-/** How users are imported. */
+/** Options of an import. */
 export interface ImportOptions {
   readonly config?: string;
   readonly format?: FormatName;
@@ -29,10 +29,10 @@ export interface ImportOptions {
   readonly rejects?: string;
 }
 
-/** Lines of one transaction: whoever waits for its locks does not wait for long. */
+/** Lines of one transaction: workers wait only briefly for its locks. */
 const BATCH = 500;
 
-/** Imports the users of a file; ends the command with 1 if some were refused, and with 130 if it was interrupted. */
+/** Imports the users of a file; throws ExitError with 1 if lines were refused, and with 130 if interrupted. */
 export async function importUsersOf(file: string, options: ImportOptions): Promise<void> {
   const format = formatOf(file, options.format) === "csv" ? csvFormat() : jsonlFormat();
   const { app, db } = loadConfig(findConfig(options.config), { keys: false });
@@ -48,9 +48,11 @@ export async function importUsersOf(file: string, options: ImportOptions): Promi
   const failure = await readAll({ file, size, format, batches, rejects });
   const { createdGroups, withoutPassword, created, updated, unchanged, skipped } = batches.tally;
   const notes = rejects.describe();
-  if (createdGroups.size > 0) notes.push(`groups that were made: ${createdGroups.size}`);
+  if (createdGroups.size > 0) notes.push(`groups created: ${createdGroups.size}`);
   if (withoutPassword > 0)
-    notes.push(`accounts without a password: ${withoutPassword}; an administrator sets one with user_change`);
+    notes.push(
+      `accounts without a password: ${withoutPassword}; an administrator can set one with user_change`,
+    );
   for (const note of notes) process.stderr.write(`${note}\n`);
   process.stdout.write(
     `${created} created, ${updated} updated, ${unchanged} unchanged, ${skipped} skipped, ${rejects.count} refused` +
@@ -58,7 +60,10 @@ export async function importUsersOf(file: string, options: ImportOptions): Promi
   );
   if (failure !== undefined) throw failure;
   if (rejects.count > 0)
-    throw new ExitError(1, rejects.count === 1 ? "a line was refused" : "some lines were refused");
+    throw new ExitError(
+      1,
+      rejects.count === 1 ? "1 line was refused" : `${rejects.count} lines were refused`,
+    );
 }
 
 interface Parts {
@@ -69,7 +74,7 @@ interface Parts {
   readonly rejects: Rejects;
 }
 
-/** Reads to the end; gives what ended it before. */
+/** Reads the file to its end; returns the error if it stopped before. */
 async function readAll({ file, size, format, batches, rejects }: Parts): Promise<Error | undefined> {
   const { tally } = batches;
   using interrupt = awaitInterrupt();
@@ -79,7 +84,7 @@ async function readAll({ file, size, format, batches, rejects }: Parts): Promise
     for await (const lines of readLines(input, BATCH)) {
       await batches.take(format.read(lines), lines.at(-1)?.number ?? 0);
       progress.update(input.bytesRead, tally.line, rejects.count);
-      // SQLite's statements end at once: between them no signal and no timer would have a turn.
+      // SQLite statements are synchronous: let the event loop handle signals and timers.
       await setImmediate();
       interrupt.signal.throwIfAborted();
     }
@@ -87,9 +92,9 @@ async function readAll({ file, size, format, batches, rejects }: Parts): Promise
     return undefined;
   } catch (error) {
     if (error instanceof ExitError) return error;
-    const goOn = `after line ${tally.line}: what is in stays, so run the same command again to go on`;
+    const advice = `after line ${tally.line}: imported users stay; run the same command again to continue`;
     if (error instanceof Error && error.name === "AbortError")
-      return new ExitError(EXIT_INTERRUPTED, `interrupted ${goOn}`);
-    return new ExitError(1, `stopped ${goOn} (${messageOf(error)})`, { cause: error });
+      return new ExitError(EXIT_INTERRUPTED, `interrupted ${advice}`);
+    return new ExitError(1, `stopped ${advice} (${messageOf(error)})`, { cause: error });
   }
 }

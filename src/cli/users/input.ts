@@ -3,7 +3,7 @@ import { addAbortSignal } from "node:stream";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 
-/** Bytes of a file; undefined if they are not known before the end. Ends the command with 2 if it cannot be read. */
+/** Size of a file in bytes; undefined for stdin and pipes. Throws ExitError (2) if the file cannot be read. */
 export function sizeOf(file: string): number | undefined {
   if (file === "-") return undefined;
   try {
@@ -16,7 +16,7 @@ export function sizeOf(file: string): number | undefined {
   }
 }
 
-/** The bytes of a file, `-` for stdin, until its end or the abort, which throws an AbortError. */
+/** Streams a file, or stdin for `-`; the abort makes it throw an AbortError. */
 export function openInput(file: string, signal: AbortSignal) {
   return addAbortSignal(signal, file === "-" ? process.stdin : createReadStream(file));
 }

@@ -1,12 +1,12 @@
-/** Ends a long command at the first Ctrl-C, in order. */
+/** Lets a long command stop gracefully at the first Ctrl-C. */
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** So ends what a second signal ends at once. */
+/** Exit code of an interrupted command: 128 + SIGINT. */
 export const EXIT_INTERRUPTED = 130;
 
-/** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process immediately. */
 export function awaitInterrupt(): Interrupt {
   const controller = new AbortController();
   const onSignal = (): void => {

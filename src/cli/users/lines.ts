@@ -1,19 +1,19 @@
 import { isUtf8 } from "node:buffer";
 
-/** A line of a file with its number, from 1 on; or why it cannot be read. */
+/** A line of a file with its number, starting at 1; or why it cannot be read. */
 export type Line =
   | { readonly number: number; readonly text: string }
   | {
       readonly number: number;
       readonly fault: string;
-      /** A line that is not UTF-8, a character for each byte, as latin1 has it. */
+      /** A line that is not UTF-8, decoded as latin1: one character per byte. */
       readonly bytes?: string;
     };
 
-/** Bytes of one line: a file without line breaks must not fill the memory. */
+/** Maximum length of a line in bytes: a file without line breaks must not fill the memory. */
 const MAX_BYTES = 65_536;
 
-/** The lines of a stream that are not blank, in batches; memory does not grow with the stream. */
+/** The lines of a stream in batches, without blank lines; memory does not grow with the stream. */
 export async function* readLines(source: AsyncIterable<Buffer>, batchSize: number): AsyncGenerator<Line[]> {
   let batch: Line[] = [];
   let number = 0;
@@ -27,7 +27,7 @@ export async function* readLines(source: AsyncIterable<Buffer>, batchSize: numbe
   if (batch.length > 0) yield batch;
 }
 
-/** Each line as latin1, in which no byte is lost; of a line that is too long no more than shows that. */
+/** Each line as latin1, which preserves every byte; a too long line is cut just above the limit. */
 async function* splitLines(source: AsyncIterable<Buffer>): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of source) {
@@ -40,7 +40,7 @@ async function* splitLines(source: AsyncIterable<Buffer>): AsyncGenerator<string
 
 function toLine(number: number, latin1: string): Line | undefined {
   if (latin1.length > MAX_BYTES) return { number, fault: `is longer than ${MAX_BYTES} bytes` };
-  // Without the carriage return of Windows, and without the byte order mark of UTF-8.
+  // Remove the carriage return of Windows and the byte order mark of UTF-8.
   const bytes = (number === 1 ? latin1.replace(/^\xef\xbb\xbf/, "") : latin1).replace(/\r$/, "");
   const utf8 = Buffer.from(bytes, "latin1");
   if (!isUtf8(utf8)) return { number, fault: "is not UTF-8", bytes };

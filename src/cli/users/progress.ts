@@ -1,11 +1,11 @@
 import { SingleBar } from "cli-progress";
 
-/** Shows how far a file is read, on a terminal. */
+/** Shows the progress of reading a file. */
 export interface Progress extends Disposable {
   update(bytes: number, line: number, refused: number): void;
 }
 
-/** A bar on stderr for a file of so many bytes; nothing where stderr is no terminal, or the size is not known. */
+/** A progress bar on stderr; nothing if stderr is no terminal or the size is unknown. */
 export function createProgress(bytes: number | undefined): Progress {
   if (bytes === undefined || !process.stderr.isTTY)
     return { update: () => undefined, [Symbol.dispose]: () => undefined };

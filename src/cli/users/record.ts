@@ -7,29 +7,29 @@ import { toPrintable } from "../../observability/printable.ts";
 import { anyName, authType, email, groupname, username } from "../../procedures/fields.ts";
 import { REFUSED } from "./format.ts";
 
-/** Clocks may differ by so many milliseconds; a token counts as its account's only if it is not older. */
+/** Tolerated clock difference in milliseconds. Small, because a token is valid only if it is newer than its account. */
 const LEEWAY = 30_000;
 
-/** What a worker makes for a directory user without a mail of its own, whatever email_regex says of the domain. */
+/** The address that a worker generates for a directory user without one; `email_regex` need not match its domain. */
 const GENERATED = anyName().regex(/^generated_[^\s@]+@[^\s@]+$/);
 
 const NO_HASH =
-  "must be a hash of bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$v=19$...), well-formed, and no dearer than " +
+  "must be a hash of bcrypt ($2a$, $2b$, $2y$) or argon2id ($argon2id$v=19$...), well-formed, and with at most " +
   `cost ${MAX_HASH_COST.bcrypt_cost}, or m=${MAX_HASH_COST.argon2_memory_kib}, t=${MAX_HASH_COST.argon2_passes}`;
 
-/** As people and databases write what is true: MySQL has 1 and 0, PostgreSQL t and f. */
+/** Spellings of booleans: MySQL exports 1 and 0, PostgreSQL t and f. */
 const FLAGS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   ...([true, 1, "1", "true", "t"] as const).map((text) => [text, true] as const),
   ...([false, 0, "0", "false", "f"] as const).map((text) => [text, false] as const),
 ]);
 
-/** MySQL's DATETIME, which has no zone: UTC. */
+/** MySQL's DATETIME without a time zone, read as UTC. */
 const SQL_TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,6})?)$/;
 
-/** What a line says of a user, or what is wrong with it in one text that repeats nothing secret. */
+/** Reads a user from the fields of a line, or returns one error text, which contains no secret. */
 export type ReadRecord = (value: Readonly<Record<string, unknown>>) => ImportedUser | string;
 
-/** Reads lines by the rules of an installation. */
+/** Reads users by the rules of an installation. */
 export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boolean }): ReadRecord {
   const schemaWith = (address: z.ZodType<string>) =>
     z
@@ -48,12 +48,12 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
         ({ auth_type = "LOCAL", password_hash }) => auth_type === "LOCAL" || password_hash === undefined,
         {
           path: ["password_hash"],
-          error: "must be left out: the password of such a user is checked elsewhere",
+          error: "must be absent: the directory or the KDC checks the password of such a user",
         },
       )
       .refine((user) => allowAdmins || !user.groups.includes(app.admin_group), {
         path: ["groups"],
-        error: `make an administrator (${app.admin_group}): allow that with --allow-admins`,
+        error: `contains the admin group (${app.admin_group}): add --allow-admins to allow that`,
       });
   const usual = schemaWith(email(app));
   const ofDirectory = schemaWith(z.union([email(app), GENERATED], `must match ${app.email_regex}`));
@@ -65,7 +65,7 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
     return {
       username: data.username,
       email: data.email,
-      // Of all users only local ones have a hash.
+      // Only local users have a hash.
       auth_type: data.auth_type ?? (password_hash === undefined ? undefined : "LOCAL"),
       activated: data.activated,
       password_hash: password_hash === undefined ? undefined : Buffer.from(password_hash),
@@ -76,17 +76,17 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
   };
 }
 
-/** A boolean in any of its spellings. */
+/** A boolean in any spelling of `FLAGS`. */
 function flag(): z.ZodType<boolean> {
   return z.unknown().transform((value, context) => {
-    const meant = FLAGS.get(typeof value === "string" ? value.toLowerCase() : value);
-    if (meant !== undefined) return meant;
+    const parsed = FLAGS.get(typeof value === "string" ? value.toLowerCase() : value);
+    if (parsed !== undefined) return parsed;
     context.addIssue("must be true or false");
     return z.NEVER;
   });
 }
 
-/** A hash in any spelling; the outcome is the one that is stored. */
+/** A hash in any accepted spelling, converted to the stored one. */
 function passwordHash(): z.ZodType<string> {
   return z.string("must be a string").transform((text, context) => {
     const spelling = readSpelling(text);
@@ -96,7 +96,7 @@ function passwordHash(): z.ZodType<string> {
   });
 }
 
-/** A time with a zone, or as MySQL writes it, in UTC; from 1970 until now. */
+/** A time between 1970 and now: ISO 8601 with a zone, or MySQL's DATETIME in UTC. */
 function pastTime(): z.ZodType<Date> {
   return z
     .string("must be a string")
@@ -118,7 +118,7 @@ function describe(issue: z.core.$ZodIssue, value: Readonly<Record<string, unknow
     const isMissing = issue.code.startsWith("invalid_") && value[String(field)] === undefined;
     return `${issue.path.join(".")} ${isMissing ? "is missing" : issue.message}`;
   }
-  if (issue.keys.includes("password")) return "password is not taken: hash it first, and give password_hash";
+  if (issue.keys.includes("password")) return "password is not accepted: hash it, and use password_hash";
   const names = issue.keys.map((key) => JSON.stringify(key.slice(0, 50)));
   return `unknown field ${toPrintable(names.join(", "))}`;
 }

@@ -4,22 +4,22 @@ import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 import type { FileFormat, FileRecord } from "./format.ts";
 
-/** So many rejects are named with their reason. */
-const NAMED = 20;
+/** Maximum number of refused lines that are printed with their reasons. */
+const MAX_SHOWN = 20;
 
-/** The records that were refused. */
+/** The refused records. */
 export interface Rejects extends Disposable {
   readonly count: number;
   add(record: FileRecord, reason: string): void;
-  /** One line for each of the first ones, and how many more there are. */
+  /** One line for each of the first records, and the number of the others. */
   describe(): string[];
 }
 
-/** Counts rejects, and writes them to a new file if one is named; ends the command with 2 if it exists. */
+/** Counts refused records, and writes them to `file`, if given; throws ExitError (2) if the file exists. */
 export function createRejects(format: FileFormat, file: string | undefined): Rejects {
   if (file !== undefined && existsSync(file))
-    throw new ExitError(2, `${file} is there already: name a new file for refused lines`);
-  const named: string[] = [];
+    throw new ExitError(2, `${file} already exists: name a new file for refused lines`);
+  const shown: string[] = [];
   let count = 0;
   let descriptor: number | undefined;
   return {
@@ -27,12 +27,12 @@ export function createRejects(format: FileFormat, file: string | undefined): Rej
       return count;
     },
     add(record, reason) {
-      if (count++ < NAMED) named.push(`line ${record.number}: ${reason}`);
+      if (count++ < MAX_SHOWN) shown.push(`line ${record.number}: ${reason}`);
       if (file === undefined) return;
       const encoding = "encoding" in record ? record.encoding : undefined;
       const bytes = Buffer.from(format.refused(record, reason), encoding);
       try {
-        // There are hashes in it, and it is nobody else's file.
+        // The file contains password hashes: only its owner may read it, and it must be new.
         descriptor ??= openSync(file, "wx", 0o600);
         writeSync(descriptor, bytes);
       } catch (error) {
@@ -40,9 +40,9 @@ export function createRejects(format: FileFormat, file: string | undefined): Rej
       }
     },
     describe() {
-      if (count <= NAMED) return named;
-      const where = file === undefined ? "--rejects FILE keeps them all" : `all are in ${file}`;
-      return [...named, `and ${count - NAMED} more; ${where}`];
+      if (count <= MAX_SHOWN) return shown;
+      const where = file === undefined ? "use --rejects FILE to get all of them" : `all are in ${file}`;
+      return [...shown, `and ${count - MAX_SHOWN} more; ${where}`];
     },
     [Symbol.dispose]() {
       if (descriptor !== undefined) closeSync(descriptor);
@@ -50,22 +50,22 @@ export function createRejects(format: FileFormat, file: string | undefined): Rej
   };
 }
 
-/** Why the database refuses a user; undefined if it does not. */
+/** Why a user was refused by the state of the database; undefined if it was accepted. */
 export function reasonOf(verdict: ImportVerdict | undefined): string | undefined {
   if (verdict?.outcome !== "refused") return undefined;
   const names = verdict.detail.join(", ");
   switch (verdict.reason) {
     case "differs":
-      return `the user is there already, with another ${names}: see --on-conflict`;
+      return `the user already exists, but differs in ${names}: see --on-conflict`;
     case "source differs":
-      return "the user is there already, with another auth_type, which stays as it is";
+      return "the user already exists with a different auth_type, which import never changes";
     case "email taken":
-      return "email is another user's";
+      return "email belongs to another user";
     case "no such group":
-      return `groups: there is no ${names}: make such groups with --create-groups`;
+      return `groups: there is no ${names}: use --create-groups to create missing groups`;
     case "administrator":
-      return `the user is an administrator, with another ${names}: allow that with --allow-admins`;
+      return `the user is an administrator, but differs in ${names}: add --allow-admins to change that`;
     case "last admin":
-      return "activated: the last administrator stays activated";
+      return "activated: the last administrator must stay activated";
   }
 }

@@ -10,7 +10,7 @@ import { ARGON2ID, BCRYPT, installWithUsers, type Installed } from "./installed.
 
 const FORMATS = ["csv", "jsonl"] as const;
 
-/** Users of all kinds, more than one statement reads. */
+/** Imports users of all kinds, more than one SQL statement reads. */
 async function populate(installed: Installed): Promise<void> {
   const many = Array.from({ length: 1203 }, (_, index) => ({
     username: `user-${index}`,
@@ -33,7 +33,7 @@ async function populate(installed: Installed): Promise<void> {
 
 for (const database of DATABASES) {
   describe(`users export on ${database}`, () => {
-    test("gives what import takes: an empty database has the same users afterwards", async () => {
+    test("can be imported into an empty database, which then has the same users", async () => {
       await using from = await installWithUsers(database, {
         app_config: { email_regex: "[^\\n]+@example\\.com" },
       });
@@ -61,7 +61,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("has no hash in it unless that is asked for, and can be taken in as well", async () => {
+    test("contains no hashes without --with-hashes, and can be imported as well", async () => {
       await using installed = await installWithUsers(database, {
         app_config: { email_regex: "[^\\n]+@example\\.com" },
       });
@@ -80,7 +80,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("is in the order of names, with one line for each user", async () => {
+    test("is sorted by username, with one line for each user", async () => {
       await using installed = await installWithUsers(database);
       installed.file("in.csv", [
         "username,email,groups,created_at",
@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       });
     });
 
-    test("of nobody is the line with the columns", async () => {
+    test("without users is only the header line", async () => {
       await using installed = await installWithUsers(database);
       assert.deepEqual(await installed.users(["export", "--with-hashes"]), {
         code: 0,
@@ -120,7 +120,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("values that a spreadsheet takes for formulas are counted, in CSV, and left as they are", async () => {
+test("CSV values that a spreadsheet reads as formulas are counted, and not changed", async () => {
   await using installed = await installWithUsers("sqlite");
   installed.file("in.jsonl", [
     { username: "-minus", email: "minus@example.com" },
@@ -130,20 +130,23 @@ test("values that a spreadsheet takes for formulas are counted, in CSV, and left
   await installed.users(["import", "in.jsonl"]);
   const { stdout, stderr } = await installed.users(["export"]);
   assert.match(stdout, /^plus,\+plus@example\.com,/m);
-  assert.match(stderr, /^2 of them have a name or an address that begins like a formula: /m);
+  assert.match(
+    stderr,
+    /^2 of them have a username or email address that a spreadsheet reads as a formula: /m,
+  );
   assert.equal((await installed.users(["export", "--format", "jsonl"])).stderr, "users: 3\n");
 });
 
-test("a group that CSV cannot hold ends the export before its first line", async () => {
+test("a group name that contains the separator stops a CSV export before its first line", async () => {
   await using installed = await installWithUsers("sqlite", { app_config: { group_regex: ".+" } });
   await installed.db.insertInto("group").values({ name: "a;b" }).execute();
   const { code, stdout, stderr } = await installed.users(["export"]);
   assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /a group has ; in its name, which CSV cannot hold: give --format jsonl/);
+  assert.match(stderr, /a group name contains ;, which separates groups in CSV: use --format jsonl/);
   assert.equal((await installed.users(["export", "--format", "jsonl"])).code, 0);
 });
 
-test("a reader that goes away ends the export without a word", async () => {
+test("a reader that closes the pipe ends the export without an error text", async () => {
   await using installed = await installWithUsers("sqlite");
   const lines = Array.from(
     { length: 20_000 },

@@ -13,7 +13,7 @@ const numbered = (texts: readonly string[]): Line[] =>
 const HEADER = "username,email,activated,groups";
 
 describe("CSV", () => {
-  test("gives back every cell that was written", () => {
+  test("reads every cell that was written", () => {
     const cell = fc.string({ unit: fc.constantFrom("a", '"', ",", ";", "'", " ", "=", "é"), maxLength: 6 });
     fc.assert(
       fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 8 }), (rows) => {
@@ -24,13 +24,13 @@ describe("CSV", () => {
           text: lines[index + 1],
           value: { ...(username === "" ? {} : { username }), ...(email === "" ? {} : { email }) },
         }));
-        // A line of two empty cells is a comma, and no blank one.
+        // A line with two empty cells is a comma, not a blank line.
         assert.deepEqual(entries, expected);
       }),
     );
   });
 
-  test("has words for what is true, lists of groups, and nothing in an empty cell", () => {
+  test("reads booleans, lists of groups, and empty cells as absent fields", () => {
     const rows = [HEADER, "a,b,TRUE,x;y", "a,b,1,x", "a,b,false,", "a,b,0,;", "a,b,yes,x;", "a,b,,"];
     const values = csvFormat()
       .read(numbered(rows))
@@ -45,7 +45,7 @@ describe("CSV", () => {
     ]);
   });
 
-  test("with a quote too much or too little costs its own line and no other", () => {
+  test("with a missing or extra quote refuses only its own line", () => {
     const bad = ['"a,b,true,x', 'a"b,c,true,x', '"a"b,c,true,x', "a,b,true", "a,b,true,x,y"];
     for (const one of bad)
       for (const place of [0, 1, 2]) {
@@ -60,7 +60,7 @@ describe("CSV", () => {
       }
   });
 
-  test("knows its columns in any order, and ends where the first line names others or lacks one", () => {
+  test("accepts columns in any order, and rejects a first line with unknown or missing columns", () => {
     const read = (header: string) => csvFormat().read(numbered([header, "1,2"]));
     assert.deepEqual(read("email,username"), [
       { number: 2, text: "1,2", value: { email: "1", username: "2" } },
@@ -68,10 +68,10 @@ describe("CSV", () => {
     for (const [header, msg] of [
       ["username,mail", /unknown column "mail"/],
       ["username;email", /unknown column "username;email".* separated by commas/],
-      ["username,password", /passwords are not taken/],
-      ["username,username", /stands twice/],
+      ["username,password", /passwords are not accepted/],
+      ["username,username", /names the column username twice/],
       ["username,groups", /column email is missing/],
-      ['username,"email', /first line is not CSV/],
+      ['username,"email', /first line is not valid CSV/],
       ["Username,email", /unknown column "Username"/],
     ] as const)
       assert.throws(
@@ -81,7 +81,7 @@ describe("CSV", () => {
       );
   });
 
-  test("that was refused can be mended and read again", () => {
+  test("that was refused can be corrected and read again", () => {
     const format = csvFormat();
     const rows = [HEADER, 'a,"b,c",true,x;y', '"broken'];
     const entries = format.read(numbered(rows));
@@ -102,8 +102,8 @@ describe("CSV", () => {
   });
 });
 
-describe("JSON lines", () => {
-  test("are objects, and null says nothing", () => {
+describe("JSON Lines", () => {
+  test("are objects, and null means absent", () => {
     const entries = jsonlFormat().read(
       numbered(['{"username":"a","groups":["x"],"activated":false}', '{"username":"a","email":null}']),
     );
@@ -113,7 +113,7 @@ describe("JSON lines", () => {
     );
   });
 
-  test("that are anything else are at fault alone", () => {
+  test("that are not objects are errors, and do not affect other lines", () => {
     const bad = ["{", "[]", "1", "null", '"a"', '{"a":1,"a":2}', `${"[".repeat(50)}${"]".repeat(50)}`];
     const entries = jsonlFormat().read(numbered([...bad, "{}"]));
     assert.deepEqual(
@@ -122,7 +122,7 @@ describe("JSON lines", () => {
     );
   });
 
-  test("that were refused can be mended and read again", () => {
+  test("that were refused can be corrected and read again", () => {
     const format = jsonlFormat();
     const [good, broken] = format.read(numbered(['{"username":"a","email":"b"}', "{oops"]));
     assert.deepEqual(JSON.parse(format.refused(good!, "why")), {
@@ -169,11 +169,11 @@ describe("a refused line that is not UTF-8", () => {
     ['["jos\u00e9"]', '{"text":"[\\"jos\u00e9\\"]","refused":"line 2: is not UTF-8"}'],
     ["jos\u00e9", '{"text":"jos\u00e9","refused":"line 2: is not UTF-8"}'],
   ] as const)
-    test(`keeps its bytes in JSON lines: ${line}`, () =>
+    test(`keeps its bytes in JSON Lines: ${line}`, () =>
       assert.equal(refusedIn(jsonlFormat(), latin1(line)), `${expected}\n`));
 });
 
-test("the format is what is said, else what the file's name ends with", () => {
+test("the format is the given one, else the file name decides", () => {
   assert.deepEqual(
     [formatOf("a.CSV", undefined), formatOf("a.jsonl", undefined), formatOf("a.ndjson", undefined)],
     ["csv", "jsonl", "jsonl"],

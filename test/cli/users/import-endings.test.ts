@@ -12,8 +12,8 @@ import { DATABASES } from "../../support/worker.ts";
 import { installWithUsers, many, importSummary } from "./installed.ts";
 
 for (const database of DATABASES) {
-  describe(`the end of users import on ${database}`, () => {
-    test("with --strict ends at the first refused line, and nothing after the batch before is in", async () => {
+  describe(`users import on ${database}`, () => {
+    test("with --strict stops at the first refused line, and imports only the batches before", async () => {
       await using installed = await installWithUsers(database);
       const lines = many(1300);
       lines[733] = { username: "x", email: "x@example.com" };
@@ -25,17 +25,17 @@ for (const database of DATABASES) {
         "--strict",
       ]);
       assert.deepEqual([code, stdout], [1, `${importSummary(500, 0, 0, 0, 1)}\n`]);
-      assert.match(stderr, /^authmq: line 734 is refused, and no line after line 500 is in$/m);
+      assert.match(stderr, /^authmq: line 734 is refused, and no line after line 500 was imported$/m);
       assert.equal(Object.keys(await installed.rows()).length, 500);
     });
 
-    test("that is interrupted keeps what it has, says how to go on, and goes on", async () => {
+    test("that is interrupted keeps its users, and can be continued with the same command", async () => {
       await using installed = await installWithUsers(database);
       const lines = many(2000).map((line) => `${JSON.stringify(line)}\n`);
       const args = ["users", "import", "-", "--format", "jsonl", "--create-groups"];
       const child = startCli(args, { cwd: installed.folder });
       const output = Promise.all([text(child.stdout), text(child.stderr)]);
-      // A file that is not at its end, nor at that of a line.
+      // Incomplete input that ends within a line.
       child.stdin.write(`${lines.slice(0, 1100).join("")}{"username":"user-1100","email":"user-1100@e`);
       const count = async (): Promise<number> => Object.keys(await installed.rows()).length;
       await waitUntil("1000 users", async () => ((await count()) === 1000 ? true : undefined), {
@@ -47,14 +47,14 @@ for (const database of DATABASES) {
       assert.deepEqual([code, stdout], [130, `${importSummary(1000, 0, 0, 0, 0)}\n`]);
       assert.match(
         stderr,
-        /^authmq: interrupted after line 1000: what is in stays, so run the same command again to go on$/m,
+        /^authmq: interrupted after line 1000: imported users stay; run the same command again to continue$/m,
       );
       assert.equal(await count(), 1000);
       const rest = await installed.users(args.slice(1), lines.join(""));
       assert.deepEqual([rest.code, rest.stdout], [0, `${importSummary(1000, 0, 1000, 0, 0)}\n`]);
     });
 
-    test("that is interrupted in the middle of a file ends after a batch", async () => {
+    test("that is interrupted within a file ends after a batch", async () => {
       await using installed = await installWithUsers(database);
       installed.file("in.jsonl", many(40_000));
       const child = startCli(["users", "import", "in.jsonl", "--create-groups"], { cwd: installed.folder });
@@ -69,13 +69,13 @@ for (const database of DATABASES) {
       child.kill("SIGTERM");
       const [code] = (await once(child, "exit")) as [number];
       const [stdout, stderr] = await output;
-      const made = await count();
-      assert.ok(made < 40_000 && made % 500 === 0, String(made));
-      assert.deepEqual([code, stdout], [130, `${importSummary(made, 0, 0, 0, 0)}\n`]);
-      assert.match(stderr, new RegExp(`^authmq: interrupted after line ${made}: `, "m"));
+      const created = await count();
+      assert.ok(created < 40_000 && created % 500 === 0, String(created));
+      assert.deepEqual([code, stdout], [130, `${importSummary(created, 0, 0, 0, 0)}\n`]);
+      assert.match(stderr, new RegExp(`^authmq: interrupted after line ${created}: `, "m"));
     });
 
-    test("twice at the same time takes everybody in once", async () => {
+    test("twice at the same time imports each user once", async () => {
       await using installed = await installWithUsers(database);
       installed.file("in.jsonl", many(1500));
       const both = await Promise.all(
@@ -94,7 +94,7 @@ for (const database of DATABASES) {
       assert.deepEqual(others, []);
     });
 
-    test("takes names that differ in an accent for names of different users", async () => {
+    test("treats names that differ in an accent as different users", async () => {
       await using installed = await installWithUsers(database, { app_config: { username_regex: ".{4,30}" } });
       installed.file("in.jsonl", [
         { username: "rené", email: "rene-1@example.com" },
@@ -112,7 +112,10 @@ for (const database of DATABASES) {
       await sql`delete from authmq_migration where name = ${latest}`.execute(installed.db);
       const older = await installed.users(["import", "in.jsonl"]);
       assert.equal(older.code, 1);
-      assert.match(older.stderr, new RegExp(`the database lacks ${latest}: run "authmq migrate" first`));
+      assert.match(
+        older.stderr,
+        new RegExp(`migrations are pending \\(${latest}\\): run "authmq migrate" first`),
+      );
 
       await installed.db.schema.dropTable("authmq_migration").execute();
       const unlisted = await installed.users(["import", "in.jsonl"]);
@@ -122,33 +125,33 @@ for (const database of DATABASES) {
   });
 }
 
-test("names 20 refused lines and counts the others", async () => {
+test("prints the reasons of 20 refused lines and counts the others", async () => {
   await using installed = await installWithUsers("sqlite");
   const lines = Array.from({ length: 1000 }, (_, index) => ({ username: `x${index % 10}`, email: "no" }));
   installed.file("in.jsonl", lines);
   const { code, stderr } = await installed.users(["import", "in.jsonl", "--rejects", "out.jsonl"]);
   assert.equal(code, 1);
-  const told = stderr.trimEnd().split("\n");
-  assert.equal(told.length, 22);
-  assert.equal(told[20], "and 980 more; all are in out.jsonl");
+  const printed = stderr.trimEnd().split("\n");
+  assert.equal(printed.length, 22);
+  assert.equal(printed[20], "and 980 more; all are in out.jsonl");
   const kept = readFileSync(join(installed.folder, "out.jsonl"), "utf8").trimEnd().split("\n");
   assert.equal(kept.length, 1000);
   assert.match(kept[999] ?? "", /^\{"username":"x9","email":"no","refused":"line 1000: username must match/);
 });
 
-test("a command line or a file that is none of what it should be ends with 2 and writes nothing", async () => {
+test("an invalid command line or file exits with 2 and writes nothing", async () => {
   await using installed = await installWithUsers("sqlite");
   installed.file("users.txt", ["username,email"]);
   installed.file("bad.csv", ["username,mail", "a,b"]);
   installed.file("empty.csv", []);
   writeFileSync(join(installed.folder, "utf16.csv"), Buffer.from("\ufeffusername,email\n", "utf16le"));
   const cases = [
-    [["users.txt"], /has neither \.csv nor \.jsonl at its end/],
-    [["-"], /say --format/],
+    [["users.txt"], /ends with neither \.csv nor \.jsonl/],
+    [["-"], /add --format/],
     [["missing.csv"], /cannot read missing\.csv/],
     [[".", "--format", "csv"], /it is a directory/],
     [["bad.csv"], /unknown column "mail"/],
-    [["empty.csv"], /the file has no line that names the columns/],
+    [["empty.csv"], /the file is empty: the first line must name the columns/],
     [["utf16.csv"], /the first line is not UTF-8/],
     [["users.txt", "--format", "xml"], /Allowed choices are csv, jsonl/],
     [["bad.csv", "--on-conflict", "win"], /Allowed choices are fail, skip, update/],
@@ -167,7 +170,7 @@ test("a command line or a file that is none of what it should be ends with 2 and
 
 test("memory does not grow with the file", async () => {
   await using installed = await installWithUsers("sqlite");
-  // 60 MB of lines, none of which goes further than being read, and as many names as are remembered.
+  // 60 MB of lines that are only parsed, and whose names go into the duplicate index.
   const filler = "x".repeat(3000);
   const lines = Array.from(
     { length: 20_000 },

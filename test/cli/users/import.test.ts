@@ -8,7 +8,7 @@ import { ARGON2ID, BCRYPT, installWithUsers, many, importSummary, user } from ".
 
 for (const database of DATABASES) {
   describe(`users import on ${database}`, () => {
-    test("takes everything in that a line says, and users can log in", async () => {
+    test("imports all fields of a line, and users can log in", async () => {
       await using worker = await startWorker({ database });
       const folder = folderWith(worker.raw);
       writeFileSync(
@@ -24,7 +24,7 @@ for (const database of DATABASES) {
       );
       const { code, stdout, stderr } = await runIn(folder, ["in.csv", "--create-groups"]);
       assert.deepEqual([code, stdout], [0, `${importSummary(4, 0, 0, 0, 0)}\n`], stderr);
-      assert.equal(stderr, "groups that were made: 2\n");
+      assert.equal(stderr, "groups created: 2\n");
       const access_token = await worker.accessToken("root", ["admin"]);
       const facts = async (username: string) =>
         (await worker.call("user_get", { username, access_token })).resp_data;
@@ -41,7 +41,7 @@ for (const database of DATABASES) {
       assert.equal((await worker.call("login", { username: "daisy", password: "U*U" })).resp_code, 401);
     });
 
-    test("says of each refused line why, takes the others in, and keeps the lines to be mended", async () => {
+    test("prints why lines are refused, imports the others, and writes refused lines to correct them", async () => {
       await using installed = await installWithUsers(database);
       const hash = BCRYPT.replace("$05$", "$31$");
       const file = installed.file("in.csv", [
@@ -64,15 +64,15 @@ for (const database of DATABASES) {
       for (const [index, reason] of [
         /^line 3: username must match/,
         /^line 4: password_hash must be a hash of bcrypt/,
-        /^line 5: is not CSV/,
-        /^line 6: has 2 cells, and the first line names 5 columns$/,
-        /^line 7: username is that of line 2$/,
-        /^line 8: email is that of line 2$/,
-        /^line 9: groups: there is no no-such-group: make such groups with --create-groups$/,
-        /^line 10: groups make an administrator \(admin\)/,
+        /^line 5: is not valid CSV/,
+        /^line 6: has 2 cells, but the first line names 5 columns$/,
+        /^line 7: username is already in line 2$/,
+        /^line 8: email is already in line 2$/,
+        /^line 9: groups: there is no no-such-group: use --create-groups to create missing groups$/,
+        /^line 10: groups contains the admin group \(admin\)/,
         /^line 11: activated must be true or false$/,
-        /^accounts without a password: 1; an administrator sets one with user_change$/,
-        /^authmq: some lines were refused$/,
+        /^accounts without a password: 1; an administrator can set one with user_change$/,
+        /^authmq: 9 lines were refused$/,
       ].entries())
         assert.match(lines[index] ?? "", reason);
       assert.equal(stderr.includes(hash), false);
@@ -82,20 +82,20 @@ for (const database of DATABASES) {
       assert.equal(kept.length, 10);
       assert.equal(kept[0], "username,email,password_hash,groups,activated,refused");
       assert.match(kept[2] ?? "", new RegExp(`^hashed,hashed@example.com,${hash.replaceAll("$", "\\$")},,,`));
-      // Mended, they are read again.
-      const mended = kept.filter((line) => !line.includes("broken") && !line.includes('"short'));
+      // Once corrected, they can be imported.
+      const corrected = kept.filter((line) => !line.includes("broken") && !line.includes('"short'));
       installed.file(
-        "mended.csv",
-        mended.map((line) => line.replace(hash, BCRYPT).replace("maybe,line", "1,line")),
+        "corrected.csv",
+        corrected.map((line) => line.replace(hash, BCRYPT).replace("maybe,line", "1,line")),
       );
-      const again = await installed.users(["import", "mended.csv", "--create-groups", "--allow-admins"]);
+      const again = await installed.users(["import", "corrected.csv", "--create-groups", "--allow-admins"]);
       assert.match(again.stdout, new RegExp(`^${importSummary(4, 0, 0, 0, 3)}`), again.stderr);
       const refusing = await installed.users(["import", file, "--rejects", "out.csv"]);
       assert.deepEqual([refusing.code, refusing.stdout], [2, ""]);
-      assert.match(refusing.stderr, /out\.csv is there already/);
+      assert.match(refusing.stderr, /out\.csv already exists/);
     });
 
-    test("again finds everybody unchanged, and the rest of a longer file goes in", async () => {
+    test("again counts all users as unchanged, and imports the rest of a longer file", async () => {
       await using installed = await installWithUsers(database);
       installed.file("some.jsonl", many(700));
       installed.file("all.jsonl", many(1250));
@@ -110,7 +110,7 @@ for (const database of DATABASES) {
       assert.deepEqual(rows["user-1249"]?.["groups"], ["everybody", "team-3"]);
     });
 
-    test("with --dry-run says the same and writes nothing", async () => {
+    test("with --dry-run prints the same and writes nothing", async () => {
       await using installed = await installWithUsers(database);
       const lines = [...many(600), { username: "x", email: "x@example.com" }, user(3)];
       installed.file("in.jsonl", lines);
@@ -125,11 +125,11 @@ for (const database of DATABASES) {
       assert.deepEqual([dry.code, dry.stderr], [wet.code, wet.stderr]);
       assert.match(
         dry.stderr,
-        /^line 601: username must match .*\nline 602: username is that of line 4\ngroups that were made: 7\n/,
+        /^line 601: username must match .*\nline 602: username is already in line 4\ngroups created: 7\n/,
       );
     });
 
-    test("leaves, changes or refuses an account that is there with other content", async () => {
+    test("refuses, skips or updates an existing account that differs, by --on-conflict", async () => {
       await using installed = await installWithUsers(database);
       installed.file("base.jsonl", [
         { ...user(1), groups: ["one"] },
@@ -159,11 +159,11 @@ for (const database of DATABASES) {
       assert.deepEqual([failed.code, failed.stdout], [1, `${importSummary(1, 0, 0, 0, 4)}\n`]);
       assert.match(
         failed.stderr,
-        /^line 1: the user is there already, with another password_hash, email, groups: /,
+        /^line 1: the user already exists, but differs in password_hash, email, groups: /,
       );
-      assert.match(failed.stderr, /^line 2: .* with another groups: /m);
-      assert.match(failed.stderr, /^line 3: email is another user's$/m);
-      assert.match(failed.stderr, /^line 4: the user is there already, with another auth_type, /m);
+      assert.match(failed.stderr, /^line 2: .* differs in groups: /m);
+      assert.match(failed.stderr, /^line 3: email belongs to another user$/m);
+      assert.match(failed.stderr, /^line 4: the user already exists with a different auth_type, /m);
       const { somebody, ...rest } = await installed.rows();
       assert.deepEqual(rest, before);
 
@@ -174,7 +174,7 @@ for (const database of DATABASES) {
       const updated = await run("update");
       assert.deepEqual([updated.code, updated.stdout], [1, `${importSummary(0, 2, 1, 0, 2)}\n`]);
       const after = await installed.rows();
-      // The spelling stays, groups are added, and what a line does not say stays: the second is still turned off.
+      // The spelling of the name stays, groups are added, and absent fields stay: the second user is still deactivated.
       assert.deepEqual(after["user-1"], {
         ...before["user-1"],
         email: "new@example.com",
@@ -187,7 +187,7 @@ for (const database of DATABASES) {
       assert.equal((await run("update")).stdout, `${importSummary(0, 0, 3, 0, 2)}\n`);
     });
 
-    test("that changes a password ends the session, and leaves the last administrator in office", async () => {
+    test("that changes a password revokes the session, and never deactivates the last administrator", async () => {
       await using worker = await startWorker({ database });
       const folder = folderWith(worker.raw);
       await worker.addUser("root", "correct horse", { groups: ["admin"] });
@@ -200,22 +200,22 @@ for (const database of DATABASES) {
       writeFileSync(join(folder, "in.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
       const { code, stderr } = await runIn(folder, ["in.jsonl", "--on-conflict", "update"]);
       assert.equal(code, 1);
-      assert.match(stderr, /^line 1: activated: the last administrator stays activated\n/);
+      assert.match(stderr, /^line 1: activated: the last administrator must stay activated\n/);
       assert.equal((await worker.call("token", { id_token })).resp_code, 401);
       await worker.login("alice", "U*U");
       await worker.login("root", "correct horse");
     });
 
-    test("takes a proof of one address for none of another", async () => {
+    test("clears the email verification when the email address changes", async () => {
       await using installed = await installWithUsers(database);
-      const people = [1, 2].map((index) => ({ ...user(index), groups: [] }));
-      installed.file("base.jsonl", people);
+      const users = [1, 2].map((index) => ({ ...user(index), groups: [] }));
+      installed.file("base.jsonl", users);
       await installed.users(["import", "base.jsonl"]);
       await installed.db.updateTable("user").set({ email_verified_at: "2026-01-31 23:59:59.123" }).execute();
       const emails = ["other@example.com", "USER-2@example.com"];
       installed.file(
         "next.jsonl",
-        people.map((one, index) => ({ ...one, email: emails[index] })),
+        users.map((one, index) => ({ ...one, email: emails[index] })),
       );
       const { stdout } = await installed.users(["import", "next.jsonl", "--on-conflict", "update"]);
       assert.equal(stdout, `${importSummary(0, 2, 0, 0, 0)}\n`);
@@ -229,7 +229,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("lets nobody into an administrator's account unless that is allowed", async () => {
+    test("changes an administrator's account only with --allow-admins", async () => {
       await using installed = await installWithUsers(database);
       const { groups, ...root } = { ...user(1), groups: ["admin"] };
       installed.file("base.jsonl", [{ ...root, groups, activated: false }]);
@@ -244,8 +244,8 @@ for (const database of DATABASES) {
       ] as const) {
         installed.file("next.jsonl", [{ ...root, ...change }]);
         const { code, stderr } = await run();
-        const told = `line 1: the user is an administrator, with another ${what}: allow that with --allow-admins\n`;
-        assert.deepEqual([code, stderr.slice(0, told.length)], [1, told]);
+        const reason = `line 1: the user is an administrator, but differs in ${what}: add --allow-admins to change that\n`;
+        assert.deepEqual([code, stderr.slice(0, reason.length)], [1, reason]);
         assert.deepEqual(await installed.rows(), before);
       }
       assert.equal((await run("--allow-admins")).stdout, `${importSummary(0, 1, 0, 0, 0)}\n`);

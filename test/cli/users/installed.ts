@@ -6,9 +6,9 @@ import { migrate } from "../../../src/db/migrate.ts";
 import { type Ended, folderWith, runCli } from "../../support/cli.ts";
 import { type DatabaseKind, provision } from "../../support/worker.ts";
 
-/** "U*U", by OpenBSD's bcrypt. */
+/** The hash of "U*U" by OpenBSD's bcrypt. */
 export const BCRYPT = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-/** "password", by the reference implementation of Argon2. */
+/** The hash of "password" by the reference implementation of Argon2. */
 export const ARGON2ID =
   "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
 
@@ -17,14 +17,14 @@ export interface Installed extends AsyncDisposable {
   readonly folder: string;
   readonly raw: Record<string, Record<string, unknown>>;
   readonly db: Database;
-  /** Writes a file of these lines and gives its name. */
+  /** Writes a file with these lines and returns its name. */
   file(name: string, lines: readonly (string | object)[]): string;
   users(args: readonly string[], stdin?: string): Promise<Ended>;
-  /** All users with their groups, by name; hashes as text. */
+  /** All users with their groups, by username; hashes as text. */
   rows(): Promise<Record<string, Record<string, unknown>>>;
 }
 
-/** Installs on a database of its own. */
+/** Creates an installation with its own database. */
 export async function installWithUsers(
   database: DatabaseKind,
   config: Record<string, Record<string, unknown>> = {},
@@ -69,7 +69,7 @@ export async function installWithUsers(
   };
 }
 
-/** What `users import` says at its end. */
+/** The summary line of `users import`. */
 export function importSummary(
   created: number,
   updated: number,
@@ -85,7 +85,7 @@ export function many(count: number): object[] {
   return Array.from({ length: count }, (_, index) => user(index));
 }
 
-/** One of them. */
+/** One user of `many`. */
 export function user(index: number) {
   return {
     username: `user-${index}`,

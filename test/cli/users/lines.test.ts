@@ -15,7 +15,7 @@ async function linesOf(chunks: readonly (string | Uint8Array)[], portion = 3): P
   return lines;
 }
 
-test("lines are the same however the bytes arrive, with their numbers, and without blank ones", async () => {
+test("lines do not depend on how the bytes are split, have their numbers, and are not blank", async () => {
   const text = fc.string({ unit: fc.constantFrom("a", "ü", "€", "\u{1f600}", " ", '"', ","), maxLength: 5 });
   const ending = fc.constantFrom("\n", "\r\n");
   const rows = fc.array(fc.tuple(text, ending), { maxLength: 12 });
@@ -35,14 +35,14 @@ test("lines are the same however the bytes arrive, with their numbers, and witho
   );
 });
 
-test("a byte order mark at the beginning is none of the text", async () => {
+test("a byte order mark at the beginning is removed", async () => {
   assert.deepEqual(await linesOf(["\ufeffa\n\ufeffb"]), [
     { number: 1, text: "a" },
     { number: 2, text: "\ufeffb" },
   ]);
 });
 
-test("a line that is no UTF-8 or too long is at fault alone, and takes no memory", async () => {
+test("a line that is not UTF-8 or too long does not affect other lines, and takes no memory", async () => {
   const long = Buffer.alloc(40_000, "x");
   const lines = await linesOf(["a\n", new Uint8Array([0xff, 0x0a]), long, long, long, "\nb\n", long, long]);
   assert.deepEqual(lines, [

@@ -9,14 +9,14 @@ const app = SECTIONS.app_config.parse({});
 const read = recordReader(app, { allowAdmins: false });
 const reasonFor = (value: object, reader = read): string => {
   const outcome = reader({ ...value });
-  assert.ok(typeof outcome === "string", "it is taken");
+  assert.ok(typeof outcome === "string", "the record was accepted");
   return outcome;
 };
-const assertTaken = (outcome: ReturnType<typeof read>): void =>
-  assert.equal(typeof outcome === "string" ? outcome : "taken", "taken");
+const assertAccepted = (outcome: ReturnType<typeof read>): void =>
+  assert.equal(typeof outcome === "string" ? outcome : "accepted", "accepted");
 const alice = { username: "alice", email: "alice@example.com" };
 
-test("a line may say no more than a name and an address", () => {
+test("a line needs only a username and an email address", () => {
   assert.deepEqual(read(alice), {
     ...alice,
     auth_type: undefined,
@@ -28,7 +28,7 @@ test("a line may say no more than a name and an address", () => {
   });
 });
 
-test("a line may say everything", () => {
+test("a line may contain all fields", () => {
   const line = {
     ...alice,
     auth_type: "LOCAL",
@@ -50,7 +50,7 @@ test("a line may say everything", () => {
   });
 });
 
-test("hashes are those that every worker can check, and of local users", () => {
+test("only hashes that every worker can check are accepted, and only for local users", () => {
   const tail = BCRYPT.slice(4);
   for (const password_hash of [BCRYPT, ARGON2ID, `$2a$${tail}`, `$2y$${tail}`, `$2b$16$${BCRYPT.slice(7)}`]) {
     const user = read({ ...alice, password_hash });
@@ -81,15 +81,12 @@ test("hashes are those that every worker can check, and of local users", () => {
       password_hash,
     );
   for (const auth_type of ["LDAP", "KERBEROS"]) {
-    assert.match(
-      reasonFor({ ...alice, auth_type, password_hash: BCRYPT }),
-      /^password_hash must be left out/,
-    );
-    assertTaken(read({ ...alice, auth_type }));
+    assert.match(reasonFor({ ...alice, auth_type, password_hash: BCRYPT }), /^password_hash must be absent/);
+    assertAccepted(read({ ...alice, auth_type }));
   }
 });
 
-test("the reason names every field that is wrong, by the rules of the installation", () => {
+test("the reason names every invalid field, by the rules of the installation", () => {
   const reason = reasonFor({
     username: "x",
     groups: ["dev", "no group"],
@@ -105,17 +102,17 @@ test("the reason names every field that is wrong, by the rules of the installati
   assert.match(reasonFor(alice, strict), /username must match u\\d\+/);
 });
 
-test("a time is one of the past with its zone", () => {
+test("times must be in the past and have a zone", () => {
   const future = new Date(Date.now() + 3_600_000).toISOString();
   for (const created_at of ["yesterday", "2026-01-31", "2026-01-31 12:00", 0, "1969-12-31T23:59:59Z", future])
     assert.match(reasonFor({ ...alice, created_at }), /^created_at must /, String(created_at));
 });
 
-test("the address that a worker made for a directory user is taken, whatever the pattern says of its domain", () => {
+test("the generated address of a directory user is accepted even if email_regex rejects its domain", () => {
   const strict = recordReader({ ...app, email_regex: "[a-z]+@example\\.com" }, { allowAdmins: false });
   const generated = { ...alice, email: "generated_alice@corp" };
-  assertTaken(strict({ ...generated, auth_type: "LDAP" }));
-  assertTaken(strict({ ...alice, email: "alice@example.com", auth_type: "LDAP" }));
+  assertAccepted(strict({ ...generated, auth_type: "LDAP" }));
+  assertAccepted(strict({ ...alice, email: "alice@example.com", auth_type: "LDAP" }));
   for (const line of [
     generated,
     { ...generated, auth_type: "KERBEROS" },
@@ -128,20 +125,20 @@ test("the address that a worker made for a directory user is taken, whatever the
   assert.equal(strict({ username: "alice", auth_type: "LDAP" }), "email is missing");
 });
 
-test("administrators are taken only where that is allowed", () => {
+test("administrators are accepted only with allowAdmins", () => {
   const boss = { ...alice, groups: ["dev", "admin"] };
-  assert.match(reasonFor(boss), /^groups make an administrator \(admin\): .*--allow-admins/);
-  assertTaken(recordReader(app, { allowAdmins: true })(boss));
-  assertTaken(recordReader({ ...app, admin_group: "root" }, { allowAdmins: false })(boss));
+  assert.match(reasonFor(boss), /^groups contains the admin group \(admin\): .*--allow-admins/);
+  assertAccepted(recordReader(app, { allowAdmins: true })(boss));
+  assertAccepted(recordReader({ ...app, admin_group: "root" }, { allowAdmins: false })(boss));
 });
 
-test("no reason repeats what stands in a field, and a password has no field", () => {
+test("reasons never quote the content of a field, and the field password is rejected", () => {
   const secret = "Tr0ub4dor&3-$2b$12$secret";
   for (const field of ["username", "email", "auth_type", "activated", "password_hash", "created_at"]) {
     assert.ok(!reasonFor({ ...alice, [field]: secret }).includes("Tr0ub"), field);
   }
   assert.ok(!reasonFor({ ...alice, groups: [secret] }).includes("Tr0ub"), "groups");
   const plain = read({ ...alice, password: secret });
-  assert.equal(plain, "password is not taken: hash it first, and give password_hash");
+  assert.equal(plain, "password is not accepted: hash it, and use password_hash");
   assert.equal(read({ ...alice, "pass\u001b[31m": secret }), 'unknown field "pass\\u001b[31m"');
 });

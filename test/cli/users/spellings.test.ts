@@ -12,7 +12,7 @@ import { ARGON2ID, BCRYPT } from "./installed.ts";
 const [, , parameters, salt, tag] = ARGON2ID.slice(1).split("$");
 const PADDED = `$argon2id$v=19$${parameters}$${salt}=$${tag}=`;
 
-/** Hashes as other systems write them, by the password that they are of. */
+/** Hashes as other systems write them, each with its password. */
 const SPELLINGS: readonly (readonly [hash: string, password: string])[] = [
   [BCRYPT, "U*U"],
   [BCRYPT.replace("$2b$", "$2a$"), "U*U"],
@@ -78,7 +78,7 @@ for (const database of DATABASES)
     assert.match(created_at, /^2024-01-31 10:00:00\.123/);
   });
 
-describe("a hash that no worker can check is refused with what it is", () => {
+describe("a hash that workers cannot check is refused by its kind", () => {
   const tail = BCRYPT.slice(4);
   for (const [hash, kind] of [
     [`bcrypt_sha256$${BCRYPT}`, /bcrypt of a SHA-256/],
@@ -112,11 +112,11 @@ describe("a hash that no worker can check is refused with what it is", () => {
     });
 });
 
-describe("a line of an export", () => {
+describe("a line of another system's export", () => {
   const read = recordReader(SECTIONS.app_config.parse({}), { allowAdmins: false });
   const alice = { username: "alice", email: "alice@example.com" };
 
-  test("says what is true as its system does, and yes or no is neither", () => {
+  test("may have the booleans of that system, but not yes or no", () => {
     for (const [values, expected] of [
       [[true, 1, "1", "true", "TRUE", "True", "t"], true],
       [[false, 0, "0", "false", "FALSE", "f"], false],
@@ -131,7 +131,7 @@ describe("a line of an export", () => {
     assert.equal(typeof absent === "string" ? absent : absent.activated, undefined);
   });
 
-  test("has times as MySQL writes them, in UTC", () => {
+  test("may have times as MySQL writes them, in UTC", () => {
     for (const [created_at, expected] of [
       ["2024-01-31 10:00:00", "2024-01-31T10:00:00.000Z"],
       ["2024-02-29 23:59:59.123456", "2024-02-29T23:59:59.123Z"],
@@ -158,7 +158,7 @@ describe("a line of an export", () => {
   });
 });
 
-test("--rejects keeps a line that is not UTF-8 byte for byte, so that the file can be mended", async () => {
+test("--rejects keeps the bytes of a line that is not UTF-8, so that the file can be corrected", async () => {
   await using worker = await startWorker();
   const folder = folderWith(worker.raw);
   const bad = Buffer.from("jos\u00e9,jose@example.com,", "latin1");
@@ -182,14 +182,14 @@ test("--rejects keeps a line that is not UTF-8 byte for byte, so that the file c
   );
   assert.match(rejects.toString("latin1"), /^username,email,groups,refused\n/);
   assert.ok(rejects.includes("a\0b,b@example.com,,"), rejects.toString("latin1"));
-  // Mended, it can be read again: the character in UTF-8, and a name that fits the pattern.
-  const mended = rejects
+  // Once corrected, it can be imported: the character in UTF-8, and a name that fits the pattern.
+  const corrected = rejects
     .toString("latin1")
     .replace("jos\u00e9", "jose")
     .replace("a\0b", "bert")
     .replace("not an address", "z@example.com");
-  writeFileSync(join(folder, "mended.csv"), mended);
-  const again = await runCli(["users", "import", "mended.csv"], { cwd: folder });
+  writeFileSync(join(folder, "corrected.csv"), corrected);
+  const again = await runCli(["users", "import", "corrected.csv"], { cwd: folder });
   assert.deepEqual(
     [again.code, again.stdout],
     [0, "3 created, 0 updated, 0 unchanged, 0 skipped, 0 refused\n"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { parse } from "../../config/faults-of.ts";
-import { inTime, newKey } from "../../support/key-ring.ts";
+import { timeFromNow, newKey } from "../../support/key-ring.ts";
 import { dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker } from "../../support/worker.ts";
 
@@ -36,7 +36,7 @@ for (const database of DATABASES) {
       };
       const before = await kids();
       assert.equal(before.length, 2);
-      const retiring = [{ ...first, until: inTime(60_000) }];
+      const retiring = [{ ...first, until: timeFromNow(60_000) }];
       const keys = { active: second, next: third, retiring };
       await worker.worker.useKeys(
         parse({ jwt_creation: { issuer: "authmq", signmethod: "ES256", keys } }, { keys: true }),
