@@ -1,4 +1,4 @@
-import type { MarkdownOptions } from "vitepress";
+import type { MarkdownOptions, MarkdownRenderer } from "vitepress";
 import { followLinks } from "./links.ts";
 
 /** How Markdown is read: as GitHub reads it, and what a document says is text, whatever it looks like. */
@@ -6,16 +6,31 @@ export const markdown: MarkdownOptions = {
   html: false,
   attrs: { disable: true },
   anchor: { slugify: anchorOf },
+  languageAlias: { ldif: "yaml" },
   theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
   config(md) {
     // `:D` and the like are no pictures in a technical text.
     md.core.ruler.disable("emoji");
     followLinks(md);
+    boxDiagrams(md);
     // Pages are templates of Vue, which would take two braces for code.
     const { text } = md.renderer.rules;
     md.renderer.rules.text = (...args) => (text?.(...args) ?? "").replaceAll("{{", "&#123;&#123;");
   },
 };
+
+/** A diagram gets a box in which it can scroll, with the keyboard too. */
+function boxDiagrams(md: MarkdownRenderer): void {
+  md.core.ruler.push("diagrams", ({ tokens }) => {
+    tokens.forEach((token, index) => {
+      const [child, ...others] = tokens[index + 1]?.children ?? [];
+      const isAlone = token.type === "paragraph_open" && others.length === 0 && child?.type === "image";
+      if (!isAlone || !/\.svg$/.test(child.attrGet("src") ?? "")) return;
+      token.attrSet("class", "diagram");
+      token.attrSet("tabindex", "0");
+    });
+  });
+}
 
 /** The anchor of a heading, as GitHub makes it. */
 function anchorOf(heading: string): string {

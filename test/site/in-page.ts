@@ -34,6 +34,9 @@ export const ACCESSIBILITY = `(() => {
   return faults;
 })()`;
 
+/** The addresses that the search has found, the best first. */
+export const FOUND = `[...document.querySelectorAll("#localsearch-list a")].map((link) => link.getAttribute("href"))`;
+
 /** Whether the navigation is out of the window. */
 export const ASIDE = "document.querySelector('.VPSidebar').getBoundingClientRect().right <= 0";
 
