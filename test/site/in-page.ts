@@ -34,6 +34,13 @@ export const ACCESSIBILITY = `(() => {
   return faults;
 })()`;
 
+/** How the first diagram of a page is shown. */
+export const DIAGRAM = `(() => {
+  const box = document.querySelector("main .diagram");
+  const { clientWidth: width } = box.querySelector("img");
+  return { scrolls: box.scrollWidth > box.clientWidth, tabIndex: box.tabIndex, width };
+})()`;
+
 /** The addresses that the search has found, the best first. */
 export const FOUND = `[...document.querySelectorAll("#localsearch-list a")].map((link) => link.getAttribute("href"))`;
 
