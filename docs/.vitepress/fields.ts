@@ -1,19 +1,37 @@
 import { type Shape, typeOf } from "../generate/settings.ts";
 
-/** Longer patterns are only in the schema. */
+/** A longer pattern is only in the schema. */
 const MAX_PATTERN = 60;
 
-/** The fields of a message as a Markdown table; `present` is the label of required fields. */
-export function fieldTable(shape: Shape, present: string): string {
-  const rows = fieldsOf(shape, present);
-  return rows.length === 0 ? "Nothing." : table(["field", "type", "", "meaning"], rows);
+/** The words of the column that says whether a field can be absent. */
+interface Presence {
+  readonly title: string;
+  readonly always: string;
+  readonly optional: string;
 }
 
-function fieldsOf({ properties = {}, required = [] }: Shape, present: string, prefix = ""): string[][] {
+const IN_REQUEST: Presence = { title: "required", always: "yes", optional: "no" };
+const IN_REPLY: Presence = { title: "present", always: "always", optional: "not always" };
+
+/** The fields of a request as a table in Markdown. */
+export function requestTable(shape: Shape): string {
+  return fieldTable(shape, IN_REQUEST);
+}
+
+/** The fields of a reply as a table in Markdown. */
+export function replyTable(shape: Shape): string {
+  return fieldTable(shape, IN_REPLY);
+}
+
+function fieldTable(shape: Shape, presence: Presence): string {
+  const rows = fieldsOf(shape, presence);
+  return rows.length === 0 ? "No fields." : table(["field", "type", presence.title, "meaning"], rows);
+}
+
+function fieldsOf({ properties = {}, required = [] }: Shape, presence: Presence, prefix = ""): string[][] {
   return Object.entries(properties).flatMap(([name, field]) => {
     const whole = field.anyOf?.find(({ properties: inner }) => inner !== undefined) ?? field;
-    const fallback =
-      field.default === undefined ? "optional" : `default ${code(JSON.stringify(field.default))}`;
+    const byDefault = field.default === undefined ? "" : `, default ${code(JSON.stringify(field.default))}`;
     const { pattern = "" } = field;
     const meaning = [
       field.description ?? "",
@@ -23,22 +41,22 @@ function fieldsOf({ properties = {}, required = [] }: Shape, present: string, pr
       [
         `\`${prefix}${name}\``,
         typeOf(field),
-        required.includes(name) ? present : fallback,
+        required.includes(name) ? presence.always : `${presence.optional}${byDefault}`,
         meaning.filter((part) => part !== "").join("; "),
       ],
-      ...fieldsOf(whole, present, `${prefix}${name}.`),
-      ...fieldsOf(whole.items ?? {}, present, `${prefix}${name}[].`),
+      ...fieldsOf(whole, presence, `${prefix}${name}.`),
+      ...fieldsOf(whole.items ?? {}, presence, `${prefix}${name}[].`),
     ];
   });
 }
 
-/** A sentence about alternative required fields of a request; empty if there are none. */
+/** A sentence about the fields of which a request needs one set, or an empty text. */
 export function oneOf({ anyOf = [] }: Shape): string {
   const choices = anyOf.map(({ required = [] }) => required.map((field) => `\`${field}\``).join(" and "));
-  return choices.length === 0 ? "" : `Either ${choices.join(", or ")}.`;
+  return choices.length === 0 ? "" : `A request needs either ${choices.join(", or ")}.`;
 }
 
-/** A code span, also for text that contains a backtick. */
+/** A code span, even if the text contains a backtick. */
 function code(text: string): string {
   return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
 }

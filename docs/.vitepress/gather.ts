@@ -7,9 +7,9 @@ import { schemaPage } from "./schema-page.ts";
 /** Files of the repository that are on the site as they are: pages lead to them. */
 const FILES = ["schemas/**/*.*", "docs/**/*.{json,svg,yaml}", "LICENSE"];
 
-/** Fills the folder of pages anew with the documents and with pages that are made from schemas/. */
+/** Recreates the folder of pages: the documents, and pages that are generated from schemas/. */
 export function gatherPages(): Page[] {
-  const documents = globSync(["*.md", "docs/*.md", "docs/adr/*.md"], { cwd: root })
+  const documents = globSync(["*.md", "docs/**/*.md"], { cwd: root })
     .toSorted()
     .map((file) => ({ path: file === "README.md" ? "index.md" : file, text: withoutComments(read(file)) }));
   const files = globSync(FILES, { cwd: root }).toSorted();

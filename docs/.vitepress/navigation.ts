@@ -4,43 +4,96 @@ import type { Page } from "./page.ts";
 
 type Item = DefaultTheme.SidebarItem;
 
-/** The pages of each group, in their order; one that is not named stands at the end of the second group. */
-const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  Start: ["index.md"],
-  Using: [
-    "docs/client.md",
-    "docs/protocol.md",
-    "queues/index.md",
-    "docs/events.md",
-    "docs/broker-tokens.md",
-    "docs/amqp-1.0.md",
-    "docs/reliability.md",
-    "schemas/index.md",
-    "docs/api.md",
-  ],
-  Running: [
-    "docs/configuration.md",
-    "docs/operations.md",
-    "docs/observability.md",
-    "docs/directory.md",
-    "docs/scaling.md",
-    "docs/performance.md",
-    "docs/upgrade.md",
-    "SECURITY.md",
-  ],
-  Project: ["docs/adr/index.md", "CHANGELOG.md", "CONTRIBUTING.md"],
-};
+interface Group {
+  readonly title: string;
+  /** A page of these folders that is not listed is added at the end. */
+  readonly folders: readonly string[];
+  /** In this order; a page that does not exist is left out. */
+  readonly pages: readonly string[];
+}
+
+const GROUPS: readonly Group[] = [
+  {
+    title: "Tutorials",
+    folders: ["docs/tutorials"],
+    pages: ["docs/tutorials/first-call.md", "docs/tutorials/protect-a-service.md"],
+  },
+  {
+    title: "How-to guides",
+    folders: ["docs/guides"],
+    pages: [
+      "docs/guides/authenticate-people.md",
+      "docs/guides/authenticate-services.md",
+      "docs/guides/sessions.md",
+      "docs/guides/verify-access-tokens.md",
+      "docs/guides/reset-passwords.md",
+      "docs/guides/retry-requests.md",
+      "docs/guides/react-to-events.md",
+      "docs/guides/python.md",
+      "docs/guides/docker.md",
+      "docs/guides/kubernetes.md",
+      "docs/guides/systemd.md",
+      "docs/guides/replicas.md",
+      "docs/guides/tls.md",
+      "docs/guides/backup.md",
+      "docs/guides/rotate-keys.md",
+      "docs/guides/import-users.md",
+      "docs/guides/active-directory.md",
+      "docs/guides/openldap.md",
+      "docs/guides/kerberos.md",
+      "docs/guides/monitor.md",
+      "docs/guides/troubleshoot.md",
+      "docs/guides/broker-tokens.md",
+      "docs/guides/amqp-1.0.md",
+      "docs/guides/py-auth-micro.md",
+      "docs/upgrade.md",
+    ],
+  },
+  {
+    title: "Reference",
+    folders: ["docs"],
+    pages: [
+      "docs/protocol.md",
+      "queues/index.md",
+      "docs/configuration.md",
+      "docs/client.md",
+      "docs/events.md",
+      "docs/operations.md",
+      "docs/observability.md",
+      "docs/directory.md",
+      "schemas/index.md",
+    ],
+  },
+  {
+    title: "Explanation",
+    folders: [],
+    pages: [
+      "docs/reliability.md",
+      "docs/scaling.md",
+      "docs/performance.md",
+      "SECURITY.md",
+      "docs/adr/index.md",
+    ],
+  },
+  { title: "Project", folders: ["."], pages: ["CHANGELOG.md", "CONTRIBUTING.md"] },
+];
+
+const HOME = "index.md";
 
 const INDEX = /\/index\.md$/;
 
-/** The way to every page: a folder with an index is one item, which has its other pages below it. */
+/** Links to every page: the home page, then the groups. A folder with an index is one item with its pages below it. */
 export function sidebarOf(pages: readonly Page[]): Item[] {
-  const named = new Map(Object.entries(GROUPS).map(([title, paths]) => [title, [...paths]]));
-  const placed = new Set([...named.values()].flat());
-  const folders = [...placed].filter((path) => INDEX.test(path)).map((path) => posix.dirname(path));
-  const others = pages.filter(({ path }) => !placed.has(path) && !folders.includes(posix.dirname(path)));
-  named.get("Using")?.push(...others.map(({ path }) => path));
-  return Array.from(named, ([text, paths]) => ({ text, items: paths.map((path) => itemOf(pages, path)) }));
+  const listed = GROUPS.flatMap((group) => group.pages);
+  const shown = new Set([HOME, ...listed]);
+  const groups = GROUPS.map(({ title, folders, pages: wanted }) => {
+    const existing = wanted.filter((path) => pages.some((page) => page.path === path));
+    const others = pages
+      .map(({ path }) => path)
+      .filter((path) => !shown.has(path) && folders.includes(posix.dirname(path)));
+    return { text: title, items: [...existing, ...others].map((path) => itemOf(pages, path)) };
+  });
+  return [itemOf(pages, HOME), ...groups.filter(({ items }) => items.length > 0)];
 }
 
 function itemOf(pages: readonly Page[], path: string): Item {
@@ -58,9 +111,8 @@ function addressOf(path: string): string {
 }
 
 function titleOf(pages: readonly Page[], path: string): string {
-  if (path === "index.md") return "Overview";
+  if (path === HOME) return "Overview";
   const title = /^# (.*)$/m.exec(pages.find((page) => page.path === path)?.text ?? "")?.[1];
-  if (title === undefined)
-    throw new Error(`the navigation names ${path}, and there is no such page or title`);
+  if (title === undefined) throw new Error(`${path} has no title: begin it with "# "`);
   return title;
 }

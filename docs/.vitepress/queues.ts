@@ -1,7 +1,9 @@
 import { parse } from "yaml";
+import { isQueueName } from "../../src/config/queues.ts";
 import { ERRORS } from "../../src/errors.ts";
 import type { Shape } from "../generate/settings.ts";
-import { fieldTable, oneOf, table } from "./fields.ts";
+import { callExamples, type JsonObject, tokenFields } from "./call-examples.ts";
+import { oneOf, replyTable, requestTable, table } from "./fields.ts";
 import type { Page } from "./page.ts";
 
 interface Reference {
@@ -10,7 +12,7 @@ interface Reference {
 
 interface Message {
   readonly payload: Shape;
-  readonly examples: readonly { readonly name: string; readonly payload: unknown }[];
+  readonly examples: readonly { readonly name: string; readonly payload: JsonObject }[];
 }
 
 interface Operation {
@@ -39,7 +41,7 @@ export function queuePages(yaml: string): Page[] {
   return [{ path: "queues/index.md", text: overview(api) }, ...pages];
 }
 
-/** What is sent, and not received, has a document of its own: docs/events.md. */
+/** Only the operations that workers receive: events, which they send, are in docs/events.md. */
 function receiving(api: AsyncApi): AsyncApi {
   const operations = Object.entries(api.operations).filter(([, { action }]) => action === "receive");
   return { ...api, operations: Object.fromEntries(operations) };
@@ -51,26 +53,30 @@ function overview({ info, operations }: AsyncApi): string {
     const rows = members.map(([name, operation]) => [
       `[\`${name}\`](${name}.md)`,
       operation.summary,
-      whoMay(operation),
+      authorizationOf(operation),
     ]);
-    return `## ${tag}\n\n${table(["queue", "does", "who may call"], rows)}`;
+    return `## ${tag}\n\n${table(["queue", "what it does", "authorization"], rows)}`;
   });
   return [
     "# Queues",
-    "This is [asyncapi.yaml](../schemas/asyncapi.yaml) for people to read; what is beside the queues stands in the " +
-      "[protocol](../docs/protocol.md).",
+    "Each page has the request, the reply, the errors and examples of one queue. The pages are generated from " +
+      "[asyncapi.yaml](../schemas/asyncapi.yaml). Message properties and error handling: [protocol](../docs/protocol.md).",
     ...tables,
-    "## What all have in common",
+    "## Common rules",
     info.description,
   ].join("\n\n");
 }
 
 function queuePage(api: AsyncApi, name: string, operation: Operation): string {
+  if (!isQueueName(name)) throw new Error(`${name} is not the name of a queue`);
   const request = resolve(api, operation.messages) as Message;
   const reply = resolve(api, operation.reply.messages) as Message;
   const success = reply.payload.anyOf?.[0];
   const channel = resolve(api, [operation.channel]) as { readonly description: string };
   const [shown, ...failures] = reply.examples;
+  // One error as an example, and those that have more fields than the others.
+  const told = failures.filter(({ payload }, index) => index === 0 || hasDetails(payload));
+  const [sent] = request.examples;
   const errors = operation["x-errors"].map((code) => [
     String(ERRORS[code].resp),
     `\`${code}\``,
@@ -82,24 +88,55 @@ function queuePage(api: AsyncApi, name: string, operation: Operation): string {
     ...factsOf(operation).map((fact) => `- ${fact}`),
     `- ${channel.description}`,
     "## Request",
-    fieldTable(request.payload, "required"),
+    requestTable(request.payload),
     oneOf(request.payload),
     ...request.examples.map(({ payload }) => json(payload)),
-    `As a JSON Schema: [${name}.request.json](../schemas/rpc/${name}.request.json).`,
+    `JSON Schema: [${name}.request.json](../schemas/rpc/${name}.request.json).`,
     "## Reply",
-    `\`resp_code\` is ${codesOf(success?.properties?.["resp_code"])}, and \`resp_data\` has:`,
-    fieldTable(success?.properties?.["resp_data"] ?? {}, "always"),
+    `\`resp_code\` is ${codesOf(success?.properties?.["resp_code"])}. The fields of \`resp_data\`:`,
+    replyTable(success?.properties?.["resp_data"] ?? {}),
     ...(shown === undefined ? [] : [json(shown.payload)]),
-    `As a JSON Schema, failures included: [${name}.reply.json](../schemas/rpc/${name}.reply.json).`,
-    "## Failures",
-    table(["resp_code", "error", "msg"], errors),
-    ...failures.map(({ payload }) => json(payload)),
+    `JSON Schema, errors included: [${name}.reply.json](../schemas/rpc/${name}.reply.json).`,
+    "## Errors",
+    table(["resp_code", "error", "meaning"], errors),
+    "`resp_data` of an error has `error` and `msg`, and some errors have more fields:",
+    ...told.map(({ payload }) => json(payload)),
+    "## Examples",
+    introductionOf(sent?.payload ?? {}),
+    callExamples(name, sent?.payload ?? {}),
   ]
+    .filter((part) => part !== "")
     .join("\n\n")
     .replaceAll(/(^- .*)\n\n(?=- )/gm, "$1\n");
 }
 
-/** What the first of some references leads to, through references on the way. */
+/** Where the tokens in a request come from, by the names of their fields. */
+const TOKEN_SOURCES: Readonly<Record<string, string>> = {
+  id_token: "[login](login.md)",
+  access_token: "[token](token.md)",
+  token: "[login](login.md) or [token](token.md)",
+  reset_token: "the email that [user_password_forgot](user_password_forgot.md) causes",
+  verify_token:
+    "the email that a registration or [user_verification_resend](user_verification_resend.md) causes",
+};
+
+function hasDetails({ resp_data: data }: JsonObject): boolean {
+  return typeof data === "object" && Object.keys(data ?? {}).length > 2;
+}
+
+function introductionOf(request: JsonObject): string {
+  const sources = tokenFields(request).flatMap((field) => {
+    const source = TOKEN_SOURCES[field];
+    return source === undefined ? [] : [`\`${field}\` comes from ${source}.`];
+  });
+  return [
+    "TypeScript uses the [client](../docs/client.md), Python `authmq_client.py` of [the Python guide](../docs/guides/python.md), " +
+      "the shell [`authmq call`](../docs/operations.md).",
+    ...sources,
+  ].join(" ");
+}
+
+/** The object that the first reference leads to; references on the way are followed. */
 function resolve(api: AsyncApi, [reference]: readonly Reference[]): unknown {
   if (reference === undefined) throw new Error("no reference");
   let found: unknown = reference;
@@ -114,18 +151,19 @@ function isReference(value: unknown): value is Reference {
   return typeof value === "object" && value !== null && "$ref" in value;
 }
 
-/** The sentences of a description that come before its failures, which have a table here. */
+/** The sentences of a description before its list of errors, which is a table here. */
 function factsOf({ description }: Operation): string[] {
-  return description.split("\nFailures:")[0]?.split("\n") ?? [];
+  return description.split(/\n\w+:\n- \d/)[0]?.split("\n") ?? [];
 }
 
-function whoMay(operation: Operation): string {
-  return factsOf(operation)[0]?.replace(/^Who may call: |\.$/g, "") ?? "";
+/** The first sentence says who may call, after a colon. */
+function authorizationOf(operation: Operation): string {
+  return factsOf(operation)[0]?.replace(/^[^:]*: |\.$/g, "") ?? "";
 }
 
 function codesOf(shape: Shape = {}): string {
   if (shape.enum === undefined) return String(shape.const);
-  return `${shape.enum.join(" or ")} (where there is nothing to list)`;
+  return `${shape.enum.join(" or ")} (nothing to list)`;
 }
 
 function json(value: unknown): string {

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { Page } from "./page.ts";
 
-/** The page that leads to every file in schemas/. */
+/** The page with a link to every file in schemas/. */
 export function schemaPage(files: readonly string[]): Page {
   const list = (folder: string): string =>
     files
@@ -10,22 +10,25 @@ export function schemaPage(files: readonly string[]): Page {
       .join("\n");
   return {
     path: "schemas/index.md",
-    text: `# Files for machines
+    text: `# Schemas
 
-All of them are made from the code.
+These files are generated from the source code. Use them to generate clients, to validate messages, or to check a
+configuration in an editor.
 
-- [asyncapi.yaml](asyncapi.yaml): every queue with its messages, as an AsyncAPI document ([for people](../queues/index.md))
-- [config.json](config.json): the configuration file, as a JSON Schema ([for people](../docs/configuration.md))
+| file | content | readable version |
+|---|---|---|
+| [asyncapi.yaml](asyncapi.yaml) | every queue with its messages, as an AsyncAPI 3.0 document | [Queues](../queues/index.md) |
+| [config.json](config.json) | the configuration file, as a JSON Schema | [Configuration](../docs/configuration.md) |
 
 ## rpc
 
-The JSON Schemas of every request and reply.
+The JSON Schemas of all requests and replies, two files per queue.
 
 ${list("schemas/rpc")}
 
 ## sql
 
-The tables.
+The tables of the database.
 
 ${list("schemas/sql")}
 `,

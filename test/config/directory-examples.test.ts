@@ -8,7 +8,7 @@ import { rootCertificates } from "node:tls";
 import { fullMatch } from "../../src/config/patterns.ts";
 import { parse } from "./faults-of.ts";
 
-const DOCUMENT = resolve(import.meta.dirname, "../../docs/directory.md");
+const GUIDES = resolve(import.meta.dirname, "../../docs/guides");
 const folder = mkdtempSync(join(tmpdir(), "authmq-config-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -17,27 +17,30 @@ interface Example {
   readonly raw: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Each part of a configuration in the document, by the heading above it. */
+/** Each part of a configuration in the guides, by the file and the heading above it. */
 function examples(): Example[] {
-  return readFileSync(DOCUMENT, "utf8")
-    .split(/^## /m)
-    .flatMap((section) =>
-      [...section.matchAll(/^```json\n(.*?)^```$/gms)].map(([, json = ""]) => ({
-        heading: section.split("\n", 1)[0] ?? "",
-        raw: JSON.parse(`{${json}}`) as Example["raw"],
-      })),
-    );
+  return ["active-directory.md", "openldap.md", "kerberos.md"].flatMap((file) =>
+    readFileSync(join(GUIDES, file), "utf8")
+      .split(/^## /m)
+      .flatMap((section) =>
+        // In a list, a block is indented.
+        [...section.matchAll(/^( *)```json\n(.*?)^\1```$/gms)].map(([, , json = ""]) => ({
+          heading: `${file}: ${section.split("\n", 1)[0] ?? ""}`,
+          raw: JSON.parse(`{${json}}`) as Example["raw"],
+        })),
+      ),
+  );
 }
 
-describe("the examples in docs/directory.md", () => {
+describe("the configurations in the guides to directories and Kerberos", () => {
   test("are there for each kind of directory", () => {
     const headings = examples().map(({ heading }) => heading);
     assert.deepEqual(headings, [
-      "Active Directory",
-      "OpenLDAP",
-      "389 Directory Server",
-      "FreeIPA",
-      "Kerberos",
+      "active-directory.md: 4. Configure the worker",
+      "openldap.md: OpenLDAP",
+      "openldap.md: 389 Directory Server",
+      "openldap.md: FreeIPA",
+      "kerberos.md: 3. Configure the worker",
     ]);
   });
 
@@ -61,7 +64,7 @@ describe("the examples in docs/directory.md", () => {
     });
   }
 
-  test("name a pattern for letters beyond ASCII that can be used", () => {
+  test("have a pattern for letters beyond ASCII that can be used", () => {
     const pattern = fullMatch("[\\p{L}0-9._-]{1,64}");
     for (const name of ["müller", "j.doe", "Žižek"]) assert.ok(pattern.test(name), name);
   });

@@ -34,6 +34,16 @@ export const ACCESSIBILITY = `(() => {
   return faults;
 })()`;
 
+/** How the first diagram of a page is shown. */
+export const DIAGRAM = `(() => {
+  const box = document.querySelector("main .diagram");
+  const { clientWidth: width } = box.querySelector("img");
+  return { scrolls: box.scrollWidth > box.clientWidth, tabIndex: box.tabIndex, width };
+})()`;
+
+/** The addresses that the search has found, the best first. */
+export const FOUND = `[...document.querySelectorAll("#localsearch-list a")].map((link) => link.getAttribute("href"))`;
+
 /** Whether the navigation is out of the window. */
 export const ASIDE = "document.querySelector('.VPSidebar').getBoundingClientRect().right <= 0";
 
@@ -77,6 +87,3 @@ export const FOCUS = `(() => {
   const { left, top, width } = document.activeElement.getBoundingClientRect();
   return { outlineStyle, outlineWidth, isSeen: left >= 0 && top >= 0 && width > 0 };
 })()`;
-
-/** The addresses of the search results, with spaces between them. */
-export const RESULTS = `Array.from(document.querySelectorAll("[role=option] a"), ({ href }) => href).join(" ")`;

@@ -52,6 +52,27 @@ export function testPages(site: Site): void {
     }
   });
 
+  test("the groups beside a page are kinds of pages, with the pages of a folder in one group", () => {
+    const [navigation = ""] = /<aside class="VPSidebar"[\s\S]*?<\/aside>/.exec(read("index.html")) ?? [];
+    const groups = new Map(
+      navigation.split(/<h2[^>]*>/).map((part) => {
+        const links = Array.from(part.matchAll(/ href="\/([^"#]*)"/g), ([, address = ""]) => address);
+        return [part.split("<", 1)[0] ?? "", links] as const;
+      }),
+    );
+    const titles = [...groups.keys()].slice(1);
+    const kinds = ["Tutorials", "How-to guides", "Reference", "Explanation", "Project"];
+    assert.deepEqual(
+      titles,
+      kinds.filter((kind) => titles.includes(kind)),
+    );
+    const of = (title: string): readonly string[] => groups.get(title) ?? [];
+    assert.ok(of("How-to guides").includes("docs/guides/kerberos.html"));
+    assert.ok(of("How-to guides").every((address) => /^docs\/(?:guides\/|upgrade)/.test(address)));
+    assert.ok(of("Reference").includes("docs/protocol.html"));
+    assert.ok(of("Explanation").includes("docs/reliability.html"));
+  });
+
   test("no page loads anything from another host, and its policy forbids it", () => {
     for (const path of [...site.pages, "404.html"]) {
       const text = read(path);
@@ -64,14 +85,15 @@ export function testPages(site: Site): void {
     for (const path of styles) assert.doesNotMatch(read(path), /@import|url\(["']?(?:https?:)?\/\//, path);
   });
 
-  test("a page of a queue has its callers, its fields, its failures and an example of each message", () => {
+  test("a page of a queue has its callers, its fields, its errors and an example of each message", () => {
     const text = read("queues/login.html");
     for (const word of [
-      "Who may call: anyone.",
+      ": anyone.",
       "kerberos_ticket",
       "INVALID_CREDENTIALS",
       "nine lanterns at dusk",
       "&lt;ID token&gt;",
+      "authmq call login -",
     ])
       assert.ok(text.includes(word), word);
   });

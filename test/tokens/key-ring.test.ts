@@ -148,7 +148,10 @@ describe("the published keys", () => {
   test("contain no shared secret", async () => {
     const [shared, other] = [newKey("HS256"), newKey("HS512")];
     assert.deepEqual((await tokensOf({ active: shared, next: other })).jwks(), { keys: [] });
-    const { jwks } = await tokensOf({ active: newKey(), retiring: [{ ...shared, until: timeFromNow(HOUR) }] });
+    const { jwks } = await tokensOf({
+      active: newKey(),
+      retiring: [{ ...shared, until: timeFromNow(HOUR) }],
+    });
     assert.deepEqual(
       jwks().keys.map(({ alg }) => alg),
       ["EdDSA"],

@@ -1,0 +1,13 @@
+/** The factors for pages of a kind, by the address; of several, the first that matches. All others have 1. */
+const FACTORS: readonly (readonly [address: RegExp, factor: number])[] = [
+  // Pages that explain the project and not its use: below every other page.
+  [/^\/(?:docs\/adr\/|CHANGELOG|CONTRIBUTING)/, 0.01],
+  // About another system, in words that fit every question.
+  [/^\/docs\/guides\/py-auth-micro\b/, 0.5],
+  [/^\/docs\/(?:guides|tutorials)\//, 1.5],
+];
+
+/** The factor for the score of a section that was found, by its address. */
+export function boostOf(address: string): number {
+  return FACTORS.find(([pattern]) => pattern.test(address))?.[1] ?? 1;
+}
