@@ -82,7 +82,7 @@ test("an idempotency key beside unreadable headers is used, and an unreadable ke
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   const access_token = await worker.accessToken("root", ["admin"]);
-  const request = { groupname: "made-once", access_token };
+  const request = { groupname: "created-once", access_token };
   const key = text("x-idempotency-key", "one of mine");
   for (const [id, headers] of [
     ["first", Buffer.concat([LONG, key])],

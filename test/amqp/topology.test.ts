@@ -70,8 +70,8 @@ for (const profile of profiles) {
     );
   });
 
-  const fate = profile === "transient" ? "are deleted with" : "outlive";
-  test(`waiting requests in ${profile} queues ${fate} the last worker`, async () => {
+  const lifetime = profile === "transient" ? "are deleted with" : "outlive";
+  test(`waiting requests in ${profile} queues ${lifetime} the last worker`, async () => {
     await using worker = await startWorker({ config: { amqp_settings: { queues: profile } } });
     await worker.worker.stop();
     await using caller = await connectRaw(worker.url);
