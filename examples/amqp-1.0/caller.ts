@@ -1,5 +1,5 @@
 /**
- * Calls authmq over AMQP 1.0, which RabbitMQ 4 speaks itself, with a message id and no correlation id:
+ * Calls authmq over AMQP 1.0, which RabbitMQ 4 supports natively, with a message ID and no correlation ID:
  * npm install rhea; node caller.ts
  */
 import { randomUUID } from "node:crypto";
@@ -14,7 +14,7 @@ const { hostname, port, username, password, pathname } = new URL(
 );
 const vhost = decodeURIComponent(pathname.slice(1)) || "/";
 
-/** The queue for the replies; declare it as you declare your other queues. */
+/** The queue for replies; declare it like your other queues. */
 const REPLIES = process.env["REPLY_QUEUE"] ?? "my-service.auth-replies";
 
 const container = create_container();
@@ -23,7 +23,7 @@ const connection: Connection = container.connect({
   port: Number(port),
   username,
   password,
-  // RabbitMQ takes the vhost from here.
+  // RabbitMQ reads the vhost from this field.
   hostname: `vhost:${vhost}`,
   reconnect: false,
 });
@@ -46,7 +46,7 @@ async function call(queue: string, request: object): Promise<unknown> {
     };
     receiver.on("message", onMessage);
   });
-  // A text body goes out as an amqp-value section; a data section is read as well.
+  // rhea sends a string body as an amqp-value section; authmq reads a data section too.
   sender.send({
     message_id: id,
     reply_to: `/queues/${encodeURIComponent(REPLIES)}`,

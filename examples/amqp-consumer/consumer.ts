@@ -1,5 +1,5 @@
 /**
- * A service that works off a queue for whoever has put a good access token into a message's header, and for nobody else:
+ * A service that consumes a queue and accepts only messages with a valid access token in a header:
  * npm install authmq amqplib; node consumer.ts
  */
 import { readFileSync } from "node:fs";
@@ -19,7 +19,7 @@ await channel.assertQueue(QUEUE);
 await channel.prefetch(16);
 
 async function work(message: ConsumeMessage): Promise<void> {
-  // Headers are whatever the sender likes; only a text can be a token.
+  // Senders may set any header value; only a string can be a token.
   const token: unknown = message.properties.headers?.["access_token"];
   try {
     const { user } = await verifier.verify(typeof token === "string" ? token : undefined, {
@@ -29,8 +29,8 @@ async function work(message: ConsumeMessage): Promise<void> {
     channel.ack(message);
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    console.log(`refused: ${error.message}`);
-    channel.nack(message, false, false); // to the dead letters, where the queue has any; never back into it
+    console.log(`rejected: ${error.message}`);
+    channel.nack(message, false, false); // without requeue: to the dead-letter exchange, if the queue has one
   }
 }
 

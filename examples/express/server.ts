@@ -1,4 +1,4 @@
-/** A service with Express whose routes want an access token: npm install authmq express; node server.ts */
+/** An Express service whose routes require an access token: npm install authmq express; node server.ts */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
@@ -13,15 +13,15 @@ interface Locals {
   token: VerifiedToken;
 }
 
-/** A middleware that lets nobody by without a token that meets the demands. */
-function wantToken(demands: Demands = {}) {
+/** A middleware that rejects requests without a valid token that meets the requirements. */
+function requireToken(requirements: Demands = {}) {
   return async (request: Request, response: Response<unknown, Locals>, next: NextFunction): Promise<void> => {
     const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
     try {
-      response.locals.token = await verifier.verify(token, demands);
+      response.locals.token = await verifier.verify(token, requirements);
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
-      // RFC 6750 section 3: whoever has shown no token is told only that one is wanted.
+      // RFC 6750 section 3: a request without a token gets no error code, only the challenge.
       const reason = error.code === "FORBIDDEN" ? "insufficient_scope" : "invalid_token";
       response
         .status(error.respCode)
@@ -35,16 +35,16 @@ function wantToken(demands: Demands = {}) {
 
 const app = express();
 
-app.get("/me", wantToken(), (_request, response) => {
+app.get("/me", requireToken(), (_request, response) => {
   const { user, groups } = response.locals.token;
   response.json({ user, groups });
 });
 
-app.get("/reports", wantToken({ groups: { anyOf: ["reporters", "admin"] } }), (_request, response) => {
+app.get("/reports", requireToken({ groups: { anyOf: ["reporters", "admin"] } }), (_request, response) => {
   response.json({ reports: [], for: response.locals.token.user });
 });
 
-// A token has up to 32 KiB; Node takes headers of 16 KiB, and a proxy in front of it often less.
+// A token has up to 32 KiB. Node accepts headers of 16 KiB by default, and a proxy in front of it often less.
 const server = createServer({ maxHeaderSize: 65_536 }, app);
 server.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
   const address = server.address();

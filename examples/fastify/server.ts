@@ -1,4 +1,4 @@
-/** A service with Fastify whose routes want an access token: npm install authmq fastify; node server.ts */
+/** A Fastify service whose routes require an access token: npm install authmq fastify; node server.ts */
 import { readFileSync } from "node:fs";
 import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
@@ -14,15 +14,15 @@ const verifier = createVerifier({
   keys: readFileSync(process.env["PUBLIC_KEY"] ?? "signing-key.pub.pem", "utf8"),
 });
 
-/** A preHandler that lets nobody in without a token that meets the demands. */
-function wantToken(demands: Demands = {}) {
+/** A preHandler that rejects requests without a valid token that meets the requirements. */
+function requireToken(requirements: Demands = {}) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
     try {
-      request.token = await verifier.verify(token, demands);
+      request.token = await verifier.verify(token, requirements);
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
-      // RFC 6750 section 3: whoever has shown no token is told only that one is wanted.
+      // RFC 6750 section 3: a request without a token gets no error code, only the challenge.
       const reason = error.code === "FORBIDDEN" ? "insufficient_scope" : "invalid_token";
       const challenge = token === undefined ? "Bearer" : `Bearer error="${reason}"`;
       await reply
@@ -33,13 +33,13 @@ function wantToken(demands: Demands = {}) {
   };
 }
 
-// A token has up to 32 KiB; Node takes headers of 16 KiB, and a proxy in front of it often less.
+// A token has up to 32 KiB. Node accepts headers of 16 KiB by default, and a proxy in front of it often less.
 const app = Fastify({ logger: { level: "warn" }, http: { maxHeaderSize: 65_536 } });
 app.decorateRequest("token");
 
-app.get("/me", { preHandler: wantToken() }, ({ token }) => ({ user: token?.user, groups: token?.groups }));
+app.get("/me", { preHandler: requireToken() }, ({ token }) => ({ user: token?.user, groups: token?.groups }));
 
-const forReporters = wantToken({ groups: { anyOf: ["reporters", "admin"] } });
+const forReporters = requireToken({ groups: { anyOf: ["reporters", "admin"] } });
 app.get("/reports", { preHandler: forReporters }, ({ token }) => ({ reports: [], for: token?.user }));
 
 const address = await app.listen({ host: "127.0.0.1", port: Number(process.env["PORT"] ?? 3000) });

@@ -1,6 +1,6 @@
 /**
- * Sends people the tokens for a new password and for their address; here it prints what it would send. Give nobody else a
- * queue with these events: npm install amqplib; node mailer.ts
+ * Emails users the one-time tokens for password reset and email verification; this example only prints the emails. No
+ * other service may read these events: npm install amqplib; node mailer.ts
  */
 import { connect } from "amqplib";
 
@@ -8,17 +8,17 @@ const EXCHANGE = "auth.events";
 const QUEUE = "mailer.auth-events";
 const SITE = process.env["SITE"] ?? "https://www.example.com";
 
-/** What of an event is needed here: https://cloudevents.io */
+/** The parts of a CloudEvent that this service needs: https://cloudevents.io */
 interface AuthEvent {
   readonly id: string;
   readonly type: string;
   readonly data: Readonly<Record<string, string | undefined>>;
 }
 
-// The notice goes to the address before: whoever took the account over has the new one.
+// Notify the previous address: an attacker who took over the account owns the new one.
 const addressOf = ({ email, previous_email }: AuthEvent["data"]) => previous_email ?? email;
 
-const letters: Readonly<Record<string, (data: AuthEvent["data"]) => string | undefined>> = {
+const emails: Readonly<Record<string, (data: AuthEvent["data"]) => string | undefined>> = {
   "password.reset_requested": ({ username, reset_token, expires_at }) =>
     `Hello ${username},\nset a new password until ${expires_at}:\n${SITE}/new-password#${reset_token}`,
   "user.verification_requested": ({ username, verify_token, expires_at }) =>
@@ -31,19 +31,19 @@ const letters: Readonly<Record<string, (data: AuthEvent["data"]) => string | und
 const connection = await connect(process.env["AMQP_URL"] ?? "amqp://127.0.0.1");
 const channel = await connection.createChannel();
 await channel.assertExchange(EXCHANGE, "topic", { durable: true });
-// A token is good for half an hour, and nobody needs it in a queue for longer.
+// A token expires after half an hour, so no message needs to wait longer.
 await channel.assertQueue(QUEUE, { durable: true, messageTtl: 30 * 60_000 });
-for (const type of Object.keys(letters)) await channel.bindQueue(QUEUE, EXCHANGE, type);
+for (const type of Object.keys(emails)) await channel.bindQueue(QUEUE, EXCHANGE, type);
 
-/** An event may come twice; the same letter need not. */
+/** Events may arrive twice; send each email once. */
 const sent = new Set<string>();
 
 await channel.consume(QUEUE, (message) => {
   if (message === null) return;
   const { id, type, data } = JSON.parse(message.content.toString()) as AuthEvent;
-  // It may have waited for the broker for longer than its token is good.
+  // The event may have waited until its token expired.
   const isLate = Date.parse(data["expires_at"] ?? "") < Date.now();
-  const text = isLate ? undefined : letters[type]?.(data);
+  const text = isLate ? undefined : emails[type]?.(data);
   if (text !== undefined && !sent.has(id)) console.log(`To: ${addressOf(data)}\n${text}\n`);
   sent.add(id);
   channel.ack(message);

@@ -1,4 +1,4 @@
-"""A small client of authmq, over pika: pip install pika, or Debian's python3-pika."""
+"""A small authmq client on pika: pip install pika, or install Debian's python3-pika."""
 
 import json
 import random
@@ -6,14 +6,14 @@ import time
 import uuid
 
 import pika
-from pika.adapters.utils.connection_workflow import AMQPConnectorException  # a handshake that hangs raises one
+from pika.adapters.utils.connection_workflow import AMQPConnectorException  # raised by a hung handshake
 from pika.exceptions import AMQPError
 
-REPLY_TO = "amq.rabbitmq.reply-to"  # replies come over the connection that has asked, and need no queue
+REPLY_TO = "amq.rabbitmq.reply-to"  # direct reply-to: replies arrive on the same channel and need no queue
 
 
 class AuthError(Exception):
-    """A refusal; `code` is one of the table in docs/protocol.md, `data` all that the reply says."""
+    """An error reply; `code` is an error code of docs/protocol.md, `data` the reply's resp_data."""
 
     def __init__(self, resp_code, data):
         super().__init__(data.get("msg", resp_code))
@@ -23,13 +23,13 @@ class AuthError(Exception):
 
 
 class NoReply(Exception):
-    """Nobody answered in time. Whether the request was done is not known: the same key finds out."""
+    """No reply arrived in time. The request may have been executed: retry with the same idempotency key."""
 
     code = "NO_REPLY"
 
 
 class AuthClient:
-    """Calls workflows, one after the other; for one thread."""
+    """Calls workflows one at a time; use it in one thread only."""
 
     def __init__(self, url, timeout=10):
         self._parameters = pika.URLParameters(url)
@@ -39,8 +39,8 @@ class AuthClient:
         self._replies = {}
 
     def call(self, queue, request, timeout=None, key=None):
-        """The `resp_data` of a request that was done. What is lost, and 503, is sent again with the same key until the time
-        is over; raises AuthError or NoReply."""
+        """Returns `resp_data`; raises AuthError or NoReply. Retries lost requests and 503 with the same idempotency key
+        until the timeout (in seconds)."""
         timeout = self._timeout if timeout is None else timeout
         deadline = time.monotonic() + timeout
         key = key or str(uuid.uuid4())
@@ -64,11 +64,11 @@ class AuthClient:
         raise reason or NoReply(f"no reply within {timeout} s")
 
     def _call_once(self, queue, request, timeout, key):
-        """The reply; None where there is no such queue."""
+        """Returns the reply; None if the queue does not exist."""
         deadline = time.monotonic() + timeout
         if self._connection is None or self._connection.is_closed:
             self._open(timeout)
-        self._replies.clear()  # of a request that was given up
+        self._replies.clear()  # late replies of earlier requests
         correlation_id = str(uuid.uuid4())
         properties = pika.BasicProperties(
             reply_to=REPLY_TO,
@@ -105,7 +105,7 @@ class AuthClient:
             if connection is not None and connection.is_open:
                 connection.close()
         except AMQPError:
-            pass  # it is gone already
+            pass  # it is closed already
 
     def __enter__(self):
         return self

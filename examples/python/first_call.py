@@ -1,4 +1,4 @@
-"""Logs in, and asks what authmq knows of whoever has: AMQP_URL=amqp://... python3 first_call.py alice"""
+"""Logs in and prints the user's groups: AMQP_URL=amqp://... python3 first_call.py alice"""
 
 import getpass
 import os

@@ -120,13 +120,13 @@ async function withConnection<T>(
   amqp: Config["amqp"],
   node: BrokerNode,
   timeout: number,
-  ask: (model: ChannelModel) => Promise<T>,
+  run: (model: ChannelModel) => Promise<T>,
 ): Promise<T> {
   const model = await connectBroker(amqp, node, { purpose: "doctor", timeout });
   let closed: Error | undefined;
   model.on("error", (error: Error) => (closed ??= error));
   try {
-    return await ask(model);
+    return await run(model);
   } catch (error) {
     throw closed ?? error; // the broker's reason for closing the connection says more
   } finally {
@@ -173,15 +173,15 @@ async function consumersOf(model: ChannelModel, queue: string): Promise<number |
 
 async function codeOf(
   model: ChannelModel,
-  ask: (channel: Channel) => Promise<unknown>,
+  run: (channel: Channel) => Promise<unknown>,
 ): Promise<number | undefined> {
-  return readCode(await errorOf(model, ask));
+  return readCode(await errorOf(model, run));
 }
 
 /** The broker's error for a call, or a QueueMismatchError; undefined on success. Throws other errors. */
-async function errorOf(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<unknown> {
+async function errorOf(model: ChannelModel, run: (channel: Channel) => Promise<unknown>): Promise<unknown> {
   try {
-    await withChannel(model, ask);
+    await withChannel(model, run);
     return undefined;
   } catch (error) {
     if (readCode(error) === undefined && !(error instanceof QueueMismatchError)) throw error;

@@ -20,7 +20,7 @@ export function a(what: string, test: (value: unknown) => boolean): Kind {
 }
 
 export const string = a("a string", (value) => typeof value === "string");
-export const text = a("a non-empty string", (value) => typeof value === "string" && value !== "");
+export const text = a("a string that is not empty", (value) => typeof value === "string" && value !== "");
 export const flag = a("true or false", (value) => typeof value === "boolean");
 export const number = a("a number", (value) => typeof value === "number");
 export const func = a("a function", isFunction);

@@ -9,18 +9,18 @@ import type { LogLine } from "../support/log-lines.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { BUSY, beginAboveLimit, type Limited, startLimited } from "./limited-broker.ts";
 
-const faults = ({ lines }: Limited): readonly LogLine[] => lines.filter(({ level }) => level >= 40);
+const problems = ({ lines }: Limited): readonly LogLine[] => lines.filter(({ level }) => level >= 40);
 
 const detailOf = async (worker: Worker, name: string): Promise<string> =>
   (await worker.readiness()).dependencies[name]?.detail ?? "ok";
 
-describe("why the broker closes a connection", () => {
-  test("is logged once when a user has too few channels, and the worker serves when it has more", async () => {
+describe("the broker's reason for closing a connection", () => {
+  test("is logged once at a channel limit, and the worker serves when the limit is raised", async () => {
     await using limited = await startLimited();
     const { user } = limited;
     await user.limit("user", "max-channels", 5);
     const { worker, started } = await beginAboveLimit(limited);
-    const [line, ...more] = faults(limited);
+    const [line, ...more] = problems(limited);
     assert.deepEqual(more, []);
     assert.deepEqual(
       [line?.msg, line?.["purpose"], line?.["code"]],
@@ -36,43 +36,43 @@ describe("why the broker closes a connection", () => {
     assert.equal((await worker.readiness()).status, "ready");
   });
 
-  test("is logged once for each connection when the vhost or the user has too few of them", async () => {
+  test("is logged once for each connection at a connection limit of the vhost or user", async () => {
     for (const scope of ["vhost", "user"] as const) {
       await using limited = await startLimited();
       await limited.user.limit(scope, "max-connections", 1);
       const { worker, started } = await limited.begin();
-      await waitUntil("the refusal", () => (faults(limited).length > 0 ? true : undefined), BUSY);
+      await waitUntil("the refusal", () => (problems(limited).length > 0 ? true : undefined), BUSY);
       await waitUntil("readiness that says so", async () =>
         /connection limit \(1\)/.test(await detailOf(worker, "broker requests")) ? true : undefined,
       );
-      const [line] = faults(limited);
+      const [line] = problems(limited);
       assert.equal(line?.msg, "the broker refuses the connection, trying again");
       assert.match(String(line["reason"]), /connection limit \(1\) is reached/);
       assert.match(String(line["advice"]), new RegExp(`rabbitmqctl set_${scope}_limits .*max-connections`));
       await limited.user.limit(scope, "max-connections");
       await started;
-      const purposes = faults(limited).map(({ purpose }) => purpose);
+      const purposes = problems(limited).map(({ purpose }) => purpose);
       assert.equal(new Set(purposes).size, purposes.length, "once for each connection");
     }
   });
 
-  test("is logged and named in the fault when somebody closes it", async () => {
+  test("is logged when an operator closes the connection", async () => {
     await using limited = await startLimited();
     const { started } = await limited.begin();
     await started;
     await closeConnections(limited.vhost, "requests");
-    const line = await waitUntil("the loss", () => faults(limited)[0], BUSY);
+    const line = await waitUntil("the loss", () => problems(limited)[0], BUSY);
     assert.deepEqual([line.msg, line["code"]], ["lost the connection to the broker", 320]);
     assert.match(String(line["reason"]), /^CONNECTION_FORCED - /);
   });
 });
 
 describe("a broker user without a permission", () => {
-  test("to read is one line with all queues, and is not ready until it has it", async () => {
+  test("to read: one line lists all queues, and the worker is not ready until it is granted", async () => {
     await using limited = await startLimited();
     await limited.user.permit({ read: "" });
     const { worker, started } = await limited.begin();
-    const line = await waitUntil("the line", () => faults(limited)[0], BUSY);
+    const line = await waitUntil("the line", () => problems(limited)[0], BUSY);
     assert.equal(line.msg, "cannot consume the queue, trying again");
     assert.ok((line["queues"] as string[]).includes("token"), String(line["queues"]));
     assert.match(String(line["reason"]), /ACCESS_REFUSED - .*access to queue/);
@@ -80,10 +80,10 @@ describe("a broker user without a permission", () => {
     assert.equal((await worker.readiness()).status, "starting");
     await limited.user.permit();
     await started;
-    assert.equal(faults(limited).length, 1, JSON.stringify(faults(limited)));
+    assert.equal(problems(limited).length, 1, JSON.stringify(problems(limited)));
   });
 
-  test("to write cannot reply, says so and is not ready, and goes on when it has it", async () => {
+  test("to write: /readyz has the reason, and the worker is not ready until it is granted", async () => {
     await using limited = await startLimited();
     await limited.user.permit({ write: "^auth" });
     const { worker, started } = await limited.begin();
@@ -98,7 +98,7 @@ describe("a broker user without a permission", () => {
     assert.equal((await worker.readiness()).status, "ready");
   });
 
-  test("on the exchange for events answers requests, and /readyz has the reason", async () => {
+  test("on the events exchange: the worker answers requests, and /readyz has the reason", async () => {
     await using limited = await startLimited();
     await limited.user.permit({ write: "^amq\\.default$" });
     const { worker, started } = await limited.begin();
@@ -164,7 +164,7 @@ describe("doctor", () => {
     await user.limit("vhost", "max-connections");
   });
 
-  test("examines queues with waiting requests without taking one", async () => {
+  test("checks queues without consuming a waiting request", async () => {
     await using limited = await startLimited();
     const { worker, started } = await limited.begin();
     await started;
@@ -189,7 +189,7 @@ describe("doctor", () => {
   });
 });
 
-test("each reason of the broker has the advice that fits, whatever the version words it like", () => {
+test("each reason has the right advice, in the wording of every RabbitMQ version", () => {
   const broker = { username: "authmq", vhost: "prod" };
   const closed = (code: number, text: string) =>
     readReason(new Error(`Connection closed: ${code} (SOME-NAME) with message "${text}"`), broker);

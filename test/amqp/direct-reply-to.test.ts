@@ -9,7 +9,7 @@ interface Connection {
   readonly client_properties: { readonly connection_name?: string };
 }
 
-/** The direct reply-to address of a live caller: the broker fills it in. */
+/** A valid direct reply-to address, which the broker fills in. Its caller has disconnected. */
 async function realAddress(url: string): Promise<string> {
   await using caller = await connectRaw(url);
   const { queue } = await caller.channel.assertQueue("", { exclusive: true });
@@ -30,7 +30,7 @@ describe("a crafted direct reply-to address", () => {
   });
   after(() => worker[Symbol.asyncDispose]());
 
-  /** Addresses that make RabbitMQ 3.10 end the connection that publishes to them, and some that are merely odd. */
+  /** Addresses that make RabbitMQ 3.10 close the publishing connection, and other invalid ones. */
   async function crafted(): Promise<string[]> {
     const real = await realAddress(worker.url);
     const otherNode = Buffer.from(real.split(".")[3] ?? "", "base64");
@@ -40,11 +40,11 @@ describe("a crafted direct reply-to address", () => {
       "amq.rabbitmq.reply-to.",
       "amq.rabbitmq.reply-to.g2dk.x",
       `amq.rabbitmq.reply-to.${otherNode.toString("base64")}.x`,
-      real, // its caller is gone
+      real,
     ];
   }
 
-  test("takes no reply from anyone else, and the request connection stays", async () => {
+  test("loses no other caller's reply, and the connections for requests and replies stay open", async () => {
     await using caller = await connectRaw(worker.url);
     const addresses = await crafted();
     for (let round = 0; round < 3; round++) {
@@ -55,7 +55,7 @@ describe("a crafted direct reply-to address", () => {
         });
       }
       const { resp_code } = await worker.call("user_get", { username: "alice" });
-      assert.equal(resp_code, 200, "a caller that uses direct reply-to as well");
+      assert.equal(resp_code, 200, "another caller with direct reply-to");
     }
     await caller.settledReplies(`named-2-${addresses.at(-1) ?? ""}`);
     const codes = caller.replies.map((reply) => bodyOf(reply).resp_code);
@@ -63,24 +63,24 @@ describe("a crafted direct reply-to address", () => {
     assert.equal(
       worker.log.some((line) => line.includes('"purpose":"requests"')),
       false,
-      "the requests' connection broke",
+      "the connection for requests was lost",
     );
     assert.equal(
       worker.log.some((line) => line.includes('"purpose":"replies"')),
       false,
-      "the replies' connection broke",
+      "the connection for replies was lost",
     );
   });
 
-  test("leaves direct reply-to callers their replies, the first one and later ones", async () => {
+  test("does not affect first and later replies to valid direct reply-to callers", async () => {
     for (let round = 0; round < 3; round++) {
       const { resp_code } = await worker.call("user_get", { username: "alice" });
       assert.equal(resp_code, 200);
     }
   });
 
-  test("costs one connection more, named for the operator", async () => {
-    // The broker's statistics are a few seconds old.
+  test("opens a third connection, named authmq first replies", async () => {
+    // The broker's statistics lag a few seconds.
     const names = await waitUntil("the connections", async () => {
       const connections = (await callManagement("GET", `vhosts/${worker.vhost}/connections`)) as Connection[];
       const found = connections.map(({ client_properties }) => client_properties.connection_name);
@@ -91,10 +91,10 @@ describe("a crafted direct reply-to address", () => {
   });
 });
 
-test("a connection for first replies that is refused comes when it is not any more", async () => {
+test("a refused connection for first replies is retried until the broker accepts it", async () => {
   await using worker = await startWorker();
   const limit = `vhost-limits/${worker.vhost}/max-connections`;
-  await callManagement("PUT", limit, { value: 4 }); // the client's, for requests, for replies and for events
+  await callManagement("PUT", limit, { value: 4 }); // for the client, requests, replies and events
   await waitUntil("the connection for events", () =>
     worker.worker.metrics.render().then((text) => /broker_connected\{purpose="events"\} 1/.test(text)),
   );

@@ -23,17 +23,17 @@ function frame(type: number, channel: number, payload: Buffer): Buffer {
   return Buffer.concat([head, payload, Buffer.from([0xce])]);
 }
 
-/** A 64-bit integer as the specification writes it, which amqplib neither writes nor reads. */
+/** A 64-bit integer with the specification's tag, which amqplib neither writes nor reads. */
 const LONG = entry("sent-at", "L", Buffer.from("00000193a1b2c3d4", "hex"));
 
-/** An array in an array in an array ... */
+/** Nested arrays. */
 function nested(depth: number): Buffer {
   const parts = [shortText("deep")];
   for (let left = depth; left > 0; left--) parts.push(Buffer.from("A"), u32((left - 1) * 5));
   return Buffer.concat(parts);
 }
 
-/** Publishes with a header table byte by byte, beside the client's library. */
+/** Publishes with a raw header table, bypassing amqplib. */
 function publish(caller: RawCaller, queue: string, headers: Buffer, request: object, id: string): void {
   const { ch } = caller.channel as unknown as { ch: number };
   const { stream } = caller.connection.connection as unknown as { stream: NodeJS.WritableStream };
@@ -58,7 +58,7 @@ function publish(caller: RawCaller, queue: string, headers: Buffer, request: obj
   stream.write(Buffer.concat([frame(1, ch, method), frame(2, ch, header), frame(3, ch, body)]));
 }
 
-test("headers that the AMQP library cannot read are no reason to lose the connection", async () => {
+test("headers that amqplib cannot read do not close the connection", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse");
   await using caller = await connectRaw(worker.url);
@@ -78,11 +78,11 @@ test("headers that the AMQP library cannot read are no reason to lose the connec
   );
 });
 
-test("a key beside such headers is still a key, and one that is hidden among them is refused", async () => {
+test("an idempotency key beside unreadable headers is used, and an unreadable key is rejected", async () => {
   await using worker = await startWorker();
   await using caller = await connectRaw(worker.url);
   const access_token = await worker.accessToken("root", ["admin"]);
-  const request = { groupname: "made-once", access_token };
+  const request = { groupname: "created-once", access_token };
   const key = text("x-idempotency-key", "one of mine");
   for (const [id, headers] of [
     ["first", Buffer.concat([LONG, key])],

@@ -9,22 +9,22 @@ import { scratchFolder } from "../support/scratch-folder.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
 
-/** An installation whose broker user a test may limit. */
+/** An installation with its own broker user, which a test can limit. */
 export interface Limited extends AsyncDisposable {
   readonly raw: Awaited<ReturnType<typeof provision>>["raw"];
   readonly vhost: string;
   readonly user: BrokerUser;
   readonly lines: LogLine[];
-  /** Begins to start a worker; `started` may never settle. */
+  /** Starts a worker; `started` may never settle. */
   begin(): Promise<{ readonly worker: Worker; readonly started: Promise<void> }>;
-  /** How often a connection for this purpose was made. */
+  /** How often a connection for this purpose was opened. */
   connects(purpose: string): Promise<number>;
 }
 
-/** How long a broker may take while the machine is busy. */
+/** A timeout that suffices on a busy machine. */
 export const BUSY = { seconds: 40 };
 
-/** Workers of an installation with a broker user of its own. */
+/** Sets up an installation with its own broker user. */
 export async function startLimited(): Promise<Limited> {
   const { raw, vhost, cleanUp } = await provision();
   const user = await createBrokerUser(vhost.name);
@@ -45,7 +45,7 @@ export async function startLimited(): Promise<Limited> {
       const worker = await createWorker(config, log, metrics);
       workers.push(worker);
       const started = worker.start();
-      started.catch(() => undefined); // a test looks at it, or has ended
+      started.catch(() => undefined); // a test may ignore it
       return { worker, started };
     },
     async connects(purpose) {
@@ -62,7 +62,7 @@ export async function startLimited(): Promise<Limited> {
   };
 }
 
-/** RabbitMQ counts channels a little late: on a busy machine it may overlook a burst of them, and then begins again. */
+/** Starts a worker above a channel limit. RabbitMQ counts channels late and may miss a burst: then it tries again. */
 export async function beginAboveLimit(limited: Limited): ReturnType<Limited["begin"]> {
   for (;;) {
     const before = await limited.connects("requests");

@@ -22,7 +22,7 @@ const next = async () => {
   return waitUntil("a reply", () => caller.replies[count]);
 };
 
-test("a reply to a request without a correlation id has the request's message id", async () => {
+test("a reply to a request without a correlation ID has the request's message ID", async () => {
   const cases = [
     [{ messageId: "m-1" }, "m-1"],
     [{ messageId: "7" }, "7"],
@@ -37,7 +37,7 @@ test("a reply to a request without a correlation id has the request's message id
   }
 });
 
-test("an id of bytes or of a long text goes back as what it was", async () => {
+test("an ID of bytes or a long text is returned unchanged in a header", async () => {
   const bytes = Buffer.from([0, 255, 1]);
   for (const [headers, wanted] of [
     [{ "x-message-id": bytes }, bytes],
@@ -52,7 +52,7 @@ test("an id of bytes or of a long text goes back as what it was", async () => {
   }
 });
 
-test("a body that RabbitMQ gives as an encoded AMQP value is read, and a malformed one is no JSON", async () => {
+test("a body with an encoded AMQP value is decoded, and a malformed one is INVALID_JSON", async () => {
   const text = Buffer.from('{"username":"nobody"}');
   const long = Buffer.from(JSON.stringify({ username: "nobody", more: "x".repeat(300) }));
   const length = Buffer.alloc(4);
@@ -74,7 +74,7 @@ test("a body that RabbitMQ gives as an encoded AMQP value is read, and a malform
   }
 });
 
-test("a message id that only counts is no key: two strangers who begin at 1 do not meet", async () => {
+test("a message ID that is a sequence number is no idempotency key", async () => {
   const register = async (username: string, messageId: string) => {
     const reply = next();
     const password = "nine lanterns at dusk";
@@ -85,13 +85,13 @@ test("a message id that only counts is no key: two strangers who begin at 1 do n
   assert.equal((await register("first", "1")).resp_code, 200);
   assert.equal((await register("second", "1")).resp_code, 200);
   assert.equal((await register("first", "1")).resp_data["error"], "USERNAME_TAKEN");
-  // Any other id is a key as before.
+  // Any other message ID is a key.
   assert.equal((await register("third", "id-1")).resp_code, 200);
   assert.equal((await register("fourth", "id-1")).resp_data["error"], "IDEMPOTENCY_CONFLICT");
   assert.equal((await register("third", "id-1")).resp_code, 200);
 });
 
-test("a reply reaches the queue that an AMQP 1.0 address of version 1 names", async () => {
+test("a reply reaches the queue in an AMQP 1.0 address of version 1", async () => {
   for (const address of [`/queue/${caller.replyQueue}`, `/amq/queue/${caller.replyQueue}`]) {
     const reply = next();
     caller.publish("jwks", "{}", { replyTo: address });

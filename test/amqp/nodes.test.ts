@@ -15,12 +15,12 @@ import { provision, startWorker } from "../support/worker.ts";
 const scratch = new Scratch();
 after(() => scratch.close());
 
-/** The broker of this run, and a port that nobody listens on. */
+/** The broker of this run, and a closed port. */
 const { hostname, port } = new URL(amqpUrl);
 const broker = `${hostname}:${port}`;
 const closed = `127.0.0.1:${await scratch.freePort()}`;
 
-test("a worker whose first node is closed serves on the second, and so do call and bench", async () => {
+test("a worker whose first node is down serves on the second, and so do call and bench", async () => {
   await using worker = await startWorker({ config: { amqp_settings: { host: [closed, broker] } } });
   await worker.addUser("alice", "correct horse");
   assert.equal((await worker.call("user_get", { username: "alice" })).resp_code, 200);
@@ -33,7 +33,7 @@ test("a worker whose first node is closed serves on the second, and so do call a
   assert.equal(bench.code, 0, bench.stderr);
 });
 
-test("a worker that loses its node goes on with the next one, and back", async () => {
+test("a worker that loses its node connects to the next one, and back", async () => {
   await using first = await startProxy(Number(port));
   await using second = await startProxy(Number(port));
   second.cut();
@@ -60,7 +60,7 @@ test("a worker that loses its node goes on with the next one, and back", async (
     assert.ok(nodes.includes(`127.0.0.1:${port}`), `${port}: ${nodes.join(", ")}`);
 });
 
-test("a node that refuses the password ends the start, and one that is away does not", async () => {
+test("a node that refuses the password ends the start, and an unreachable node does not", async () => {
   const { raw, cleanUp } = await provision({
     config: { amqp_settings: { host: [closed, broker], password: "a wrong password" } },
   });
@@ -74,7 +74,7 @@ test("a node that refuses the password ends the start, and one that is away does
   await cleanUp();
 });
 
-test("a client gets past a node that hangs, and names them all when none takes it", async () => {
+test("a client skips a hung node, and its error names all nodes when none accepts", async () => {
   const { raw, cleanUp } = await provision();
   await using proxy = await startProxy(Number(port));
   proxy.hang();

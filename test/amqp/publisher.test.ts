@@ -10,7 +10,7 @@ import { provision } from "../support/worker.ts";
 /** A routing key that amqplib refuses to encode: a short string has at most 255 bytes. */
 const TOO_LONG = "x".repeat(300);
 
-test("thousands of messages that cannot be encoded, all waiting at once, keep no other from the broker", async (t) => {
+test("thousands of waiting messages that cannot be encoded do not block the next one", async (t) => {
   const { raw, cleanUp } = await provision();
   const { amqp } = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
   const publisher = new Publisher({
@@ -27,7 +27,7 @@ test("thousands of messages that cannot be encoded, all waiting at once, keep no
     await publisher.stop();
     await cleanUp();
   });
-  // Before there is a connection, so that the first one finds them all.
+  // Sent before the connection is open, so that all of them wait.
   const refused = Array.from({ length: 20_000 }, () => publisher.send(TOO_LONG, Buffer.from("x"), {}));
   const last = publisher.send("nobody", Buffer.from("x"), {});
   await publisher.start();

@@ -30,7 +30,7 @@ for (const purpose of ["requests", "replies"]) {
   });
 }
 
-test("a queue that is deleted is declared and consumed again, and the others never stop", async () => {
+test("a deleted queue is declared and consumed again, and the other queues are not interrupted", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse");
   await using caller = await connectRaw(worker.url);
@@ -42,7 +42,7 @@ test("a queue that is deleted is declared and consumed again, and the others nev
   assert.equal(reply.resp_code, 200);
 });
 
-test("a queue with other arguments is reported with the difference, and the others work", async () => {
+test("a queue with other arguments is logged with the difference, and the other queues work", async () => {
   const { raw, vhost, cleanUp } = await provision();
   await using caller = await connectRaw(vhost.url);
   await caller.channel.assertQueue("user_all", { durable: true, messageTtl: 5000 });
@@ -61,14 +61,14 @@ test("a queue with other arguments is reported with the difference, and the othe
   );
   assert.match(line, /"queue":"user_all"/);
   assert.match(line, /x-message-ttl/);
-  // Once the operator has removed the queue it is served as well.
+  // After the operator deletes the queue, the worker serves it too.
   await caller.channel.deleteQueue("user_all");
   await starting;
   await worker.stop();
   await cleanUp();
 });
 
-test("a database that is cut off or hangs is 503 and never 401, and is used again when it is back", async () => {
+test("a database that is unreachable or hangs gives 503 and never 401, and is used again afterwards", async () => {
   const database = await createDatabase();
   await using proxy = await startProxy(database.port);
   const db_settings = { dialect: "mysql", ...database, port: proxy.port, file: undefined, timeout_ms: 500 };
@@ -90,7 +90,7 @@ test("a database that is cut off or hangs is 503 and never 401, and is used agai
         assert.deepEqual(Object.keys(resp_data), ["msg", "error"]);
       }
       proxy.restore();
-      // Until the pool has heard from the server, it refuses at once.
+      // Until the pool has reconnected, it rejects at once.
       const isServed = async (): Promise<boolean> =>
         (await worker.call("token", { id_token })).resp_code === 200;
       await waitUntil("a token", isServed, { seconds: 2 });
@@ -101,33 +101,33 @@ test("a database that is cut off or hangs is 503 and never 401, and is used agai
 
 test("a worker that starts before its database and its broker waits for both", async () => {
   const database = await createDatabase();
-  await using toDatabase = await startProxy(database.port);
+  await using databaseProxy = await startProxy(database.port);
   const vhost = await createVhost();
   const { port } = new URL(vhost.url);
-  await using toBroker = await startProxy(Number(port));
+  await using brokerProxy = await startProxy(Number(port));
   const { raw, cleanUp } = await provision();
   const config = parseConfig(
     {
       ...raw,
-      db_settings: { dialect: "mysql", ...database, port: toDatabase.port, timeout_ms: 500 },
-      amqp_settings: { ...raw["amqp_settings"], vhost: vhost.name, port: toBroker.port },
+      db_settings: { dialect: "mysql", ...database, port: databaseProxy.port, timeout_ms: 500 },
+      amqp_settings: { ...raw["amqp_settings"], vhost: vhost.name, port: brokerProxy.port },
     },
     { keys: true, env: {}, folder: process.cwd() },
   );
   await migrate(config.db);
-  toDatabase.cut();
-  toBroker.cut();
+  databaseProxy.cut();
+  brokerProxy.cut();
   const log: string[] = [];
   const worker = await createWorker(config, createLogTo({ write: (line) => void log.push(line) }, "info"));
   const starting = worker.start();
   await waitUntil("the database in the log", () =>
     log.find((text) => text.includes("cannot reach the database")),
   );
-  toDatabase.restore();
+  databaseProxy.restore();
   await waitUntil("the broker in the log", () =>
     log.find((text) => text.includes("cannot reach the broker")),
   );
-  toBroker.restore();
+  brokerProxy.restore();
   await starting;
   await using caller = await connectRaw(vhost.url);
   caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: "up" });
@@ -138,7 +138,7 @@ test("a worker that starts before its database and its broker waits for both", a
   await dropDatabase(database.database);
 });
 
-test("a lost connection is reported once, and not for every queue", async () => {
+test("a lost connection is logged once, and not for every queue", async () => {
   await using worker = await startWorker();
   await closeConnections(worker.vhost, "requests");
   await waitUntil(

@@ -13,12 +13,12 @@ import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 
 const PASSWORD = "correct horse";
 
-/** A statement that has waited for so long is one of a message that has expired, if it expires after 200 ms. */
+/** A message that expires after 200 ms has expired when its statement has waited for this long. */
 const EXPIRED = { ms: 250 };
 
 for (const database of DATABASES) {
-  describe(`a worker that loses its connection in the middle of a request on ${database}`, () => {
-    test("leaves the answer to whoever gets the message again", async () => {
+  describe(`a worker that loses its connection during a request on ${database}`, () => {
+    test("sends no reply, and the redelivered request gets one", async () => {
       await using worker = await startWorker({ database });
       await worker.addUser("slow", PASSWORD, { cost: 13 });
       await using caller = await connectRaw(worker.url);
@@ -38,7 +38,7 @@ for (const database of DATABASES) {
   });
 }
 
-describe("a request whose database is slow", () => {
+describe("a request with a slow database", () => {
   const hold = async (
     worker: TestWorker,
     lock = sql`select * from ${sql.table("group")} where name = 'admin' for update`,
@@ -57,7 +57,7 @@ describe("a request whose database is slow", () => {
     };
   };
 
-  test("has no effect after its expiration, and no answer", async () => {
+  test("has no effect and no reply after its expiration", async () => {
     await using worker = await startWorker({ database: "mysql" });
     await worker.addUser("root", PASSWORD, { groups: ["admin"] });
     await worker.addUser("victim", PASSWORD);
@@ -80,7 +80,7 @@ describe("a request whose database is slow", () => {
     assert.equal(victim.length, 1);
   });
 
-  test("has no effect after its expiration either when only the note of its answer is late", async () => {
+  test("has no effect after its expiration when only the recording of its reply is late", async () => {
     await using worker = await startWorker({ database: "mysql" });
     await using caller = await connectRaw(worker.url);
     const access_token = await worker.accessToken("root", ["admin"]);
@@ -89,7 +89,7 @@ describe("a request whose database is slow", () => {
     caller.publish("group_create", request, properties);
     await caller.firstReply("same");
     await worker.call("group_delete", { groupname: "late", access_token });
-    // The same message again, which takes the place of the first one's note.
+    // The same message again, which replaces the recorded reply of the first.
     const release = await hold(worker, sql`select * from rpc_inbox for update`);
     caller.publish("group_create", request, { ...properties, expiration: 200 });
     await untilBlocked(worker.db, EXPIRED);
@@ -99,7 +99,7 @@ describe("a request whose database is slow", () => {
     assert.deepEqual(await worker.db.selectFrom("group").selectAll().execute(), []);
   });
 
-  test("does not end a session after its expiration", async () => {
+  test("does not revoke a session after its expiration", async () => {
     await using worker = await startWorker({ database: "mysql" });
     await worker.addUser("alice", PASSWORD);
     await using caller = await connectRaw(worker.url);
@@ -113,7 +113,7 @@ describe("a request whose database is slow", () => {
     assert.equal((await worker.db.selectFrom("token").selectAll().execute()).length, 1);
   });
 
-  test("is answered as done when the database goes away right after the commit", async () => {
+  test("succeeds when the database is lost right after the commit", async () => {
     const database = await createDatabase();
     await using proxy = await startProxy(database.port);
     const db_settings = { dialect: "mysql", ...database, port: proxy.port, file: undefined };
@@ -134,7 +134,7 @@ describe("a request whose database is slow", () => {
     await dropDatabase(database.database);
   });
 
-  test("is answered 503 after nine seconds, and has no effect then", async () => {
+  test("gets 503 after nine seconds, and has no effect afterwards", async () => {
     await using worker = await startWorker({ database: "mysql" });
     await worker.addUser("root", PASSWORD, { groups: ["admin"] });
     await worker.addUser("victim", PASSWORD);

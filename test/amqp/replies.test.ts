@@ -23,7 +23,7 @@ const QUEUES = [
   "group_remove_user",
 ];
 
-/** Bodies that are no JSON object in UTF-8. */
+/** Bodies that are not a JSON object in UTF-8. */
 const NO_OBJECTS: Readonly<Record<string, string | Uint8Array>> = {
   "nothing at all": "",
   "no JSON": "{username: alice}",
@@ -57,11 +57,11 @@ describe("replies on the wire", () => {
     await worker[Symbol.asyncDispose]();
   });
 
-  /** The last test looks whether there are more. */
+  /** The last test checks that there are no further replies. */
   const one = (correlationId: string) => caller.firstReply(correlationId);
   const idOf = ({ properties }: RawCaller["replies"][number]): unknown => properties.correlationId;
 
-  test("have exactly the promised properties, and no header of the request", async () => {
+  test("have exactly the documented properties, and no header of the request", async () => {
     const before = Math.floor(Date.now() / 1000);
     caller.publish("user_get", JSON.stringify({ username: "alice" }), {
       correlationId: "properties",
@@ -94,7 +94,7 @@ describe("replies on the wire", () => {
     assert.deepEqual(Object.keys(bodyOf(reply)), ["resp_code", "resp_data"]);
   });
 
-  test("echo any correlation id, an absent one included", async () => {
+  test("return any correlation ID, and none for a request without one", async () => {
     const odd = "ü€ \n 'quoted' \u0001".repeat(5);
     caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: odd });
     assert.equal(bodyOf(await one(odd)).resp_code, 200);
@@ -112,7 +112,7 @@ describe("replies on the wire", () => {
   });
 
   for (const queue of QUEUES) {
-    test(`of ${queue} come once, with 400, for whatever is no JSON object`, async () => {
+    test(`of ${queue} are exactly one 400 for each body that is not a JSON object`, async () => {
       for (const [name, body] of Object.entries(NO_OBJECTS)) {
         caller.publish(queue, body, { correlationId: `${queue}: ${name}` });
       }
@@ -132,7 +132,7 @@ describe("replies on the wire", () => {
     }
   });
 
-  test("are 413 one byte above the limit and not at the limit", async () => {
+  test("are 413 one byte above the size limit", async () => {
     const sized = (bytes: number): string => JSON.stringify({ username: "alice" }).padEnd(bytes, " ");
     caller.publish("user_get", sized(65_537), { correlationId: "large" });
     caller.publish("user_get", sized(65_536), { correlationId: "fits" });
@@ -142,7 +142,7 @@ describe("replies on the wire", () => {
     assert.equal(bodyOf(await one("huge")).resp_data["error"], "REQUEST_TOO_LARGE");
   });
 
-  test("are not sent without reply_to, and the work is done", async () => {
+  test("are not sent without reply_to, and the request is executed", async () => {
     const access_token = await worker.accessToken("root", ["admin"]);
     const body = JSON.stringify({ groupname: "silent", access_token });
     caller.channel.publish("", "group_create", Buffer.from(body), { correlationId: "silent" });
@@ -153,7 +153,7 @@ describe("replies on the wire", () => {
     );
   });
 
-  test("that cannot be routed are forgotten, and nothing is delivered again", async () => {
+  test("that cannot be routed are dropped, and the request is not redelivered", async () => {
     caller.publish("user_get", JSON.stringify({ username: "alice" }), { replyTo: "nobody.has.this.queue" });
     caller.publish("user_get", JSON.stringify({ username: "alice" }), { replyTo: "é".repeat(127) });
     caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: "routable" });
@@ -165,7 +165,7 @@ describe("replies on the wire", () => {
     assert.equal(messageCount, 0);
   });
 
-  test("to a queue of the worker itself start no conversation", async () => {
+  test("to a queue of the worker itself cause no loop", async () => {
     caller.publish("user_get", JSON.stringify({ username: "alice" }), {
       replyTo: "login",
       correlationId: "loop",
@@ -181,7 +181,7 @@ describe("replies on the wire", () => {
     );
   });
 
-  test("never repeat what a failed request said", async () => {
+  test("contain no values of a failed request", async () => {
     const secret = "hunter2-hunter2";
     for (const [index, request] of [
       { username: "alice", password: secret, ip: secret },
@@ -202,7 +202,7 @@ describe("replies on the wire", () => {
     );
   });
 
-  test("have come once for each of all these requests", async () => {
+  test("arrived exactly once for each request above", async () => {
     caller.publish("user_get", JSON.stringify({ username: "alice" }), { correlationId: "the last one" });
     await caller.settledReplies("the last one");
     const ids = caller.replies.map(idOf).filter((id) => id !== undefined);

@@ -6,28 +6,28 @@ import { bodyOf, connectRaw, type RawCaller } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
-/** A cost at which one comparison keeps a lane busy for about half a second, on a quiet machine. */
+/** A cost at which one comparison takes about half a second on an idle machine. */
 const SLOW = 13;
 
-/** Twice that: three of them make a wait after which the worker checks that the caller is there, and none that times out. */
+/** Twice that. Three of them wait long enough for the check of the caller, and not long enough to time out. */
 const VERY_SLOW = SLOW + 1;
 
-/** One for each login, because those of one account may wait for each other elsewhere. */
+/** One account per login, because logins of one account may wait for each other. */
 const SLOW_NAMES = ["slow-0", "slow-1", "slow-2", "slow-3"];
 
-/** Publishes so many slow logins, and waits until they stand in the lane. */
-async function fillLane(worker: TestWorker, caller: RawCaller, count: number): Promise<void> {
+/** Publishes slow logins, and waits until they fill the concurrency limit. */
+async function fillLimit(worker: TestWorker, caller: RawCaller, count: number): Promise<void> {
   for (const username of SLOW_NAMES.slice(0, count))
     caller.publish("login", JSON.stringify({ username, password: "wrong" }), { correlationId: username });
   await waitUntil("the slow logins' delivery", async () => {
     const { messageCount } = await caller.channel.checkQueue("login");
     return messageCount === 0 || undefined;
   });
-  // What asks the database as often as they do, and after them, is answered after they have been.
+  // These later requests need as many database reads, so the logins have passed theirs when these are answered.
   for (let round = 0; round < 5; round++) await worker.call("user_get", { username: "late" });
 }
 
-/** Four logins fill the lane and the queue's prefetch on any machine with two processors. */
+/** Four logins fill the concurrency limit and the queue's prefetch on a machine with two processors. */
 async function startSlowWorker(cost = SLOW): Promise<TestWorker> {
   const worker = await startWorker();
   const [first = "", ...others] = SLOW_NAMES;
@@ -42,17 +42,17 @@ async function startSlowWorker(cost = SLOW): Promise<TestWorker> {
   return worker;
 }
 
-/** What the worker counted by queue, which it logs when it stops. */
+/** The counters by queue, which the worker logs when it stops. */
 async function countersOf(worker: TestWorker): Promise<Record<string, Record<string, number>>> {
   await worker.worker.stop();
   const line = worker.log.find((text) => text.includes('"msg":"stopped"'));
   return (JSON.parse(line ?? "{}") as { counters: Record<string, Record<string, number>> }).counters;
 }
 
-test("a request whose expiration passes while it waits for the lane is counted and not executed", async () => {
+test("a request that expires at the concurrency limit is counted and not executed", async () => {
   await using worker = await startSlowWorker();
   await using caller = await connectRaw(worker.url);
-  await fillLane(worker, caller, 3);
+  await fillLimit(worker, caller, 3);
   const late = JSON.stringify({ username: "late", password: "correct horse" });
   caller.publish("login", late, { correlationId: "late", expiration: 200 });
   await waitUntil("the slow replies", () => caller.replies.length === 3 || undefined);
@@ -68,24 +68,24 @@ test("a request whose expiration passes while it waits for the lane is counted a
   assert.deepEqual(counted["requests_total"]?.["login"], { 401: 3 });
 });
 
-test("a request whose caller left while it waited for the lane is counted and not executed", async () => {
+test("a request whose caller disconnects while it waits at the concurrency limit is not executed", async () => {
   await using worker = await startSlowWorker(VERY_SLOW);
   {
     await using caller = await connectRaw(worker.url);
-    await fillLane(worker, caller, 3);
+    await fillLimit(worker, caller, 3);
     caller.publish("login", JSON.stringify({ username: "late", password: "correct horse" }));
-    // The broker has them all once it answers on the same channel.
+    // The broker has received all messages when it answers on the same channel.
     await caller.channel.checkQueue("login");
   }
   const { resp_code } = await worker.call("login", { username: "late", password: "wrong" });
-  assert.equal(resp_code, 401, "a caller that is there is answered");
+  assert.equal(resp_code, 401, "a connected caller gets its reply");
   assert.equal(await findIdTokenOf(worker.db, "late"), undefined);
   const counters = await countersOf(worker);
   const abandoned = counters["requests_abandoned_total"]?.["login"] ?? 0;
   assert.ok(abandoned >= 1, JSON.stringify(counters));
 });
 
-test("an expiration that has not passed changes nothing", async () => {
+test("a request that has not expired is answered", async () => {
   await using worker = await startSlowWorker();
   await using caller = await connectRaw(worker.url);
   const body = JSON.stringify({ username: "late", password: "correct horse" });
@@ -93,13 +93,13 @@ test("an expiration that has not passed changes nothing", async () => {
   assert.equal(bodyOf(await caller.firstReply("in time")).resp_code, 200);
 });
 
-test("tokens are handed out while logins wait for the lane", async () => {
+test("the worker issues tokens while logins wait at the concurrency limit", async () => {
   await using worker = await startSlowWorker();
   await using caller = await connectRaw(worker.url);
   const id_token = await worker.login("late", "correct horse");
-  await fillLane(worker, caller, 4);
+  await fillLimit(worker, caller, 4);
   for (let index = 0; index < 20; index++) {
     assert.equal((await worker.call("token", { id_token })).resp_code, 200);
   }
-  assert.ok(caller.replies.length < 4, "the logins were over before the tokens");
+  assert.ok(caller.replies.length < 4, "the logins ended before the token requests");
 });

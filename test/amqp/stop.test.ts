@@ -7,7 +7,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
 
-test("a worker that stops answers what it has, and leaves the rest to its replica", async () => {
+test("a stopping worker answers its current requests, and a replica answers the rest", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse", { cost: 11 });
   await worker.startReplica();
@@ -22,7 +22,7 @@ test("a worker that stops answers what it has, and leaves the rest to its replic
   assert.deepEqual(new Set(caller.replies.map((reply) => bodyOf(reply).resp_code)), new Set([200]));
 });
 
-test("stop may come twice, and before start", async () => {
+test("stop may be called twice, and before start", async () => {
   await using worker = await startWorker();
   await Promise.all([worker.worker.stop(), worker.worker.stop()]);
   const config = parseConfig(worker.raw, { keys: true, env: {}, folder: process.cwd() });
@@ -31,7 +31,7 @@ test("stop may come twice, and before start", async () => {
   await second.stop();
 });
 
-test("stop ends a start that still waits for the broker", async () => {
+test("stop ends a start that waits for the broker", async () => {
   await using worker = await startWorker();
   const raw = { ...worker.raw, amqp_settings: { ...worker.raw["amqp_settings"], port: 1 } };
   const config = parseConfig(raw, { keys: true, env: {}, folder: process.cwd() });
@@ -41,7 +41,7 @@ test("stop ends a start that still waits for the broker", async () => {
   await starting;
 });
 
-test("a broker that refuses the credentials or the vhost ends the start with what to check", async () => {
+test("wrong credentials or a missing vhost end the start with an error that says what to check", async () => {
   await using worker = await startWorker();
   for (const wrong of [{ password: "wrong" }, { vhost: "no-such-vhost" }]) {
     const raw = { ...worker.raw, amqp_settings: { ...worker.raw["amqp_settings"], ...wrong } };

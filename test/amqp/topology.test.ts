@@ -31,7 +31,7 @@ const PROFILES = {
   transient: { durable: false, auto_delete: true, arguments: { "x-dead-letter-exchange": "rpc.dlx" } },
 } as const;
 
-/** From 4.3 on RabbitMQ refuses transient queues. */
+/** RabbitMQ 4.3 and later refuse transient queues. */
 const { rabbitmq_version: version } = (await callManagement("GET", "overview")) as {
   rabbitmq_version: string;
 };
@@ -52,7 +52,7 @@ for (const profile of profiles) {
     );
     for (const name of queueNames()) {
       const { durable, auto_delete, arguments: args = {} } = listed.get(name) ?? {};
-      // RabbitMQ 4 names the type of a classic queue, too.
+      // RabbitMQ 4 lists the type of a classic queue too.
       const { "x-queue-type": type, ...others } = args;
       const named = type === undefined || type === "classic" ? others : args;
       assert.deepEqual({ durable, auto_delete, arguments: named }, PROFILES[profile], name);
@@ -70,7 +70,8 @@ for (const profile of profiles) {
     );
   });
 
-  test(`what waits in the queues of the profile ${profile} ${profile === "transient" ? "goes with" : "outlives"} the last worker`, async () => {
+  const lifetime = profile === "transient" ? "are deleted with" : "outlive";
+  test(`waiting requests in ${profile} queues ${lifetime} the last worker`, async () => {
     await using worker = await startWorker({ config: { amqp_settings: { queues: profile } } });
     await worker.worker.stop();
     await using caller = await connectRaw(worker.url);
@@ -79,7 +80,7 @@ for (const profile of profiles) {
       return;
     }
     caller.publish("user_get", '{"username":"alice"}', { correlationId: "waits" });
-    // RabbitMQ counts a message a little later than it takes it.
+    // RabbitMQ counts a message a little later than it accepts it.
     await waitUntil("the request in the queue", async () => {
       const { messageCount } = await caller.channel.checkQueue("user_get");
       return messageCount === 1 || undefined;
@@ -89,7 +90,7 @@ for (const profile of profiles) {
   });
 }
 
-test("a queue has its own prefetch, or the common one, and a hashing queue of its own knows no lower one", async () => {
+test("a queue has its own prefetch or the common one, and a hashing queue without its own a lower one", async () => {
   const prefetch_by_queue = { login: 300, user_get: 1 };
   await using worker = await startWorker({ config: { amqp_settings: { prefetch: 200, prefetch_by_queue } } });
   const consumers = await waitUntil("all consumers in the statistics", async () => {
@@ -105,37 +106,37 @@ test("a queue has its own prefetch, or the common one, and a hashing queue of it
   assert.ok((consumers.get("user_register") ?? 200) < 200, "it hashes");
 });
 
-/** Makes queues in the worker's way, starts it, and gives the lines on them once there is one for each. */
-async function meet(
+/** Declares conflicting queues, starts a worker, and waits for one log line for each queue. */
+async function startWithQueues(
   config: Record<string, Record<string, unknown>>,
-  inTheWay: Readonly<Record<string, Options.AssertQueue>>,
+  existing: Readonly<Record<string, Options.AssertQueue>>,
 ) {
   const { raw, vhost, cleanUp } = await provision({ config });
   const caller = await connectRaw(vhost.url);
-  for (const [queue, options] of Object.entries(inTheWay)) await caller.channel.assertQueue(queue, options);
+  for (const [queue, options] of Object.entries(existing)) await caller.channel.assertQueue(queue, options);
   const settings = parseConfig(raw, { keys: true, env: {}, folder: process.cwd() });
   await migrate(settings.db);
   const log: LogLine[] = [];
   const sink = { write: (line: string) => void log.push(JSON.parse(line) as LogLine) };
   const worker = await createWorker(settings, createLogTo(sink, "info"));
   const starting = worker.start();
-  const differences = await waitUntil("a line for each queue in the way", () => {
+  const differences = await waitUntil("a line for each queue", () => {
     const lines = log.filter(({ msg }) => msg === "cannot consume the queue, trying again");
-    const found = Object.keys(inTheWay).map((name) => lines.find(({ queue }) => queue === name));
+    const found = Object.keys(existing).map((name) => lines.find(({ queue }) => queue === name));
     return found.every((line) => line !== undefined) ? found : undefined;
   });
   return {
     channel: caller.channel,
     starting,
     client: await connectRpc(settings.amqp),
-    /** By queue: argument, wanted, found, and what the message says behind them. */
+    /** By queue: argument, wanted, found, and the advice in the message. */
     differences: Object.fromEntries<unknown[]>(
       differences.map(({ queue, argument, wanted, found, err }) => {
         const { message } = err as { message: string };
         const difference = `${String(argument)}: wanted ${String(wanted)}, found ${String(found)}`;
         const spelled = `the queue ${String(queue)} has other properties (${difference}). `;
         assert.ok(message.startsWith(spelled), message);
-        // RabbitMQ 4 names the type of a classic queue.
+        // RabbitMQ 4 reports the type of a classic queue.
         const [mine, theirs] = [wanted, found].map((value) => (value === "classic" ? "none" : value));
         return [String(queue), [argument, mine, theirs, message.slice(spelled.length)]];
       }),
@@ -151,8 +152,8 @@ async function meet(
 
 const DELETE = "Delete the queue when it is empty.";
 
-test("each queue that is another one is logged with the exact difference, the others work, and it is served once it is deleted", async () => {
-  const inTheWay = {
+test("queues with other properties are logged with the difference, and served after they are deleted", async () => {
+  const existing = {
     user_all: { durable: true, messageTtl: 5000 },
     group_all: { durable: false, arguments: { "x-dead-letter-exchange": "rpc.dlx" } },
     group_user: { durable: true, autoDelete: true },
@@ -160,7 +161,7 @@ test("each queue that is another one is logged with the exact difference, the ot
     group_delete: { durable: true, deadLetterExchange: "it's: received 'x' but current is 'y'" },
     logout: { exclusive: true },
   };
-  await using worker = await meet({}, inTheWay);
+  await using worker = await startWithQueues({}, existing);
   assert.deepEqual(worker.differences, {
     user_all: ["x-message-ttl", "none", "5000", DELETE],
     group_all: [
@@ -186,34 +187,40 @@ test("each queue that is another one is logged with the exact difference, the ot
   });
   const request = JSON.stringify({ username: "alice", groupname: "staff", id_token: "", access_token: "" });
   assert.equal((await worker.client.call("user_get", request, 15_000)).resp_code, 401);
-  for (const queue of Object.keys(inTheWay)) await worker.channel.deleteQueue(queue);
+  for (const queue of Object.keys(existing)) await worker.channel.deleteQueue(queue);
   await worker.starting;
-  for (const queue of Object.keys(inTheWay)) {
+  for (const queue of Object.keys(existing)) {
     assert.equal((await worker.client.call(queue, request, 15_000)).resp_code, 401, queue);
   }
 });
 
-test("a change of the profile is met with the profile that the queues were made in", async () => {
+test("after a change of the profile, the advice names the profile of the existing queues", async () => {
   const classic = { durable: true };
   const back = "Delete the queue when it is empty, or set amqp_settings.queues to durable.";
   {
-    await using worker = await meet({ amqp_settings: { queues: "quorum" } }, { user_all: classic });
+    await using worker = await startWithQueues(
+      { amqp_settings: { queues: "quorum" } },
+      { user_all: classic },
+    );
     assert.deepEqual(worker.differences, { user_all: ["x-queue-type", "quorum", "none", back] });
   }
-  await using worker = await meet({ amqp_settings: { queues: "transient" } }, { user_all: classic });
+  await using worker = await startWithQueues(
+    { amqp_settings: { queues: "transient" } },
+    { user_all: classic },
+  );
   assert.deepEqual(worker.differences, { user_all: ["durable", "false", "true", back] });
 });
 
-test("a name so long that the broker cuts its answer leaves the argument and what was wanted", async () => {
+test("with a long queue name, when the broker's text is cut, the argument and the wanted value are known", async () => {
   const queue = "q".repeat(255);
-  await using worker = await meet(
+  await using worker = await startWithQueues(
     { queue_settings: { user_workflow_get_all: queue } },
     { [queue]: { durable: false } },
   );
   assert.deepEqual(worker.differences, { [queue]: ["durable", "true", "something else", DELETE] });
 });
 
-test("refusals are read in the words of every version, and what is no difference of a queue is none", () => {
+test("the broker's text is parsed in the wording of every version, and other errors are no mismatch", () => {
   const read = (code: number, text: string) =>
     findQueueMismatch(
       Object.assign(new Error(`Operation failed: QueueDeclare; ${text}`), { code }),

@@ -26,9 +26,9 @@ for (const [name, file] of Object.entries(files)) {
       assert.ok(signature, `${namespace}.${method} takes no call`);
       const [request] = signature.getParameters();
       assert.ok(request, `${namespace}.${method} takes no request`);
-      const asked = undocumented(checker.getTypeOfSymbol(request));
-      const given = undocumented(checker.getAwaitedType(signature.getReturnType()));
-      assert.deepEqual([asked, given], [[], []], `${namespace}.${method}`);
+      const inputs = undocumented(checker.getTypeOfSymbol(request));
+      const outputs = undocumented(checker.getAwaitedType(signature.getReturnType()));
+      assert.deepEqual([inputs, outputs], [[], []], `${namespace}.${method}`);
     }
   });
 }

@@ -40,7 +40,7 @@ test("calls while the broker is down wait for it, and time out if it stays down"
   await using proxy = await startProxy(brokerPort);
   await using auth = await connect({ url: through(proxy.port, responder.url) });
   proxy.cut();
-  await waitUntil("the connection to be gone", () => proxy.connections === 0 || undefined);
+  await waitUntil("the connection to close", () => proxy.connections === 0 || undefined);
   const patient = Array.from({ length: 10 }, () => auth.user.getAll(request));
   await assert.rejects(auth.user.getAll(request, { timeout: 500 }), (error) => {
     assert.ok(error instanceof NoReplyError, String(error));
@@ -58,7 +58,7 @@ test("a call that times out while the broker is down leaves nothing in memory", 
   await using proxy = await startProxy(brokerPort);
   await using auth = await connect({ url: through(proxy.port, responder.url) });
   proxy.cut();
-  await waitUntil("the connection to be gone", () => proxy.connections === 0 || undefined);
+  await waitUntil("the connection to close", () => proxy.connections === 0 || undefined);
   const giveUp = async (): Promise<WeakRef<object>> => {
     const error: unknown = await auth.user
       .getAll(request, { timeout: 20 })
@@ -145,7 +145,7 @@ test("connect rejects at once when the broker refuses the user, and times out wh
   }
 });
 
-test("close() rejects pending calls, is complete on return even with a hung broker, and may be called twice", async () => {
+test("close() rejects pending calls, is complete on return with a hung broker too, and may run twice", async () => {
   await using responder = await startResponder(["user_all"], () => undefined);
   await using proxy = await startProxy(brokerPort);
   const begun = async (): Promise<{ auth: AuthClient; outcome: Promise<unknown> }> => {
@@ -207,15 +207,15 @@ test("a connection to a frozen broker does not keep the process alive", async ()
     env: { ...process.env, URL: through(proxy.port, responder.url) },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const exited = once(child, "exit");
-  await waitUntil("the program", () => said.includes("ready") || undefined, { seconds: 20 });
+  await waitUntil("the program", () => output.includes("ready") || undefined, { seconds: 20 });
   proxy.freeze();
   const stuck = setTimeout(() => child.kill(), 15_000);
-  assert.deepEqual(await exited, [0, null], said);
+  assert.deepEqual(await exited, [0, null], output);
   clearTimeout(stuck);
-  assert.match(said, /^ready\nthe connection to the broker was lost: .+\n$/);
+  assert.match(output, /^ready\nthe connection to the broker was lost: .+\n$/);
 });
 
 test("a process ends after close(), even if the broker is down or hangs", async () => {
@@ -238,15 +238,15 @@ test("a process ends after close(), even if the broker is down or hangs", async 
       env: { ...process.env, URL: through(proxy.port, responder.url) },
       stdio: ["pipe", "pipe", "pipe"],
     });
-    let said = "";
-    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
     const exited = once(child, "exit");
-    await waitUntil("the program", () => said.includes("ready") || undefined, { seconds: 20 });
+    await waitUntil("the program", () => output.includes("ready") || undefined, { seconds: 20 });
     if (happens !== "nothing") proxy[happens]();
     child.stdin.write("close");
-    assert.deepEqual(await exited, [0, null], said);
-    assert.equal(said, "ready\nended\n", happens);
+    assert.deepEqual(await exited, [0, null], output);
+    assert.equal(output, "ready\nended\n", happens);
     proxy.restore();
   }
 });
@@ -262,8 +262,8 @@ test("errors about the url do not contain its password", async () => {
     await assert.rejects(connect({ url }), (error) => {
       assert.ok(error instanceof TypeError, "another error");
       assert.match(error.message, /must look like amqp:/);
-      const said = JSON.stringify(error, Object.getOwnPropertyNames(error));
-      assert.ok(!said.includes("hidden"), "the error contains the password");
+      const output = JSON.stringify(error, Object.getOwnPropertyNames(error));
+      assert.ok(!output.includes("hidden"), "the error contains the password");
       return true;
     });
   }

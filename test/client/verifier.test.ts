@@ -141,7 +141,7 @@ test("clocks may differ by 30 seconds, or by clockTolerance", async () => {
   assert.equal(await codeOf(usual.verify(await token({ exp: secondsFromNow(-40) }))), "INVALID_TOKEN");
 });
 
-test("a missing, malformed, too long or other type of token is rejected, and the error does not contain it", async () => {
+test("a missing, malformed, too long or other token is rejected, and the error does not contain it", async () => {
   const { verify } = createVerifier({ issuer: "authmq", keys: own.publicKey });
   const long = await token({ more: "x".repeat(32_768) });
   const id = await token({}, { typ: "id+jwt" });

@@ -22,10 +22,10 @@ test("the example that consumes a queue works for whose token is right, and refu
   const messages = [
     [{ access_token: await alice.accessToken() }, "a report for alice: sales"],
     [{ access_token: await worker.accessToken("longest", longList) }, "a report for longest: sales"],
-    [{ access_token: await bobby.accessToken() }, "refused: the user is not in the required groups"],
-    [{ access_token: "nonsense" }, "refused: the access token is not valid: it is malformed"],
-    [{ access_token: { nested: true } }, "refused: the access token is not valid: it is missing"],
-    [{}, "refused: the access token is not valid: it is missing"],
+    [{ access_token: await bobby.accessToken() }, "rejected: the user is not in the required groups"],
+    [{ access_token: "nonsense" }, "rejected: the access token is not valid: it is malformed"],
+    [{ access_token: { nested: true } }, "rejected: the access token is not valid: it is missing"],
+    [{}, "rejected: the access token is not valid: it is missing"],
   ] as const;
   await waitUntil("the consumer", () => example.said.includes("waiting for reports") || undefined);
   for (const [headers] of messages) caller.publish("reports", "sales", { headers });

@@ -59,9 +59,9 @@ after(() => scratch.close());
 describe("the Grafana dashboard", () => {
   test("queries only metrics that a worker exports", () => {
     for (const { expr } of targets) {
-      const asked = Array.from(expr.matchAll(/([a-z_][a-z0-9_]*)\{/g), ([, name = ""]) => name);
-      assert.ok(asked.length > 0, expr);
-      for (const name of asked) assert.ok(names.includes(metricOf(name, names)), `${name} in ${expr}`);
+      const queried = Array.from(expr.matchAll(/([a-z_][a-z0-9_]*)\{/g), ([, name = ""]) => name);
+      assert.ok(queried.length > 0, expr);
+      for (const name of queried) assert.ok(names.includes(metricOf(name, names)), `${name} in ${expr}`);
     }
   });
 

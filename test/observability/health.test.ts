@@ -146,11 +146,11 @@ test("stop closes the port and all its connections, and may be called twice", as
   const idle = connect(port, "127.0.0.1");
   idle.on("error", () => undefined);
   await once(idle, "connect");
-  const gone = once(idle, "close");
+  const closed = once(idle, "close");
   await worker.worker.stop();
   await worker.worker.stop();
   await assert.rejects(ask(port, "/livez"), { code: "ECONNREFUSED" });
-  await gone;
+  await closed;
 });
 
 test("a port in use ends the start with an error that says what to do", async () => {

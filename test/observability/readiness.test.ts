@@ -141,8 +141,8 @@ test("/readyz reports a hung database within a second, even with many requests",
 
 test("/readyz reports an unreachable directory, and the worker stays ready", async () => {
   const port = await scratch.freePort();
-  const nobody = await scratch.freePort();
-  const ldap_settings = { address: `ldap://127.0.0.1:${nobody}`, base_dn: "dc=example,dc=com" };
+  const closedPort = await scratch.freePort();
+  const ldap_settings = { address: `ldap://127.0.0.1:${closedPort}`, base_dn: "dc=example,dc=com" };
   await using worker = await startWorker({ config: { ldap_settings, health_settings: { port } } });
   assert.deepEqual((await readiness(port)).dependencies["directory"], { state: "ok", required: false });
   assert.equal((await worker.call("login", { username: "nobody", password: "nope" })).resp_code, 503);
@@ -152,7 +152,7 @@ test("/readyz reports an unreachable directory, and the worker stays ready", asy
   assert.deepEqual([state, required], ["away", false]);
   assert.match(
     detail ?? "",
-    new RegExp(`^ldap://127.0.0.1:${nobody}: .*: its users cannot log in; authmq doctor`),
+    new RegExp(`^ldap://127.0.0.1:${closedPort}: .*: its users cannot log in; authmq doctor`),
   );
   const { value } = await scrape(port);
   assert.equal(value("authmq_directory_duration_seconds_count"), 1);

@@ -123,13 +123,13 @@ for (const database of DATABASES) {
       for (const { traceparent } of traces)
         caller.publish("token", JSON.stringify({ id_token }), { headers: { traceparent } });
       await Promise.all(traces.map(({ traceId }) => spans.of(traceId)));
-      const made = spans.all().slice(first);
-      const statements = made.filter(({ name }) => name === "SELECT token");
+      const newSpans = spans.all().slice(first);
+      const statements = newSpans.filter(({ name }) => name === "SELECT token");
       assert.ok(statements.length > 0 && statements.length < 40, String(statements.length));
-      assert.equal(made.filter(({ name }) => name === "look up session").length, 40);
-      for (const span of made) {
+      assert.equal(newSpans.filter(({ name }) => name === "look up session").length, 40);
+      for (const span of newSpans) {
         if (span.name.startsWith("process ")) continue;
-        const parent = made.find((one) => one.spanContext().spanId === span.parentSpanContext?.spanId);
+        const parent = newSpans.find((one) => one.spanContext().spanId === span.parentSpanContext?.spanId);
         assert.equal(parent?.spanContext().traceId, span.spanContext().traceId, span.name);
       }
     });

@@ -5,7 +5,7 @@ import { connectBroker } from "../../src/amqp/connect.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { provision } from "../support/worker.ts";
 
-test("what is written to the broker in one turn of the event loop leaves in one write", async () => {
+test("frames of one event loop turn are sent in one write", async () => {
   const { raw, cleanUp } = await provision();
   const { amqp } = parseConfig(raw, { keys: false, env: {}, folder: "." });
   const model = await connectBroker(amqp, amqp.nodes[0], { purpose: "requests", timeout: 5000 });
@@ -22,12 +22,12 @@ test("what is written to the broker in one turn of the event loop leaves in one 
     }
     for (let index = 0; index < 50; index++) channel.publish("", "nowhere", Buffer.from(`${index}`));
     await channel.waitForConfirms();
-    // One more where amqplib's own buffer is read in two turns.
+    // amqplib may read its own buffer in two turns.
     assert.ok(writes >= 1 && writes <= 2, `${writes} writes`);
     writes = 0;
     channel.publish("", "nowhere", Buffer.alloc(300_000));
     await channel.waitForConfirms();
-    assert.ok(writes >= 1, "a message that is larger than the socket's buffer arrives as well");
+    assert.ok(writes >= 1, "a message larger than the socket's buffer");
   } finally {
     await model.close();
     await cleanUp();
