@@ -1,19 +1,19 @@
 import { RequestCancelled } from "../errors.ts";
 
-/** Whether the caller no longer needs the result of work that has waited for so many milliseconds. */
+/** Whether a task that has waited this many milliseconds is cancelled: its caller no longer needs the result. */
 export type CancellationCheck = (waited: number) => boolean | Promise<boolean>;
 
-/** Runs at most so many tasks at once and the rest in order of arrival. */
+/** Limits how many tasks run at once; the others wait in order of arrival. */
 export interface ConcurrencyLimiter {
-  /** The task's result; throws RequestCancelled without running the task if it was cancelled while it waited. */
+  /** Runs the task and returns its result; throws RequestCancelled instead if it was cancelled while it waited. */
   run<T>(isCancelled: CancellationCheck, task: () => Promise<T>): Promise<T>;
 }
 
-/** For tasks that depend on another server, which may hang. */
+/** For tasks that depend on a server, which may hang. */
 export interface StallTimeout {
-  /** If no task begins or ends for so many milliseconds, all waiting tasks are rejected. */
+  /** If no task starts or ends for this many milliseconds, all waiting tasks are rejected. */
   readonly limit: number;
-  /** The error of rejected tasks. */
+  /** Creates the error of a rejected task. */
   readonly giveUp: () => Error;
 }
 
@@ -22,7 +22,7 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** A limiter for `width` tasks at once; `onTurn` gets the seconds that each task waited. */
+/** Creates a limiter for `width` concurrent tasks; `onTurn` receives the seconds that each task waited. */
 export function createConcurrencyLimiter(
   width: number,
   stallTimeout?: StallTimeout,
@@ -36,7 +36,7 @@ export function createConcurrencyLimiter(
   const leave = (): void => {
     lastMove = performance.now();
     const next = waiting.shift();
-    // The place goes to the next task without becoming free in between: a newcomer cannot overtake.
+    // Hand the slot directly to the next task, so that a new task cannot overtake it.
     if (next === undefined) running--;
     else next.proceed();
   };

@@ -1,7 +1,7 @@
 import type { UserRow } from "../db/tables.ts";
 import type { CancellationCheck } from "./concurrency-limiter.ts";
 
-/** One attempt to log in: the name as it was given, and the row that has this name, if there is one. */
+/** A login attempt: the username in the request, and the account with this name, if there is one. */
 export interface LoginAttempt {
   readonly username: string;
   readonly password: string;
@@ -9,37 +9,37 @@ export interface LoginAttempt {
   readonly isCancelled: CancellationCheck;
 }
 
-/** Nobody logged in. */
+/** A refused login. */
 export interface LoginRefusal {
   readonly ok: false;
   readonly reason: "bad-credentials";
-  /** How long a source outside of this process took to say so, in milliseconds; the time of hashing is not in it. */
+  /** How long a remote login source took, in milliseconds, without the time for hashing. */
   readonly took?: number;
 }
 
-/** Somebody logged in. */
+/** A successful login. */
 export interface LoginSuccess {
   readonly ok: true;
-  /** The row as the source left it. */
+  /** The account, after updates by the login source. */
   readonly user: UserRow;
-  /** A hash at the configured cost, where the stored one is cheaper. */
+  /** A new hash, if the stored one is outdated. */
   readonly rehashed?: Uint8Array;
-  /** The user's groups, from a source that has just set them. */
+  /** The user's groups, if the login source has just updated them. */
   readonly groups?: readonly string[];
-  /** The answer to a ticket, which proves this service to its client. */
+  /** The reply token for a Kerberos ticket, which authenticates the service to the client. */
   readonly ticket?: string;
 }
 
-/** What a login source says; it throws only when it cannot say. */
+/** The result of a login source. */
 export type LoginVerdict = LoginSuccess | LoginRefusal;
 
 /**
- * A login source: a handler returns its verdict and throws only when its source cannot give one. Whatever it refuses,
- * it spends one comparison of a password on it.
+ * Checks a login at its source; throws only if the source cannot decide. Each refusal costs one password comparison, so
+ * that its time does not reveal the reason.
  */
 export type LoginHandler = (attempt: LoginAttempt) => Promise<LoginVerdict>;
 
-/** Logs in whom a client's ticket names; a name that is given beside it must be the same. */
+/** Logs in the user of a Kerberos ticket; `username`, if given, must be the same user. */
 export type TicketLogin = (credentials: {
   readonly username: string | undefined;
   readonly ticket: string;

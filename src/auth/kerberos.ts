@@ -8,7 +8,7 @@ import type { KerberosReason } from "./kerberos/reason.ts";
 import type { Realm } from "./kerberos/realm.ts";
 import type { Passwords } from "./password.ts";
 
-/** What logs users of a Kerberos realm in. */
+/** The dependencies of Kerberos logins. */
 export interface KerberosLoginParts {
   readonly realm: Realm;
   readonly realmName: string;
@@ -18,15 +18,15 @@ export interface KerberosLoginParts {
   readonly log: Log;
 }
 
-/** kinit reads one line, and no more than so many bytes of it. */
+/** kinit reads one line of at most this many bytes. */
 const MAX_PASSWORD = 1023;
 
 const UNASKABLE: KerberosReason = {
   label: "unaskable",
-  text: "a name or password that no KDC is asked about",
+  text: "the username or password is empty, too long or has forbidden characters: the KDC was not asked",
 };
 
-/** Logs users in by the realm's KDC; they are in the database already. */
+/** Logs users in with their password at the realm's KDC; requires an existing account. */
 export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
   const { realm, passwords, metrics, log } = parts;
   return async ({ password, user, isCancelled }) => {
@@ -36,7 +36,7 @@ export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
       await passwords.verify(password, null, isCancelled);
       return { ok: false, reason: "bad-credentials", ...(took === undefined ? {} : { took }) };
     };
-    // Principals differ by case, so it is the stored spelling that is asked about.
+    // Principals are case-sensitive, so use the stored spelling.
     if (user === undefined || !isAskable(user.username, password)) return refuse(UNASKABLE);
     const since = performance.now();
     const verdict = await realm.checkPassword(user.username, password, isCancelled);
@@ -44,7 +44,7 @@ export function kerberosLogin(parts: KerberosLoginParts): LoginHandler {
   };
 }
 
-/** Logs users in by a SPNEGO token that their client got for this service. */
+/** Logs users in with a SPNEGO token that their client got for this service. */
 export function ticketLogin({ realm, realmName, db, metrics, log }: KerberosLoginParts): TicketLogin {
   const refuse = ({ label, text }: KerberosReason): LoginVerdict => {
     metrics.count("kerberos_refusals_total", { reason: label });
@@ -58,14 +58,17 @@ export function ticketLogin({ realm, realmName, db, metrics, log }: KerberosLogi
     const name = nameOf(principal, realmName);
     const user = name === undefined ? undefined : await findUser(db, name);
     if (user?.auth_type !== "KERBEROS" || user.username !== name)
-      return refuse({ label: "no-such-user", text: `no KERBEROS user is exactly ${principal}` });
+      return refuse({ label: "no-such-user", text: `no KERBEROS user is spelled exactly like ${principal}` });
     if (username !== undefined && !isSameName(username, name))
-      return refuse({ label: "other-name", text: `the ticket of ${principal} came with another name` });
+      return refuse({
+        label: "other-name",
+        text: `the ticket of ${principal} was sent with another username`,
+      });
     return { ok: true, user, ...(response === undefined ? {} : { ticket: response }) };
   };
 }
 
-/** Anything else would name another realm or principal, or be cut off so that its beginning is as good as the whole. */
+/** Excludes usernames of other realms or principals, and passwords that kinit would truncate. */
 function isAskable(username: string, password: string): boolean {
   return (
     password !== "" &&
@@ -76,7 +79,7 @@ function isAskable(username: string, password: string): boolean {
   );
 }
 
-/** The user in a principal of this realm; undefined for services (user/instance), other realms, escaped names. */
+/** The username in a principal of this realm; undefined for services (user/instance), other realms and escaped names. */
 function nameOf(principal: string, realmName: string): string | undefined {
   const [name = "", realm, ...more] = principal.split("@");
   return realm === realmName && more.length === 0 && name !== "" && !/[/\\]/.test(name) ? name : undefined;

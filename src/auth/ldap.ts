@@ -6,7 +6,7 @@ import { type LdapReason, REASONS } from "./ldap/reason.ts";
 import type { DirectorySync } from "./ldap/sync.ts";
 import type { Passwords } from "./password.ts";
 
-/** What logs directory users in. */
+/** The dependencies of directory logins. */
 export interface LdapLoginParts {
   readonly directory: Directory;
   readonly sync: DirectorySync;
@@ -15,7 +15,7 @@ export interface LdapLoginParts {
   readonly log: Log;
 }
 
-/** Logs users in by the directory; their rows, emails and groups become what the directory says. */
+/** Logs users in at the directory; updates their account, email and groups from the directory. */
 export function ldapLogin({ directory, sync, passwords, metrics, log }: LdapLoginParts): LoginHandler {
   return async ({ username: given, password, user, isCancelled }) => {
     const username = user?.username ?? given;

@@ -2,7 +2,7 @@ import type { LoginHandler } from "./handler.ts";
 import { isHashable, type Passwords } from "./password.ts";
 import { preparePassword } from "./password/prepare.ts";
 
-/** Logs local users in by the hash in their row; a hash that is cheap or of a password in another form is replaced. */
+/** Logs local users in by their stored hash; replaces outdated hashes and hashes of an unprepared password. */
 export function localLogin(passwords: Passwords): LoginHandler {
   return async ({ password, user, isCancelled }) => {
     const stored = user?.password_hash ?? null;
@@ -10,13 +10,13 @@ export function localLogin(passwords: Passwords): LoginHandler {
     if (comparison === "different" || user === undefined || stored === null)
       return { ok: false, reason: "bad-credentials" };
     const isOutdated = comparison === "equal in another form" || passwords.isOutdated(stored);
-    // A few characters are longer in NFC than as they were typed: such a hash stays.
+    // Some passwords get too long in NFC: keep their hash.
     if (!isOutdated || !isHashable(preparePassword(password))) return { ok: true, user };
     return { ok: true, user, rehashed: await passwords.hash(password, isCancelled) };
   };
 }
 
-/** Refuses everybody as a wrong password is refused, and in the same time: for names that have no login source. */
+/** Refuses all logins, in the time of a wrong password; for users whose login source is not configured. */
 export function refusedLogin(passwords: Passwords): LoginHandler {
   return async ({ password, isCancelled }) => {
     await passwords.verify(password, null, isCancelled);

@@ -8,36 +8,36 @@ import { localLogin, refusedLogin } from "./local.ts";
 import { createConstantTimeResponse, NO_DELAY } from "./constant-time.ts";
 import type { Passwords } from "./password.ts";
 
-/** What proves who somebody is: a name and a password, or a Kerberos ticket, which has the name in it. */
+/** A username and password, or a Kerberos ticket, which contains the username. */
 export type LoginCredentials =
   | { readonly username: string; readonly password: string }
   | { readonly username: string | undefined; readonly ticket: string };
 
-/** Who logged in; or why nobody did. */
+/** A successful login, or the reason why it was refused. */
 export type LoginResult =
   | LoginSuccess
   | {
       readonly ok: false;
       readonly reason: "bad-credentials" | "not-activated";
-      /** The user that the name is of, where there is one. */
+      /** The stored username; absent if there is no such account. */
       readonly username?: string;
     };
 
-/** Checks credentials at the source that the user's row names, and records a failed login. */
+/** Checks credentials at the account's login source, and records failed logins. */
 export type Login = (
   credentials: LoginCredentials,
   from: Pick<FailedLogin, "ip" | "vhost">,
   isCancelled: CancellationCheck,
 ) => Promise<LoginResult>;
 
-/** The login sources that this installation has beside its own database. */
+/** The configured remote login sources. */
 export interface LoginSources {
   readonly ldap?: LoginHandler;
   readonly kerberos?: LoginHandler;
   readonly ticket?: TicketLogin;
 }
 
-/** A login over the sources that this installation has. */
+/** Creates the login for local accounts and the configured sources. */
 export function createLogin(db: Database, passwords: Passwords, sources: LoginSources): Login {
   const refused = refusedLogin(passwords);
   const { ldap = refused, kerberos = refused } = sources;
@@ -54,7 +54,7 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     isCancelled: CancellationCheck,
   ): Promise<LoginResult> => {
     const user = await findUser(db, username);
-    // A name that is not known here may be known to the directory; a known one has its one source.
+    // An account has exactly one login source; unknown usernames may be users of the directory.
     const handler = handlers[user?.auth_type ?? "LDAP"];
     const verdict = await handler({ username, password, user, isCancelled });
     if (verdict.ok) return verdict;
@@ -69,7 +69,7 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
       "password" in credentials
         ? await byPassword(credentials, isCancelled)
         : ((await sources.ticket?.(credentials)) ?? { ok: false, reason: "bad-credentials" });
-    // Only who could prove to be the user learns that the account is off.
+    // Only callers with the right credentials learn that the account is not activated.
     if (result.ok && result.user.activated !== 1)
       return { ok: false, reason: "not-activated", username: result.user.username };
     return result;

@@ -8,7 +8,7 @@ import { argon2id } from "./password/argon2id.ts";
 import { bcrypt } from "./password/bcrypt.ts";
 import { formsOf, preparePassword } from "./password/prepare.ts";
 
-/** bcrypt reads no further (and stops at a NUL): a longer password would be as good as its beginning. */
+/** bcrypt ignores all further bytes, and all bytes after a NUL. */
 const MAX_BYTES = 72;
 
 /** Whether bcrypt reads every byte of a password: at most 72 in UTF-8, none of them NUL. */
@@ -16,37 +16,37 @@ export function isHashable(password: string): boolean {
   return Buffer.byteLength(password) <= MAX_BYTES && !password.includes("\0");
 }
 
-/** How a typed password compares with a hash; a hash of another form was made of bytes that were not prepared. */
+/** The result of a comparison; "equal in another form" if the hash is of an unprepared password. */
 export type Comparison = "equal" | "equal in another form" | "different";
 
-/** Hashes and compares passwords, a few at a time. */
+/** Hashes and compares passwords, with a concurrency limit. */
 export interface Passwords {
-  /** A hash of the prepared password, as configured; the prepared password is hashable. */
+  /** Prepares and hashes a password as configured; the prepared password must be hashable. */
   hash(password: string, isCancelled: CancellationCheck): Promise<Uint8Array>;
   /**
-   * Compares a typed password with a hash, in each form that the hash may have been made of. Every refusal of the same
-   * typed password takes the same time, also without a hash, with a damaged or absurdly dear one, or with a cheaper one.
+   * Compares a typed password with a hash, in each form of `formsOf`. All refusals of the same password take the same
+   * time, even if the hash is missing, damaged, cheaper, or costlier than allowed.
    */
   verify(password: string, stored: Uint8Array | null, isCancelled: CancellationCheck): Promise<Comparison>;
-  /** Whether a hash is not what is configured now, or cheaper. */
+  /** Whether a hash has another algorithm than configured, or a lower cost. */
   isOutdated(stored: Uint8Array): boolean;
 }
 
-/** How passwords are hashed. */
+/** The settings for hashing. */
 export type HashSettings = Pick<
   AppConfig,
   "password_hash" | "bcrypt_cost" | "argon2_memory_kib" | "argon2_passes"
 >;
 
-/** Passwords hashed as configured, behind one concurrency limit. */
+/** Creates the hashing of passwords; one concurrency limit applies to hashes and comparisons. */
 export function createPasswords(settings: HashSettings, metrics?: Metrics): Passwords {
   const schemes = {
     bcrypt: bcrypt(settings.bcrypt_cost),
     argon2id: argon2id({ memory: settings.argon2_memory_kib, passes: settings.argon2_passes }),
   };
   const configured = schemes[settings.password_hash];
-  // Whoever comes from bcrypt still has hashes of it, and a refusal must not tell whose they are.
-  const spent = configured === schemes.bcrypt ? [configured] : [configured, schemes.bcrypt];
+  // Some users may still have bcrypt hashes: the time of a refusal must not reveal which.
+  const timedSchemes = configured === schemes.bcrypt ? [configured] : [configured, schemes.bcrypt];
   const limiter = createConcurrencyLimiter(hashesAtOnce(), undefined, (seconds) => {
     metrics?.observe("lane_wait_seconds", seconds, { lane: "hashing" });
     annotate("authmq.lane.wait_ms", seconds * 1000);
@@ -64,7 +64,7 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
       ? Object.values(schemes).find((scheme) => scheme.owns(stored))
       : undefined;
     if (owner !== undefined && (await owner.verify(password, stored))) return true;
-    for (const scheme of spent) if (scheme !== owner) await scheme.waste(password);
+    for (const scheme of timedSchemes) if (scheme !== owner) await scheme.waste(password);
     return false;
   };
   const compare = async (password: string, stored: string): Promise<Comparison> => {
@@ -87,7 +87,7 @@ export function createPasswords(settings: HashSettings, metrics?: Metrics): Pass
   };
 }
 
-/** How many hashes run at once: no more than processors, and one thread of libuv's pool stays for everything else. */
+/** The limit of concurrent hashes: one per processor, but one thread of libuv's pool stays free for other work. */
 export function hashesAtOnce(): number {
   return Math.max(1, Math.min(availableParallelism(), threadPoolSize() - 1));
 }

@@ -2,13 +2,13 @@ import type { Lookups } from "../db/lookups.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { TokenValidator } from "../tokens/validator.ts";
 
-/** A binding to this address is good from everywhere. */
+/** A session with this address is valid from any client address. */
 export const ANY_IP = "*";
 
-/** What an unexpired ID token says of a session, whether the session is still there or not. */
+/** The session that an unexpired ID token names; it may have ended. */
 export type NamedSession = Pick<SessionRow, "token_id" | "username">;
 
-/** The state of the session of an ID token; "refused" when the token itself is not accepted. */
+/** The state of an ID token's session; "refused" if the token itself is not valid. */
 export type ResumedSession =
   | { readonly state: "alive"; readonly session: SessionRow }
   | { readonly state: "ended"; readonly session: NamedSession }
@@ -16,7 +16,7 @@ export type ResumedSession =
 
 const REFUSED: ResumedSession = { state: "refused" };
 
-/** The session of an ID token that is presented from `ip`. */
+/** Finds the session of an ID token that is used from `ip`. */
 export async function resumeSession(
   { lookups, validator }: { lookups: Lookups; validator: TokenValidator },
   idToken: string,
@@ -26,7 +26,7 @@ export async function resumeSession(
   if (claims === undefined) return REFUSED;
   const { tokenId: token_id, username } = claims;
   const row = await lookups.session(token_id);
-  // The row decides; the token must only agree with it.
+  // The database row decides; the token must match it.
   if (row !== undefined && !(row.username === username && row.sign_method === claims.method)) return REFUSED;
   const boundTo = row?.ip ?? claims.ip;
   if (boundTo !== ANY_IP && boundTo !== ip) return REFUSED;

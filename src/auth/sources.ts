@@ -23,22 +23,22 @@ interface SourceParts {
   readonly log: Log;
 }
 
-/** A login source outside of this process. */
+/** A remote login source. */
 export interface Remote {
   readonly name: "directory" | "kerberos";
-  /** What kept its latest questions from an answer; undefined when nothing did. Asks nothing. */
+  /** Why the latest requests to it failed; undefined if they succeeded. Sends no request. */
   readonly fault: () => string | undefined;
 }
 
-/** The login sources of a configuration, and what else depends on them. */
+/** The configured login sources and the revalidation of their sessions. */
 export interface Sources extends LoginSources {
   readonly revalidate: Revalidate;
   readonly remotes: readonly Remote[];
-  /** Ends what the sources keep running; may be called twice. */
+  /** Closes connections and processes; may be called twice. */
   close(): Promise<void>;
 }
 
-/** Opens the login sources of a configuration; throws ConfigError where the Kerberos library or keytab cannot be used. */
+/** Opens the configured login sources; throws ConfigError if the Kerberos library or keytab cannot be used. */
 export async function openSources(parts: SourceParts): Promise<Sources> {
   const directory = openDirectory(parts);
   const realm = await openRealm(parts);
@@ -59,7 +59,7 @@ function openDirectory(
   const { config, db, metrics, log } = parts;
   const { directory: settings, app } = config;
   if (settings === undefined) return { revalidate: keepSession, remotes: [], close: () => undefined };
-  warnOfPlainText(settings.servers, log);
+  warnAboutPlainText(settings.servers, log);
   if (app.allow_registration)
     log.warn("registration is open: anyone may take the name of a directory user who has not logged in yet");
   const directory = createDirectory(settings, log, metrics);
@@ -97,7 +97,7 @@ async function openRealm(
   };
 }
 
-function warnOfPlainText(servers: readonly DirectoryServer[], log: Log): void {
+function warnAboutPlainText(servers: readonly DirectoryServer[], log: Log): void {
   const exposed = servers.filter(({ host, tls }) => tls === "none" && !isLoopback(host));
   for (const { url } of exposed)
     log.warn({ server: url }, "passwords go to the directory in clear text: use ldaps:// or start_tls");

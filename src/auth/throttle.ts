@@ -17,32 +17,32 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import {
   admit,
-  beginsToWait,
-  recordExpiry,
   type AttemptOutcome,
-  settle,
   type ClientRecord,
-  unlocked,
+  reachesThreshold,
+  recordExpiry,
+  settle,
+  withoutFailures,
 } from "./throttle/policy.ts";
 
-/** Where an attempt comes from: the sender as the broker has verified it, and the address that it names. */
+/** The client of an attempt: the sender that the broker has verified, and the address in the request. */
 export interface Origin {
   readonly userId: string;
   readonly ip: string;
 }
 
-/** An attempt that was let in: what becomes of it must be said. */
+/** An admitted attempt; `settle` must be called with its outcome. */
 export interface Attempt {
   settle(outcome: AttemptOutcome): Promise<void>;
 }
 
-/** Keeps count of failed logins for all replicas, and lets guessers wait; names that nobody has are counted alike. */
+/** Rate limits failed logins across all replicas, also for unknown usernames. */
 export interface Throttle {
-  /** Lets an attempt at an account begin within so many milliseconds; throws TOO_MANY_ATTEMPTS, or UNAVAILABLE. */
+  /** Admits a login attempt within `limit` milliseconds; throws TOO_MANY_ATTEMPTS or UNAVAILABLE. */
   admit(username: string, origin: Origin, limit: number): Promise<Attempt>;
-  /** Takes an account's failures back; false where there are none. */
+  /** Deletes an account's failed logins; false if there are none. */
   unlock(writer: Writer, username: string): Promise<boolean>;
-  /** Forgets an account: one that is made anew under its name is another one. */
+  /** Deletes the whole record of an account, so that a new account of this name starts without it. */
   forget(writer: Writer, username: string): Promise<void>;
 }
 
@@ -54,15 +54,17 @@ interface ThrottleParts {
   readonly log: Log;
 }
 
-interface Guesser {
+/** An account and a client. */
+interface LoginOrigin {
   readonly username: string;
+  /** Digest of the account. */
   readonly key: Buffer;
-  /** Of the origin, within the account. */
+  /** Digest of the client. */
   readonly id: string;
 }
 
-/** Between two looks at whether the attempts that run are decided, in milliseconds. */
-const PAUSE = 25;
+/** The interval of checks whether running attempts have ended, in milliseconds. */
+const POLL_INTERVAL = 25;
 
 const stored = z.array(
   z.object({
@@ -74,23 +76,23 @@ const stored = z.array(
   }),
 );
 
-/** A throttle in the database. Names and addresses stand there as keyed digests: what is typed as a name may be a password. */
+/** Creates the throttle. It stores keyed digests of names and addresses, because users may type a password as username. */
 export function createThrottle({ db, limits, fingerprints, metrics, log }: ThrottleParts): Throttle {
-  // A directory knows the case of letters beyond ASCII, and each spelling would have failures of its own.
+  // Directories also ignore the case of non-ASCII letters: all spellings must share one record.
   const keyOf = (username: string): Buffer =>
     fingerprints.of("account", username.normalize("NFC").toLowerCase());
 
-  /** How many attempts run in this process that stand in no table, because their limit is far: by account, and source. */
-  const unwritten = new Map<string, number>();
-  const countUnwritten = (names: readonly string[], step: 1 | -1): void => {
+  /** The number of running attempts of this process that are not in the database, by account and by client. */
+  const unrecorded = new Map<string, number>();
+  const countUnrecorded = (names: readonly string[], step: 1 | -1): void => {
     for (const name of names) {
-      const count = (unwritten.get(name) ?? 0) + step;
-      if (count > 0) unwritten.set(name, count);
-      else unwritten.delete(name);
+      const count = (unrecorded.get(name) ?? 0) + step;
+      if (count > 0) unrecorded.set(name, count);
+      else unrecorded.delete(name);
     }
   };
 
-  /** One after the other for each account: of many at once all but one would find that they read an old state. */
+  /** Serializes work by account: of concurrent updates, all but one would fail because their version is outdated. */
   const turns = new Map<string, Promise<unknown>>();
   const inTurn = async <T>(key: Buffer, work: () => Promise<T>): Promise<T> => {
     const name = key.toString("hex");
@@ -107,17 +109,17 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     }
   };
 
-  /** Replaces an account's sources by what `next` makes of them; undefined leaves them. */
+  /** Updates an account's clients with `next`, which returns undefined to leave them unchanged. */
   const change = async <T extends readonly ClientRecord[] | undefined>(
     trx: Db,
     key: Buffer,
-    next: (sources: readonly ClientRecord[]) => T,
+    next: (clients: readonly ClientRecord[]) => T,
   ): Promise<T> => {
     for (;;) {
       const row = await findThrottle(trx, key);
-      const sources = next(row === undefined ? [] : readSources(row.sources));
-      if (sources === undefined) return sources;
-      if (await write(trx, key, row, sources)) return sources;
+      const clients = next(row === undefined ? [] : parseClients(row.sources));
+      if (clients === undefined) return clients;
+      if (await write(trx, key, row, clients)) return clients;
     }
   };
 
@@ -125,13 +127,13 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
     trx: Db,
     key: Buffer,
     row: ThrottleRow | undefined,
-    sources: readonly ClientRecord[],
+    clients: readonly ClientRecord[],
   ): Promise<boolean> =>
     writeThrottle(trx, {
       key,
       earlier: row?.version,
-      sources: JSON.stringify(sources),
-      expiresAt: new Date(recordExpiry(sources, Date.now(), limits)),
+      sources: JSON.stringify(clients),
+      expiresAt: new Date(recordExpiry(clients, Date.now(), limits)),
     });
 
   const refuse = (until: number): AppError => {
@@ -150,80 +152,80 @@ export function createThrottle({ db, limits, fingerprints, metrics, log }: Throt
         const attempt = await inTurn(key, () => withRetry(() => enter(from), limit));
         if (attempt !== undefined) return attempt;
         if (performance.now() >= end)
-          throw new AppError("UNAVAILABLE", "other logins of the account were not decided in time");
-        await sleep(PAUSE * (1 + Math.random()));
+          throw new AppError("UNAVAILABLE", "other logins of the account did not finish in time");
+        await sleep(POLL_INTERVAL * (1 + Math.random()));
       }
     },
     async unlock({ trx }, username) {
       let isLocked = false;
-      await change(trx, keyOf(username), (sources) => {
-        isLocked = sources.some(({ failures }) => failures > 0);
-        return isLocked ? unlocked(sources) : undefined;
+      await change(trx, keyOf(username), (clients) => {
+        isLocked = clients.some(({ failures }) => failures > 0);
+        return isLocked ? withoutFailures(clients) : undefined;
       });
       return isLocked;
     },
     forget: ({ trx }, username) => deleteThrottle(trx, keyOf(username)),
   };
 
-  /** An attempt that begins now; undefined while others must be decided first. */
-  async function enter(from: Guesser): Promise<Attempt | undefined> {
+  /** Starts an attempt; undefined if running attempts must end first. */
+  async function enter(from: LoginOrigin): Promise<Attempt | undefined> {
     const { key, id } = from;
     const began = Date.now();
     const row = await findThrottle(db, key);
-    const before = row === undefined ? [] : readSources(row.sources);
-    const [own = 0, all = 0] = namesOf(from).map((name) => unwritten.get(name) ?? 0);
+    const before = row === undefined ? [] : parseClients(row.sources);
+    const [own = 0, all = 0] = countersOf(from).map((name) => unrecorded.get(name) ?? 0);
     const admission = admit(before, id, began, limits, { own, all });
     if (admission.verdict === "refused") throw refuse(admission.until);
     if (admission.verdict === "busy") return undefined;
-    if (admission.isFarFromLimit) return attemptUnwritten(from, began, admission.isWellKnown);
-    // Another worker was first: its attempt may be the last one that is free.
-    if (!(await write(db, key, row, admission.sources))) return enter(from);
+    if (admission.isFarFromLimit) return startUnrecorded(from, began, admission.isWellKnown);
+    // If another worker wrote first, check again: its attempt may have used the last free one.
+    if (!(await write(db, key, row, admission.clients))) return enter(from);
     return { settle: (outcome) => conclude(from, began, outcome) };
   }
 
-  /** Most logins are right, and of a source that is known: they cost no write at all. */
-  function attemptUnwritten(from: Guesser, began: number, isWellKnown: boolean): Attempt {
-    const names = namesOf(from);
-    countUnwritten(names, 1);
+  /** Starts an attempt without a write: most logins succeed and come from a known client. */
+  function startUnrecorded(from: LoginOrigin, began: number, isWellKnown: boolean): Attempt {
+    const names = countersOf(from);
+    countUnrecorded(names, 1);
     return {
       async settle(outcome) {
         try {
           if (outcome === "failed" || (outcome === "succeeded" && !isWellKnown))
             await conclude(from, began, outcome);
         } finally {
-          countUnwritten(names, -1);
+          countUnrecorded(names, -1);
         }
       },
     };
   }
 
   async function conclude(
-    { username, key, id }: Guesser,
+    { username, key, id }: LoginOrigin,
     began: number,
     outcome: AttemptOutcome,
   ): Promise<void> {
-    const leave = (before: readonly ClientRecord[]): readonly ClientRecord[] =>
+    const settled = (before: readonly ClientRecord[]): readonly ClientRecord[] =>
       settle(before, id, { began, outcome }, Date.now(), limits);
-    const sources = await inTurn(key, () => withRetry(() => change(db, key, leave)));
-    if (outcome === "failed" && beginsToWait(sources, id, limits)) await announce(username);
+    const clients = await inTurn(key, () => withRetry(() => change(db, key, settled)));
+    if (outcome === "failed" && reachesThreshold(clients, id, limits)) await logRateLimit(username);
   }
 
-  async function announce(username: string): Promise<void> {
-    // A name that nobody has may be a password in the wrong field. It is counted, whether its name is found or not.
+  async function logRateLimit(username: string): Promise<void> {
+    // Do not log an unknown username: it may be a password in the wrong field.
     const user = await findUser(db, username).catch(() => undefined);
-    const whose = user === undefined ? { known: false } : { username: user.username };
-    log.warn(whose, "too many failed logins: further attempts are rate limited");
+    const fields = user === undefined ? { known: false } : { username: user.username };
+    log.warn(fields, "too many failed logins: further attempts are rate limited");
   }
 }
 
-/** The names of a source and of its account. */
-function namesOf({ key, id }: Guesser): readonly [own: string, all: string] {
+/** The names of the counters for a client and for its account. */
+function countersOf({ key, id }: LoginOrigin): readonly [own: string, all: string] {
   const account = key.toString("hex");
   return [`${account} ${id}`, account];
 }
 
-/** What stands in a row; nothing where somebody else has written there. */
-function readSources(text: string): readonly ClientRecord[] {
+/** Parses a stored record; empty if another program has written it. */
+function parseClients(text: string): readonly ClientRecord[] {
   try {
     return stored.parse(JSON.parse(text));
   } catch {
@@ -231,7 +233,7 @@ function readSources(text: string): readonly ClientRecord[] {
   }
 }
 
-/** An IPv4 address, or the first half of an IPv6 one: its owner has all the rest (RFC 6177). */
+/** An IPv4 address, or the /64 network of an IPv6 address, because one site has the whole network (RFC 6177). */
 function networkOf(ip: string): string {
   if (!ip.includes(":")) return ip;
   const [head = "", tail = ""] = ip.split("::");

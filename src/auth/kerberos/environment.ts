@@ -1,10 +1,10 @@
 import type { KerberosConfig } from "../../config/kerberos.ts";
 import { variablesLike } from "../../config/process-environment.ts";
 
-/** What the Kerberos library and its programs read; the worker's other variables, secrets among them, stay here. */
+/** The variables that Kerberos programs need; they must not inherit others, which may be secrets. */
 const PASSED_ON = /^(?:KRB5.*|PATH|HOME|TMPDIR|TZ)$/;
 
-/** The environment of a process that speaks Kerberos: this realm's files, and messages in English. */
+/** The environment for a Kerberos process: this realm's files, and messages in English. */
 export function kerberosEnvironment({ keytab, config_file }: KerberosConfig): NodeJS.ProcessEnv {
   return {
     ...variablesLike(PASSED_ON),
@@ -14,7 +14,7 @@ export function kerberosEnvironment({ keytab, config_file }: KerberosConfig): No
   };
 }
 
-/** The principal of the service as kinit wants it: HTTP/host@REALM for HTTP@host. */
+/** The service principal in kinit's format: HTTP/host@REALM for HTTP@host. */
 export function servicePrincipal({ service, realm }: KerberosConfig): string {
   return `${service.replace("@", "/")}@${realm}`;
 }

@@ -4,15 +4,15 @@ import { fileURLToPath } from "node:url";
 import type { KerberosConfig } from "../../config/kerberos.ts";
 import { kerberosEnvironment } from "./environment.ts";
 
-/** What the helper is asked: whom a client's ticket names, or whom the ticket in a cache of kinit names. */
-export type Question =
+/** A request for the user of a client's ticket, or of the ticket in a cache of kinit. */
+export type HelperTask =
   | { readonly kind: "ticket"; readonly ticket: string }
   | { readonly kind: "cache"; readonly cache: string };
 
-/** A question, with the number that its answer will have. */
-export type HelperRequest = Question & { readonly id: number };
+/** A task with an id, which the answer repeats. */
+export type HelperRequest = HelperTask & { readonly id: number };
 
-/** The principal that the keytab's key vouches for, and the answer to its client; or at which stage it failed. */
+/** The principal, verified with the keytab, and the reply token for the client; or the stage that failed. */
 export type HelperAnswer =
   | { readonly id: number; readonly ok: true; readonly username: string; readonly response: string | null }
   | {
@@ -22,13 +22,13 @@ export type HelperAnswer =
       readonly fault: string;
     };
 
-/** A process may take long to start on a busy machine, in milliseconds. */
+/** In milliseconds; long, because the machine may be busy. */
 const START_TIMEOUT = 10_000;
 
-/** This file's own ending: .ts in a checkout, .js in the package. */
+/** The helper has this file's extension: .ts in a checkout, .js in the package. */
 const ENTRY = fileURLToPath(new URL(import.meta.url.replace(/helper-client(\.[jt]s)$/, "helper$1")));
 
-/** The helper process of one worker, which is started when it is needed and again when it has died. */
+/** The helper process of a worker; it is started on demand, and again after it has died. */
 export class KerberosHelper {
   readonly #config: KerberosConfig;
   readonly #waiting = new Map<number, (answer: HelperAnswer | Error) => void>();
@@ -40,11 +40,11 @@ export class KerberosHelper {
     this.#config = config;
   }
 
-  /** The helper's answer; rejects when the helper dies over it, or does not answer within `timeout` ms. */
-  async ask(question: Question, timeout: number): Promise<HelperAnswer> {
+  /** Sends a task; rejects if the helper dies or does not answer within `timeout` ms. */
+  async ask(task: HelperTask, timeout: number): Promise<HelperAnswer> {
     const child = await this.#start();
     const id = ++this.#lastId;
-    return this.#answerTo(id, timeout, () => child.send({ ...question, id }));
+    return this.#answerTo(id, timeout, () => child.send({ ...task, id }));
   }
 
   /** Ends the process; complete on return, and may be called twice. */
@@ -67,7 +67,7 @@ export class KerberosHelper {
     });
     this.#process = child;
     child.on("message", (message) => {
-      const answer = message as HelperAnswer; // comes from the helper alone
+      const answer = message as HelperAnswer; // only the helper sends messages
       this.#waiting.get(answer.id)?.(answer);
     });
     const ended = (why: string): void => {
@@ -76,7 +76,7 @@ export class KerberosHelper {
     };
     child.on("exit", () => ended("the Kerberos helper ended"));
     child.on("error", (error) => {
-      // One that could not be started has no "exit"; after any other error it follows, or the wait for an answer ends.
+      // A process that could not be started emits no "exit"; other errors are followed by "exit" or a timeout.
       if (child.pid === undefined) ended(`the Kerberos helper cannot be started: ${error.message}`);
     });
     const greeting = await this.#answerTo(0, START_TIMEOUT, () => undefined);
@@ -88,9 +88,9 @@ export class KerberosHelper {
   #answerTo(id: number, timeout: number, send: () => void): Promise<HelperAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HelperAnswer>();
     const timer = setTimeout(() => {
-      // Whatever it hangs on, the next question needs one that does not.
+      // The next task needs a process that does not hang.
       this.#process?.kill("SIGKILL");
-      reject(new Error(`no answer of the Kerberos helper within ${timeout} ms`));
+      reject(new Error(`no answer from the Kerberos helper within ${timeout} ms`));
     }, timeout);
     this.#waiting.set(id, (answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
     send();

@@ -1,6 +1,6 @@
 /**
- * The process that runs the Kerberos library for a worker. The library is native code that reads what strangers send,
- * is told its files by environment variables, and may block a thread: here it can do no harm to the worker's own.
+ * The process that runs the Kerberos library for a worker. The library is native code that parses untrusted input, is
+ * configured by environment variables and may block a thread: a separate process protects the worker.
  */
 import { readVariable, setVariable } from "../../config/process-environment.ts";
 import { messageOf } from "../../errors.ts";
@@ -9,7 +9,7 @@ import type { HelperAnswer, HelperRequest } from "./helper-client.ts";
 
 const [service = ""] = process.argv.slice(2);
 
-// A Ctrl-C in a terminal goes to both processes; the worker still needs its answers, and ends this one by itself.
+// Ctrl-C in a terminal signals both processes; the worker still needs the helper and ends it itself.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.on("disconnect", () => process.exit(0));
@@ -21,10 +21,10 @@ try {
 }
 
 function serve(gssapi: Gssapi): void {
-  // One at a time: the environment of one check must not become another one's.
+  // One at a time, because a check changes the environment of the process.
   let turn = Promise.resolve();
   process.on("message", (message) => {
-    const request = message as HelperRequest; // comes from the worker alone
+    const request = message as HelperRequest; // only the worker sends messages
     turn = turn.then(async () => answer(await handle(gssapi, request)));
   });
   answer({ id: 0, ok: true, username: "", response: null });
@@ -36,7 +36,7 @@ async function handle(gssapi: Gssapi, request: HelperRequest): Promise<HelperAns
   try {
     const token = request.kind === "ticket" ? request.ticket : await ticketFrom(gssapi, request.cache);
     stage = "keytab";
-    // The context takes its replay cache when it is made. A ticket that was got here a moment ago needs none.
+    // The context reads this variable when it is created. A ticket that was just issued here needs no replay cache.
     setVariable("KRB5RCACHENAME", request.kind === "ticket" ? replayCache : "none:");
     const context = await gssapi.initializeServer(service);
     stage = "server";
@@ -57,9 +57,9 @@ async function ticketFrom(gssapi: Gssapi, cache: string): Promise<string> {
   return token;
 }
 
-/** The library calls a context complete that is not; only one that knows its client is. */
+/** The library may report an incomplete context as complete: require a username. */
 function nameIn({ contextComplete, username }: GssContext): string {
-  if (!contextComplete || username === null || username === "") throw new Error("the ticket names nobody");
+  if (!contextComplete || username === null || username === "") throw new Error("the ticket has no username");
   return username;
 }
 

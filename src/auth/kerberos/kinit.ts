@@ -5,24 +5,24 @@ import type { KerberosConfig } from "../../config/kerberos.ts";
 import { messageOf } from "../../errors.ts";
 import { kerberosEnvironment, servicePrincipal } from "./environment.ts";
 
-/** How kinit ended: with a ticket for this service in the cache, or with its words. */
+/** The result of kinit: a ticket for this service in the cache, or kinit's error message. */
 export type KinitOutcome = { readonly ok: true } | { readonly ok: false; readonly text: string };
 
 interface KinitOptions {
   readonly principal: string;
-  /** The file that the ticket goes to. */
+  /** The file for the ticket. */
   readonly cache: string;
-  /** The user's password; without it the keys of the keytab are used. */
+  /** The user's password; undefined to use the keytab. */
   readonly password?: string;
-  /** In milliseconds; then kinit is ended. */
+  /** In milliseconds; kinit is killed after it. */
   readonly timeout: number;
-  /** Ends kinit before its time. */
+  /** Kills kinit early. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Gets a ticket for this installation's own service straight from the authentication server, by MIT's kinit. A process,
- * because the library waits up to half a minute for a server that hangs, and only a process can be ended before.
+ * Gets a ticket for authmq's own service directly from the authentication server, with MIT's kinit. The library waits up
+ * to 30 seconds for a server that hangs, and only a process can be killed earlier.
  */
 export async function kinit(config: KerberosConfig, options: KinitOptions): Promise<KinitOutcome> {
   const { principal, cache, password, timeout, signal: end } = options;
@@ -35,9 +35,9 @@ export async function kinit(config: KerberosConfig, options: KinitOptions): Prom
     killSignal: "SIGKILL",
     stdio: ["pipe", "pipe", "pipe"],
   });
-  child.on("error", () => undefined); // told by the wait for its end, below, unless it was never begun
+  child.on("error", () => undefined); // once(child, "close") below rejects with it
   try {
-    child.stdin.on("error", () => undefined); // it may have ended without reading
+    child.stdin.on("error", () => undefined); // kinit may exit without reading
     child.stdin.end(password === undefined ? "" : `${password}\n`);
     const [stdout, stderr] = await Promise.all([
       text(child.stdout),
@@ -49,12 +49,12 @@ export async function kinit(config: KerberosConfig, options: KinitOptions): Prom
       return { ok: false, text: `no answer of the KDC within ${timeout} ms` };
     return { ok: false, text: `${expiry(stdout)}${stderr.trim()}` };
   } catch (error) {
-    const hint = "install MIT Kerberos' programs (Debian: krb5-user)";
+    const hint = "install the MIT Kerberos programs (Debian: krb5-user)";
     throw new Error(`kinit cannot be run: ${messageOf(error)}; ${hint}`, { cause: error });
   }
 }
 
-/** That a password must be changed stands among the questions, and the error is only that nobody answered them. */
+/** kinit reports an expired password on stdout, and its error only says that nobody answered the prompt. */
 function expiry(stdout: string): string {
   return stdout.includes("Password expired") ? "Password expired. " : "";
 }

@@ -8,38 +8,38 @@ import type { Metrics } from "../../observability/metrics.ts";
 import { annotate, traced } from "../../observability/tracing.ts";
 import { createConcurrencyLimiter, type CancellationCheck } from "../concurrency-limiter.ts";
 import { servicePrincipal } from "./environment.ts";
-import { type HelperAnswer, KerberosHelper, type Question } from "./helper-client.ts";
+import { type HelperAnswer, type HelperTask, KerberosHelper } from "./helper-client.ts";
 import { kinit } from "./kinit.ts";
 import { classify, classifyTicket, type KerberosReason } from "./reason.ts";
 
-/** So many questions to the KDC at once, each a process of its own. */
+/** Concurrent requests to the KDC, each in its own process. */
 const PROCESSES = 4;
 
-/** When none of them moved for so many milliseconds, those that wait are not kept waiting. */
+/** If no request starts or ends for this many milliseconds, waiting requests are rejected. */
 const STALL_TIMEOUT = 1000;
 
-/** The whole principal that was proven, and what to send to its client; or why nobody was. */
+/** The verified principal and the reply token for its client, or the reason for the refusal. */
 export type RealmVerdict =
   | { readonly ok: true; readonly principal: string; readonly response: string | undefined }
   | { readonly ok: false; readonly reason: KerberosReason };
 
-/** Asks the Kerberos realm about users; rejects with UNAVAILABLE when it cannot say. */
+/** Verifies users of the Kerberos realm; rejects with UNAVAILABLE if the realm cannot decide. */
 export interface Realm {
-  /** Whether the password is that of the user, by a KDC that knows this service's key. */
+  /** Verifies a password at the KDC, and that the KDC knows this service's key. */
   checkPassword(username: string, password: string, isCancelled: CancellationCheck): Promise<RealmVerdict>;
-  /** Whom a client's SPNEGO token (RFC 4178) in base64 names. */
+  /** Verifies a client's SPNEGO token (RFC 4178) in base64. */
   acceptTicket(ticket: string): Promise<RealmVerdict>;
-  /** Gets a ticket by the keytab and accepts it: proves package, keytab, KDC and clock. Rejects with what is wrong. */
+  /** Gets a ticket with the keytab and verifies it: tests package, keytab, KDC and clock. Rejects with the reason. */
   checkItself(): Promise<void>;
-  /** What kept the latest question from an answer, without names of users; undefined when nothing did. */
+  /** Why the latest request failed, without usernames; undefined if it did not. */
   readonly fault: string | undefined;
-  /** Rejects with what is wrong with package or keytab, as far as that shows without the KDC. */
+  /** Checks package and keytab without the KDC; rejects with the reason. */
   open(): Promise<void>;
   /** Complete on return, and may be called twice. */
   close(): Promise<void>;
 }
 
-/** The configured realm; nothing is asked before the first question. */
+/** Creates the realm; sends no request before the first check. */
 export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
   const helper = new KerberosHelper(config);
   const closing = new AbortController();
@@ -53,7 +53,7 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
     annotate("authmq.lane.wait_ms", seconds * 1000);
   });
   let fault: string | undefined;
-  const noted = async (verdict: Promise<RealmVerdict>, username?: string): Promise<RealmVerdict> => {
+  const recordFault = async (verdict: Promise<RealmVerdict>, username?: string): Promise<RealmVerdict> => {
     try {
       const result = await verdict;
       fault = undefined;
@@ -69,10 +69,10 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
   const orUnavailable = (error: unknown): never => {
     throw unavailable(messageOf(error), error);
   };
-  const ask = (question: Question): Promise<HelperAnswer> =>
-    traced({ name: "Kerberos accept" }, () => helper.ask(question, config.timeout_ms).catch(orUnavailable));
+  const ask = (task: HelperTask): Promise<HelperAnswer> =>
+    traced({ name: "Kerberos accept" }, () => helper.ask(task, config.timeout_ms).catch(orUnavailable));
 
-  /** A ticket from the KDC proves nothing until the keytab has opened it: a false KDC can issue one, too. */
+  /** Verifies the KDC's ticket with the keytab too, because a fake KDC can also issue tickets. */
   const prove = async (principal: string, password?: string): Promise<RealmVerdict> => {
     const cache = join(folder, randomUUID());
     try {
@@ -110,19 +110,19 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
       return fault;
     },
     checkPassword: (username, password, isCancelled) =>
-      noted(
+      recordFault(
         traced({ name: "ask KDC" }, () =>
           limiter.run(isCancelled, () => prove(`${username}@${config.realm}`, password)),
         ),
         username,
       ),
-    acceptTicket: (ticket) => noted(accept(ticket)),
+    acceptTicket: (ticket) => recordFault(accept(ticket)),
     async checkItself() {
       const verdict = await prove(servicePrincipal(config));
       if (!verdict.ok) throw new Error(verdict.reason.text);
     },
     async open() {
-      // No ticket at all: what the answer says before it gets to that is what matters.
+      // An empty ticket fails at the stage "server", after package and keytab were loaded.
       const answer = await helper.ask({ kind: "ticket", ticket: "" }, config.timeout_ms);
       if (!answer.ok && answer.stage !== "server") throw new Error(answer.fault);
     },

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { MAX_HASH_COST } from "../../config/sections/app.ts";
 import type { Scheme } from "./scheme.ts";
 
-/** Memory in KiB, and how often it is passed over. */
+/** Memory in KiB, and the number of passes over it. */
 interface Cost {
   readonly memory: number;
   readonly passes: number;
@@ -17,17 +17,17 @@ interface Parsed extends Cost {
 
 const derive = promisify(argon2);
 
-/** A hash in PHC's form, as RFC 9106's authors and other libraries write it. */
+/** A hash in PHC string format, which other libraries use too. */
 const FORM =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** Hashes of other programs may use more than one thread. */
+/** Hashes from other programs may use more than one thread. */
 const MAX_PARALLELISM = 16;
 
 const SALT_BYTES = 16;
 const TAG_BYTES = 32;
 
-/** Argon2id (RFC 9106) at a cost. */
+/** Argon2id (RFC 9106) with this cost. */
 export function argon2id(cost: Cost): Scheme {
   const work = cost.memory * cost.passes;
   const waste = async (password: string, share: Cost = cost): Promise<void> => {
@@ -46,7 +46,7 @@ export function argon2id(cost: Cost): Scheme {
       if (parsed === undefined) return false;
       const tag = await run(password, { ...parsed, length: parsed.tag.length });
       if (timingSafeEqual(tag, parsed.tag)) return true;
-      // What it was cheaper: memory times passes is what takes the time.
+      // Spend the missing time, which is proportional to memory times passes.
       const memory = Math.floor((work - parsed.memory * parsed.passes) / cost.passes);
       if (memory >= 8) await waste(password, { memory, passes: cost.passes });
       return false;
@@ -59,7 +59,7 @@ export function argon2id(cost: Cost): Scheme {
   };
 }
 
-/** Whether this is an argon2id hash, well-formed and no dearer than any configuration allows. */
+/** Whether this is a valid argon2id hash within MAX_HASH_COST. */
 export function isArgon2id(stored: string): boolean {
   return parse(stored) !== undefined;
 }
@@ -91,7 +91,7 @@ function parse(stored: string): Parsed | undefined {
   };
 }
 
-/** Whether a text is what some bytes are written as: most hashes that were cut off are not, and no password fits those. */
+/** Whether this is canonical base64; most truncated hashes are not, and no password matches them. */
 function isBase64(text: string): boolean {
   return Buffer.from(text, "base64").toString("base64").replace(/=+$/, "") === text;
 }

@@ -3,7 +3,7 @@ import { genSaltSync, hash, parseOptions, verify } from "@node-rs/bcrypt";
 import { MAX_HASH_COST } from "../../config/sections/app.ts";
 import type { Scheme } from "./scheme.ts";
 
-/** bcrypt at a cost (2^cost rounds). */
+/** bcrypt with this cost (2^cost rounds). */
 export function bcrypt(cost: number): Scheme {
   const waste = async (password: string): Promise<void> => {
     await verify(password, decoy(cost));
@@ -13,7 +13,7 @@ export function bcrypt(cost: number): Scheme {
     owns: isBcrypt,
     async verify(password, stored) {
       if (await verify(password, stored)) return true;
-      // 2^known + 2^known + 2^(known+1) + ... + 2^(cost-1) = 2^cost rounds, as for everyone else.
+      // 2^known + 2^known + 2^(known+1) + ... + 2^(cost-1) = 2^cost rounds, like a hash of the configured cost.
       for (let step = costOf(stored) ?? cost; step < cost; step++) await verify(password, decoy(step));
       return false;
     },
@@ -22,7 +22,7 @@ export function bcrypt(cost: number): Scheme {
   };
 }
 
-/** Whether this is a bcrypt hash, well-formed and no dearer than any configuration allows. */
+/** Whether this is a valid bcrypt hash within MAX_HASH_COST. */
 export function isBcrypt(stored: string): boolean {
   return (costOf(stored) ?? Number.POSITIVE_INFINITY) <= MAX_HASH_COST.bcrypt_cost;
 }
@@ -35,9 +35,9 @@ function costOf(stored: string): number | undefined {
   }
 }
 
-/** A well-formed hash that fits no password anybody knows, so that comparing with it costs what a real one does. */
+/** A valid hash of no known password: a comparison with it takes the time of a real one. */
 function decoy(cost: number): string {
   const digest = randomBytes(24).toString("base64").replaceAll("+", ".").slice(0, 30);
-  // The last of 31 characters holds four bits: with any other ending bcrypt refuses the text without hashing.
+  // The last of 31 characters has only four bits: with other endings bcrypt rejects the text without hashing.
   return `${genSaltSync({ cost })}${digest}.`;
 }

@@ -1,13 +1,13 @@
-/** One way to hash passwords. Hashes are text that names the way and its parameters. */
+/** A hash algorithm for passwords. Hashes are texts that contain the algorithm and its parameters. */
 export interface Scheme {
-  /** A hash at the configured cost. */
+  /** Hashes with the configured cost. */
   hash(password: string): Promise<string>;
-  /** Whether this is a hash of this scheme, well-formed and no dearer than any configuration allows. */
+  /** Whether this is a valid hash of this algorithm within MAX_HASH_COST. */
   owns(stored: string): boolean;
-  /** Whether the password fits a hash that is owned. A refusal takes as long as one comparison at the configured cost. */
+  /** Whether the password matches an owned hash. A mismatch takes as long as a comparison with the configured cost. */
   verify(password: string, stored: string): Promise<boolean>;
-  /** Takes as long as a refusal. */
+  /** Takes as long as a mismatch. */
   waste(password: string): Promise<void>;
-  /** Whether a hash that is owned is cheaper than what is configured. */
+  /** Whether an owned hash has a lower cost than configured. */
   isCheap(stored: string): boolean;
 }

@@ -7,7 +7,7 @@ import {
   type AttemptOutcome,
   settle,
   type ClientRecord,
-  unlocked,
+  withoutFailures,
 } from "../../../src/auth/throttle/policy.ts";
 import { SECTIONS } from "../../../src/config/schema.ts";
 
@@ -17,16 +17,16 @@ const MINUTE = 60_000;
 
 /** An account under attack: what came of each attempt, at a clock that the test moves. */
 class Account {
-  sources: readonly ClientRecord[] = [];
+  clients: readonly ClientRecord[] = [];
   now = START;
 
   /** Tries once, with this outcome if it is let in; gives the seconds to wait if it is not. */
   try(id: string, outcome: AttemptOutcome = "failed"): number | AttemptOutcome {
-    const admission = admit(this.sources, id, this.now, limits);
+    const admission = admit(this.clients, id, this.now, limits);
     if (admission.verdict === "refused") return (admission.until - this.now) / 1000;
     assert.equal(admission.verdict, "admitted");
     const attempt = { began: this.now, outcome };
-    this.sources = settle(admission.sources, id, attempt, this.now, limits);
+    this.clients = settle(admission.clients, id, attempt, this.now, limits);
     return outcome;
   }
 
@@ -35,7 +35,7 @@ class Account {
   }
 }
 
-test("ten failures of a source are free; each further one waits twice as long as the one before, up to an hour", () => {
+test("ten failures of a client are free; each further one waits twice as long as the one before, up to an hour", () => {
   const account = new Account();
   account.fail("a", 10);
   for (let step = 0; step < 20; step++) {
@@ -48,7 +48,7 @@ test("ten failures of a source are free; each further one waits twice as long as
   }
 });
 
-test("another source is not kept out by one that fails, however often it does", () => {
+test("another client is not kept out by one that fails, however often it does", () => {
   const account = new Account();
   for (let hour = 0; hour < 1000; hour++) {
     account.now += 60 * MINUTE;
@@ -58,7 +58,7 @@ test("another source is not kept out by one that fails, however often it does", 
   assert.equal(account.try("home", "succeeded"), "succeeded");
 });
 
-test("a source from which the account has logged in is not kept out by any number of others", () => {
+test("a client from which the account has logged in is not kept out by any number of others", () => {
   const account = new Account();
   account.try("home", "succeeded");
   for (let n = 0; n < 1000; n++) account.try(`bot-${n}`);
@@ -68,7 +68,7 @@ test("a source from which the account has logged in is not kept out by any numbe
   assert.equal(account.try("home"), 1);
 });
 
-test("all unknown sources together have at most a hundred failures within a day", () => {
+test("all unknown clients together have at most a hundred failures within a day", () => {
   const account = new Account();
   let failures = 0;
   for (let second = 0; second < 24 * 3600 - 1; second++) {
@@ -78,7 +78,7 @@ test("all unknown sources together have at most a hundred failures within a day"
   assert.ok(failures > 90 && failures <= 100, `${failures}`);
 });
 
-test("a success takes its own source's failures back, and no other's", () => {
+test("a success takes its own client's failures back, and no other's", () => {
   const account = new Account();
   account.fail("a", 9);
   account.fail("b", 10);
@@ -92,11 +92,11 @@ test("an attempt without an outcome counts for nothing, whether that is said or 
   const account = new Account();
   for (let n = 0; n < 100; n++) assert.equal(account.try("a", "undecided"), "undecided");
   for (let n = 0; n < 10; n++) {
-    const admission = admit(account.sources, "a", account.now, limits);
+    const admission = admit(account.clients, "a", account.now, limits);
     assert.equal(admission.verdict, "admitted");
-    account.sources = admission.sources;
+    account.clients = admission.clients;
   }
-  assert.equal(admit(account.sources, "a", account.now, limits).verdict, "busy");
+  assert.equal(admit(account.clients, "a", account.now, limits).verdict, "busy");
   account.now += 10_000;
   account.fail("a", 10);
 });
@@ -108,7 +108,7 @@ test("failures are forgotten a day after the last one, and an unlock takes them 
   account.fail("a", 10);
   assert.equal(account.try("a"), 1);
   account.try("home", "succeeded");
-  account.sources = unlocked(account.sources);
+  account.clients = withoutFailures(account.clients);
   account.fail("a", 10);
   for (let n = 0; n < 500; n++) account.try(`bot-${n}`);
   assert.equal(account.try("home", "succeeded"), "succeeded", "it is still known");
@@ -120,9 +120,9 @@ test("of attempts at once no more are let in than may fail; the others wait for 
     account.fail("a", failedBefore);
     const verdicts: Record<string, number> = {};
     for (let n = 0; n < 64; n++) {
-      const admission = admit(account.sources, "a", account.now, limits);
+      const admission = admit(account.clients, "a", account.now, limits);
       verdicts[admission.verdict] = (verdicts[admission.verdict] ?? 0) + 1;
-      if (admission.verdict === "admitted") account.sources = admission.sources;
+      if (admission.verdict === "admitted") account.clients = admission.clients;
     }
     return verdicts;
   };
@@ -135,20 +135,20 @@ test("past its free failures an account is tried once at a time", () => {
   const account = new Account();
   account.fail("a", 10);
   account.now += 1000;
-  const first = admit(account.sources, "a", account.now, limits);
+  const first = admit(account.clients, "a", account.now, limits);
   assert.equal(first.verdict, "admitted");
-  assert.equal(admit(first.sources, "a", account.now, limits).verdict, "busy");
+  assert.equal(admit(first.clients, "a", account.now, limits).verdict, "busy");
 });
 
-test("what is kept of an account has an end, whatever is configured, and its own sources stay", () => {
+test("what is kept of an account has an end, whatever is configured, and its own clients stay", () => {
   const lax = { ...limits, free_failures: 1e6, free_failures_per_account: 1e6, max_failures: 1e6 };
-  let sources: readonly ClientRecord[] = settle([], "home", { began: 0, outcome: "succeeded" }, START, lax);
+  let clients: readonly ClientRecord[] = settle([], "home", { began: 0, outcome: "succeeded" }, START, lax);
   for (let n = 1; n <= 1000; n++)
-    sources = settle(sources, `bot-${n}`, { began: 0, outcome: "failed" }, START + n, lax);
-  assert.equal(sources.length, 400);
-  const { length } = JSON.stringify(sources);
+    clients = settle(clients, `bot-${n}`, { began: 0, outcome: "failed" }, START + n, lax);
+  assert.equal(clients.length, 400);
+  const { length } = JSON.stringify(clients);
   assert.ok(length < 60_000, `${length} characters`);
-  const ids = sources.map(({ id }) => id);
+  const ids = clients.map(({ id }) => id);
   for (const id of ["home", "bot-1000"]) assert.ok(ids.includes(id), `${id}: ${ids.join(" ")}`);
 });
 
@@ -165,17 +165,17 @@ test("what is kept of an account stays small, whatever happens, and is kept no l
         account.now += pause;
         account.try(id, outcome);
       }
-      assert.ok(account.sources.length <= 140, `${account.sources.length} sources`);
-      const expiry = recordExpiry(account.sources, account.now, limits);
-      assert.equal(admit(account.sources, "new", expiry, limits).verdict, "admitted");
+      assert.ok(account.clients.length <= 140, `${account.clients.length} clients`);
+      const expiry = recordExpiry(account.clients, account.now, limits);
+      assert.equal(admit(account.clients, "new", expiry, limits).verdict, "admitted");
     }),
     { numRuns: 100 },
   );
 });
 
-test("an attempt far from every limit need not be written down, and one from a known source changes nothing", () => {
-  const lightly = (account: Account, id: string, unwritten = { own: 0, all: 0 }): unknown => {
-    const admission = admit(account.sources, id, account.now, limits, unwritten);
+test("an attempt far from every limit need not be written down, and one from a known client changes nothing", () => {
+  const lightly = (account: Account, id: string, unrecorded = { own: 0, all: 0 }): unknown => {
+    const admission = admit(account.clients, id, account.now, limits, unrecorded);
     return admission.verdict === "admitted" && [admission.isFarFromLimit, admission.isWellKnown];
   };
   const account = new Account();
@@ -193,7 +193,7 @@ test("an attempt far from every limit need not be written down, and one from a k
   assert.deepEqual(lightly(account, "a"), [false, false]);
 });
 
-test("attempts that run unwritten count like those that are written", () => {
+test("attempts that run unrecorded count like those that are written", () => {
   assert.equal(admit([], "a", START, limits, { own: 9, all: 9 }).verdict, "admitted");
   assert.equal(admit([], "a", START, limits, { own: 10, all: 10 }).verdict, "busy");
   assert.equal(admit([], "a", START, limits, { own: 0, all: 90 }).verdict, "busy");

@@ -93,7 +93,7 @@ describe("a hash that workers cannot check is refused by its kind", () => {
     ["{PBKDF2-SHA512}10000$a$b", /PBKDF2/],
     ["scrypt$salt$16384$8$1$aGFzaA==", /scrypt/],
     ["$y$j9T$abc$def", /yescrypt/],
-    ["{CRYPT}$6$abc$def", /SHA-512 of crypt/],
+    ["{CRYPT}$6$abc$def", /crypt with MD5, SHA-256 or SHA-512/],
     ["{SSHA}c2FsdGVkaGFzaA==", /fast hash/],
     ["{noop}password", /no hash/],
     ["$P$BabcDEF", /phpass/],
