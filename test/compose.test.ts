@@ -27,14 +27,14 @@ interface ComposeFile {
 const text = readFileSync(new URL("../docker-compose.yml", import.meta.url), "utf8");
 const { services, secrets } = parse(text, { merge: true }) as ComposeFile;
 
-test("docker-compose.yml has a broker, a database, the two that run once, and workers", () => {
+test("docker-compose.yml has a broker, a database, two one-time services, and workers", () => {
   assert.deepEqual(Object.keys(services), ["rabbitmq", "mysql", "init", "migrate", "worker"]);
   assert.match(services["rabbitmq"]?.image ?? "", /^rabbitmq:4/);
   assert.match(services["mysql"]?.image ?? "", /^mysql:8/);
   for (const name of ["init", "migrate"]) assert.equal(services[name]?.restart, "no");
 });
 
-test("what runs for long is restarted, has a health check, and starts after what it needs", () => {
+test("long-running services restart, have a health check, and start after their dependencies", () => {
   for (const name of ["rabbitmq", "mysql", "worker"]) {
     assert.equal(services[name]?.restart, "unless-stopped", name);
     assert.ok(services[name].healthcheck, name);
@@ -44,7 +44,7 @@ test("what runs for long is restarted, has a health check, and starts after what
   assert.equal(services["migrate"]?.depends_on?.["mysql"]?.condition, "service_healthy");
 });
 
-test("no service can write its root file system, gain privileges, or be reached from outside", () => {
+test("no service can write to its root file system, gain privileges, or be reached from outside", () => {
   for (const [name, { read_only, security_opt, ports = [] }] of Object.entries(services)) {
     assert.equal(read_only, true, name);
     assert.deepEqual(security_opt, ["no-new-privileges:true"], name);
@@ -52,7 +52,7 @@ test("no service can write its root file system, gain privileges, or be reached 
   }
 });
 
-test("passwords are files that git ignores and make secrets writes, and stand nowhere else", () => {
+test("passwords are only in files that git ignores and make secrets writes", () => {
   const ignored = readFileSync(new URL("../.gitignore", import.meta.url), "utf8").split("\n");
   const makefile = readFileSync(new URL("../Makefile", import.meta.url), "utf8");
   assert.ok(ignored.includes("/secrets/"), ignored.join("\n"));
@@ -68,16 +68,16 @@ test("passwords are files that git ignores and make secrets writes, and stand no
   }
 });
 
-test("the variables of the workers name keys of the configuration", () => {
+test("the variables of the workers name settings of the configuration", () => {
   const variables = Object.entries(services["worker"]?.environment ?? {})
     .filter(([name]) => name !== "AUTHMQ_CONFIG")
     .map(([name, value]) => [name.replace(/_FILE$/, ""), value]);
-  const faults = new Faults();
-  overlayEnvironment({}, Object.fromEntries(variables) as Record<string, string>, faults);
-  assert.deepEqual(faults.list(), []);
+  const errors = new Faults();
+  overlayEnvironment({}, Object.fromEntries(variables) as Record<string, string>, errors);
+  assert.deepEqual(errors.list(), []);
 });
 
-test("workers can be scaled: nothing of theirs can be there once only", () => {
+test("workers can be scaled: they have no fixed name or port", () => {
   const { container_name, ports } = services["worker"] ?? {};
   assert.deepEqual([container_name, ports], [undefined, undefined]);
   assert.match(text, /docker compose up .*--scale worker=3/);

@@ -7,7 +7,7 @@ import { importsOf, pathsIn } from "./support/imports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Every file with the files that it imports, types included. */
+/** Every file with its imports, types included. */
 const imports = new Map(
   globSync("{src,test,docs,docs/.vitepress,examples}/**/*.ts", { cwd: root }).map((file) => [
     join(root, file),
@@ -15,12 +15,12 @@ const imports = new Map(
   ]),
 );
 
-test("no file imports itself by way of others, types included", () => {
+test("no file imports itself indirectly, types included", () => {
   assert.ok(imports.size > 500, `${imports.size} files`);
   assert.deepEqual(cyclesIn(imports), []);
 });
 
-test("a cycle of types is found", () => {
+test("a cycle of type imports is found", () => {
   const cycle = new Map([
     ["a.ts", ["b.ts"]],
     ["b.ts", pathsIn('import type { A } from "./c.ts";\n')],
@@ -29,7 +29,7 @@ test("a cycle of types is found", () => {
   assert.deepEqual(cyclesIn(cycle), ["b.ts > c.ts > b.ts"]);
 });
 
-/** One cycle for each file at which a walk along the imports comes back to where it is. */
+/** One cycle for each file that is reachable from itself. */
 function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const cycles: string[] = [];
   const done = new Set<string>();

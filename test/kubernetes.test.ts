@@ -69,7 +69,7 @@ const job = find(manifests, "Job");
 const pods = [job, deployment].map(({ spec }) => spec.template.spec);
 const worker = deployment.spec.template.spec;
 
-/** What the pods mount, in one folder. */
+/** All mounts of the pods, in one folder. */
 const folder = mkdtempSync(join(tmpdir(), "authmq-kubernetes-"));
 after(() => rmSync(folder, { recursive: true }));
 for (const [file, content] of Object.entries({
@@ -80,7 +80,7 @@ for (const [file, content] of Object.entries({
 }))
   writeFileSync(join(folder, file), content);
 
-test("the manifests are a configuration, a migration that runs once, workers and their budget, in no namespace", () => {
+test("the manifests are a configuration, a one-time migration, workers and a disruption budget", () => {
   assert.deepEqual(
     manifests.map(({ kind }) => kind),
     ["ConfigMap", "Job", "Deployment", "PodDisruptionBudget"],
@@ -99,7 +99,7 @@ test("the manifests are a configuration, a migration that runs once, workers and
   );
 });
 
-test("a worker's configuration is in order once its secrets are there, and none of them stands in a manifest", () => {
+test("the configuration of a worker is valid once its secrets exist, and no manifest contains a secret", () => {
   const { signing, amqp, db } = configOf(worker, { keys: true });
   assert.equal(signing?.method, "EdDSA");
   assert.equal(amqp.password, "amqp secret");
@@ -113,7 +113,7 @@ test("a migration needs the database's password and no other secret", () => {
   assert.deepEqual(secretsOf(job.spec.template.spec), ["db-password"]);
 });
 
-test("every secret that a variable names is mounted where it says, and the configuration where it is looked for", () => {
+test("secrets and the configuration are mounted where the variables expect them", () => {
   for (const pod of pods) {
     const { env, volumeMounts } = pod.containers[0];
     const mounted = new Map(volumeMounts.map(({ name, mountPath }) => [name, mountPath]));
@@ -125,7 +125,7 @@ test("every secret that a variable names is mounted where it says, and the confi
   }
 });
 
-test("probes ask the worker's own endpoints, on its port, at an address that the kubelet reaches", () => {
+test("probes use the worker's own endpoints, on its port, at an address that the kubelet reaches", () => {
   const { health } = configOf(worker, { keys: true });
   const { ports, livenessProbe, readinessProbe } = worker.containers[0];
   assert.deepEqual(ports, [{ name: "health", containerPort: health?.port }]);
@@ -140,13 +140,13 @@ test("probes ask the worker's own endpoints, on its port, at an address that the
   }
 });
 
-test("a pod has more time to stop than a worker takes", () => {
+test("the grace period of a pod is longer than a worker takes to stop", () => {
   const grace = (worker.terminationGracePeriodSeconds ?? 0) * 1000;
   const drain = constantIn("src/worker.ts", "GRACE");
   assert.ok(drain < grace, `${drain}, ${grace}`);
 });
 
-test("no container runs as root, gains privileges, writes its root file system, or may speak to Kubernetes", () => {
+test("no container runs as root, gains privileges, writes its root file system, or may call Kubernetes", () => {
   for (const { securityContext, automountServiceAccountToken, containers } of pods) {
     assert.equal(securityContext.runAsNonRoot, true);
     assert.ok((securityContext.runAsUser ?? 0) > 0, String(securityContext.runAsUser));
@@ -168,7 +168,7 @@ test("the budget counts the workers and not the migration", () => {
   assert.notDeepEqual(job.spec.template.metadata.labels, matchLabels);
 });
 
-test("the autoscaler looks at queues that the workers consume, and never takes the last worker away", () => {
+test("the autoscaler watches queues that the workers consume, and never removes the last worker", () => {
   const { scaleTargetRef, minReplicaCount, triggers } = find(autoscaling, "ScaledObject").spec;
   assert.equal(scaleTargetRef.name, deployment.metadata.name);
   assert.ok(minReplicaCount >= 1, String(minReplicaCount));
@@ -183,7 +183,7 @@ test("the autoscaler looks at queues that the workers consume, and never takes t
   }
 });
 
-test("the autoscaler has the broker's address from the workers' Secret", () => {
+test("the autoscaler reads the broker's address from the workers' Secret", () => {
   const { metadata, spec } = find(autoscaling, "TriggerAuthentication");
   const triggers = find(autoscaling, "ScaledObject").spec.triggers.filter(({ type }) => type === "rabbitmq");
   for (const { authenticationRef } of triggers) assert.equal(authenticationRef?.name, metadata.name);
@@ -213,7 +213,7 @@ function find(among: readonly Manifest[], kind: string): Manifest {
   return manifest;
 }
 
-/** The configuration as a pod's container reads it, with the folder in place of what is mounted. */
+/** The configuration as a pod's container reads it, with `folder` as the root of the mounts. */
 function configOf(pod: PodSpec, { keys }: { keys: boolean }): Config {
   const env = pod.containers[0].env.map(({ name, value }) => [
     name,

@@ -9,11 +9,11 @@ import { runNpm } from "./support/npm.ts";
 const checkout = resolve(import.meta.dirname, "..");
 const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}` };
 
-/** What nobody else needs, and what nobody else should have: sources, tests, keys, configurations, databases. */
+/** Files that must not be packed: sources, tests, keys, configurations, databases. */
 const STRAY =
   /^(?!dist\/|schemas\/|docs\/(?!generate\/|\.vitepress\/)|package\.json$|[A-Z]+(\.md)?$)|(^|\/)(test|\.ci|secrets)\/|\.test\.|\.(pem|key|keytab|db|env)$/;
 
-/** A private key or the hash of a password, by how they begin. */
+/** Matches the beginning of a private key or of a password hash. */
 const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{16}|\$2[aby]\$\d\d\$[./A-Za-z0-9]{22}/;
 
 const PROGRAM = `
@@ -42,7 +42,7 @@ const refusal: unknown = await verify("no token").catch((error: unknown) => erro
 console.log(refusal instanceof TokenError ? refusal.code : refusal);
 `;
 
-test("the packed tarball, installed in an empty folder, gives the bin and the typed imports", () => {
+test("the packed tarball, installed in an empty folder, has the bin and the typed exports", () => {
   const folder = newFolder();
   const run = (command: string, args: readonly string[]): string =>
     execFileSync(command, args, { cwd: folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -75,6 +75,6 @@ test("the packed tarball, installed in an empty folder, gives the bin and the ty
     ...["--strict", "--module", "nodenext", "--target", "es2024"],
     ...["--lib", "es2024,esnext.disposable", "--types", "node", "--typeRoots", roots, "program.ts"],
   ]);
-  const said = ["INVALID_CREDENTIALS 401", "NO_REPLY", "INVALID_TOKEN"];
-  assert.deepEqual(run(process.execPath, ["program.js"]).trim().split("\n"), said);
+  const expected = ["INVALID_CREDENTIALS 401", "NO_REPLY", "INVALID_TOKEN"];
+  assert.deepEqual(run(process.execPath, ["program.js"]).trim().split("\n"), expected);
 });

@@ -33,7 +33,7 @@ interface Stage {
   readonly lines: readonly string[];
 }
 
-test("the SBOM lists what is installed in production, from the lock file alone and without a network", () => {
+test("the SBOM lists the production packages, from the lock file alone and without a network", () => {
   const folder = newFolder();
   for (const file of ["package.json", "package-lock.json"])
     copyFileSync(join(checkout, file), join(folder, file));
@@ -43,11 +43,11 @@ test("the SBOM lists what is installed in production, from the lock file alone a
     npm_config_registry: "http://127.0.0.1:1/",
   };
   const script = join(checkout, "test/support/sbom.ts");
-  const said = execFileSync(process.execPath, [script], { cwd: folder, env, encoding: "utf8" });
+  const output = execFileSync(process.execPath, [script], { cwd: folder, env, encoding: "utf8" });
   const { bomFormat, metadata, components, dependencies } = JSON.parse(
     readFileSync(join(folder, "sbom.cdx.json"), "utf8"),
   ) as Bom;
-  assert.equal(said, `sbom.cdx.json: ${components.length} components\n`);
+  assert.equal(output, `sbom.cdx.json: ${components.length} components\n`);
   const { version } = JSON.parse(read("package.json")) as { version: string };
   const { component } = metadata;
   assert.deepEqual([bomFormat, component.name, component.version], ["CycloneDX", "authmq", version]);
@@ -64,7 +64,7 @@ test("the SBOM lists what is installed in production, from the lock file alone a
   for (const { dependsOn } of dependencies) for (const ref of dependsOn) assert.ok(refs.includes(ref), ref);
 });
 
-test("the image runs as a user without rights, and has packages of production, compiled code and nothing else", () => {
+test("the image runs without root, and contains only production packages and compiled code", () => {
   const stages = stagesOf(read("Dockerfile"));
   const last = stages.at(-1)!;
   const users = last.lines.filter((line) => line.startsWith("USER "));
@@ -85,11 +85,11 @@ test("the image runs as a user without rights, and has packages of production, c
   assert.deepEqual(installs, ["RUN npm ci --omit=dev --no-audit --no-fund"]);
 });
 
-test("no secret of a checkout can come into the image, nor is one asked for when it is built", () => {
+test("no secret of a checkout can get into the image, and the build needs none", () => {
   const [first, ...allowed] = read(".dockerignore")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"));
-  assert.equal(first, "*", "nothing is sent but what is named");
+  assert.equal(first, "*", "only listed files are sent");
   assert.deepEqual(allowed.toSorted(), [
     "!.ci",
     "!LICENSE",

@@ -15,11 +15,11 @@ const VERIFIER = "systemd-analyze";
 
 const unit = read("docs/systemd/authmq@.service");
 
-/** What the unit says of a key, once for each line that names it. */
+/** The values of a key in the unit, one for each line. */
 const all = (key: string): string[] =>
   Array.from(unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm")), ([, value = ""]) => value);
 
-/** What the unit says of a key that it names once. */
+/** The value of a key that the unit has once. */
 function one(key: string): string {
   const values = all(key);
   assert.equal(values.length, 1, key);
@@ -35,13 +35,13 @@ const variables = Object.fromEntries(
 
 const exitCodes = (key: string): string[] => one(key).split(" ");
 
-test("systemd takes the unit without a word", {
-  skip: spawnSync(VERIFIER, ["--version"]).error !== undefined && `there is no ${VERIFIER}`,
+test("systemd-analyze verifies the unit without warnings", {
+  skip: spawnSync(VERIFIER, ["--version"]).error !== undefined && `${VERIFIER} is missing`,
 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "authmq-systemd-"));
   try {
     const file = join(folder, "authmq@9464.service");
-    // authmq need not be installed here.
+    // authmq need not be installed on this machine.
     writeFileSync(file, unit.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`));
     const { status, stdout, stderr } = spawnSync(VERIFIER, ["verify", "--man=no", file], {
       encoding: "utf8",
@@ -64,16 +64,16 @@ test("the unit runs a command of this package with options that it has", () => {
   for (const option of given) assert.ok(known.includes(option), option);
 });
 
-test("its variables name keys of the configuration, and the instance gives the port", () => {
+test("its variables name settings of the configuration, and the instance sets the port", () => {
   const own = Object.entries(variables).filter(([name]) => name.startsWith("AUTHMQ__"));
   const env = own.map(([name, value]) => [name.replace(/_FILE$/, ""), value.replace("%i", "9464")]);
-  const faults = new Faults();
-  const { raw } = overlayEnvironment({}, Object.fromEntries(env) as Record<string, string>, faults);
-  assert.deepEqual(faults.list(), []);
+  const errors = new Faults();
+  const { raw } = overlayEnvironment({}, Object.fromEntries(env) as Record<string, string>, errors);
+  assert.deepEqual(errors.list(), []);
   assert.deepEqual(raw["health_settings"], { port: 9464 });
 });
 
-test("its passwords are credentials, and no other variable has one", () => {
+test("its passwords are credentials, and no other variable contains a secret", () => {
   const loaded = all("LoadCredential").map((text) => text.split(":")[0]);
   const used = Object.entries(variables).filter(([name]) => /PASSWORD|SECRET/.test(name));
   assert.deepEqual(
@@ -82,7 +82,7 @@ test("its passwords are credentials, and no other variable has one", () => {
   );
 });
 
-test("it restarts what a restart may mend, by the exit codes of operations.md", () => {
+test("it restarts after exit codes of operations.md that a restart may fix, and only then", () => {
   assert.equal(one("Restart"), "on-failure");
   const operations = read("docs/operations.md");
   const meaning = (code: string) => new RegExp(`^\\| ${code} \\| (.*)`, "m").exec(operations)?.[1] ?? "";
@@ -93,7 +93,7 @@ test("it restarts what a restart may mend, by the exit codes of operations.md", 
   assert.match(meaning("130"), /^`serve` was ended by a second signal/);
 });
 
-test("it sends the signals that a worker takes, to the worker, and waits longer than a stop takes", () => {
+test("it sends signals that a worker handles, to the worker, and waits longer than a stop takes", () => {
   assert.equal(one("ExecReload"), "/bin/kill -HUP $MAINPID");
   assert.match(read("src/cli/serve/reload.ts"), /process\.on\("SIGHUP"/);
   assert.equal(one("KillSignal"), "SIGTERM");
@@ -104,13 +104,13 @@ test("it sends the signals that a worker takes, to the worker, and waits longer 
   assert.ok(Number(timeout) * 1000 >= 2 * drain, `${timeout} s, ${drain} ms`);
 });
 
-test("no replica is root, gains privileges, or writes outside its own folder", () => {
+test("no replica runs as root, gains privileges, or writes outside its own folder", () => {
   assert.notEqual(one("User"), "root");
   for (const key of ["NoNewPrivileges", "PrivateDevices", "PrivateTmp", "ProtectHome", "RestrictNamespaces"])
     assert.equal(one(key), "yes", key);
   assert.equal(one("ProtectSystem"), "strict");
   assert.equal(one("CapabilityBoundingSet"), "");
   assert.equal(one("StateDirectory"), "authmq");
-  // V8 could not run.
+  // V8 could not run with it.
   assert.deepEqual(all("MemoryDenyWriteExecute"), []);
 });

@@ -1,10 +1,10 @@
-/** The bare cost of a password: compares one with its hash, so many at a time, for every question. */
+/** The bare cost of a password check: compares a password with its hash, with fixed concurrency, for every task. */
 import { hash, verify } from "@node-rs/bcrypt";
 import { closedLoop } from "./load.ts";
-import { answerQuestions } from "./loop.ts";
+import { serveTasks } from "./loop.ts";
 
-/** How many at a time, and for how long. */
-export interface BareHashQuestion {
+/** Concurrency and duration in milliseconds. */
+export interface BareHashTask {
   readonly inFlight: number;
   readonly ms: number;
 }
@@ -12,8 +12,8 @@ export interface BareHashQuestion {
 const { cost } = JSON.parse(process.argv[2] ?? "{}") as { cost: number };
 const stored = await hash("correct horse", { cost });
 
-await answerQuestions((question) => {
-  const { inFlight, ms } = question as BareHashQuestion;
+await serveTasks((task) => {
+  const { inFlight, ms } = task as BareHashTask;
   return closedLoop(inFlight, ms, async () => {
     if (!(await verify("correct horse", stored))) throw new Error("the password does not fit its own hash");
   });

@@ -1,24 +1,24 @@
 /**
- * The bare cost of directory logins, in a process of its own: for every line of milliseconds on stdin it connects,
- * binds and searches in a closed loop, as a login does and nothing else, and prints what it measured.
+ * The bare cost of directory logins: for every line of milliseconds on stdin, it connects, binds and searches in a
+ * closed loop, like a login, and prints the measurement.
  */
 import { AndFilter, Client, EqualityFilter } from "ldapts";
 import { closedLoop } from "./load.ts";
-import { answerQuestions } from "./loop.ts";
+import { serveTasks } from "./loop.ts";
 
-/** What the process is told on its command line, as JSON. */
+/** Options of the process, as JSON on its command line. */
 export interface BareLdapOptions {
   readonly url: string;
   readonly baseDn: string;
   readonly inFlight: number;
-  /** Names to bind by, and as the filter compares them. */
+  /** Names for the bind and for the filter. */
   readonly users: readonly { readonly bind: string; readonly name: string }[];
   readonly password: string;
 }
 
 const { url, baseDn, inFlight, users, password } = JSON.parse(process.argv[2] ?? "{}") as BareLdapOptions;
 
-await answerQuestions((ms) =>
+await serveTasks((ms) =>
   closedLoop(inFlight, Number(ms), async (round) => {
     const { bind, name } = users[round % users.length]!;
     const client = new Client({ url, timeout: 5000, connectTimeout: 5000 });

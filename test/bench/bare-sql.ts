@@ -1,9 +1,9 @@
-/** The bare cost of the database: one prepared statement at a time on each of some connections, for every question. */
+/** The bare cost of the database: one prepared statement at a time on each connection, for every task. */
 import { createPool } from "mysql2/promise";
 import { closedLoop } from "./load.ts";
-import { answerQuestions } from "./loop.ts";
+import { serveTasks } from "./loop.ts";
 
-/** What the process is told on its command line, as JSON. */
+/** Options of the process, as JSON on its command line. */
 export interface BareSqlOptions {
   readonly server: { host: string; port: number; user: string; password: string; database: string };
   readonly connections: number;
@@ -15,9 +15,9 @@ export interface Statement {
   readonly values: readonly (string | number)[];
 }
 
-/** What is to be measured. */
-export interface BareSqlQuestion {
-  /** Taken in turn. */
+/** A measurement to run. */
+export interface BareSqlTask {
+  /** Run in turn. */
   readonly statements: readonly Statement[];
   readonly inFlight: number;
   readonly ms: number;
@@ -26,8 +26,8 @@ export interface BareSqlQuestion {
 const { server, connections } = JSON.parse(process.argv[2] ?? "{}") as BareSqlOptions;
 const pool = createPool({ ...server, connectionLimit: connections, queueLimit: 0 });
 
-await answerQuestions((question) => {
-  const { statements, inFlight, ms } = question as BareSqlQuestion;
+await serveTasks((task) => {
+  const { statements, inFlight, ms } = task as BareSqlTask;
   return closedLoop(inFlight, ms, async (round) => {
     const { text, values } = statements[round % statements.length]!;
     await pool.execute(text, [...values]);

@@ -1,26 +1,26 @@
 /**
- * Callers of a queue, so many at a time, in a process of their own: they publish requests, take the replies by direct
- * reply-to, and fail on a reply that is no success. As cheap as amqplib lets a client be.
+ * Concurrent callers of a queue: they publish requests, receive replies by direct reply-to, and throw on an
+ * unsuccessful reply. As cheap as amqplib allows.
  */
 import { connect } from "amqplib";
 import { closedLoop } from "./load.ts";
-import { answerQuestions } from "./loop.ts";
+import { serveTasks } from "./loop.ts";
 
-/** A request, as JSON, and where it goes. */
+/** A request as JSON, and its queue. */
 export interface Call {
   readonly queue: string;
   readonly body: string;
 }
 
-/** What they are told to do. */
-export interface CallersQuestion {
-  /** Taken in turn. */
+/** A measurement to run. */
+export interface CallersTask {
+  /** Sent in turn. */
   readonly calls: readonly Call[];
   readonly inFlight: number;
   readonly ms: number;
 }
 
-/** The beginning of a reply that is in order. */
+/** The beginning of a successful reply. */
 const SUCCESS = '{"resp_code":200';
 
 const { url } = JSON.parse(process.argv[2] ?? "{}") as { url: string };
@@ -39,8 +39,8 @@ await channel.consume(
 );
 let count = 0;
 
-await answerQuestions(async (question) => {
-  const { calls, inFlight, ms } = question as CallersQuestion;
+await serveTasks(async (task) => {
+  const { calls, inFlight, ms } = task as CallersTask;
   const requests = calls.map(({ queue, body }) => ({ queue, body: Buffer.from(body) }));
   return closedLoop(inFlight, ms, async (round) => {
     const { queue, body } = requests[round % requests.length]!;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConnection } from "mysql2/promise";
 import type { DatabaseKind } from "../support/worker.ts";
-import type { BareHashQuestion } from "./bare-hash.ts";
-import type { BareSqlQuestion, Statement } from "./bare-sql.ts";
+import type { BareHashTask } from "./bare-hash.ts";
+import type { BareSqlTask, Statement } from "./bare-sql.ts";
 import { startLoop } from "./loop.ts";
 import { groupName, someUsers, tokenIdOf } from "./population.ts";
 import { rssOf } from "./processes.ts";
@@ -10,19 +10,19 @@ import { startServe } from "./serve.ts";
 import { sample, type Sample, openBenchSetup, type BenchSetup } from "./setup.ts";
 import { type Workloads, workloadsFor } from "./workloads.ts";
 
-/** How long and how often each point is measured. */
+/** Duration and repetitions of each measurement. */
 export interface Sampling {
   readonly ms: number;
   readonly rounds: number;
 }
 
-/** The least that a chapter of its own needs. */
+/** The setup that a chapter needs. */
 export interface ChapterSetup {
   readonly setup: BenchSetup;
   readonly workloads: Workloads;
 }
 
-/** Opens a setup with so many users in so many groups each. */
+/** Opens a setup with a population of users and groups. */
 export async function openChapter(
   options: Parameters<typeof openBenchSetup>[0],
   callers?: number,
@@ -32,7 +32,7 @@ export async function openChapter(
   return { setup, workloads, [Symbol.asyncDispose]: () => setup[Symbol.asyncDispose]() };
 }
 
-/** Workloads in turn, round by round, at each load; each is warmed up before. */
+/** Measures workloads in turn, in rounds, at each load; each is warmed up first. */
 export async function measureLoads(
   { setup, workloads }: ChapterSetup,
   names: readonly (keyof Workloads)[],
@@ -49,15 +49,17 @@ export async function measureLoads(
   return samples;
 }
 
-/** Changes of memberships against the bare statement, and a select like that of a session, both on as many connections. */
+/**
+ * Compares membership changes with the bare statement, and a select like a session's, both on equally many connections.
+ */
 export async function measureStatements(
   { setup, workloads }: ChapterSetup,
   sampling: Sampling,
 ): Promise<Sample[]> {
   const { db } = setup.config;
-  if (db.dialect !== "mysql") throw new Error("the statements are MySQL's");
+  if (db.dialect !== "mysql") throw new Error("the statements need MySQL");
   const { host, port, user, password, database } = db;
-  await using bare = startLoop<BareSqlQuestion>("./bare-sql.ts", {
+  await using bare = startLoop<BareSqlTask>("./bare-sql.ts", {
     server: { host, port, user, password, database },
     connections: db.pool_size,
   });
@@ -83,23 +85,23 @@ export async function measureStatements(
   return samples;
 }
 
-/** Logins against the bare hash, both 64 at a time. */
+/** Compares logins with the bare hash, both with concurrency 64. */
 export async function measureLogins(
   { setup, workloads }: ChapterSetup,
   cost: number,
   sampling: Sampling,
 ): Promise<Sample[]> {
-  await using bare = startLoop<BareHashQuestion>("./bare-hash.ts", { cost });
+  await using bare = startLoop<BareHashTask>("./bare-hash.ts", { cost });
   const samples: Sample[] = [];
   for (let round = 0; round < sampling.rounds; round++) {
-    const question = { inFlight: 64, ms: sampling.ms };
-    samples.push(await sample("bare hash", 64, [bare.pid], () => bare.run(question)));
-    samples.push(await setup.call("login", { ...question, calls: workloads.login }));
+    const task = { inFlight: 64, ms: sampling.ms };
+    samples.push(await sample("bare hash", 64, [bare.pid], () => bare.run(task)));
+    samples.push(await setup.call("login", { ...task, calls: workloads.login }));
   }
   return samples;
 }
 
-/** Tokens while nothing else is asked, and while 64 logins wait. */
+/** Measures tokens on an idle worker, and while 64 logins wait. */
 export async function measureFlood(
   { setup, workloads }: ChapterSetup,
   sampling: Sampling,
@@ -107,36 +109,36 @@ export async function measureFlood(
   await using others = startLoop<Parameters<BenchSetup["callers"]["run"]>[0]>("./callers.ts", {
     url: setup.url,
   });
-  const question = { calls: workloads.token, inFlight: 16, ms: sampling.ms };
+  const task = { calls: workloads.token, inFlight: 16, ms: sampling.ms };
   const samples: Sample[] = [];
   for (let round = 0; round < sampling.rounds; round++) {
-    samples.push(await setup.call("token, idle", question));
+    samples.push(await setup.call("token, idle", task));
     const flood = others.run({ calls: workloads.login, inFlight: 64, ms: sampling.ms + 1000 });
     await sleep(1000);
-    samples.push(await setup.call("token, login flood", question));
+    samples.push(await setup.call("token, login flood", task));
     await flood;
   }
   return samples;
 }
 
-/** Tokens of one worker, and of two on the same queues. */
+/** Measures tokens of one worker, and of two workers on the same queues. */
 export async function measureReplicas(
   { setup, workloads }: ChapterSetup,
   sampling: Sampling,
 ): Promise<Sample[]> {
-  const question = { calls: workloads.token, inFlight: 64, ms: sampling.ms };
+  const task = { calls: workloads.token, inFlight: 64, ms: sampling.ms };
   const samples: Sample[] = [];
   for (let round = 0; round < sampling.rounds; round++) {
-    samples.push(await setup.call("token, one worker", question));
+    samples.push(await setup.call("token, one worker", task));
     const second = await startServe(setup.raw);
-    await setup.call("warm-up", { ...question, ms: 2000 });
-    samples.push(await setup.call("token, two workers", question, second));
+    await setup.call("warm-up", { ...task, ms: 2000 });
+    samples.push(await setup.call("token, two workers", task, second));
     await second.stop();
   }
   return samples;
 }
 
-/** The seconds from `authmq serve` until it is ready, each time. */
+/** Measures the seconds from the start of `authmq serve` until it is ready. */
 export async function measureStarts({ setup }: ChapterSetup, times: number): Promise<number[]> {
   const seconds: number[] = [];
   for (let time = 0; time < times; time++) {
@@ -147,7 +149,7 @@ export async function measureStarts({ setup }: ChapterSetup, times: number): Pro
   return seconds;
 }
 
-/** The memory of a worker after some seconds with 256 requests in flight, in MB. */
+/** Measures the memory of a worker after some seconds with 256 requests in flight, in MB. */
 export async function measureMemory(
   how: { readonly node?: readonly string[]; readonly built?: boolean },
   sampling: Sampling,
@@ -157,7 +159,7 @@ export async function measureMemory(
   return rssOf(scene.setup.worker.pid);
 }
 
-/** A small installation and a large one, in turn: what grows shows as a ratio. */
+/** Compares a small and a large installation, in turn: growth shows as a ratio. */
 export async function measureGrowth(
   database: DatabaseKind,
   sizes: readonly { readonly users: number; readonly groupsEach: number }[],
@@ -165,7 +167,7 @@ export async function measureGrowth(
 ): Promise<Sample[]> {
   await using undo = new AsyncDisposableStack();
   const scenes: (ChapterSetup & { readonly name: string })[] = [];
-  // As many callers on each: those of one session at the same time share its look-up.
+  // Use as many callers on each: concurrent callers of one session share its query.
   const callers = Math.min(...sizes.map(({ users }) => users));
   for (const population of sizes) {
     const scene = undo.use(await openChapter({ database, population, cost: 4 }, callers));
@@ -175,8 +177,8 @@ export async function measureGrowth(
   for (let round = -1; round < sampling.rounds; round++)
     for (const workload of ["token", "user_get"] as const)
       for (const { setup, workloads, name } of scenes) {
-        const question = { calls: workloads[workload], inFlight: 64, ms: sampling.ms };
-        const one = await setup.call(`${workload}, ${database}, ${name}`, question);
+        const task = { calls: workloads[workload], inFlight: 64, ms: sampling.ms };
+        const one = await setup.call(`${workload}, ${database}, ${name}`, task);
         if (round >= 0) samples.push(one); // the first round warms up
       }
   return samples;
@@ -186,7 +188,7 @@ function shorten(count: number): string {
   return count < 1e6 ? String(count) : `${count / 1e6}M`;
 }
 
-/** Room for a million users; the tests' own server is small. */
+/** Configures the database for a million users; the tests' own server is small. */
 export async function enlargeDatabase({ setup }: ChapterSetup): Promise<void> {
   const { db } = setup.config;
   if (db.dialect !== "mysql") return;

@@ -1,7 +1,7 @@
 /**
- * What a login by the directory costs beside a bare bind and search, and what a directory that hangs does to others:
- * `make bench-directory`. Worker, broker, database, directory, client and the bare loop are processes of their own on
- * this machine. The loops take turns, so that the ratios mean something where the figures do not.
+ * Compares directory logins with a bare bind and search, and measures other requests while a directory hangs:
+ * `make bench-directory`. Worker, broker, database, directory, client and the bare loop are separate processes on this
+ * machine. The loops run in turn, so that ratios are meaningful even if absolute numbers are not.
  */
 import { startProxy } from "../support/proxy.ts";
 import { missingFor } from "../support/servers/directories.ts";
@@ -17,7 +17,7 @@ const PASSWORD = "correct horse";
 const USERS = Array.from({ length: 20 }, (_, index) => `user-${index}`);
 const GROUPS = ["allowed_to_login", "API_PERMdev", "API_PERMops"];
 const ROUNDS = 3;
-/** As many at a time as a worker has connections to the directory, for the bare loop and for the logins. */
+/** Concurrency of the bare loop and of the logins: the number of a worker's connections to the directory. */
 const IN_FLIGHT = 8;
 const POINT_MS = 5000;
 const WARM_UP_MS = 2000;
@@ -28,8 +28,8 @@ interface Directory {
   readonly baseDn: string;
   readonly bind: string;
   readonly bindName: (user: string) => string;
-  /** What to make of the ratio. */
-  readonly wanted: string;
+  /** The expectation, as text. */
+  readonly expectation: string;
 }
 
 await using scratch = new Scratch();
@@ -43,7 +43,7 @@ if (missingFor("openldap") === undefined) {
     baseDn,
     bind: `cn={username},${baseDn}`,
     bindName: (user) => ldap.dnOf(user),
-    wanted: "bare, it takes less than broker and durable commit alone",
+    expectation: "no target: a bare login takes less time than broker and durable commit alone",
   });
 }
 if (missingFor("samba") === undefined) {
@@ -56,13 +56,13 @@ if (missingFor("samba") === undefined) {
     baseDn: samba.usersDn,
     bind: bindName("{username}"),
     bindName,
-    wanted: "wanted: at least 0.70",
+    expectation: "target: at least 0.70",
   });
   await samba.stop();
 }
 if (missingFor("openldap") === undefined) await compareTokens();
 
-async function compareLogins({ name, url, baseDn, bind, bindName, wanted }: Directory): Promise<void> {
+async function compareLogins({ name, url, baseDn, bind, bindName, expectation }: Directory): Promise<void> {
   await using worker = await serve({ ldap_settings: { address: url, base_dn: baseDn, bind } });
   const users = USERS.map((user) => ({ bind: bindName(user), name: user }));
   const options: BareLdapOptions = { url, baseDn, users, inFlight: IN_FLIGHT, password: PASSWORD };
@@ -83,7 +83,7 @@ async function compareLogins({ name, url, baseDn, bind, bindName, wanted }: Dire
   );
   say(`  bare bind and search              ${spread(rates("bare"), "/s")}`);
   say(`  login                             ${spread(rates("login"), "/s")}`);
-  say(`  login / bare                      ${ratio.toFixed(2)}  (${wanted})\n`);
+  say(`  login / bare                      ${ratio.toFixed(2)}  (${expectation})\n`);
 }
 
 async function compareTokens(): Promise<void> {
@@ -97,12 +97,12 @@ async function compareTokens(): Promise<void> {
     ["holder", "local"].map((username) => ({ username, password_hash: PASSWORD })),
   );
   const { id_token } = await worker.call("login", { username: "holder", password: PASSWORD });
-  const repeat = (queue: string, request: object) => (ms: number) =>
+  const repeatCall = (queue: string, request: object) => (ms: number) =>
     closedLoop(4, ms, async () => {
       await worker.call(queue, request);
     });
-  const token = repeat("token", { id_token });
-  const login = repeat("login", { username: "local", password: PASSWORD });
+  const token = repeatCall("token", { id_token });
+  const login = repeatCall("login", { username: "local", password: PASSWORD });
   await token(WARM_UP_MS);
   await login(WARM_UP_MS);
   const p95: Record<"idle" | "hanging", { token: number[]; login: number[] }> = {
@@ -119,24 +119,24 @@ async function compareTokens(): Promise<void> {
       await flood?.end();
     }
   }
-  say(`OpenLDAP that hangs while 32 logins wait for it, against the same idle; p95, medians (from, to)`);
+  say(`OpenLDAP hanging while 32 logins wait for it, against OpenLDAP idle; p95, medians (from, to)`);
   for (const what of ["token", "login"] as const) {
     const ratio = median(p95.hanging[what]) / median(p95.idle[what]);
     const name = (what === "token" ? "token," : "local login,").padEnd(12);
     say(`  ${name} idle                 ${spread(p95.idle[what], "ms")}`);
     say(`  ${name} hanging              ${spread(p95.hanging[what], "ms")}`);
-    say(`  ${name} hanging / idle       ${ratio.toFixed(2)}  (wanted: under 3)`);
+    say(`  ${name} hanging / idle       ${ratio.toFixed(2)}  (target: under 3)`);
   }
 }
 
-/** Directory logins that hang, or are refused because others do, 32 at a time. */
+/** Sends directory logins that hang, or are rejected because others hang, with concurrency 32. */
 function startFlood({ client }: ServedWorker): { end(): Promise<void> } {
   const ended = new AbortController();
   const loop = async (index: number): Promise<void> => {
     const body = JSON.stringify({ username: `hanging-${index}`, password: PASSWORD });
     while (!ended.signal.aborted) {
       await client.call("login", body, 30_000);
-      // Who is told to try again waits a moment before it does.
+      // Like a client that waits before it retries.
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };

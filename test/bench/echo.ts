@@ -1,8 +1,10 @@
-/** The bare cost of RPC: answers each request with what is in it, JSON in and out, and acknowledges it. */
+/**
+ * The bare cost of RPC: replies to each request with its content, parsed and serialised as JSON, and acknowledges it.
+ */
 import { once } from "node:events";
 import { connect } from "amqplib";
 
-/** What the process is told on its command line, as JSON. */
+/** Options of the process, as JSON on its command line. */
 export interface EchoOptions {
   readonly url: string;
   readonly queue: string;

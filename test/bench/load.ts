@@ -1,6 +1,6 @@
 import { createHistogram } from "node:perf_hooks";
 
-/** What a closed loop measured; times in milliseconds. */
+/** The result of a closed loop; times in milliseconds. */
 export interface Load {
   readonly count: number;
   readonly perSecond: number;
@@ -9,7 +9,7 @@ export interface Load {
   readonly p99: number;
 }
 
-/** Calls `once` again and again, so many at a time, for so many milliseconds. */
+/** Calls `once` repeatedly with a fixed concurrency for a duration in milliseconds. */
 export async function closedLoop(
   inFlight: number,
   duration: number,
@@ -36,14 +36,14 @@ export async function closedLoop(
   };
 }
 
-/** The middle, the least and the most of some figures, as a person reads them. */
+/** The median, minimum and maximum as text. */
 export function spread(values: readonly number[], unit: string): string {
   const sorted = values.toSorted((a, b) => a - b);
   const show = (value: number | undefined): string => (value ?? 0).toFixed((value ?? 0) < 10 ? 2 : 0);
   return `${show(median(values))} ${unit} (${show(sorted[0])} to ${show(sorted.at(-1))})`;
 }
 
-/** The middle one of some figures. */
+/** The median of numbers. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

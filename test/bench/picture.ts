@@ -3,8 +3,8 @@ import type { Sample } from "./setup.ts";
 
 interface Panel {
   readonly title: string;
-  readonly tell: (sample: Sample) => number;
-  /** A second, dashed line of each workload. */
+  readonly metric: (sample: Sample) => number;
+  /** An optional second, dashed line for each workload. */
   readonly dashed?: (sample: Sample) => number;
 }
 
@@ -12,15 +12,15 @@ const COLOURS = ["#64748b", "#2563eb", "#059669", "#d97706", "#9333ea"];
 const [WIDTH, HEIGHT, LEFT, TOP, BOTTOM] = [380, 260, 60, 50, 40];
 
 const PANELS: readonly Panel[] = [
-  { title: "requests per second", tell: ({ perSecond }) => perSecond },
+  { title: "requests per second", metric: ({ perSecond }) => perSecond },
   {
     title: "latency in ms: p50, and p99 dashed",
-    tell: ({ p50 }) => p50,
+    metric: ({ p50 }) => p50,
     dashed: ({ p99 }) => p99,
   },
 ];
 
-/** Throughput and latency of each workload against the requests in flight, as SVG that is readable on light and dark. */
+/** Throughput and latency of each workload by requests in flight, as SVG that is readable on light and dark. */
 export function pictureOf(points: readonly Point[], caption: string): string {
   const workloads = [...new Set(points.map(({ workload }) => workload))];
   const legend = workloads.map((workload, index) => {
@@ -44,13 +44,13 @@ export function pictureOf(points: readonly Point[], caption: string): string {
 }
 
 function panelOf(
-  { title, tell, dashed }: Panel,
+  { title, metric, dashed }: Panel,
   points: readonly Point[],
   workloads: readonly string[],
 ): string {
   const loads = [...new Set(points.map(({ inFlight }) => inFlight))].sort((a, b) => a - b);
-  const tells = dashed === undefined ? [tell] : [tell, dashed];
-  const values = points.flatMap((point) => tells.map((one) => medianOf(point, one) ?? 0));
+  const metrics = dashed === undefined ? [metric] : [metric, dashed];
+  const values = points.flatMap((point) => metrics.map((one) => medianOf(point, one) ?? 0));
   const top = niceCeiling(Math.max(...values));
   const x = (load: number): number =>
     LEFT + (loads.indexOf(load) / Math.max(1, loads.length - 1)) * (WIDTH - LEFT - 10);
@@ -61,7 +61,7 @@ function panelOf(
   });
   const ticks = loads.map((load) => text(x(load), TOP + HEIGHT + 18, String(load), 'text-anchor="middle"'));
   const lines = workloads.flatMap((workload, index) =>
-    tells.map((one, order) => {
+    metrics.map((one, order) => {
       const own = points.filter((point) => point.workload === workload);
       const path = own.map((point) => `${x(point.inFlight)},${y(medianOf(point, one) ?? 0).toFixed(1)}`);
       const dashes = order === 0 ? "" : ' stroke-dasharray="4 4"';

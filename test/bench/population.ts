@@ -3,26 +3,26 @@ import type { Config } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 
-/** Users that are there before a worker starts, each with a session, and all in as many groups. */
+/** Users that exist before a worker starts, each with a session and in the same number of groups. */
 export interface Population {
   readonly users: number;
   readonly groupsEach: number;
-  /** Of every password, which is "correct horse". */
+  /** The hash of every user's password, "correct horse". */
   readonly hash: Uint8Array;
 }
 
-/** As many digits as the number of the last user of a million has. */
+/** Number of digits in the number of the last of a million users. */
 const DIGITS = 6;
 
-/** Where the ids of the sessions start. */
+/** The first session id. */
 const FIRST_TOKEN = 1_000_000_000_000n;
 
-/** Members of the digits' cross join at once: what one transaction must hold. */
+/** Rows of one transaction. */
 const PORTION = 50_000;
 
 const digit = sql.raw(Array.from({ length: 10 }, (_, value) => `select ${value} as d`).join(" union all "));
 
-/** Fills an empty database of either kind. */
+/** Fills an empty database of either dialect. */
 export async function populate({ db: config }: Config, population: Population): Promise<void> {
   await using db = openDatabase(config);
   const { users, groupsEach, hash } = population;
@@ -52,7 +52,7 @@ export async function populate({ db: config }: Config, population: Population): 
   }
 }
 
-/** The names of some of so many users, spread evenly over all; those `beside` them are others, where there are enough. */
+/** Names of `some` users, spread evenly over all; those `beside` them are other users, if there are enough. */
 export function someUsers(users: number, some: number, beside = 0): string[] {
   const count = Math.min(users, some);
   return Array.from({ length: count }, (_, index) => `user-${Math.floor((index * users) / count) + beside}`);
@@ -75,7 +75,7 @@ export async function idTokenOf({ signing }: Config, username: string, groupsEac
   return text;
 }
 
-/** The id of a populated user's session. */
+/** The session id of a populated user. */
 export function tokenIdOf(username: string): bigint {
   return FIRST_TOKEN + BigInt(username.slice("user-".length));
 }

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 
-/** Clock ticks of a second in /proc, on every Linux that Node runs on. */
+/** Clock ticks per second in /proc, on every Linux that Node supports. */
 const TICKS = 100;
 
-/** The processor time that some processes with all their threads have used, in seconds; undefined where that cannot be told. */
+/** CPU time of processes with all their threads, in seconds; undefined if unknown. */
 export function cpuOf(...pids: readonly (number | undefined)[]): number | undefined {
   let seconds = 0;
   for (const pid of pids) {
     const text = pid === undefined ? undefined : read(`/proc/${pid}/stat`);
-    // Behind the command's name, which may hold spaces and parentheses: user and system time are the 12th and 13th.
+    // After the command's name, which may contain spaces and parentheses, user and system time are fields 12 and 13.
     const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
     if (fields === undefined) return undefined;
     seconds += (Number(fields[11]) + Number(fields[12])) / TICKS;
@@ -16,7 +16,7 @@ export function cpuOf(...pids: readonly (number | undefined)[]): number | undefi
   return seconds;
 }
 
-/** The memory that a process has in use now, in MB; undefined where that cannot be told. */
+/** Resident memory of a process, in MB; undefined if unknown. */
 export function rssOf(pid: number): number | undefined {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) / 1024;

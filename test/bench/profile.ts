@@ -1,6 +1,6 @@
 /**
- * Where the time of `token` goes: `make profile`. A worker runs under Node's own sampling profiler at 64 requests in flight;
- * what is printed are shares of the time in which its main thread was busy. The profile itself is kept for a closer look.
+ * Profiles `token` (or another workload): `make profile`. A worker runs under Node's sampling profiler at 64 requests
+ * in flight. Prints shares of its main thread's busy time, and keeps the profile for a closer look.
  */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
   options: { workload: { type: "string", default: "token" }, out: { type: "string", default: "profile" } },
 });
 
-/** What a frame is part of; the first that fits. */
+/** The part of the program that a frame belongs to; the first match applies. */
 const PARTS: readonly (readonly [part: string, fits: (frame: Frame) => boolean])[] = [
   ["signatures", ({ functionName: name }) => /^(sign|verify)OneShot$/.test(name)],
   [
@@ -59,7 +59,7 @@ const before = new Set(readdirSync(folder));
 }
 const [file = ""] = readdirSync(folder).filter((name) => name.endsWith(".cpuprofile") && !before.has(name));
 print(JSON.parse(readFileSync(join(folder, file), "utf8")) as Profile);
-process.stdout.write(`\nfor a closer look (Chrome's DevTools, VS Code): ${join(options.out, file)}\n`);
+process.stdout.write(`\nprofile for Chrome's DevTools or VS Code: ${join(options.out, file)}\n`);
 
 function print({ nodes, samples, timeDeltas }: Profile): void {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
@@ -69,20 +69,20 @@ function print({ nodes, samples, timeDeltas }: Profile): void {
   for (const [index, id] of samples.entries()) {
     const frame = frames.get(id);
     const time = timeDeltas[index] ?? 0;
-    if (frame === undefined || isBesideWork(frame)) continue;
+    if (frame === undefined || isOverhead(frame)) continue;
     total += time;
     const [part] = PARTS.find(([, fits]) => fits(frame)) ?? ["?"];
     parts.set(part, (parts.get(part) ?? 0) + time);
     functions.set(nameOf(frame), (functions.get(nameOf(frame)) ?? 0) + time);
   }
-  process.stdout.write(`where the time of ${options.workload} goes, in the worker's main thread\n\n`);
+  process.stdout.write(`CPU time of ${options.workload} in the worker's main thread\n\n`);
   list(parts, parts.size, total);
-  process.stdout.write("\nthe twenty largest functions, by themselves\n\n");
+  process.stdout.write("\nthe twenty functions with the most self time\n\n");
   list(functions, 20, total);
 }
 
-/** Waiting, and the start of the process. */
-function isBesideWork({ functionName, url }: Frame): boolean {
+/** Idle time and the start of the process. */
+function isOverhead({ functionName, url }: Frame): boolean {
   return (
     /^\((idle|program)\)$/.test(functionName) ||
     /^node:internal\/(modules|deps|bootstrap|process\/esm)/.test(url)

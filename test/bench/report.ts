@@ -2,7 +2,7 @@ import { cpus, release, totalmem } from "node:os";
 import { type BenchResult, isMet, medianOf, type Point } from "./findings.ts";
 import { median } from "./load.ts";
 
-/** The machine in one line, for whoever compares. */
+/** The machine in one line. */
 export function describeMachine(): string {
   const [first] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GB`;
@@ -12,7 +12,7 @@ export function describeMachine(): string {
 const NAME_WIDTH = 39;
 const WIDTHS = [6, 20, 5, 5, 6, 6, 8];
 
-/** What was measured, as a table for a terminal of 100 columns. */
+/** The measurements as a table for a terminal with 100 columns. */
 export function tableOf(points: readonly Point[]): string {
   const heads = [
     row("", "in", "per second", "ms", "ms", "CPU us", "CPU us", "CPU us"),
@@ -21,15 +21,15 @@ export function tableOf(points: readonly Point[]): string {
   return [...heads, ...points.map(rowOf)].join("\n");
 }
 
-/** What was found, and what is wanted. */
-export function verdictsOf(findings: readonly BenchResult[]): string {
+/** The results and their targets. */
+export function resultsOf(findings: readonly BenchResult[]): string {
   return findings
     .map((finding) => {
       const { name, value, unit, wanted } = finding;
       const [word, limit] = "atLeast" in wanted ? ["at least", wanted.atLeast] : ["at most", wanted.atMost];
       const shown = value === undefined ? "not measured" : `${show(value)}${unit}`;
-      const verdict = value === undefined ? "" : isMet(finding) ? "met" : "NOT MET";
-      return `${name.padEnd(58)} ${shown.padStart(8)}   ${`${word} ${limit}${unit}`.padEnd(15)} ${verdict}`;
+      const status = value === undefined ? "" : isMet(finding) ? "met" : "NOT MET";
+      return `${name.padEnd(58)} ${shown.padStart(8)}   ${`${word} ${limit}${unit}`.padEnd(15)} ${status}`;
     })
     .join("\n");
 }

@@ -11,35 +11,35 @@ import packageJson from "../../package.json" with { type: "json" };
 import { folderWith, startCli } from "../support/cli.ts";
 import { provision } from "../support/worker.ts";
 
-/** A worker in a process of its own, on MariaDB. */
+/** A worker in its own process, on MariaDB. */
 export interface ServedWorker extends AsyncDisposable {
   readonly client: RpcClient;
-  /** The data of a reply of 200; throws on any other. */
+  /** Returns the data of a reply with 200; throws on any other reply. */
   call(queue: string, request: object): Promise<Record<string, unknown>>;
 }
 
-/** A user who is there before the worker starts: local and activated, unless it says otherwise. */
+/** A user who exists before the worker starts: by default local and activated. */
 export interface NewRow {
   readonly username: string;
-  /** A password to be hashed as is configured, or a hash. */
+  /** A password to hash with the configured settings, or a hash. */
   readonly password_hash: string | Uint8Array | null;
   readonly auth_type?: AuthType;
   readonly activated?: boolean;
 }
 
-/** `authmq serve` that is ready. */
+/** A running `authmq serve`. */
 export interface BenchWorker {
   readonly pid: number;
-  /** So long it took to be, in milliseconds. */
+  /** Time until it was ready, in milliseconds. */
   readonly startedIn: number;
-  /** Ends it as an operator does; resolves when it is gone. */
+  /** Ends it with SIGTERM; resolves when it has ended. */
   stop(): Promise<void>;
 }
 
-/** Node's options that `npm run authmq` gives a worker. */
+/** Node options that `npm run authmq` uses for a worker. */
 const USUAL_FLAGS = /node (.*) src/.exec(packageJson.scripts.authmq)?.[1]?.split(" ") ?? [];
 
-/** Starts `authmq serve` with a configuration, in a process of its own, from source or as built; `node` are options of Node's. */
+/** Starts `authmq serve` in its own process, from source or from the build; `node` are options of Node. */
 export async function startServe(
   raw: object,
   { node = USUAL_FLAGS, built = false }: { node?: readonly string[]; built?: boolean } = {},
@@ -61,14 +61,14 @@ export async function startServe(
     pid: child.pid ?? 0,
     startedIn,
     async stop() {
-      const gone = once(child, "exit");
+      const exited = once(child, "exit");
       child.kill("SIGTERM");
-      await gone;
+      await exited;
     },
   };
 }
 
-/** `authmq serve` with these sections laid over the usual ones; the users are made before it starts. */
+/** Starts `authmq serve` with sections that override the defaults; creates the users before. */
 export async function serve(
   config: Record<string, Record<string, unknown>>,
   users: readonly NewRow[] = [],

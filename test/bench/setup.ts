@@ -8,7 +8,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { mariaDbPid } from "../support/mariadb.ts";
 import { rabbitMqPid } from "../support/rabbitmq.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
-import type { CallersQuestion } from "./callers.ts";
+import type { CallersTask } from "./callers.ts";
 import type { EchoOptions } from "./echo.ts";
 import type { Load } from "./load.ts";
 import { type Loop, startLoop } from "./loop.ts";
@@ -16,7 +16,7 @@ import { populate, type Population } from "./population.ts";
 import { cpuOf } from "./processes.ts";
 import { type BenchWorker, startServe } from "./serve.ts";
 
-/** What was measured, with the processor time of each request in microseconds, where that can be told. */
+/** A measurement, with the CPU time of each request in microseconds if known. */
 export interface Sample extends Load {
   readonly workload: string;
   readonly inFlight: number;
@@ -30,24 +30,24 @@ export interface Sample extends Load {
 interface SetupOptions {
   readonly database?: DatabaseKind;
   readonly population: Omit<Population, "hash">;
-  /** Of every user's password. */
+  /** bcrypt cost of every user's password. */
   readonly cost?: number;
-  /** Options of Node's, for the worker. */
+  /** Node options for the worker. */
   readonly node?: readonly string[];
-  /** Whether the worker is the built one. */
+  /** Whether the worker runs from the build. */
   readonly built?: boolean;
 }
 
-/** A vhost and a populated database of their own with a worker on them, an echo beside it, and callers of both. */
+/** A vhost and a populated database with a worker, an echo process, and callers. */
 export interface BenchSetup extends AsyncDisposable {
   readonly raw: Record<string, Record<string, unknown>>;
   readonly config: Config;
-  /** The vhost's address. */
+  /** URL of the vhost. */
   readonly url: string;
   readonly worker: BenchWorker;
-  readonly callers: Loop<CallersQuestion>;
-  /** Calls the worker or the echo for a time; `more` is another worker whose processor time counts as well. */
-  call(workload: string, question: CallersQuestion, more?: BenchWorker): Promise<Sample>;
+  readonly callers: Loop<CallersTask>;
+  /** Runs a task on the worker or the echo; `more` is another worker whose CPU time counts too. */
+  call(workload: string, task: CallersTask, more?: BenchWorker): Promise<Sample>;
 }
 
 /** The queue of the bare echo. */
@@ -70,7 +70,7 @@ export async function openBenchSetup(options: SetupOptions): Promise<BenchSetup>
   undo.defer(() => worker.stop());
   const echo = await startEcho({ url: vhost.url, queue: ECHO, prefetch: config.amqp.prefetch });
   undo.defer(() => echo.stop());
-  const callers = undo.use(startLoop<CallersQuestion>("./callers.ts", { url: vhost.url }));
+  const callers = undo.use(startLoop<CallersTask>("./callers.ts", { url: vhost.url }));
   const owned = undo.move();
   return {
     raw,
@@ -78,16 +78,16 @@ export async function openBenchSetup(options: SetupOptions): Promise<BenchSetup>
     url: vhost.url,
     worker,
     callers,
-    call(workload, question, more) {
+    call(workload, task, more) {
       const workers = more === undefined ? [worker.pid] : [worker.pid, more.pid];
       const pids = workload === "echo" ? [echo.pid] : workers;
-      return sample(workload, question.inFlight, pids, () => callers.run(question));
+      return sample(workload, task.inFlight, pids, () => callers.run(task));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** Measures and accounts for it. */
+/** Runs a measurement and adds the CPU time of each process. */
 export async function sample(
   workload: string,
   inFlight: number,
@@ -114,9 +114,9 @@ async function startEcho(options: EchoOptions): Promise<{ pid: number; stop(): P
   return {
     pid: child.pid ?? 0,
     async stop() {
-      const gone = once(child, "exit");
+      const exited = once(child, "exit");
       child.stdin.end();
-      await gone;
+      await exited;
     },
   };
 }

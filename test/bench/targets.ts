@@ -2,11 +2,11 @@ import { type BenchResult, type Point, ratio } from "./findings.ts";
 import { median } from "./load.ts";
 import type { Sample } from "./setup.ts";
 
-/** What is measured beside loads. */
+/** Measurements besides loads. */
 export interface Sizes {
-  /** Seconds from a start until it is ready. */
+  /** Seconds until a worker is ready, per start. */
   starts?: readonly number[];
-  /** MB at 256 in flight, as `npm run authmq` starts a worker, and as built with the smallest heap. */
+  /** MB at 256 requests in flight, for `npm run authmq` and for the build with the smallest heap. */
   memory?: number | undefined;
   leastMemory?: number | undefined;
 }
@@ -20,10 +20,10 @@ const workerCpu = ({ cpu }: Sample): number | undefined => cpu.worker;
 const cpuOfAll = ({ cpu: { worker, database } }: Sample): number | undefined =>
   worker === undefined ? undefined : worker + (database ?? 0);
 
-/** Every target, with what was found; some have no value where their part was not measured. */
+/** Every target with its result; those without a measurement have no value. */
 export function findingsOf(points: readonly Point[], sizes: Sizes): BenchResult[] {
-  const compare = (pair: readonly [string, string], tell: Parameters<typeof ratio>[3], at = AT) =>
-    ratio(points, pair, at, tell);
+  const compare = (pair: readonly [string, string], metric: Parameters<typeof ratio>[3], at = AT) =>
+    ratio(points, pair, at, metric);
   const finding = (name: string, value: number | undefined, wanted: BenchResult["wanted"]): BenchResult => ({
     name,
     value,
@@ -85,7 +85,7 @@ export function findingsOf(points: readonly Point[], sizes: Sizes): BenchResult[
   ];
 }
 
-/** What of the small one is other than of the large one. */
+/** The parts of the small one's description that differ from the large one's. */
 function differenceOf(small: string, large: string): string {
   const parts = large.split(", ");
   return small

@@ -1,8 +1,8 @@
 /**
- * How long refusals take that must tell nothing: `make bench-timing`. Whether there is such a user, whether the account is
- * on, and what hash it has must not show, at a login or where a message is asked for. Each round has one request of each
- * kind, in random order, one at a time, so that what else the machine does meets all kinds alike. Ends with 1 when a median
- * is more than 5 % away from that of the first kind.
+ * Compares response times that must reveal nothing: `make bench-timing`. At a login or a request for an email, they
+ * must not reveal whether a user exists, is activated, or which kind of hash it has. Each round sends one request of
+ * each kind in random order, one at a time, so that other load on the machine affects all kinds alike. Exits with 1 if
+ * a median differs by more than 5 % from that of the first kind.
  */
 import { parseArgs } from "node:util";
 import { createPasswords } from "../../src/auth/password.ts";
@@ -21,7 +21,7 @@ const PASSWORD = "a staple of batteries";
 const OTHER = "a hash of the other kind";
 const BCRYPT_COST = 10;
 
-/** The name that each kind of login uses; the first kind is what the others are compared with. */
+/** The username for each kind of login; the first kind is the baseline. */
 const LOGINS: Readonly<Record<string, string>> = {
   "wrong password": "local-one",
   "unknown user": "nobody-here",
@@ -32,13 +32,13 @@ const LOGINS: Readonly<Record<string, string>> = {
   "a user of a directory that is not configured": "faraway",
 };
 
-/** Requests to be compared. */
+/** Requests to compare. */
 interface Comparison {
   readonly title: string;
   readonly queue: string;
   readonly code: number;
   readonly rounds: number;
-  /** The request of each kind in a round. */
+  /** For each kind, the request of a round. */
   readonly kinds: readonly (readonly [kind: string, requestOf: (round: number) => object])[];
 }
 
@@ -46,18 +46,18 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
   const app_config = { bcrypt_cost: BCRYPT_COST, password_hash, login_throttle: UNTHROTTLED };
   await using worker = await serve({ app_config }, await rowsFor(password_hash));
   await compare(worker, {
-    title: `refused logins, new hashes by ${password_hash} (bcrypt cost ${BCRYPT_COST})`,
+    title: `failed logins, new hashes by ${password_hash} (bcrypt cost ${BCRYPT_COST})`,
     queue: "login",
     code: 401,
     rounds: SAMPLES,
     kinds: Object.entries(LOGINS)
-      // With bcrypt configured there is no other kind to hide: going back is documented to tell (ADR 22).
+      // With bcrypt configured, hashes of the other kind are documented to be distinguishable (ADR 22).
       .filter(([kind]) => kind !== OTHER || password_hash === "argon2id")
       .map(([kind, username]) => [kind, () => ({ username, password: "wrong" })]),
   });
 }
 
-// They take a few milliseconds, of which the machine's own doings are a greater part. An account gets five messages.
+// These take a few milliseconds, so noise is a larger part. An account gets at most five emails.
 const rounds = 5 * SAMPLES;
 const names = Array.from({ length: rounds + 1 }, (_, round) => `user-${round - 1}`);
 await using worker = await serve(
@@ -70,7 +70,7 @@ await using worker = await serve(
 );
 for (const [title, queue] of [
   ["forgotten passwords", "user_password_forgot"],
-  ["verifications sent again", "user_verification_resend"],
+  ["resent verifications", "user_verification_resend"],
 ] as const)
   await compare(worker, {
     title,
@@ -90,7 +90,7 @@ async function compare(
   { title, queue, code, rounds: count, kinds }: Comparison,
 ): Promise<void> {
   const times = new Map(kinds.map(([kind]) => [kind, [] as number[]]));
-  // The first round warms up.
+  // The first round is a warm-up.
   for (let round = -1; round < count; round++) {
     for (const [kind, requestOf] of shuffled(kinds)) {
       const since = performance.now();
@@ -120,7 +120,7 @@ async function rowsFor(password_hash: AppConfig["password_hash"]): Promise<NewRo
 
 function print(title: string, times: ReadonlyMap<string, readonly number[]>): void {
   const all = [...times.values()].flat().sort((a, b) => a - b);
-  // The slowest hundredth is the machine's, and would press everything else into one bar.
+  // The slowest 1 % is noise, and would compress all others into one bar.
   const [from = 0, to = 1] = [all[0], all[Math.floor(all.length * 0.99)]];
   const [baseline = []] = times.values();
   process.stdout.write(
@@ -141,7 +141,7 @@ function print(title: string, times: ReadonlyMap<string, readonly number[]>): vo
   }
 }
 
-/** The share of the values in each of some equal steps between two times. */
+/** The fractions of values in equal intervals between two times. */
 function histogram(values: readonly number[], from: number, to: number): number[] {
   const counts = new Array<number>(BINS).fill(0);
   for (const value of values) {

@@ -4,13 +4,13 @@ import type { Call } from "./callers.ts";
 import { groupName, idTokenOf, someUsers } from "./population.ts";
 import { ECHO } from "./setup.ts";
 
-/** Callers that take turns, at most: each has tokens of its own. */
+/** Maximum number of callers, each with its own tokens. */
 const CALLERS = 100;
 
-/** Memberships that are made and unmade: more than are in flight, so that one is there before it goes. */
+/** Memberships that are added and removed: more than requests in flight, so that each exists before it is removed. */
 const MEMBERS = 500;
 
-/** The requests of each workload, by its name. */
+/** The requests of each workload, by name. */
 export interface Workloads {
   readonly echo: readonly Call[];
   readonly token: readonly Call[];
@@ -20,7 +20,7 @@ export interface Workloads {
   readonly membership: readonly Call[];
 }
 
-/** Requests of a population's users. */
+/** Creates requests of a population's users. */
 export async function workloadsFor(
   config: Config,
   { users, groupsEach }: { users: number; groupsEach: number },
@@ -60,7 +60,7 @@ export async function workloadsFor(
       "group_all",
       callers.map(({ access_token }) => ({ access_token })),
     ),
-    // Others than those with tokens: a login ends the session before it.
+    // Not the users with tokens: a login revokes the previous session.
     login: calls(
       "login",
       someUsers(users, CALLERS, 1).map((username) => ({ username, password: "correct horse" })),

@@ -9,30 +9,30 @@ import type { Scratch } from "../support/servers/scratch.ts";
 
 const USUAL = "amqp://guest:guest@127.0.0.1:5672";
 
-/** A broker that the demo may use, and whose it is. */
+/** A broker for the demo. */
 export interface Broker {
   readonly url: URL;
-  /** Where it comes from, in words. */
+  /** Where it comes from, as text. */
   readonly origin: string;
 }
 
-/** A broker that is there already: the one that AMQP_URL names, or the usual one on this machine. */
+/** Finds a running broker: the one in AMQP_URL, or one on the default port of this machine. */
 export async function findBroker(): Promise<Broker | undefined> {
   const given = process.env["AMQP_URL"] ?? "";
   const url = given === "" ? USUAL : given;
-  const [fault] = readBrokerUrl(url).faults;
-  if (fault !== undefined) throw new Error(`AMQP_URL ${fault}`);
+  const [error] = readBrokerUrl(url).faults;
+  if (error !== undefined) throw new Error(`AMQP_URL ${error}`);
   try {
     await (await connect(url, { timeout: 3_000 })).close();
-    return { url: new URL(url), origin: given === "" ? "found on its usual port" : "named by AMQP_URL" };
+    return { url: new URL(url), origin: given === "" ? "found on its default port" : "named by AMQP_URL" };
   } catch (error) {
     if (given === "") return undefined;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`The RabbitMQ that AMQP_URL names cannot be used: ${reason}`, { cause: error });
+    throw new Error(`cannot use the RabbitMQ in AMQP_URL: ${reason}`, { cause: error });
   }
 }
 
-/** Starts a broker that lasts as long as the scratch; throws one line that says what to install. */
+/** Starts a broker that is removed with the scratch folder; throws a one-line error that says what to install. */
 export async function startBroker(scratch: Scratch, say: (line: string) => void): Promise<Broker> {
   if (await dockerComposeAnswers())
     return { url: await startComposed(scratch), origin: "started with docker compose" };
@@ -41,13 +41,13 @@ export async function startBroker(scratch: Scratch, say: (line: string) => void)
   return { url: new URL(url), origin: `started for this demo, version ${version}` };
 }
 
-/** Names for all queues that are nobody else's. */
+/** Unique names for all queues, so that the demo does not use existing ones. */
 export function nameQueues(): Record<string, string> {
   const prefix = `demo-${randomBytes(3).toString("hex")}`;
   return Object.fromEntries(Object.entries(QUEUES).map(([queue, { key }]) => [key, `${prefix}.${queue}`]));
 }
 
-/** Deletes queues from a broker; does nothing where it has gone. */
+/** Deletes queues from a broker; does nothing if it cannot be reached. */
 export async function deleteQueues({ url }: Broker, names: readonly string[]): Promise<void> {
   const connection = await connect(url.href, { timeout: 3_000 }).catch(() => undefined);
   if (connection === undefined) return;

@@ -9,7 +9,7 @@ import { connect } from "amqplib";
 
 const run = promisify(execFile);
 
-/** True when a Docker engine answers and its client has the compose plugin. */
+/** Whether a Docker engine responds and its client has the compose plugin. */
 export async function dockerComposeAnswers(): Promise<boolean> {
   if (!(await dockerAnswers())) return false;
   return run("docker", ["compose", "version"], { timeout: 3_000 }).then(
@@ -18,7 +18,7 @@ export async function dockerComposeAnswers(): Promise<boolean> {
   );
 }
 
-/** Starts the service `rabbitmq` of docker-compose.yml in a project of its own, which goes with the scratch. */
+/** Starts the service `rabbitmq` of docker-compose.yml in its own project, which is removed with the scratch folder. */
 export async function startComposed(scratch: Scratch): Promise<URL> {
   const project = `authmq-demo-${randomBytes(3).toString("hex")}`;
   const password = randomBytes(12).toString("hex");

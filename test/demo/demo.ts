@@ -1,7 +1,7 @@
 /**
- * Shows authmq at work: `npm run -s demo`. Finds or starts a RabbitMQ, makes an installation in a scratch folder with
- * two workers, walks through it by real `authmq call` processes, and removes everything again, however it ends.
- * Exits with 0 only if every reply was as expected.
+ * The demo: `npm run -s demo`. Finds or starts a RabbitMQ, creates an installation with two workers in a scratch
+ * folder, runs `authmq call` processes against it, and removes everything at the end. Exits with 0 only if every reply
+ * was as expected.
  */
 import { randomBytes } from "node:crypto";
 import { Scratch } from "../support/servers/scratch.ts";
@@ -12,9 +12,9 @@ import { chapter, closing, command, printDone, failure, heading, introduction, r
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-const HOW_TO_GO_ON = [
+const NEXT_STEPS = [
   "",
-  "How to go on",
+  "Next steps",
   "    README.md               the same on your own broker: init, migrate, admin create, serve, call",
   "    docs/protocol.md        all queues, with requests, replies and errors",
   "    docs/configuration.md   every setting, in the file and by environment variable",
@@ -39,7 +39,7 @@ try {
   const replies = await play();
   if (ending === undefined) {
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-    closing(`All ${replies} replies were as expected (${seconds} s).`, HOW_TO_GO_ON);
+    closing(`All ${replies} replies were as expected (${seconds} s).`, NEXT_STEPS);
   }
   await end(0);
 } catch (error) {
@@ -50,32 +50,32 @@ try {
 async function play(): Promise<number> {
   const rootPassword = randomBytes(9).toString("base64url");
   introduction(
-    "authmq: users, groups and tokens for services that talk over RabbitMQ",
-    "Every command is a process of its own, every reply comes over the broker. Tokens are shortened.",
+    "authmq: users, groups and tokens for services that communicate over RabbitMQ",
+    "Every command is a separate process; every reply comes from the broker. Tokens are shortened.",
   );
   chapter("A new installation");
-  heading("A RabbitMQ: the one that is here already, or else one just for this demo.");
+  heading("Find a running RabbitMQ, or start one for this demo.");
   shared = await findBroker();
-  // Files and database need no broker, so that it can take its time meanwhile.
+  // Create files and database while the broker starts.
   const starting = shared ? Promise.resolve(shared) : startBroker(scratch, remark);
   starting.catch(() => undefined); // awaited below
-  if (shared === undefined) remark("None answers, so one is starting in the background.");
+  if (shared === undefined) remark("No RabbitMQ was found: one is starting in the background.");
   else describe(shared);
 
-  heading("init writes a configuration and a signing key; migrate makes the database, here SQLite.");
+  heading("init writes a configuration and a signing key; migrate creates the database, here SQLite.");
   await show(["init", installation.folder], "authmq init");
   await show(["migrate"], "authmq migrate");
-  heading("The first administrator goes straight into the database, the password over stdin.");
+  heading("Create the first administrator directly in the database. The password comes from stdin.");
   const create = ["admin", "create", "root", "--email", "root@example.com"];
   await show(create, `authmq ${create.join(" ")} < password.txt`, rootPassword);
 
   if (shared === undefined) {
-    heading("RabbitMQ takes a few seconds to start.");
+    heading("Wait for RabbitMQ, which takes a few seconds to start.");
     describe(await starting);
   }
   const broker = await starting;
   installation.configure(settingsFor(broker.url));
-  heading("Two workers share the queues. Where the broker is, they learn from the environment.");
+  heading("Start two workers that share the queues. AMQP_URL sets the address of the broker.");
   const { protocol, host, pathname } = broker.url;
   command(`export AMQP_URL=${protocol}//…@${host}${pathname}`);
   command("authmq serve & authmq serve &");
@@ -84,7 +84,7 @@ async function play(): Promise<number> {
   return tellStory({ installation, secondWorker: second, rootPassword });
 }
 
-/** Runs a command and shows what it printed. */
+/** Runs a command and shows its output. */
 async function show(args: readonly string[], shown: string, stdin = ""): Promise<void> {
   command(shown);
   const output = await installation.must(args, stdin);

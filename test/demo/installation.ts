@@ -8,7 +8,7 @@ import { type Scratch, type Server, waitUntil } from "../support/servers/scratch
 
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
-/** How a command ended. */
+/** The result of a command. */
 export interface CommandResult {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -18,7 +18,7 @@ export interface CommandResult {
 /** A worker process. */
 export interface WorkerProcess {
   readonly pid: number;
-  /** Asks it to stop and resolves when it has. */
+  /** Sends SIGTERM and resolves when it has ended. */
   stop(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export class DemoInstallation {
   constructor(scratch: Scratch) {
     this.#scratch = scratch;
     this.folder = join(scratch.folder, "authmq");
-    // Nothing of the caller's own installation: only what a process needs to run.
+    // Only what a process needs to run, without variables of the caller's own installation.
     this.#env = {
       PATH: process.env["PATH"],
       AUTHMQ_CONFIG: join(this.folder, "config.json"),
@@ -41,14 +41,14 @@ export class DemoInstallation {
     };
   }
 
-  /** Lays variables over the configuration of every later command. */
+  /** Sets variables that override the configuration of every later command. */
   configure(env: Readonly<Record<string, string>>): void {
     Object.assign(this.#env, env);
   }
 
   /** Runs `authmq` to its end. */
   async run(args: readonly string[], stdin = ""): Promise<CommandResult> {
-    // In a group of its own: Ctrl-C in the terminal reaches the demo, and the demo ends the command.
+    // In its own process group, because Ctrl-C in the terminal must reach only the demo, which ends the command.
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd: this.#scratch.folder,
       env: this.#env,
@@ -68,7 +68,7 @@ export class DemoInstallation {
     return { exitCode, stdout, stderr };
   }
 
-  /** Runs `authmq` and gives what it printed; throws with what it said when it fails. */
+  /** Runs `authmq` and returns its output; throws with its stderr if it fails. */
   async must(args: readonly string[], stdin?: string): Promise<string> {
     const { exitCode, stdout, stderr } = await this.run(args, stdin);
     if (exitCode !== 0) throw new Error(`authmq ${args.join(" ")} failed\n${stderr}`);

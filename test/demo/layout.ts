@@ -1,17 +1,17 @@
-/** A JWS in compact form, wherever it stands in a text. */
+/** Matches a JWS in compact form anywhere in a text. */
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
 
-/** Tokens as their first and last characters: they are long, and they all begin alike. */
+/** Shortens tokens to their first and last characters, because they are long and begin alike. */
 export function shorten(text: string): string {
   return text.replaceAll(TOKEN, (token) => `${token.slice(0, 8)}…${token.slice(-6)}`);
 }
 
-/** JSON in one line, with blanks where a reader wants them. */
+/** JSON in one line, with spaces for readability. */
 export function oneLine(value: unknown): string {
   return JSON.stringify(value, null, 1).replaceAll(/\n */g, " ");
 }
 
-/** JSON in as few lines of `width` characters as it takes, each member whole where that is possible. */
+/** JSON in as few lines of `width` characters as possible, without breaking members if possible. */
 export function layOut(value: unknown, width: number): string[] {
   const line = oneLine(value);
   if (shorten(line).length <= width || typeof value !== "object" || value === null) return [line];

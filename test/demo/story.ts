@@ -9,24 +9,24 @@ const BASIC = ["username", "activated", "created_at"];
 const OWN = [...BASIC, "groups", "token_info", "email_verified"];
 const ALL = [...OWN, "email", "auth_type"];
 
-/** Who plays: the worker that is stopped half-way, and the administrator's password. */
-interface Cast {
+/** What the story needs: the worker that is stopped during it, and the administrator's password. */
+interface Story {
   readonly installation: DemoInstallation;
   readonly secondWorker: WorkerProcess;
   readonly rootPassword: string;
 }
 
-/** Everything that a user of authmq does first, as calls whose replies are checked; gives their number. */
-export async function tellStory({ installation, secondWorker, rootPassword }: Cast): Promise<number> {
+/** The first steps of a user, as calls whose replies are checked; returns the number of replies. */
+export async function tellStory({ installation, secondWorker, rootPassword }: Story): Promise<number> {
   const caller = new DemoCaller(installation);
 
   chapter("Logging in");
-  heading("The administrator logs in. The ID token is long-lived, one per user, and can be revoked.");
+  heading("The administrator logs in. The ID token is long-lived and can be revoked.");
   const rootLogin = { username: "root", password: rootPassword };
   const rootId = tokenIn(
     await caller.call("login", rootLogin, { members: ["expires_at", "expires_in", "id_token"] }),
   );
-  heading("It is exchanged for an access token: short-lived, and good for every service.");
+  heading("Exchange it for an access token, which is short-lived and valid for every service.");
   const root = tokenIn(
     await caller.call(
       "token",
@@ -34,7 +34,7 @@ export async function tellStory({ installation, secondWorker, rootPassword }: Ca
       { members: ["access_token", "expires_at", "expires_in"] },
     ),
   );
-  heading("A service verifies it by itself, with nothing but the public key that init wrote.");
+  heading("A service verifies the access token offline, with only the public key that init wrote.");
   await verifyAsAService(installation, root);
 
   chapter("Users and groups");
@@ -43,60 +43,60 @@ export async function tellStory({ installation, secondWorker, rootPassword }: Ca
   await caller.call("user_admin_create", { ...alice, email: "alice@example.com", access_token: root });
   const bobby = { username: "bobby", password: "battery staple" };
   await caller.call("user_admin_create", { ...bobby, email: "bobby@example.co.uk", access_token: root });
-  heading("A group for alice.");
+  heading("Create a group for alice.");
   await caller.call("group_create", { groupname: "writers", access_token: root });
   await caller.call("group_add_user", { groupname: "writers", username: "alice", access_token: root });
-  heading("alice logs in, and her access token says which groups she is in.");
+  heading("alice logs in. Her access token contains her groups.");
   const aliceId = tokenIn(await caller.call("login", alice));
   const aliceToken = tokenIn(await caller.call("token", { id_token: aliceId }));
   await verifyAsAService(installation, aliceToken);
 
-  chapter("Who may see what of alice");
-  heading("Nobody in particular: nothing, because the configuration that init writes says so.");
+  chapter("Who may read alice's account");
+  heading("Without a token: nothing (anonymous_user_get is false in the configuration of init).");
   await caller.call("user_get", { username: "alice" }, { code: 401, error: "INVALID_TOKEN" });
-  heading("bobby, another user, sees a little.");
-  const bobbyId = tokenIn(await caller.quietly("login", bobby));
-  const bobbyToken = tokenIn(await caller.quietly("token", { id_token: bobbyId }));
+  heading("bobby, another user, sees three fields.");
+  const bobbyId = tokenIn(await caller.callSilently("login", bobby));
+  const bobbyToken = tokenIn(await caller.callSilently("token", { id_token: bobbyId }));
   await caller.call("user_get", { username: "alice", access_token: bobbyToken }, { members: BASIC });
   heading("alice herself sees her groups and her session as well.");
   await caller.call("user_get", { username: "alice", access_token: aliceToken }, { members: OWN });
   heading("The administrator sees everything that is stored, but no password.");
   await caller.call("user_get", { username: "alice", access_token: root }, { members: ALL });
 
-  chapter("What is refused");
-  heading("A wrong password; an unknown user gets the same answer, in the same time.");
+  chapter("Errors");
+  heading("A wrong password. An unknown user gets the same reply in the same time.");
   const refused = { code: 401, error: "INVALID_CREDENTIALS" };
   await caller.call("login", { ...alice, password: "wrong horse" }, refused);
-  heading("bobby is no administrator.");
+  heading("bobby is not an administrator.");
   const groups = { groupname: "hackers", access_token: bobbyToken };
   await caller.call("group_create", groups, { code: 403, error: "FORBIDDEN" });
-  heading("So he edits his token: user root, group admin. The signature does not fit any more.");
+  heading("bobby forges his token: user root, group admin. The signature no longer matches.");
   const forged = { groupname: "hackers", access_token: promote(bobbyToken) };
   await caller.call("group_create", forged, { code: 401, error: "INVALID_TOKEN" });
-  heading("A request with a mistake is told what and where.");
+  heading("An invalid request: the reply names every invalid field.");
   const mistaken = { username: "al", password: "abc", email: "al@example.com", access_token: root };
   await caller.call("user_admin_create", mistaken, { code: 400, error: "INVALID_INPUT" });
 
   chapter("Sessions end");
-  heading("alice changes her password: the session that she had is dead at once.");
+  heading("alice changes her password: her session is revoked immediately.");
   const newPassword = "correct horse battery";
   await caller.call("user_change", { username: "alice", password: newPassword, access_token: aliceToken });
   await caller.call("token", { id_token: aliceId }, { code: 401, error: "INVALID_TOKEN" });
-  heading("Only the new password opens a new one.");
+  heading("Only the new password starts a new session.");
   await caller.call("login", alice, refused);
   await caller.call("login", { ...alice, password: newPassword });
 
   chapter("Replicas");
-  heading("One of the two workers is stopped. The other one goes on answering.");
+  heading("Stop one of the two workers. The other one continues to reply.");
   await secondWorker.stop();
   printDone(`worker ${secondWorker.pid} has stopped`);
   await caller.call("group_user", { groupname: "writers", access_token: root }, { members: ["users"] });
 
   chapter("Cleaning up");
-  heading("alice is deleted, and cannot log in any more.");
+  heading("Delete alice. She can no longer log in.");
   await caller.call("user_delete", { username: "alice", access_token: root });
   await caller.call("login", { ...alice, password: newPassword }, refused);
-  heading("The last administrator cannot be deleted by anybody, but can log out.");
+  heading("The last administrator cannot be deleted, but can log out.");
   await caller.call(
     "user_delete",
     { username: "root", access_token: root },
@@ -106,20 +106,20 @@ export async function tellStory({ installation, secondWorker, rootPassword }: Ca
   return caller.count;
 }
 
-/** What any service does with an access token, without asking authmq. */
+/** Verifies an access token like any service, without authmq. */
 async function verifyAsAService({ folder }: DemoInstallation, token: string): Promise<void> {
   const key = await importSPKI(readFileSync(join(folder, "signing-key.pub.pem"), "utf8"), "EdDSA");
   const { payload } = await jwtVerify(token, key, { issuer: "authmq", typ: "at+jwt", algorithms: ["EdDSA"] });
   const { user, groups, vhost, iat = 0, exp = 0 } = payload;
   const minutes = (exp - iat) / 60;
-  printDone(`signature, issuer and times are right; it is good for ${minutes} minutes and says`, {
+  printDone(`the signature, issuer and times are valid; valid for ${minutes} minutes, with the claims`, {
     user,
     groups,
     vhost,
   });
 }
 
-/** The token with root's name and the admin group in it, and the old signature. */
+/** The token with root's name and the admin group, and the old signature. */
 function promote(token: string): string {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as object;

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { layOut, shorten } from "./layout.ts";
 
-/** Text for a person's eyes: nothing is wider than this, whatever the window. */
+/** Maximum width of the output, in any window. */
 const WIDTH = Math.min(process.stdout.columns || 100, 100);
 
 const MARGIN = "    ";
@@ -12,18 +12,18 @@ type Style = Parameters<typeof styleText>[0];
 
 let steps = 0;
 
-/** What this is, before anything happens. */
+/** Prints the title, before anything happens. */
 export function introduction(title: string, text: string): void {
   write(paint("bold", title));
   write(paint("dim", text));
 }
 
-/** A part of the story: one line above all that follows. */
+/** Prints a chapter title. */
 export function chapter(title: string): void {
   write(`\n${paint(["bold", "cyan"], title)}`);
 }
 
-/** What happens next and why, in one numbered sentence. */
+/** Prints the next step as a numbered sentence. */
 export function heading(sentence: string): void {
   const number = String(++steps).padStart(2);
   const [first = "", ...more] = wrap(sentence, WIDTH - MARGIN.length);
@@ -32,15 +32,15 @@ export function heading(sentence: string): void {
   for (const line of more) write(`${MARGIN}${paint("bold", line)}`);
 }
 
-/** A command as it could be typed. */
+/** Prints a command as a user would type it. */
 export function command(text: string): void {
-  // Broken behind commas only: a name and its value stay together.
+  // Break only after commas, so that a name and its value stay together.
   const [first = "", ...more] = wrap(shorten(text), WIDTH - MARGIN.length - 4, /(?<=,) /);
   write(`${MARGIN}${paint("dim", "$")} ${paint("cyan", first)}`);
   for (const line of more) write(`${MARGIN}    ${paint("cyan", line)}`);
 }
 
-/** A reply with a tick, or with what was expected instead. */
+/** Prints a reply with a tick, or with the expectation that it missed. */
 export function reply(code: number, data: unknown, missed: string | undefined): void {
   const mark = missed === undefined ? paint("green", "✓") : paint("red", "✗");
   const number = paint(code < 400 ? "green" : "yellow", String(code));
@@ -51,7 +51,7 @@ export function reply(code: number, data: unknown, missed: string | undefined): 
   if (missed !== undefined) write(`${indent}${paint("red", missed)}`);
 }
 
-/** Something that went well and has no reply; `data` follows below it. */
+/** Prints a success without a reply; `data` follows below it. */
 export function printDone(text: string, data?: unknown): void {
   const [first = "", ...more] = wrap(text, WIDTH - MARGIN.length - 2);
   write(`${MARGIN}${paint("green", "✓")} ${first}`);
@@ -59,18 +59,18 @@ export function printDone(text: string, data?: unknown): void {
   for (const line of more) write(`${MARGIN}  ${line}`);
 }
 
-/** A remark between the steps. */
+/** Prints a remark between the steps. */
 export function remark(text: string): void {
   for (const line of wrap(text, WIDTH - MARGIN.length)) write(`${MARGIN}${paint("dim", line)}`);
 }
 
-/** The last lines: a result, and how to go on. */
+/** Prints the last lines: the result and next steps. */
 export function closing(result: string, lines: readonly string[]): void {
   write(`\n${paint(["bold", "green"], result)}`);
   for (const line of lines) write(line);
 }
 
-/** Why there is no demo, or no more of it. */
+/** Prints why the demo failed or stopped. */
 export function failure(text: string): void {
   process.stderr.write(`${paint("red", text)}\n`);
 }
@@ -79,7 +79,7 @@ function paint(style: Style, text: string): string {
   return coloured ? styleText(style, text, { validateStream: false }) : text;
 }
 
-/** Lines of at most `width` characters, broken at blanks, or at those of them that are given. */
+/** Lines of at most `width` characters, broken at spaces or at the given separators. */
 function wrap(text: string, width: number, blanks: string | RegExp = " "): string[] {
   const lines: string[] = [];
   for (const word of text.split(blanks)) {

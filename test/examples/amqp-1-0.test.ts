@@ -8,7 +8,7 @@ import { connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
-/** What is used of it, without its `any`. */
+/** The used part of rhea, without its `any`. */
 interface Rhea extends Pick<typeof import("rhea"), "create_container"> {
   readonly message: { data_section(bytes: Buffer): unknown };
   readonly types: Readonly<Record<"wrap_binary" | "wrap_ulong" | "wrap_uuid", (value: unknown) => unknown>>;
@@ -21,11 +21,11 @@ const { rabbitmq_version: version } = (await callManagement("GET", "overview")) 
   rabbitmq_version: string;
 };
 const isOld = Number.parseInt(version, 10) < 4;
-const skip = isOld ? `RabbitMQ ${version} does not speak AMQP 1.0 by itself: this needs RabbitMQ 4` : false;
+const skip = isOld ? `RabbitMQ ${version} has no native AMQP 1.0: this test needs RabbitMQ 4` : false;
 
 const REPLIES = "replies.of.1-0";
 
-test("the example of an AMQP 1.0 caller has its replies", { skip }, async () => {
+test("the example of an AMQP 1.0 caller receives its replies", { skip }, async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "nine lanterns at dusk");
   await using raw = await connectRaw(worker.url);
@@ -34,13 +34,13 @@ test("the example of an AMQP 1.0 caller has its replies", { skip }, async () => 
     AMQP_URL: worker.url,
     REPLY_QUEUE: REPLIES,
   });
-  await waitUntil("both replies", () => example.said.split("\n").length > 2);
-  const [jwks, user] = example.said.split("\n").map((line) => line && (JSON.parse(line) as object));
+  await waitUntil("both replies", () => example.output.split("\n").length > 2);
+  const [jwks, user] = example.output.split("\n").map((line) => line && (JSON.parse(line) as object));
   assert.partialDeepStrictEqual(jwks, { resp_code: 200 });
   assert.partialDeepStrictEqual(user, { resp_code: 200, resp_data: { username: "alice" } });
 });
 
-test("each type of message id comes back as far as RabbitMQ keeps it, for each form of a body", {
+test("each type of message id is returned as far as RabbitMQ keeps it, for each form of a body", {
   skip,
 }, async () => {
   await using worker = await startWorker();
@@ -50,17 +50,17 @@ test("each type of message id comes back as far as RabbitMQ keeps it, for each f
   const uuid = Buffer.from("00112233445566778899aabbccddeeff", "hex");
   const bytes = Buffer.from([0, 255, 1]);
   const data = message.data_section(Buffer.from("{}"));
-  for (const [sent, wanted] of [
+  for (const [sent, expected] of [
     [{ message_id: "text", body: "{}" }, "text"],
     [{ message_id: "text", body: data }, "text"],
     [{ message_id: "text", body: types.wrap_binary(Buffer.from("{}")) }, "text"],
     [{ message_id: types.wrap_uuid(uuid), body: data }, uuid],
-    // RabbitMQ gives a consumer of AMQP 0.9.1 the digits of a number, and keeps no type.
+    // RabbitMQ converts numbers for AMQP 0-9-1 consumers to digits, without their type.
     [{ message_id: types.wrap_ulong(7), body: data }, "7"],
     [{ message_id: "m", correlation_id: types.wrap_uuid(uuid), body: data }, uuid],
   ] as const) {
     const { message: reply } = await caller.ask({ ...sent, reply_to: `/queues/${REPLIES}` });
-    assert.deepEqual(reply?.correlation_id, wanted);
+    assert.deepEqual(reply?.correlation_id, expected);
   }
   const { message: reply } = await caller.ask({
     message_id: types.wrap_binary(bytes),

@@ -6,7 +6,7 @@ import { connectRaw } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 
-test("the example that consumes a queue works for whose token is right, and refuses all others", async () => {
+test("the example of a queue consumer accepts valid tokens, and rejects all others", async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "correct horse", { groups: ["reporters"] });
   await worker.addUser("bobby", "correct horse");
@@ -27,13 +27,13 @@ test("the example that consumes a queue works for whose token is right, and refu
     [{ access_token: { nested: true } }, "rejected: the access token is not valid: it is missing"],
     [{}, "rejected: the access token is not valid: it is missing"],
   ] as const;
-  await waitUntil("the consumer", () => example.said.includes("waiting for reports") || undefined);
+  await waitUntil("the consumer", () => example.output.includes("waiting for reports") || undefined);
   for (const [headers] of messages) caller.publish("reports", "sales", { headers });
   const lines = await waitUntil("all reports", () => {
-    const said = example.said.trim().split("\n");
-    return said.length > messages.length ? said : undefined;
+    const printed = example.output.trim().split("\n");
+    return printed.length > messages.length ? printed : undefined;
   });
   assert.deepEqual(lines.toSorted(), ["waiting for reports", ...messages.map(([, line]) => line)].toSorted());
-  // What was refused is gone, and not delivered again and again.
+  // Rejected messages are not redelivered.
   assert.equal((await caller.channel.checkQueue("reports")).messageCount, 0);
 });

@@ -6,7 +6,7 @@ import { startWorker } from "../support/worker.ts";
 import { accessClaims, craft } from "../tokens/craft.ts";
 
 for (const framework of ["fastify", "express"]) {
-  test(`the example with ${framework} lets in whose token and groups are right, and says why not`, async () => {
+  test(`the ${framework} example accepts valid tokens with the right groups, and explains rejections`, async () => {
     await using worker = await startWorker();
     await worker.addUser("alice", "correct horse", { groups: ["reporters"] });
     await worker.addUser("bobby", "correct horse");
@@ -14,7 +14,7 @@ for (const framework of ["fastify", "express"]) {
     await using alice = createSession(auth, { username: "alice", password: "correct horse" });
     await using bobby = createSession(auth, { username: "bobby", password: "correct horse" });
     await using example = await startExample(worker, `${framework}/server.ts`, { PORT: "0" });
-    const [origin] = /http:\/\/127\.0\.0\.1:\d+/.exec(example.said) ?? [example.said];
+    const [origin] = /http:\/\/127\.0\.0\.1:\d+/.exec(example.output) ?? [example.output];
 
     const ask = async (path: string, authorization?: string) => {
       const response = await fetch(`${origin}${path}`, {
@@ -52,7 +52,7 @@ for (const framework of ["fastify", "express"]) {
     for (const token of [id_token, expired, `${tokenOfAlice.slice(0, -4)}AAAA`, "nonsense"]) {
       const { status, challenge, body } = await ask("/me", `Bearer ${token}`);
       assert.deepEqual([status, challenge], [401, 'Bearer error="invalid_token"']);
-      assert.ok(!JSON.stringify(body).includes(token), "the answer repeats the token");
+      assert.ok(!JSON.stringify(body).includes(token), "the response contains the token");
     }
     for (const authorization of [undefined, "Basic YTpi", tokenOfAlice, "Bearer"]) {
       const { status, challenge } = await ask("/reports", authorization);

@@ -5,16 +5,16 @@ import { startExample } from "../support/example.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 
-test("the example of a mailer has the tokens that set a new password and confirm an address", async () => {
+test("the mailer example prints emails with valid reset and verification tokens", async () => {
   await using worker = await startWorker({ config: { app_config: { allow_registration: true } } });
   await using mailer = await startExample(worker, "mailer/mailer.ts", { AMQP_URL: worker.url });
-  await waitUntil("the mailer", () => mailer.said.includes("waiting for events"));
+  await waitUntil("the mailer", () => mailer.output.includes("waiting for events"));
   await using auth = await connect({ url: worker.url });
   const password = "correct horse";
   const account = { username: "alice", email: "alice@example.com" };
   await auth.user.register({ ...account, password, password_confirm: password });
   const tokenIn = async (link: string): Promise<string> =>
-    waitUntil(link, () => new RegExp(`${link}#([\\w-]{43})`).exec(mailer.said)?.[1]);
+    waitUntil(link, () => new RegExp(`${link}#([\\w-]{43})`).exec(mailer.output)?.[1]);
   await auth.user.verifyEmail({ verify_token: await tokenIn("confirm") });
   await auth.user.forgotPassword({ username: "alice" });
   const reset_token = await tokenIn("new-password");
@@ -24,5 +24,5 @@ test("the example of a mailer has the tokens that set a new password and confirm
     password_confirm: "staple battery",
   });
   await auth.session.login({ username: "alice", password: "staple battery" });
-  assert.match(mailer.said, /^To: alice@example\.com\nHello alice,\nset a new password until 2/m);
+  assert.match(mailer.output, /^To: alice@example\.com\nHello alice,\nset a new password until 2/m);
 });

@@ -13,7 +13,7 @@ import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";
 const skip = missingForPython() ?? false;
 const DOCUMENT = resolve(import.meta.dirname, "../../docs/guides/verify-access-tokens.md");
 
-/** The example as it is printed. */
+/** The example as printed in the documentation. */
 function example(): string {
   const blocks = Array.from(
     readFileSync(DOCUMENT, "utf8").matchAll(/^```python\n(.*?)^```/gms),
@@ -33,7 +33,7 @@ for token in json.load(sys.stdin):
         print(type(error).__name__)
 `;
 
-test("the PyJWT example of verify-access-tokens.md accepts access tokens, also with clocks apart, and nothing else", {
+test("the PyJWT example in verify-access-tokens.md accepts access tokens, also with clock differences, and nothing else", {
   skip,
 }, async () => {
   await using worker = await startWorker();

@@ -22,7 +22,7 @@ async function python(args: readonly string[], url: string, stdin = "") {
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** Runs a program that has a client, and gives what it prints as JSON. */
+/** Runs a program with a client, and returns the JSON that it prints. */
 async function program(url: string, lines: string, { timeout = 10 } = {}): Promise<unknown> {
   const source = [
     "import json, os, time",
@@ -39,7 +39,7 @@ async function program(url: string, lines: string, { timeout = 10 } = {}): Promi
 }
 
 describe("the Python example", { skip }, () => {
-  test("logs in with a right password, and says the code of a refusal", async () => {
+  test("logs in with the right password, and prints the error code of a failure", async () => {
     await using worker = await startWorker();
     await worker.addUser("alice", "correct horse", { groups: ["dev", "ops"] });
     const right = await python(["first_call.py", "alice"], worker.url, "correct horse\n");
@@ -52,7 +52,7 @@ describe("the Python example", { skip }, () => {
     });
   });
 
-  test("gives one answer for one key, and raises what an answer says is wrong", async () => {
+  test("gets the same reply for the same idempotency key, and raises errors with their codes", async () => {
     await using worker = await startWorker({ config: { app_config: { allow_registration: true } } });
     const outcome = await program(
       worker.url,
@@ -77,11 +77,11 @@ describe("the Python example", { skip }, () => {
     ]);
   });
 
-  test("sends again with the same key after 503 and after a lost connection, and gives up in time", async () => {
+  test("retries with the same key after 503 and after a lost connection, and gives up in time", async () => {
     await using proxy = await startProxy(Number(new URL(amqpUrl).port));
     await using responder = await startResponder(["busy", "lost", "silent"], ({ queue }, index) => {
       if (queue === "busy" && index < 2) return refused(503, "UNAVAILABLE");
-      if (queue === "lost" && index === 3) proxy.restore(); // ends the connections
+      if (queue === "lost" && index === 3) proxy.restore(); // closes the connections
       return queue === "silent" || (queue === "lost" && index === 3) ? undefined : done({ queue });
     });
     const outcome = await program(
@@ -112,7 +112,7 @@ describe("the Python example", { skip }, () => {
     for (const name of ["busy", "lost"]) assert.equal(new Set(keysOf(name)).size, 1);
   });
 
-  test("gives up in time also where the broker hangs before it is connected", async () => {
+  test("gives up in time if the broker hangs before the connection is open", async () => {
     await using proxy = await startProxy(Number(new URL(amqpUrl).port));
     proxy.hang();
     const outcome = await program(

@@ -8,26 +8,26 @@ export interface Drop {
   readonly properties?: Options.Publish;
 }
 
-/** Somebody who sends without pause, and counts the answers without keeping them. */
+/** A caller that sends without pause, and counts the replies without keeping them. */
 export interface Flooder extends AsyncDisposable {
   readonly channel: ConfirmChannel;
-  /** How many replies came with each resp_code. */
-  readonly answers: ReadonlyMap<number, number>;
-  /** Publishes all, with the broker's confirms; gives the bytes of the bodies. */
+  /** Number of replies for each resp_code. */
+  readonly replies: ReadonlyMap<number, number>;
+  /** Publishes everything and waits for the broker's confirms; returns the number of bytes of the bodies. */
   send(drops: Iterable<Drop>): Promise<number>;
-  /** Resolves when so many replies have come since the beginning. */
-  answered(count: number): Promise<void>;
-  /** Resolves when so many replies lie in its reply queue, which it does not read. */
-  filled(count: number): Promise<void>;
+  /** Resolves when `count` replies have arrived since the start. */
+  receivedReplies(count: number): Promise<void>;
+  /** Resolves when its reply queue, which it does not read, contains `count` replies. */
+  unreadReplies(count: number): Promise<void>;
 }
 
-/** A flooder with a reply queue of its own, which nobody reads where `reads` is false. */
+/** Connects a flooder with its own reply queue, which it does not consume if `reads` is false. */
 export async function startFlooder(url: string, { reads = true } = {}): Promise<Flooder> {
   const connection = await connect(url, { noDelay: true });
   connection.on("error", () => undefined);
   const channel = await connection.createConfirmChannel();
   const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
-  const answers = new Map<number, number>();
+  const replies = new Map<number, number>();
   let count = 0;
   if (reads) {
     await channel.consume(
@@ -36,14 +36,14 @@ export async function startFlooder(url: string, { reads = true } = {}): Promise<
         if (message === null) return;
         count++;
         const code = Number(/"resp_code":(\d+)/.exec(message.content.toString())?.[1]);
-        answers.set(code, (answers.get(code) ?? 0) + 1);
+        replies.set(code, (replies.get(code) ?? 0) + 1);
       },
       { noAck: true },
     );
   }
   return {
     channel,
-    answers,
+    replies,
     async send(drops) {
       let bytes = 0;
       for (const { queue, body, properties } of drops) {
@@ -55,13 +55,13 @@ export async function startFlooder(url: string, { reads = true } = {}): Promise<
       await channel.waitForConfirms();
       return bytes;
     },
-    async answered(wanted) {
-      await waitUntil(`${wanted} replies`, () => count >= wanted, { seconds: 240 });
+    async receivedReplies(expected) {
+      await waitUntil(`${expected} replies`, () => count >= expected, { seconds: 240 });
     },
-    async filled(wanted) {
+    async unreadReplies(expected) {
       const isFilled = async (): Promise<boolean> =>
-        (await channel.checkQueue(replyTo)).messageCount >= wanted;
-      await waitUntil(`${wanted} replies that nobody reads`, isFilled, { seconds: 240 });
+        (await channel.checkQueue(replyTo)).messageCount >= expected;
+      await waitUntil(`${expected} unread replies`, isFilled, { seconds: 240 });
     },
     [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
   };

@@ -9,14 +9,14 @@ const KILOBYTE = 1024;
 const MEGABYTE = 1024 * KILOBYTE;
 
 /**
- * A worker may hold so many megabytes more during a flood than before it. Measured on two busy cores: it begins with 140,
- * and its first flood adds up to 240, because V8 lets its heap grow before it collects. A later one adds 2 to 140, and
- * the worker has never held more than 490. Every flood brings more than this bound, so a worker that kept what it
- * is sent, or what it answers, would break it.
+ * Maximum growth of a worker's memory during a flood, in megabytes. Measured on two busy cores: it starts with 140, and
+ * its first flood adds up to 240, because V8 lets its heap grow before it collects. A later flood adds 2 to 140, and
+ * the worker never exceeded 490. Every flood is larger than this bound, so a worker that kept requests or replies would
+ * exceed it.
  */
 const BOUND = 250;
 
-/** What the smallest flood brings. */
+/** Size of the smallest flood, in megabytes. */
 const VOLUME = 300;
 
 /** Memory is read from /proc. */
@@ -24,35 +24,35 @@ const OPTIONS = { timeout: 300_000, skip: process.platform !== "linux" };
 const QUEUES = queueNames();
 const ALICE = { username: "alice", password: "correct horse" };
 
-/** So many that a list of them is a reply of 100 kilobytes. */
+/** Enough usernames for a reply of 100 kilobytes. */
 const CROWD = Array.from(
   { length: 3000 },
   (_, index) => `one-of-the-crowd-${String(index).padStart(8, "0")}`,
 );
 
-/** JSON of just this size, with these fields in it. */
+/** JSON of exactly this size that contains these fields. */
 function padded(fields: object, size: number): string {
   const start = JSON.stringify({ ...fields, padding: "" }).slice(0, -2);
   return `${start}${"p".repeat(size - start.length - 2)}"}`;
 }
 
-function* repeat(count: number, make: (index: number) => Drop): Iterable<Drop> {
+function* times(count: number, make: (index: number) => Drop): Iterable<Drop> {
   for (let index = 0; index < count; index++) yield make(index);
 }
 
 const queueOf = (index: number): string => QUEUES[index % QUEUES.length]!;
 
-/** Requests to all queues, of 64 KiB, in which nothing is as it should be. */
+/** Invalid requests of 64 KiB to all queues. */
 function invalidRequests(count: number): Iterable<Drop> {
   const fields = { username: 1, groupname: [], id_token: {}, access_token: "x" };
-  return repeat(count, (index) => ({ queue: queueOf(index), body: padded(fields, 64 * KILOBYTE) }));
+  return times(count, (index) => ({ queue: queueOf(index), body: padded(fields, 64 * KILOBYTE) }));
 }
 
 /** Empty requests to all queues, with headers of 60 kB. */
 function largeHeaders(count: number): Iterable<Drop> {
   const texts = Array.from({ length: 12 }, (_, index) => [`x-${index}`, "h".repeat(5000)]);
   const properties = { headers: Object.fromEntries(texts) as object };
-  return repeat(count, (index) => ({ queue: queueOf(index), body: "{}", properties }));
+  return times(count, (index) => ({ queue: queueOf(index), body: "{}", properties }));
 }
 
 describe("the memory of a worker stays bounded", OPTIONS, () => {
@@ -66,7 +66,7 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
     await using flooder = await startFlooder(worker.url);
     await flooder.send(invalidRequests(2000));
     await flooder.send(largeHeaders(2000));
-    await flooder.answered(4000);
+    await flooder.receivedReplies(4000);
   });
   after(() => worker[Symbol.asyncDispose]());
 
@@ -77,8 +77,8 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
     assert.equal(token.resp_code, 200);
   }
 
-  /** Sends a flood, and asserts that it is answered and that the worker has let go of it. */
-  async function endure(
+  /** Sends a flood, and asserts that it gets its replies and that the memory of the worker stays within the bound. */
+  async function surviveFlood(
     flooder: Flooder,
     drops: Iterable<Drop>,
     { replies, volume = VOLUME, bound = BOUND }: { replies: number; volume?: number; bound?: number },
@@ -87,7 +87,7 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
     const held = worker.memory.now;
     const sent = (await flooder.send(drops)) / MEGABYTE;
     assert.ok(sent >= volume, `only ${sent} MB`);
-    if (replies > 0) await flooder.answered(replies);
+    if (replies > 0) await flooder.receivedReplies(replies);
     await assertServes();
     const grown = worker.memory.peak - held;
     assert.ok(grown < bound, `it held ${held} MB, and ${grown} more in a flood of ${sent}`);
@@ -97,10 +97,10 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
   test("while every queue gets invalid requests of 64 KiB", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url);
     const count = 5000;
-    const grown = await endure(flooder, invalidRequests(count), { replies: count });
+    const grown = await surviveFlood(flooder, invalidRequests(count), { replies: count });
     context.diagnostic(`${Math.round(grown)} MB more`);
-    // jwks looks at nothing in a request.
-    assert.deepEqual([...flooder.answers.keys()].toSorted(), [200, 400, 401]);
+    // jwks ignores the request.
+    assert.deepEqual([...flooder.replies.keys()].toSorted(), [200, 400, 401]);
   });
 
   for (const [size, count] of [
@@ -111,17 +111,17 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
     test(`while it gets requests of ${size} MiB, all of them too large`, OPTIONS, async (context) => {
       await using flooder = await startFlooder(worker.url);
       const body = Buffer.alloc(size * MEGABYTE, "{");
-      const drops = repeat(count, (index) => ({ queue: queueOf(index), body }));
-      const grown = await endure(flooder, drops, { replies: count });
+      const drops = times(count, (index) => ({ queue: queueOf(index), body }));
+      const grown = await surviveFlood(flooder, drops, { replies: count });
       context.diagnostic(`${Math.round(grown)} MB more`);
-      assert.deepEqual([...flooder.answers], [[413, count]]);
+      assert.deepEqual([...flooder.replies], [[413, count]]);
     });
   }
 
-  test("while thousands of names that nobody has log in from as many addresses", OPTIONS, async (context) => {
+  test("while thousands of unknown usernames log in from as many addresses", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url);
     const count = 2000;
-    const drops = repeat(count, (index) => {
+    const drops = times(count, (index) => {
       const login = {
         username: `unknown-${index}`,
         password: "x",
@@ -129,22 +129,22 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
       };
       return { queue: "login", body: padded(login, 60 * KILOBYTE) };
     });
-    // A smaller bound, because it may remember something of each name: 32 KiB at most.
+    // A smaller bound: the worker may keep state for each name, at most 32 KiB.
     const limits = { replies: count, volume: 110, bound: 64 };
-    context.diagnostic(`${Math.round(await endure(flooder, drops, limits))} MB more`);
-    assert.deepEqual([...flooder.answers], [[401, count]]);
+    context.diagnostic(`${Math.round(await surviveFlood(flooder, drops, limits))} MB more`);
+    assert.deepEqual([...flooder.replies], [[401, count]]);
   });
 
   test("while requests come with headers of 60 kB", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url);
-    const count = 5500; // 330 MB, which are not in the bodies
-    const grown = await endure(flooder, largeHeaders(count), { replies: count, volume: 0 });
+    const count = 5500; // 330 MB of headers
+    const grown = await surviveFlood(flooder, largeHeaders(count), { replies: count, volume: 0 });
     context.diagnostic(`${Math.round(grown)} MB more`);
   });
 
-  test("while nobody fetches the replies, and none of them is small", OPTIONS, async (context) => {
+  test("while the caller does not read its large replies", OPTIONS, async (context) => {
     await using flooder = await startFlooder(worker.url, { reads: false });
-    // A connection whose socket is not read, to which the broker passes replies on as they come.
+    // A direct-reply-to consumer whose socket is not read: the broker forwards replies to it immediately.
     await using deaf = await startFlooder(worker.url, { reads: false });
     await deaf.channel.consume("amq.rabbitmq.reply-to", () => undefined, { noAck: true });
     const access_token = await worker.accessToken("alice");
@@ -155,20 +155,20 @@ describe("the memory of a worker stays bounded", OPTIONS, () => {
     worker.forgetPeak();
     const held = worker.memory.now;
     await deaf.send(
-      repeat(200, () => ({ queue: "user_all", body, properties: { replyTo: "amq.rabbitmq.reply-to" } })),
+      times(200, () => ({ queue: "user_all", body, properties: { replyTo: "amq.rabbitmq.reply-to" } })),
     );
     (deaf.channel.connection as unknown as { stream: Socket }).stream.pause();
-    await flooder.send(repeat(count, () => ({ queue: "user_all", body })));
-    await flooder.filled(count);
+    await flooder.send(times(count, () => ({ queue: "user_all", body })));
+    await flooder.unreadReplies(count);
     const grown = worker.memory.peak - held;
     context.diagnostic(`${Math.round(grown)} MB more, with ${count} replies of ${each} bytes`);
     assert.ok(grown < BOUND, `it held ${held} MB, and ${grown} more`);
     await assertServes();
   });
 
-  test("over all of it", (context) => {
+  test("after all floods", (context) => {
     context.diagnostic(`${Math.round(worker.memory.now)} MB`);
-    // More than two gigabytes; what V8 and the allocator keep of one flood serves for the next one.
+    // More than two gigabytes in total: V8 and the allocator reuse the memory of earlier floods.
     assert.ok(worker.memory.now < 3 * BOUND, `it holds ${worker.memory.now} MB`);
   });
 });

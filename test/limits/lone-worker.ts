@@ -13,10 +13,10 @@ import { provision } from "../support/worker.ts";
 
 const MEGABYTE = 1024;
 
-/** What a process holds in memory, in megabytes. */
+/** Memory of a process, in megabytes. */
 export interface Memory {
   readonly now: number;
-  /** The most since the last `forgetPeak`. */
+  /** Maximum since the last `forgetPeak`. */
   readonly peak: number;
 }
 
@@ -25,13 +25,13 @@ interface Reply {
   readonly resp_data: Readonly<Record<string, unknown>>;
 }
 
-/** A worker in a process of its own, whose memory is looked at from outside. */
+/** A worker in its own process, whose memory is measured from outside. */
 export interface LoneWorker extends AsyncDisposable {
   readonly url: string;
   readonly config: Config;
   readonly memory: Memory;
   forgetPeak(): void;
-  /** Waits for up to a minute. */
+  /** Calls with a timeout of one minute. */
   call(queue: string, request: object): Promise<Reply>;
   accessToken(username: string): Promise<string>;
 }
@@ -58,11 +58,11 @@ export async function startLoneWorker({
   await migrate(config.db);
   await addUsers(config, users, others);
   const child = startCli(["serve"], { cwd });
-  let said = "";
-  // Only its beginning: the test's own memory must not grow with the flood either.
-  child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(0, 4000)));
-  await waitUntil("ready", () => said.includes('"msg":"ready"'), {
-    died: () => (child.exitCode === null ? undefined : said),
+  let log = "";
+  // Only the beginning, because the test's own memory must not grow with the flood.
+  child.stderr.on("data", (chunk: Buffer) => (log = (log + chunk.toString()).slice(0, 4000)));
+  await waitUntil("ready", () => log.includes('"msg":"ready"'), {
+    died: () => (child.exitCode === null ? undefined : log),
   });
   const client = await connectRpc(config.amqp);
   const issuer = await createIssuer(config.signing!);
@@ -82,9 +82,9 @@ export async function startLoneWorker({
     call: async (queue, request) => (await client.call(queue, JSON.stringify(request), 60_000)) as Reply,
     async [Symbol.asyncDispose]() {
       await client.close();
-      const gone = once(child, "exit");
+      const exited = once(child, "exit");
       child.kill("SIGTERM");
-      await gone;
+      await exited;
       await cleanUp();
     },
   };

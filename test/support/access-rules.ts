@@ -1,7 +1,7 @@
 import { assertInvalid, assertRefused } from "./replies.ts";
 import type { TestWorker } from "./worker.ts";
 
-/** Asserts that a request which is good otherwise is refused without a good access token, whatever is in its place. */
+/** Asserts that a valid request fails without a valid access token: missing, malformed, forged or of another type. */
 export async function assertNeedsAccessToken(
   worker: TestWorker,
   queue: string,
@@ -17,7 +17,7 @@ export async function assertNeedsAccessToken(
   }
 }
 
-/** Asserts that a good token is not enough: its groups have to name the admin group, letter by letter. */
+/** Asserts that a valid token is not enough: its groups must contain the exact name of the admin group. */
 export async function assertNeedsAdmin(worker: TestWorker, queue: string, request: object): Promise<void> {
   await assertNeedsAccessToken(worker, queue, request);
   for (const groups of [[], ["dev"], ["Admin"], ["admin "], ["admins", "adm"]]) {

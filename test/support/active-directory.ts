@@ -6,18 +6,18 @@ import { Scratch } from "./servers/scratch.ts";
 import { UNTHROTTLED } from "./unthrottled.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
-/** An Active Directory for the tests of one suite, and workers on it. */
+/** An Active Directory for the tests of one suite, with workers that use it. */
 export interface TestActiveDirectory {
   readonly ad: Samba;
-  /** The settings of a service account that searches. */
+  /** The settings of a service account that may search. */
   readonly service: { readonly bind_dn: string; readonly bind_password: string };
-  /** A worker whose users bind as DOMAIN\user over ldap://, unless the settings say otherwise. */
+  /** Starts a worker; by default its users bind as DOMAIN\user over ldap://. */
   readonly start: (ldapSettings?: object, appConfig?: object, database?: DatabaseKind) => Promise<TestWorker>;
-  /** Adds a user who may log in; gives the DN. */
+  /** Adds a user who may log in; returns the DN. */
   readonly add: (name: string, groups?: readonly string[], options?: AccountOptions) => Promise<string>;
 }
 
-/** An Active Directory of its own for the suite in which it is called; it is there when the tests begin. */
+/** Starts an Active Directory for the calling suite, before its tests. */
 export function useActiveDirectory(options: SambaOptions = {}): TestActiveDirectory {
   const scratch = new Scratch();
   let server: Samba | undefined;

@@ -15,30 +15,30 @@ import { Scratch } from "./servers/scratch.ts";
 import { UNTHROTTLED } from "./unthrottled.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
-/** What tests need that are the same for every directory. */
+/** The common interface of all directory servers for tests. */
 export interface AnyDirectory {
   readonly changes: Changes;
-  /** May do everything. */
+  /** An account with all permissions. */
   readonly editor: Editor;
   readonly usersDn: string;
   readonly groupsDn: string;
   /** The attribute that holds login names. */
   readonly nameAttribute: string;
-  /** The settings of a service account that searches. */
+  /** The settings of a service account that may search. */
   readonly service: Readonly<Record<string, string>>;
-  /** A worker on this directory; users bind by a name, unless the settings say otherwise. */
+  /** Starts a worker; by default its users bind by name. */
   readonly start: (settings?: object, database?: DatabaseKind, app?: object) => Promise<TestWorker>;
-  /** Adds a user who may log in; gives the DN. */
+  /** Adds a user who may log in; returns the DN. */
   readonly add: (name: string, groups?: readonly string[], options?: AccountOptions) => Promise<string>;
-  /** Adds any other entry; gives its DN. */
+  /** Adds any other entry; returns its DN. */
   readonly addEntry: (dn: string, attributes: Attributes) => Promise<string>;
-  /** Adds an entry to a group, which is created where it is missing. */
+  /** Adds an entry to a group, and creates the group if it is missing. */
   readonly join: (group: string, dn: string) => Promise<void>;
-  /** Adds a group, which may have the name of one in another place; gives its DN. */
+  /** Adds a group, which may have the same name as one in another place; returns its DN. */
   readonly addGroup: (cn: string, members: readonly string[], dn?: string) => Promise<string>;
 }
 
-/** An OpenLDAP of its own for the suite in which it is called. */
+/** Starts an OpenLDAP for the calling suite. */
 export function useOpenLdap(): AnyDirectory {
   const directory = useDirectory();
   return {
@@ -97,7 +97,7 @@ function useSamba(): AnyDirectory {
     start: (settings, database, app) => directory.start(settings, app, database),
     add: directory.add,
     async addGroup(cn, member, dn = `cn=${cn},${directory.ad.groupsDn}`) {
-      // Two groups of one name are possible in two places, if this name differs.
+      // Two groups may have the same cn in different places if their sAMAccountName differs.
       const sAMAccountName = `${cn}-${dn.length}`;
       await addEntry(this.editor, dn, { objectClass: "group", cn, sAMAccountName, member });
       return dn;
@@ -105,7 +105,7 @@ function useSamba(): AnyDirectory {
   };
 }
 
-/** A 389 Directory Server of its own for the suite in which it is called. */
+/** Starts a 389 Directory Server for the calling suite. */
 export function use389(): AnyDirectory {
   const scratch = new Scratch();
   let server: Ds389 | undefined;
@@ -166,14 +166,14 @@ async function joinGroup(
   });
 }
 
-/** Every kind of directory: what it needs here, what it is called, and how a suite gets one of its own. */
+/** Every kind of directory: its key in `missingFor`, its name, and the function that starts one for a suite. */
 export const ANY_DIRECTORY = [
   ["openldap", "OpenLDAP", useOpenLdap],
   ["samba", "Active Directory", useSamba],
   ["ds389", "389 Directory Server", use389],
 ] as const;
 
-/** Gives an entry another name in its place. */
+/** Renames an entry. */
 export async function renameEntry({ editor }: AnyDirectory, dn: string, to: string): Promise<void> {
   await withClient(editor, (client) => client.modifyDN(dn, to));
 }

@@ -12,16 +12,16 @@ import { provision } from "./worker.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
 
-/** A pipe whose reader is a test: it reads when it is told to, and not before. */
+/** A pipe that is read only when a test calls `read`. */
 export interface Pipe extends Disposable {
   readonly path: string;
-  /** For a child's stdio; blocks when the pipe is full, as a shell's pipes do. */
+  /** For a child's stdio; blocks when the pipe is full, like a shell's pipes. */
   readonly writer: number;
-  /** All that is in the pipe now. */
+  /** Reads everything that is in the pipe now. */
   read(): string;
 }
 
-/** Makes a FIFO. */
+/** Creates a FIFO. */
 export function createPipe(): Pipe {
   const path = join(scratchFolder, `${randomUUID()}.fifo`);
   execFileSync("mkfifo", [path]);
@@ -46,25 +46,25 @@ export function createPipe(): Pipe {
     [Symbol.dispose]() {
       closeSync(reader);
       closeSync(writer);
-      rmSync(path); // what searches the run's files must not wait at it
+      rmSync(path); // the search for secrets must not block on it
     },
   };
 }
 
-/** A process that serves, whatever becomes of its log. */
+/** A worker process whose log may be blocked. */
 export interface BlockedWorker extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly port: number;
   readonly cwd: string;
   readonly caller: RawCaller;
-  /** Sends so many requests, whose log lines are some 600 characters each, and waits for all replies. */
+  /** Sends `count` requests, whose log lines are some 600 characters each, and waits for all replies. */
   flood(count: number): Promise<void>;
-  /** Sends SIGTERM; the exit code, and how many milliseconds it took. */
+  /** Sends SIGTERM; returns the exit code and the duration in milliseconds. */
   terminate(pid?: number): Promise<{ readonly code: number | null; readonly ms: number }>;
 }
 
 interface Options {
-  /** Where its stderr goes. */
+  /** Destination of its stderr. */
   readonly stderr: number | "pipe";
   readonly log?: Record<string, unknown>;
   /** A command that runs `authmq serve` instead of this process. */
@@ -129,7 +129,7 @@ export async function startBlockedWorker({ stderr, log = {}, wrap }: Options): P
   };
 }
 
-/** The one child of a process; undefined where it has none. */
+/** The only child of a process; undefined if there is none. */
 export function childOf(pid: number | undefined): number | undefined {
   try {
     const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ");
@@ -139,7 +139,7 @@ export function childOf(pid: number | undefined): number | undefined {
   }
 }
 
-/** Whether a process is gone, or waits for its parent to notice. */
+/** Whether a process has ended, or is a zombie. */
 export function hasEnded(pid: number | undefined): boolean {
   try {
     return readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");

@@ -6,7 +6,7 @@ interface Connection {
   readonly client_properties: { readonly connection_name?: string };
 }
 
-/** Ends the workers' connections of one purpose from the broker's side. */
+/** Closes the workers' connections of one purpose through the management API. */
 export async function closeConnections(vhost: string, purpose: string): Promise<void> {
   const find = async (): Promise<Connection[]> =>
     ((await callManagement("GET", `vhosts/${vhost}/connections`)) as Connection[]).filter(
@@ -17,7 +17,7 @@ export async function closeConnections(vhost: string, purpose: string): Promise<
     return connections.length > 0 ? connections : undefined;
   });
   for (const { name } of found) {
-    // One that has just gone by itself is no longer there to be closed.
+    // Ignore connections that closed in the meantime.
     await callManagement("DELETE", `connections/${encodeURIComponent(name)}`).catch(() => undefined);
   }
 }

@@ -1,24 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { callManagement } from "./rabbitmq.ts";
 
-/** What a user of the broker may do on a vhost, as patterns of names. */
+/** Permissions of a broker user on a vhost, as patterns of names. */
 export interface Permissions {
   readonly configure?: string;
   readonly write?: string;
   readonly read?: string;
 }
 
-/** A user of the broker that a test may limit. */
+/** A broker user with adjustable permissions and limits. */
 export interface BrokerUser extends AsyncDisposable {
   readonly username: string;
   readonly password: string;
-  /** Everything, but for what is given. */
+  /** Sets permissions; those that are not given allow everything. */
   permit(permissions?: Permissions): Promise<void>;
-  /** Sets a limit of this user or of the vhost, or takes it away again. */
+  /** Sets a limit of this user or of the vhost, or removes it. */
   limit(of: "user" | "vhost", name: "max-channels" | "max-connections", value?: number): Promise<void>;
 }
 
-/** Makes a user with all permissions on a vhost. */
+/** Creates a user with all permissions on a vhost. */
 export async function createBrokerUser(vhost: string): Promise<BrokerUser> {
   const username = `limited-${randomBytes(4).toString("hex")}`;
   const password = randomBytes(9).toString("base64url");

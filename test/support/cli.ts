@@ -10,14 +10,14 @@ import { scratchFolder } from "./scratch-folder.ts";
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
 const BUILT_CLI = resolve(import.meta.dirname, "../../dist/cli.js");
 
-/** How a command ended. */
+/** The result of a command. */
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs `authmq ARGS` as a process of its own in a folder and waits for its end. */
+/** Runs `authmq ARGS` as its own process in a folder and waits for its end. */
 export async function runCli(
   args: readonly string[],
   {
@@ -30,13 +30,13 @@ export async function runCli(
   const child = startCli(args, { cwd: cwd ?? newFolder(), env, node });
   noteMessage(stdin);
   if (args[0] === "admin") noteSecret("password", stdin.split("\n", 1)[0] ?? "");
-  child.stdin.on("error", () => undefined); // a command that reads no stdin may be gone already
+  child.stdin.on("error", () => undefined); // a command that reads no stdin may have ended already
   child.stdin.end(stdin);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** Starts `authmq ARGS` and leaves it running; as it was built last, where that is wanted. */
+/** Starts `authmq ARGS` and leaves it running; `built` uses dist/ instead of src/. */
 export function startCli(
   args: readonly string[],
   {
@@ -63,12 +63,12 @@ function noteUrl(text: string): void {
   if (password !== "") noteSecret("password", decodeURIComponent(password));
 }
 
-/** An empty folder that goes with the run. */
+/** An empty folder that is deleted after the run. */
 export function newFolder(): string {
   return mkdtempSync(join(scratchFolder, "cli-"));
 }
 
-/** A folder with this configuration in config.json. */
+/** A new folder with this configuration in config.json. */
 export function folderWith(config: object): string {
   const folder = newFolder();
   noteConfig(config);

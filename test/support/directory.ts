@@ -6,17 +6,17 @@ import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 /** The password of every user of the directory. */
 export const DIRECTORY_PASSWORD = "correct horse";
 
-/** Only its members may log in. */
+/** The group whose members may log in. */
 export const LOGIN_GROUP = "allowed_to_login";
 
-/** An OpenLDAP for the tests of one suite, and workers on it. */
+/** An OpenLDAP for the tests of one suite, with workers that use it. */
 export interface TestDirectory {
   readonly ldap: OpenLdap;
-  /** The settings of a service account that searches. */
+  /** The settings of a service account that may search. */
   readonly service: { readonly bind_dn: string; readonly bind_password: string };
-  /** A worker whose users bind by a template, unless the settings say otherwise. */
+  /** Starts a worker; by default its users bind by a template. */
   readonly start: (ldapSettings?: object, database?: DatabaseKind, appConfig?: object) => Promise<TestWorker>;
-  /** Adds a user who may log in; gives the DN. */
+  /** Adds a user who may log in; returns the DN. */
   readonly add: (
     name: string,
     groups?: readonly string[],
@@ -24,7 +24,7 @@ export interface TestDirectory {
   ) => Promise<string>;
 }
 
-/** A directory of its own for the suite in which it is called. */
+/** Starts an OpenLDAP for the calling suite. */
 export function useDirectory(options: OpenLdapOptions = {}): TestDirectory {
   const scratch = new Scratch();
   let server: OpenLdap | undefined;

@@ -11,16 +11,16 @@ interface Finding {
   readonly advice?: string;
 }
 
-/** How `authmq doctor` ended, and what it found. */
+/** The exit code and the findings of `authmq doctor`. */
 export interface Diagnosis {
   readonly code: number | null;
   readonly ok: boolean;
   readonly findings: readonly Finding[];
-  /** The findings on one subject, a line each: `status: msg` and, where there is any, ` | advice`. */
+  /** The findings on one subject, one per line: `status: msg`, followed by ` | advice` if there is any. */
   readonly of: (subject: string) => string;
 }
 
-/** A database at the current schema, and what doctor says of it with keys laid over its configuration. */
+/** An installation with a migrated database, on which doctor runs with changed settings. */
 export interface DoctorInstallation extends AsyncDisposable {
   readonly raw: Raw;
   diagnose(changes?: Raw): Promise<Diagnosis>;
@@ -32,14 +32,14 @@ const SECRETS = [
   ["ldap_settings", "bind_password"],
 ] as const;
 
-/** Runs `authmq doctor --json` on a configuration, and asserts that no password of it is in the answer. */
+/** Runs `authmq doctor --json` on a configuration, and asserts that the output contains no password of it. */
 export async function diagnose(raw: Raw): Promise<Diagnosis> {
   const { code, stdout, stderr } = await runCli(["doctor", "--json"], { cwd: folderWith(raw) });
   assert.equal(stderr, "");
   const secret = raw["jwt_creation"]?.["secret"] as { value: string } | undefined;
   const secrets = [secret?.value, ...SECRETS.map(([section, key]) => raw[section]?.[key])];
   for (const password of secrets.filter((one) => typeof one === "string")) {
-    // The broker of a run may know its user by a password that is the name.
+    // The test broker may have a user whose password is its name.
     if (password !== raw["amqp_settings"]?.["username"])
       assert.ok(!stdout.includes(password), stdout.replaceAll(password, "..."));
   }
@@ -56,7 +56,7 @@ export async function diagnose(raw: Raw): Promise<Diagnosis> {
   };
 }
 
-/** Makes an installation with a broker's vhost and a database of its own; no worker runs. */
+/** Creates an installation with its own vhost and database; no worker runs. */
 export async function installForDoctor(database: DatabaseKind = "sqlite"): Promise<DoctorInstallation> {
   const { raw, cleanUp } = await provision({ database });
   assert.equal((await runCli(["migrate"], { cwd: folderWith(raw) })).code, 0);

@@ -9,18 +9,18 @@ import { type DatabaseKind, startWorker, type TestWorker } from "./worker.ts";
 
 export { DIRECTORY_PASSWORD };
 
-/** A 389 Directory Server for the tests of one suite, and workers on it. */
+/** A 389 Directory Server for the tests of one suite, with workers that use it. */
 export interface TestDs389 {
   readonly ds: Ds389;
-  /** A worker with a service account that searches, unless the settings say otherwise. */
+  /** Starts a worker; by default it searches with a service account. */
   readonly start: (ldapSettings?: object, database?: DatabaseKind) => Promise<TestWorker>;
-  /** Adds a user who may log in; gives the DN. */
+  /** Adds a user who may log in; returns the DN. */
   readonly add: (name: string, groups?: readonly string[], options?: AccountOptions) => Promise<string>;
-  /** The attributes of an entry, as the directory's administrator sees them. */
+  /** Reads attributes of an entry as the directory's administrator. */
   readonly readAsRoot: (dn: string, attributes: string[]) => Promise<Entry>;
 }
 
-/** A directory of its own for the suite in which it is called. */
+/** Starts a 389 Directory Server for the calling suite. */
 export function useDs389(): TestDs389 {
   const scratch = new Scratch();
   let server: Ds389 | undefined;

@@ -1,7 +1,7 @@
 import { connect, type Options } from "amqplib";
 import { waitUntil } from "./servers/scratch.ts";
 
-/** An event as a subscriber gets it. */
+/** An event as a subscriber receives it. */
 export interface ReceivedEvent {
   readonly routingKey: string;
   readonly contentType: string;
@@ -20,13 +20,13 @@ export interface ReceivedEvent {
   };
 }
 
-/** A subscriber of the exchange of events. */
+/** A subscriber to the event exchange. */
 export interface EventListener extends AsyncDisposable {
-  /** Everything that has come so far. */
+  /** All events so far. */
   readonly events: readonly ReceivedEvent[];
-  /** The types of those about a user, or about none, once so many have come. */
+  /** The types of events about a user (or, if undefined, about none), once there are at least `count`. */
   typesOf(username: string | undefined, count: number): Promise<string[]>;
-  /** The first event of a type about a user, once it has come. */
+  /** The first event of a type about a user; waits for it. */
   first(type: string, username: string): Promise<ReceivedEvent>;
 }
 

@@ -10,13 +10,13 @@ import type { TestWorker } from "./worker.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 
-/** An example that runs as a process of its own, as a reader would start it. */
+/** An example that runs as its own process, as a reader would start it. */
 export interface Example extends AsyncDisposable {
-  /** All that it has printed. */
-  readonly said: string;
+  /** Everything that it has printed. */
+  readonly output: string;
 }
 
-/** Starts an example beside a worker, whose public key it gets, and waits until it has printed something. */
+/** Starts an example with the public key of a worker, and waits until it has printed something. */
 export async function startExample(
   worker: TestWorker,
   file: string,
@@ -25,19 +25,19 @@ export async function startExample(
   const key = join(newFolder(), "signing-key.pub.pem");
   const publicKey = createPublicKey(worker.config.signing!.key);
   writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
-  // In a checkout the import of authmq/client leads to its source.
+  // In a checkout, this condition resolves authmq/client to its source.
   const child = spawn(process.execPath, ["--conditions=authmq-source", join(EXAMPLES, file)], {
     env: { ...process.env, PUBLIC_KEY: key, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let said = "";
+  let output = "";
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => (said += String(chunk)));
-  await waitUntil(file, () => said !== "" || hasEnded(child) || undefined, { seconds: 30 });
-  if (hasEnded(child)) throw new Error(`${file} has ended: ${said}`);
+    stream.on("data", (chunk: Buffer) => (output += String(chunk)));
+  await waitUntil(file, () => output !== "" || hasEnded(child) || undefined, { seconds: 30 });
+  if (hasEnded(child)) throw new Error(`${file} has ended: ${output}`);
   return {
-    get said() {
-      return said;
+    get output() {
+      return output;
     },
     async [Symbol.asyncDispose]() {
       if (hasEnded(child)) return;

@@ -5,27 +5,27 @@ import { TLSSocket } from "node:tls";
 import { BerReader } from "ldapts";
 import type { Certificates } from "./servers/certificates.ts";
 
-/** A server's answer: its result code (RFC 4511 section 4.1.9), and its text where there is one. */
+/** A server's response: its result code (RFC 4511 section 4.1.9), and optionally its text. */
 export interface Answer {
   readonly code: number;
   readonly text?: string;
 }
 
-/** An entry as a server sends it. */
+/** An entry as the server sends it. */
 export interface SentEntry {
   readonly dn: string;
   readonly attributes: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What a false directory says to each request. */
+/** The responses of a fake directory. */
 export interface FalseAnswers {
   readonly bind: (name: string) => Answer | Promise<Answer>;
   readonly search: () => readonly SentEntry[] | Answer | Promise<readonly SentEntry[]>;
-  /** Takes StartTLS with this certificate, and sends these bytes in clear behind its answer. */
+  /** Supports StartTLS with this certificate, and sends these bytes in clear text after its response. */
   readonly tls?: { readonly certificates: Certificates; readonly inject?: Buffer };
 }
 
-/** A directory that says what a test wants, as no real one would. */
+/** A fake directory whose responses a test defines. */
 export interface FalseDirectory extends AsyncDisposable {
   readonly url: string;
   readonly connections: number;
@@ -35,12 +35,12 @@ const BIND = 0x60;
 const SEARCH = 0x63;
 const EXTENDED = 0x77;
 
-/** The response to a bind, as it is on the wire. */
+/** The encoded response to a bind. */
 export function bindResponse(id: number, { code, text = "" }: Answer): Buffer {
   return response(id, 0x61, { code, text });
 }
 
-/** Starts a false directory on the loopback interface. */
+/** Starts a fake directory on the loopback interface. */
 export async function startFalseDirectory(answers: FalseAnswers): Promise<FalseDirectory> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -64,7 +64,7 @@ export async function startFalseDirectory(answers: FalseAnswers): Promise<FalseD
   };
 }
 
-/** A request is small and comes in one piece, and the next one only after the answer. */
+/** Assumes that each request arrives in one chunk, and the next one only after the response. */
 function serve(socket: Socket, raw: Socket, answers: FalseAnswers): void {
   const onData = (data: Buffer): void => {
     const reader = new BerReader(data);
@@ -111,7 +111,7 @@ function sentEntry({ dn, attributes }: SentEntry): Buffer {
   return element(0x64, element(4, dn), element(0x30, ...list));
 }
 
-/** One element of BER with a definite length. */
+/** A BER element with a definite length. */
 function element(tag: number, ...parts: readonly (Buffer | string)[]): Buffer {
   const body = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
   const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];

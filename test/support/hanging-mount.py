@@ -1,7 +1,7 @@
-"""A FUSE file system on the folder given that answers nothing once it is mounted, until stdin ends.
+"""A FUSE file system on the given folder that never answers after it is mounted, until stdin ends.
 
-It hangs as a network mount does: whoever waits can be killed. So it reads no request but the first one; what a server has
-read cannot be given up.
+It hangs like a network mount: waiting processes can be killed. It therefore reads only the first request, because a
+process cannot be killed while a server has read its request.
 """
 
 import ctypes

@@ -7,17 +7,17 @@ import { text } from "node:stream/consumers";
 import { getProgram } from "./servers/install.ts";
 import type { Kdc } from "./servers/kdc.ts";
 
-/** From here the child finds the package, as the code under test does. */
+/** The child resolves the package kerberos from here, like the code under test. */
 const ROOT = resolve(import.meta.dirname, "../..");
 
-/** The client's side of one handshake: a token for each message from the parent, which is the server's last answer. */
+/** The client side of a handshake: a token for each message from the parent, which is the server's last token. */
 const CLIENT = `
   import kerberos from "kerberos";
   const [service, mechanism] = process.argv.slice(1);
   const client = await kerberos.initializeClient(service, { mechOID: kerberos["GSS_MECH_OID_" + mechanism] });
-  const step = async (answer) => {
+  const step = async (input) => {
     try {
-      const token = await client.step(answer);
+      const token = await client.step(input);
       process.send({ token, complete: client.contextComplete });
     } catch (error) {
       process.send({ error: error.message });
@@ -29,26 +29,26 @@ const CLIENT = `
 
 type Message = { token: string | null; complete: boolean } | { error: string };
 
-/** What a browser would send in `Authorization: Negotiate`, and what it does with the answer. */
+/** A token that a browser would send in `Authorization: Negotiate`. */
 export interface SpnegoToken extends AsyncDisposable {
-  /** In base64. */
+  /** Base64. */
   readonly token: string;
   /**
-   * Takes the server's token, in base64; true when the server has proved that it holds the key of the service, an error
-   * when it has not. To be called once.
+   * Processes the server's base64 token. Resolves with true if the server proved that it has the service's key, else
+   * rejects. Call it once.
    */
-  verify(answer: string): Promise<boolean>;
+  verify(serverToken: string): Promise<boolean>;
 }
 
-/** Why no token can be made here, for a test's `skip`; undefined when it can. */
+/** Why no token can be created on this machine, for a test's `skip`; undefined if it can. */
 export function missingForTickets(): string | undefined {
-  // Looked for as a file: a process that has once failed to load a package fails again after its installation.
+  // Check for the file: a process that failed to load a package once fails again after its installation.
   return existsSync(join(ROOT, "node_modules/kerberos/build/Release/kerberos.node"))
     ? undefined
     : "the package kerberos is not installed: npm install --no-save --save-dev kerberos@7";
 }
 
-/** Makes a user's token for a service (HTTP@host), bare Kerberos instead of SPNEGO where that is asked for. */
+/** Creates a user's token for a service (HTTP@host): SPNEGO, or plain Kerberos if requested. */
 export async function spnegoToken(
   kdc: Kdc,
   username: string,
@@ -57,7 +57,7 @@ export async function spnegoToken(
   { mechanism = "SPNEGO" }: { mechanism?: "SPNEGO" | "KRB5" } = {},
 ): Promise<SpnegoToken> {
   const cache = await getTicket(kdc, username, password);
-  // The environment names the cache, and it is the whole process's: each client is one. It ends with its channel.
+  // Each client is its own process, because an environment variable selects the ticket cache. It ends with its channel.
   const child = spawn(process.execPath, ["--input-type=module", "-e", CLIENT, service, mechanism], {
     cwd: ROOT,
     env: { KRB5_CONFIG: kdc.configFile, KRB5CCNAME: cache },
@@ -71,9 +71,9 @@ export async function spnegoToken(
     const { token } = await receive(child);
     return {
       token: token ?? "",
-      async verify(answer) {
+      async verify(serverToken) {
         const received = receive(child);
-        child.send(answer);
+        child.send(serverToken);
         return (await received).complete;
       },
       [Symbol.asyncDispose]: end,
@@ -84,14 +84,14 @@ export async function spnegoToken(
   }
 }
 
-/** Logs a user in as a person does, with kinit; gives the ticket cache for KRB5CCNAME. Throws what kinit says. */
+/** Logs a user in with kinit; returns the ticket cache for KRB5CCNAME. Throws the error of kinit. */
 export async function getTicket(kdc: Kdc, username: string, password: string): Promise<string> {
   const cache = `FILE:${join(kdc.folder, `cache-${randomBytes(6).toString("hex")}`)}`;
   const child = spawn(getProgram("kinit"), ["-c", cache, "--", `${username}@${kdc.realm}`], {
     env: { KRB5_CONFIG: kdc.configFile, LC_ALL: "C" },
     stdio: ["pipe", "ignore", "pipe"],
   });
-  child.stdin.on("error", () => undefined); // kinit may have its answer before it reads
+  child.stdin.on("error", () => undefined); // kinit may end before it reads
   child.stdin.end(`${password}\n`);
   const [problem] = await Promise.all([text(child.stderr), once(child, "exit")]);
   if (child.exitCode !== 0) throw new Error(problem.trim());

@@ -1,7 +1,7 @@
 import { generateSecret } from "../../src/config/generate-key.ts";
 import type { SignMethod } from "../../src/config/sections/jwt.ts";
 
-/** A key as the configuration has it. */
+/** A key in the format of the configuration. */
 export interface RingKey {
   readonly type: "base64key";
   readonly value: string;
@@ -11,7 +11,7 @@ export interface RingKey {
 /** A new key for an algorithm. */
 export function newKey(signmethod: SignMethod = "EdDSA"): RingKey {
   const { secret } = generateSecret(signmethod);
-  // A secret is in base64 already.
+  // A shared secret is already base64.
   const value = signmethod.startsWith("HS") ? secret.trim() : Buffer.from(secret).toString("base64");
   return { type: "base64key", value, signmethod };
 }

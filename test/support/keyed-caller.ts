@@ -9,15 +9,15 @@ interface Reply {
   readonly resp_data: Record<string, unknown>;
 }
 
-/** A caller that may give its requests a key. */
+/** A caller whose requests can have idempotency keys. */
 export interface KeyedCaller extends AsyncDisposable {
-  /** The reply to a request with this message_id (undefined: without one) and further properties. */
+  /** Sends a request with this message_id (undefined: none) and further properties, and returns the reply. */
   call(key: string | undefined, queue: string, request: object, properties?: Options.Publish): Promise<Reply>;
-  /** Publishes a request so that the worker finds it marked as delivered before; the worker must not run meanwhile. */
+  /** Publishes a request that the worker will receive as redelivered; the worker must not run meanwhile. */
   callRedelivered(queue: string, request: object, properties: Options.Publish): Promise<() => Promise<Reply>>;
 }
 
-/** A caller on the vhost of a worker. */
+/** Connects a caller to the vhost of a worker. */
 export async function connectKeyed(worker: TestWorker): Promise<KeyedCaller> {
   const raw = await connectRaw(worker.url);
   const replyTo = async (id: string, index = 0): Promise<Reply> =>
@@ -40,11 +40,11 @@ export async function connectKeyed(worker: TestWorker): Promise<KeyedCaller> {
       const { correlationId = randomUUID() } = properties as { correlationId?: string };
       const earlier = raw.replies.filter((reply) => reply.properties.correlationId === correlationId).length;
       const channel = await raw.connection.createChannel();
-      const taken = Promise.withResolvers<undefined>();
-      await channel.consume(queue, () => taken.resolve(undefined));
+      const delivered = Promise.withResolvers<undefined>();
+      await channel.consume(queue, () => delivered.resolve(undefined));
       raw.publish(queue, JSON.stringify(request), { ...properties, correlationId });
-      await taken.promise;
-      await channel.close(); // what it had not acknowledged goes back, marked
+      await delivered.promise;
+      await channel.close(); // requeues the unacknowledged message, marked as redelivered
       return () => replyTo(correlationId, earlier);
     },
     [Symbol.asyncDispose]: () => raw[Symbol.asyncDispose](),

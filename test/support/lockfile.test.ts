@@ -24,12 +24,12 @@ const { packages } = JSON.parse(
   readFileSync(new URL("../../package-lock.json", import.meta.url), "utf8"),
 ) as Lock;
 
-/** What is installed with `npm ci --omit=dev`; the project itself and its link to a Node for development are not. */
+/** Packages that `npm ci --omit=dev` installs, without the project itself and its link to Node for development. */
 const production = Object.entries(packages).filter(
   ([path, { dev, link }]) => path !== "" && dev !== true && link !== true,
 );
 
-// npm drops the builds for other platforms that a registry's mirror lacks, and `npm ci` then refuses the file.
+// A registry mirror may lack builds for other platforms: npm then omits them, and `npm ci` rejects the file.
 test("the lock file has an entry for every optional dependency of every package", () => {
   const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
     Object.keys(optionalDependencies)
@@ -45,7 +45,7 @@ test("bcrypt is locked for 64-bit Linux on Intel and ARM, and for macOS", () => 
   }
 });
 
-test("no package of production runs a script when it is installed", () => {
+test("no production package has an install script", () => {
   assert.ok(production.length > 40, `${production.length} packages`);
   assert.deepEqual(
     production.filter(([, { hasInstallScript }]) => hasInstallScript === true),
@@ -53,7 +53,7 @@ test("no package of production runs a script when it is installed", () => {
   );
 });
 
-test("every package comes from the registry, but for the project's own folder for development", () => {
+test("every package comes from the registry, except the project's own folder for development", () => {
   const links = Object.entries(packages).filter(([, entry]) => entry.link === true);
   const link = "node_modules/authmq-development-node";
   assert.deepEqual(
@@ -62,19 +62,19 @@ test("every package comes from the registry, but for the project's own folder fo
   );
   for (const [path, { resolved, version }] of Object.entries(packages)) {
     if (path === "" || path === ".ci/node" || path === link) continue;
-    // Without an address npm asks its registry for this version.
+    // Without an address, npm downloads this version from its registry.
     assert.ok(resolved === undefined || resolved.startsWith("https://registry.npmjs.org/"), path);
     assert.match(version ?? "", /^\d+\.\d+\.\d+/, path);
   }
-  const asked = Object.values(packages).flatMap(({ dependencies = {}, optionalDependencies = {} }) =>
+  const required = Object.values(packages).flatMap(({ dependencies = {}, optionalDependencies = {} }) =>
     Object.entries({ ...dependencies, ...optionalDependencies }),
   );
-  const elsewhere = asked.filter(([, range]) => /:|\//.test(range.replace(/^npm:/, "")));
+  const elsewhere = required.filter(([, range]) => /:|\//.test(range.replace(/^npm:/, "")));
   assert.deepEqual(elsewhere, []);
 });
 
-// The mirror that the file was made with has bcrypt's build for Linux on Intel alone, so npm knew no digest of the others.
-test("every package of production has a digest, but for bcrypt's builds for other platforms", () => {
+// The mirror that produced the lock file has bcrypt's build for Linux on Intel only, so the other digests are unknown.
+test("every production package has a digest, except bcrypt's builds for other platforms", () => {
   const without = production.filter(([, { integrity }]) => integrity === undefined);
   for (const [path, { optional, version }] of without) {
     assert.match(path, /^node_modules\/@node-rs\/bcrypt-(?!linux-x64-gnu$)/);
@@ -83,7 +83,7 @@ test("every package of production has a digest, but for bcrypt's builds for othe
   for (const [path, { integrity = "sha512-" }] of production) assert.match(integrity, /^sha512-/, path);
 });
 
-/** As Node looks it up: in the package's own node_modules, then in those around it. */
+/** Resolves like Node: in the package's own node_modules, then in those of its parents. */
 function isLocked(path: string, name: string): boolean {
   for (let at = path; ; at = at.replace(/\/?[^/]*$/, "")) {
     if (`${at}${at && "/"}node_modules/${name}` in packages) return true;

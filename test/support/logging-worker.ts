@@ -11,7 +11,7 @@ import { type Proxy, startProxy } from "./proxy.ts";
 import { connectRaw, type RawCaller } from "./raw-caller.ts";
 import { provision } from "./worker.ts";
 
-/** A worker whose log goes to an exchange through a relay that a test can cut, and all that comes out at both ends. */
+/** A worker that logs to an exchange through a relay that a test can cut, with the log of both destinations. */
 export interface LoggingWorker extends AsyncDisposable {
   readonly config: Config;
   readonly proxy: Proxy;
@@ -19,21 +19,21 @@ export interface LoggingWorker extends AsyncDisposable {
   readonly client: RpcClient;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** What the exchange got so far, with routing keys and properties. */
+  /** Records that the exchange has received so far, with routing keys and properties. */
   readonly published: {
     readonly key: string;
     readonly properties: Readonly<Record<string, unknown>>;
     readonly line: LogLine;
   }[];
-  /** What went to stderr so far. */
+  /** Records on stderr so far. */
   readonly stderr: readonly LogLine[];
-  /** Asks for a user who is not there, and throws when that is not answered. */
+  /** Requests an unknown user, and throws unless the reply is 404. */
   ask(username: string): Promise<void>;
-  /** Ends the worker, then its log. */
+  /** Stops the worker, then its log. */
   stop(): Promise<void>;
 }
 
-/** Starts such a worker with these `handler_settings`; its exchange is declared unless it is to be missing. */
+/** Starts such a worker with these `handler_settings`; declares its exchange unless the test needs it missing. */
 export async function startLoggingWorker(
   handler_settings: { exchange?: string; logger?: string } = {},
   { isMissing = false } = {},
@@ -77,7 +77,7 @@ export async function startLoggingWorker(
   };
 }
 
-/** Takes what comes to a topic exchange, which is declared unless the broker has it. */
+/** Consumes from a topic exchange, and declares it unless it exists. */
 export async function listen(
   { channel }: RawCaller,
   exchange: string,

@@ -3,20 +3,20 @@ import { createConnection } from "mysql2/promise";
 import { readRunVariable } from "./run-environment.ts";
 import type { MariaDbAddress } from "./servers/mariadb.ts";
 
-/** The MariaDB of this run. The runner starts it for test files that import this one, directly or not. */
+/** The MariaDB of this run. The runner starts it for test files that import this module, directly or indirectly. */
 const mariaDb = JSON.parse(readRunVariable("AUTHMQ_TEST_MYSQL")) as MariaDbAddress;
 
-/** MariaDB's process; undefined where it runs in a container. */
+/** Process id of MariaDB; undefined in a container. */
 export const mariaDbPid = Number(readRunVariable("AUTHMQ_TEST_MARIADB_PID")) || undefined;
 
-/** Creates an empty database for a test file and returns all that a connection needs. */
+/** Creates an empty database for a test file and returns its connection settings. */
 export async function createDatabase(): Promise<MariaDbAddress & { database: string }> {
   const database = `authmq_${randomBytes(6).toString("hex")}`;
   await execute(`create database ${database}`);
   return { ...mariaDb, database };
 }
 
-/** Drops a database, if there is one. */
+/** Drops a database, if it exists. */
 export async function dropDatabase(database: string): Promise<void> {
   await execute(`drop database if exists ${database}`);
 }

@@ -8,7 +8,7 @@ import { scratchFolder } from "./scratch-folder.ts";
 
 const SERVER = fileURLToPath(new URL("./hanging-mount.py", import.meta.url));
 
-/** A disk of 64 KiB; undefined where this user may not mount one. */
+/** Mounts a disk of 64 KiB; undefined without the permission to mount. */
 export function mountSmall(): ({ readonly folder: string; enlarge(): void } & Disposable) | undefined {
   const folder = mkdtempSync(join(scratchFolder, "disk-"));
   const mount = (options: string) => spawnSync("mount", ["-t", "tmpfs", "-o", options, "none", folder]);
@@ -20,7 +20,7 @@ export function mountSmall(): ({ readonly folder: string; enlarge(): void } & Di
   };
 }
 
-/** A network mount whose server is gone: whoever uses it hangs. */
+/** Mounts a network file system whose server is down: every access hangs. */
 export async function mountHanging(): Promise<({ readonly folder: string } & AsyncDisposable) | undefined> {
   const folder = mkdtempSync(join(scratchFolder, "mount-"));
   const server = spawn(PYTHON, [SERVER, folder], {
@@ -32,7 +32,7 @@ export async function mountHanging(): Promise<({ readonly folder: string } & Asy
     folder,
     async [Symbol.asyncDispose]() {
       const ended = once(server, "exit");
-      server.stdin.end(); // the kernel then fails whatever hangs
+      server.stdin.end(); // the kernel then fails hanging calls
       await ended;
       spawnSync("umount", ["--lazy", folder]);
     },

@@ -9,7 +9,7 @@ for (const [file, installs, starts] of [
   ["test/auth/ldap/openldap.test.ts", ["mariadb", "openldap"], ["rabbitmq", "mariadb"]],
   ["test/site/site.test.ts", ["browser"], []],
 ] as const) {
-  test(`${file} needs what it imports, directly or not`, () => {
+  test(`${file} has the needs of its imports, direct and indirect`, () => {
     const { install, start } = needsOf([file]);
     assert.deepEqual([...install], installs);
     assert.deepEqual(
@@ -19,7 +19,7 @@ for (const [file, installs, starts] of [
   });
 }
 
-test("several files need what each of them needs", () => {
+test("several files have the needs of all of them", () => {
   const { install, start } = needsOf(["test/site/site.test.ts", "test/db/pool.test.ts"]);
   assert.deepEqual([...install].sort(), ["browser", "mariadb"]);
   assert.deepEqual(start, { rabbitmq: false, mariadb: true });

@@ -4,7 +4,7 @@ import { importsOf, reachableFrom } from "./imports.ts";
 
 const SUPPORT = resolve(import.meta.dirname);
 
-/** What a test file needs beside Node, by the module that each file imports, directly or not, to use it. */
+/** Requirements of a test file besides Node, by the module that it imports, directly or indirectly, to use them. */
 const MODULES = {
   rabbitmq: "servers/rabbitmq.ts",
   mariadb: "servers/mariadb.ts",
@@ -16,24 +16,24 @@ const MODULES = {
   browser: "servers/browser.ts",
 } as const;
 
-/** Something that the runner installs. */
+/** A requirement that the runner installs. */
 export type Need = keyof typeof MODULES;
 
-/** What some test files, or a program, need on this machine, and which shared servers they expect to run. */
+/** Requirements of test files or a program on this machine, and the shared servers that they use. */
 export interface Needs {
   readonly install: ReadonlySet<Need>;
   readonly start: { readonly rabbitmq: boolean; readonly mariadb: boolean };
-  /** Whether they ask the registry of npm's packages. */
+  /** Whether they use the npm registry. */
   readonly registry: boolean;
 }
 
-/** The needs of some files together, from what they import. */
+/** The combined requirements of files, from their imports. */
 export function needsOf(files: readonly string[]): Needs {
   const reached = new Set(files.flatMap((file) => [...reachableFrom(resolve(file), partsOf)]));
   const uses = (module: string): boolean => reached.has(join(SUPPORT, module));
   const install = Object.entries(MODULES).filter(([, module]) => uses(module));
   return {
-    // Object.entries forgets that the keys are needs.
+    // Object.entries widens the keys to string.
     install: new Set(install.map(([need]) => need as Need)),
     start: { rabbitmq: uses("rabbitmq.ts"), mariadb: uses("mariadb.ts") },
     registry: uses("npm.ts"),
@@ -42,7 +42,7 @@ export function needsOf(files: readonly string[]): Needs {
 
 const known = new Map<string, readonly string[]>();
 
-/** What a file imports, and the programs that it starts. */
+/** The imports of a file, and the programs that it starts. */
 function partsOf(file: string): readonly string[] {
   const parts =
     known.get(file) ?? [...importsOf(file), ...programsIn(file)].filter((part) => existsSync(part));

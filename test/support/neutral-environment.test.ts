@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { neutralEnvironment } from "./neutral-environment.ts";
 
-test("a test run does not see the broker, the database and the settings of the developer's own installation", () => {
+test("a test run does not use the broker, database and settings of the developer's own installation", () => {
   const own = {
     AMQP_URL: "amqp://own",
     DATABASE_URL: "mysql://own",

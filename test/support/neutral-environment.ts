@@ -1,7 +1,7 @@
-/** Variables that point authmq at somebody's own installation. */
+/** Variables that select a developer's own installation. */
 const INSTALLATION = /^(?:AMQP_URL|DATABASE_URL|AUTHMQ_CONFIG|AUTHMQ__.*)$/i;
 
-/** An environment without the developer's own broker, database and settings: no test may use them. */
+/** The environment without a developer's own broker, database and settings, which tests must not use. */
 export function neutralEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !INSTALLATION.test(name)));
 }

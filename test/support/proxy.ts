@@ -1,24 +1,24 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as connectSocket, type Socket } from "node:net";
 
-/** A TCP relay to a server that a test can cut off, slow down and bring back. */
+/** A TCP relay to a server that a test can cut, slow down and restore. */
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
-  /** Refuses new connections and ends the open ones. */
+  /** Refuses new connections and closes the open ones. */
   cut(): void;
   /** Accepts connections, and holds back every byte on new and open ones. */
   hang(): void;
-  /** As `hang`, and open connections are not ended when the other side ends them: a peer that is frozen. */
+  /** Like `hang`, but keeps open connections when the other side closes them, like a frozen peer. */
   freeze(): void;
-  /** Relays every byte so many milliseconds late, each way. */
+  /** Relays every byte with this delay in milliseconds, in each direction. */
   delay(ms: number): void;
-  /** How many connections are open. */
+  /** Number of open connections. */
   readonly connections: number;
-  /** Relays again, at once; connections that hung are ended. */
+  /** Relays immediately again; closes connections that hung. */
   restore(): void;
 }
 
-/** A relay to a port on the loopback interface. */
+/** Starts a relay to a port on the loopback interface. */
 export async function startProxy(target: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let state: "open" | "cut" | "hung" | "frozen" = "open";
@@ -41,7 +41,7 @@ export async function startProxy(target: number): Promise<Proxy> {
     return undefined;
   });
   const relay = (from: Socket, to: Socket): void => {
-    // Each timer does what is first in line, so nothing overtakes what is on its way when the delay changes.
+    // Each timer runs the first queued action, so nothing is reordered when the delay changes.
     const line: (() => void)[] = [];
     let lastDue = 0;
     const later = (work: () => void): void => {
@@ -57,7 +57,7 @@ export async function startProxy(target: number): Promise<Proxy> {
     from.on("close", () => {
       if (state === "frozen") return;
       if (state !== "open" || (lateness === 0 && line.length === 0)) to.destroy();
-      else later(() => to.destroy()); // behind the bytes that are on their way
+      else later(() => to.destroy()); // after the bytes in transit
     });
   };
   server.listen(0, "127.0.0.1");

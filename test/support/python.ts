@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 
-/** The one that Debian's packages are for; another may come first on the PATH. */
+/** The Python of Debian's packages; the PATH may have another one first. */
 export const PYTHON = "/usr/bin/python3";
 
-/** Why no Python example can run here, for a test's `skip`; undefined when they can. */
+/** Why Python examples cannot run on this machine, for a test's `skip`; undefined if they can. */
 export function missingForPython(): string | undefined {
   try {
     execFileSync(PYTHON, ["-c", "import pika, jwt, cryptography"], { stdio: "ignore" });

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { readRunVariable } from "./run-environment.ts";
 
-/** The RabbitMQ of this run. The runner starts it for test files that import this one, directly or not. */
+/** The RabbitMQ of this run. The runner starts it for test files that import this module, directly or indirectly. */
 export const amqpUrl = readRunVariable("AUTHMQ_TEST_AMQP_URL");
 
-/** RabbitMQ's process; undefined where it runs in a container. */
+/** Process id of RabbitMQ; undefined in a container. */
 export const rabbitMqPid = Number(readRunVariable("AUTHMQ_TEST_RABBITMQ_PID")) || undefined;
 
 const management = new URL(readRunVariable("AUTHMQ_TEST_MANAGEMENT_URL"));
 const { username, password } = management;
 const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
-/** Asks RabbitMQ's management API; `path` starts behind `/api/`. Throws on any answer but success. */
+/** Calls RabbitMQ's management API; `path` starts after `/api/`. Throws unless the response is a success. */
 export async function callManagement(method: string, path: string, body?: unknown): Promise<unknown> {
   const response = await fetch(`${management.origin}/api/${path}`, {
     method,
@@ -23,7 +23,7 @@ export async function callManagement(method: string, path: string, body?: unknow
   return text === "" ? undefined : JSON.parse(text);
 }
 
-/** Creates a virtual host for a test file and returns its AMQP address. */
+/** Creates a vhost for a test file and returns its AMQP URL. */
 export async function createVhost(
   name = `authmq_${randomBytes(6).toString("hex")}`,
 ): Promise<{ name: string; url: string }> {
@@ -37,7 +37,7 @@ export async function createVhost(
   return { name, url: `${amqpUrl}/${path}` };
 }
 
-/** Deletes a virtual host with all its queues; the broker closes the connections to it. */
+/** Deletes a vhost with all its queues; the broker closes the connections to it. */
 export async function deleteVhost(name: string): Promise<void> {
   await callManagement("DELETE", `vhosts/${encodeURIComponent(name)}`);
 }

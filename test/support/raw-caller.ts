@@ -3,22 +3,22 @@ import { type Channel, type ChannelModel, connect, type ConsumeMessage, type Opt
 import { noteMessage, noteReply } from "../secrets/notes.ts";
 import { waitUntil } from "./servers/scratch.ts";
 
-/** A caller that publishes any bytes with any properties and keeps every reply, as a stranger's client would. */
+/** A caller that publishes arbitrary bytes and properties, and keeps every reply. */
 export interface RawCaller extends AsyncDisposable {
   readonly connection: ChannelModel;
   readonly channel: Channel;
   /** The exclusive queue for its replies. */
   readonly replyQueue: string;
   readonly replies: readonly ConsumeMessage[];
-  /** Publishes to a queue, with the reply queue as `reply_to` unless the properties say otherwise. */
+  /** Publishes to a queue; the properties may override `reply_to`, which is the reply queue by default. */
   publish(queue: string, body: string | Uint8Array, properties?: Options.Publish): void;
-  /** The first reply with this correlation id. */
+  /** The first reply with this correlation id; waits for it. */
   firstReply(correlationId: string): Promise<ConsumeMessage>;
-  /** The replies with this correlation id, once there is one and 300 ms passed without another. */
+  /** The replies with this correlation id, once there is one and no other arrived for 300 ms. */
   settledReplies(correlationId: string): Promise<ConsumeMessage[]>;
 }
 
-/** A raw caller on the vhost of this address. */
+/** Connects a raw caller to the vhost of this URL. */
 export async function connectRaw(url: string): Promise<RawCaller> {
   const connection = await connect(url, { noDelay: true });
   connection.on("error", () => undefined);
@@ -53,14 +53,14 @@ export async function connectRaw(url: string): Promise<RawCaller> {
     firstReply,
     async settledReplies(correlationId) {
       await firstReply(correlationId);
-      await sleep(300); // nothing tells that no other one comes
+      await sleep(300); // nothing signals that no further reply comes
       return repliesTo(correlationId);
     },
     [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
   };
 }
 
-/** The JSON in a reply. */
+/** The JSON body of a reply. */
 export function bodyOf(message: ConsumeMessage | undefined): {
   resp_code: number;
   resp_data: Record<string, unknown>;

@@ -4,18 +4,18 @@ import { assertRefused } from "./replies.ts";
 import type { TestWorker } from "./worker.ts";
 
 const REFUSED = "the directory refused a login";
-/** A local user, to compare with. */
+/** A local user for comparison. */
 const LOCAL = "local-one";
 
-/** The names of all users that a worker knows. */
+/** The usernames of all accounts of a worker. */
 export async function usersIn({ db }: TestWorker): Promise<string[]> {
   const rows = await db.selectFrom("user").select("username").orderBy("username").execute();
   return rows.map(({ username }) => username).filter((name) => name !== LOCAL);
 }
 
 /**
- * Asserts that a login has the very reply that a wrong password of a local user has, that it leaves no row, and that
- * it logs one line with the reason; gives that line.
+ * Asserts that a failed login has the same reply as a wrong password of a local user, creates no row, and logs one
+ * record with the reason; returns that record.
  */
 export async function assertRefusedLogin(
   worker: TestWorker,

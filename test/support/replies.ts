@@ -3,14 +3,14 @@ import type { TestWorker } from "./worker.ts";
 
 type Reply = Awaited<ReturnType<TestWorker["call"]>>;
 
-/** Asserts a failure with this code, and that it says nothing beyond its sentence and its code. */
+/** Asserts an error with these codes, whose data is only its message and its error code. */
 export function assertRefused(reply: Reply, respCode: number, error: string): void {
   const { msg, ...rest } = reply.resp_data;
   assert.deepEqual({ resp_code: reply.resp_code, ...rest }, { resp_code: respCode, error });
   assert.equal(typeof msg, "string");
 }
 
-/** Asserts a 400 that names exactly these fields, each with a sentence of its own. */
+/** Asserts a 400 that names exactly these fields, each with its own message. */
 export function assertInvalid(reply: Reply, ...paths: readonly string[]): void {
   assert.deepEqual([reply.resp_code, reply.resp_data["error"]], [400, "INVALID_INPUT"]);
   const fields = reply.resp_data["fields"] as { path: string; msg: string }[];
@@ -21,7 +21,7 @@ export function assertInvalid(reply: Reply, ...paths: readonly string[]): void {
   );
 }
 
-/** Asserts a success and gives its data. */
+/** Asserts a success and returns its data. */
 export function dataOf(reply: Reply, respCode: 200 | 204 = 200): Record<string, unknown> {
   assert.equal(reply.resp_code, respCode, JSON.stringify(reply));
   return reply.resp_data;

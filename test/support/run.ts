@@ -1,9 +1,8 @@
 /**
- * Runs the tests on real servers: `npm test [-- FILES...] [--fast] [--coverage] [other options of node --test]`. With
- * `--fast` it runs the files that need no server; with `--script=FILE` it runs another program on the servers.
- * It installs and starts what the files need (see needs.ts), passes on the exit code of node's test runner, and stops and
- * deletes everything, however it ends. Before the runner's closing lines it says whether a secret was found in anything
- * that was written meanwhile (see ../secrets/verdict.ts).
+ * Runs the tests on real servers: `npm test [-- FILES...] [--fast] [--coverage] [other options of node --test]`.
+ * `--fast` runs the files that need no server; `--script=FILE` runs another program on the servers. Installs and starts
+ * what the files need (see needs.ts), returns the exit code of node's test runner, and stops and deletes everything at
+ * the end. Before the runner's summary it reports whether written data contains a secret (see ../secrets/verdict.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,9 +20,9 @@ import { endGroup, Scratch } from "./servers/scratch.ts";
 
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
-/** Test files at once: while some wait for servers and timers, others use the processors. */
+/** Number of concurrent test files: while some wait for servers and timers, others use the processors. */
 const CONCURRENCY = 4;
-/** Every test file loads the same modules: compiled once, they cost a fraction. */
+/** Compile cache: every test file loads the same modules. */
 const COMPILED = resolve(import.meta.dirname, "../../node_modules/.cache/authmq-tests");
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -53,7 +52,7 @@ try {
   await end(interrupted ? 128 + SIGNAL_NUMBERS[interrupted] : 1);
 }
 
-/** Runs the program or the test files, all of them unless some are named; resolves to the exit code. */
+/** Runs the program or the test files (by default all); resolves with the exit code. */
 async function run(args: readonly string[]): Promise<number> {
   const script = args.find((arg) => arg.startsWith(SCRIPT))?.slice(SCRIPT.length);
   if (script !== undefined) {
@@ -64,7 +63,7 @@ async function run(args: readonly string[]): Promise<number> {
   const options = args.filter((arg) => arg.startsWith("-") && arg !== "--coverage" && arg !== "--fast");
   if (args.includes("--coverage")) {
     options.push("--experimental-test-coverage", "--test-coverage-include=src/**");
-    process.env["NODE_DISABLE_COMPILE_CACHE"] = "1"; // V8 counts less in code from a cache
+    process.env["NODE_DISABLE_COMPILE_CACHE"] = "1"; // V8 reports less coverage for cached code
   }
   const named = files.length > 0 ? files : globSync("test/**/*.test.ts").toSorted();
   const chosen = args.includes("--fast") ? named.filter(needsNoServer) : named;
@@ -76,7 +75,7 @@ function needsNoServer(file: string): boolean {
   return install.size === 0 && !start.rabbitmq && !start.mariadb && !registry;
 }
 
-/** Starts the servers that these files need, at once; resolves to the environment that the files read. */
+/** Starts the servers that these files need, concurrently; resolves with the environment for the files. */
 async function startServers(
   files: readonly string[],
   { busyWait }: { readonly busyWait: boolean },
@@ -110,7 +109,7 @@ async function startServers(
   };
 }
 
-/** Runs node's test runner with these arguments, and the search for secrets; resolves to the exit code. */
+/** Runs node's test runner with these arguments, and the search for secrets; resolves with the exit code. */
 async function runTests(addresses: Record<string, string>, args: readonly string[]): Promise<number> {
   const notes = scratch.subfolder("notes");
   const testing = [
@@ -123,10 +122,10 @@ async function runTests(addresses: Record<string, string>, args: readonly string
   const child = start(testing, { ...addresses, AUTHMQ_TEST_NOTES: notes, ...colours() }, "pipe");
   const passing = child.stdout === null ? undefined : passOn(child.stdout, process.stdout);
   const [code] = (await once(child, "exit")) as [number | null];
-  // What a test left running has the runner's output open, too, and is ended now.
+  // Processes that a test left running still hold the runner's output open: end them now.
   await endGroup(child);
   const closing = await passing;
-  if (interrupted !== undefined) return 1; // what was noted goes at this moment
+  if (interrupted !== undefined) return 1; // the noted data is being deleted
   const { ok, lines } = judgeSecret(notes);
   process.stdout.write(`${lines.join("\n")}\n${closing ?? ""}`);
   return ok ? (code ?? 1) : code || 1;
@@ -137,7 +136,7 @@ async function runProgram(addresses: Record<string, string>, args: readonly stri
   return code ?? 1;
 }
 
-/** Starts Node in a process group of its own, so that it can be ended with everything that it started. */
+/** Starts Node in its own process group, so that it can be ended with all its children. */
 function start(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
@@ -152,12 +151,12 @@ function start(
   return runner;
 }
 
-/** The runner does not see the terminal behind this process. */
+/** Forwards colour support: the runner does not see this process's terminal. */
 function colours(): NodeJS.ProcessEnv {
   return process.stdout.isTTY && process.env["NO_COLOR"] === undefined ? { FORCE_COLOR: "1" } : {};
 }
 
-/** Ends the tests, the servers and the process; node's closing lines stay the last ones, so it prints nothing. */
+/** Ends the tests, the servers and the process. Prints nothing, so that node's summary stays last. */
 async function end(code: number): Promise<void> {
   if (runner) await endGroup(runner);
   await scratch.close();

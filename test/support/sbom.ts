@@ -1,6 +1,6 @@
 /**
- * Writes sbom.cdx.json to the current folder: what an installation consists of (CycloneDX), by the package-lock.json in
- * it alone. `npm sbom --omit dev` would do, but it also leaves out what both the product and its tools use, zod for one.
+ * Writes sbom.cdx.json (CycloneDX) of production packages to the current folder, from its package-lock.json alone.
+ * `npm sbom --omit dev` cannot do it: it also omits packages that both the product and its tools use, such as zod.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -32,7 +32,7 @@ const kept = components.filter(
 const refs = new Set([metadata.component["bom-ref"], ...kept.map((one) => one["bom-ref"])]);
 const bom = {
   ...rest,
-  // npm names the product after the folder that it lies in.
+  // npm would name the product after its folder.
   metadata: { ...metadata, component: { ...metadata.component, name } },
   components: kept,
   dependencies: dependencies

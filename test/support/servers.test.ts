@@ -17,7 +17,7 @@ import { Scratch, waitUntil } from "./servers/scratch.ts";
 const IDLE = "console.log('up'); setInterval(() => {}, 1000)";
 const STUBBORN = `process.on("SIGTERM", () => {}); ${IDLE}`;
 
-/** A run in small: a scratch folder and one cheap server in it. It never ends by itself. */
+/** A small run: a scratch folder with one simple server. It never ends by itself. */
 const RUN = `
   import { readFileSync } from "node:fs";
   import { Scratch, waitUntil } from ${JSON.stringify(new URL("./servers/scratch.ts", import.meta.url).href)};
@@ -38,7 +38,7 @@ for (const [signal, kind, program] of [
   ["SIGINT", "a server", IDLE],
   ["SIGTERM", "a server", IDLE],
 ] as const) {
-  test(`a run with ${kind} that dies of ${signal} leaves neither the server nor the folder`, async () => {
+  test(`a run with ${kind} that ends by ${signal} leaves neither the server nor the folder`, async () => {
     const { run, folder, server, start } = await startRun(program);
     assert.ok(existsSync(folder), folder);
     run.kill(signal);
@@ -48,7 +48,7 @@ for (const [signal, kind, program] of [
   });
 }
 
-test("close() has ended the server and removed the folder when it resolves", async () => {
+test("when close() resolves, the server has ended and the folder is removed", async () => {
   const { run, folder, server, start } = await startRun(STUBBORN);
   run.kill("SIGUSR2");
   const [code] = (await once(run, "exit")) as [number | null];
@@ -57,20 +57,20 @@ test("close() has ended the server and removed the folder when it resolves", asy
   assert.equal(existsSync(folder), false);
 });
 
-test("a signal for a process that is gone does not hit the one that got its number", async () => {
+test("a signal for an ended process does not hit a new process with the same number", async () => {
   await using scratch = new Scratch();
   const server = scratch.process(process.execPath, ["-e", IDLE], { name: "later", env: {} });
   await server.start();
   const pid = server.pid!;
   const start = startTime(pid);
   signalGroup(pid, "1", "SIGKILL");
-  await sleep(50); // a signal that is not sent leaves no sign
+  await sleep(50); // nothing shows that no signal was sent
   assert.equal(isRunning(pid, start), true);
   signalGroup(pid, start, "SIGKILL");
   await waitUntil("its end", () => !isRunning(pid, start));
 });
 
-test("a scratch folder can be closed twice, and a server in it killed twice and started again", async () => {
+test("a scratch folder can be closed twice, and a server in it can be killed twice and restarted", async () => {
   await using scratch = new Scratch();
   const server = scratch.process(process.execPath, ["-e", IDLE], { name: "idle", env: {} });
   await server.start();
@@ -116,7 +116,7 @@ test("ports are free, distinct and below the kernel's own range", async () => {
   await Promise.all(ports.slice(0, 5).map(listenOnce));
 });
 
-test("a test file gets a virtual host and a database of its own, and can drop them", async () => {
+test("a test file gets its own vhost and database, and can drop them", async () => {
   const vhost = await createVhost("room of one's own");
   assert.equal(vhost.url, `${amqpUrl}/room%20of%20one's%20own`);
   assert.deepEqual(await callManagement("GET", `queues/${encodeURIComponent(vhost.name)}`), []);

@@ -4,23 +4,23 @@ import { Scratch, waitUntil } from "./servers/scratch.ts";
 import { UNTHROTTLED } from "./unthrottled.ts";
 import { provision } from "./worker.ts";
 
-/** `authmq serve` on a vhost and a database of its own. */
+/** `authmq serve` on its own vhost and database. */
 export interface Serving extends AsyncDisposable {
   readonly child: ReturnType<typeof startCli>;
   readonly cwd: string;
   readonly url: string;
   readonly port: number;
-  /** Everything that it has written on stderr so far. */
+  /** Everything that it has written to stderr so far. */
   stderr(): string;
-  /** The lines with this text so far. */
+  /** The log records with this message so far. */
   lines(msg: string): Record<string, unknown>[];
-  /** Resolves when it has said that it is ready. */
+  /** Resolves when it has printed that it is ready. */
   ready(): Promise<void>;
-  /** How it ended, once it has. */
+  /** Resolves with its exit code and signal when it has ended. */
   readonly ended: Promise<readonly [code: number | null, signal: string | null]>;
 }
 
-/** Starts `authmq serve --migrate` and gives it back while it starts; it is gone after disposing of it. */
+/** Starts `authmq serve --migrate`, and resolves before it is ready; disposing ends it. */
 export async function startServing({ config = {} }: Parameters<typeof provision>[0] = {}): Promise<Serving> {
   const scratch = new Scratch();
   const port = await scratch.freePort();

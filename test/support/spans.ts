@@ -6,15 +6,15 @@ import {
 } from "@opentelemetry/sdk-trace-node";
 import { waitUntil } from "./servers/scratch.ts";
 
-/** An SDK in this process, as an operator's `--import` loads one, that keeps every span. */
+/** An OpenTelemetry SDK in this process that keeps every span, like one that an operator loads with `--import`. */
 export interface Spans {
-  /** All that have ended so far, in the order of their ends. */
+  /** All ended spans so far, in the order of their ends. */
   all(): ReadableSpan[];
-  /** Those of a trace, once the request that it is about has ended so many times. */
+  /** The spans of a trace, once its request span has ended `requests` times. */
   of(traceId: string, requests?: number): Promise<ReadableSpan[]>;
 }
 
-/** Registers the SDK, once for a process. */
+/** Registers the SDK; call it once per process. */
 export function recordSpans(): Spans {
   const exporter = new InMemorySpanExporter();
   new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
@@ -33,7 +33,7 @@ export function recordSpans(): Spans {
   };
 }
 
-/** A span's name behind those that it is a part of, as far as they are among these spans. */
+/** A span's name after the names of its parents, as far as they are among these spans. */
 export function pathOf(span: ReadableSpan, among: readonly ReadableSpan[]): string {
   const parent = among.find((one) => one.spanContext().spanId === span.parentSpanContext?.spanId);
   return parent === undefined ? span.name : `${pathOf(parent, among)} > ${span.name}`;

@@ -3,25 +3,25 @@ import { type Certificates, makeCertificates } from "./servers/certificates.ts";
 import { startRabbitMq } from "./servers/rabbitmq.ts";
 import { Scratch } from "./servers/scratch.ts";
 
-/** Why a broker with TLS cannot be started here; false where it can. A container has no configuration of ours. */
+/** Why no broker with TLS can be started on this machine; false if it can. A container cannot be configured. */
 export const lacksTlsBroker = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server")
   ? false
   : "RabbitMQ is not installed here";
 
-/** A broker that speaks TLS, for its vhost `/`. */
+/** A broker with TLS, with its vhost `/`. */
 export interface TlsBroker extends AsyncDisposable {
   readonly scratch: Scratch;
   readonly certificates: Certificates;
-  /** The certificate is for localhost. */
+  /** The name in the certificate. */
   readonly host: "localhost";
   readonly port: number;
   readonly username: string;
   readonly password: string;
-  /** With user and password. */
+  /** With username and password. */
   readonly url: string;
 }
 
-/** Starts a broker with TLS whose certificate is valid for so many days. */
+/** Starts a broker with TLS whose certificate is valid for `days` days. */
 export async function startTlsBroker({ days = 2 } = {}): Promise<TlsBroker> {
   const scratch = new Scratch();
   const certificates = await makeCertificates(scratch, "broker", { hosts: ["localhost"], days });

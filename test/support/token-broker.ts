@@ -7,26 +7,26 @@ import { Scratch } from "./servers/scratch.ts";
 
 const PLUGIN = "rabbitmq_auth_backend_oauth2";
 
-/** Why there can be no broker with the plugin here; a container has no configuration of ours. */
+/** Why no broker with the plugin can be started on this machine; false if it can. A container cannot be configured. */
 export const lacksBroker = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server")
   ? false
   : "RabbitMQ is not installed here";
 
-/** A RabbitMQ of its own that takes broker tokens as passwords. */
+/** Its own RabbitMQ, which accepts broker tokens as passwords. */
 export interface TokenBroker extends AsyncDisposable {
   readonly broker: RabbitMq;
   makeVhost(name: string): Promise<void>;
-  /** A connection with a token as its password; throws where that is refused. */
+  /** Connects with a token as the password; throws if the broker refuses it. */
   connect(token: string, vhost?: string, username?: string): Promise<ChannelModel>;
-  /** Whether a token is taken as a password on a vhost. */
+  /** Whether the broker accepts a token as the password on a vhost. */
   takes(token: string, vhost?: string): Promise<boolean>;
-  /** Asks the management API, as its administrator or with a token as the password. */
+  /** Calls the management API, as its administrator or with a token as the password. */
   ask(path: string, token?: string): Promise<{ status: number; body: unknown }>;
-  /** Starts it again with what `authmq rabbitmq-config` prints now. */
+  /** Restarts it with the current output of `authmq rabbitmq-config`. */
   reconfigure(file: string): Promise<void>;
 }
 
-/** What `authmq rabbitmq-config` prints for a configuration file; the keys lie in a folder of their own. */
+/** The output of `authmq rabbitmq-config` for a configuration file; the keys are in their own folder. */
 export async function rabbitMqConf(file: string): Promise<string> {
   const { code, stdout, stderr } = await runCli([
     "rabbitmq-config",
@@ -39,7 +39,7 @@ export async function rabbitMqConf(file: string): Promise<string> {
   return stdout;
 }
 
-/** Starts RabbitMQ with the plugin, and with lines of rabbitmq.conf or Erlang terms of advanced.config. */
+/** Starts RabbitMQ with the plugin, lines of rabbitmq.conf, and optionally Erlang terms of advanced.config. */
 export async function startTokenBroker(options: { conf: string; advanced?: string }): Promise<TokenBroker> {
   const { conf, advanced } = options;
   const scratch = new Scratch();
@@ -63,7 +63,7 @@ export async function startTokenBroker(options: { conf: string; advanced?: strin
       port: broker.port,
       username,
       password: token,
-      vhost: encodeURIComponent(vhost), // which amqplib takes back
+      vhost: encodeURIComponent(vhost), // amqplib decodes it
     });
     connection.on("error", () => undefined);
     return connection;
@@ -80,7 +80,7 @@ export async function startTokenBroker(options: { conf: string; advanced?: strin
         await (await open(token, vhost)).close();
         return true;
       } catch (error) {
-        // Anything but a refusal is no answer.
+        // Any error except a refusal is a failure of the test.
         if (/ACCESS.REFUSED|NOT_ALLOWED/.test(String(error))) return false;
         throw error;
       }

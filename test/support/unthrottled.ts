@@ -1,2 +1,2 @@
-/** `app_config.login_throttle` for tests in which many logins fail, and which are about something else. */
+/** `app_config.login_throttle` for tests with many failed logins that do not test the throttle. */
 export const UNTHROTTLED = { free_failures: 1e6, free_failures_per_account: 1e6, max_failures: 1e6 };

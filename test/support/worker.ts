@@ -21,7 +21,7 @@ import { createDatabase, dropDatabase } from "./mariadb.ts";
 import { createVhost, deleteVhost } from "./rabbitmq.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
-/** The databases that every behaviour is tested on. */
+/** The databases on which every behaviour is tested. */
 export const DATABASES = ["sqlite", "mysql"] as const;
 
 export type DatabaseKind = (typeof DATABASES)[number];
@@ -30,7 +30,7 @@ type Raw = Record<string, Record<string, unknown>>;
 
 interface WorkerOptions {
   readonly database?: DatabaseKind;
-  /** Keys laid over the configuration, section by section. */
+  /** Settings that override the configuration, by section. */
   readonly config?: Raw;
 }
 
@@ -48,30 +48,30 @@ interface Reply {
   readonly resp_data: Record<string, unknown>;
 }
 
-/** A worker on a vhost and a database of its own, in this process, with what a test needs to drive it. */
+/** A worker in this process with its own vhost and database, and functions to drive it. */
 export interface TestWorker extends AsyncDisposable {
-  /** The configuration file that it runs with. */
+  /** The content of its configuration file. */
   readonly raw: Raw;
   readonly config: Config;
   readonly db: Database;
   readonly worker: Worker;
-  /** The vhost's AMQP address. */
+  /** AMQP URL of the vhost. */
   readonly url: string;
   readonly vhost: string;
-  /** Every line that the worker logged so far. */
+  /** Every line that the worker has logged so far. */
   readonly log: readonly string[];
   call(queue: string, request: unknown, timeout?: number): Promise<Reply>;
-  /** Makes a user straight in the database, and its groups where they are missing. */
+  /** Creates a user directly in the database, with missing groups. */
   addUser(username: string, password: string, options?: UserOptions): Promise<void>;
-  /** A fresh access token for a name, whether there is such a user or not. */
+  /** A new access token for a username, which need not exist. */
   accessToken(username: string, groups?: readonly string[]): Promise<string>;
-  /** Logs in and gives the ID token; throws on any reply but 200. */
+  /** Logs in and returns the ID token; throws unless the reply is 200. */
   login(username: string, password: string, more?: object): Promise<string>;
-  /** Another replica on the same queues and database, with a client's calls going to either. */
+  /** Starts another replica on the same queues and database; either processes a call. */
   startReplica(): Promise<Worker>;
 }
 
-/** Starts a worker that serves; disposing of it removes its vhost and database. */
+/** Starts a worker, and resolves when it consumes; disposing removes its vhost and database. */
 export async function startWorker(options: WorkerOptions = {}): Promise<TestWorker> {
   const { raw, cleanUp, vhost } = await provision(options);
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
@@ -157,7 +157,7 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
   };
 }
 
-/** A configuration file's content for a vhost and a database of its own, and what removes both again. */
+/** The content of a configuration file for a new vhost and database, and a function that removes both. */
 export async function provision({ database = "sqlite", config = {} }: WorkerOptions = {}): Promise<{
   raw: Raw;
   vhost: { name: string; url: string };

@@ -1,7 +1,7 @@
 import { type Browser, chromium } from "playwright-core";
 import { getProgram } from "./install.ts";
 
-/** What a test needs for a browser and this machine lacks, for its `skip`; undefined when one can be started. */
+/** What is missing on this machine for a browser, for a test's `skip`; undefined if it can be started. */
 export function missingForBrowser(): string | undefined {
   try {
     getProgram("chromium");
@@ -11,8 +11,8 @@ export function missingForBrowser(): string | undefined {
   }
 }
 
-/** Starts a Chromium without a window; what it writes goes to the folder. It ends with this process at the latest. */
+/** Starts a headless Chromium that writes to the folder. It ends with this process at the latest. */
 export async function startBrowser(folder: string): Promise<Browser> {
-  process.env["TMPDIR"] = folder; // Playwright makes the browser's profile there
+  process.env["TMPDIR"] = folder; // Playwright creates the browser's profile there
   return chromium.launch({ executablePath: getProgram("chromium"), artifactsDir: folder });
 }

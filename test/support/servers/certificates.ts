@@ -8,14 +8,13 @@ import type { Scratch } from "./scratch.ts";
 export interface Certificates {
   readonly caFile: string;
   readonly certificateFile: string;
-  /** Without a passphrase; its owner alone may read it, as Samba demands. */
+  /** Without a passphrase; readable only by its owner, as Samba requires. */
   readonly keyFile: string;
 }
 
 /**
- * Makes a certification authority and a server's certificate of it, for names and IP addresses; both are valid for two days
- * unless `days` is given.
- * Each call makes an authority of its own: the one of another call does not know this server.
+ * Creates a CA and a server certificate for names and IP addresses, valid for `days` (default two) days.
+ * Each call creates its own CA, which does not verify the certificates of other calls.
  */
 export async function makeCertificates(
   scratch: Scratch,

@@ -10,7 +10,7 @@ import { Scratch } from "./scratch.ts";
 
 const NAME = '#o"b, \\';
 
-test("OpenLDAP tells users their groups, also after a restart, and leaves no process", {
+test("OpenLDAP returns groups to users, also after a restart, and leaves no process", {
   skip: missingFor("openldap") ?? false,
 }, async () => {
   await using scratch = new Scratch();
@@ -26,7 +26,7 @@ test("OpenLDAP tells users their groups, also after a restart, and leaves no pro
   await assertEnds(server);
 });
 
-test("Samba tells users their groups, refuses those who are locked out, and leaves no process", {
+test("Samba returns groups to users, refuses locked accounts, and leaves no process", {
   skip: missingFor("samba") ?? false,
 }, async () => {
   await using scratch = new Scratch();
@@ -50,7 +50,7 @@ test("Samba tells users their groups, refuses those who are locked out, and leav
   await assertEnds(server);
 });
 
-test("389 Directory Server tells users their groups, refuses what its policy refuses, and leaves no process", {
+test("389 Directory Server returns groups to users, applies its password policy, and leaves no process", {
   skip: missingFor("ds389") ?? false,
 }, async () => {
   await using scratch = new Scratch();
@@ -99,7 +99,7 @@ async function assertEnds(server: {
   assert.deepEqual(groupOf(pid), []);
 }
 
-/** The processes of a group. */
+/** The processes of a process group. */
 function groupOf(leader: number): number[] {
   return readdirSync("/proc")
     .map(Number)
@@ -110,6 +110,6 @@ function readStat(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/stat`, "utf8");
   } catch {
-    return ""; // it has ended meanwhile
+    return ""; // it has ended in the meantime
   }
 }

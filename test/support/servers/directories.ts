@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { Attribute, Change, Client } from "ldapts";
 import { getProgram } from "./install.ts";
 
-/** What each directory needs here: Debian's packages, programs and files of them. */
+/** Requirements of each directory: Debian packages, programs and files. */
 const NEEDS = {
   openldap: {
     packages: "slapd openssl",
@@ -21,7 +21,7 @@ const NEEDS = {
   },
 } as const;
 
-/** What a test needs for a directory and this machine lacks, for its `skip`; undefined when it can be started. */
+/** What is missing on this machine for a directory, for a test's `skip`; undefined if it can be started. */
 export function missingFor(name: keyof typeof NEEDS): string | undefined {
   const { packages, programs, files } = NEEDS[name];
   try {
@@ -31,46 +31,46 @@ export function missingFor(name: keyof typeof NEEDS): string | undefined {
   } catch (error) {
     return `${(error as Error).message}: apt-get install ${packages}`;
   }
-  // An Active Directory has fixed ports below 1024.
+  // Active Directory has fixed ports below 1024.
   if (name === "samba" && process.getuid?.() !== 0) return "Samba must be started by root";
   return undefined;
 }
 
 export type Value = string | Buffer;
-/** An attribute without values is left out of a new entry and removed from an old one. */
+/** An attribute without values is omitted from a new entry and removed from an existing one. */
 export type Attributes = Readonly<Record<string, Value | readonly Value[]>>;
 
-/** What an account of a test may have besides its name and password. */
+/** Options of a test account besides its name and password. */
 export interface AccountOptions {
-  /** Names of groups that it becomes a member of; those that are not there are made. */
+  /** Groups that it becomes a member of; missing ones are created. */
   groups?: readonly string[];
   mail?: string;
-  /** Where it is, when it is not in the usual place. */
+  /** Its DN, if it is not in the usual place. */
   dn?: string;
   attributes?: Attributes;
 }
 
-/** An account that may change the directory, and the way to it. */
+/** An account that may change the directory, and how to connect. */
 export interface Editor {
   url: string;
-  /** Needed for ldaps:// alone. */
+  /** Only for ldaps://. */
   caFile?: string;
   dn: string;
   password: string;
 }
 
-/** Changes that both directories know alike. */
+/** Changes that every directory supports. */
 export interface Changes {
   /** Replaces values; an empty list removes the attribute. */
   setAttributes(dn: string, attributes: Attributes): Promise<void>;
-  /** Adds an entry, a group too, to a group. Throws where it is a member already. */
+  /** Adds an entry or a group to a group. Throws if it is already a member. */
   addMember(group: string, member: string): Promise<void>;
-  /** Throws where it is no member. */
+  /** Throws if it is not a member. */
   removeMember(group: string, member: string): Promise<void>;
   deleteEntry(dn: string): Promise<void>;
 }
 
-/** Makes the changes as an editor does, groups named by their cn. */
+/** Changes that an editor makes; groups are identified by their cn. */
 export function changesBy(editor: Editor, groupDn: (cn: string) => string): Changes {
   const change = (
     dn: string,
@@ -91,17 +91,17 @@ export function changesBy(editor: Editor, groupDn: (cn: string) => string): Chan
   };
 }
 
-/** Adds an entry, as an editor does. */
+/** Adds an entry. */
 export async function addEntry(editor: Editor, dn: string, attributes: Attributes): Promise<void> {
   const present = toAttributes(attributes).filter(({ values }) => values.length > 0);
   await withClient(editor, (client) => client.add(dn, present));
 }
 
-/** Lends a client that is bound and has deadlines, and closes it: nothing of it outlives the call. */
+/** Runs `work` with a bound client that has timeouts, and closes it afterwards. */
 export async function withClient<T>(editor: Editor, work: (client: Client) => Promise<T>): Promise<T> {
   const { url, caFile, dn, password } = editor;
-  // The host name is not checked: a test may have given the server a certificate for another one. With options for
-  // TLS ldapts speaks TLS whatever the address says.
+  // Ignore the host name: a test may use a certificate for another one. With TLS options,
+  // ldapts uses TLS regardless of the URL.
   const tlsOptions =
     caFile === undefined || url.startsWith("ldap:")
       ? {}
@@ -115,7 +115,7 @@ export async function withClient<T>(editor: Editor, work: (client: Client) => Pr
   }
 }
 
-/** A value as it stands in a distinguished name, whatever is in it (RFC 4514 section 2.4). */
+/** Escapes a value for a distinguished name (RFC 4514 section 2.4). */
 export function escapeDn(value: string): string {
   return value.replaceAll(/[\\",+<>;=]|^[ #]| $/g, "\\$&").replaceAll("\0", "\\00");
 }

@@ -8,15 +8,15 @@ export interface Container {
   name: string;
   image: string;
   env: Record<string, string>;
-  /** Port of 127.0.0.1 -> port in the container. */
+  /** Port on 127.0.0.1 -> port in the container. */
   ports: ReadonlyMap<number, number>;
   args?: readonly string[];
 }
 
-/** True when a Docker engine answers within three seconds. */
+/** Whether a Docker engine responds within three seconds. */
 export async function dockerAnswers(): Promise<boolean> {
   try {
-    // The format makes it fail on a client without an engine in old versions too: they exit with 0 otherwise.
+    // With --format, old clients fail without an engine too; otherwise they exit with 0.
     await run("docker", ["info", "--format", "{{.ServerVersion}}"], { timeout: 3_000 });
     return true;
   } catch {
@@ -24,7 +24,7 @@ export async function dockerAnswers(): Promise<boolean> {
   }
 }
 
-/** A server that runs as a container. It keeps its data over `kill()` and `start()`, and is removed with the scratch. */
+/** A server in a container. It keeps its data over `kill()` and `start()`, and is removed with the scratch folder. */
 export function containerServer(scratch: Scratch, { name, image, env, ports, args = [] }: Container): Server {
   const container = `${name}-${crypto.randomUUID()}`;
   const options = [
@@ -45,7 +45,7 @@ export function containerServer(scratch: Scratch, { name, image, env, ports, arg
       created = true;
     },
     async kill() {
-      if (created) await docker("kill", container).catch(() => undefined); // it fails on one that does not run
+      if (created) await docker("kill", container).catch(() => undefined); // it fails if the container does not run
     },
     died: () => undefined,
   };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 const TEMPLATE = "/usr/share/dirsrv/data/template-dse.ldif";
 
 export interface Ds389Conf {
-  /** Holds the configuration, and a subfolder for everything that the server writes. */
+  /** Contains the configuration, and a subfolder for everything that the server writes. */
   folder: string;
   host: string;
   port: number;
@@ -14,17 +14,17 @@ export interface Ds389Conf {
   root: { dn: string; password: string };
 }
 
-/** The subfolders that the configuration names. */
+/** The subfolders in the configuration. */
 export const DS389_FOLDERS = ["schema", "lock", "tmp", "cert", "ldif", "bak", "run", "inst", "log", "db"];
 
-/** Entries of the template that change: lines that are replaced by name, and lines that are added. */
+/** Changes to entries of the template: lines that replace attributes by name, and lines that are added. */
 const CHANGES: Readonly<Record<string, readonly string[]>> = {
   "cn=MemberOf Plugin,cn=plugins,cn=config": [
     "nsslapd-pluginenabled: on",
     "memberOfGroupAttr: uniqueMember",
     "memberOfAutoAddOC: nsMemberOf",
   ],
-  // Fixed small caches: by default they take a tenth of the machine's memory.
+  // Small fixed caches: the default is a tenth of the machine's memory.
   "cn=config,cn=ldbm database,cn=plugins,cn=config": [
     "nsslapd-cache-autosize: 0",
     "nsslapd-dbcachesize: 4194304",
@@ -33,10 +33,10 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Reads a file that only the package's own user may read, and nothing here needs it. */
+/** Reads a file that only the package's own user may read, and is not needed. */
 const LEFT_OUT = "cn=Internationalization Plugin,cn=plugins,cn=config";
 
-/** The text of a dse.ldif: the package's own template, with small caches, memberOf and no log of accesses. */
+/** The text of a dse.ldif: the package's template with small caches, memberOf and no access log. */
 export function ds389Conf({ folder, host, port, root, suffix }: Ds389Conf): string {
   const path = (name: string): string => join(folder, name);
   const values: Readonly<Record<string, string>> = {
@@ -57,7 +57,7 @@ export function ds389Conf({ folder, host, port, root, suffix }: Ds389Conf): stri
     `nsslapd-listenhost: ${host}`,
     "nsslapd-threadnumber: 4",
     "nsslapd-accesslog-logging-enabled: off",
-    // A quick scheme: the default takes 10 ms for each password.
+    // A fast scheme: the default takes 10 ms per password.
     "passwordStorageScheme: SSHA512",
   ];
   const changes: Readonly<Record<string, readonly string[]>> = { ...CHANGES, "cn=config": config };
@@ -70,7 +70,7 @@ export function ds389Conf({ folder, host, port, root, suffix }: Ds389Conf): stri
     .concat("\n");
 }
 
-/** Lines of the same attribute are replaced, unless the attribute names several groups. */
+/** Replaces lines of the same attribute, except attributes with several groups as values. */
 function change(entry: string, changes: Readonly<Record<string, readonly string[]>>): string {
   const dn = /^dn: *(.*)/.exec(entry)?.[1] ?? "";
   const lines = changes[dn];
@@ -84,7 +84,7 @@ function change(entry: string, changes: Readonly<Record<string, readonly string[
   return [...kept, ...lines].join("\n");
 }
 
-/** A password as the configuration holds it: it must be a hash there. */
+/** The hash of a password: the configuration cannot contain plain passwords. */
 function hash(password: string): string {
   const salt = randomBytes(8);
   const digest = createHash("sha512").update(password).update(salt).digest();

@@ -23,40 +23,40 @@ const SERVICE = `cn=service,${SUFFIX}`;
 const ROOT = "cn=Directory Manager";
 const BACKEND = "userRoot";
 
-/** A private 389 Directory Server on loopback only, without TLS: memberOf is kept, indirect groups included. */
+/** A private 389 Directory Server on loopback, without TLS; it maintains memberOf, including indirect groups. */
 export interface Ds389 extends Changes {
   readonly url: string;
   readonly host: string;
   readonly port: number;
   readonly suffix: string;
-  /** The users are in there. */
+  /** The parent of users. */
   readonly baseDn: string;
   readonly groupsDn: string;
-  /** Reads all but passwords, as every user does. */
+  /** May read everything except passwords, like every user. */
   readonly serviceDn: string;
   readonly servicePassword: string;
-  /** May do everything. */
+  /** Has all permissions. */
   readonly rootDn: string;
   readonly rootPassword: string;
-  /** Undefined as long as it does not run. */
+  /** Undefined while it does not run. */
   readonly pid: number | undefined;
-  /** The name that `addPerson` gives. */
+  /** The DN of a user added by `addPerson`. */
   dnOf(uid: string): string;
-  /** Adds an inetOrgPerson, with its name as uid; gives its DN. */
+  /** Adds an inetOrgPerson with its name as uid; returns its DN. */
   addPerson(uid: string, password: string, options?: AccountOptions): Promise<string>;
-  /** Adds any other entry; gives its DN. */
+  /** Adds any other entry; returns its DN. */
   addEntry(dn: string, attributes: Attributes): Promise<string>;
-  /** Adds a groupOfNames; gives its DN. */
+  /** Adds a groupOfNames; returns its DN. */
   addGroup(cn: string, members?: readonly string[]): Promise<string>;
-  /** Sets attributes of the global password policy: passwordMustChange, passwordLockout and their like. */
+  /** Sets attributes of the global password policy, for example passwordMustChange or passwordLockout. */
   setPolicy(attributes: Attributes): Promise<void>;
-  /** Ends it if it still runs and brings it up again on the same port and data. */
+  /** Stops it if it runs, and starts it again with the same port and data. */
   restart(): Promise<void>;
-  /** Complete on return; may be called twice. */
+  /** Resolves when it has ended; may be called twice. */
   stop(): Promise<void>;
 }
 
-/** Starts a 389 Directory Server, which takes a second, and resolves when it answers. */
+/** Starts a 389 Directory Server (in a second), and resolves when it responds. */
 export async function startDs389(scratch: Scratch): Promise<Ds389> {
   const port = await scratch.freePort();
   const name = `ds389-${port}`;
@@ -68,10 +68,10 @@ export async function startDs389(scratch: Scratch): Promise<Ds389> {
   const root = { dn: ROOT, password: rootPassword };
   const text = ds389Conf({ folder, host: HOST, port, suffix: SUFFIX, root });
   writeFileSync(join(folder, "dse.ldif"), text, { mode: 0o600 });
-  // What FreeIPA's entries have besides.
+  // The additional schema of FreeIPA's entries.
   copyFileSync("/usr/share/dirsrv/data/60kerberos.ldif", join(folder, "schema", "60kerberos.ldif"));
 
-  // A level of its own keeps it in the foreground.
+  // An explicit debug level keeps it in the foreground.
   const args = ["-D", folder, "-i", join(folder, "run", "pid"), "-d", "0"];
   const server = scratch.process(getProgram("ns-slapd"), args, { name, env: { PATH: process.env["PATH"] } });
   const editor = { url, dn: ROOT, password: rootPassword };
@@ -141,7 +141,7 @@ export async function startDs389(scratch: Scratch): Promise<Ds389> {
   };
 }
 
-/** Makes the database, and its first entry: who is logged in reads all but passwords and may change its own. */
+/** Creates the database and its root entry. Users may read everything except passwords, and change their own. */
 async function addSuffix(add: (dn: string, attributes: Attributes) => Promise<string>): Promise<void> {
   await add(`cn=${BACKEND},cn=ldbm database,cn=plugins,cn=config`, {
     objectClass: ["extensibleObject", "nsBackendInstance"],

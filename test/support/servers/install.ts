@@ -6,10 +6,10 @@ import { dockerAnswers } from "./docker.ts";
 
 const run = promisify(execFile);
 
-/** How a server is brought up: from the binaries of this machine, or as a container. */
+/** How a server is started: from binaries on this machine, or as a container. */
 export type Mode = "installed" | "docker";
 
-/** What each server needs here. /usr/lib: Debian's wrapper in /usr/sbin forces a user and the system's paths. */
+/** Programs of each server. In /usr/lib, because Debian's wrapper in /usr/sbin forces a user and the system's paths. */
 const PROGRAMS = {
   rabbitmq: { package: "rabbitmq-server", files: ["/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd", "erl"] },
   mariadb: { package: "mariadb-server", files: ["mariadbd", "mariadb-install-db"] },
@@ -18,8 +18,8 @@ const PROGRAMS = {
 type Name = keyof typeof PROGRAMS;
 
 /**
- * Finds out how servers (both, unless some are named) can be started here: installed binaries first, then a Docker
- * engine, then Debian's packages, which it installs. Throws one line that says what to install when none of that works.
+ * Finds out how servers (by default both) can be started: installed binaries first, then a Docker engine, then Debian
+ * packages, which it installs. If nothing works, throws a one-line error that says what to install.
  */
 export async function provideServers(
   say: (line: string) => void,
@@ -35,14 +35,14 @@ export async function provideServers(
   return { rabbitmq: mode("rabbitmq"), mariadb: mode("mariadb") };
 }
 
-/** The path of a program, searched as a shell does and in the folders that only root's PATH has. */
+/** The path of a program, searched in PATH and in the folders that only root's PATH has. */
 function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
   const paths = name.startsWith("/") ? [name] : folders.map((folder) => join(folder, name));
   return paths.find(isExecutable);
 }
 
-/** The path of a program that `provideServers` has promised. */
+/** The path of a program that `provideServers` has found or installed. */
 export function getProgram(name: string): string {
   const path = findProgram(name);
   if (path === undefined) throw new Error(`${name} is not installed`);
@@ -59,7 +59,7 @@ function missingPackages(names: readonly Name[]): string[] {
     .map((name) => PROGRAMS[name].package);
 }
 
-/** Installs Debian's packages without starting what is in them; throws one line that says what to install by hand. */
+/** Installs Debian packages without starting services; throws a one-line error that says what to install by hand. */
 export async function installPackages(
   packages: readonly string[],
   say: (line: string) => void,
@@ -68,8 +68,8 @@ export async function installPackages(
   const root = await becomeRoot();
   if (aptGet === undefined || root === undefined) throw new Error(whatToInstall(packages));
   say(`installing ${packages.join(" and ")} with apt-get`);
-  // Two variables keep the packages from starting their services, and nothing is written for it: systemctl
-  // ignores `start` when offline, and sysvinit's invoke-rc.d starts nothing in single-user mode.
+  // Variables instead of files keep packages from starting services: systemctl ignores `start`
+  // when offline, and sysvinit's invoke-rc.d starts nothing in single-user mode.
   const environment = ["DEBIAN_FRONTEND=noninteractive", "SYSTEMD_OFFLINE=1", "RUNLEVEL=1"];
   const apt = [...root, "env", ...environment, aptGet, "--quiet", "--yes"];
   try {
@@ -80,7 +80,7 @@ export async function installPackages(
   }
 }
 
-/** The words to put before a command that root must run; undefined when there is no way without a password. */
+/** The command prefix to run as root; undefined if root needs a password. */
 async function becomeRoot(): Promise<string[] | undefined> {
   if (process.getuid?.() === 0) return [];
   try {
@@ -96,7 +96,7 @@ async function execute([command = "", ...args]: readonly string[]): Promise<void
 }
 
 function whatToInstall(packages: readonly string[]): string {
-  return `Real servers are needed here: install ${packages.join(" and ")} (Debian's packages), or start a Docker engine.`;
+  return `The tests need real servers: install the Debian packages ${packages.join(" and ")}, or start a Docker engine.`;
 }
 
 function reason(error: unknown): string {

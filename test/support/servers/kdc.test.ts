@@ -10,7 +10,7 @@ import { Scratch } from "./scratch.ts";
 
 const run = promisify(execFile);
 
-test("a KDC gives tickets for the right password until it is stopped", {
+test("a KDC issues tickets for the right password until it is stopped", {
   skip: missingForKdc(),
 }, async () => {
   await using scratch = new Scratch();
@@ -35,7 +35,7 @@ test("a KDC gives tickets for the right password until it is stopped", {
   await assert.rejects(getTicket(kdc, "alice", "correct horse"), /Cannot contact any KDC/);
 });
 
-test("a ticket opens the service whose realm gave it, which proves itself, and no other", {
+test("a ticket is accepted only by the service of its realm, which proves its identity", {
   skip: missingForKdc() ?? missingForTickets(),
 }, async () => {
   await using scratch = new Scratch();

@@ -11,41 +11,41 @@ const HOST = "127.0.0.1";
 const run = promisify(execFile);
 
 /**
- * A private Kerberos realm with one service, on loopback only. A second one of the same realm has other keys: with the
- * same users and passwords it is the false KDC that a password check must not believe.
+ * A private Kerberos realm with one service, on loopback. A second KDC of the same realm has other keys: with the same
+ * users and passwords, it is the fake KDC that a password check must not trust.
  */
 export interface Kdc {
   readonly realm: string;
   readonly host: string;
   /** TCP and UDP. */
   readonly port: number;
-  /** Undefined as long as it does not run. */
+  /** Undefined while it does not run. */
   readonly pid: number | undefined;
-  /** Everything of it is in there: a place for ticket caches, too. */
+  /** Contains all its files, and may contain ticket caches. */
   readonly folder: string;
-  /** A krb5.conf, for KRB5_CONFIG: without DNS, and by TCP where TCP works. */
+  /** Path of a krb5.conf for KRB5_CONFIG: without DNS, TCP first. */
   readonly configFile: string;
-  /** Holds the keys of `service`. */
+  /** Contains the keys of `service`. */
   readonly keytab: string;
-  /** As GSS-API writes it: HTTP@host. */
+  /** In GSS-API format: HTTP@host. */
   readonly service: string;
-  /** As Kerberos writes it: HTTP/host@REALM. */
+  /** In Kerberos format: HTTP/host@REALM. */
   readonly servicePrincipal: string;
-  /** The path of a krb5.conf like `configFile` that finds the realm at another port of 127.0.0.1, a proxy's for example. */
+  /** Path of a krb5.conf like `configFile` with another KDC port on 127.0.0.1, for example a proxy's. */
   configFor(port: number): string;
-  /** Adds a user; the attributes are those of kadmin's addprinc: "+needchange", "-allow_tix", "-pwexpire", "yesterday". */
+  /** Adds a user; attributes as in kadmin's addprinc: "+needchange", "-allow_tix", "-pwexpire", "yesterday". */
   addPrincipal(name: string, password: string, ...attributes: string[]): Promise<void>;
-  /** Adds a service, HTTP/other.example.org for example, with random keys. */
+  /** Adds a service with random keys, for example HTTP/other.example.org. */
   addService(name: string): Promise<void>;
-  /** Adds the present keys of a principal to a keytab and gives its path. */
+  /** Adds the current keys of a principal to a keytab and returns its path. */
   exportKeytab(path: string, principal: string): Promise<string>;
-  /** Runs any command of kadmin.local; throws when it fails. */
+  /** Runs any command of kadmin.local; throws if it fails. */
   admin(...command: string[]): Promise<void>;
-  /** Complete on return; may be called twice. */
+  /** Resolves when it has ended; may be called twice. */
   stop(): Promise<void>;
 }
 
-/** What a test needs for a KDC and this machine lacks, for its `skip`; undefined when it can be started. */
+/** What is missing on this machine for a KDC, for a test's `skip`; undefined if it can be started. */
 export function missingForKdc(): string | undefined {
   try {
     ["krb5kdc", "kdb5_util", "kadmin.local", "kinit"].forEach(getProgram);
@@ -55,7 +55,7 @@ export function missingForKdc(): string | undefined {
   }
 }
 
-/** Starts a KDC and resolves when it gives a ticket to its service. */
+/** Starts a KDC, and resolves when it issues a ticket to its service. */
 export async function startKdc(scratch: Scratch, { realm = "EXAMPLE.ORG" } = {}): Promise<Kdc> {
   const port = await scratch.freePort();
   const name = `kdc-${port}`;
@@ -112,7 +112,7 @@ export async function startKdc(scratch: Scratch, { realm = "EXAMPLE.ORG" } = {})
   };
 }
 
-/** Nothing is asked of DNS, and no name is made longer than it was given. */
+/** Uses no DNS, and does not canonicalize names. */
 function clientConfig(realm: string, port: number): string {
   return [
     "[libdefaults]",
@@ -122,7 +122,7 @@ function clientConfig(realm: string, port: number): string {
     "dns_canonicalize_hostname = false",
     "rdns = false",
     'qualify_shortname = ""',
-    "udp_preference_limit = 1", // TCP first for every size: tests put a TCP proxy between
+    "udp_preference_limit = 1", // TCP first for all sizes: tests use a TCP proxy
     "[realms]",
     `${realm} = {`,
     `kdc = ${HOST}:${port}`,
@@ -133,7 +133,7 @@ function clientConfig(realm: string, port: number): string {
   ].join("\n");
 }
 
-/** Preauthentication for everyone, as in an Active Directory: without it no failure is counted. */
+/** Requires preauthentication, like Active Directory: without it, failures are not counted. */
 function serverConfig(realm: string, port: number, folder: string): string {
   return [
     "[kdcdefaults]",

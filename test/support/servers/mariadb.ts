@@ -10,39 +10,39 @@ import { type Scratch, type Server, waitUntil } from "./scratch.ts";
 const HOST = "127.0.0.1";
 const USER = "root";
 
-/** Small memory, durability as it comes: what the tests see of commits is what production sees. */
+/** Small memory, but default durability: commits behave as in production. */
 const SETTINGS = [
   "innodb-buffer-pool-size=64M",
   "innodb-log-file-size=32M",
   "aria-pagecache-buffer-size=8M",
   "key-buffer-size=1M",
   "max-connections=300",
-  "max-user-connections=300", // a server that starts without a limit refuses to set one
+  "max-user-connections=300", // a server that starts without a limit refuses to set one later
   "performance-schema=off",
 ];
 
 export interface MariaDbAddress {
   readonly host: string;
   readonly port: number;
-  /** May do everything, making databases included. */
+  /** Has all privileges, including the creation of databases. */
   readonly user: string;
   readonly password: string;
 }
 
-/** A private MariaDB server, on loopback only. */
+/** A private MariaDB server on loopback. */
 export interface MariaDb extends MariaDbAddress {
   readonly version: string;
   /** Changes with every restart; undefined in a container. */
   readonly pid: number | undefined;
-  /** Ends the server as `kill -9` does and keeps its data. */
+  /** Kills the server with SIGKILL; keeps its data. */
   kill(): Promise<void>;
-  /** Ends the server if it still runs and brings it up again on the same port and data. */
+  /** Stops the server if it runs, and starts it again with the same port and data. */
   restart(): Promise<void>;
-  /** Complete on return; may be called twice. */
+  /** Resolves when it has ended; may be called twice. */
   stop(): Promise<void>;
 }
 
-/** Starts MariaDB, with more lines of its configuration where it is installed, and resolves when it answers a query. */
+/** Starts MariaDB, and resolves when it answers a query. `settings` apply only where it is installed. */
 export async function startMariaDb(
   scratch: Scratch,
   { mode, settings = [] }: { mode: Mode; settings?: readonly string[] },
@@ -101,10 +101,10 @@ async function installed(
       `datadir=${join(folder, "data")}`,
       `socket=${join(folder, "s")}`,
       `pid-file=${join(folder, "pid")}`,
-      `tmpdir=${scratch.subfolder(`${name}/tmp`)}`, // a server that starts clears its own of temporary tables
+      `tmpdir=${scratch.subfolder(`${name}/tmp`)}`, // at its start a server deletes the temporary tables in its tmpdir
       `bind-address=${HOST}`,
       `port=${port}`,
-      `user=${userInfo().username}`, // root must say that it means it; for anybody else it changes nothing
+      `user=${userInfo().username}`, // required when run by root; otherwise without effect
       "skip-name-resolve",
       ...SETTINGS,
       ...more,
@@ -118,7 +118,7 @@ async function installed(
     [`--defaults-file=${settings}`, "--auth-root-authentication-method=normal", "--skip-test-db"],
     { name: `${name}-install`, env },
   );
-  // The accounts come from a file that the server reads before it listens: nobody meets it without a password.
+  // The server reads the accounts from a file before it listens, so it never accepts logins without a password.
   const args = [`--defaults-file=${settings}`, `--init-file=${accounts}`];
   return scratch.process(getProgram("mariadbd"), args, { name, env });
 }

@@ -22,57 +22,57 @@ const BASE = `ou=User,${SUFFIX}`;
 const GROUPS = `ou=Groups,${SUFFIX}`;
 const ROOT = `cn=root,${SUFFIX}`;
 const SERVICE = `cn=service,${SUFFIX}`;
-/** A groupOfNames needs a member: this one exists nowhere. */
+/** groupOfNames requires a member: this DN does not exist. */
 const NOBODY = `cn=nobody,${SUFFIX}`;
 
 export interface OpenLdapOptions {
-  /** The names and addresses in the certificate. */
+  /** Names and addresses in the certificate. */
   hosts?: readonly string[];
-  /** More lines for the part of slapd.conf that is about the whole server: "security simple_bind=128" for example. */
+  /** Additional global lines of slapd.conf, for example "security simple_bind=128". */
   settings?: readonly string[];
-  /** More lines for the end of the part about the database: "overlay ppolicy" for example. */
+  /** Additional lines at the end of the database section, for example "overlay ppolicy". */
   overlays?: readonly string[];
 }
 
-/** A private OpenLDAP with users that look like those of an Active Directory, on loopback only. */
+/** A private OpenLDAP on loopback, with users like those of an Active Directory. */
 export interface OpenLdap extends Changes {
-  /** Takes StartTLS, too. */
+  /** Also supports StartTLS. */
   readonly url: string;
   readonly tlsUrl: string;
   readonly host: string;
   readonly port: number;
   readonly tlsPort: number;
-  /** The authority that signed the server's certificate. */
+  /** The CA of the server's certificate. */
   readonly caFile: string;
   readonly suffix: string;
-  /** The users are in there. */
+  /** The parent of users. */
   readonly baseDn: string;
   readonly groupsDn: string;
-  /** Reads all but passwords, as every user does. */
+  /** May read everything except passwords, like every user. */
   readonly serviceDn: string;
   readonly servicePassword: string;
-  /** May do everything. */
+  /** Has all permissions. */
   readonly rootDn: string;
   readonly rootPassword: string;
-  /** Undefined as long as it does not run. */
+  /** Undefined while it does not run. */
   readonly pid: number | undefined;
-  /** The name that `addUser` gives. */
+  /** The DN of a user added by `addUser`. */
   dnOf(name: string): string;
-  /** Adds an entry of class user, with its name as cn and sAMAccountName; gives its DN. */
+  /** Adds an entry of class user with its name as cn and sAMAccountName; returns its DN. */
   addUser(name: string, password: string, options?: AccountOptions): Promise<string>;
-  /** Adds an inetOrgPerson, with its name as uid; gives its DN. */
+  /** Adds an inetOrgPerson with its name as uid; returns its DN. */
   addPerson(uid: string, password: string, options?: AccountOptions): Promise<string>;
-  /** Adds any other entry; gives its DN. */
+  /** Adds any other entry; returns its DN. */
   addEntry(dn: string, attributes: Attributes): Promise<string>;
-  /** Adds a groupOfNames; gives its DN. */
+  /** Adds a groupOfNames; returns its DN. */
   addGroup(cn: string, members?: readonly string[]): Promise<string>;
-  /** Ends it if it still runs and brings it up again on the same ports and data. */
+  /** Stops it if it runs, and starts it again with the same ports and data. */
   restart(): Promise<void>;
-  /** Complete on return; may be called twice. */
+  /** Resolves when it has ended; may be called twice. */
   stop(): Promise<void>;
 }
 
-/** Starts OpenLDAP and resolves when it answers. Passwords that a test gives it may be of any kind but empty. */
+/** Starts OpenLDAP, and resolves when it responds. Passwords may be anything but empty. */
 export async function startOpenLdap(
   scratch: Scratch,
   { hosts = [HOST, "localhost"], settings = [], overlays = [] }: OpenLdapOptions = {},
@@ -91,12 +91,12 @@ export async function startOpenLdap(
   const text = slapdConf({ data, suffix: SUFFIX, root, certificates, settings, overlays });
   writeFileSync(file, text, { mode: 0o600 });
 
-  // A level of its own keeps it in the foreground, and "none" are the messages that must be said whatever the level.
+  // An explicit debug level keeps it in the foreground; "none" logs only messages that are independent of the level.
   const server = scratch.process(getProgram("slapd"), ["-d", "none", "-h", `${url} ${tlsUrl}`, "-f", file], {
     name,
     env: { PATH: process.env["PATH"] },
   });
-  // By TLS: where `security` is among the settings, the plain port takes no password.
+  // Over TLS: with `security` in the settings, the plain port refuses passwords.
   const editor = { url: tlsUrl, caFile: certificates.caFile, dn: ROOT, password: rootPassword };
   const start = async (): Promise<void> => {
     await server.start();

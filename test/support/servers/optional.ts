@@ -16,9 +16,9 @@ const ROOT = resolve(import.meta.dirname, "../../..");
 interface Suite {
   readonly need: Need;
   readonly name: string;
-  /** Debian's packages. */
+  /** Debian packages. */
   readonly packages: readonly string[];
-  /** What this machine lacks for it. */
+  /** What is missing on this machine. */
   readonly missing: () => string | undefined;
 }
 
@@ -49,7 +49,7 @@ const SUITES: readonly Suite[] = [
     name: "Kerberos",
     packages: [
       ...["krb5-kdc", "krb5-admin-server", "krb5-user", "libkrb5-dev"],
-      ...["g++", "make", "python3"], // npm builds the package from source where it finds no other way
+      ...["g++", "make", "python3"], // npm may have to build the package from source
     ],
     missing: () => missingForKdc() ?? missingForTickets(),
   },
@@ -68,35 +68,35 @@ const SUITES: readonly Suite[] = [
 ];
 
 /**
- * Installs what these suites need, as far as that is possible here, and says which of them are left out: their test files
- * skip themselves for the same reason. Throws instead where AUTHMQ_TEST_ALL is 1, as in CI.
+ * Installs what these suites need, if possible, and reports suites that are skipped: their test files skip themselves
+ * for the same reason. With AUTHMQ_TEST_ALL=1 (CI), throws instead.
  */
 export async function provideOptional(say: (line: string) => void, needs: ReadonlySet<Need>): Promise<void> {
-  const wanted = SUITES.filter(({ need }) => needs.has(need));
-  const lacking = wanted.filter(({ missing }) => missing() !== undefined);
+  const required = SUITES.filter(({ need }) => needs.has(need));
+  const lacking = required.filter(({ missing }) => missing() !== undefined);
   const packages = [...new Set(lacking.flatMap((suite) => suite.packages))];
   if (packages.length > 0)
     await installPackages(packages, say).catch((error: unknown) => complain(say, error));
   if (needs.has("kerberos") && missingForKdc() === undefined && missingForTickets() !== undefined) {
     await installKerberos(say).catch((error: unknown) => complain(say, error));
   }
-  const leftOut = wanted.flatMap(({ name, missing }) => {
+  const leftOut = required.flatMap(({ name, missing }) => {
     const reason = missing();
-    return reason === undefined ? [] : `left out: the suite for ${name}: ${reason}`;
+    return reason === undefined ? [] : `skipped: the suite for ${name}: ${reason}`;
   });
   if (leftOut.length > 0 && process.env["AUTHMQ_TEST_ALL"] === "1") throw new Error(leftOut.join("\n"));
   leftOut.forEach(say);
 }
 
-/** An optional peer dependency is not in the lock file, and is added to node_modules without a trace in it. */
+/** Installs an optional peer dependency, which is not in the lock file, without changing package.json. */
 async function installKerberos(say: (line: string) => void): Promise<void> {
   const { peerDependencies } = JSON.parse(readFileSync(resolve(ROOT, "package.json"), "utf8")) as {
     peerDependencies: { kerberos: string };
   };
-  const wanted = `kerberos@${peerDependencies.kerberos}`;
-  say(`installing ${wanted} with npm`);
-  // As a development dependency: npm takes an optional peer that is absent for a wish that is granted.
-  await run("npm", ["install", "--no-save", "--save-dev", "--no-audit", "--no-fund", wanted], {
+  const spec = `kerberos@${peerDependencies.kerberos}`;
+  say(`installing ${spec} with npm`);
+  // Use --save-dev: npm does not install a missing optional peer dependency that is requested without it.
+  await run("npm", ["install", "--no-save", "--save-dev", "--no-audit", "--no-fund", spec], {
     cwd: ROOT,
     timeout: 300_000,
     maxBuffer: 64 * 2 ** 20,

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 
 /**
- * What tells a process from a later one that got the same number. Empty for a process that has ended (a zombie,
- * too: where the first process of a container is slow to collect them, they stay), and where there is no /proc.
+ * The start time of a process, which distinguishes it from a later process with the same number. Empty for an ended
+ * process, for a zombie (a container's first process may collect them late), and without /proc.
  */
 export function startTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the program's name in parentheses and may hold blanks; the state is field 3, the start 22.
+    // Field 2 is the program's name in parentheses, with blanks; field 3 is the state, field 22 the start time.
     const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return state === "Z" ? "" : (fields[18] ?? "");
   } catch {
@@ -15,7 +15,7 @@ export function startTime(pid: number): string {
   }
 }
 
-/** True as long as the process that had `start` as its start time runs; where that is unknown the number counts. */
+/** Whether the process with this start time still runs; if the start time is unknown, only the number counts. */
 export function isRunning(pid: number, start: string): boolean {
   if (start !== "") return startTime(pid) === start;
   try {
@@ -25,13 +25,13 @@ export function isRunning(pid: number, start: string): boolean {
   }
 }
 
-/** Sends a signal to the whole group that `pid` leads, unless another process has taken over the number. */
+/** Sends a signal to the process group of `pid`, unless another process has the number now. */
 export function signalGroup(pid: number, start: string, signal: NodeJS.Signals): void {
   const now = startTime(pid);
   if (now !== "" && now !== start) return;
   try {
     process.kill(-pid, signal);
   } catch {
-    // Nothing of the group is left.
+    // The group has ended.
   }
 }

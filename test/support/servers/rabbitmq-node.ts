@@ -5,14 +5,14 @@ import type { Scratch, Server } from "./scratch.ts";
 
 const HOST = "127.0.0.1";
 
-/** The user that every node is made with; it may do everything. */
+/** The user that every node creates, with all permissions. */
 export const RABBITMQ_USER = "authmq";
 
-/** What one node of RabbitMQ is told. */
+/** Options of a RabbitMQ node. */
 interface NodeOptions {
-  /** Names its folder and its log. */
+  /** Name of its folder and its log. */
   readonly name: string;
-  /** Its name among Erlang's nodes. */
+  /** Its Erlang node name. */
   readonly nodeName: string;
   readonly amqp: number;
   readonly management: number;
@@ -20,24 +20,24 @@ interface NodeOptions {
   readonly epmd: number;
   readonly cookie: string;
   readonly password: string;
-  /** How many of its threads run at once. */
+  /** Number of scheduler threads. */
   readonly schedulers: number;
-  /** Whether idle threads spin for a while before they sleep: Erlang's default, which costs others their processor. */
+  /** Whether idle threads spin before they sleep: Erlang's default, which takes processor time from other processes. */
   readonly busyWait?: boolean | undefined;
-  /** Further lines of rabbitmq.conf. */
+  /** Additional lines of rabbitmq.conf. */
   readonly settings?: readonly string[];
-  /** Plugins beside the management one. */
+  /** Plugins besides the management plugin. */
   readonly plugins?: readonly string[];
-  /** What advanced.config has, as Erlang terms. */
+  /** The content of advanced.config, as Erlang terms. */
   readonly advanced?: string;
 }
 
-/** The folder whose *.conf files a node reads at each start, after its rabbitmq.conf. */
+/** The folder whose *.conf files a node reads at each start, after rabbitmq.conf. */
 export function configFolder(scratch: Scratch, name: string): string {
   return scratch.subfolder(`${name}/conf.d`);
 }
 
-/** A node as a process here, on loopback only, with a folder of its own; it is not started yet. */
+/** A node as a process on loopback with its own folder; not started yet. */
 export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
   const { name, password, schedulers, busyWait = true } = options;
   const folder = scratch.subfolder(name);
@@ -62,7 +62,7 @@ export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
     PATH: process.env["PATH"] ?? "/usr/bin:/bin",
     ERL_EPMD_ADDRESS: HOST,
     ERL_EPMD_PORT: String(options.epmd),
-    // A node whose epmd has gone starts one as a daemon that outlives everything: seen when both ended at once.
+    // Otherwise a node without epmd starts one as a daemon that outlives the run.
     ERL_ZFLAGS: "-start_epmd false",
     RABBITMQ_NODENAME: options.nodeName,
     RABBITMQ_DIST_PORT: String(options.distribution),
@@ -80,13 +80,13 @@ export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
       ...(busyWait ? [] : ["+sbwt none +sbwtdcpu none +sbwtdio none"]),
       "-kernel inet_dist_use_interface {127,0,0,1}",
     ].join(" "),
-    // As under systemd the start script becomes the node itself: the process that we know is the one that serves.
+    // Makes the start script exec the node, so that its process id is known.
     RUNNING_UNDER_SYSTEMD: "true",
   };
   return scratch.process(getProgram("/usr/lib/rabbitmq/bin/rabbitmq-server"), [], { name, env });
 }
 
-/** The port mapper that nodes find each other by; started here, so that it is known by its pid. */
+/** Erlang's port mapper (epmd), started here so that its process id is known. */
 export function portMapper(scratch: Scratch, port: number): Server {
   return scratch.process(getProgram("epmd"), ["-address", HOST, "-port", String(port)], {
     name: `epmd-${port}`,

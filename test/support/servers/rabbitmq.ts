@@ -10,24 +10,24 @@ import { type Scratch, type Server, waitUntil } from "./scratch.ts";
 
 const HOST = "127.0.0.1";
 
-/** A private RabbitMQ node with the management plugin, on loopback only. */
+/** A private RabbitMQ node on loopback, with the management plugin. */
 export interface RabbitMq {
-  /** Without a path: the default vhost. User and password are in it. */
+  /** The URL of the default vhost, with username and password. */
   readonly url: string;
-  /** User and password are in it; `fetch` wants them in a header. */
+  /** With username and password; `fetch` needs them in a header. */
   readonly managementUrl: string;
   readonly host: string;
   readonly port: number;
   readonly version: string;
   /** Changes with every restart; undefined in a container. */
   readonly pid: number | undefined;
-  /** Its *.conf files are read at each start; undefined in a container. */
+  /** The node reads its *.conf files at each start; undefined in a container. */
   readonly configFolder: string | undefined;
-  /** Ends the node as `kill -9` does and keeps its data. */
+  /** Kills the node with SIGKILL; keeps its data. */
   kill(): Promise<void>;
-  /** Ends the node if it still runs and brings it up again on the same ports and data. */
+  /** Stops the node if it runs, and starts it again with the same ports and data. */
   restart(): Promise<void>;
-  /** Complete on return; may be called twice. */
+  /** Resolves when it has ended; may be called twice. */
   stop(): Promise<void>;
 }
 
@@ -38,11 +38,11 @@ interface Ports {
 
 interface Options extends Pick<Parameters<typeof rabbitMqNode>[1], "plugins" | "advanced" | "busyWait"> {
   readonly mode: Mode;
-  /** Further configuration files by their name; like the plugins only where it does not run in a container. */
+  /** Additional configuration files by name; like plugins not available in a container. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** Starts RabbitMQ and resolves when it takes AMQP connections and its management API answers. */
+/** Starts RabbitMQ, and resolves when it accepts AMQP connections and its management API responds. */
 export async function startRabbitMq(scratch: Scratch, options: Options): Promise<RabbitMq> {
   const ports: Ports = { amqp: await scratch.freePort(), management: await scratch.freePort() };
   const password = randomBytes(12).toString("hex");
@@ -73,7 +73,7 @@ export async function startRabbitMq(scratch: Scratch, options: Options): Promise
       await start();
     },
     async stop() {
-      // Nothing of the scratch folder is kept, so nobody waits four seconds for an orderly goodbye.
+      // No data is kept, so do not wait four seconds for an orderly stop.
       await node.kill();
       await epmd?.kill();
     },
@@ -116,7 +116,7 @@ function inContainer(scratch: Scratch, ports: Ports, password: string): Server {
   });
 }
 
-/** The version, once both doors are open. */
+/** The version, once both AMQP and the management API respond. */
 async function probe(ports: Ports, password: string): Promise<string | undefined> {
   const authorization = `Basic ${Buffer.from(`${RABBITMQ_USER}:${password}`).toString("base64")}`;
   const url = `http://${HOST}:${ports.management}/api/overview`;
@@ -130,7 +130,7 @@ async function probe(ports: Ports, password: string): Promise<string | undefined
 /** A listening port is not enough: the broker must answer the protocol header with connection.start. */
 async function greet(port: number): Promise<void> {
   const socket = connect(port, HOST);
-  socket.on("error", () => undefined); // the broker resets a connection that goes away in the middle
+  socket.on("error", () => undefined); // the broker resets a connection that is closed during the handshake
   socket.setTimeout(2_000, () => socket.destroy(new Error("no answer to the AMQP header")));
   try {
     socket.write(Buffer.from("AMQP\x00\x00\x09\x01", "latin1"));

@@ -1,7 +1,7 @@
 /**
- * Ends what a dead run left behind. It runs in a session of its own, beside the run, and reads from its
- * standard input what the run has started. When that input closes without `done`, the run has died in whatever
- * way (SIGKILL included): every registered process group gets SIGTERM, then SIGKILL, and the folders go.
+ * Ends the processes of a run that died. It runs beside the run in its own session, and reads from stdin what the run
+ * has started. If stdin closes without `done`, the run has died (even by SIGKILL): every registered process group gets
+ * SIGTERM, then SIGKILL, and the folders are deleted.
  */
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -33,13 +33,13 @@ async function reap(): Promise<void> {
     try {
       execFileSync("docker", ["rm", "--force", "--volumes", name], { stdio: "ignore", timeout: 30_000 });
     } catch {
-      // The engine itself may be gone; the folders must go all the same.
+      // The engine itself may be down; the folders must be deleted anyway.
     }
   }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** Waits for the leaders alone: a group that has lost its leader is not worth the wait, SIGKILL follows anyway. */
+/** Waits only for group leaders: SIGKILL follows anyway for the rest of a group. */
 async function signalUntilGone(signal: NodeJS.Signals, limitMs: number): Promise<void> {
   const end = Date.now() + limitMs;
   for (const { pid, start } of groups) signalGroup(pid, start, signal);

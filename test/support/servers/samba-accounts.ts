@@ -8,18 +8,18 @@ import {
   escapeDn,
 } from "./directories.ts";
 
-/** What tests change in an Active Directory. */
+/** Changes of tests in an Active Directory. */
 export interface Accounts extends Changes {
-  /** The name that `addUser` gives. */
+  /** The DN of a user added by `addUser`. */
   dnOf(name: string): string;
-  /** Adds a user, with its name as cn, sAMAccountName and before the @ of its userPrincipalName; gives its DN. */
+  /** Adds a user with its name as cn, sAMAccountName and prefix of userPrincipalName; returns its DN. */
   addUser(name: string, password: string, options?: AccountOptions): Promise<string>;
-  /** Adds a security group, its members given by their DNs: groups, too. Gives its DN. */
+  /** Adds a security group whose members (users or groups) are given as DNs. Returns its DN. */
   addGroup(cn: string, options?: { members?: readonly string[]; dn?: string }): Promise<string>;
   setPassword(dn: string, password: string): Promise<void>;
 }
 
-/** Makes the changes as an editor does, by TLS: passwords are not taken without it. */
+/** Changes that an editor makes over TLS, which Samba requires for passwords. */
 export function accountsBy(
   editor: Editor,
   { users, groups: home, dnsDomain }: { users: string; groups: string; dnsDomain: string },
@@ -63,12 +63,12 @@ export function accountsBy(
   };
 }
 
-/** A password as unicodePwd takes it ([MS-ADTS] 3.1.1.3.1.5). */
+/** A password in the format of unicodePwd ([MS-ADTS] 3.1.1.3.1.5). */
 function quoted(password: string): Buffer {
   return Buffer.from(`"${password}"`, "utf16le");
 }
 
-/** A group's name without the characters that a sAMAccountName must not have ([MS-SAMR] 3.1.1.8.4). */
+/** A group's name without the characters that sAMAccountName must not contain ([MS-SAMR] 3.1.1.8.4). */
 function accountName(cn: string): string {
   return cn.replaceAll(/["/\\[\]:;|=,+*?<>]/g, (char) => `_${char.charCodeAt(0).toString(16)}`);
 }

@@ -1,7 +1,7 @@
 import { InvalidCredentialsError } from "ldapts";
 import { type Attributes, addEntry, changesBy, type Editor, withClient } from "./directories.ts";
 
-/** Why an Active Directory refuses the right password; behind it what its answer says as `data`. */
+/** Why an Active Directory refuses the right password; the comment is `data` in its response. */
 export type Refusal =
   | "disabled" // 533
   | "account expired" // 701
@@ -10,17 +10,17 @@ export type Refusal =
   | "locked out" // 775
   | "outside logon hours"; // 530
 
-/** The domain as its administrator has it. */
+/** The domain for its administrator. */
 export interface Domain {
   editor: Editor;
   suffix: string;
-  /** Runs a Python program with `ldb`, the module that reads the domain's files. */
+  /** Runs a Python program with `ldb`, the module that accesses the domain's files. */
   runPython(program: string, ...args: string[]): Promise<void>;
-  /** Where the users are kept. */
+  /** The file with the users. */
   database: string;
 }
 
-/** By LDAP the date of a password can be set to now or to never only: it is written where it is kept. */
+/** LDAP can set a password's date only to now or never, so this writes to the database. */
 const AGE_PASSWORD = `
 import ldb, sys
 database = ldb.Ldb(sys.argv[1])
@@ -36,14 +36,14 @@ const CHANGES = {
   "outside logon hours": { logonHours: Buffer.alloc(21) }, // a bit for each hour of the week
 } as const satisfies Partial<Record<Refusal, Attributes>>;
 
-/** Makes the directory refuse a user, as the refusal says. */
+/** Makes the directory refuse a user for this reason. */
 export async function refuse(domain: Domain, dn: string, why: Refusal): Promise<void> {
   if (why === "password expired") await domain.runPython(AGE_PASSWORD, domain.database, dn);
   else if (why === "locked out") await lockOut(domain, dn);
   else await changesBy(domain.editor, String).setAttributes(dn, CHANGES[why]);
 }
 
-/** Puts the user alone under a policy of one failure, and fails. */
+/** Locks a user out with a policy of one failure that applies to this user alone. */
 async function lockOut({ editor, suffix }: Domain, dn: string): Promise<void> {
   const hour = "-36000000000"; // in units of 100 ns
   await addEntry(editor, `CN=${crypto.randomUUID()},CN=Password Settings Container,CN=System,${suffix}`, {

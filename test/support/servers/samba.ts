@@ -18,57 +18,57 @@ const SUFFIX = "DC=ad,DC=local";
 const USERS = `CN=Users,${SUFFIX}`;
 const GROUPS = `OU=Groups,${SUFFIX}`;
 const HOSTNAME = "dc";
-/** The address of the domain while it is provisioned: nobody listens there. */
+/** The address of the domain while it is provisioned, when no process listens. */
 const LOOPBACK = "127.0.0.1";
-/** LDAP, LDAPS, the global catalog, Kerberos and its change of passwords. */
+/** LDAP, LDAPS, the global catalog (LDAP, LDAPS), Kerberos and Kerberos password change. */
 const PORTS = [389, 636, 3268, 3269, 88, 464];
 
 /** userAccountControl of an account whose password does not expire. */
 const LASTING = "66048";
 
 export interface SambaOptions {
-  /** More lines for smb.conf: "ldap server require strong auth = yes" for example. */
+  /** Additional lines for smb.conf, for example "ldap server require strong auth = yes". */
   settings?: readonly string[];
 }
 
-/** A private Active Directory of Samba, on a loopback address of its own, since its ports are fixed. */
+/** A private Active Directory of Samba with its own loopback address, because its ports are fixed. */
 export interface Samba extends Accounts {
-  /** Takes StartTLS, too. */
+  /** Also supports StartTLS. */
   readonly url: string;
   readonly tlsUrl: string;
   /** An address 127.x.y.z. */
   readonly host: string;
-  /** No DNS knows it; it is in the certificate, beside the address. */
+  /** Not in DNS; in the certificate, besides the address. */
   readonly hostname: string;
-  /** The authority that signed the server's certificate. */
+  /** The CA of the server's certificate. */
   readonly caFile: string;
   readonly suffix: string;
   readonly usersDn: string;
   readonly groupsDn: string;
-  /** As in DOMAIN\user. */
+  /** For DOMAIN\user. */
   readonly domain: string;
-  /** As in user@domain. */
+  /** For user@domain. */
   readonly dnsDomain: string;
   readonly realm: string;
-  /** May do everything, by `tlsUrl`. */
+  /** Has all permissions, over `tlsUrl`. */
   readonly adminDn: string;
   readonly adminPassword: string;
-  /** An account without rights beyond those of every user. */
+  /** An account with the permissions of every user. */
   readonly serviceDn: string;
   readonly servicePassword: string;
-  /** Undefined as long as it does not run. */
+  /** Undefined while it does not run. */
   readonly pid: number | undefined;
-  /** Makes the directory refuse a user who knows the password. */
+  /** Makes the directory refuse a user despite the right password. */
   refuse(dn: string, why: Refusal): Promise<void>;
-  /** Ends it if it still runs and brings it up again on the same address and data. */
+  /** Stops it if it runs, and starts it again with the same address and data. */
   restart(): Promise<void>;
-  /** Complete on return; may be called twice. */
+  /** Resolves when it has ended; may be called twice. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a copy of the domain that the first caller of a test run provisions, and resolves when it answers. Passwords may
- * be short and simple in it.
+ * Starts a copy of the domain that the first caller of a test run provisions, and resolves when it responds. It allows
+ * short and simple passwords.
  */
 export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptions = {}): Promise<Samba> {
   const host = await freeAddress();
@@ -82,7 +82,7 @@ export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptio
   const file = writeSmbConf({ folder, address: host, certificates, settings });
   const adminPassword = domain.password;
   const env = environment(folder);
-  // One process: nothing is forked that would leave the group which is ended with it.
+  // A single process, so that no child leaves the process group.
   const args = ["-F", "--no-process-group", "-M", "single", "--debug-stdout", "-s", file];
   const server = scratch.process(getProgram("samba"), args, { name, env });
   const editor = { url: `ldaps://${host}`, caFile, dn: `CN=Administrator,${USERS}`, password: adminPassword };
@@ -95,7 +95,7 @@ export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptio
     editor,
     suffix: SUFFIX,
     database: join(folder, "private", "sam.ldb.d", `${SUFFIX.toUpperCase()}.ldb`),
-    // The one that samba-tool names in its first line.
+    // The Python in the first line of samba-tool.
     runPython: (program, ...args) =>
       scratch.run(getProgram("/usr/bin/python3"), ["-c", program, ...args], { name: `${name}-python`, env }),
   };
@@ -142,8 +142,8 @@ export async function startSamba(scratch: Scratch, { settings = [] }: SambaOptio
 }
 
 /**
- * The files of a new domain, and its administrator's password. Provisioning costs more than all that a test does with the
- * domain: the test files of one run share it.
+ * The files of a new domain, and its administrator's password. The test files of one run share the domain, because
+ * provisioning is slow.
  */
 async function provisionedDomain(scratch: Scratch): Promise<{ folder: string; password: string }> {
   const shared = join(process.env["AUTHMQ_TEST_SCRATCH"] ?? scratch.folder, "samba-domain");
@@ -186,12 +186,12 @@ function writeSmbConf(options: Pick<SmbConf, "folder" | "address" | "certificate
   return file;
 }
 
-/** No fsync: nothing of it is to outlive a power cut. */
+/** Without fsync: the data need not survive a power failure. */
 function environment(folder: string): NodeJS.ProcessEnv {
   return { PATH: process.env["PATH"], TDB_NO_FSYNC: "1", TMPDIR: folder, PYTHONDONTWRITEBYTECODE: "1" };
 }
 
-/** An address of loopback on which nobody listens at Samba's ports; among four million nobody else takes it. */
+/** A random loopback address without listeners at Samba's ports; four million addresses make collisions unlikely. */
 async function freeAddress(): Promise<string> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const address = `127.${randomInt(16, 240)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
@@ -213,7 +213,7 @@ async function isFree(address: string, port: number): Promise<boolean> {
   }
 }
 
-/** Fits every policy: capital and small letters and digits. */
+/** Satisfies every policy: upper and lower case letters and digits. */
 function makePassword(): string {
   return `Aa1${randomBytes(12).toString("hex")}`;
 }

@@ -8,31 +8,31 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { signalGroup, startTime } from "./process-table.ts";
 
-/** From here up the kernel hands out ports to outgoing connections: a server's port there is taken one day. */
+/** From here on, the kernel assigns ports to outgoing connections, so a server must not use them. */
 const FIRST_EPHEMERAL_PORT = 32_768;
 const FIRST_PORT = 12_000;
 
-/** One server of a run, whether it is a process here or a container. */
+/** One server of a run: a process or a container. */
 export interface Server {
-  /** Undefined in a container, and as long as it does not run. */
+  /** Undefined in a container, and while it does not run. */
   readonly pid: number | undefined;
   start(): Promise<void>;
-  /** Ends it at once, as `kill -9` does; resolves when it is gone. Harmless when it does not run. */
+  /** Kills it with SIGKILL; resolves when it has ended. Does nothing if it does not run. */
   kill(): Promise<void>;
-  /** The last lines of its log, when it has ended by itself. */
+  /** The last lines of its log if it has ended by itself. */
   died(): string | undefined;
 }
 
 export interface ProcessOptions {
-  /** Names the log file. */
+  /** Name of the log file. */
   name: string;
-  /** The whole environment of the process: nothing of the caller's reaches it. */
+  /** The complete environment of the process: it inherits no variables. */
   env: NodeJS.ProcessEnv;
 }
 
 /**
- * One folder under the system's temporary folder, and the processes that live in it. Both are gone when `close()`
- * resolves, and within seconds when this process dies without it, by whatever signal.
+ * One folder in the system's temporary folder, and the processes that use it. Both are removed when `close()` resolves,
+ * and within seconds when this process ends without it, by any signal.
  */
 export class Scratch {
   readonly folder = mkdtempSync(join(tmpdir(), "authmq-"));
@@ -43,18 +43,18 @@ export class Scratch {
   #closing: Promise<void> | undefined;
 
   constructor() {
-    // The test files of one run share the run's claims, so that no port is handed out twice among them either.
+    // Test files of one run share the claims, so that no port is assigned twice.
     this.#claims = join(process.env["AUTHMQ_TEST_SCRATCH"] ?? this.folder, "ports");
     const script = fileURLToPath(new URL("./reaper.ts", import.meta.url));
     this.#reaper = spawn(process.execPath, [script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
     this.#reaper.unref();
     if (this.#reaper.stdin instanceof Socket) this.#reaper.stdin.unref();
-    this.#reaper.stdin?.on("error", () => undefined); // without its reaper a run goes on: it only loses its net
+    this.#reaper.stdin?.on("error", () => undefined); // a run can continue without its reaper
     this.#reaper.on("error", () => undefined);
     this.#tell("dir", this.folder);
   }
 
-  /** A port of 127.0.0.1 that is free now and that no one else in this run has got. */
+  /** A free port on 127.0.0.1 that no other caller of this run has. */
   async freePort(): Promise<number> {
     mkdirSync(this.#claims, { recursive: true });
     for (let attempt = 0; attempt < 1_000; attempt++) {
@@ -64,14 +64,14 @@ export class Scratch {
     throw new Error(`no free port between ${FIRST_PORT} and ${FIRST_EPHEMERAL_PORT}`);
   }
 
-  /** Makes a folder in the scratch folder and gives its path. */
+  /** Creates a folder in the scratch folder and returns its path. */
   subfolder(name: string): string {
     const folder = join(this.folder, name);
     mkdirSync(folder, { recursive: true });
     return folder;
   }
 
-  /** A server that runs as a process here, in its own session: a Ctrl-C in the terminal does not reach it. */
+  /** A server as a process in its own session, so that Ctrl-C in the terminal does not reach it. */
   process(command: string, args: readonly string[], options: ProcessOptions): Server {
     let child: ChildProcess | undefined;
     return {
@@ -89,25 +89,25 @@ export class Scratch {
     };
   }
 
-  /** Runs a command to its end; throws with the last lines of its log when it fails. */
+  /** Runs a command to its end; throws with the last lines of its log if it fails. */
   async run(command: string, args: readonly string[], options: ProcessOptions): Promise<void> {
     const [code] = (await once(this.#launch(command, args, options), "exit")) as [number | null];
     if (code !== 0) throw new Error(`${command} failed\n${lastLines(this.#log(options))}`);
   }
 
-  /** Has a container removed with this scratch folder. To be called before it is started. */
+  /** Removes a container with this scratch folder. Call it before the container is started. */
   adoptContainer(name: string, remove: () => Promise<void>): void {
     this.#tell("container", name);
     this.#containers.set(name, remove);
   }
 
-  /** Has the group that a detached child leads ended with this scratch folder, by the reaper if this process cannot. */
+  /** Ends the process group of a detached child with this scratch folder, by the reaper if this process cannot. */
   registerProcess(child: ChildProcess): void {
     this.#children.add(child);
     if (child.pid !== undefined) this.#tell("pid", child.pid, startTime(child.pid));
   }
 
-  /** Ends every process and container and removes the folder. May be called twice; nothing starts after it. */
+  /** Ends every process and container, and removes the folder. May be called twice; nothing can start after it. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -132,7 +132,7 @@ export class Scratch {
   }
 
   #launch(command: string, args: readonly string[], options: ProcessOptions): ChildProcess {
-    if (this.#closing) throw new Error(`${command} comes too late: the run is ending`);
+    if (this.#closing) throw new Error(`${command} cannot start: the run is ending`);
     const log = openSync(this.#log(options), "a");
     const child = spawn(command, args, {
       cwd: this.folder,
@@ -154,17 +154,17 @@ export class Scratch {
   }
 }
 
-/** Ends a detached child and everything in its group; resolves when the child is gone. */
+/** Ends a detached child and its process group; resolves when the child has ended. */
 export async function endGroup(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
   if (child.pid === undefined) return;
-  const gone = isRunning(child) ? once(child, "exit") : undefined;
-  signalGroup(child.pid, gone ? startTime(child.pid) : "", signal);
-  await gone;
+  const exited = isRunning(child) ? once(child, "exit") : undefined;
+  signalGroup(child.pid, exited ? startTime(child.pid) : "", signal);
+  await exited;
 }
 
 /**
- * Asks every 25 ms until `probe` gives something; a probe that throws has not got there yet. Fails after `seconds`,
- * and at once when `died` gives a reason.
+ * Calls `probe` every 25 ms until it returns something; ignores its errors. Fails after `seconds`, and immediately when
+ * `died` returns a reason.
  */
 export async function waitUntil<T>(
   what: string,
@@ -177,8 +177,8 @@ export async function waitUntil<T>(
     const reason = died();
     if (reason !== undefined) throw new Error(`${what}: it has ended\n${reason}`);
     try {
-      const found = await probe();
-      if (found !== undefined && found !== false) return found;
+      const result = await probe();
+      if (result !== undefined && result !== false) return result;
     } catch (error) {
       cause = error;
     }

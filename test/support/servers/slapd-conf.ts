@@ -2,7 +2,7 @@ import type { Certificates } from "./certificates.ts";
 
 const SCHEMAS = "/etc/ldap/schema";
 
-/** The attributes and the class of an Active Directory that a login reads, under their own numbers. */
+/** The attributes and the class of an Active Directory that a login reads, with private OIDs. */
 const ATTRIBUTES = {
   sAMAccountName: ["1.2.840.113556.1.4.221", "caseIgnoreMatch", "1.3.6.1.4.1.1466.115.121.1.15"],
   userPrincipalName: ["1.2.840.113556.1.4.656", "caseIgnoreMatch", "1.3.6.1.4.1.1466.115.121.1.15"],
@@ -12,18 +12,18 @@ const ATTRIBUTES = {
 const USER = "1.2.840.113556.1.5.9";
 
 export interface SlapdConf {
-  /** A folder for the database. */
+  /** Folder of the database. */
   data: string;
   suffix: string;
   root: { dn: string; password: string };
   certificates: Certificates;
-  /** Lines for the part about the whole server. */
+  /** Global lines. */
   settings: readonly string[];
-  /** Lines at the end of the part about the database. */
+  /** Lines at the end of the database section. */
   overlays: readonly string[];
 }
 
-/** The text of a slapd.conf: one small database with memberOf, where who is logged in reads all but passwords. */
+/** The text of a slapd.conf: one small database with memberOf; users may read everything except passwords. */
 export function slapdConf({ data, suffix, root, certificates, settings, overlays }: SlapdConf): string {
   return [
     ...["core", "cosine", "inetorgperson", "nis"].map((name) => `include ${SCHEMAS}/${name}.schema`),
@@ -43,7 +43,7 @@ export function slapdConf({ data, suffix, root, certificates, settings, overlays
     "database mdb",
     `directory ${data}`,
     "maxsize 67108864",
-    "dbnosync", // what a killed slapd has written outlives it all the same; only a power cut would lose it
+    "dbnosync", // data survives a killed slapd; only a power failure loses it
     `suffix "${suffix}"`,
     `rootdn "${root.dn}"`,
     `rootpw ${root.password}`,
@@ -51,7 +51,7 @@ export function slapdConf({ data, suffix, root, certificates, settings, overlays
     "access to attrs=userPassword by anonymous auth by * none",
     "access to * by users read by anonymous auth",
     "overlay memberof",
-    "memberof-refint true", // who is deleted is a member no longer
+    "memberof-refint true", // removes deleted entries from groups
     ...overlays,
     "",
   ].join("\n");

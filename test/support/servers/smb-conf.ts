@@ -1,19 +1,19 @@
 import type { Certificates } from "./certificates.ts";
 
 export interface SmbConf {
-  /** Everything is below it, sockets too: a long path would make their names too long. */
+  /** The parent of all files. Sockets too: a long path would exceed the limit of socket names. */
   folder: string;
   address: string;
   realm: string;
   domain: string;
   hostname: string;
-  /** Without them it serves no TLS. */
+  /** Without certificates, it does not support TLS. */
   certificates?: Certificates;
-  /** More lines of the section [global]. */
+  /** Additional lines of the section [global]. */
   settings: readonly string[];
 }
 
-/** What smb.conf calls its folders, and where they are. */
+/** Folder settings of smb.conf, and their locations. */
 const FOLDERS = {
   "private dir": "private",
   "state directory": "state",
@@ -26,7 +26,7 @@ const FOLDERS = {
   "ntp signd socket directory": "ntp-signd",
 } as const;
 
-/** The text of an smb.conf for a domain controller that serves LDAP and Kerberos on one address and nothing else. */
+/** The text of an smb.conf for a domain controller with only LDAP and Kerberos on one address. */
 export function smbConf({
   folder,
   address,
@@ -43,7 +43,7 @@ export function smbConf({
     `netbios name = ${hostname}`,
     "server role = active directory domain controller",
     "server services = ldap, kdc",
-    `interfaces = ${address}/8`, // with another mask than the one of lo Samba finds no interface
+    `interfaces = ${address}/8`, // Samba needs the mask of lo to find the interface
     "bind interfaces only = yes",
     "ldap server require strong auth = no", // simple binds without TLS
     ...(certificates === undefined
