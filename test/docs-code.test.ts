@@ -113,7 +113,7 @@ function valuesIn({ place, code }: Block): { readonly place: string; readonly va
 /** The words after `authmq` in each command line that runs it. */
 function commandLines(code: string): string[] {
   return Array.from(
-    code.replaceAll(/\\\n\s*/g, " ").matchAll(/(?:^|[\s|&;(])authmq ([a-z-]+[^#|&;>\n]*)/g),
+    code.replaceAll(/\\\n\s*/g, " ").matchAll(/(?:^|[\s|&;(])(?:authmq )+([a-z-]+[^#|&;>\n]*)/g),
     ([, line = ""]) => line.trim(),
   );
 }

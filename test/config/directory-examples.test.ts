@@ -26,7 +26,7 @@ function examples(): Example[] {
         // In a list, a block is indented.
         [...section.matchAll(/^( *)```json\n(.*?)^\1```$/gms)].map(([, , json = ""]) => ({
           heading: `${file}: ${section.split("\n", 1)[0] ?? ""}`,
-          raw: JSON.parse(`{${json}}`) as Example["raw"],
+          raw: JSON.parse(json) as Example["raw"],
         })),
       ),
   );

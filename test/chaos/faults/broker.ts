@@ -69,7 +69,7 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
     },
   },
   {
-    name: "queue declared anew by a stranger",
+    name: "queue declared again by another client",
     databases: BOTH,
     async inject({ setup: { servers, vhost } }) {
       const queue = "group_create"; // one that probes use as well
