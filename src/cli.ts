@@ -7,19 +7,19 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 if (major < 24 || (major === 24 && minor < 15)) {
   process.stderr.write(
-    `authmq needs Node 24.15 or newer, and this is ${process.versions.node}: please update Node\n`,
+    `authmq needs Node 24.15 or newer, but this is ${process.versions.node}: update Node\n`,
   );
   process.exitCode = 1;
 } else {
-  // Everybody on this host can read command lines, and a request in one may hold a password: a title takes its place.
+  // Every user of the host can read command lines, and a request may contain a password: replace it with a title.
   const [, , command = ""] = process.argv;
   if (command === "call" || command === "bench") process.title = `authmq ${command}`;
-  // Read by libuv when its pool starts: every processor can hash while two threads stay for everything else.
+  // libuv reads this when its pool starts: one hashing thread per processor, and two threads for other work.
   process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(4, availableParallelism() + 2));
-  // What was compiled once is not compiled again, which is a third of the time until a command begins. Beside the packages
-  // and not in the system's folder for temporary files, Node's own choice: who writes there must not run as this process.
+  // Caching compiled code saves a third of the start time. Not in Node's default, the system's folder for temporary
+  // files: other users could write code there that this process runs.
   module.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/authmq", import.meta.url)));
-  // Imported only now: an older Node cannot even parse what lies behind it.
+  // Import it only now: older versions of Node cannot parse it.
   const { runProgram } = await import("./cli/program.ts");
   process.exit(await runProgram(process.argv.slice(2)));
 }

@@ -114,13 +114,13 @@ function isReference(value: unknown): value is Reference {
   return typeof value === "object" && value !== null && "$ref" in value;
 }
 
-/** The sentences of a description that come before its failures, which have a table here. */
+/** The sentences of a description before its list of errors, which has its own table on the page. */
 function factsOf({ description }: Operation): string[] {
-  return description.split("\nFailures:")[0]?.split("\n") ?? [];
+  return description.split("\nErrors:")[0]?.split("\n") ?? [];
 }
 
 function whoMay(operation: Operation): string {
-  return factsOf(operation)[0]?.replace(/^Who may call: |\.$/g, "") ?? "";
+  return factsOf(operation)[0]?.replace(/^Authorization: |\.$/g, "") ?? "";
 }
 
 function codesOf(shape: Shape = {}): string {
