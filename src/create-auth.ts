@@ -8,23 +8,23 @@ import { createLogOn, createLogTo } from "./observability/log.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { workflowsBy } from "./wire/workflows.ts";
 
-/** How `createAuth` is set up. */
+/** The options of `createAuth`. */
 export interface AuthOptions {
-  /** The path of a configuration file (its environment overrides apply), or the same as an object. */
+  /** The path of a configuration file, which environment variables override; or a configuration object. */
   readonly config: string | Readonly<Record<string, unknown>>;
-  /** What of its log goes to stderr, from `info` on a line for each call: `silent` unless given. */
+  /** The log level on stderr, `silent` by default; `info` logs a line for each call. */
   readonly logLevel?: LogConfig["level"];
 }
 
-/** The workflows without a broker: the same validation, access rules and errors as over the queues. Each rejects with an AppError. */
+/** The workflows without a broker: same validation, authorization and errors. Methods reject with AppError. */
 export interface Auth extends Workflows<[]>, AsyncDisposable {
-  /** Brings the database to the current schema and names what it applied. */
+  /** Migrates the database to the current schema; returns the names of the applied migrations. */
   migrate(): Promise<string[]>;
-  /** Closes the database; may be called twice. */
+  /** Closes the database and all connections; may be called twice. */
   close(): Promise<void>;
 }
 
-/** The workflows on the configured database; throws ConfigError with every fault of the configuration. */
+/** Opens the configured database; throws ConfigError with all faults of the configuration. */
 export async function createAuth(options: AuthOptions): Promise<Auth> {
   const config = readConfig(options.config);
   const metrics = createMetrics();
@@ -37,7 +37,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     await engine.close();
     lines?.close();
   };
-  engine.startCleanup(); // there may be no worker that would ever do it
+  engine.startCleanup(); // there may be no worker that does it
   return {
     ...workflowsBy((queue, request) => engine.pipeline.call(queue, request)),
     migrate: () => migrate(config.db),

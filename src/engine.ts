@@ -25,40 +25,40 @@ import type { JwkSet } from "./tokens/jwks.ts";
 import { createTokens } from "./tokens/tokens.ts";
 import { MAX_TOKEN_LENGTH } from "./wire/token-length.ts";
 
-/** Everything that answers requests, without a way for them to come in. */
+/** Processes requests, independent of the transport. */
 export interface Engine {
   readonly pipeline: Pipeline;
-  /** The login sources outside of this process. */
+  /** The remote login sources. */
   readonly remotes: readonly Remote[];
-  /** Rejects when the database cannot be used. */
+  /** Rejects if the database cannot be used. */
   ping(): Promise<void>;
-  /** Rejects when the database takes no writes. */
+  /** Rejects if the database cannot be written to. */
   assertWritable(): Promise<void>;
-  /** The state of the database's schema; throws ConfigError when it cannot be used, UNAVAILABLE when it does not answer. */
+  /** The state of the database schema; throws ConfigError if it is unusable, UNAVAILABLE if it cannot be reached. */
   usableSchema(): Promise<SchemaState>;
-  /** Begins what is done beside answering: clearing away what need not be remembered. */
+  /** Starts the cleanup of expired rows. */
   startCleanup(): void;
-  /** Begins to publish events to where they go. */
+  /** Starts to publish events to `sink`. */
   startRelay(sink: MessageSink): void;
-  /** This installation's public keys, as they are now. */
+  /** The current public keys. */
   jwks(): JwkSet;
-  /** Signs and verifies with other keys from now on; requests that run go on with those that they began with. */
+  /** Replaces the token keys; running requests keep the previous ones. */
   useKeys(signing: SigningConfig, issuers: readonly IssuerConfig[]): Promise<void>;
-  /** Closes the database; may be called twice. */
+  /** Closes the database and login sources; may be called twice. */
   close(): Promise<void>;
 }
 
-/** The engine for a configuration with a signing key. */
+/** Opens the engine; the configuration needs a signing key. */
 export async function openEngine(config: Config, log: Log, metrics: Metrics): Promise<Engine> {
   const { app, signing } = config;
   if (signing === undefined) throw new ConfigError([{ path: "jwt_creation", msg: "is missing" }]);
-  // No token is issued that no request has room for; a quarter of a request is left to its other fields.
+  // Issued tokens must fit into a request, with a quarter of it left for other fields.
   const maxLength = Math.min(MAX_TOKEN_LENGTH, Math.floor(config.amqp.max_request_bytes * 0.75));
   let tokens = await createTokens(signing, config.issuers, maxLength);
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });
-  // Those of before stay the same, unless the key that they are made with is another one.
+  // Always uses the current keys, which useKeys() replaces.
   const fingerprints: Fingerprints = { of: (...parts) => tokens.fingerprints.of(...parts) };
   const lastUse = createLastUse(db, log);
   const services = {
@@ -69,8 +69,8 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     db,
     lookups: createLookups(db),
     lastUse,
-    // Replaced in their places when the keys change: a request copies them once, and goes on with what it has. No getters,
-    // because copying those costs a request more than all else here.
+    // useKeys() replaces these properties; running requests keep their own copy of the services. Not getters, because
+    // copying getters is slow.
     issuer: tokens.issuer,
     validator: tokens.validator,
     jwks: tokens.jwks,

@@ -4,35 +4,35 @@ import { type Certificate, daysLeft, describeEnd, EXPIRY_WARNING_DAYS } from "./
 import { messageOf } from "./errors.ts";
 import type { Dependency, Readiness } from "./observability/health.ts";
 
-/** A question to the database is given up after so many milliseconds, and what is known then holds for as long. */
+/** In milliseconds: the timeout of a database check, and how long its result is reused. */
 const LIMIT = 1000;
 
-/** What is asked of a worker's parts; a fault is the words for what is wrong now, undefined where nothing is. */
+/** The parts of a worker to check; a fault is a text, or undefined if the part works. */
 interface ReadinessParts {
-  /** Rejects when the database cannot be used. */
+  /** Rejects if the database cannot be used. */
   readonly ping: () => Promise<void>;
-  /** Rejects when the database takes no writes. */
+  /** Rejects if the database cannot be written to. */
   readonly assertWritable: () => Promise<void>;
   readonly requests: { readonly fault: string | undefined };
   readonly replies: { readonly fault: string | undefined };
-  /** Where events are published. */
+  /** The connection for events; undefined if they are not published. */
   readonly events: { readonly fault: string | undefined } | undefined;
-  /** By the queues' default names. */
+  /** By default queue name. */
   readonly consumers: ReadonlyMap<string, { readonly fault: string | undefined }>;
   readonly remotes: readonly Remote[];
-  /** The CA files, each with its key and the certificates in it. */
+  /** The CA files: the setting's path and the certificates in the file. */
   readonly caFiles: readonly (readonly [key: string, certificates: readonly Certificate[]])[];
 }
 
-/** Where a worker is between its start and its end. */
+/** The phase of a worker's life. */
 export type Phase = "starting" | "serving" | "stopping";
 
-/** Tells whether a worker in a phase takes requests, and what it depends on; within little more than a second. */
+/** Creates the readiness check: whether a worker accepts requests, and the state of its dependencies. */
 export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promise<Readiness> {
-  const findDatabaseFault = createProbe(parts.ping);
-  const findWriteFault = createProbe(parts.assertWritable);
+  const findDatabaseFault = createDatabaseCheck(parts.ping);
+  const findWriteFault = createDatabaseCheck(parts.assertWritable);
   return async (phase) => {
-    // Its connections are being closed: that they are away is no news.
+    // Do not report missing connections: the worker is closing them.
     if (phase === "stopping") return { status: "stopping", reason: "the worker stops", dependencies: {} };
     const database = await findDatabaseFault();
     const writes = database ?? (await findWriteFault());
@@ -40,7 +40,7 @@ export function createReadiness(parts: ReadinessParts): (phase: Phase) => Promis
     const missing = Object.entries(dependencies)
       .filter(([, { state, required }]) => required && state !== "ok")
       .map(([name]) => name)
-      // Without the connection for requests no queue is consumed, which goes without saying.
+      // Without the connection for requests, no queue can be consumed: do not list them all.
       .filter((name) => parts.requests.fault === undefined || !name.startsWith("queue "));
     if (phase === "starting") {
       const reason = ["the worker starts", ...missing.map((name) => `waits for ${name}`)].join(", ");
@@ -59,11 +59,11 @@ function dependenciesOf(
   return {
     database: required(faults.database, "requests are answered 503; check the database and db_settings"),
     writes: {
-      ...required(faults.writes, "requests that change something are answered 503; authmq doctor tells more"),
+      ...required(faults.writes, "requests that write are answered 503; run authmq doctor"),
       required: false,
     },
-    "broker requests": required(requests.fault, "no request comes in; check the broker and amqp_settings"),
-    "broker replies": required(replies.fault, "no reply goes out; check the broker and amqp_settings"),
+    "broker requests": required(requests.fault, "no requests arrive; check the broker and amqp_settings"),
+    "broker replies": required(replies.fault, "no replies are sent; check the broker and amqp_settings"),
     ...Object.fromEntries(
       Array.from(consumers, ([name, { fault }]) => [
         `queue ${name}`,
@@ -76,7 +76,7 @@ function dependenciesOf(
     ...Object.fromEntries(
       remotes.map(({ name, fault }) => [
         name,
-        { ...required(fault(), "its users cannot log in; authmq doctor tells more"), required: false },
+        { ...required(fault(), "its users cannot log in; run authmq doctor"), required: false },
       ]),
     ),
     ...(events && {
@@ -89,7 +89,7 @@ function dependenciesOf(
   };
 }
 
-/** A file is in order while one of its certificates is valid for longer: a bundle holds old ones beside their successors. */
+/** A file is ok while one of its certificates is: a bundle contains old certificates and their successors. */
 function certificatesOf(caFiles: ReadinessParts["caFiles"]): Dependency {
   const now = Date.now();
   const ends = caFiles.flatMap(([key, certificates]) => {
@@ -98,7 +98,7 @@ function certificatesOf(caFiles: ReadinessParts["caFiles"]): Dependency {
     return last === undefined || days >= EXPIRY_WARNING_DAYS ? [] : [`${key}: ${describeEnd(last, days)}`];
   });
   if (ends.length === 0) return { state: "ok", required: false };
-  const detail = `${ends.join("; ")}: put the successor into the file, and restart the workers`;
+  const detail = `${ends.join("; ")}: add the new certificate to the file, and restart the workers`;
   return { state: "expiring", required: false, detail };
 }
 
@@ -108,27 +108,27 @@ function required(fault: string | undefined, consequence: string): Dependency {
     : { state: "away", required: true, detail: `${fault.replace(/\.$/, "")}: ${consequence}` };
 }
 
-/** Finds out what is wrong with the database; however many ask, one question is under way, and one a second asked. */
-function createProbe(ping: () => Promise<void>): () => Promise<string | undefined> {
-  let underWay: Promise<void> | undefined;
-  let known: { readonly fault: string | undefined; readonly since: number } | undefined;
-  const learn = (fault: string | undefined): void => {
-    known = { fault, since: performance.now() };
+/** Checks the database at most once per LIMIT and never twice at the same time; concurrent callers share the result. */
+function createDatabaseCheck(ping: () => Promise<void>): () => Promise<string | undefined> {
+  let running: Promise<void> | undefined;
+  let latest: { readonly fault: string | undefined; readonly since: number } | undefined;
+  const record = (fault: string | undefined): void => {
+    latest = { fault, since: performance.now() };
   };
-  const ask = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     try {
       await ping();
-      learn(undefined);
+      record(undefined);
     } catch (error) {
-      learn(messageOf(error).replace(/^database: /, ""));
+      record(messageOf(error).replace(/^database: /, ""));
     }
-    underWay = undefined;
+    running = undefined;
   };
   return async () => {
-    if (known !== undefined && performance.now() - known.since < LIMIT) return known.fault;
-    const asked = performance.now();
-    await Promise.race([(underWay ??= ask()), sleep(LIMIT, undefined, { ref: false })]);
-    if (known === undefined || known.since < asked) learn(`it does not answer within ${LIMIT} ms`);
-    return known?.fault;
+    if (latest !== undefined && performance.now() - latest.since < LIMIT) return latest.fault;
+    const began = performance.now();
+    await Promise.race([(running ??= check()), sleep(LIMIT, undefined, { ref: false })]);
+    if (latest === undefined || latest.since < began) record(`it does not answer within ${LIMIT} ms`);
+    return latest?.fault;
   };
 }

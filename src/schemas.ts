@@ -9,7 +9,7 @@ import { replySchema } from "./schemas/replies.ts";
 import { requestJsonSchema } from "./schemas/requests.ts";
 import { workflowTypes } from "./schemas/typescript.ts";
 
-/** Every generated file of `schemas/` by its path in it: the API, requests, replies, configuration and tables. */
+/** Generates all files of `schemas/`, by path: AsyncAPI, JSON Schemas, types and SQL. */
 export function generateSchemas(): ReadonlyMap<string, string> {
   const app = SECTIONS.app_config.parse({});
   const files = new Map<string, string>([

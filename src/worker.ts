@@ -17,24 +17,23 @@ import { PROCEDURES } from "./procedures/index.ts";
 import type { Procedure } from "./rpc/procedure.ts";
 import { readPackage } from "./schemas/package.ts";
 
-/** So long a stop waits for requests that run, in milliseconds. */
+/** How long a stop waits for running requests, in milliseconds. */
 const GRACE = 10_000;
 
 /** A worker that answers requests from the broker. */
 export interface Worker {
-  /** Resolves when every queue is consumed; waits for a database or broker that is away, rejects when one refuses. */
+  /** Resolves when all queues are consumed; waits for a database or broker that is down, rejects if one refuses. */
   start(): Promise<void>;
-  /** Takes no more requests, answers those it has within ten seconds, closes everything. May be called twice. */
+  /** Stops consuming, finishes running requests within ten seconds, closes everything. May be called twice. */
   stop(): Promise<void>;
-  /** Takes the token keys of another configuration without dropping a request; what else is in it is not looked at. */
+  /** Replaces the token keys without dropping requests; ignores the rest of the configuration. */
   readonly useKeys: (config: Pick<Config, "signing" | "issuers">) => Promise<void>;
-  /** Whether it takes requests, and what it depends on. */
+  /** Whether the worker accepts requests, and the state of its dependencies. */
   readiness(): Promise<Readiness>;
-  /** What it counts and measures. */
   readonly metrics: Metrics;
 }
 
-/** A worker for a configuration with a signing key. */
+/** Creates a worker; the configuration needs a signing key. */
 export async function createWorker(config: Config, log: Log, metrics = createMetrics()): Promise<Worker> {
   const { version } = readPackage();
   metrics.gauge("build_info", { version, node: process.versions.node }, () => 1);
@@ -129,9 +128,9 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
   };
 }
 
-/** A hashing queue takes only what is hashed next: the rest waits where another replica can have it. */
+/** A queue that hashes has a low prefetch: other requests wait in the broker, where other replicas can take them. */
 function prefetchOf({ hashes, asksDirectory }: Procedure, { amqp, directory, kerberos }: Config): number {
-  // Unless some of its requests wait for a directory instead: the others must get past those.
+  // Unless its requests may wait for a directory: they must not block the others.
   const waitsElsewhere = asksDirectory === true && (directory !== undefined || kerberos !== undefined);
   return hashes === true && !waitsElsewhere ? Math.min(amqp.prefetch, 2 * hashesAtOnce()) : amqp.prefetch;
 }
@@ -146,7 +145,7 @@ async function waitForSchema(engine: Engine, log: Log, stopped: AbortSignal): Pr
         `the database lacks ${pending.join(", ")}: run "authmq migrate", or "authmq serve --migrate"`,
       );
     } catch (error) {
-      if (stopped.aborted) throw new Error("stopped before the database was there", { cause: error });
+      if (stopped.aborted) throw new Error("stopped before the database was reachable", { cause: error });
       if (!(error instanceof AppError && error.code === "UNAVAILABLE")) throw error;
       log.warn({ err: error }, "cannot reach the database, trying again");
       await sleep(1000, undefined, { signal: stopped }).catch(() => undefined);

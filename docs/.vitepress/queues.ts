@@ -153,7 +153,9 @@ function isReference(value: unknown): value is Reference {
 
 /** The sentences of a description before its list of errors, which is a table here. */
 function factsOf({ description }: Operation): string[] {
-  return description.split(/\n\w+:\n- \d/)[0]?.split("\n") ?? [];
+  return description.split("
+Errors:")[0]?.split("
+") ?? [];
 }
 
 /** The first sentence says who may call, after a colon. */

@@ -23,7 +23,7 @@ const MAX_PASSWORD = 1023;
 
 const UNASKABLE: KerberosReason = {
   label: "unaskable",
-  text: "the username or password is empty, too long or has forbidden characters: the KDC was not asked",
+  text: "the username or password is empty, too long or has forbidden characters",
 };
 
 /** Logs users in with their password at the realm's KDC; requires an existing account. */
@@ -79,7 +79,7 @@ function isAskable(username: string, password: string): boolean {
   );
 }
 
-/** The username in a principal of this realm; undefined for services (user/instance), other realms and escaped names. */
+/** The username in a principal of this realm; undefined for services (user/instance), other realms, escaped names. */
 function nameOf(principal: string, realmName: string): string | undefined {
   const [name = "", realm, ...more] = principal.split("@");
   return realm === realmName && more.length === 0 && name !== "" && !/[/\\]/.test(name) ? name : undefined;

@@ -76,7 +76,7 @@ const stored = z.array(
   }),
 );
 
-/** Creates the throttle. It stores keyed digests of names and addresses, because users may type a password as username. */
+/** Creates the throttle. It stores names as keyed digests, because users may type a password in the wrong field. */
 export function createThrottle({ db, limits, fingerprints, metrics, log }: ThrottleParts): Throttle {
   // Directories also ignore the case of non-ASCII letters: all spellings must share one record.
   const keyOf = (username: string): Buffer =>

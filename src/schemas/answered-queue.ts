@@ -7,21 +7,21 @@ import { type Fragment, toDraft7 } from "./fragment.ts";
 import { successSchema } from "./replies.ts";
 import { requestJsonSchema } from "./requests.ts";
 
-/** Who may call, by the access of a procedure. */
+/** The allowed callers for each access level. */
 const CALLERS = {
   public: "anyone",
-  optional: "anyone; a token that is given must be good",
-  id_token: "the holder of the ID token",
-  any_id_token: "the holder of an unexpired ID token, even if its session has ended",
-  user: "any user, with an access token",
-  self: "an admin, or the user that `username` names, with an access token",
-  admin: "an admin, with an access token",
+  optional: "anyone; an access token is optional, but must be valid",
+  id_token: "users with a valid ID token",
+  any_id_token: "users with an unexpired ID token, even if its session has ended",
+  user: "users with an access token",
+  self: "admins, and the user in `username`, with an access token",
+  admin: "admins with an access token",
 } as const satisfies Record<Access, string>;
 
 const CORRELATION_ID = "6f1f2a3e-6c0b-4c55-9d9b-0d7a5a3a2b10";
 const KEY = "0b9c8a52-3f0e-4c63-8a3d-2f1b6f0f7c11";
 
-/** A queue that workers answer: its channel, its operation and both messages, by the rules of an installation. */
+/** The channel, operation and messages of a request queue, with the patterns and limits of `app`. */
 export function answeredQueue(procedure: Procedure, app: AppConfig): Fragment {
   const { name, key, namespace, description } = procedure;
   return {
@@ -29,7 +29,7 @@ export function answeredQueue(procedure: Procedure, app: AppConfig): Fragment {
       [name]: {
         address: name,
         title: name,
-        description: `Another name is given by \`queue_settings.${key}\`.`,
+        description: `\`queue_settings.${key}\` can change the name.`,
         messages: { request: { $ref: `#/components/messages/${name}.request` } },
         bindings: {
           amqp: {
@@ -97,18 +97,18 @@ export function answeredQueue(procedure: Procedure, app: AppConfig): Fragment {
 
 function requestPayload(procedure: Procedure, app: AppConfig): object {
   const payload = requestJsonSchema(procedure, app, "draft-7");
-  delete payload.$schema; // the document says it for all
+  delete payload.$schema; // the AsyncAPI document defines it
   return payload;
 }
 
 function describe(procedure: Procedure): string {
-  const failures = Map.groupBy(errorsOf(procedure), (code) => ERRORS[code].resp);
+  const errors = Map.groupBy(errorsOf(procedure), (code) => ERRORS[code].resp);
   return [
-    `Who may call: ${CALLERS[procedure.access]}.`,
+    `Authorization: ${CALLERS[procedure.access]}.`,
     procedure.remembersAnswer === true
-      ? "A repeat with the same key gets the same answer and has no second effect."
-      : "A repeat is done again.",
-    "Failures:",
-    ...Array.from(failures, ([resp, codes]) => `- ${resp}: ${codes.join(", ")}`),
+      ? "A retry with the same idempotency key gets the same reply and has no second effect."
+      : "A retry runs again.",
+    "Errors:",
+    ...Array.from(errors, ([resp, codes]) => `- ${resp}: ${codes.join(", ")}`),
   ].join("\n");
 }

@@ -2,13 +2,13 @@ import { AppError, type ErrorCode } from "../errors.ts";
 import { type Envelope, failureEnvelope, successEnvelope } from "../rpc/envelope.ts";
 import { type Procedure, tokenField } from "../rpc/procedure.ts";
 
-/** The details that go with some failures. */
+/** The details of some errors. */
 const DETAILS: Partial<Record<ErrorCode, ConstructorParameters<typeof AppError>[2]>> = {
   INVALID_INPUT: { fields: [{ path: "username", msg: "must be a string" }] },
   TOO_MANY_ATTEMPTS: { retryAfter: 8 },
 };
 
-/** A whole request to a queue, with text in the place of its token that can be taken for none. */
+/** An example request with placeholders for tokens. */
 export function exampleRequest(procedure: Procedure): Readonly<Record<string, unknown>> {
   const { request } = procedure.example;
   const field = tokenField(procedure.access);
@@ -16,7 +16,7 @@ export function exampleRequest(procedure: Procedure): Readonly<Record<string, un
   return { ...request, [field]: field === "id_token" ? "<ID token>" : "<access token>" };
 }
 
-/** Replies of a queue by their names: the success, and each failure that is its own, or the commonest of all. */
+/** Example replies by name: success, and the errors of this queue; if it has none, the most common error. */
 export function exampleReplies(procedure: Procedure): Readonly<Record<string, Envelope>> {
   const own = [...(procedure.errors ?? [])];
   if (procedure.guesses !== undefined) own.push("TOO_MANY_ATTEMPTS");

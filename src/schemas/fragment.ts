@@ -2,16 +2,16 @@ import { z } from "zod";
 
 type Named = Readonly<Record<string, object>>;
 
-/** What one queue, or anything else that has an address, adds to the AsyncAPI document. */
+/** A part of the AsyncAPI document, for one queue or exchange. */
 export interface Fragment {
   readonly channels: Named;
   readonly operations: Named;
   readonly messages: Named;
-  /** References to the messages that are sent to whoever asked. */
+  /** References to reply messages. */
   readonly replies: Named;
 }
 
-/** All parts in one. */
+/** Merges fragments. */
 export function mergeFragments(parts: readonly Fragment[]): Fragment {
   const merge = (key: keyof Fragment): Named =>
     Object.fromEntries(parts.flatMap((part) => Object.entries(part[key])));
@@ -23,9 +23,9 @@ export function mergeFragments(parts: readonly Fragment[]): Fragment {
   };
 }
 
-/** A schema in the dialect of AsyncAPI, which is draft 7 of JSON Schema. */
+/** Converts a schema to JSON Schema draft 7, which AsyncAPI uses. */
 export function toDraft7(schema: z.ZodType, io: "input" | "output"): Readonly<Record<string, unknown>> {
   const json = z.toJSONSchema(schema, { io, target: "draft-7" });
-  delete json.$schema; // the document says it for all
+  delete json.$schema; // the AsyncAPI document defines it
   return json;
 }

@@ -6,37 +6,40 @@ import { type Fragment, toDraft7 } from "./fragment.ts";
 
 const time = z.iso.datetime().describe("UTC");
 
-/** What an event tells, beside whom it is about: which of these are there goes by its type. */
+/** The data of an event; the fields depend on its type. */
 const data = z.strictObject({
-  username: z.string().optional().describe("whom it is about"),
-  actor: z.string().optional().describe("who did it, where that is known"),
+  username: z.string().optional().describe("user that the event is about"),
+  actor: z.string().optional().describe("user who caused the event, if known"),
   email: z.string().nullable().optional(),
-  previous_email: z.string().optional().describe("user.changed: the address before, where it is another one"),
+  previous_email: z.string().optional().describe("user.changed: previous email address, if it changed"),
   auth_type: authType().optional(),
   activated: z.boolean().optional(),
-  changed: z.array(z.string()).optional().describe("user.changed: password, email, activated"),
-  reset: z.literal(true).optional().describe("user.changed: after a forgotten password"),
+  changed: z
+    .array(z.string())
+    .optional()
+    .describe("user.changed: changed fields (password, email, activated)"),
+  reset: z.literal(true).optional().describe("user.changed: the password was reset with a reset token"),
   groupname: z.string().optional(),
-  ip: z.string().optional().describe("* or the address that the request named"),
+  ip: z.string().optional().describe("client address in the request, or *"),
   vhost: z.string().optional(),
   valid_until: time.optional(),
-  expires_at: time.optional().describe("of the token"),
-  reason: z.string().optional().describe("of session.revoked and login.failed"),
+  expires_at: time.optional().describe("expiry time of the token, in UTC"),
+  reason: z.string().optional().describe("session.revoked, login.failed: reason"),
   detail: z.string().optional(),
-  reset_token: z.string().optional().describe("password.reset_requested: for `user_password_reset`"),
-  verify_token: z.string().optional().describe("user.verification_requested: for `user_verify_email`"),
+  reset_token: z.string().optional().describe("password.reset_requested: token for `user_password_reset`"),
+  verify_token: z.string().optional().describe("user.verification_requested: token for `user_verify_email`"),
 });
 
-/** An event as subscribers get it: a CloudEvent (1.0) in structured mode. */
+/** A published event: a CloudEvent (1.0) in structured mode. */
 export const publishedEvent = z.strictObject({
   specversion: z.literal("1.0"),
-  id: z.string().describe("the same in each repeat"),
-  source: z.string().describe("the issuer of this installation's tokens"),
+  id: z.string().describe("event id; an event that is published again has the same id"),
+  source: z.string().describe("issuer name of this installation"),
   type: z.enum(EVENT_TYPES),
-  subject: z.string().optional().describe("the user that it is about"),
+  subject: z.string().optional().describe("user that the event is about"),
   time,
   datacontenttype: z.literal("application/json"),
-  sequence: z.string().describe("its place in the order of all events: later ones are greater, as texts"),
+  sequence: z.string().describe("position in the order of all events; later events have greater texts"),
   data,
 });
 
@@ -52,7 +55,7 @@ const EXAMPLE: z.output<typeof publishedEvent> = {
   data: { username: "alice", actor: "root", groupname: "billing" },
 };
 
-/** The exchange that workers tell of what happens. */
+/** The channel, operation and message for published events. */
 export function publishedEvents(): Fragment {
   const { exchange: name } = SECTIONS.event_settings.parse({});
   return {
@@ -60,8 +63,9 @@ export function publishedEvents(): Fragment {
       events: {
         address: "{type}",
         title: "events",
-        description: `The exchange; another name is given by \`event_settings.exchange\`. The routing key is the event's type.`,
-        parameters: { type: { description: "The event's type.", enum: [...EVENT_TYPES] } },
+        description:
+          "The exchange for events; `event_settings.exchange` can change its name. The routing key is the event type.",
+        parameters: { type: { description: "The event type.", enum: [...EVENT_TYPES] } },
         messages: { event: { $ref: "#/components/messages/event" } },
         bindings: {
           amqp: {
@@ -78,7 +82,7 @@ export function publishedEvents(): Fragment {
         action: "send",
         channel: { $ref: "#/channels/events" },
         title: "events",
-        summary: "Tells of what happens, at least once, and of each user in order.",
+        summary: "Publishes events at least once; the events of a user are in order.",
         tags: [{ name: "events" }],
         bindings: { amqp: { deliveryMode: 2, bindingVersion: "0.3.0" } },
         messages: [{ $ref: "#/channels/events/messages/event" }],

@@ -2,28 +2,28 @@ import { z } from "zod";
 import { ERRORS } from "../errors.ts";
 import type { Procedure } from "../rpc/procedure.ts";
 
-/** The reply of a request that failed, whatever its queue. */
+/** An error reply, the same for all queues. */
 export const failure = z.object({
   resp_code: z.literal([...new Set(Object.values(ERRORS).map(({ resp }) => resp))]),
   resp_data: z.object({
-    msg: z.string().describe("one English sentence"),
+    msg: z.string().describe("error in one English sentence"),
     error: z.enum(Object.keys(ERRORS)),
     fields: z
       .array(z.object({ path: z.string(), msg: z.string() }))
       .optional()
-      .describe("what is wrong with which field (400)"),
-    reference: z.string().optional().describe("stands in the service's log (500)"),
-    retry_after: z.int().positive().optional().describe("seconds to wait (429)"),
+      .describe("invalid fields (400)"),
+    reference: z.string().optional().describe("reference to search for in the service's log (500)"),
+    retry_after: z.int().positive().optional().describe("seconds to wait before a retry (429)"),
   }),
 });
 
-/** The reply of a request that was done. */
+/** A success reply. */
 export function successSchema({ isEmpty, output }: Pick<Procedure, "isEmpty" | "output">): z.ZodObject {
   const codes = isEmpty === undefined ? z.literal(200) : z.literal([200, 204]);
   return z.object({ resp_code: codes, resp_data: output });
 }
 
-/** Every reply that a queue may give. */
+/** All replies of a queue. */
 export function replySchema(procedure: Procedure): z.ZodType {
   return z.union([successSchema(procedure), failure]).meta({ title: `${procedure.name}: reply` });
 }

@@ -4,7 +4,7 @@ import { type Procedure, requestSchema } from "../rpc/procedure.ts";
 
 type Schema = z.core.JSONSchema.JSONSchema;
 
-/** The JSON Schema of a whole request: an optional field may be `null`, which counts as absent. */
+/** The JSON Schema of a request; optional fields may be `null`, which means absent. */
 export function requestJsonSchema(
   procedure: Procedure,
   app: AppConfig,
@@ -14,7 +14,7 @@ export function requestJsonSchema(
   const { properties = {}, required = [] } = json;
   for (const [name, field] of Object.entries(properties))
     if (!required.includes(name) && typeof field === "object") properties[name] = orNull(field);
-  for (const alternative of [...(json.anyOf ?? []), ...(json.oneOf ?? [])]) refuseNulls(alternative);
+  for (const alternative of [...(json.anyOf ?? []), ...(json.oneOf ?? [])]) forbidNulls(alternative);
   return json;
 }
 
@@ -25,8 +25,8 @@ function orNull(field: Schema): Schema {
   return { ...field, ...values, type: [field.type, "null"] };
 }
 
-/** What one alternative of a request requires is not null there. */
-function refuseNulls(alternative: Schema): void {
+/** Forbids `null` for the required fields of an alternative. */
+function forbidNulls(alternative: Schema): void {
   const isThere = (name: string) => [name, { not: { type: "null" } }] as const;
   const { required = [] } = alternative;
   alternative.properties = { ...alternative.properties, ...Object.fromEntries(required.map(isThere)) };

@@ -70,7 +70,7 @@ test("/readyz reports missing dependencies from the start to the end of a worker
     const { detail = "" } = (await readiness(port)).dependencies["broker replies"] ?? {};
     return detail.includes(`127.0.0.1:${toBroker.port}`) ? detail : undefined;
   });
-  assert.match(brokerFault, /: no reply goes out; check the broker and amqp_settings$/);
+  assert.match(brokerFault, /: no replies are sent; check the broker and amqp_settings$/);
 
   toBroker.restore();
   await starting;
@@ -197,7 +197,7 @@ test("/readyz reports an unreachable KDC without a username, and the worker stay
   assert.equal(code, 200);
   const { state, required, detail = "" } = dependencies["kerberos"]!;
   assert.deepEqual([state, required], ["away", false]);
-  assert.match(detail, /^kerberos: .*KDC.*: its users cannot log in; authmq doctor tells more$/);
+  assert.match(detail, /^kerberos: .*KDC.*: its users cannot log in; run authmq doctor$/);
   assert.doesNotMatch(detail, /kerberos-user/);
   proxy.restore();
   assert.equal((await login()).resp_code, 200);

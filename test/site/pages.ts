@@ -88,7 +88,7 @@ export function testPages(site: Site): void {
   test("a page of a queue has its callers, its fields, its errors and an example of each message", () => {
     const text = read("queues/login.html");
     for (const word of [
-      ": anyone.",
+      "Authorization: anyone.",
       "kerberos_ticket",
       "INVALID_CREDENTIALS",
       "nine lanterns at dusk",

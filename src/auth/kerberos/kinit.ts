@@ -21,8 +21,8 @@ interface KinitOptions {
 }
 
 /**
- * Gets a ticket for authmq's own service directly from the authentication server, with MIT's kinit. The library waits up
- * to 30 seconds for a server that hangs, and only a process can be killed earlier.
+ * Gets a ticket for authmq's own service directly from the authentication server, with MIT's kinit. The library waits
+ * up to 30 seconds for a server that hangs, and only a process can be killed earlier.
  */
 export async function kinit(config: KerberosConfig, options: KinitOptions): Promise<KinitOutcome> {
   const { principal, cache, password, timeout, signal: end } = options;

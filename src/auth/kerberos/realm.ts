@@ -90,7 +90,8 @@ export function createRealm(config: KerberosConfig, metrics?: Metrics): Realm {
       if (!answer.ok || answer.username !== principal) {
         const what = answer.ok ? `it names ${answer.username}` : answer.fault;
         throw unavailable(
-          `the KDC's ticket for ${principal} is not believed (${what}): the keytab is old, a clock is wrong, or the KDC is false`,
+          `the KDC's ticket for ${principal} is not believed (${what}): the keytab is old, a clock is wrong, ` +
+            `or the KDC is false`,
         );
       }
       return { ok: true, principal, response: undefined };

@@ -2,7 +2,7 @@ import type { DirectoryEntry } from "./entry.ts";
 import { parseGeneralizedTime } from "./generalized-time.ts";
 import { type LdapReason, REASONS } from "./reason.ts";
 
-/** The attributes in which directories keep whether an account may log in. */
+/** The attributes that tell whether an account may log in. */
 export const STATE_ATTRIBUTES = [
   // Active Directory
   "userAccountControl",
@@ -22,7 +22,7 @@ export const STATE_ATTRIBUTES = [
   "pwdReset",
 ] as const;
 
-/** Bits of userAccountControl (MS-ADTS 2.2.16); LOCKOUT and PASSWORD_EXPIRED are set in the computed attribute alone. */
+/** Bits of userAccountControl (MS-ADTS 2.2.16); lockout and passwordExpired are only in the computed attribute. */
 const UF = {
   accountDisable: 0x2,
   lockout: 0x10,
@@ -31,26 +31,26 @@ const UF = {
   passwordExpired: 0x80_0000,
 } as const;
 
-/** Locked by an administrator, and not for a time (draft-behera-ldap-password-policy 5.3.3). */
-const LOCKED_FOR_GOOD = "000001010000Z";
+/** Locked permanently by an administrator (draft-behera-ldap-password-policy 5.3.3). */
+const LOCKED_PERMANENTLY = "000001010000Z";
 
-/** accountExpires counts 100 ns since 1601; 0 and the largest number mean never (MS-ADTS). */
+/** accountExpires counts units of 100 ns since 1601; 0 and the maximum mean never (MS-ADTS). */
 const FILETIME_EPOCH = 11_644_473_600_000n;
 const NEVER = [0n, 2n ** 63n - 1n];
 
 /**
- * Why an account may not log in although the directory has just accepted its password. Attributes that count only under
- * a policy that the directory has applied already (expiry, lockout) are not looked at: they may be out of date.
+ * Why an account may not log in although the directory accepted its password. Ignores attributes of policies that the
+ * directory has already enforced at the bind (expiry, lockout): they may be outdated.
  */
 export function refusalAtLogin(entry: DirectoryEntry, now: Date): LdapReason | undefined {
   if (isDisabled(entry)) return REASONS.disabled;
   if (isExpired(entry, now)) return REASONS.expired;
   if (isTrue(entry, "pwdReset")) return REASONS.mustChange;
-  // FreeIPA lets such a password bind; one that an administrator has set expires at once.
+  // FreeIPA accepts binds with expired passwords; a password that an administrator sets expires immediately.
   return isPast(entry, "krbPasswordExpiration", now) ? REASONS.passwordExpired : undefined;
 }
 
-/** Why an account may not log in any more, where nobody binds with its password. */
+/** Why an account may no longer log in, for checks without its password. */
 export function refusalAtRevalidation(entry: DirectoryEntry, now: Date): LdapReason | undefined {
   const refusal = refusalAtLogin(entry, now);
   if (refusal !== undefined) return refusal;
@@ -66,7 +66,7 @@ function isDisabled(entry: DirectoryEntry): boolean {
   return (
     hasBit(entry, "userAccountControl", UF.accountDisable) ||
     isTrue(entry, "nsAccountLock") ||
-    entry.first("pwdAccountLockedTime") === LOCKED_FOR_GOOD
+    entry.first("pwdAccountLockedTime") === LOCKED_PERMANENTLY
   );
 }
 
@@ -78,15 +78,16 @@ function isExpired(entry: DirectoryEntry, now: Date): boolean {
   return !NEVER.includes(ticks) && ticks / 10_000n - FILETIME_EPOCH <= BigInt(now.getTime());
 }
 
-/** Active Directory and 389 Directory Server both write the beginning of time for a password that was reset. */
+/** Active Directory and 389 Directory Server mark a reset password with the start of their time. */
 function mustChange(entry: DirectoryEntry): boolean {
-  const lasts = hasBit(entry, "userAccountControl", UF.dontExpirePassword | UF.smartcardRequired);
+  const neverExpires = hasBit(entry, "userAccountControl", UF.dontExpirePassword | UF.smartcardRequired);
   return (
-    (entry.first("pwdLastSet") === "0" && !lasts) || timeOf(entry, "passwordExpirationTime") === BEGINNING
+    (entry.first("pwdLastSet") === "0" && !neverExpires) ||
+    timeOf(entry, "passwordExpirationTime") === BEGINNING
   );
 }
 
-/** A lock by pwdLockoutDuration stands in the entry until the next bind, and the policy may not be readable. */
+/** An expired lock (pwdLockoutDuration) counts too: it stays until the next bind, and the policy may be unreadable. */
 function isLocked(entry: DirectoryEntry, now: Date): boolean {
   const unlocks = timeOf(entry, "accountUnlockTime");
   return (
@@ -96,7 +97,7 @@ function isLocked(entry: DirectoryEntry, now: Date): boolean {
   );
 }
 
-/** In 389 Directory Server: no time at all, that is until an administrator changes it. */
+/** In 389 Directory Server: until an administrator changes it. */
 const BEGINNING = 0;
 
 function hasBit(entry: DirectoryEntry, attribute: string, bits: number): boolean {

@@ -7,10 +7,10 @@ import { messageOf } from "../../errors.ts";
 import { annotate, type SpanDescription, traced } from "../../observability/tracing.ts";
 import { sharedLookup } from "./lookup.ts";
 
-/** A server cannot be used now: no connection, no trust in its certificate, no answer in time, or a fault of its own. */
+/** A server cannot be used: no connection, an untrusted certificate, a timeout, or an internal error of the server. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
-  /** Whether it answered before on this connection: then it may be this question alone that it cannot answer. */
+  /** Whether it answered earlier requests on this connection: then only this request may be the problem. */
   readonly answered: boolean;
 
   constructor(message: string, { answered, ...options }: ErrorOptions & { answered: boolean }) {
@@ -19,54 +19,54 @@ export class Unreachable extends Error {
   }
 }
 
-/** What a server answered instead of success: the result code (RFC 4511 section 4.1.9) and its text. */
+/** An unsuccessful result of a server: the result code (RFC 4511 section 4.1.9) and its text. */
 export interface LdapRefusal {
   readonly code: number;
   readonly text: string;
-  /** What a search found before it was refused, where it found something: a limit of the server ended it. */
+  /** The entries that a search found before a limit of the server ended it. */
   readonly partial?: readonly Entry[];
-  /** What the server's password policy says, where it says something. */
+  /** The result of the server's password policy, if it sent one. */
   readonly policy?: PolicyVerdict;
 }
 
-/** Verdicts of a password policy on a bind (draft-behera-ldap-password-policy 6.2). */
+/** Results of a password policy for a bind (draft-behera-ldap-password-policy 6.2). */
 export type PolicyVerdict = "passwordExpired" | "locked" | "mustChange";
 
-/** What is searched for, and what of it is wanted. */
+/** A search. */
 export interface SearchRequest {
   readonly base: string;
   readonly scope: "base" | "sub";
   readonly filter: Filter;
   readonly attributes: readonly string[];
-  /** Those of them whose values are bytes, in the server's spelling. */
+  /** The attributes with binary values, in the server's spelling. */
   readonly binary?: readonly string[];
-  /** How many entries at most; without it all of them, in pages. */
+  /** The maximum number of entries; by default all, in pages. */
   readonly limit?: number;
 }
 
-/** One connection to a directory server, under one deadline for everything that is done on it. */
+/** A connection to a directory server, with one deadline for all requests on it. */
 export interface LdapConnection {
   /**
-   * Proves a password; undefined is success. The password must not be empty: that would be no proof (RFC 4513 5.1.2).
-   * One that is accepted for nothing but its own change is a refusal.
+   * Verifies a password; undefined means success. The password must not be empty: such a bind always succeeds (RFC 4513
+   * 5.1.2). A password that must be changed first is refused.
    */
   bind(name: string, password: string): Promise<LdapRefusal | undefined>;
-  /** The entries found, or the server's refusal. Referrals are not followed. */
+  /** Returns the entries, or the server's refusal. Does not follow referrals. */
   search(request: SearchRequest): Promise<readonly Entry[] | LdapRefusal>;
 }
 
-/** ldapts writes the code behind the server's text. */
+/** ldapts appends the code to the server's text. */
 const CODE_AT_END = / Code: 0x[0-9a-f]+$/;
 
-/** Result codes that say nothing of the question: the server is busy, overloaded, stopping, or at fault. */
+/** Result codes for problems of the server: it is busy, overloaded, stopping, or has an internal error. */
 const SERVER_FAULTS: readonly number[] = [1, 2, 3, 11, 51, 52, 54, 80];
 
-/** The extended operation that begins TLS (RFC 4511 section 4.14). */
+/** The StartTLS extended operation (RFC 4511 section 4.14). */
 const START_TLS = "1.3.6.1.4.1.1466.20037";
 
 /**
- * Connects, does the work and closes again. Throws Unreachable when the server cannot be used, which it also is when
- * all that takes longer than `timeout` ms, or when `stopped` is aborted.
+ * Connects, runs `work` and closes the connection. Throws Unreachable if the server cannot be used, if all of it takes
+ * longer than `timeout` ms, or if `stopped` is aborted.
  */
 export async function withConnection<T>(
   server: DirectoryServer,
@@ -74,7 +74,7 @@ export async function withConnection<T>(
   work: (connection: LdapConnection) => Promise<T>,
 ): Promise<T> {
   let answered = false;
-  // ldapts has no deadline for a TLS handshake, and after one of its own it connects again, unbound.
+  // ldapts has no timeout for TLS handshakes, and after its other timeouts it reconnects without a bind.
   const { promise: late, reject } = Promise.withResolvers<never>();
   late.catch(() => undefined);
   const giveUp = (why: string): void => reject(new Unreachable(`${server.url}: ${why}`, { answered }));
@@ -97,7 +97,7 @@ export async function withConnection<T>(
     if (stopped?.aborted === true) onStop();
     const opened = connect({ host: server.host, port: server.port, noDelay: true, lookup: sharedLookup });
     socket = opened;
-    opened.on("error", () => undefined); // whoever waits on the socket hears of it, too
+    opened.on("error", () => undefined); // the pending request rejects with it too
     const client = await traced(spanOf("connect", server), async () => {
       await inTime(once(opened, "connect"));
       return inTime(clientOn(opened, server, ca));
@@ -113,7 +113,7 @@ export async function withConnection<T>(
   }
 }
 
-/** Neither who is asked about nor what is proven. */
+/** Contains neither usernames nor passwords. */
 function spanOf(operation: string, { host, port }: DirectoryServer): SpanDescription {
   return {
     name: `LDAP ${operation}`,
@@ -126,17 +126,17 @@ async function clientOn(socket: Socket, server: DirectoryServer, ca: Buffer | un
   if (server.tls === "none") return clientOver(socket);
   if (server.tls === "starttls") {
     await clientOver(socket).exop(START_TLS);
-    // What came in clear behind the answer must not be read as the beginning of what comes by TLS: whoever stands
-    // between could make a success of a refusal. So that client's reader is not used again.
+    // Plain text after the StartTLS response must not be parsed as TLS data: an attacker could inject a success.
+    // So the reader of the plain-text client is not used again.
     socket.removeAllListeners("data");
   }
   const secure = connectTls({
     socket,
-    // The name that the certificate must have; an address is no name to ask for (RFC 6066 section 3).
+    // The certificate must match the host; SNI does not allow IP addresses (RFC 6066 section 3).
     host: server.host,
     ...(isIP(server.host) === 0 ? { servername: server.host } : {}),
     ...(ca === undefined ? {} : { ca }),
-    // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 would change what is not.
+    // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default.
     rejectUnauthorized: true,
   });
   secure.on("error", () => undefined);
@@ -148,7 +148,7 @@ function clientOver(socket: Socket): Client {
   return new Client({ url: "ldap://connected", createConnection: () => socket });
 }
 
-/** The words of the password policy control in the order of their numbers; others do not come in answers to a bind. */
+/** Error codes of the password policy control; the others do not occur in responses to a bind. */
 const POLICY_VERDICTS: readonly PolicyVerdict[] = ["passwordExpired", "locked", "mustChange"];
 
 async function bind(client: Client, name: string, password: string): Promise<LdapRefusal | undefined> {
@@ -177,7 +177,7 @@ async function search(
   return entries.length === 0 ? refusal : { ...refusal, partial: entries };
 }
 
-/** The server's answer, be it a refusal; a fault of the server stays an error. */
+/** Returns refusals of the server as results; throws its internal errors. */
 async function answerOf<T>(request: Promise<T>): Promise<T | LdapRefusal> {
   try {
     return await request;
@@ -194,7 +194,7 @@ function unreachable(server: DirectoryServer, error: unknown, answered: boolean)
   return new Unreachable(`${server.url}: ${text}${adviceOnTls(error)}`, { cause: error, answered });
 }
 
-/** What an operator can do about a certificate that is not trusted. */
+/** Advice for operators about an untrusted certificate. */
 function adviceOnTls(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")

@@ -20,39 +20,40 @@ import { adviceOnLdapReason, isRestricted, type LdapReason, REASONS, findLdapRea
 import { Servers } from "./servers.ts";
 import { ServiceAccount } from "./service-account.ts";
 
-/** When nothing moved on any connection for so many milliseconds, those that wait for one are not kept waiting. */
+/** If no request starts or ends for this many milliseconds, waiting requests are rejected. */
 const STALL_TIMEOUT = 1000;
 
-/** A user as the directory describes it; groups without their prefix. */
+/** A user in the directory. */
 export interface DirectoryAccount {
-  /** The login name that was asked for, in the directory's spelling. */
+  /** The requested login name, in the directory's spelling. */
   readonly name: string;
-  /** All login names that this person alone has, the most lasting one first. */
+  /** All login names that only this user has; the first is the most permanent one. */
   readonly names: readonly string[];
-  /** What the directory calls the entry whatever its name, the preferred one first; none where it shows none. */
+  /** The permanent ids of the entry, the preferred one first; empty if the directory returns none. */
   readonly ids: readonly string[];
   readonly mails: readonly string[];
+  /** Without groups_prefix. */
   readonly groups: readonly string[];
 }
 
-/** The account, or why it may not log in. */
+/** The account, or the reason for the refusal. */
 export type DirectoryVerdict =
   | { readonly ok: true; readonly account: DirectoryAccount }
   | { readonly ok: false; readonly reason: LdapReason };
 
-/** Asks the directory about users; rejects with UNAVAILABLE when it cannot say, and with RequestCancelled like the limiter. */
+/** Verifies users of the directory; rejects with UNAVAILABLE if it cannot decide, or with RequestCancelled. */
 export interface Directory {
-  /** Whether the password is the user's and the user may log in. */
+  /** Verifies a user's password and that the user may log in. */
   authenticate(username: string, password: string, isCancelled: CancellationCheck): Promise<DirectoryVerdict>;
-  /** Whether the user may still be here, asked by the service account. */
+  /** Checks with the service account that a user may still log in. */
   lookUp(username: string): Promise<DirectoryVerdict>;
-  /** What kept the latest questions from an answer; undefined when nothing did. */
+  /** Why the latest requests failed; undefined if they did not. */
   readonly fault: string | undefined;
-  /** Ends what is under way. */
+  /** Cancels running requests. */
   close(): void;
 }
 
-/** The configured directory; nothing is connected before the first question. */
+/** Creates the directory; connects only when a request needs it. */
 export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metrics): Directory {
   const servers = new Servers(config.servers, log);
   const account = new ServiceAccount(config.service, log);
@@ -69,7 +70,7 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
   const ask = (
     isCancelled: CancellationCheck,
     usesAccount: boolean,
-    question: (asked: Question) => Promise<DirectoryVerdict>,
+    operation: (session: DirectorySession) => Promise<DirectoryVerdict>,
   ): Promise<DirectoryVerdict> =>
     traced({ name: "ask directory" }, () =>
       limiter.run(isCancelled, async () => {
@@ -80,7 +81,7 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
             return withConnection(
               server,
               { ca: config.ca, timeout: config.timeout_ms, stopped: stopping.signal },
-              (connection) => question({ config, connection, server, nested, account }),
+              (connection) => operation({ config, connection, server, nested, account }),
             );
           });
         } finally {
@@ -90,17 +91,17 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
     );
   return {
     authenticate: (username, password, isCancelled) =>
-      ask(isCancelled, config.bind.kind === "search", (asked) => {
+      ask(isCancelled, config.bind.kind === "search", (session) => {
         const name = bindName(config, username);
         return name === undefined
-          ? authenticateFound(asked, username, password)
-          : authenticateNamed(asked, username, password, name);
+          ? authenticateFound(session, username, password)
+          : authenticateNamed(session, username, password, name);
       }),
     lookUp: (username) =>
       ask(
         () => false,
         true,
-        (asked) => lookUp(asked, username),
+        (session) => lookUp(session, username),
       ),
     get fault() {
       return servers.fault ?? account.fault;
@@ -110,9 +111,8 @@ export function createDirectory(config: DirectoryConfig, log: Log, metrics: Metr
 }
 
 /**
- * Whether a directory can be asked about a name and a password at all. An empty password would succeed without proving
- * anything (RFC 4513 section 5.1.2); the characters are those that no account name may have (MS-SAMR 3.1.1.6) and those
- * that would name another domain or account.
+ * Whether a username and password may be sent to a directory. A bind with an empty password always succeeds (RFC 4513
+ * section 5.1.2). The excluded characters are not allowed in account names (MS-SAMR 3.1.1.6) or separate a domain.
  */
 export function isAskable(username: string, password: string): boolean {
   return (
@@ -124,7 +124,8 @@ export function isAskable(username: string, password: string): boolean {
   );
 }
 
-interface Question {
+/** One connection, with everything that an operation on it needs. */
+interface DirectorySession {
   readonly config: DirectoryConfig;
   readonly connection: LdapConnection;
   readonly server: DirectoryServer;
@@ -132,65 +133,65 @@ interface Question {
   readonly account: ServiceAccount;
 }
 
-/** The user binds by a name that is made from the template, and searches its own entry. */
+/** The user binds with a name from the template and then searches its own entry. */
 async function authenticateNamed(
-  asked: Question,
+  session: DirectorySession,
   username: string,
   password: string,
   name: string,
 ): Promise<DirectoryVerdict> {
-  const refusal = await asked.connection.bind(name, password);
+  const refusal = await session.connection.bind(name, password);
   if (refusal !== undefined) return refused(refusal);
-  const found = await searchEntry(asked, username);
+  const found = await searchEntry(session, username);
   if (isRestricted(found)) return { ok: false, reason: REASONS.mustChange };
-  const entry = chooseEntry(asked.config, found, username);
+  const entry = chooseEntry(session.config, found, username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
-  // A principal name may belong to one account and the attribute of the filter to another: the entry must agree.
-  if (!namesEntry(asked.config, name, entry.dn)) {
-    const disproof = await asked.connection.bind(entry.dn, password);
-    if (disproof !== undefined) return refused(disproof);
+  // The bind name may belong to another account than the entry: verify the password for the entry too.
+  if (!namesEntry(session.config, name, entry.dn)) {
+    const entryRefusal = await session.connection.bind(entry.dn, password);
+    if (entryRefusal !== undefined) return refused(entryRefusal);
   }
   const reason = refusalAtLogin(entry, new Date());
   if (reason !== undefined) return { ok: false, reason };
-  return accountOf(asked, entry, username, await namesOf(asked, entry, username));
+  return accountOf(session, entry, username, await namesOf(session, entry, username));
 }
 
-/** The service account searches the entry, and the user binds as this entry. */
+/** The service account searches the entry, and the user binds as it. */
 async function authenticateFound(
-  asked: Question,
+  session: DirectorySession,
   username: string,
   password: string,
 ): Promise<DirectoryVerdict> {
-  const { connection, config, account, server } = asked;
+  const { connection, config, account, server } = session;
   await account.bind(connection, server);
-  const entry = chooseEntry(config, await searchEntry(asked, username), username);
+  const entry = chooseEntry(config, await searchEntry(session, username), username);
   const found = "dn" in entry;
-  // The same steps for a name that is not there, so that it is not answered sooner.
+  // Bind for unknown usernames too, so that the response time does not reveal them.
   const refusal = await connection.bind(found ? entry.dn : `cn=${randomUUID()},${config.base_dn}`, password);
   if (!found) return { ok: false, reason: entry };
   if (refusal !== undefined) return refused(refusal);
-  // Some directories accept a password that must be changed first, and then nothing but its change.
+  // Some directories accept a bind with a password that must be changed, but then refuse everything else.
   const own = { base: entry.dn, scope: "base", filter: ANY, attributes: ["1.1"], limit: 1 } as const;
   if (isRestricted(await connection.search(own))) return { ok: false, reason: REASONS.mustChange };
   const reason = refusalAtLogin(entry, new Date());
   if (reason !== undefined) return { ok: false, reason };
   const hasOtherNames = entry.all(config.userFilter.nameAttribute).length > 1;
   if (config.nested_groups || hasOtherNames) await account.bind(connection, server);
-  return accountOf(asked, entry, username, await namesOf(asked, entry, username));
+  return accountOf(session, entry, username, await namesOf(session, entry, username));
 }
 
-async function lookUp(asked: Question, username: string): Promise<DirectoryVerdict> {
-  const { config } = asked;
-  await asked.account.bind(asked.connection, asked.server);
-  const entry = chooseEntry(config, await searchEntry(asked, username), username);
+async function lookUp(session: DirectorySession, username: string): Promise<DirectoryVerdict> {
+  const { config } = session;
+  await session.account.bind(session.connection, session.server);
+  const entry = chooseEntry(config, await searchEntry(session, username), username);
   if (!("dn" in entry)) return { ok: false, reason: entry };
   const reason = refusalAtRevalidation(entry, new Date());
   if (reason !== undefined) return { ok: false, reason };
-  return accountOf(asked, entry, username, [nameOf(config, entry, username)]);
+  return accountOf(session, entry, username, [nameOf(config, entry, username)]);
 }
 
 function searchEntry(
-  { config, connection }: Question,
+  { config, connection }: DirectorySession,
   username: string,
 ): ReturnType<LdapConnection["search"]> {
   const { base_dn, userFilter } = config;
@@ -205,7 +206,7 @@ function searchEntry(
   });
 }
 
-/** The one entry that a search found, or why there is none. */
+/** The only entry that a search found, or the reason for the refusal. */
 function chooseEntry(
   { base_dn, userFilter: { nameAttribute } }: DirectoryConfig,
   found: Awaited<ReturnType<LdapConnection["search"]>>,
@@ -214,25 +215,25 @@ function chooseEntry(
   const [entry, other] = entriesOf(found, base_dn);
   if (entry === undefined) return REASONS.unknown;
   if (other !== undefined) return REASONS.ambiguous;
-  // Directories find more than what is equal: without accents, with other blanks. That is another name.
+  // Directory searches also match other names, for example without accents or with other blanks.
   const isNamed = entry.all(nameAttribute).some((name) => isSameDirectoryName(name, username));
   return isNamed ? entry : REASONS.otherName;
 }
 
 async function accountOf(
-  { config, connection, server, nested }: Question,
+  { config, connection, server, nested }: DirectorySession,
   entry: DirectoryEntry,
   username: string,
   names: readonly string[],
 ): Promise<DirectoryVerdict> {
-  // Active Directory gives 1500 values at a time; who is in more groups must not be taken for who is in none.
+  // Active Directory returns at most 1500 values, in a ranged attribute: do not treat it as no groups.
   if (entry.isPartial && !config.nested_groups)
     throw new AppError(
       "UNAVAILABLE",
       `directory: ${entry.dn} is in too many groups: set ldap_settings.nested_groups`,
     );
   const direct = entry.all("memberOf");
-  // OpenLDAP keeps the old spelling of a renamed group in memberOf, so the group's own name comes first.
+  // OpenLDAP keeps the old spelling of a renamed group in memberOf, so the names of the group entries come first.
   const all = config.nested_groups ? [...(await nested.of(entry.dn, connection, server)), ...direct] : direct;
   const { mayLogIn, groups } = readMembership(all, config);
   if (!mayLogIn) return { ok: false, reason: REASONS.notInGroup };
@@ -240,7 +241,7 @@ async function accountOf(
   return { ok: true, account: { name, names, ids, mails, groups } };
 }
 
-/** The name that was asked for, as the entry has it. */
+/** The requested name in the entry's spelling. */
 function nameOf(
   { userFilter: { nameAttribute } }: DirectoryConfig,
   entry: DirectoryEntry,
@@ -251,11 +252,11 @@ function nameOf(
 }
 
 /**
- * The login names of an entry: the one in its DN first, because the order of values may change. One name alone where
- * another entry has one of them as well, for then nobody knows whose account has it.
+ * The login names of an entry, with the one in its DN first, because the order of values may change. Only the requested
+ * name if another entry has one of them too, because its account is then ambiguous.
  */
 async function namesOf(
-  { config: { base_dn, userFilter }, config, connection }: Question,
+  { config: { base_dn, userFilter }, config, connection }: DirectorySession,
   entry: DirectoryEntry,
   username: string,
 ): Promise<readonly string[]> {

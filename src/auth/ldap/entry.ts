@@ -3,19 +3,19 @@ import { AppError } from "../../errors.ts";
 import type { LdapRefusal } from "./connection.ts";
 import { adviceOnLdapReason } from "./reason.ts";
 
-/** An entry of the directory, with its attributes as texts. */
+/** An entry of the directory. */
 export interface DirectoryEntry {
   readonly dn: string;
-  /** The values of an attribute, whose name servers write in any case. */
+  /** The text values of an attribute; its name is case-insensitive. */
   all(attribute: string): readonly string[];
   first(attribute: string): string | undefined;
-  /** The same values as bytes, those that are no text included. */
+  /** All values as bytes, including those that are not UTF-8 text. */
   bytes(attribute: string): readonly Buffer[];
-  /** Whether the server gave only some values of an attribute (MS-ADTS 3.1.1.3.1.3.3). */
+  /** Whether the server returned only some values of an attribute (MS-ADTS 3.1.1.3.1.3.3). */
   readonly isPartial: boolean;
 }
 
-/** The entries that a search found; throws UNAVAILABLE when the search was refused: nobody knows what is there then. */
+/** The entries that a search found; throws UNAVAILABLE if the search was refused, because the result is unknown. */
 export function entriesOf(found: readonly Entry[] | LdapRefusal, base: string): DirectoryEntry[] {
   if ("code" in found)
     throw new AppError(
@@ -31,7 +31,7 @@ function toEntry({ dn, ...attributes }: Entry): DirectoryEntry {
   );
   const valuesOf = (attribute: string): readonly (string | Buffer)[] =>
     values.get(attribute.toLowerCase()) ?? [];
-  // What is no text in UTF-8 comes as bytes and says nothing as a text.
+  // Values that are not UTF-8 are buffers: skip them.
   const all = (attribute: string): readonly string[] =>
     valuesOf(attribute).filter((one) => typeof one === "string");
   const bytes = (attribute: string): readonly Buffer[] => valuesOf(attribute).map((one) => Buffer.from(one));

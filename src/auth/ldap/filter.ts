@@ -1,15 +1,15 @@
 import { AndFilter, EqualityFilter, type Filter, OrFilter, PresenceFilter } from "ldapts";
 import { PLACEHOLDER, type UserFilter } from "../../config/user-filter.ts";
 
-/** Finds whatever is there. */
+/** Matches every entry. */
 export const ANY: Filter = new PresenceFilter({ attribute: "objectClass" });
 
-/** The filter that finds one name. The name is a value in it and never text of it, so it cannot change it. */
+/** The filter for one username, which is inserted as a value, so that it cannot change the filter. */
 export function filterFor({ filter }: UserFilter, username: string): Filter {
   return replaceName(filter, (attribute) => new EqualityFilter({ attribute, value: username }));
 }
 
-/** Finds the groups that have one of these members (groupOfNames, AD's group, groupOfUniqueNames). */
+/** Matches groups with one of these members (groupOfNames, AD's group, groupOfUniqueNames). */
 export function memberFilter(members: readonly string[]): Filter {
   const filters = members.flatMap((value) => [
     new EqualityFilter({ attribute: "member", value }),
@@ -18,12 +18,12 @@ export function memberFilter(members: readonly string[]): Filter {
   return new OrFilter({ filters });
 }
 
-/** Finds every entry that the filter finds under some name. */
+/** Matches the entries that the filter finds with any username. */
 export function anyUserFilter({ filter }: UserFilter): Filter {
   return replaceName(filter, (attribute) => new PresenceFilter({ attribute }));
 }
 
-/** The filter with another comparison in the place of the one with the name. */
+/** Replaces the comparison with the username. */
 function replaceName(filter: Filter, compare: (attribute: string) => Filter): Filter {
   const inner = (filters: readonly Filter[]): Filter[] => filters.map((one) => replaceName(one, compare));
   if (filter instanceof AndFilter) return new AndFilter({ filters: inner(filter.filters) });

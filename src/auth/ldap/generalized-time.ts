@@ -1,7 +1,7 @@
 /** GeneralizedTime (RFC 4517 section 3.3.13): minutes, seconds and their fraction may be absent. */
 const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,]\d+)?)?)?(?:Z|([+-])(\d\d)(\d\d)?)$/;
 
-/** Reads a time as directories write it, in milliseconds since 1970; undefined for a text that is none. */
+/** Parses a GeneralizedTime to milliseconds since 1970; undefined if it is not valid. */
 export function parseGeneralizedTime(text: string): number | undefined {
   const match = TIME.exec(text);
   if (match === null) return undefined;

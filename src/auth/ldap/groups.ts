@@ -2,16 +2,16 @@ import type { DirectoryConfig } from "../../config/directory.ts";
 import { isBelow, leadingValue, parseDn } from "../../config/dn.ts";
 import { foldDirectoryName, isSameDirectoryName } from "../../db/directory-names.ts";
 
-/** What of a user's groups counts here. */
+/** The relevant groups of a directory user. */
 export interface Membership {
   readonly mayLogIn: boolean;
-  /** The names behind the prefix, each once. */
+  /** Group names without the prefix, each once. */
   readonly groups: readonly string[];
 }
 
 /**
- * Reads distinguished names of groups. Directories ignore case in names, so the prefix and the login group do, too, and of
- * spellings that differ in case only the first one counts.
+ * Reads the DNs of a user's groups. Directories ignore case in names, so prefix and login group are case-insensitive
+ * too, and of names that differ only in case the first one is used.
  */
 export function readMembership(dns: Iterable<string>, config: DirectoryConfig): Membership {
   const { group, groupsBase = [] } = config;

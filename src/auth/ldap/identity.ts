@@ -2,32 +2,32 @@ import { createHash } from "node:crypto";
 import type { DirectoryConfig } from "../../config/directory.ts";
 import type { DirectoryEntry } from "./entry.ts";
 
-/** In which directories say which entry it is, whatever its name: Active Directory, RFC 4530, 389-ds, FreeIPA. */
+/** The attributes for permanent entry ids: Active Directory, RFC 4530, 389 Directory Server, FreeIPA. */
 const KNOWN: readonly string[] = ["objectGUID", "entryUUID", "nsUniqueId", "ipaUniqueID"];
 
-/** The same in lower case, for a binary value of Active Directory. */
+/** The attribute with a binary value, in lower case. */
 const GUID = "objectguid";
 
-/** As entryUUID and ipaUniqueID are written, and nsUniqueId. */
+/** The formats of entryUUID and ipaUniqueID, and of nsUniqueId. */
 const UUID = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}(?:-[0-9a-f]{8}){3})$/i;
 
-/** What the database holds of an id, in characters, all of them ASCII. */
+/** The maximum length of an id in the database, in ASCII characters. */
 const MAX_LENGTH = 255;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
-/** The attributes that may hold an entry's id, the preferred one first. */
+/** The attributes that may contain an entry's id, the preferred one first. */
 export function idAttributes({
   id_attribute: chosen,
 }: Pick<DirectoryConfig, "id_attribute">): readonly string[] {
   if (chosen === undefined) return KNOWN;
-  // In the directory's own spelling, which is how the driver knows binary values.
+  // Use the directory's spelling: the driver needs it to recognize binary values.
   const own = KNOWN.find((name) => name.toLowerCase() === chosen.toLowerCase()) ?? chosen;
   return [own, ...KNOWN.filter((name) => name !== own)];
 }
 
 /**
- * The ids of an entry as texts, the preferred one first; none where the directory shows none. All of them, because a
- * directory may begin to show another one (389-ds with a plugin), and who was known by the first is no other person then.
+ * The ids of an entry as texts, the preferred one first; empty if there are none. Returns all of them, so that a user
+ * stays the same person if the directory starts to return another id (389 Directory Server with a plugin).
  */
 export function idsOf(
   entry: DirectoryEntry,
@@ -52,7 +52,7 @@ function textOf(attribute: string, value: Buffer): string {
     : createHash("sha256").update(value).digest("hex");
 }
 
-/** A GUID as Windows writes it: its first three numbers come with the lowest byte first ([MS-DTYP] 2.3.4.2). */
+/** Formats a GUID like Windows: its first three numbers are little-endian ([MS-DTYP] 2.3.4.2). */
 function guidOf(value: Buffer): string {
   const reversed = (from: number, to: number): string =>
     Buffer.from(value.subarray(from, to)).reverse().toString("hex");

@@ -4,17 +4,17 @@ import { promisify } from "node:util";
 
 const lookUpAll = promisify(lookUp);
 
-const underWay = new Map<string, Promise<LookupAddress[]>>();
+const running = new Map<string, Promise<LookupAddress[]>>();
 
 /**
- * Resolves a host's name as Node does, but each name once at a time. The system's resolver keeps a thread of libuv's pool
- * while it waits: with one for each login, a name server that hangs would stop all hashing.
+ * Resolves host names like Node, but shares concurrent lookups of a name. Each lookup blocks a thread of libuv's pool:
+ * with one per login, a name server that hangs would stop all hashing.
  */
 export const sharedLookup: LookupFunction = (host, options, callback) => {
-  let addresses = underWay.get(host);
+  let addresses = running.get(host);
   if (addresses === undefined) {
-    addresses = lookUpAll(host, { all: true }).finally(() => underWay.delete(host));
-    underWay.set(host, addresses);
+    addresses = lookUpAll(host, { all: true }).finally(() => running.delete(host));
+    running.set(host, addresses);
   }
   addresses.then(
     (found) => {

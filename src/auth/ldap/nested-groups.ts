@@ -6,15 +6,15 @@ import { entriesOf } from "./entry.ts";
 import { ANY, memberFilter } from "./filter.ts";
 import { SplitSearch } from "./split-search.ts";
 
-/** Active Directory names itself in the root entry, and finds groups of groups by a rule of its own. */
+/** The capability of Active Directory in the root DSE, and its matching rule for nested groups. */
 const ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800";
 const MATCHING_RULE_IN_CHAIN = "1.2.840.113556.1.4.1941";
 
-/** A user in more groups is refused: a part of the groups must not be taken for all of them. */
+/** The limit of groups per user; beyond it the login fails, because a part of the groups would be wrong. */
 const MAX_GROUPS = 5000;
 const MEMBERS_PER_FILTER = 50;
 
-/** Finds the groups that a user is in, directly or by way of other groups. */
+/** Finds the direct and nested groups of a user. */
 export class NestedGroups {
   readonly #base: string;
   readonly #isActiveDirectory = new Map<string, boolean>();
@@ -23,7 +23,7 @@ export class NestedGroups {
     this.#base = groupsBaseDn;
   }
 
-  /** The distinguished names of the groups; throws UNAVAILABLE where not all of them can be found. */
+  /** The DNs of the groups; throws UNAVAILABLE if not all can be found. */
   async of(dn: string, connection: LdapConnection, server: DirectoryServer): Promise<Set<string>> {
     let known = this.#isActiveDirectory.get(server.url);
     if (known === undefined) {
@@ -39,7 +39,7 @@ export class NestedGroups {
     return new Set((await search.all(filter)).map((entry) => entry.dn));
   }
 
-  /** The groups of the user, the groups of those, and so on; each once, even where they go in circles. */
+  /** The groups of the user, the groups of those groups, and so on; each once, even if they are circular. */
   async #walk(dn: string, search: SplitSearch): Promise<Set<string>> {
     const groups = new Map<string, string>();
     const queue = [dn];
@@ -61,7 +61,7 @@ export class NestedGroups {
   }
 }
 
-/** Whether the server says that it is Active Directory (MS-ADTS 3.1.1.3.4.3.1). */
+/** Whether the server is Active Directory (MS-ADTS 3.1.1.3.4.3.1). */
 export async function isActiveDirectory(connection: LdapConnection): Promise<boolean> {
   const found = await connection.search({
     base: "",

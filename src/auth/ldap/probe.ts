@@ -10,46 +10,46 @@ import { parseGeneralizedTime } from "./generalized-time.ts";
 import { idAttributes, idsOf } from "./identity.ts";
 import { isActiveDirectory } from "./nested-groups.ts";
 
-/** More groups than this are not counted. */
+/** The maximum number of groups to read. */
 export const MAX_GROUPS = 100;
 
-/** More users than this are not read, to see what names they have: what servers give without a word to their limits. */
+/** The maximum number of users to read; usual limits of servers allow it. */
 const MAX_USERS = 500;
 
 const GROUP_CLASSES = ["group", "groupOfNames", "groupOfUniqueNames", "groupOfMembers", "groupOfURLs"];
 
-/** What a directory server says of itself, and what the service account finds on it. */
+/** The properties of a directory server, and what the service account finds on it. */
 export interface LdapServerFacts {
   readonly product: string;
-  /** How far its clock is ahead of this host's, in milliseconds; undefined where it does not tell the time. */
+  /** How far its clock is ahead of this host's, in milliseconds; undefined if it does not return the time. */
   readonly ahead: number | undefined;
-  /** What it says of a name that `bind` makes of no user's: 49 when it understands it; undefined where users are searched. */
+  /** The result for a bind name of an unknown user: 49 if its format is right; undefined with bind `search`. */
   readonly nameRefused: LdapRefusal | undefined;
-  /** Undefined without a service account or an attempt to bind as it, the refusal where it may not bind. */
+  /** A refusal if the service account cannot bind; undefined without a bind as service account. */
   readonly found: Found | LdapRefusal | undefined;
 }
 
-/** What is looked for on a server. */
+/** Options of a probe. */
 export interface Probe {
-  /** Whether to bind as the service account: a refused password that is sent to each server may lock the account. */
+  /** Whether to bind as the service account; a wrong password that is sent to each server may lock the account. */
   readonly bindService: boolean;
 }
 
-/** What the service account finds; a refusal where it may not look. */
+/** What the service account finds; refusals if it may not search. */
 interface Found {
-  /** Whether an entry below base_dn has the attribute that user_filter compares with the name. */
+  /** Whether an entry below base_dn has the login name attribute of user_filter. */
   readonly users: boolean | LdapRefusal;
-  /** Whether that entry has an id that tells it from another one of the same name. */
+  /** Whether that entry has a permanent id. */
   readonly showsIds: boolean;
-  /** Login names of users, a part of them where there are many; none where the server does not give them. */
+  /** Login names of some users; empty if the server does not return them. */
   readonly names: readonly string[];
-  /** Whether the login group is there. */
+  /** Whether the login group exists. */
   readonly loginGroup: boolean | LdapRefusal;
-  /** Names of groups with the prefix, MAX_GROUPS at most. */
+  /** Names of groups with the prefix, at most MAX_GROUPS. */
   readonly groups: readonly string[] | LdapRefusal;
 }
 
-/** Looks at one server and changes nothing on it; throws Unreachable when it cannot be used within timeout_ms. */
+/** Reads the properties of a server without changing it; throws Unreachable if it cannot be used within timeout_ms. */
 export async function probeServer(
   config: DirectoryConfig,
   server: DirectoryServer,
@@ -77,7 +77,7 @@ async function readRoot(connection: LdapConnection): Promise<Pick<LdapServerFact
   });
   const now = (before + Date.now()) / 2;
   const root = "code" in found ? undefined : entriesOf(found, "")[0];
-  if (root === undefined) return { product: "a directory that does not say which", ahead: undefined };
+  if (root === undefined) return { product: "an unknown directory", ahead: undefined };
   const time = parseGeneralizedTime(root.first("currentTime") ?? "");
   const ahead = time === undefined ? undefined : time - now;
   return { product: nameOf(root, await isActiveDirectory(connection)), ahead };
@@ -120,7 +120,7 @@ async function look(connection: LdapConnection, config: DirectoryConfig): Promis
   };
 }
 
-/** Machines have accounts too, in Active Directory, and log in nowhere here: their names end with a dollar sign. */
+/** Excludes machine accounts of Active Directory, whose names end with a dollar sign. */
 async function loginNames(connection: LdapConnection, config: DirectoryConfig): Promise<string[]> {
   const { base_dn: base, userFilter } = config;
   const { nameAttribute } = userFilter;
@@ -133,13 +133,13 @@ async function loginNames(connection: LdapConnection, config: DirectoryConfig): 
       .flatMap((entry) => entry.first(nameAttribute) ?? [])
       .filter((name) => !name.endsWith("$"));
   } catch (error) {
-    // A server with a lower limit may refuse to be asked for so many.
+    // A server with a lower size limit may reject the request.
     if (error instanceof Unreachable && error.answered) return [];
     throw error;
   }
 }
 
-/** A membership names a group by its DN, so that is where its name is read. */
+/** Memberships contain DNs, so read the group name from the DN. */
 function namesOf(entries: readonly { dn: string }[]): string[] {
   return entries.flatMap(({ dn }) => leadingValue(parseDn(dn) ?? [], "cn") ?? []);
 }

@@ -8,37 +8,37 @@ import type { Directory } from "./directory.ts";
 import { type LdapReason, REASONS } from "./reason.ts";
 import type { DirectorySync } from "./sync.ts";
 
-/** The session as it is after its user was looked up where that is due; undefined when it was revoked for it. */
+/** Checks the user of a session in the directory again if it is due; undefined if that revoked the session. */
 export type Revalidate = (session: SessionRow) => Promise<SessionRow | undefined>;
 
 interface RevalidationParts {
   readonly db: Database;
   readonly directory: Directory;
   readonly sync: DirectorySync;
-  /** How old the last look may be. */
+  /** The maximum age of the last check. */
   readonly minutes: number;
   readonly metrics: Metrics;
   readonly log: Log;
 }
 
-/** Looks users of the directory up again; throws UNAVAILABLE when the directory cannot say, as a login does. */
+/** Creates the revalidation of sessions; throws UNAVAILABLE if the directory cannot decide, like a login. */
 export function createRevalidation(parts: RevalidationParts): Revalidate {
-  const underWay = new Map<bigint, Promise<SessionRow | undefined>>();
+  const running = new Map<bigint, Promise<SessionRow | undefined>>();
   return async (session) => {
     const { token_id, validated_at } = session;
     const age = Date.now() - (validated_at?.getTime() ?? 0);
     if (session.auth_type !== "LDAP" || age < parts.minutes * 60_000) return session;
-    // Who exchanges a token many times at once is looked up once.
-    let look = underWay.get(token_id);
-    if (look === undefined) {
-      look = lookAgain(parts, session).finally(() => underWay.delete(token_id));
-      underWay.set(token_id, look);
+    // Concurrent requests of a session share one check.
+    let check = running.get(token_id);
+    if (check === undefined) {
+      check = revalidate(parts, session).finally(() => running.delete(token_id));
+      running.set(token_id, check);
     }
-    return look;
+    return check;
   };
 }
 
-async function lookAgain(
+async function revalidate(
   { db, directory, sync, metrics, log }: RevalidationParts,
   session: SessionRow,
 ): Promise<SessionRow | undefined> {
@@ -53,10 +53,10 @@ async function lookAgain(
   };
   const verdict = await directory.lookUp(username);
   if (!verdict.ok) return end(verdict.reason);
-  // Nobody logs in here, so no account is made of what the directory says.
+  // This is not a login, so do not create an account.
   const synced = await sync.session(verdict.account, username);
   if (synced.outcome === "another person") {
-    note(REASONS.anotherPerson); // no session of it is left
+    note(REASONS.anotherPerson); // the sync has ended the session
     return undefined;
   }
   if (synced.outcome !== "synced") return end(REASONS.notDirectory);
@@ -64,5 +64,5 @@ async function lookAgain(
   return { ...session, groups: synced.groups };
 }
 
-/** Where there is no directory, or no account that could ask it, every session stays as it is. */
+/** For installations without a directory or service account: keeps every session. */
 export const keepSession: Revalidate = async (session) => session;

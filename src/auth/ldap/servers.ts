@@ -3,7 +3,7 @@ import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
 import { Unreachable } from "./connection.ts";
 
-/** A server that failed is left alone for so long, in milliseconds, twice as long after each further failure. */
+/** The pause after a server failed, in milliseconds; it doubles with each further failure. */
 const FIRST_PAUSE = 1000;
 const MAX_PAUSE = 30_000;
 
@@ -12,11 +12,11 @@ interface State {
   failures: number;
   failedAt: number;
   fault: Unreachable | undefined;
-  /** Somebody finds out right now whether it answers again. */
+  /** Whether a request is testing right now if the server answers again. */
   probed: boolean;
 }
 
-/** The directory servers in the order of the configuration, less those that are known to be dead. */
+/** The configured directory servers in order, without those that failed recently. */
 export class Servers {
   readonly #states: readonly State[];
   readonly #log: Log;
@@ -32,12 +32,12 @@ export class Servers {
     this.#log = log;
   }
 
-  /** What is wrong with the servers, where none of them answered when it was asked last. */
+  /** The errors of the servers, if the last request to each of them failed. */
   get fault(): string | undefined {
     return this.#states.every(({ failures }) => failures > 0) ? this.#faults() : undefined;
   }
 
-  /** What `work` gives on the first server that can be used; throws UNAVAILABLE when none can. */
+  /** Runs `work` on the first usable server; throws UNAVAILABLE if there is none. */
   async first<T>(work: (server: DirectoryServer) => Promise<T>): Promise<T> {
     for (const state of this.#candidates()) {
       try {
@@ -61,11 +61,11 @@ export class Servers {
       (state) => state.failures === 0 || (!state.probed && now - state.failedAt >= pauseOf(state)),
     );
     if (usable.length > 0) return usable;
-    // All are dead, so nothing is lost by looking more often: one login after another tries the one that rested longest.
-    const [rested] = this.#states
+    // If all have failed, retry more often: one login at a time tests the server with the oldest failure.
+    const [oldest] = this.#states
       .filter(({ probed, failedAt }) => !probed && now - failedAt >= FIRST_PAUSE)
       .sort((a, b) => a.failedAt - b.failedAt);
-    return rested === undefined ? [] : [rested];
+    return oldest === undefined ? [] : [oldest];
   }
 
   async #on<T>(state: State, work: (server: DirectoryServer) => Promise<T>): Promise<T> {
@@ -79,10 +79,10 @@ export class Servers {
       state.failures = 0;
       return result;
     } catch (error) {
-      // Several that were under way together fail together: that is one failure.
+      // Concurrent requests that fail together count as one failure.
       if (!(error instanceof Unreachable)) throw error;
       state.fault = error;
-      // A server that answered on this connection is not dead: a question of one user must not take it away from all.
+      // A server that answered on this connection works: a request about one user must not disable it for all.
       if (!error.answered && state.failures === failures) {
         state.failures++;
         state.failedAt = performance.now();

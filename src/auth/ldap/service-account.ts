@@ -4,56 +4,56 @@ import type { Log } from "../../observability/log.ts";
 import type { LdapConnection } from "./connection.ts";
 import { adviceOnLdapReason, findLdapReason } from "./reason.ts";
 
-/** How long a refused password is not sent again, in milliseconds: directories lock an account after some attempts. */
+/** The pause after a refused password, in milliseconds, because directories lock accounts after some attempts. */
 export const REFUSAL_PAUSE = 60_000;
 
-/** The account that searches the directory, and whether each server accepts its password. */
+/** Binds as the service account, and records which servers refuse its password. */
 export class ServiceAccount {
   readonly #account: DirectoryConfig["service"];
   readonly #log: Log;
   readonly #clock: () => number;
-  /** Servers that refused the password, and when they did. */
+  /** When each server refused the password. */
   readonly #refused = new Map<string, number>();
-  /** The last of the binds that run or wait, for each server. */
+  /** The last running or waiting bind of each server. */
   readonly #turns = new Map<string, Promise<void>>();
   #fault: string | undefined;
 
-  /** `clock` counts milliseconds and never goes back. */
+  /** `clock` is monotonic, in milliseconds. */
   constructor(account: DirectoryConfig["service"], log: Log, clock = (): number => performance.now()) {
     this.#account = account;
     this.#log = log;
     this.#clock = clock;
   }
 
-  /** Why the server that was asked last refused the account; undefined where it accepted it. */
+  /** Why the last bind was refused; undefined if it succeeded. */
   get fault(): string | undefined {
     return this.#fault;
   }
 
-  /** Throws UNAVAILABLE while a server is not to be asked, so that the caller need not connect. */
+  /** Throws UNAVAILABLE during the pause of a server, so that the caller need not connect. */
   checkPause({ url }: DirectoryServer): void {
     const refusedAt = this.#refused.get(url);
     const left = refusedAt === undefined ? 0 : refusedAt + REFUSAL_PAUSE - this.#clock();
-    // The cause is in the log already, with the request that made the attempt.
+    // The request that made the attempt has already logged the cause.
     if (left > 0)
       throw unavailable(`the service account is refused; next attempt in ${Math.ceil(left / 1000)} s`);
   }
 
   /**
-   * Binds as the service account; throws UNAVAILABLE where it is refused. Binds to one server run one after the other: if
-   * the password is no longer right, requests that run together must not count as several failed attempts.
+   * Binds as the service account; throws UNAVAILABLE if it is refused. Binds to a server are serialized: with a wrong
+   * password, concurrent requests must not cause several failed attempts.
    */
   async bind(connection: LdapConnection, server: DirectoryServer): Promise<void> {
     const before = this.#turns.get(server.url);
-    const { promise: done, resolve: finish } = Promise.withResolvers<void>();
-    this.#turns.set(server.url, done);
+    const { promise: turn, resolve: finish } = Promise.withResolvers<void>();
+    this.#turns.set(server.url, turn);
     try {
       await before;
       this.checkPause(server);
       await this.#bindNow(connection, server);
     } finally {
       finish();
-      if (this.#turns.get(server.url) === done) this.#turns.delete(server.url);
+      if (this.#turns.get(server.url) === turn) this.#turns.delete(server.url);
     }
   }
 
@@ -67,7 +67,7 @@ export class ServiceAccount {
       return;
     }
     this.#fault = `the service account is refused with ${adviceOnLdapReason(refusal)}`;
-    // Otherwise no password was checked, for want of TLS for example, and nothing can be locked.
+    // Other refusals, for example because TLS is missing, do not check the password and cannot lock the account.
     if (findLdapReason(refusal) !== undefined) this.#refused.set(url, this.#clock());
     throw unavailable(this.#fault);
   }

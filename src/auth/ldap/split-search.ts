@@ -3,25 +3,25 @@ import { AppError } from "../../errors.ts";
 import type { LdapConnection } from "./connection.ts";
 import { entriesOf } from "./entry.ts";
 
-/** The server gave a part and stopped: sizeLimitExceeded (RFC 4511 appendix A.2). */
+/** sizeLimitExceeded (RFC 4511 appendix A.2): the server returned only a part. */
 const SIZE_LIMIT_EXCEEDED = 4;
 
-/** How many names are looked at to see how a search can be split, where the server gave none before it stopped. */
+/** The number of names to read for a split if the server returned no part. */
 const SAMPLE = 20;
 
-/** Searches for one user; each finds up to a server's limit, and the deadline of the connection ends them sooner. */
+/** The maximum number of searches for one user, within the deadline of the connection. */
 const MAX_SEARCHES = 400;
 
-/** The entries of one part of a search; `prefix` is what the cn of all of them begins with. */
+/** A part of a search; the cn of all its entries starts with `prefix`. */
 interface Part {
   readonly filter: Filter;
   readonly prefix: string;
 }
 
 /**
- * Finds all groups below a base that match a filter, also where a server gives only so many entries (OpenLDAP: 500, in
- * pages too). A search that finds more is split by how the cn goes on, into one part for each beginning that was seen and
- * one for all others, until no part is too large: the parts together are what was searched for, whatever the names are.
+ * Finds all groups below a base that match a filter, even if the server limits the number of entries (OpenLDAP: 500,
+ * also with paging). Splits a search with too many results by prefixes of the cn: one part for each known prefix and
+ * one for all other names, until no part exceeds the limit. Together, the parts cover the whole search.
  */
 export class SplitSearch {
   readonly #connection: LdapConnection;
@@ -33,7 +33,7 @@ export class SplitSearch {
     this.#base = base;
   }
 
-  /** The entries, with their cn; throws UNAVAILABLE where the server does not give them. */
+  /** The entries with their cn; throws UNAVAILABLE if the server does not return all. */
   async all(filter: Filter): Promise<Entry[]> {
     const parts: Part[] = [{ filter, prefix: "" }];
     const entries: Entry[] = [];
@@ -47,7 +47,7 @@ export class SplitSearch {
     return entries;
   }
 
-  /** A part of what is too much: with a limit in the request, servers send that much of it. */
+  /** Reads some entries of a search that exceeds the limit: with a limit in the request, servers return that many. */
   async #sample(filter: Filter): Promise<readonly Entry[]> {
     const found = await this.#search(filter, SAMPLE);
     if ("code" in found) throw tooMany();
@@ -66,37 +66,37 @@ export class SplitSearch {
   }
 }
 
-/** The parts of a part: by the next character of the cn, or by all that the names have in common. */
+/** Splits a part by the next character of the cn, or by the longest common prefix of the names. */
 function split({ filter, prefix }: Part, sample: readonly Entry[]): Part[] {
   const names = sample
     .flatMap(({ cn }) => [cn ?? []].flat().map((name) => fold(String(name))))
     .filter((name) => name.startsWith(prefix) && name.length > prefix.length);
-  const beginnings = [...new Set(names.map((name) => beginningOf(name, prefix)))];
-  if (beginnings.length === 0) throw tooMany();
-  const prefixes = beginnings.length === 1 ? [commonBeginning(names, beginnings[0] ?? "")] : beginnings;
-  const begins = prefixes.map((initial) => new SubstringFilter({ attribute: "cn", initial }));
-  const others = new NotFilter({ filter: new OrFilter({ filters: begins }) });
+  const nextPrefixes = [...new Set(names.map((name) => nextPrefix(name, prefix)))];
+  if (nextPrefixes.length === 0) throw tooMany();
+  const prefixes = nextPrefixes.length === 1 ? [commonPrefix(names, nextPrefixes[0] ?? "")] : nextPrefixes;
+  const filters = prefixes.map((initial) => new SubstringFilter({ attribute: "cn", initial }));
+  const others = new NotFilter({ filter: new OrFilter({ filters }) });
   return [
     { filter: new AndFilter({ filters: [filter, others] }), prefix },
     ...prefixes.map((longer, index) => ({
-      filter: new AndFilter({ filters: [filter, ...begins.slice(index, index + 1)] }),
+      filter: new AndFilter({ filters: [filter, ...filters.slice(index, index + 1)] }),
       prefix: longer,
     })),
   ];
 }
 
-/** As directories compare names; where one compares otherwise, its entries are found among "all others". */
+/** Folds a name like directories do; if a directory differs, its entries are found in the part for other names. */
 function fold(name: string): string {
   return name.normalize("NFKC").toLowerCase().replaceAll(/\s+/g, " ").trim();
 }
 
-/** One character more; never a blank at the end, which directories leave out of a comparison. */
-function beginningOf(name: string, prefix: string): string {
+/** The prefix with one more character; never with a blank at the end, which directories ignore. */
+function nextPrefix(name: string, prefix: string): string {
   const [next = ""] = /^\s*\S/u.exec(name.slice(prefix.length)) ?? [];
   return prefix + next;
 }
 
-function commonBeginning(names: readonly string[], least: string): string {
+function commonPrefix(names: readonly string[], least: string): string {
   let common = names[0] ?? "";
   for (const name of names) while (!name.startsWith(common)) common = common.slice(0, -1);
   common = common.replace(/[\s\ud800-\udbff]+$/, "");
@@ -106,6 +106,7 @@ function commonBeginning(names: readonly string[], least: string): string {
 function tooMany(): AppError {
   return new AppError(
     "UNAVAILABLE",
-    "directory: the server gives only a part of the groups (its size limit): raise the limit, or set ldap_settings.groups_base_dn",
+    "directory: the server gives only a part of the groups (its size limit): raise the limit, or set " +
+      "ldap_settings.groups_base_dn",
   );
 }

@@ -13,18 +13,18 @@ import {
 import type { Log } from "../../observability/log.ts";
 import type { DirectoryAccount } from "./directory.ts";
 
-/** What the database holds at most of a name or an address, in characters. */
+/** The maximum length of a name or address in the database, in characters. */
 const MAX_LENGTH = 100;
 
-/** Brings accounts up to date with the directory; logs what it leaves out. */
+/** Updates accounts from the directory; logs what it ignores. */
 export interface DirectorySync {
-  /** The account of who has just proven the password; creates it where there is none. */
+  /** Updates or creates the account after a successful bind. */
   login(account: DirectoryAccount): Promise<SyncOutcome>;
-  /** The account of a session. */
+  /** Updates the account of a session. */
   session(account: DirectoryAccount, username: string): Promise<SyncOutcome>;
 }
 
-/** The sync by the rules of this installation. */
+/** Creates the sync with the configured rules. */
 export function createSync(
   db: Database,
   { domain, sync_groups: mode, admin_from_directory }: DirectoryConfig,
@@ -51,7 +51,7 @@ export function createSync(
     const mail = mails.find((one) => isName(one, patterns.email));
     if (mail === undefined && mails.length > 0)
       log.warn({ username: name }, "the directory's email was ignored: email_regex does not match it");
-    // With the name that was asked for at the end: its spelling need not fit, as nobody's case does.
+    // The requested name comes last: the directory's spelling of it need not match username_regex.
     const usable = [...names.filter((one) => isName(one, patterns.username)), name];
     return {
       name,
@@ -88,7 +88,7 @@ export function createSync(
   };
 }
 
-/** Does it at the first call alone. */
+/** Runs `work` only at the first call. */
 function once(work: () => void): () => void {
   let isDone = false;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Prepares a password for hashing (RFC 8265 section 4.2, OpaqueString): converts all spaces to ASCII spaces and the text
- * to NFC, because keyboards compose `é` differently. Case, width and everything else stay.
+ * Prepares a password for hashing (RFC 8265 section 4.2, OpaqueString): converts all spaces to ASCII spaces and the
+ * text to NFC, because keyboards compose `é` differently. Case, width and everything else stay.
  */
 export function preparePassword(typed: string): string {
   return typed.replaceAll(/\p{Zs}/gu, " ").normalize("NFC");

@@ -31,7 +31,7 @@ export interface ClientRecord {
   readonly succeededAt: number;
 }
 
-/** Whether an attempt may start now ("admitted"), must wait for running attempts ("busy") or until a time ("refused"). */
+/** Whether an attempt may start now ("admitted"), after running attempts ("busy") or after a time ("refused"). */
 export type Admission =
   | {
       readonly verdict: "admitted";

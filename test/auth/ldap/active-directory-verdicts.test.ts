@@ -16,7 +16,7 @@ const ACCOUNTS = [
   ["password expired", "532", "the password has expired"],
   ["must change password", "773", "the password must be changed first"],
   ["locked out", "775", "the account is locked out"],
-  ["outside logon hours", "530", "not at this time of day"],
+  ["outside logon hours", "530", "logins are not allowed at this time"],
 ] as const;
 
 describe("Active Directory refuses a login", { skip }, () => {
@@ -77,13 +77,17 @@ describe("Active Directory refuses a login", { skip }, () => {
         await directory.ad.addUser(username, DIRECTORY_PASSWORD, {
           groups: ["API_PERMdev", "not_allowed_to_login"],
         });
-        await assertVerdict("not-in-group", "not in the login group (ldap_settings.group)");
+        await assertVerdict("not-in-group", "the user is not in the login group (ldap_settings.group)");
       });
 
       test("with an empty password, or one with a NUL", async () => {
         await addOne();
         for (const password of ["", "\0", `${DIRECTORY_PASSWORD}\0`, `${DIRECTORY_PASSWORD}\0more`])
-          await assertVerdict("unaskable", "a name or password that no directory is asked about", password);
+          await assertVerdict(
+            "unaskable",
+            "the username or password is empty or has forbidden characters",
+            password,
+          );
       });
 
       test("of a user that is known here, whose row stays", async () => {
