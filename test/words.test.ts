@@ -13,7 +13,7 @@ const BANNED: readonly (readonly [words: RegExp, instead: string])[] = [
   [/\bgives? an? [\w ]{0,20}token\b/i, "issues a token"],
   [/\bupkeep\b/i, "cleanup"],
   [/\bkeepers?\b/i, "respawner"],
-  [/\blanes?\b(?![_:"\]`}.=])/i, "concurrency limit"],
+  [/\blanes?\b(?!["_:`.)}\]=])/i, "concurrency limit"],
   [/\bneighbours?\b/i, "comparison, adjacent"],
   [/\bstill[ -]?wanted\b/i, "cancelled, AbortSignal"],
   [/\basked (?:again|for again)\b/i, "retried"],

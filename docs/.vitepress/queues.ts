@@ -153,9 +153,7 @@ function isReference(value: unknown): value is Reference {
 
 /** The sentences of a description before its list of errors, which is a table here. */
 function factsOf({ description }: Operation): string[] {
-  return description.split("
-Errors:")[0]?.split("
-") ?? [];
+  return description.split("\nErrors:")[0]?.split("\n") ?? [];
 }
 
 /** The first sentence says who may call, after a colon. */

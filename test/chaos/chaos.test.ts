@@ -7,7 +7,7 @@ import { runScenario } from "./scenario.ts";
 import { type Harness, startHarness } from "./servers.ts";
 import type { ChaosDatabase } from "./stores.ts";
 
-/** A short form of `make chaos`; the limits are those of a slow machine, because only a violation is a failure. */
+/** A short form of `make chaos`, with limits for a slow machine, because only violations are failures. */
 const MEASURE = { callers: 16, before: 700, after: 700, load: 0, duration: 2000, recoveryLimit: 15, seed: 1 };
 
 const SHORT_FORM: readonly (readonly [fault: string, database: ChaosDatabase])[] = [
@@ -20,7 +20,7 @@ const SHORT_FORM: readonly (readonly [fault: string, database: ChaosDatabase])[]
   ["write lock held by another process for 2 s", "sqlite"],
 ];
 
-describe("nothing is lost and nothing is done twice", () => {
+describe("no effect is lost or duplicated", () => {
   const scratch = new Scratch();
   let harness: Harness;
   before(async () => {
@@ -36,7 +36,7 @@ describe("nothing is lost and nothing is done twice", () => {
       const fault = FAULTS.find((one) => one.name === name);
       assert.ok(fault !== undefined, name);
       const servers = await harness.serversFor(fault);
-      if (servers === undefined) return t.skip("it needs servers that are processes of this machine");
+      if (servers === undefined) return t.skip("needs servers that run as processes on this machine");
       const { sent, recovery, violations, reports } = await runScenario(servers, fault, database, MEASURE);
       t.diagnostic(`${sent} requests, recovered in ${recovery ?? "?"} s`);
       assert.equal(violations.length, 0, `\n${reports.join("\n")}`);

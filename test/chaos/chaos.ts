@@ -1,6 +1,6 @@
 /**
- * Does every kind of fault to real workers, brokers and databases under load, and counts what was lost and what was
- * done twice: `make chaos`, or `npm run chaos -- OPTIONS`. Exits with 1 when anything was.
+ * Injects every kind of fault into real workers, brokers and databases under load, and counts lost and duplicate
+ * effects: `make chaos`, or `npm run chaos -- OPTIONS`. Exits with 1 if there are any.
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -15,17 +15,17 @@ const DOCUMENT = fileURLToPath(new URL("../../docs/reliability.md", import.meta.
 
 const HELP = `usage: npm run -s chaos -- [--only TEXT]... [--database NAME] [--seed N] [--write] [--list]
 
-Does faults to two workers under load, each on MariaDB and on SQLite where it applies, and checks every answer, every
-reply and every effect in the database.
+Injects faults into two workers under load, each on MariaDB and on SQLite where it applies, and checks every reply and
+every effect in the database.
 
-  --only TEXT      only faults with TEXT in their name; may be given several times
+  --only TEXT      only faults with TEXT in their name; repeatable
   --database NAME  only on mariadb, or only on sqlite
-  --seed N         what is random in the load (default: another one each time, which is printed)
-  --write          put the table into docs/reliability.md
-  --list           only print the names of the faults
+  --seed N         seed of the random load (default: a random seed, which is printed)
+  --write          write the table to docs/reliability.md
+  --list           print the names of the faults and exit
 `;
 
-/** The load of one scenario; 48 callers and at most 12 probes are in flight. */
+/** The load of one scenario; at most 48 callers and 12 probes are in flight. */
 const MEASURE = { callers: 48, before: 1500, after: 2000, load: 10_000, duration: 4000, recoveryLimit: 5 };
 
 const { values } = parseArgs({
@@ -71,7 +71,7 @@ async function runAll(): Promise<number> {
     say(`[${index + 1}/${chosen.length}] ${fault.name}`);
     const servers = await harness.serversFor(fault);
     if (servers === undefined) {
-      say("  skipped: it needs servers that are processes of this machine");
+      say("  skipped: needs servers that run as processes on this machine");
       continue;
     }
     for (const database of fault.databases) {

@@ -12,12 +12,12 @@ const intents = new Intents("token");
 const CREATED = { resp_code: 200, resp_data: { success: true, msg: "created user alice" } };
 
 interface Message {
-  /** Bodies of the replies to it, in their order. */
+  /** Bodies of its replies, in order. */
   readonly replies: readonly object[];
   readonly end?: "no reply in time" | "no such queue";
 }
 
-/** A history as a scenario leaves it, without a broker: what was asked for, and which replies came to each message. */
+/** The history of a scenario without a broker: requests, their messages, and the replies to each message. */
 function write(
   ...rows: readonly [intent: Intent, key: string | undefined, ...messages: Message[]][]
 ): RequestHistory {
@@ -36,18 +36,18 @@ function write(
         end: replies.length > 0 ? "reply" : end,
         replies: [],
       });
-      for (const reply of replies) sender.takeReply(correlationId, JSON.stringify(reply));
+      for (const reply of replies) sender.receiveReply(correlationId, JSON.stringify(reply));
     }
   }
   return history;
 }
 
-/** The texts of all violations; what is not given is as it should be after alice was made. */
+/** The texts of all violations; by default the database contains alice, created once. */
 function find(history: RequestHistory, found: Partial<Omit<Evidence, "requests">> = {}): string[] {
   const { violations } = check({
     initial: [],
     requests: history.requests,
-    strangers: history.strangers,
+    unsolicited: history.unsolicited,
     effects: effects("user insert alice a@example.com"),
     holdings: holdings({ users: [{ username: "alice", email: "a@example.com" }] }),
     leftovers: [],
@@ -65,17 +65,17 @@ function holdings(some: Partial<Evidence["holdings"]>): Evidence["holdings"] {
   return { users: [], groups: [], memberships: [], tokens: [], admins: 1, ...some };
 }
 
-test("a request that was answered and done once is no violation", () => {
+test("a request with one reply and one effect is no violation", () => {
   assert.deepEqual(find(write([intents.createUser(ALICE), undefined, { replies: [CREATED] }])), []);
 });
 
-test("the same reply twice is counted and is no violation", () => {
+test("a duplicate reply is counted, and is no violation", () => {
   const history = write([intents.createUser(ALICE), "key", { replies: [CREATED, CREATED] }]);
   assert.deepEqual(find(history), []);
   const { repeated } = check({
     initial: [],
     requests: history.requests,
-    strangers: [],
+    unsolicited: [],
     effects: [],
     holdings: holdings({}),
     leftovers: [],
@@ -84,11 +84,11 @@ test("the same reply twice is counted and is no violation", () => {
   assert.equal(repeated, 1);
 });
 
-test("an answered request without its effect is lost, in what was noted and in what is there", () => {
+test("a successful request without its effect is lost, in effects and in holdings", () => {
   const history = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
   assert.deepEqual(find(history, { effects: [], holdings: holdings({}) }), [
-    'lost: "user insert alice a@example.com" was answered and did not happen',
-    "lost: user alice should be a@example.com and is gone",
+    'lost: "user insert alice a@example.com" was confirmed and did not happen',
+    "lost: user alice should be a@example.com and is absent",
   ]);
 });
 
@@ -101,64 +101,64 @@ test("an effect that happened twice is doubled", () => {
   const twice = effects("user insert alice a@example.com", ...Array<string>(2).fill(change.effect ?? ""));
   const after = holdings({ users: [{ username: "alice", email: "b@example.com" }] });
   assert.deepEqual(find(history, { effects: twice, holdings: after }), [
-    'doubled: "user update alice b@example.com" happened 2 times and may have happened 1 times',
+    'doubled: "user update alice b@example.com" happened 2 times, at most 1 were expected',
   ]);
 });
 
-test("a refused request that was done is doubled, and so is what nobody asked for", () => {
+test("the effect of a rejected request is doubled, and so is an effect without a request", () => {
   const taken = { resp_code: 409, resp_data: { error: "USERNAME_TAKEN" } };
   const history = write([intents.createTakenUser(ALICE, "a@example.com"), undefined, { replies: [taken] }]);
   assert.deepEqual(find(history), [
-    'doubled: "user insert alice a@example.com" happened 1 times and may have happened 0 times',
-    "wrong: user alice should be gone and is a@example.com",
+    'doubled: "user insert alice a@example.com" happened 1 times, at most 0 were expected',
+    "wrong: user alice should be absent and is a@example.com",
   ]);
   assert.deepEqual(find(write(), { holdings: holdings({}) }), [
-    'doubled: "user insert alice a@example.com" happened and no request that is left asked for it',
+    'doubled: "user insert alice a@example.com" happened without a request for it',
   ]);
 });
 
-test("a request without a key may have been done or not when nobody knows, but not when no queue took it", () => {
-  const asked = intents.createUser(ALICE);
-  const unknown = write([asked, undefined, { replies: [] }]);
+test("a request without key and reply may have had its effect or not, but not if its queue did not exist", () => {
+  const creation = intents.createUser(ALICE);
+  const unknown = write([creation, undefined, { replies: [] }]);
   assert.deepEqual(find(unknown), []);
   assert.deepEqual(find(unknown, { effects: [], holdings: holdings({}) }), []);
-  assert.equal(find(write([asked, undefined, { replies: [], end: "no such queue" }])).length, 2);
+  assert.equal(find(write([creation, undefined, { replies: [], end: "no such queue" }])).length, 2);
 });
 
-test("a request with a key that was never answered is lost, a 503 is no answer", () => {
+test("a request with a key that never got a reply is lost, and a 503 does not count as a reply", () => {
   const history = write([
     intents.createUser(ALICE),
     "key",
     { replies: [{ resp_code: 503, resp_data: {} }] },
     { replies: [] },
   ]);
-  assert.deepEqual(find(history), ["lost: a request with a key was never answered"]);
+  assert.deepEqual(find(history), ["lost: a request with a key never got a final reply"]);
 });
 
-test("a second reply that differs is found, to one message and to one key", () => {
+test("differing replies are found, to one message and to one key", () => {
   const other = { resp_code: 200, resp_data: { success: true, msg: "another one" } };
   assert.deepEqual(find(write([intents.createUser(ALICE), "key", { replies: [CREATED, other] }])), [
-    "wrong: 2 replies to 1.0 are not all the same",
+    "wrong: 2 replies to 1.0 differ",
   ]);
   assert.deepEqual(
     find(write([intents.createUser(ALICE), "key", { replies: [CREATED] }, { replies: [other] }])),
-    ["wrong: one key got different answers"],
+    ["wrong: replies with the same key differ"],
   );
 });
 
-test("an answer that does not fit is found, by its code and by its data", () => {
+test("an unexpected reply is found, by its code and by its data", () => {
   const created = [intents.createUser(ALICE), undefined, { replies: [CREATED] }] as const;
   const conflict = reuseKey(intents.createGroup("g"));
   const done = { replies: [{ resp_code: 200, resp_data: {} }] };
-  assert.ok(find(write([...created], [conflict, "key", done])).some((text) => text.includes("must be 409")));
+  assert.ok(find(write([...created], [conflict, "key", done])).some((text) => text.includes("expected 409")));
 });
 
-test("what is left behind is found: orphans, second sessions, messages, replies to nobody, no administrator", () => {
+test("leftovers are found: orphans, second sessions, messages, unsolicited replies, no administrator", () => {
   const history = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
   const users = [{ username: "alice", email: "a@example.com" }];
   const session = { username: "alice", tokenId: "1" };
   const broken = find(history, {
-    strangers: [{ at: 0, code: 200, text: "{}" }],
+    unsolicited: [{ at: 0, code: 200, text: "{}" }],
     leftovers: [
       { queue: "login", messages: 2 },
       { queue: "token", messages: 0 },
@@ -171,32 +171,32 @@ test("what is left behind is found: orphans, second sessions, messages, replies 
     }),
   });
   for (const expected of [
-    "wrong: alice is a member of nowhere, and one of them is gone",
-    "wrong: ghost is gone and has a session",
+    "wrong: alice is a member of nowhere, and one of them is absent",
+    "wrong: ghost is absent and has a session",
     "doubled: alice has 2 sessions",
     "lost: 2 messages are left in login",
-    "wrong: a reply to nobody: {}",
-    "wrong: no administrator is left",
+    "wrong: an unsolicited reply: {}",
+    "wrong: there is no administrator",
   ]) {
     assert.ok(broken.includes(expected), expected);
   }
 });
 
-test("a login has one effect, known by its answer, and an unanswered one at most one", () => {
+test("a login has one effect, known from its reply, and a login without reply at most one", () => {
   const idToken = `${Buffer.from('{"kid":"77"}').toString("base64url")}.e30.x`;
   const users = [{ username: "alice", email: "a@example.com" }];
   const initial = [["user alice", "a@example.com"]] as const;
   const state = (tokenId: string) => holdings({ users, tokens: [{ username: "alice", tokenId }] });
-  const answered = write([
+  const succeeded = write([
     intents.login(ALICE),
     "key",
     { replies: [{ resp_code: 200, resp_data: { id_token: idToken } }] },
   ]);
   const good = { initial, effects: effects("token set alice 77"), holdings: state("77") };
-  assert.deepEqual(find(answered, good), []);
+  assert.deepEqual(find(succeeded, good), []);
   assert.deepEqual(
-    find(answered, { ...good, effects: effects("token set alice 77", "token set alice 78") }),
-    ['doubled: "token set alice 78" happened and no request that is left asked for it'],
+    find(succeeded, { ...good, effects: effects("token set alice 77", "token set alice 78") }),
+    ['doubled: "token set alice 78" happened without a request for it'],
   );
   const unknown = write([intents.login(ALICE), undefined, { replies: [] }]);
   assert.deepEqual(find(unknown, good), []);
@@ -206,13 +206,13 @@ test("a login has one effect, known by its answer, and an unanswered one at most
   );
 });
 
-test("where callers must not notice anything, a message with no reply or with two is found", () => {
+test("for unnoticed faults, a message with no reply or two replies is found", () => {
   const history = write([intents.createUser(ALICE), "key", { replies: [] }, { replies: [CREATED, CREATED] }]);
   assert.deepEqual(find(history), []);
   assert.deepEqual(find(history, { unnoticed: true }), ["lost: 0 replies to 1.0", "wrong: 2 replies to 1.1"]);
 });
 
-test("what a delete takes with it needs no request of its own", () => {
+test("cascading deletes need no request of their own", () => {
   const history = write([
     intents.deleteUser(ALICE),
     undefined,
@@ -220,8 +220,8 @@ test("what a delete takes with it needs no request of its own", () => {
   ]);
   const initial = [
     ["user alice", "a@example.com"],
-    ["member alice staff", "there"],
-    ["group staff", "there"],
+    ["member alice staff", "exists"],
+    ["group staff", "exists"],
     ["token alice", "5"],
   ] as const;
   const all = effects("token delete alice 5", "usergroup delete alice staff", "user delete alice");

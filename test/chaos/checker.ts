@@ -7,35 +7,35 @@ import {
   type ChaosReply,
   type RequestRecord,
   VANISHING,
-  wasNeverTaken,
+  wasNeverDelivered,
 } from "./request-history.ts";
 
-/** All that is known when a scenario is over. */
+/** Everything known at the end of a scenario. */
 export interface Evidence {
   readonly initial: readonly Fact[];
   readonly requests: readonly RequestRecord[];
-  /** Replies to messages that nobody sent. */
-  readonly strangers: readonly ChaosReply[];
+  /** Replies to messages that no caller sent. */
+  readonly unsolicited: readonly ChaosReply[];
   readonly effects: readonly Effect[];
   readonly holdings: Holdings;
-  /** How many messages each queue held after the load, and again when the workers had stopped. */
+  /** Number of messages in each queue after the workers stopped. */
   readonly leftovers: readonly { readonly queue: string; readonly messages: number }[];
-  /** Nothing happened that callers may notice. */
+  /** Whether callers must not notice the fault. */
   readonly unnoticed: boolean;
 }
 
-/** Something that must not happen; the table counts lost and doubled ones in columns of their own. */
+/** A violation; the table has separate columns for lost and doubled ones. */
 export interface Violation {
   readonly kind: "lost" | "doubled" | "wrong";
   readonly text: string;
-  /** The requests that it is about. */
+  /** The requests that it concerns. */
   readonly requests: readonly RequestRecord[];
 }
 
-/** What a scenario came to. */
-export interface ScenarioVerdict {
+/** The result of a check. */
+export interface CheckResult {
   readonly violations: readonly Violation[];
-  /** Requests that were begun. */
+  /** Number of requests. */
   readonly sent: number;
   readonly answered: number;
   /** Messages beyond the first one of each request. */
@@ -44,14 +44,14 @@ export interface ScenarioVerdict {
   readonly repeated: number;
 }
 
-/** Queues whose requests are done again whenever they come again, so that their answers may differ. */
+/** Queues that process a retry again, so that replies with the same key may differ. */
 const READS: ReadonlySet<string> = new Set(["token", "user_get", "user_all", "group_all", "group_user"]);
 
-/** Finds every violation of "nothing is lost, nothing is done twice". */
-export function check(evidence: Evidence): ScenarioVerdict {
+/** Finds every lost or duplicate effect, and every wrong reply. */
+export function check(evidence: Evidence): CheckResult {
   const { requests } = evidence;
   const violations = [
-    ...checkAnswers(requests),
+    ...checkResults(requests),
     ...checkReplies(requests),
     ...(evidence.unnoticed ? checkEachMessage(requests) : []),
     ...checkEffects(evidence),
@@ -69,43 +69,43 @@ export function check(evidence: Evidence): ScenarioVerdict {
   };
 }
 
-/** A request with a key is answered in the end, and each answer is the one that belongs to it. */
-function* checkAnswers(requests: readonly RequestRecord[]): Generator<Violation> {
+/** Every request with a key gets a final reply, and every reply has the expected code and data. */
+function* checkResults(requests: readonly RequestRecord[]): Generator<Violation> {
   for (const request of requests) {
-    const { intent, answer, key, complaint } = request;
+    const { intent, result, key, dataError } = request;
     if (key !== undefined && !isDefinite(request)) {
-      yield { kind: "lost", text: "a request with a key was never answered", requests: [request] };
+      yield { kind: "lost", text: "a request with a key never got a final reply", requests: [request] };
     }
-    if (answer !== undefined && isDefinite(request) && answer.code !== intent.expect) {
-      const text = `${answer.code} was answered where it must be ${intent.expect}`;
+    if (result !== undefined && isDefinite(request) && result.code !== intent.expect) {
+      const text = `the reply was ${result.code}, expected ${intent.expect}`;
       yield { kind: "wrong", text, requests: [request] };
     }
-    if (complaint !== undefined) yield { kind: "wrong", text: complaint, requests: [request] };
+    if (dataError !== undefined) yield { kind: "wrong", text: dataError, requests: [request] };
   }
 }
 
-/** All replies to one message are the same, and so are all definite ones to one key. */
+/** All replies to one message are equal, and so are all final replies with one key. */
 function* checkReplies(requests: readonly RequestRecord[]): Generator<Violation> {
   for (const request of requests) {
     if (READS.has(request.intent.queue)) continue;
     for (const { correlationId, replies } of request.attempts) {
       if (new Set(replies.map(contentOf)).size < 2) continue;
-      const text = `${replies.length} replies to ${correlationId} are not all the same`;
+      const text = `${replies.length} replies to ${correlationId} differ`;
       yield { kind: "wrong", text, requests: [request] };
     }
     const definite = request.attempts.flatMap(({ replies }) => replies).filter(({ code }) => code !== 503);
     if (request.attempts.length > 1 && new Set(definite.map(contentOf)).size > 1) {
-      yield { kind: "wrong", text: "one key got different answers", requests: [request] };
+      yield { kind: "wrong", text: "replies with the same key differ", requests: [request] };
     }
   }
 }
 
-/** The reference of a 500 leads to a line in one worker's log: it is another one each time. */
+/** Ignores the reference of a 500, which differs each time because it names a log line of one worker. */
 function contentOf({ text }: ChaosReply): string {
   return text.replace(/"reference":"[^"]*"/, "");
 }
 
-/** Every message got one reply, and not two. */
+/** Every message gets exactly one reply. */
 function* checkEachMessage(requests: readonly RequestRecord[]): Generator<Violation> {
   for (const request of requests) {
     if (request.caller === VANISHING) continue;
@@ -117,7 +117,7 @@ function* checkEachMessage(requests: readonly RequestRecord[]): Generator<Violat
   }
 }
 
-/** What the database noted is what was answered: once for what was done, never for what was refused. */
+/** Effects in the database match the replies: one for each success, none for each rejection. */
 function* checkEffects({ requests, effects }: Evidence): Generator<Violation> {
   const noted = Map.groupBy(effects, ({ what }) => what);
   const claims = Map.groupBy(
@@ -130,17 +130,17 @@ function* checkEffects({ requests, effects }: Evidence): Generator<Violation> {
     const least = claimants.filter(isDone).length;
     const most = claimants.filter((one) => isDone(one) || mayBeDone(one)).length;
     if (count < least) {
-      yield { kind: "lost", text: `"${what}" was answered and did not happen`, requests: claimants };
+      yield { kind: "lost", text: `"${what}" was confirmed and did not happen`, requests: claimants };
     }
     if (count > most) {
-      const text = `"${what}" happened ${count} times and may have happened ${most} times`;
+      const text = `"${what}" happened ${count} times, at most ${most} were expected`;
       yield { kind: "doubled", text, requests: claimants };
     }
   }
   yield* checkUnclaimed(noted, claims);
 }
 
-/** Effects that no request asked for by name: of logins that were not answered, and of what a delete takes with it. */
+/** Effects without a request by that name: of logins without a reply, and of cascading deletes. */
 function* checkUnclaimed(
   noted: ReadonlyMap<string, readonly Effect[]>,
   claims: ReadonlyMap<string, readonly RequestRecord[]>,
@@ -158,7 +158,7 @@ function* checkUnclaimed(
       const requests = prefix === undefined ? [] : (claims.get(`${prefix}*`) ?? []);
       yield {
         kind: "doubled",
-        text: `"${what}" happened and no request that is left asked for it`,
+        text: `"${what}" happened without a request for it`,
         requests,
       };
     }
@@ -175,10 +175,10 @@ function isCascade(what: string, noted: ReadonlyMap<string, unknown>): boolean {
 }
 
 function mayBeDone(request: RequestRecord): boolean {
-  return !isDefinite(request) && request.attempts.length > 0 && !wasNeverTaken(request);
+  return !isDefinite(request) && request.attempts.length > 0 && !wasNeverDelivered(request);
 }
 
-/** The tables hold what the answers say, and nothing else. */
+/** The tables contain exactly what the replies say. */
 function* checkHoldings({ initial, requests, holdings }: Evidence): Generator<Violation> {
   const expected = expectHoldings(initial, requests);
   const found = factsIn(holdings);
@@ -186,10 +186,10 @@ function* checkHoldings({ initial, requests, holdings }: Evidence): Generator<Vi
     const value = found.get(name);
     const possible = expected.get(name) ?? new Set([undefined]);
     if (possible.has(value) || (value !== undefined && possible.has("*"))) continue;
-    const wanted = Array.from(possible, (one) => one ?? "gone").join(" or ");
+    const allowed = Array.from(possible, (one) => one ?? "absent").join(" or ");
     yield {
       kind: value === undefined ? "lost" : "wrong",
-      text: `${name} should be ${wanted} and is ${value ?? "gone"}`,
+      text: `${name} should be ${allowed} and is ${value ?? "absent"}`,
       requests: requests.filter(({ intent }) => intent.facts?.some(([fact]) => covers(fact, name)) === true),
     };
   }
@@ -210,21 +210,21 @@ function* checkOrphans({ users, groups, memberships, tokens }: Holdings): Genera
   const names = new Set(groups);
   for (const { username, groupname } of memberships) {
     if (usernames.has(username) && names.has(groupname)) continue;
-    const text = `${username} is a member of ${groupname}, and one of them is gone`;
+    const text = `${username} is a member of ${groupname}, and one of them is absent`;
     yield { kind: "wrong", text, requests: [] };
   }
   for (const { username } of tokens) {
     if (!usernames.has(username))
-      yield { kind: "wrong", text: `${username} is gone and has a session`, requests: [] };
+      yield { kind: "wrong", text: `${username} is absent and has a session`, requests: [] };
   }
 }
 
-function* checkRest({ holdings, leftovers, strangers }: Evidence): Generator<Violation> {
-  if (holdings.admins === 0) yield { kind: "wrong", text: "no administrator is left", requests: [] };
+function* checkRest({ holdings, leftovers, unsolicited }: Evidence): Generator<Violation> {
+  if (holdings.admins === 0) yield { kind: "wrong", text: "there is no administrator", requests: [] };
   for (const { queue, messages } of leftovers) {
     if (messages > 0) yield { kind: "lost", text: `${messages} messages are left in ${queue}`, requests: [] };
   }
-  for (const { text } of strangers) {
-    yield { kind: "wrong", text: `a reply to nobody: ${text.slice(0, 200)}`, requests: [] };
+  for (const { text } of unsolicited) {
+    yield { kind: "wrong", text: `an unsolicited reply: ${text.slice(0, 200)}`, requests: [] };
   }
 }

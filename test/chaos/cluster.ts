@@ -7,14 +7,14 @@ const HOST = "127.0.0.1";
 const NODES = 3;
 
 interface NodeAddress {
-  /** The node's name in the cluster. */
+  /** Erlang node name. */
   readonly name: string;
   readonly amqp: number;
   readonly management: number;
   readonly distribution: number;
 }
 
-/** What all nodes share. */
+/** Settings of all nodes. */
 interface Cluster {
   readonly nodes: readonly NodeAddress[];
   readonly password: string;
@@ -22,7 +22,7 @@ interface Cluster {
   readonly epmd: number;
 }
 
-/** Starts a RabbitMQ of three nodes that are one cluster, on loopback only; it goes with the scratch. */
+/** Starts a RabbitMQ cluster of three nodes on loopback; it is removed with the scratch folder. */
 export async function startCluster(scratch: Scratch): Promise<TestBroker> {
   const nodes: NodeAddress[] = [];
   for (let index = 0; index < NODES; index++) {
@@ -39,7 +39,7 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
       ...node,
       nodeName: node.name,
       name: `cluster-${node.amqp}`,
-      schedulers: 1, // three nodes share the processors with everything else
+      schedulers: 1, // three nodes share the processors with all other processes
       settings: [
         "cluster_formation.peer_discovery_backend = classic_config",
         ...nodes.map((one, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${one.name}`),
@@ -49,11 +49,11 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
   const start = async (index: number): Promise<void> => {
     const server = servers[index];
     const node = nodes[index];
-    if (server === undefined || node === undefined) throw new Error(`there is no node ${index}`);
+    if (server === undefined || node === undefined) throw new Error(`node ${index} does not exist`);
     await server.start();
-    await waitUntil(node.name, () => answers(cluster, node), { seconds: 120, died: () => server.died() });
+    await waitUntil(node.name, () => isServing(cluster, node), { seconds: 120, died: () => server.died() });
   };
-  // The first one makes the cluster that the others find.
+  // The first node creates the cluster that the others join.
   await start(0);
   for (let index = 1; index < NODES; index++) await start(index);
   return new TestBroker(
@@ -72,8 +72,11 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
   );
 }
 
-/** Whether a node serves and sees all the others that serve. */
-async function answers({ password }: Cluster, { management, name }: NodeAddress): Promise<true | undefined> {
+/** Whether a node responds and sees all other running nodes. */
+async function isServing(
+  { password }: Cluster,
+  { management, name }: NodeAddress,
+): Promise<true | undefined> {
   const authorization = `Basic ${Buffer.from(`${RABBITMQ_USER}:${password}`).toString("base64")}`;
   const response = await fetch(`http://${HOST}:${management}/api/nodes/${name}`, {
     headers: { authorization },

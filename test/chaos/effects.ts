@@ -1,32 +1,32 @@
-/** One thing that a transaction of a worker did, as the database noted it in that transaction. */
+/** One effect of a worker's transaction, as a database trigger recorded it. */
 export interface Effect {
   readonly what: string;
-  /** When, in UTC: `2026-01-31 23:59:59.123`. */
+  /** Time in UTC: `2026-01-31 23:59:59.123`. */
   readonly at: string;
 }
 
-/** What the database holds at the end. */
+/** The content of the database at the end. */
 export interface Holdings {
   readonly users: readonly { readonly username: string; readonly email: string }[];
   readonly groups: readonly string[];
   readonly memberships: readonly { readonly username: string; readonly groupname: string }[];
   readonly tokens: readonly { readonly username: string; readonly tokenId: string }[];
-  /** How many activated local users are in the admin group. */
+  /** Number of activated local users in the admin group. */
   readonly admins: number;
 }
 
 interface Watch {
   readonly table: string;
   readonly event: "insert" | "update" | "delete";
-  /** The columns to note after `table event`, of the new row or of the one that goes. */
+  /** The columns to record after `table event`, of the new or the deleted row. */
   readonly columns: readonly string[];
-  /** The word to note instead of the event. */
+  /** The word to record instead of the event. */
   readonly as?: string;
-  /** Counts only where this column became another one. */
+  /** Records only if this column changed. */
   readonly whenChanged?: string;
 }
 
-// Deletes that a foreign key brings with it are noted by SQLite, and not by MariaDB.
+// SQLite triggers record cascading deletes; MariaDB triggers do not.
 const WATCHES: readonly Watch[] = [
   { table: "user", event: "insert", columns: ["username", "email"] },
   { table: "user", event: "update", columns: ["username", "email"] },
@@ -40,7 +40,7 @@ const WATCHES: readonly Watch[] = [
   { table: "token", event: "delete", columns: ["user_id", "token_id"] },
 ];
 
-/** The statements that make a database count what happens in it, whoever does it. */
+/** Statements that create triggers to record all effects in a database. */
 export function watchStatements(dialect: "mysql" | "sqlite"): string[] {
   const table =
     dialect === "mysql"
@@ -55,7 +55,7 @@ export function watchStatements(dialect: "mysql" | "sqlite"): string[] {
 function trigger({ table, event, columns, as, whenChanged }: Watch, dialect: "mysql" | "sqlite"): string {
   const quoted = dialect === "mysql" ? `\`${table}\`` : `"${table}"`;
   const row = event === "delete" ? "old" : "new";
-  // Names of users and of groups have different collations on MySQL.
+  // Names of users and groups have different collations in MySQL.
   const textOf = (value: string): string =>
     dialect === "mysql" ? `cast(${value} as char) collate utf8mb4_bin` : value;
   const words = [`'${table} ${as ?? event}'`, ...columns.map((column) => textOf(`${row}.${column}`))];

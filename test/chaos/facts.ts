@@ -1,12 +1,12 @@
 import type { Holdings } from "./effects.ts";
-import { type Fact, isDefinite, isDone, type RequestRecord, wasNeverTaken } from "./request-history.ts";
+import { type Fact, isDefinite, isDone, type RequestRecord, wasNeverDelivered } from "./request-history.ts";
 
-/** Which values are possible at the end for each name, by what was asked for and answered; undefined means gone. */
+/** The possible final values of each fact, given the requests and replies; undefined means absent. */
 export type Expectations = ReadonlyMap<string, ReadonlySet<string | undefined>>;
 
 /**
- * What the database may hold at the end. A request that is known to have been done fixes its facts; one of which nobody
- * knows adds a possibility that stays, because it may have been done at any later time.
+ * The possible final content of the database. A successful request determines its facts; a request without a final
+ * reply adds possible values, because it may be processed at any later time.
  */
 export function expectHoldings(initial: readonly Fact[], requests: readonly RequestRecord[]): Expectations {
   const certain = new Map<string, string | undefined>(initial);
@@ -16,7 +16,8 @@ export function expectHoldings(initial: readonly Fact[], requests: readonly Requ
     for (const [pattern, value] of factsOf(request)) {
       for (const name of matching(pattern, certain)) {
         if (isDone(request)) certain.set(name, value);
-        else if (!wasNeverTaken(request)) possible.set(name, (possible.get(name) ?? new Set()).add(value));
+        else if (!wasNeverDelivered(request))
+          possible.set(name, (possible.get(name) ?? new Set()).add(value));
         if (!certain.has(name)) certain.set(name, undefined);
       }
     }
@@ -26,25 +27,25 @@ export function expectHoldings(initial: readonly Fact[], requests: readonly Requ
   );
 }
 
-/** What the database holds, by the same names. */
+/** The content of the database as facts. */
 export function factsIn({ users, groups, memberships, tokens }: Holdings): ReadonlyMap<string, string> {
   return new Map([
     ...users.map(({ username, email }) => [`user ${username}`, email] as const),
-    ...groups.map((name) => [`group ${name}`, "there"] as const),
-    ...memberships.map(({ username, groupname }) => [`member ${username} ${groupname}`, "there"] as const),
+    ...groups.map((name) => [`group ${name}`, "exists"] as const),
+    ...memberships.map(({ username, groupname }) => [`member ${username} ${groupname}`, "exists"] as const),
     ...tokens.map(({ username, tokenId }) => [`token ${username}`, tokenId] as const),
   ]);
 }
 
-/** The effect of a request with what its answer reveals; a `*` stays where there was no answer. */
-export function effectOf({ intent, answer }: RequestRecord): string | undefined {
-  return answer !== undefined && answer.code < 300 ? fill(intent.effect, intent, answer.data) : intent.effect;
+/** The effect of a request, completed from its reply; a `*` stays if there was no reply. */
+export function effectOf({ intent, result }: RequestRecord): string | undefined {
+  return result !== undefined && result.code < 300 ? fill(intent.effect, intent, result.data) : intent.effect;
 }
 
-function factsOf({ intent, answer }: RequestRecord): Fact[] {
+function factsOf({ intent, result }: RequestRecord): Fact[] {
   const facts = intent.facts ?? [];
-  if (answer === undefined || answer.code >= 300) return [...facts];
-  return facts.map(([name, value]) => [name, fill(value, intent, answer.data)]);
+  if (result === undefined || result.code >= 300) return [...facts];
+  return facts.map(([name, value]) => [name, fill(value, intent, result.data)]);
 }
 
 function fill(
@@ -55,7 +56,7 @@ function fill(
   return reveal === undefined ? text : text?.replace("*", reveal(data));
 }
 
-/** The names that a pattern with a `*` means among those that are known; any other name means itself. */
+/** The known names that match a pattern with a `*`; any other name matches itself. */
 function matching(pattern: string, known: ReadonlyMap<string, unknown>): string[] {
   if (!pattern.includes("*")) return [pattern];
   const [before = "", after = ""] = pattern.split("*");

@@ -3,7 +3,7 @@ import { effectOf } from "./facts.ts";
 import type { RequestRecord } from "./request-history.ts";
 import type { Violation } from "./checker.ts";
 
-/** A stage of a message's way as a worker wrote it down. */
+/** A stage of a message, as a worker recorded it. */
 export interface Delivery {
   readonly at: number;
   readonly pid: number;
@@ -13,7 +13,7 @@ export interface Delivery {
 
 const MAX_REQUESTS = 4;
 
-/** Reads what the workers of a scenario wrote down: one line for each stage of each message. */
+/** Parses the workers' records: one line for each stage of each message. */
 export function parseDeliveries(text: string): Delivery[] {
   return text
     .split("\n")
@@ -24,7 +24,7 @@ export function parseDeliveries(text: string): Delivery[] {
     });
 }
 
-/** A violation with all that happened to its requests, for a person to read. */
+/** A violation with the history of its requests, as text. */
 export function describeViolation(
   { kind, text, requests }: Violation,
   {
@@ -49,7 +49,7 @@ function describeRequest(
     startedAt,
   }: { effects: readonly Effect[]; deliveries: readonly Delivery[]; startedAt: number },
 ): string[] {
-  const { id, caller, intent, key, attempts, answer } = request;
+  const { id, caller, intent, key, attempts, result } = request;
   const body = Object.entries(intent.body).map(([name, value]) => `${name} ${shorten(String(value))}`);
   const time = (at: number): string => `${((at - startedAt) / 1000).toFixed(3).padStart(9)} s`;
   const events = attempts.flatMap(({ correlationId, sentAt, link, confirmedAt, end, replies }) => [
@@ -84,7 +84,7 @@ function describeRequest(
     ...[...events, ...noted]
       .toSorted((a, b) => a.at - b.at)
       .map(({ at, what: text }) => `   ${time(at)} ${text}`),
-    `    answer: ${answer === undefined ? "none" : `${answer.code} (should be ${intent.expect})`}`,
+    `    reply: ${result === undefined ? "none" : `${result.code} (expected ${intent.expect})`}`,
   ];
 }
 

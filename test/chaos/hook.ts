@@ -1,6 +1,6 @@
 /**
- * Loaded into a worker's process before its own code: writes down every stage of every request, and ends the process
- * as `kill -9` does where the plan in CHAOS_PLAN says so. Nothing of it is in what is published.
+ * Loaded into a worker's process before its own code: records every stage of every request, and kills the process with
+ * SIGKILL where the plan in CHAOS_PLAN says so. Not part of the published package.
  */
 import { subscribe } from "node:diagnostics_channel";
 import { existsSync, openSync, writeSync } from "node:fs";
@@ -13,7 +13,7 @@ let seen = 0;
 
 subscribe("authmq.request.stage", (message) => {
   const { stage, queue, correlationId = "-" } = message as StageMessage;
-  // At once, or the last lines would die with the process.
+  // Synchronously, so that the last lines survive the process.
   writeSync(trace, `${Date.now()} ${process.pid} ${stage} ${queue} ${correlationId}\n`);
   if (isDeadly(stage, correlationId)) process.kill(process.pid, "SIGKILL");
 });

@@ -2,7 +2,7 @@ import type { Intent } from "./request-history.ts";
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** A user who exists, as its owner knows it. */
+/** An existing user, as its caller knows it. */
 export interface KnownUser {
   readonly username: string;
   readonly password: string;
@@ -10,7 +10,7 @@ export interface KnownUser {
   groups: readonly string[];
 }
 
-/** Requests on users, groups and sessions, each with all that must be true once it was answered. */
+/** Requests on users, groups and sessions, each with the expected effects of a success. */
 export class Intents {
   readonly #adminToken: string;
 
@@ -25,7 +25,7 @@ export class Intents {
     });
   }
 
-  /** A user whose name is taken; the email would be a new one. */
+  /** A user with a taken username and a new email address. */
   createTakenUser({ username, password }: KnownUser, email: string): Intent {
     return this.#admin("user_admin_create", { username, password, email }, 409, {
       effect: `user insert ${username} ${email}`,
@@ -52,16 +52,17 @@ export class Intents {
   }
 
   getUser({ username, email, groups }: KnownUser): Intent {
-    const wanted = JSON.stringify([email, groups.toSorted()]);
+    const expected = JSON.stringify([email, groups.toSorted()]);
     return this.#admin("user_get", { username }, 200, {
-      inspect: (data) => differs(wanted, JSON.stringify([data["email"], asList(data["groups"]).toSorted()])),
+      inspect: (data) =>
+        differs(expected, JSON.stringify([data["email"], asList(data["groups"]).toSorted()])),
     });
   }
 
   createGroup(groupname: string): Intent {
     return this.#admin("group_create", { groupname }, 200, {
       effect: `group insert ${groupname}`,
-      facts: [[`group ${groupname}`, "there"]],
+      facts: [[`group ${groupname}`, "exists"]],
     });
   }
 
@@ -78,7 +79,7 @@ export class Intents {
   addMember({ username }: KnownUser, groupname: string): Intent {
     return this.#admin("group_add_user", { username, groupname }, 200, {
       effect: `usergroup insert ${username} ${groupname}`,
-      facts: [[`member ${username} ${groupname}`, "there"]],
+      facts: [[`member ${username} ${groupname}`, "exists"]],
     });
   }
 
@@ -122,20 +123,20 @@ export class Intents {
   }
 
   getAccessToken({ username, groups }: KnownUser, idToken: string): Intent {
-    const wanted = JSON.stringify([username, groups.toSorted()]);
+    const expected = JSON.stringify([username, groups.toSorted()]);
     return {
       queue: "token",
       body: { id_token: idToken },
       expect: 200,
       inspect: (data) => {
         const claims = decode(data["access_token"], 1);
-        return differs(wanted, JSON.stringify([claims["user"], asList(claims["groups"]).toSorted()]));
+        return differs(expected, JSON.stringify([claims["user"], asList(claims["groups"]).toSorted()]));
       },
     };
   }
 
-  /** An access token for a session that is over. */
-  useDeadToken(idToken: string): Intent {
+  /** Requests an access token for a revoked session. */
+  useRevokedToken(idToken: string): Intent {
     return { queue: "token", body: { id_token: idToken }, expect: 401 };
   }
 
@@ -149,13 +150,13 @@ export class Intents {
   }
 }
 
-/** The same key for another request: it is refused and nothing is done. */
+/** Reuses a key for another request, which is rejected without an effect. */
 export function reuseKey(intent: Intent): Intent {
   return { ...intent, expect: 409, facts: [] };
 }
 
-function differs(wanted: string, got: string): string | undefined {
-  return wanted === got ? undefined : `the answer should say ${wanted} and says ${got}`;
+function differs(expected: string, actual: string): string | undefined {
+  return expected === actual ? undefined : `the reply contains ${actual}, expected ${expected}`;
 }
 
 function asList(value: unknown): string[] {

@@ -4,7 +4,7 @@ import { type ChannelModel, type ConfirmChannel, connect, type ConsumeMessage, t
 const CONNECT_TIMEOUT = 2000;
 const RECONNECT_DELAY = 50;
 
-/** Where callers reach the broker; with several nodes they take the next one at each attempt. */
+/** Broker ports for callers; each connection attempt uses the next one. */
 export interface BrokerAccess {
   readonly ports: readonly number[];
   readonly username: string;
@@ -12,7 +12,7 @@ export interface BrokerAccess {
   readonly vhost: string;
 }
 
-/** What became of a message that was handed to a link. */
+/** The result of publishing a message. */
 export type Published = "confirmed" | "no such queue" | "refused" | "connection lost";
 
 /** A message to a queue. */
@@ -22,29 +22,29 @@ export interface Outgoing {
   readonly correlationId: string;
   readonly messageId: string | undefined;
   readonly persistent: boolean;
-  /** Milliseconds after which the broker drops it. */
+  /** TTL in milliseconds. */
   readonly expiration: number | undefined;
 }
 
 interface LinkOptions {
   readonly name: string;
   readonly access: BrokerAccess;
-  /** The queue for replies, which outlives the connection; without it direct reply-to is used. */
+  /** The reply queue, which survives the connection; undefined for direct reply-to. */
   readonly replyQueue: string | undefined;
   readonly onReply: (correlationId: string, text: string) => void;
 }
 
-interface Underway {
+interface Pending {
   readonly finish: (published: Published) => void;
   readonly lose: () => void;
 }
 
-/** A connection of callers that comes back by itself, with publisher confirms. */
+/** A reconnecting connection of callers, with publisher confirms. */
 export class CallerLink {
   readonly name: string;
   readonly #options: LinkOptions;
   readonly #closing = new AbortController();
-  readonly #underway = new Map<string, Underway>();
+  readonly #pending = new Map<string, Pending>();
   #channel: ConfirmChannel | undefined;
   #model: ChannelModel | undefined;
   #loop: Promise<void> | undefined;
@@ -54,17 +54,17 @@ export class CallerLink {
     this.#options = options;
   }
 
-  /** Whether messages can be sent now. */
+  /** Whether it is connected. */
   get isOpen(): boolean {
     return this.#channel !== undefined;
   }
 
-  /** Begins to connect. */
+  /** Starts to connect. */
   open(): void {
     this.#loop ??= this.#run();
   }
 
-  /** Ends the connection in an orderly way, or like a process that dies; complete on return. */
+  /** Closes the connection gracefully, or abruptly like a killed process; resolves when done. */
   async close({ abruptly = false } = {}): Promise<void> {
     this.#closing.abort();
     if (abruptly) dropSocket(this.#model);
@@ -73,8 +73,8 @@ export class CallerLink {
   }
 
   /**
-   * Publishes a message. `published` tells what the broker said, `lost` resolves when the connection goes before
-   * `forget` was called with the correlation id.
+   * Publishes a message. `published` resolves with the broker's response, `lost` resolves if the connection is lost
+   * before `forget` is called with the correlation id.
    */
   publish(message: Outgoing): { published: Promise<Published>; lost: Promise<void> } {
     const published = Promise.withResolvers<Published>();
@@ -84,7 +84,7 @@ export class CallerLink {
       published.resolve("connection lost");
       lost.resolve();
     };
-    this.#underway.set(correlationId, { finish: published.resolve, lose });
+    this.#pending.set(correlationId, { finish: published.resolve, lose });
     try {
       if (this.#channel === undefined) throw new Error("not connected");
       this.#channel.publish(
@@ -100,11 +100,11 @@ export class CallerLink {
           ...(messageId === undefined ? {} : { messageId }),
           ...(expiration === undefined ? {} : { expiration }),
         },
-        // amqplib's callbacks get a null that its types do not know.
+        // amqplib calls back with null, which its types do not allow for.
         (error: unknown) => {
           const isConfirmed = error === null || error === undefined;
           published.resolve(isConfirmed ? "confirmed" : "refused");
-          // A channel of RabbitMQ 3.10 that once met a quorum queue without a leader refuses all that follows.
+          // In RabbitMQ 3.10, a channel that met a quorum queue without a leader refuses all later messages.
           if (!isConfirmed) dropSocket(this.#model);
         },
       );
@@ -114,9 +114,9 @@ export class CallerLink {
     return { published: published.promise, lost: lost.promise };
   }
 
-  /** Nobody waits for this message any more. */
+  /** Stops tracking a message whose caller no longer waits. */
   forget(correlationId: string): void {
-    this.#underway.delete(correlationId);
+    this.#pending.delete(correlationId);
   }
 
   async #run(): Promise<void> {
@@ -124,13 +124,13 @@ export class CallerLink {
     for (let attempt = 0; !this.#closing.signal.aborted; attempt++) {
       await this.#session(ports[attempt % ports.length] ?? 0).catch(() => undefined);
       this.#channel = undefined;
-      for (const { lose } of this.#underway.values()) lose();
-      this.#underway.clear();
+      for (const { lose } of this.#pending.values()) lose();
+      this.#pending.clear();
       await sleep(RECONNECT_DELAY, undefined, { signal: this.#closing.signal }).catch(() => undefined);
     }
   }
 
-  /** One connection from its beginning to its end. */
+  /** One connection until it closes. */
   async #session(port: number): Promise<void> {
     const { username, password, vhost } = this.#options.access;
     const model = await connect(
@@ -168,27 +168,27 @@ export class CallerLink {
     channel.on("error", () => undefined);
     channel.on("close", () => dropSocket(model));
     channel.on("return", (message: Message) => {
-      this.#underway.get(String(message.properties.correlationId))?.finish("no such queue");
+      this.#pending.get(String(message.properties.correlationId))?.finish("no such queue");
     });
-    // It outlives the connection, so that a caller who comes back finds what was answered meanwhile.
+    // It survives the connection, so that a reconnected caller receives replies sent in between.
     if (replyQueue !== undefined) {
       await channel.assertQueue(replyQueue, { durable: true, arguments: { "x-queue-type": "classic" } });
     }
-    await channel.consume(replyQueue ?? "amq.rabbitmq.reply-to", (message) => this.#take(message), {
+    await channel.consume(replyQueue ?? "amq.rabbitmq.reply-to", (message) => this.#onMessage(message), {
       noAck: true,
     });
     return channel;
   }
 
-  #take(message: ConsumeMessage | null): void {
+  #onMessage(message: ConsumeMessage | null): void {
     if (message === null) dropSocket(this.#model);
     else this.#options.onReply(String(message.properties.correlationId), message.content.toString());
   }
 }
 
-/** Cuts the connection without a word, as a network or a dying process does. */
+/** Drops the connection without a close handshake, like a broken network or a killed process. */
 function dropSocket(model: ChannelModel | undefined): void {
   const connection = model?.connection as unknown as { stream?: { destroy(error: Error): void } } | undefined;
-  // amqplib takes no notice of a socket that is destroyed without an error.
+  // amqplib ignores a socket that is destroyed without an error.
   connection?.stream?.destroy(new Error("cut"));
 }

@@ -1,15 +1,17 @@
 import type { Stage } from "../../src/observability/stages.ts";
 
-/** Which moment ends a worker's process: each one's N-th at a stage, or everyone's with a certain correlation id. */
+/**
+ * When to kill a worker's process: at each N-th request at a stage, or at every request with a correlation id prefix.
+ */
 export type KillPlan =
   | { readonly stage: Stage; readonly every: number; readonly prefix?: undefined }
   | { readonly stage: Stage; readonly prefix: string };
 
-/** What the hook in a worker's process is told. */
+/** Options of the hook in a worker's process. */
 export interface Plan {
-  /** The file that stages are written to. */
+  /** The file for recorded stages. */
   readonly trace: string;
   readonly kill: KillPlan | undefined;
-  /** Processes are ended only while this file is there. */
+  /** Processes are killed only while this file exists. */
   readonly armed: string;
 }

@@ -5,7 +5,7 @@ import type { Sender } from "./sender.ts";
 
 const INTERVAL = 50;
 const IN_A_ROW = 10;
-/** Probes of one kind that may wait at a time. */
+/** Maximum number of waiting probes of one kind. */
 const MAX_WAITING = 6;
 const PROBE_LIMIT = 2000;
 
@@ -13,15 +13,15 @@ interface ProbeOptions {
   readonly sender: Sender;
   readonly intents: Intents;
   readonly bystander: KnownUser;
-  /** When the fault ended, in milliseconds since 1970. */
+  /** End of the fault, in milliseconds since 1970. */
   readonly since: number;
-  /** After so many seconds it is given up. */
+  /** Time limit in seconds. */
   readonly limit: number;
 }
 
 /**
- * How many seconds after the fault's end the first of ten successful probes in a row was answered, of the slower of
- * reads and writes; undefined when that did not come within the limit.
+ * Seconds from the fault's end to the reply of the first of ten consecutive successful probes: the maximum of reads and
+ * writes. Undefined if the limit was exceeded.
  */
 export async function measureRecovery(options: ProbeOptions): Promise<number | undefined> {
   const { intents, bystander } = options;
@@ -38,7 +38,7 @@ async function probe(
   { sender, since, limit }: ProbeOptions,
   next: () => Intent,
 ): Promise<number | undefined> {
-  /** By the order of sending: when a probe was answered, or false where it failed. */
+  /** In the order of sending: the time of the reply, or false for a failure. */
   const results: (number | false | undefined)[] = [];
   let waiting = 0;
   while (Date.now() < since + limit * 1000) {

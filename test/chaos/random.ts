@@ -1,16 +1,16 @@
-/** A source of numbers that gives the same ones for the same seed. */
+/** A pseudorandom number generator. */
 export interface Random {
   /** At least 0, less than 1. */
   next(): number;
   /** True with this probability. */
   chance(probability: number): boolean;
-  /** A whole number from `low` to `high`, both included. */
+  /** An integer from `low` to `high`, inclusive. */
   between(low: number, high: number): number;
-  /** So many hexadecimal digits. */
+  /** Random hexadecimal digits. */
   hex(digits: number): string;
 }
 
-/** The numbers of one seed (mulberry32): what is random in a run can be had again by its seed. */
+/** Creates a generator (mulberry32) whose numbers depend only on the seed, so that runs can be reproduced. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {

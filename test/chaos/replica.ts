@@ -11,16 +11,16 @@ import type { Plan } from "./plan.ts";
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const HOOK = new URL("./hook.ts", import.meta.url).href;
 
-/** So long the one who watches over a replica waits before it starts the next process, in milliseconds. */
+/** Delay before a replica's next process starts, in milliseconds. */
 const RESTART_DELAY = 100;
 const READY_LIMIT = 60;
 const STOP_LIMIT = 30_000;
 
-/** Every process that runs. */
+/** All running processes. */
 const processes = new Set<ChildProcess>();
 let haveEnded = false;
 
-/** Ends every process of every replica, and no other one comes after it. */
+/** Ends all processes of all replicas, and prevents new ones. */
 export async function endReplicas(): Promise<void> {
   haveEnded = true;
   await Promise.all(Array.from(processes, (child) => endGroup(child)));
@@ -34,12 +34,12 @@ interface ReplicaOptions {
   readonly plan: Plan;
 }
 
-/** One `authmq serve`; when its process dies another one is started, as a service manager does. */
+/** One `authmq serve` that is restarted when its process ends, like under a process manager. */
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #log: string;
-  /** How its processes ended that nobody had asked to end: with a code, or by another signal than SIGKILL. */
-  readonly faults: string[] = [];
+  /** Exits of its processes that no one requested: with an exit code, or by a signal other than SIGKILL. */
+  readonly unexpectedExits: string[] = [];
   #child: ChildProcess | undefined;
   #offset = 0;
   #kept = false;
@@ -50,65 +50,65 @@ export class Replica {
     this.#log = join(options.folder, `${options.name}.log`);
   }
 
-  /** How many of its processes were ended by SIGKILL. */
+  /** Number of its processes that were ended by SIGKILL. */
   get kills(): number {
     return this.#kills;
   }
 
-  /** Starts it and resolves when it serves. */
+  /** Starts it, and resolves when it is ready. */
   async start(): Promise<void> {
     this.#kept = true;
     this.#launch();
     await this.ready();
   }
 
-  /** Resolves when the process that runs now, or a later one, serves. */
+  /** Resolves when its current or a later process is ready. */
   async ready(): Promise<void> {
-    const isReady = (): boolean => isRunning(this.#child) && this.#said().includes('"msg":"ready"');
+    const isReady = (): boolean => isRunning(this.#child) && this.#output().includes('"msg":"ready"');
     await waitUntil(`${this.#options.name} ready`, isReady, { seconds: READY_LIMIT }).catch(
       (cause: unknown) => {
-        throw new Error(`a worker does not serve:\n${this.lastWords()}`, { cause });
+        throw new Error(`a worker is not ready:\n${this.logTail()}`, { cause });
       },
     );
   }
 
-  /** Ends its process as the operating system does in need; it comes back by itself. */
+  /** Kills its process with SIGKILL, like the OOM killer; it is restarted. */
   kill(): void {
     this.#signal("SIGKILL");
   }
 
-  /** Ends it for good, as a machine that loses its power. */
+  /** Kills it without a restart, like a power failure. */
   async crash(): Promise<void> {
     this.#kept = false;
     if (this.#child !== undefined) await endGroup(this.#child);
   }
 
-  /** Stops all of its threads where they are. */
+  /** Stops all its threads with SIGSTOP. */
   freeze(): void {
     this.#signal("SIGSTOP");
   }
 
-  /** Lets it go on as if nothing had happened. */
+  /** Continues a frozen process. */
   thaw(): void {
     this.#signal("SIGCONT");
   }
 
-  /** Asks it to stop and gives its exit code; a process that does not is ended, which gives null. */
+  /** Stops it with SIGTERM and returns its exit code; null if it did not stop and was killed. */
   async stop(): Promise<number | null> {
     this.#kept = false;
     const child = this.#child;
     if (child === undefined || !isRunning(child)) return null;
-    const gone = once(child, "exit") as Promise<[number | null]>;
+    const exited = once(child, "exit") as Promise<[number | null]>;
     child.kill("SIGTERM");
-    const ended = await Promise.race([gone, sleep(STOP_LIMIT, undefined, { ref: false })]);
+    const ended = await Promise.race([exited, sleep(STOP_LIMIT, undefined, { ref: false })]);
     if (ended !== undefined) return ended[0];
-    this.faults.push(`did not stop within ${STOP_LIMIT / 1000} s`);
+    this.unexpectedExits.push(`did not stop within ${STOP_LIMIT / 1000} s`);
     await endGroup(child);
     return null;
   }
 
   /** The last lines of its log. */
-  lastWords(): string {
+  logTail(): string {
     return readFileSync(this.#log, "utf8").trimEnd().split("\n").slice(-5).join("\n");
   }
 
@@ -123,7 +123,7 @@ export class Replica {
     this.#offset = statSync(this.#log).size;
     const child = spawn(process.execPath, ["--import", HOOK, CLI, "serve"], {
       cwd: folder,
-      // In a group of its own and known to the scratch's reaper: it ends however this process ends.
+      // In its own process group, registered with the reaper: it ends with this process in any case.
       detached: true,
       env: {
         PATH: process.env["PATH"],
@@ -141,14 +141,15 @@ export class Replica {
       processes.delete(child);
       if (signal === "SIGKILL") this.#kills++;
       if (!this.#kept) return;
-      if (signal !== "SIGKILL") this.faults.push(`ended with ${code ?? String(signal)}\n${this.lastWords()}`);
+      if (signal !== "SIGKILL")
+        this.unexpectedExits.push(`ended with ${code ?? String(signal)}\n${this.logTail()}`);
       setTimeout(() => {
         if (this.#kept) this.#launch();
       }, RESTART_DELAY);
     });
   }
 
-  #said(): string {
+  #output(): string {
     return readFileSync(this.#log).subarray(this.#offset).toString();
   }
 }

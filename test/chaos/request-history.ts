@@ -1,19 +1,19 @@
-/** A reply as it came in, `at` in milliseconds since 1970. */
+/** A received reply; `at` in milliseconds since 1970. */
 export interface ChaosReply {
   readonly at: number;
   readonly code: number;
-  /** The whole body. */
+  /** The complete body. */
   readonly text: string;
 }
 
-/** One message that was published for a request, and what came of it; times in milliseconds since 1970. */
+/** One message of a request and its result; times in milliseconds since 1970. */
 export interface Attempt {
   readonly correlationId: string;
   readonly sentAt: number;
-  /** Which connection of the callers it went over. */
+  /** The callers' connection that sent it. */
   readonly link: string;
   confirmedAt: number | undefined;
-  /** How waiting for it ended; undefined while it lasts. */
+  /** Why waiting for it ended; undefined while it waits. */
   end:
     | "reply"
     | "another reply"
@@ -25,70 +25,70 @@ export interface Attempt {
   readonly replies: ChaosReply[];
 }
 
-/** The name of callers who do not wait for answers. */
+/** The name of callers that do not wait for replies. */
 export const VANISHING = "vanishing";
 
-/** What a request asks for, and what must be true once it was answered. */
+/** A request, and its expected effects. */
 export interface Intent {
   readonly queue: string;
   readonly body: Readonly<Record<string, unknown>>;
-  /** The resp_code of the answer when nothing is wrong. */
+  /** The expected resp_code. */
   readonly expect: number;
   /**
-   * What the database notes when it is done, exactly once: see effects.ts. A `*` at the end stands for what only the
-   * answer tells. Undefined for a request that changes nothing.
+   * What the database records exactly once for a success: see effects.ts. A `*` at the end stands for a value that only
+   * the reply contains. Undefined for a request that changes nothing.
    */
   readonly effect?: string;
-  /** What is true in the database afterwards; undefined means gone. */
+  /** The content of the database afterwards; undefined means absent. */
   readonly facts?: readonly Fact[];
-  /** What the `*` in effect and facts is, by the answer's data. */
+  /** The value of `*` in effect and facts, from the data of the reply. */
   readonly reveal?: (data: Readonly<Record<string, unknown>>) => string;
-  /** What is wrong with the data of a good answer. */
+  /** Checks the data of a successful reply; returns what is wrong. */
   readonly inspect?: (data: Readonly<Record<string, unknown>>) => string | undefined;
 }
 
-/** The name of something that the database holds, and what it is from now on. */
+/** The name of a database object, and its value from now on. */
 export type Fact = readonly [name: string, value: string | undefined];
 
-/** A request of a caller with its whole history. */
+/** A request of a caller with its history. */
 export interface RequestRecord {
   readonly id: number;
   readonly caller: string;
   readonly intent: Intent;
-  /** The idempotency key; a request without one is never sent again. */
+  /** The idempotency key; a request without a key is never retried. */
   readonly key: string | undefined;
   readonly attempts: Attempt[];
-  /** The first definite answer; for a request without a key also a 503, which says no more than "perhaps". */
-  answer:
+  /** The first final reply; without a key also a 503, after which the effect is unknown. */
+  result:
     | { readonly code: number; readonly data: Readonly<Record<string, unknown>>; readonly text: string }
     | undefined;
-  /** What is wrong with the answer's data. */
-  complaint: string | undefined;
-  /** The caller waits no more, and goes on as if it had never asked. */
-  givenUp: boolean;
+  /** What is wrong with the data of the reply. */
+  dataError: string | undefined;
+  /** The caller no longer waits for a reply. */
+  abandoned: boolean;
 }
 
-/** Whether it is known that the request was done or refused. */
-export function isDefinite({ answer }: RequestRecord): boolean {
-  return answer !== undefined && answer.code !== 503;
+/** Whether the result of the request is known: success or rejection. */
+export function isDefinite({ result }: RequestRecord): boolean {
+  return result !== undefined && result.code !== 503;
 }
 
 /** Whether the request is known to have succeeded. */
-export function isDone({ answer }: RequestRecord): boolean {
-  return answer !== undefined && answer.code < 300;
+export function isDone({ result }: RequestRecord): boolean {
+  return result !== undefined && result.code < 300;
 }
 
-/** Whether the broker gave every message of the request back, so that no worker can have seen it. */
-export function wasNeverTaken({ attempts }: RequestRecord): boolean {
+/** Whether the broker returned every message of the request, so that no worker can have received it. */
+export function wasNeverDelivered({ attempts }: RequestRecord): boolean {
   return attempts.every(({ end }) => end === "no such queue");
 }
 
-/** Every request of a scenario in the order in which they were begun, and every message by its correlation id. */
+/** All requests of a scenario in the order of their start, and all messages by correlation id. */
 export class RequestHistory {
   readonly requests: RequestRecord[] = [];
   readonly #byCorrelation = new Map<string, { request: RequestRecord; attempt: Attempt }>();
-  /** Replies with a correlation id that nobody gave out. */
-  readonly strangers: ChaosReply[] = [];
+  /** Replies with an unknown correlation id. */
+  readonly unsolicited: ChaosReply[] = [];
 
   open(caller: string, intent: Intent, key: string | undefined): RequestRecord {
     const id = this.requests.length + 1;
@@ -98,9 +98,9 @@ export class RequestHistory {
       intent,
       key,
       attempts: [],
-      answer: undefined,
-      complaint: undefined,
-      givenUp: false,
+      result: undefined,
+      dataError: undefined,
+      abandoned: false,
     };
     this.requests.push(request);
     return request;

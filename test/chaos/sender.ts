@@ -9,30 +9,30 @@ import {
 import type { CallerLink } from "./link.ts";
 import type { Random } from "./random.ts";
 
-/** How the requests of one scenario are sent. */
+/** Options for sending the requests of one scenario. */
 export interface SenderOptions {
   readonly history: RequestHistory;
   readonly random: Random;
-  /** How many copies of a request with a key go out at once. */
+  /** Number of copies of a request with a key that are sent concurrently. */
   readonly copies: number;
-  /** So long a caller waits for the reply to one message, in milliseconds. */
+  /** Time that a caller waits for the reply to one message, in milliseconds. */
   readonly limit: number;
-  /** When requests with a key are given up, in milliseconds since 1970; asked again and again. */
+  /** End of retries of requests with a key, in milliseconds since 1970. Evaluated at each retry. */
   readonly deadline: () => number;
 }
 
-/** What the caller of one request chooses. */
+/** Options of one request. */
 export interface SendOptions {
   readonly caller: string;
-  /** The idempotency key; without one the request is sent once. */
+  /** The idempotency key; without a key the request is sent once. */
   readonly key?: string | undefined;
-  /** What all of its correlation ids begin with. */
+  /** Prefix of all its correlation ids. */
   readonly prefix?: string;
-  /** Waits longer or shorter than others, in milliseconds. */
+  /** Overrides the time to wait for a reply, in milliseconds. */
   readonly limit?: number;
 }
 
-/** Sends requests over links in turn and writes down all that happens to them. */
+/** Sends requests over links in turn, and records their history. */
 export class Sender {
   readonly #options: SenderOptions;
   readonly #waiting = new Map<RequestRecord, () => void>();
@@ -43,32 +43,32 @@ export class Sender {
     this.#options = options;
   }
 
-  /** The links to use from now on. */
+  /** Sets the links to use from now on. */
   use(links: readonly CallerLink[]): void {
     this.#links = links;
   }
 
-  /** Takes a reply that a link has got. */
-  readonly takeReply = (correlationId: string, text: string): void => {
+  /** Processes a reply that a link received. */
+  readonly receiveReply = (correlationId: string, text: string): void => {
     const { history } = this.#options;
     const { code, data } = parse(text);
     const reply = { at: Date.now(), code, text };
-    const found = history.find(correlationId);
-    if (found === undefined) {
-      history.strangers.push(reply);
+    const entry = history.find(correlationId);
+    if (entry === undefined) {
+      history.unsolicited.push(reply);
       return;
     }
-    const { request, attempt } = found;
+    const { request, attempt } = entry;
     attempt.replies.push(reply);
-    // What is read after its caller has gone on may differ from what was true when it asked.
-    if (request.givenUp && request.intent.effect === undefined) return;
-    if (request.answer === undefined || (!isDefinite(request) && code !== 503)) {
-      if (code !== 503 || request.key === undefined) request.answer = { code, data, text };
+    // A late read may differ from what was true when its caller waited.
+    if (request.abandoned && request.intent.effect === undefined) return;
+    if (request.result === undefined || (!isDefinite(request) && code !== 503)) {
+      if (code !== 503 || request.key === undefined) request.result = { code, data, text };
     }
     this.#waiting.get(request)?.();
   };
 
-  /** Resolves when the request was answered, or when nobody will ever know. */
+  /** Resolves when the request got its reply, or when its result will remain unknown. */
   async send(intent: Intent, options: SendOptions): Promise<RequestRecord> {
     const { history, copies, random, deadline } = this.#options;
     const request = history.open(options.caller, intent, options.key);
@@ -78,13 +78,13 @@ export class Sender {
       const count = request.key === undefined ? 1 : copies;
       const attempts = Array.from({ length: count }, () => this.#attempt(request, link, options));
       await Promise.race(attempts);
-      if (request.answer !== undefined || request.key === undefined || Date.now() > deadline()) break;
+      if (request.result !== undefined || request.key === undefined || Date.now() > deadline()) break;
       await sleep(random.between(50, 250));
-      // The answer to an earlier message may have come meanwhile.
-      if ((request.answer as object | undefined) !== undefined) break;
+      // A reply to an earlier message may have arrived in the meantime.
+      if ((request.result as object | undefined) !== undefined) break;
     }
-    if (isDefinite(request)) request.complaint = inspect(request);
-    else request.givenUp = true;
+    if (isDefinite(request)) request.dataError = inspect(request);
+    else request.abandoned = true;
     return request;
   }
 
@@ -111,12 +111,12 @@ export class Sender {
       correlationId: attempt.correlationId,
       messageId: request.key,
       persistent: random.chance(0.5),
-      // Most messages outlive their caller's patience, and are then done or dropped at any later time.
+      // Most messages outlive the caller's timeout, and may be processed at any later time.
       expiration: random.chance(0.3) ? limit : undefined,
     });
-    void published.then((outcome) => {
-      if (outcome === "confirmed") attempt.confirmedAt = Date.now();
-      else end(outcome);
+    void published.then((result) => {
+      if (result === "confirmed") attempt.confirmedAt = Date.now();
+      else end(result);
     });
     void lost.then(() => end("connection lost"));
     const timer = setTimeout(() => end("no reply in time"), limit);
@@ -144,9 +144,9 @@ export class Sender {
   }
 }
 
-function inspect({ intent, answer }: RequestRecord): string | undefined {
-  if (answer === undefined || answer.code !== intent.expect) return undefined;
-  return intent.inspect?.(answer.data);
+function inspect({ intent, result }: RequestRecord): string | undefined {
+  if (result === undefined || result.code !== intent.expect) return undefined;
+  return intent.inspect?.(result.data);
 }
 
 function parse(text: string): { code: number; data: Readonly<Record<string, unknown>> } {
@@ -155,7 +155,7 @@ function parse(text: string): { code: number; data: Readonly<Record<string, unkn
     if (typeof resp_code === "number" && typeof resp_data === "object" && resp_data !== null)
       return { code: resp_code, data: { ...resp_data } };
   } catch {
-    // What is no JSON is no reply either.
+    // An invalid body counts as a reply with code 0.
   }
   return { code: 0, data: {} };
 }

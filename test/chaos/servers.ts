@@ -7,13 +7,13 @@ import { startCluster } from "./cluster.ts";
 import type { InjectedFault } from "./scenario.ts";
 import { TestBroker } from "./test-broker.ts";
 
-/** The servers of a run of the harness; all of them go with the scratch. */
+/** The servers of a run; they are removed with the scratch folder. */
 export interface Harness {
-  /** The servers that a fault is done to; undefined where they are containers that it cannot be done to. */
+  /** The servers for a fault; undefined if they are containers and the fault needs processes. */
   serversFor(fault: InjectedFault): Promise<Servers | undefined>;
 }
 
-/** Starts a broker and a database of one's own; a cluster follows when it is first asked for. */
+/** Starts a broker and a database; a cluster is started when it is first needed. */
 export async function startHarness(scratch: Scratch, say: (line: string) => void): Promise<Harness> {
   const modes = await provideServers(say);
   const [rabbitMq, mariadb] = await Promise.all([

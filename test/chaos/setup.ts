@@ -22,43 +22,43 @@ import { Replica } from "./replica.ts";
 import type { TestBroker } from "./test-broker.ts";
 import { createMariaStore, createSqliteStore, type ChaosDatabase, type Store } from "./stores.ts";
 
-/** The servers that faults are done to. */
+/** The servers that faults affect. */
 export interface Servers {
   readonly scratch: Scratch;
   readonly broker: TestBroker;
   readonly mariadb: MariaDb;
 }
 
-/** One scenario's installation: replicas behind proxies, on a vhost and a database of their own. */
+/** The installation of one scenario: replicas behind proxies, with their own vhost and database. */
 export interface ChaosSetup extends AsyncDisposable {
   readonly servers: Servers;
   readonly vhost: string;
-  /** The broker's user that the workers are. */
+  /** The broker user of the workers. */
   readonly workerUser: string;
   readonly store: Store;
   readonly replicas: readonly [Replica, Replica];
-  /** Between the workers and each node of the broker. */
+  /** Between the workers and each broker node. */
   readonly brokerProxies: readonly Proxy[];
   /** Between the workers and MariaDB. */
   readonly databaseProxy: Proxy;
   readonly adminToken: string;
-  /** A user whom nobody changes. */
+  /** A user that no request changes. */
   readonly bystander: KnownUser;
-  /** What the database holds at the beginning. */
+  /** The content of the database at the start. */
   readonly initial: readonly Fact[];
-  /** How callers reach the broker: without a proxy. */
+  /** The broker's address for callers, without a proxy. */
   readonly access: BrokerAccess;
-  /** Lets the hook end workers, until it is disarmed. */
+  /** Lets the hook kill workers, until `disarm`. */
   arm(): void;
   disarm(): void;
-  /** Every stage that the workers wrote down. */
+  /** Reads all stages that the workers recorded. */
   readDeliveries(): Delivery[];
 }
 
 interface SetupOptions {
   readonly database: ChaosDatabase;
   readonly kill: KillPlan | undefined;
-  /** Keys laid over `amqp_settings`. */
+  /** Overrides of `amqp_settings`. */
   readonly amqp: Readonly<Record<string, unknown>>;
 }
 
@@ -70,7 +70,7 @@ const BYSTANDER: KnownUser = {
   groups: [],
 };
 
-/** Sets an installation up; its workers serve when this resolves. */
+/** Creates an installation; its workers are ready when this resolves. */
 export async function openSetup(servers: Servers, options: SetupOptions): Promise<ChaosSetup> {
   const { scratch, broker, mariadb } = servers;
   const vhost = `chaos-${randomBytes(5).toString("hex")}`;
@@ -100,7 +100,7 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
     app_config: { bcrypt_cost: 4 },
   };
   writeFileSync(join(folder, "config.json"), JSON.stringify(config), { mode: 0o600 });
-  const { adminToken } = await furnish(config);
+  const { adminToken } = await prepareDatabase(config);
   await store.watch();
   const trace = join(folder, "trace");
   const armed = join(folder, "armed");
@@ -127,8 +127,8 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
     initial: [
       [`user ${ROOT.username}`, ROOT.email],
       [`user ${BYSTANDER.username}`, BYSTANDER.email],
-      ["group admin", "there"],
-      [`member ${ROOT.username} admin`, "there"],
+      ["group admin", "exists"],
+      [`member ${ROOT.username} admin`, "exists"],
     ],
     access: {
       ports: broker.nodes.map(({ port }) => port),
@@ -153,8 +153,8 @@ function newKey(): { type: string; value: string } {
   return { type: "base64key", value: Buffer.from(generateSecret("EdDSA").secret).toString("base64") };
 }
 
-/** Makes the schema and the users that are there from the beginning, and an administrator's access token. */
-async function furnish(raw: {
+/** Creates the schema, the initial users, and an administrator's access token. */
+async function prepareDatabase(raw: {
   jwt_creation: object;
   db_settings: Record<string, unknown>;
 }): Promise<{ adminToken: string }> {
@@ -171,7 +171,7 @@ async function furnish(raw: {
   await add(BYSTANDER);
   await ensureGroup(db, "admin");
   await ensureMember(db, "admin", ROOT.username);
-  if (config.signing === undefined) throw new Error("the configuration has no key");
+  if (config.signing === undefined) throw new Error("the configuration has no signing key");
   const issuer = await createIssuer(config.signing);
   const root = { username: ROOT.username, groups: ["admin"] };
   return { adminToken: issuer.signAccessToken(root, { vhost: "prod", lifetime: 3600 }) };

@@ -4,19 +4,19 @@ import { createConnection, type RowDataPacket } from "mysql2/promise";
 import type { MariaDbAddress } from "../support/servers/mariadb.ts";
 import { type Effect, type Holdings, watchStatements } from "./effects.ts";
 
-/** The databases that faults are tried on. */
+/** The databases for faults. */
 export type ChaosDatabase = "mariadb" | "sqlite";
 
-/** One scenario's database, as the harness sees it: past the proxies, with all rights. */
+/** One scenario's database for the harness: without proxies, with all privileges. */
 export interface Store {
   readonly kind: ChaosDatabase;
-  /** `db_settings` for workers that reach a server at this port. */
+  /** `db_settings` for workers that reach the server at this port. */
   settings(port: number): Record<string, unknown>;
-  /** Makes it count what happens in it; to be called when the schema is there. */
+  /** Adds the triggers that record effects; the schema must exist. */
   watch(): Promise<void>;
-  /** All that was noted, and what there is. */
+  /** Reads all recorded effects and the content. */
   read(): Promise<{ effects: Effect[]; holdings: Holdings }>;
-  /** Removes the database where it is on a server. */
+  /** Drops the database if it is on a server. */
   drop(): Promise<void>;
 }
 
@@ -29,14 +29,14 @@ const QUERIES = {
   users: "select username, email from {user}",
   groups: "select name from {group}",
   memberships: "select username, groupname from usergroup",
-  // As text: no number of JavaScript holds 63 bits.
+  // As text, because a JavaScript number cannot hold 63 bits.
   tokens: "select user_id as username, cast(token_id as {text}) as token_id from token",
   admins: ADMINS,
 };
 
 type Rows = Readonly<Record<keyof typeof QUERIES, readonly Readonly<Record<string, unknown>>[]>>;
 
-/** A database of its own on MariaDB, with a user who has all rights in it and none elsewhere. */
+/** Creates a database on MariaDB, with a user who has all privileges in it and none elsewhere. */
 export async function createMariaStore(server: MariaDbAddress): Promise<Store> {
   const name = `chaos_${randomBytes(5).toString("hex")}`;
   const password = randomBytes(12).toString("hex");
@@ -71,7 +71,7 @@ export async function createMariaStore(server: MariaDbAddress): Promise<Store> {
   };
 }
 
-/** A database in a file of its own. */
+/** Creates a database in its own file. */
 export function createSqliteStore(file: string): Store {
   const withFile = <T>(work: (database: DatabaseSync) => T): T => {
     const database = new DatabaseSync(file, { timeout: 10_000 });
@@ -101,12 +101,12 @@ export function createSqliteStore(file: string): Store {
         return toFindings(Object.fromEntries(rows) as Rows);
       }),
     async drop() {
-      // It goes with the scratch folder.
+      // The file is removed with the scratch folder.
     },
   };
 }
 
-/** Runs statements on MariaDB as its administrator, on a connection of their own. */
+/** Runs `work` on its own connection as MariaDB's administrator. */
 export async function withRoot<T>(
   { host, port, user, password }: MariaDbAddress,
   work: (query: (statement: string) => Promise<RowDataPacket[]>) => Promise<T>,
@@ -119,7 +119,7 @@ export async function withRoot<T>(
     dateStrings: true,
     connectTimeout: 10_000,
   });
-  connection.on("error", () => undefined); // whoever waits for an answer hears of it, too
+  connection.on("error", () => undefined); // the pending query also rejects
   try {
     return await work(async (statement) => (await connection.query<RowDataPacket[]>(statement))[0]);
   } finally {

@@ -6,17 +6,17 @@ const END = "<!-- chaos: end -->";
 
 const HEAD = ["fault", "database", "sent", "answered", "retried", "repeated", "lost", "doubled", "recovery"];
 
-/** The outcomes as a table in Markdown, with a last line of totals. */
-export function renderTable(outcomes: readonly ScenarioResult[]): string {
-  const sum = (of: (outcome: ScenarioResult) => number): number =>
-    outcomes.reduce((total, outcome) => total + of(outcome), 0);
-  const slowest = Math.max(...outcomes.map(({ recovery }) => recovery ?? Infinity));
+/** The results as a Markdown table, with totals in the last row. */
+export function renderTable(results: readonly ScenarioResult[]): string {
+  const sum = (of: (result: ScenarioResult) => number): number =>
+    results.reduce((total, result) => total + of(result), 0);
+  const slowest = Math.max(...results.map(({ recovery }) => recovery ?? Infinity));
   const rows = [
-    ...outcomes.map((outcome) => [
-      outcome.fault,
-      outcome.database === "mariadb" ? "MariaDB" : "SQLite",
-      ...numbers((of) => of(outcome)),
-      outcome.recovery?.toFixed(1) ?? "-",
+    ...results.map((result) => [
+      result.fault,
+      result.database === "mariadb" ? "MariaDB" : "SQLite",
+      ...numbers((of) => of(result)),
+      result.recovery?.toFixed(1) ?? "-",
     ]),
     ["total", "", ...numbers(sum), `at most ${slowest.toFixed(1)}`],
   ];
@@ -25,7 +25,7 @@ export function renderTable(outcomes: readonly ScenarioResult[]): string {
     .join("\n");
 }
 
-/** Puts the table between its two marks in a document, in place of the earlier one. */
+/** Replaces the table between its two markers in a document. */
 export function writeTable(file: string, table: string): void {
   const text = readFileSync(file, "utf8");
   const [before, rest] = text.split(BEGIN);
@@ -34,9 +34,9 @@ export function writeTable(file: string, table: string): void {
   writeFileSync(file, `${before}${BEGIN}\n${table}\n${END}${after}`);
 }
 
-function numbers(read: (of: (outcome: ScenarioResult) => number) => number): string[] {
-  const lost = (kind: "lost" | "doubled") => (outcome: ScenarioResult) =>
-    outcome.violations.filter((violation) => violation.kind === kind).length;
+function numbers(read: (of: (result: ScenarioResult) => number) => number): string[] {
+  const lost = (kind: "lost" | "doubled") => (result: ScenarioResult) =>
+    result.violations.filter((violation) => violation.kind === kind).length;
   return [
     read(({ sent }) => sent),
     read(({ answered }) => answered),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, type ChannelModel, connect } from "amqplib";
 import { waitUntil } from "../support/servers/scratch.ts";
 
-/** One node of a broker that can be ended and brought back. */
+/** One node of a broker that can be killed and restarted. */
 export interface TestBrokerNode {
   readonly port: number;
   /** Undefined in a container, and while it does not run. */
@@ -11,14 +11,14 @@ export interface TestBrokerNode {
   restart(): Promise<void>;
 }
 
-/** A broker with its management API, of one node or several. */
+/** A broker with one or more nodes, and its management API. */
 export class TestBroker {
   readonly nodes: readonly TestBrokerNode[];
   readonly username: string;
   readonly password: string;
   readonly #managementUrls: readonly string[];
 
-  /** `managementUrls` with user and password in them, one of each node. */
+  /** `managementUrls`: one for each node, with username and password. */
   constructor(nodes: readonly TestBrokerNode[], managementUrls: readonly string[]) {
     this.nodes = nodes;
     const [first = ""] = managementUrls;
@@ -28,7 +28,9 @@ export class TestBroker {
     this.#managementUrls = managementUrls.map((url) => new URL(url).origin);
   }
 
-  /** Asks the management API of the first node that answers; `path` starts behind `/api/`. Throws on a refusal. */
+  /**
+   * Calls the management API of the first node that responds; `path` starts after `/api/`. Throws on an error status.
+   */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const authorization = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString("base64")}`;
     let unreachable: unknown;
@@ -49,10 +51,10 @@ export class TestBroker {
       if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
       return text === "" ? undefined : (JSON.parse(text) as unknown);
     }
-    throw new Error(`${method} ${path}: no node answers`, { cause: unreachable });
+    throw new Error(`${method} ${path}: no node responds`, { cause: unreachable });
   }
 
-  /** Makes a virtual host, and lets this broker's administrator and one more new user into it. */
+  /** Creates a vhost, and grants access to the administrator and one new user. */
   async addVhost(vhost: string, user: { name: string; password: string }): Promise<void> {
     await this.call("PUT", `vhosts/${vhost}`);
     await this.call("PUT", `users/${user.name}`, { password: user.password, tags: "" });
@@ -61,28 +63,28 @@ export class TestBroker {
     await waitUntil(`${vhost} on every node`, () => this.#isEverywhere(vhost));
   }
 
-  /** Gives a user all rights in a virtual host. */
+  /** Grants a user all permissions in a vhost. */
   async allow(vhost: string, user: string): Promise<void> {
     await this.call("PUT", `permissions/${vhost}/${user}`, { configure: ".*", write: ".*", read: ".*" });
   }
 
-  /** Takes a user's rights in a virtual host away. */
+  /** Revokes a user's permissions in a vhost. */
   async forbid(vhost: string, user: string): Promise<void> {
     await this.call("DELETE", `permissions/${vhost}/${user}`);
   }
 
-  /** Closes a user's connections as an operator does; gives how many they were. */
+  /** Closes a user's connections like an operator; returns their number. */
   async closeConnections(vhost: string, user: string): Promise<number> {
     const all = (await this.call("GET", `vhosts/${vhost}/connections`)) as { name: string; user: string }[];
     const theirs = all.filter((connection) => connection.user === user);
     for (const { name } of theirs) {
-      // One that went by itself meanwhile is closed, too.
+      // Ignore connections that closed in the meantime.
       await this.call("DELETE", `connections/${encodeURIComponent(name)}`).catch(() => undefined);
     }
     return theirs.length;
   }
 
-  /** How many messages wait in each queue of a virtual host, exactly and now. */
+  /** The current number of messages in each queue of a vhost. */
   async countMessages(vhost: string): Promise<ReadonlyMap<string, number>> {
     const queues = (await this.call("GET", `queues/${vhost}?columns=name`)) as { name: string }[];
     return this.withChannel(vhost, async (channel) => {
@@ -92,7 +94,7 @@ export class TestBroker {
     });
   }
 
-  /** Runs `work` on a channel with all rights in a virtual host, at the first node that answers. */
+  /** Runs `work` on a channel with all permissions in a vhost, at the first node that responds. */
   async withChannel<T>(vhost: string, work: (channel: Channel) => Promise<T>): Promise<T> {
     const connection = await this.#connect(vhost);
     connection.on("error", () => undefined);
@@ -105,13 +107,13 @@ export class TestBroker {
     }
   }
 
-  /** Removes a virtual host with all that is in it, and the user that was made with it. */
+  /** Deletes a vhost with its content, and the user created with it. */
   async removeVhost(vhost: string, user: string): Promise<void> {
     await this.call("DELETE", `vhosts/${vhost}`);
     await this.call("DELETE", `users/${user}`);
   }
 
-  /** Whether every node has the virtual host; one that missed its making is told. */
+  /** Whether every node has the vhost; creates it again on a node that missed the creation. */
   async #isEverywhere(vhost: string): Promise<boolean> {
     const { cluster_state: states } = (await this.call("GET", `vhosts/${vhost}`)) as {
       cluster_state?: Readonly<Record<string, string>>;

@@ -3,10 +3,10 @@ import { type Intent, isDefinite, isDone } from "./request-history.ts";
 import type { Random } from "./random.ts";
 import type { Sender } from "./sender.ts";
 
-/** Of a hundred requests so many have an idempotency key. */
+/** Fraction of requests with an idempotency key. */
 const KEYED = 0.7;
 
-/** Nobody knows whether the request was done: what it was about is left alone from here on. */
+/** The result of the request is unknown: its user and group are not used any more. */
 class Unknown extends Error {
   override readonly name = "Unknown";
 }
@@ -16,11 +16,11 @@ interface CallerOptions {
   readonly sender: Sender;
   readonly intents: Intents;
   readonly random: Random;
-  /** The part of its requests that have a key. */
+  /** Fraction of requests with a key. */
   readonly keyed?: number;
 }
 
-/** Somebody who makes users and groups of its own and uses them, one request after the other. */
+/** A caller that creates its own users and groups and uses them, with one request at a time. */
 export class VirtualCaller {
   readonly #options: CallerOptions;
   #cycle = 0;
@@ -30,7 +30,7 @@ export class VirtualCaller {
     this.#options = options;
   }
 
-  /** Goes on until it is told to stop, and then finishes the request that it has begun. */
+  /** Runs until `stopped` is aborted, and then finishes the current request. */
   async run(stopped: AbortSignal): Promise<void> {
     while (!stopped.aborted) {
       try {
@@ -41,7 +41,7 @@ export class VirtualCaller {
     }
   }
 
-  /** The life of one user and one group; what becomes of both is known at each moment. */
+  /** The life of one user and one group, whose state is known at each step. */
   async #runCycle(stopped: AbortSignal): Promise<void> {
     const { intents, random, name } = this.#options;
     const id = `${name}-${++this.#cycle}`;
@@ -66,12 +66,12 @@ export class VirtualCaller {
         session = await this.#login(user);
       },
       () => this.#changeEmail(user, id),
-      () => (random.chance(0.2) ? this.#misuse(user, id) : done()),
+      () => (random.chance(0.2) ? this.#sendInvalid(user, id) : done()),
       async () => {
         if (!random.chance(0.3)) return;
         const earlier = session;
         session = await this.#login(user);
-        if (earlier !== undefined) await this.#do(intents.useDeadToken(earlier));
+        if (earlier !== undefined) await this.#do(intents.useRevokedToken(earlier));
       },
       () => this.#changeEmail(user, id),
       async () => {
@@ -84,7 +84,7 @@ export class VirtualCaller {
         if (last === undefined || !random.chance(0.6)) return;
         await this.#do(intents.logout(user, last));
         session = undefined;
-        await this.#do(intents.useDeadToken(last));
+        await this.#do(intents.useRevokedToken(last));
       },
     ];
     for (const step of steps) {
@@ -98,13 +98,13 @@ export class VirtualCaller {
       }
       if (stopped.aborted) return;
     }
-    // Some stay, so that there is something to compare at the end.
+    // Keep some, to compare them at the end.
     if (random.chance(0.6)) await this.#do(intents.deleteUser(user));
     if (random.chance(0.6)) await this.#do(intents.deleteGroup(group));
   }
 
   async #login(user: KnownUser): Promise<string> {
-    const data = await this.#ask(this.#options.intents.login(user));
+    const data = await this.#send(this.#options.intents.login(user));
     return String(data["id_token"]);
   }
 
@@ -114,8 +114,8 @@ export class VirtualCaller {
     user.email = email;
   }
 
-  /** What is refused must have no effect. */
-  async #misuse(user: KnownUser, id: string): Promise<void> {
+  /** Sends requests that must be rejected without an effect. */
+  async #sendInvalid(user: KnownUser, id: string): Promise<void> {
     const { intents, sender, name } = this.#options;
     await this.#do(intents.loginWrongly(user));
     await this.#do(intents.addToMissingGroup(user, `missing-${id}`));
@@ -126,19 +126,19 @@ export class VirtualCaller {
   }
 
   async #do(intent: Intent): Promise<void> {
-    await this.#ask(intent);
+    await this.#send(intent);
   }
 
-  async #ask(intent: Intent): Promise<Readonly<Record<string, unknown>>> {
+  async #send(intent: Intent): Promise<Readonly<Record<string, unknown>>> {
     const { sender, random, keyed = KEYED, name } = this.#options;
     const key = random.chance(keyed) ? this.#key() : undefined;
     const request = await sender.send(intent, { caller: name, key });
-    // A wrong answer is found by the checker; nothing that builds on it would tell more.
-    if (!isDefinite(request) || request.answer?.code !== intent.expect) throw new Unknown();
-    return request.answer.data;
+    // The checker reports wrong replies; later steps that depend on one would add nothing.
+    if (!isDefinite(request) || request.result?.code !== intent.expect) throw new Unknown();
+    return request.result.data;
   }
 
-  /** A read changes nothing: whatever comes of it, what is known stays known. */
+  /** Sends a read; its result does not affect the known state. */
   async #read(intent: Intent): Promise<void> {
     const { sender, random, keyed = KEYED, name } = this.#options;
     await sender.send(intent, { caller: name, key: random.chance(keyed) ? this.#key() : undefined });
@@ -154,5 +154,5 @@ export class VirtualCaller {
 }
 
 async function done(): Promise<void> {
-  // Not this time.
+  // Skip this step.
 }

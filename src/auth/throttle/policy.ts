@@ -147,7 +147,7 @@ function checkLimit(
 ): { readonly until: number; readonly isFull: boolean } {
   const excess = failures - free;
   const until = excess < 0 ? 0 : failedAt + 1000 * Math.min(longest, 2 ** excess);
-  // After the free failures, allow only one attempt at a time.
+  // Above the lockout threshold, allow only one attempt at a time.
   return { until, isFull: failures + pending >= Math.max(free, failures + 1) };
 }
 

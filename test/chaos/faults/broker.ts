@@ -6,12 +6,12 @@ import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
 const BOTH = ["mariadb", "sqlite"] as const;
 
-/** Longer than two heartbeats of two seconds, after which either side gives a silent connection up. */
+/** Longer than two heartbeats of two seconds, after which either side closes a silent connection. */
 const HALF_OPEN = 6500;
 
 const run = promisify(execFile);
 
-/** What can happen to the broker and to the way to it. */
+/** Faults of the broker and of the network to it. */
 export const BROKER_FAULTS: readonly InjectedFault[] = [
   {
     name: "broker killed and restarted",
@@ -54,7 +54,7 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
       for (const end = Date.now() + duration; Date.now() < end; await sleep(700)) {
         closed += await servers.broker.closeConnections(vhost, workerUser);
       }
-      if (closed === 0) throw new Error("there was no connection to close");
+      if (closed === 0) throw new Error("no connection to close");
     },
   },
   {
@@ -69,12 +69,12 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
     },
   },
   {
-    name: "queue declared again by another client",
+    name: "queue re-declared by another client",
     databases: BOTH,
     async inject({ setup: { servers, vhost } }) {
-      const queue = "group_create"; // one that probes use as well
+      const queue = "group_create"; // also used by probes
       await servers.broker.withChannel(vhost, async (channel) => {
-        // Both at once, so that no worker declares the queue in between.
+        // Pipelined, so that no worker declares the queue in between.
         const deleted = channel.deleteQueue(queue);
         await Promise.all([deleted, channel.assertQueue(queue, { durable: true, messageTtl: 60_000 })]);
         await sleep(2000);
@@ -97,7 +97,7 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
     databases: BOTH,
     async inject({ setup: { servers, vhost, workerUser } }) {
       await servers.broker.forbid(vhost, workerUser);
-      // A channel that is open remembers what it may do.
+      // An open channel caches its permissions.
       await servers.broker.closeConnections(vhost, workerUser);
       await sleep(2000);
       await servers.broker.allow(vhost, workerUser);
@@ -105,9 +105,9 @@ export const BROKER_FAULTS: readonly InjectedFault[] = [
   },
 ];
 
-/** Stops all threads of a process for so many milliseconds. */
+/** Stops all threads of a process for a duration in milliseconds. */
 export async function freeze(pid: number | undefined, duration: number): Promise<void> {
-  if (pid === undefined) throw new Error("there is no process to freeze");
+  if (pid === undefined) throw new Error("no process to freeze");
   process.kill(pid, "SIGSTOP");
   try {
     await sleep(duration);
@@ -116,16 +116,16 @@ export async function freeze(pid: number | undefined, duration: number): Promise
   }
 }
 
-/** The broker takes nothing from whoever publishes, callers and workers alike. */
+/** Raises the memory alarm: the broker blocks all publishers, callers and workers alike. */
 async function raiseAlarm({ setup }: ScenarioContext): Promise<void> {
   const pid = setup.servers.broker.nodes[0]?.pid;
-  if (pid === undefined) throw new Error("there is no process to ask");
+  if (pid === undefined) throw new Error("no broker process");
   await control(pid, "set_vm_memory_high_watermark", "absolute", "1");
   await sleep(3000);
   await control(pid, "set_vm_memory_high_watermark", "0.4");
 }
 
-/** Runs rabbitmqctl on a node; the node's own environment says how to reach it. */
+/** Runs rabbitmqctl on a node, with the environment of the node. */
 async function control(pid: number, ...words: readonly string[]): Promise<void> {
   const entries = readFileSync(`/proc/${pid}/environ`, "utf8")
     .split("\0")

@@ -9,7 +9,7 @@ import { Sender } from "../sender.ts";
 const BOTH = ["mariadb", "sqlite"] as const;
 const REQUESTS_AT_ONCE = 6;
 
-/** What callers do that is not the workers' fault. */
+/** Behaviour of callers that workers must tolerate. */
 export const CALLER_FAULTS: readonly InjectedFault[] = [
   { name: "callers vanish", databases: BOTH, unnoticed: true, inject: vanish },
   {
@@ -21,7 +21,7 @@ export const CALLER_FAULTS: readonly InjectedFault[] = [
   },
 ];
 
-/** Callers who ask, and are gone with their reply queues before or while they are answered. */
+/** Callers that send requests, and disconnect with their reply queues before or while they get replies. */
 async function vanish({ setup, history, intents, duration }: ScenarioContext): Promise<void> {
   const { access, servers, vhost, bystander } = setup;
   const random = createRandom(1);
@@ -33,7 +33,7 @@ async function vanish({ setup, history, intents, duration }: ScenarioContext): P
       name: `vanishing-${round}`,
       access,
       replyQueue,
-      onReply: sender.takeReply,
+      onReply: sender.receiveReply,
     });
     link.open();
     await waitUntil("a caller's connection", () => link.isOpen, { seconds: 10 });

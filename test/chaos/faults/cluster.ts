@@ -2,7 +2,7 @@ import type { ChaosSetup } from "../setup.ts";
 import type { InjectedFault } from "../scenario.ts";
 import type { TestBrokerNode } from "../test-broker.ts";
 
-/** What can happen to a cluster of three nodes; its queues are quorum queues. */
+/** Faults of a cluster of three nodes with quorum queues. */
 export const CLUSTER_FAULTS: readonly InjectedFault[] = [
   lose("a node of a cluster killed", (setup) => setup.brokerProxies.findLastIndex(isUnused)),
   lose("the workers' node of a cluster killed", (setup) =>
@@ -18,13 +18,13 @@ function lose(name: string, find: (setup: ChaosSetup) => number): InjectedFault 
     cluster: true,
     needsProcesses: true,
     amqp: { queues: "quorum" },
-    // The others must do without it: the time to recover begins with its end.
+    // The node stays down while the recovery time is measured.
     async inject({ setup }) {
       lost = setup.servers.broker.nodes[find(setup)];
-      if (lost === undefined) throw new Error("there is no such node");
+      if (lost === undefined) throw new Error("no such node");
       await lost.kill();
     },
-    async mend() {
+    async repair() {
       await lost?.restart();
     },
   };

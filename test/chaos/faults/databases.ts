@@ -6,10 +6,10 @@ import { freeze } from "./broker.ts";
 
 const MARIADB = ["mariadb"] as const;
 
-/** What the servers of this harness begin with. */
+/** max_connections of the servers of this harness. */
 const MAX_CONNECTIONS = 300;
 
-/** What can happen to the database and to the way to it. */
+/** Faults of the database and of the network to it. */
 export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database connections cut",
@@ -121,7 +121,7 @@ async function killConnections(
   const rows = await query(
     `select id from information_schema.processlist where user = '${databaseOf(setup)}'`,
   );
-  // One that went by itself meanwhile is gone, too.
+  // Ignore connections that closed in the meantime.
   for (const { id } of rows) await query(`kill ${String(id)}`).catch(() => undefined);
 }
 

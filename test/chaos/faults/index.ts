@@ -5,14 +5,14 @@ import { CLUSTER_FAULTS } from "./cluster.ts";
 import { DATABASE_FAULTS } from "./databases.ts";
 import { WORKER_FAULTS } from "./workers.ts";
 
-/** Every fault; those that need a cluster come last. */
+/** All faults; those that need a cluster come last. */
 export const FAULTS: readonly InjectedFault[] = [
   {
     name: "none",
     databases: ["mariadb", "sqlite"],
     unnoticed: true,
     async inject() {
-      // What a scenario comes to when nothing happens.
+      // The baseline: no fault.
     },
   },
   ...BROKER_FAULTS,

@@ -5,10 +5,10 @@ import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
 const BOTH = ["mariadb", "sqlite"] as const;
 
-/** After so long a silence the broker has given a worker's connections up and its deliveries to another one. */
+/** After this silence in milliseconds, the broker has closed a worker's connections and redelivered its messages. */
 const FROZEN = 6500;
 
-/** What can happen to a worker's process. */
+/** Faults of a worker's process. */
 export const WORKER_FAULTS: readonly InjectedFault[] = [
   killedAt("worker killed after the commit", "committed", 30),
   killedAt("worker killed before the reply", "handled", 80),
@@ -41,7 +41,7 @@ export const WORKER_FAULTS: readonly InjectedFault[] = [
     async inject({ setup: { replicas } }) {
       for (const replica of replicas) {
         const code = await replica.stop();
-        if (code !== 0) throw new Error(`a worker ended with ${code} when it was asked to stop`);
+        if (code !== 0) throw new Error(`a worker ended with ${code} after SIGTERM`);
         await replica.start();
       }
     },
@@ -63,7 +63,7 @@ export const WORKER_FAULTS: readonly InjectedFault[] = [
   },
 ];
 
-/** Each worker dies at its N-th request that reaches a stage, again and again. */
+/** Each worker kills itself at every N-th request that reaches a stage. */
 function killedAt(name: string, stage: RequestStage, every: number): InjectedFault {
   return {
     name,
@@ -73,7 +73,7 @@ function killedAt(name: string, stage: RequestStage, every: number): InjectedFau
       const { replicas } = setup;
       setup.arm();
       await sleep(duration);
-      // However slow the machine is, it must have happened.
+      // Wait until it has happened, also on a slow machine.
       await waitUntil("a worker's end", () => replicas.some(({ kills }) => kills > 0));
       setup.disarm();
       await Promise.all(replicas.map((replica) => replica.ready()));
@@ -81,21 +81,21 @@ function killedAt(name: string, stage: RequestStage, every: number): InjectedFau
   };
 }
 
-/** Whoever begins to work on it dies; the third time it must be given up. */
+/** A worker that starts to process this request dies; after the third time, it must be parked. */
 async function sendPoison({ setup, sender, intents }: ScenarioContext): Promise<void> {
   for (const key of [undefined, "poison"]) {
     const intent = { ...intents.createGroup(`poison-${key ?? "unkeyed"}`), expect: 500, facts: [] };
-    const { attempts, answer } = await sender.send(intent, {
+    const { attempts, result } = await sender.send(intent, {
       caller: "poisoner",
       key,
       prefix: "poison-",
       limit: 60_000,
     });
-    if (answer === undefined) throw new Error("the poison was not answered");
+    if (result === undefined) throw new Error("the poison message got no reply");
     const ids = new Set(attempts.map(({ correlationId }) => correlationId));
     const begun = setup.readDeliveries().filter(({ correlationId }) => ids.has(correlationId));
     const deaths = begun.filter(({ stage }) => stage === "started").length;
-    if (deaths !== 3) throw new Error(`the poison killed ${deaths} workers, and not 3`);
+    if (deaths !== 3) throw new Error(`the poison message killed ${deaths} workers, expected 3`);
   }
   await Promise.all(setup.replicas.map((replica) => replica.ready()));
 }
