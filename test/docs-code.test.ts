@@ -49,9 +49,8 @@ test("each block of TypeScript in the documentation compiles, where the reader h
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
   Object.assign(options, { noUnusedLocals: false, noUnusedParameters: false });
   const host = ts.createCompilerHost(options);
-  const { fileExists, readFile } = host;
-  host.fileExists = (path) => blocks.has(path) || fileExists(path);
-  host.readFile = (path) => blocks.get(path)?.code ?? readFile(path);
+  host.fileExists = (path) => blocks.has(path) || ts.sys.fileExists(path);
+  host.readFile = (path) => blocks.get(path)?.code ?? ts.sys.readFile(path);
   const program = ts.createProgram([...blocks.keys()], options, host);
   const faults = Array.from(blocks, ([path, { place }]) => {
     const source = program.getSourceFile(path);
