@@ -6,26 +6,26 @@ import type { Properties } from "./message.ts";
 import { readCorrelationIds } from "./correlation-ids.ts";
 import { publishFrames } from "./wire.ts";
 
-/** A reply, with its correlation id as it came over the wire. */
+/** A reply, with the raw bytes of its correlation id. */
 export interface FuzzReply extends Pick<ConsumeMessage, "content" | "properties"> {
   readonly correlationId: Buffer | undefined;
 }
 
-/** Sends requests byte by byte; each slot has a reply queue of its own, so a reply belongs to its slot's request. */
+/** Sends requests as raw bytes; each slot has its own reply queue, so a reply belongs to its slot's request. */
 export interface FuzzCaller extends AsyncDisposable {
-  /** The first reply to a request in this slot; undefined when none comes within `patience` milliseconds. */
+  /** The first reply to a request in this slot; undefined if none arrives within `timeout` milliseconds. */
   send(
     slot: number,
     queue: string,
     message: { properties: Properties; body: Uint8Array },
-    patience: number,
+    timeout: number,
   ): Promise<FuzzReply | undefined>;
-  /** Every reply that came to a slot since the slots were last emptied. */
+  /** All replies to a slot since the slots were last emptied. */
   repliesOf(slot: number): readonly FuzzReply[];
   empty(): void;
 }
 
-/** A caller with so many slots on the vhost of this address. */
+/** Connects a caller with this number of slots to the vhost of the URL. */
 export async function connectCaller(url: string, slots: number): Promise<FuzzCaller> {
   const connection = await connect(url, { noDelay: true });
   const { promise: refused, reject: refuse } = Promise.withResolvers<never>();
@@ -56,14 +56,14 @@ export async function connectCaller(url: string, slots: number): Promise<FuzzCal
     }),
   );
   return {
-    async send(slot, queue, { properties, body }, patience) {
+    async send(slot, queue, { properties, body }, timeout) {
       const replyTo = queues[slot];
-      if (replyTo === undefined) throw new RangeError(`there is no slot ${slot}`);
+      if (replyTo === undefined) throw new RangeError(`slot ${slot} does not exist`);
       const { promise, resolve } = Promise.withResolvers<FuzzReply>();
       waiting.set(slot, resolve);
       stream.write(publishFrames({ channel, queue, replyTo, user }, properties, body));
       const limit = new AbortController();
-      const late = sleep(patience, undefined, { signal: limit.signal }).catch(() => undefined);
+      const late = sleep(timeout, undefined, { signal: limit.signal }).catch(() => undefined);
       try {
         return await Promise.race([promise, late, refused]);
       } finally {
@@ -78,13 +78,13 @@ export async function connectCaller(url: string, slots: number): Promise<FuzzCal
   };
 }
 
-/** amqplib's own number of a channel; not in its types. */
+/** The channel's number in amqplib; missing in its types. */
 function numberOf(channel: Channel): number {
   return (channel as unknown as { ch: number }).ch;
 }
 
-/** The socket below a connection; not in amqplib's types. */
+/** The socket of a connection; missing in amqplib's types. */
 function streamOf(connection: object): Duplex {
   if ("stream" in connection && connection.stream instanceof Duplex) return connection.stream;
-  throw new TypeError("amqplib keeps its socket elsewhere");
+  throw new TypeError("amqplib's connection has no socket property");
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { userGet } from "../../src/procedures/user/get.ts";
 import type { FuzzReply } from "./caller.ts";
-import { type BrokenPromise, checkReply, know } from "./check-reply.ts";
+import { type ReplyProblem, checkReply, expectationsOf } from "./check-reply.ts";
 import { render } from "./rendered.ts";
 import type { Input } from "./requests.ts";
 import type { TokenName } from "./tokens.ts";
@@ -11,7 +11,7 @@ import type { TokenName } from "./tokens.ts";
 const TOKEN = "header.payload.signature";
 const SECRET = "a secret of the request";
 
-const known = know(userGet, SECTIONS.app_config.parse({}));
+const known = expectationsOf(userGet, SECTIONS.app_config.parse({}));
 const holder = { kind: "access", username: "root", isAdmin: true, ip: "*", isRevoked: false } as const;
 const rules = { holders: new Map([[TOKEN, holder]]), anonymousUserGet: false };
 const texts = new Map<TokenName, string>([
@@ -59,28 +59,31 @@ const failure = (resp_code: number, resp_data: object): object => ({ resp_code, 
 
 const NO_JSON: Partial<Input> = { body: { hex: "ff" } };
 
-test("a reply that keeps every promise has no fault", () => {
+test("a correct reply has no problems", () => {
   for (const right of [ok, failure(404, refusal)])
-    assert.deepEqual(checkReply(known, rules, ask("admin"), reply(right)).faults, []);
+    assert.deepEqual(checkReply(known, rules, ask("admin"), reply(right)).problems, []);
   const invalid = { msg: "the request is not a JSON object in UTF-8", error: "INVALID_JSON" };
-  assert.deepEqual(checkReply(known, rules, ask("admin", NO_JSON), reply(failure(400, invalid))).faults, []);
+  assert.deepEqual(
+    checkReply(known, rules, ask("admin", NO_JSON), reply(failure(400, invalid))).problems,
+    [],
+  );
 });
 
 const WRONG: readonly (readonly [
   what: string,
-  kind: BrokenPromise["kind"],
+  kind: ReplyProblem["kind"],
   ...of: Parameters<typeof checkReply>,
 ])[] = [
   ["is no JSON", "form", known, rules, ask("admin"), reply("{")],
   ["has more than two members", "form", known, rules, ask("admin"), reply({ ...ok, more: 1 })],
-  ["has a code that is no number", "form", known, rules, ask("admin"), reply({ ...ok, resp_code: "200" })],
+  ["has a code that is not a number", "form", known, rules, ask("admin"), reply({ ...ok, resp_code: "200" })],
   ["has another correlation id", "properties", known, rules, ask("admin"), reply(ok, {}, "other")],
   ["has a header", "properties", known, rules, ask("admin"), reply(ok, { headers: { a: 1 } })],
   ["lacks a field", "data", known, rules, ask("admin"), reply(failure(200, { username: "alice" }))],
-  ["has a field too many", "data", known, rules, ask("admin"), reply(failure(200, { ...data, hash: "" }))],
-  ["is 204 with something in it", "data", known, rules, ask("admin"), reply(failure(204, data))],
+  ["has an additional field", "data", known, rules, ask("admin"), reply(failure(200, { ...data, hash: "" }))],
+  ["is 204 with data", "data", known, rules, ask("admin"), reply(failure(204, data))],
   [
-    "has an unknown error",
+    "has an unknown error code",
     "table",
     known,
     rules,
@@ -95,23 +98,37 @@ const WRONG: readonly (readonly [
     ask("admin"),
     reply(failure(409, { msg: "the group exists already", error: "GROUP_TAKEN" })),
   ],
-  ["has another code than its error", "table", known, rules, ask("admin"), reply(failure(403, refusal))],
   [
-    "has another sentence",
+    "has a resp_code that does not match its error",
+    "table",
+    known,
+    rules,
+    ask("admin"),
+    reply(failure(403, refusal)),
+  ],
+  [
+    "has another message",
     "table",
     known,
     rules,
     ask("admin"),
     reply(failure(404, { ...refusal, msg: "no" })),
   ],
-  ["names a field of the request", "table", known, rules, ask("admin"), reply(invalidAt("of the request"))],
-  ["has a stack", "table", known, rules, ask("admin"), reply(failure(404, { ...refusal, stack: "" }))],
-  ["is 500", "fault of the worker", known, rules, ask("admin"), reply(internal())],
-  ["takes for JSON what is none", "wrong reading", known, rules, ask("admin", NO_JSON), reply(ok)],
-  ["takes for none what is JSON", "wrong reading", known, rules, ask("admin"), reply(unread())],
-  ["succeeds with a bad token", "success without a right", known, rules, ask("expired"), reply(ok)],
   [
-    "repeats a password",
+    "names a field that only the request has",
+    "table",
+    known,
+    rules,
+    ask("admin"),
+    reply(invalidAt("of the request")),
+  ],
+  ["has a stack", "table", known, rules, ask("admin"), reply(failure(404, { ...refusal, stack: "" }))],
+  ["is 500", "server error", known, rules, ask("admin"), reply(internal())],
+  ["accepts invalid JSON", "wrong parse result", known, rules, ask("admin", NO_JSON), reply(ok)],
+  ["rejects valid JSON", "wrong parse result", known, rules, ask("admin"), reply(unread())],
+  ["succeeds with a bad token", "success without authorization", known, rules, ask("expired"), reply(ok)],
+  [
+    "contains a password of the request",
     "secret in the reply",
     known,
     rules,
@@ -119,7 +136,7 @@ const WRONG: readonly (readonly [
     reply(failure(404, { ...refusal, msg: SECRET })),
   ],
   [
-    "repeats a token",
+    "contains a token of the request",
     "secret in the reply",
     known,
     rules,
@@ -129,8 +146,8 @@ const WRONG: readonly (readonly [
 ];
 
 for (const [what, kind, ...given] of WRONG) {
-  test(`a reply that ${what} is found`, () => {
-    const kinds = checkReply(...given).faults.map((fault) => fault.kind);
+  test(`finds a reply that ${what}`, () => {
+    const kinds = checkReply(...given).problems.map((problem) => problem.kind);
     assert.ok(kinds.includes(kind), kinds.join(", "));
   });
 }

@@ -5,36 +5,36 @@ import type { AppConfig } from "../../src/config/schema.ts";
 import type { FuzzReply } from "./caller.ts";
 import type { Rendered } from "./rendered.ts";
 import { GROUPS, USERS } from "./users.ts";
-import { mayOnceSucceed, type Rules } from "./rights.ts";
+import { maySucceed, type Rules } from "./rights.ts";
 import { MAX_SHORT, shortBytes } from "./wire.ts";
 
-/** What a reply says, as far as it can be read. */
-export interface ReplyVerdict {
-  /** 0 where there is none. */
+/** The result of a check. */
+export interface ReplyCheck {
+  /** The resp_code; 0 if the reply has none. */
   readonly code: number;
-  readonly faults: readonly BrokenPromise[];
+  readonly problems: readonly ReplyProblem[];
 }
 
-/** One promise that a reply breaks. */
-export interface BrokenPromise {
+/** A promise that a reply breaks. */
+export interface ReplyProblem {
   readonly kind:
     | "form"
     | "properties"
     | "table"
     | "data"
-    | "fault of the worker"
-    | "wrong reading"
-    | "success without a right"
+    | "server error"
+    | "wrong parse result"
+    | "success without authorization"
     | "secret in the reply";
   readonly detail: string;
 }
 
-/** A procedure with what its replies may say. */
-export interface Known {
+/** A procedure, and what its replies may contain. */
+export interface Expectations {
   readonly procedure: Procedure;
-  /** All names that a fault may have for its place. */
+  /** All paths that a field error may have. */
   readonly fields: readonly string[];
-  /** What may stand anywhere: the words of the protocol, the patterns of the configuration, the users' names. */
+  /** Texts that may appear anywhere: words of the protocol, patterns of the configuration, usernames. */
   readonly words: string;
 }
 
@@ -42,57 +42,62 @@ type Failures = Readonly<Record<string, { resp: number; msg: string }>>;
 
 const FAILURES: Failures = ERRORS;
 
-/** What of a request's secrets is none: shorter ones are in many a word. */
+/** Shorter secrets are ignored: they are parts of many words. */
 const MIN_SECRET = 8;
 
-/** A procedure by the rules of one installation. */
-export function know(procedure: Procedure, app: AppConfig): Known {
+/** The expectations of a procedure's replies with an installation's settings. */
+export function expectationsOf(procedure: Procedure, app: AppConfig): Expectations {
   const fields = Object.keys(requestSchema(procedure, app).shape);
   return {
     procedure,
-    // Only fields that the queue has: another name would be the request's own text.
+    // Only fields of the queue: any other name would quote the request.
     fields: ["", "x-idempotency-key", ...fields],
     words: JSON.stringify([ERRORS, fields, app, USERS, GROUPS, "must be LOCAL, LDAP or KERBEROS"]),
   };
 }
 
-/** Holds a reply against all that is promised of it. */
-export function checkReply(known: Known, rules: Rules, request: Rendered, reply: FuzzReply): ReplyVerdict {
+/** Checks a reply against all promises of the protocol. */
+export function checkReply(
+  known: Expectations,
+  rules: Rules,
+  request: Rendered,
+  reply: FuzzReply,
+): ReplyCheck {
   const { procedure, words } = known;
-  const faults: BrokenPromise[] = [];
-  const add = (kind: BrokenPromise["kind"], detail: string): void => void faults.push({ kind, detail });
+  const problems: ReplyProblem[] = [];
+  const add = (kind: ReplyProblem["kind"], detail: string): void => void problems.push({ kind, detail });
   const text = reply.content.toString();
   for (const secret of leaksOf(request, textsOf(text), words))
     add("secret in the reply", shortenText(secret));
-  for (const detail of faultsOfProperties(request, reply)) add("properties", detail);
+  for (const detail of problemsOfProperties(request, reply)) add("properties", detail);
   const envelope = parse(text);
   if (!isObject(envelope) || !isDeepStrictEqual(Object.keys(envelope), ["resp_code", "resp_data"])) {
     add("form", shortenText(text));
-    return { code: 0, faults };
+    return { code: 0, problems };
   }
   const { resp_code: code, resp_data: data } = envelope;
   if (typeof code !== "number" || !isObject(data)) {
     add("form", shortenText(text));
-    return { code: 0, faults };
+    return { code: 0, problems };
   }
   if (code === 200 || code === 204) {
-    for (const detail of faultsOfSuccess(procedure, code, data)) add("data", detail);
+    for (const detail of problemsOfSuccess(procedure, code, data)) add("data", detail);
     if ("error" in request.reading)
-      add("wrong reading", `${code} where only ${request.reading.error} is right`);
-    else if (!mayOnceSucceed(procedure, request, rules)) add("success without a right", shortenText(text));
-    return { code, faults };
+      add("wrong parse result", `${code} where only ${request.reading.error} is right`);
+    else if (!maySucceed(procedure, request, rules)) add("success without authorization", shortenText(text));
+    return { code, problems };
   }
-  for (const detail of faultsOfFailure(known, code, data)) add("table", detail);
-  if (code >= 500) add("fault of the worker", shortenText(text));
-  const wanted = "error" in request.reading ? request.reading.error : undefined;
+  for (const detail of problemsOfFailure(known, code, data)) add("table", detail);
+  if (code >= 500) add("server error", shortenText(text));
+  const expected = "error" in request.reading ? request.reading.error : undefined;
   const isSure = !("object" in request.reading) || request.reading.isSure;
   const isRefusedUnread = data["error"] === "INVALID_JSON" || data["error"] === "REQUEST_TOO_LARGE";
-  if (wanted === undefined ? isSure && isRefusedUnread : data["error"] !== wanted)
-    add("wrong reading", `${String(data["error"])} where ${wanted ?? "anything else"} is right`);
-  return { code, faults };
+  if (expected === undefined ? isSure && isRefusedUnread : data["error"] !== expected)
+    add("wrong parse result", `${String(data["error"])} instead of ${expected ?? "anything else"}`);
+  return { code, problems };
 }
 
-/** The secrets of a request that stand in some texts, and no word that stands there by right. */
+/** The secrets of a request that texts contain, except words that may appear there. */
 export function leaksOf(request: Rendered, texts: readonly string[], words: string): string[] {
   return [...new Set(request.secrets)].filter(
     (secret) =>
@@ -103,7 +108,7 @@ export function leaksOf(request: Rendered, texts: readonly string[], words: stri
   );
 }
 
-/** A text of JSON as it is, and all texts in it as a reader gets them. */
+/** A JSON text, and all decoded strings in it. */
 export function textsOf(json: string): string[] {
   const found = [json];
   const visit = (value: unknown): void => {
@@ -118,16 +123,16 @@ export function textsOf(json: string): string[] {
   return found;
 }
 
-function faultsOfProperties(
+function problemsOfProperties(
   { properties: asked }: Rendered,
   { properties, correlationId }: FuzzReply,
 ): string[] {
   const given: Readonly<Record<string, unknown>> = { ...properties };
   const { headers, contentType, type, appId, deliveryMode, timestamp } = given;
-  const wanted = idOf(asked);
-  const faults: string[] = [];
-  if (correlationId?.toString("hex") !== wanted?.toString("hex"))
-    faults.push(`correlation_id ${nameOf(correlationId)} instead of ${nameOf(wanted)}`);
+  const expected = idOf(asked);
+  const problems: string[] = [];
+  if (correlationId?.toString("hex") !== expected?.toString("hex"))
+    problems.push(`correlation_id ${nameOf(correlationId)} instead of ${nameOf(expected)}`);
   const fixed = { headers, contentType, type, appId, deliveryMode };
   const right = {
     headers: {},
@@ -136,19 +141,19 @@ function faultsOfProperties(
     appId: "authmq",
     deliveryMode: 1,
   };
-  if (!isDeepStrictEqual(fixed, right)) faults.push(shortenText(JSON.stringify(fixed)));
-  if (typeof timestamp !== "number") faults.push("no timestamp");
-  return faults;
+  if (!isDeepStrictEqual(fixed, right)) problems.push(shortenText(JSON.stringify(fixed)));
+  if (typeof timestamp !== "number") problems.push("no timestamp");
+  return problems;
 }
 
-/** The id of the reply: the correlation id of the request, else its message id, where it is not empty. */
+/** The id of the reply: the correlation id of the request, else its message id, unless it is empty. */
 function idOf({ correlationId, messageId }: Rendered["properties"]): Buffer | undefined {
   if (correlationId !== undefined) return returned(shortBytes(correlationId));
   const id = messageId && returned(shortBytes(messageId));
   return id?.length === 0 ? undefined : id;
 }
 
-/** An id as a reply can have it: what is no UTF-8 has become so, and what is too long for it then is left out. */
+/** An id as a reply returns it: with invalid UTF-8 replaced, and omitted if that makes it too long. */
 function returned(id: Buffer): Buffer | undefined {
   const read = Buffer.from(id.toString());
   return read.length > MAX_SHORT ? undefined : read;
@@ -158,39 +163,39 @@ function nameOf(bytes: Buffer | undefined): string {
   return bytes === undefined ? "none" : `0x${shortenText(bytes.toString("hex"))}`;
 }
 
-function faultsOfSuccess(procedure: Procedure, code: number, data: Record<string, unknown>): string[] {
+function problemsOfSuccess(procedure: Procedure, code: number, data: Record<string, unknown>): string[] {
   const { data: parsed, error } = procedure.output.safeParse(data);
   if (error !== undefined) return [error.message];
-  const faults = isDeepStrictEqual(parsed, data) ? [] : ["more than its schema has"];
+  const problems = isDeepStrictEqual(parsed, data) ? [] : ["more fields than its schema"];
   if (code !== (procedure.isEmpty?.(parsed) === true ? 204 : 200))
-    faults.push(`${code} with ${shortenText(JSON.stringify(data))}`);
-  return faults;
+    problems.push(`${code} with ${shortenText(JSON.stringify(data))}`);
+  return problems;
 }
 
-function faultsOfFailure(
-  { procedure, fields: names }: Known,
+function problemsOfFailure(
+  { procedure, fields: names }: Expectations,
   code: number,
   data: Record<string, unknown>,
 ): string[] {
   const { msg, error, ...more } = data;
   const entry = typeof error === "string" && Object.hasOwn(FAILURES, error) ? FAILURES[error] : undefined;
   if (entry === undefined) return [`error ${shortenText(String(error))}`];
-  const faults: string[] = [];
+  const problems: string[] = [];
   const isNamed = error === "INVALID_TOKEN" && names.some((name) => msg === `${name} is missing`);
   if (entry.resp !== code || (entry.msg !== msg && !isNamed))
-    faults.push(`${code} ${String(error)} ${shortenText(String(msg))}`);
+    problems.push(`${code} ${String(error)} ${shortenText(String(msg))}`);
   if (!errorsOf(procedure).some((known) => known === error))
-    faults.push(`${String(error)}, which ${procedure.name} does not say that it fails with`);
+    problems.push(`${String(error)}, which is not a declared error of ${procedure.name}`);
   const { fields, reference, retry_after, ...rest } = more;
-  if (Object.keys(rest).length > 0) faults.push(`also ${Object.keys(rest).join(", ")}`);
+  if (Object.keys(rest).length > 0) problems.push(`also ${Object.keys(rest).join(", ")}`);
   if (fields !== undefined && (error !== "INVALID_INPUT" || !areFields(names, fields)))
-    faults.push(`fields ${shortenText(JSON.stringify(fields))}`);
-  if ((reference !== undefined) !== (error === "INTERNAL")) faults.push(`reference ${String(reference)}`);
+    problems.push(`fields ${shortenText(JSON.stringify(fields))}`);
+  if ((reference !== undefined) !== (error === "INTERNAL")) problems.push(`reference ${String(reference)}`);
   const isThrottled = error === "TOO_MANY_ATTEMPTS";
   const isWait = Number.isSafeInteger(retry_after) && Number(retry_after) >= 1;
   if (isThrottled ? !isWait : retry_after !== undefined)
-    faults.push(`retry_after ${JSON.stringify(retry_after)}`);
-  return faults;
+    problems.push(`retry_after ${JSON.stringify(retry_after)}`);
+  return problems;
 }
 
 function areFields(names: readonly string[], fields: unknown): boolean {
@@ -219,7 +224,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A text of at most 300 characters. */
+/** Shortens a text to 300 characters. */
 export function shortenText(text: string): string {
   return text.length <= 300 ? text : `${text.slice(0, 300)}... (${text.length} characters)`;
 }

@@ -1,15 +1,15 @@
 import type { Readable } from "node:stream";
 
 const HEADER_FRAME = 2;
-/** Of a content header's payload: class, weight and body size come before the flags (AMQP 0-9-1, 4.2.6.1). */
+/** Offset of the flags in a content header's payload, after class, weight and body size (AMQP 0-9-1, 4.2.6.1). */
 const FLAGS_AT = 12;
 const [CONTENT_TYPE, CONTENT_ENCODING, HEADERS, DELIVERY_MODE, PRIORITY, CORRELATION_ID] = [
   0x8000, 0x4000, 0x2000, 0x1000, 0x0800, 0x0400,
 ];
 
 /**
- * Looks at what a connection reads, and gives the correlation id of each message that arrives, in order and as bytes:
- * the client's library would put U+FFFD for what is no UTF-8, and nobody could tell it from a worker that does.
+ * Parses a connection's input, and collects the correlation id of each received message in order, as bytes: amqplib
+ * would replace invalid UTF-8 by U+FFFD, which would hide a worker that does the same.
  */
 export function readCorrelationIds(stream: Readable): (Buffer | undefined)[] {
   const ids: (Buffer | undefined)[] = [];

@@ -1,16 +1,16 @@
 import type { QueueName } from "../../src/wire/queues.ts";
 import type { Input } from "./requests.ts";
 
-/** A finding, with the smallest request that still shows it. */
+/** A finding, with the smallest request that reproduces it. */
 export interface Report {
   readonly kind: string;
   readonly detail: string;
   readonly queue: QueueName | undefined;
   readonly target: string;
   readonly round: number;
-  /** The request as it was sent, where it is known which one it was. */
+  /** The request as it was sent, if it is known. */
   readonly input: Input | undefined;
-  /** Undefined where it was not seen again with any request alone. */
+  /** Undefined if no single request reproduced it. */
   readonly smallest: Input | undefined;
 }
 
@@ -20,21 +20,21 @@ interface Line {
   readonly codes: Map<number, number>;
 }
 
-/** What a run has sent and found. */
+/** Counts and findings of a run. */
 export interface FuzzCounts {
   readonly lines: ReadonlyMap<QueueName, Line>;
   readonly reports: Report[];
   readonly databases: Set<string>;
-  /** What was tried in this process, without a broker. */
+  /** Properties that were checked in this process, without a broker. */
   readonly properties: Map<string, { runs: number; findings: number }>;
   readonly inputs: number;
   readonly findings: number;
   count(queue: QueueName, database: string, code: number): void;
-  /** Counts a finding; whether it is the first of its kind. */
+  /** Counts a finding; returns whether it is the first of its kind. */
   note(kind: string, queue: QueueName | undefined): boolean;
 }
 
-/** Zero counts, with a row for each queue. */
+/** Creates zero counts, with a row for each queue. */
 export function newCounts(queues: readonly QueueName[]): FuzzCounts {
   const lines = new Map<QueueName, Line>(
     queues.map((queue) => [queue, { inputs: 0, findings: 0, codes: new Map<number, number>() }]),

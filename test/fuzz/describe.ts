@@ -1,7 +1,7 @@
 import { shortenText } from "./check-reply.ts";
 import type { Report } from "./counts.ts";
 
-/** A finding for a person, with the request that shows it. */
+/** A finding as text, with the request that reproduces it. */
 export function describeReport({ queue, kind, detail, target, round, input, smallest }: Report): string {
   const lines = [
     `${kind} (${target}, round ${round})`,
@@ -9,7 +9,7 @@ export function describeReport({ queue, kind, detail, target, round, input, smal
     `  seen     ${detail.replaceAll(/[^\P{Cc}\n]/gu, "?")}`,
   ];
   if (smallest === undefined)
-    lines.push("           not seen again with one request alone: run the round again");
+    lines.push("           not reproduced with a single request: run the round again");
   const shown = smallest ?? input;
   if (shown !== undefined) {
     lines.push(`  body     ${shortenText(JSON.stringify(shown.body))}`);

@@ -4,14 +4,14 @@ import { DATABASES } from "../support/worker.ts";
 import { describeReport } from "./describe.ts";
 import { startFuzzRun } from "./run.ts";
 
-/** A short form of `make fuzz`: always the same requests. */
+/** A short form of `make fuzz`, always with the same requests. */
 const SEED = 1;
 const ROUNDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
-/** Their token goes to somebody's mailbox: no request of a stranger can succeed. */
+/** Queues whose token is sent by email: no fuzzed request can succeed. */
 const OUT_OF_REACH: readonly string[] = ["user_password_reset", "user_verify_email"];
 
-describe("whatever arrives is answered once, by the protocol, and changes nothing unless it is done", () => {
+describe("every message gets exactly one reply by the protocol, and only a success changes the database", () => {
   for (const database of DATABASES) {
     test(`on ${database}`, async (t) => {
       await using session = await startFuzzRun({ seed: SEED, databases: [database] });
@@ -20,7 +20,7 @@ describe("whatever arrives is answered once, by the protocol, and changes nothin
       t.diagnostic(`${counts.inputs} requests`);
       assert.deepEqual(counts.reports.map(describeReport), []);
       for (const [queue, { codes }] of counts.lines) {
-        // A fuzzer whose requests are all refused at the door would find nothing behind it.
+        // A fuzzer whose requests are all rejected early would test nothing else.
         assert.ok(
           (codes.has(200) || OUT_OF_REACH.includes(queue)) && [...codes.keys()].some((code) => code >= 400),
           `${queue}: ${[...codes.keys()].join(" ")}`,

@@ -1,6 +1,6 @@
 /**
- * Throws all that may arrive at real workers, on both databases, until the time is over: `make fuzz`, or
- * `npm run fuzz -- OPTIONS`. Exits with 1 when anything came of it that must not.
+ * Sends random and hostile messages to real workers, on both databases, until the time is over: `make fuzz`, or
+ * `npm run fuzz -- OPTIONS`. Exits with 1 if there is a finding.
  */
 import { parseArgs } from "node:util";
 import { describeReport } from "./describe.ts";
@@ -11,12 +11,12 @@ import { renderFuzzTable, fuzzSummary } from "./table.ts";
 
 const HELP = `usage: npm run -s fuzz -- [--seconds N] [--seed N] [--round N]
 
-Sends requests of all sorts to every queue, on SQLite and on MariaDB in turn, checks each reply, the log and the
-database, and makes what it finds as small as it can.
+Sends random and hostile requests to every queue, on SQLite and on MariaDB in turn, checks each reply, the log
+and the database, and reduces each finding to the smallest request that reproduces it.
 
-  --seconds N  how long (default: 300)
-  --seed N     what is random in it (default: another one each time, which is printed)
-  --round N    only this round of the seed: how to see a finding again
+  --seconds N  duration (default: 300)
+  --seed N     seed of the requests (default: a random seed, which is printed)
+  --round N    run only this round of the seed, to reproduce a finding
 `;
 
 const { values } = parseArgs({
@@ -48,13 +48,13 @@ async function fuzz(): Promise<number> {
   const isOver = (): boolean => values.round === undefined && Date.now() > end;
   using progress = startProgress(counts, seconds);
   let failure: unknown;
-  let told = 0;
+  let reported = 0;
   try {
     for (let round = only; round === only || (values.round === undefined && !isOver()); round++) {
       await checkProperties(properties, counts, seed, round);
       await session.round(round, isOver);
-      for (const report of counts.reports.slice(told)) progress.say(describeReport(report));
-      told = counts.reports.length;
+      for (const report of counts.reports.slice(reported)) progress.say(describeReport(report));
+      reported = counts.reports.length;
     }
   } catch (error) {
     failure = error;
@@ -64,6 +64,6 @@ async function fuzz(): Promise<number> {
   for (const report of counts.reports) process.stdout.write(`\n${describeReport(report)}\n`);
   process.stdout.write(`\n${fuzzSummary(counts, seed)}\n`);
   if (failure === undefined) return counts.findings === 0 ? 0 : 1;
-  process.stderr.write(`${failure instanceof Error ? (failure.stack ?? "") : "a fault"}\n`);
+  process.stderr.write(`${failure instanceof Error ? (failure.stack ?? "") : "unknown error"}\n`);
   return 1;
 }

@@ -1,4 +1,4 @@
-/** One number of several (murmur3's last step): consecutive seeds give unrelated numbers. */
+/** Combines numbers into one (murmur3's last step): consecutive seeds give unrelated numbers. */
 export function mix(...numbers: readonly number[]): number {
   let hash = 0;
   for (const number of numbers) {

@@ -5,30 +5,30 @@ import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";
 import type { TokenName } from "./tokens.ts";
 import { PARTNER, type Variant } from "./variants.ts";
 
-/** What a token is good for. */
+/** What a token authorizes. */
 export interface Holder {
   readonly kind: "access" | "id";
   readonly username: string;
   readonly isAdmin: boolean;
-  /** What an ID token is bound to. */
+  /** The client address that an ID token is bound to. */
   readonly ip: string;
-  /** An ID token of a session that has ended: good for logout only. */
+  /** An ID token of a revoked session, which is valid only for logout. */
   readonly isRevoked: boolean;
 }
 
-/** Every token that the fuzzer knows by name, and what those that are good are good for. */
+/** All tokens of the fuzzer by name, and the holders of valid ones. */
 export interface FuzzTokens {
   readonly texts: ReadonlyMap<TokenName, string>;
   readonly holders: ReadonlyMap<string, Holder>;
 }
 
-/** The ID tokens that logins gave. */
+/** The ID tokens from logins. */
 export type Sessions = Readonly<Record<"session" | "bound-session" | "off-session" | "revoked", string>>;
 
-/** The address that one session is bound to. */
+/** The client address of the bound session. */
 export const BOUND_IP = "10.1.2.3";
 
-/** So long tokens are good, in seconds: longer than a run takes. */
+/** Lifetime of tokens in seconds, longer than a run. */
 const LIFETIME = 24 * 60 * 60;
 
 const ACCESS: Readonly<Partial<Record<TokenName, { username: string; groups: readonly string[] }>>> = {
@@ -39,7 +39,7 @@ const ACCESS: Readonly<Partial<Record<TokenName, { username: string; groups: rea
   ghost: { username: "nobody-here", groups: [] },
 };
 
-/** Makes all tokens of an installation. */
+/** Creates all tokens of an installation. */
 export async function issueFuzzTokens(
   config: Config,
   variant: Variant,
@@ -54,7 +54,7 @@ export async function issueFuzzTokens(
   hold(sessions.session, { kind: "id", username: "alice" });
   hold(sessions["bound-session"], { kind: "id", username: "Carol", ip: BOUND_IP });
   hold(sessions.revoked, { kind: "id", username: "alice", isRevoked: true });
-  // Whoever is turned off may still log out.
+  // A deactivated user may still log out.
   hold(sessions["off-session"], { kind: "id", username: "bobby" });
   for (const [name, subject] of Object.entries(ACCESS)) {
     const text = issuer.signAccessToken(subject, { vhost: "prod", lifetime: LIFETIME });
@@ -63,7 +63,7 @@ export async function issueFuzzTokens(
   }
   for (const [name, text] of Object.entries(await forgeries(config, variant)))
     texts.set(name as TokenName, text);
-  // Signed by this installation, of a session that is not there: that is what the token of an ended one looks like.
+  // Signed by this installation, for a session that does not exist, like the token of a revoked session.
   hold(texts.get("other-kid") ?? "", { kind: "id", username: "root", isRevoked: true });
   hold(texts.get("deep") ?? "", { kind: "access", username: "root", isAdmin: true });
   if (variant.partner !== undefined) {
@@ -121,7 +121,7 @@ async function forgeries(
   };
 }
 
-/** What an attacker would take for the secret of an HMAC. */
+/** What an attacker would use as the secret of an HMAC. */
 function publicBytes(key: KeyObject): Buffer {
   const exported = createPublicKey(key).export({ type: "spki", format: "pem" });
   return Buffer.from(exported);

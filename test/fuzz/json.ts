@@ -1,8 +1,8 @@
 import type { TokenSpec } from "./tokens.ts";
 
-/** JSON as the fuzzer writes it down: also what no JSON.stringify would write, and tokens by their names. */
+/** JSON of the fuzzer, including invalid JSON, and tokens by name. */
 export type Node =
-  /** Literal text, whether it is JSON or not. */
+  /** Literal text, valid JSON or not. */
   | { readonly raw: string }
   | { readonly text: string; readonly spelling?: "escaped" }
   | { readonly token: TokenSpec }
@@ -10,21 +10,21 @@ export type Node =
   | { readonly members: readonly Member[] }
   | { readonly repeat: string; readonly times: number }
   | { readonly nest: "[" | "{"; readonly depth: number }
-  /** An object with so many members. */
+  /** An object with this number of members. */
   | { readonly wide: number };
 
-/** One member of an object; an object may have several with one name. */
+/** One member of an object; names may occur several times. */
 export type Member = readonly [name: string, value: Node];
 
-/** A text of JSON, and what the fuzzer knows about it. */
+/** A JSON text, and what the fuzzer knows about it. */
 export interface Written {
   readonly text: string;
-  /** Passwords, tickets and tokens in it, as a reader gets them. */
+  /** Passwords, tickets and tokens in it, decoded. */
   readonly secrets: readonly string[];
-  /** The other texts in it: what stands there as well is no secret. */
+  /** The other texts in it; a secret that also occurs here does not count as one. */
   readonly words: readonly string[];
-  /** Whether an object in it names a member twice. */
-  readonly doubled: boolean;
+  /** Whether an object in it has a duplicate key. */
+  readonly hasDuplicateKeys: boolean;
 }
 
 const SECRET_FIELDS = [
@@ -32,14 +32,14 @@ const SECRET_FIELDS = [
   ...["id_token", "access_token", "token"],
 ];
 
-/** A token that has at least some of its signature. */
+/** A token with at least a part of its signature. */
 const SIGNED = /^[^.]*\.[^.]*\.[^.]/;
 
-/** Writes a node down; tokens are looked up by their names. */
+/** Serializes a node; tokens are looked up by name. */
 export function write(root: Node, findToken: (token: TokenSpec) => string): Written {
   const secrets: string[] = [];
   const words: string[] = [];
-  let doubled = false;
+  let hasDuplicateKeys = false;
   const note = (text: string, isSecret: boolean): void => void (isSecret ? secrets : words).push(text);
   const toText = (node: Node, isSecret: boolean): string => {
     if ("raw" in node) return node.raw;
@@ -49,7 +49,7 @@ export function write(root: Node, findToken: (token: TokenSpec) => string): Writ
     }
     if ("token" in node) {
       const token = findToken(node.token);
-      // The beginning of a token, without its signature, is that of the next one: a reply may hold it by right.
+      // A token without its signature equals the beginning of other tokens, so a reply may contain it.
       if (SIGNED.test(token)) note(token, true);
       return JSON.stringify(token);
     }
@@ -66,17 +66,17 @@ export function write(root: Node, findToken: (token: TokenSpec) => string): Writ
     if ("wide" in node)
       return `{${Array.from({ length: node.wide }, (_, at) => `"k${at}":${at}`).join(",")}}`;
     const names = node.members.map(([name]) => name);
-    if (new Set(names).size < names.length) doubled = true;
+    if (new Set(names).size < names.length) hasDuplicateKeys = true;
     const members = node.members.map(
       ([name, value]) =>
         `${JSON.stringify(name)}:${toText(value, isSecret || SECRET_FIELDS.includes(name.toLowerCase()))}`,
     );
     return `{${members.join(",")}}`;
   };
-  return { text: toText(root, false), secrets, words, doubled };
+  return { text: toText(root, false), secrets, words, hasDuplicateKeys };
 }
 
-/** How deep a value is nested: a scalar not at all, an empty list once. */
+/** Nesting depth of a value: 0 for a scalar, 1 for an empty list. */
 export function depthOf(value: unknown): number {
   let level: unknown[] = [value];
   for (let depth = 0; ; depth++) {
@@ -86,7 +86,7 @@ export function depthOf(value: unknown): number {
   }
 }
 
-/** Every UTF-16 unit by its number: another spelling of the same text. */
+/** Escapes every UTF-16 unit: another spelling of the same text. */
 function escaped(text: string): string {
   const units = Array.from(
     { length: text.length },

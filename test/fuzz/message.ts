@@ -1,22 +1,22 @@
 import fc from "fast-check";
 import { hostileText, PROTOTYPE_KEYS } from "./texts.ts";
 
-/** Text of a property or a header, or bytes that are no UTF-8. */
+/** Text of a property or a header, or bytes that are not UTF-8. */
 export type Text = { readonly text: string } | { readonly hex: string };
 
-/** A value in a header table, with its tag on the wire. */
+/** A value in a header table, with its type tag. */
 export type Field =
   | { readonly tag: string; readonly hex: string }
   | { readonly tag: "S" | "x"; readonly value: Text }
   | { readonly tag: "F"; readonly entries: readonly Entry[] }
   | { readonly tag: "A"; readonly items: readonly Field[] }
-  /** A list in a list in a list ... */
+  /** Nested lists. */
   | { readonly tag: "A"; readonly depth: number };
 
 /** One entry of a header table. */
 export type Entry = readonly [name: Text, value: Field];
 
-/** The properties of a message, but `reply_to`. */
+/** The properties of a message, except `reply_to`. */
 export interface Properties {
   readonly contentType?: Text;
   readonly contentEncoding?: Text;
@@ -26,10 +26,10 @@ export interface Properties {
   readonly correlationId?: Text;
   readonly expiration?: string;
   readonly messageId?: Text;
-  /** Eight bytes. */
+  /** Eight bytes, in hexadecimal. */
   readonly timestamp?: string;
   readonly type?: Text;
-  /** Whether it is given; the broker takes no other than the connection's. */
+  /** Whether user_id is set; the broker accepts only the connection's user. */
   readonly userId?: true;
   readonly appId?: Text;
   readonly clusterId?: Text;
@@ -44,7 +44,7 @@ const text: fc.Arbitrary<Text> = fc.oneof(
     weight: 1,
     arbitrary: fc.constantFrom({ text: "" }, { text: "x".repeat(255) }, { text: "é".repeat(127) }),
   },
-  // As long as a property may be, and longer once a reader has put U+FFFD for each byte.
+  // As long as a property may be, and longer once each invalid byte is replaced by U+FFFD.
   { weight: 1, arbitrary: fc.constantFrom({ hex: "ff".repeat(255) }, { hex: "80".repeat(86) }) },
 );
 
@@ -53,7 +53,7 @@ const keyText: fc.Arbitrary<Text> = fc.oneof(
   { weight: 1, arbitrary: text },
 );
 
-/** Sizes of the values that have one. */
+/** Sizes of values with a fixed size. */
 const FIXED = { b: 1, B: 1, t: 1, s: 2, u: 2, I: 4, i: 4, D: 5, l: 8, L: 8, T: 8, V: 0 } as const;
 
 const fixed = fc
@@ -62,7 +62,7 @@ const fixed = fc
     hex({ minLength: size, maxLength: size }).map((bytes): Field => ({ tag, ...bytes })),
   );
 
-// RabbitMQ closes the connection that sends it a NaN or an infinity.
+// RabbitMQ closes the connection for NaN or an infinity.
 const floating = fc
   .tuple(fc.constantFrom("d", "f"), fc.float({ noNaN: true, noDefaultInfinity: true }))
   .map(([tag, number]): Field => {
@@ -82,7 +82,7 @@ const leaf: fc.Arbitrary<Field> = fc.oneof(
   },
 );
 
-// RabbitMQ routes by CC and BCC; any other name is the receiver's.
+// RabbitMQ routes by CC and BCC; all other names are only forwarded.
 const headerName: fc.Arbitrary<Text> = fc
   .oneof(
     fc
@@ -134,7 +134,7 @@ const timestamp = fc.oneof(
   hex({ minLength: 8, maxLength: 8 }).map(({ hex: bytes }) => bytes),
 );
 
-/** Odd properties, as the broker lets them through: those that it answers with a closed channel are not among them. */
+/** Unusual properties that the broker accepts: those for which it closes the channel are excluded. */
 const odd: fc.Arbitrary<Properties> = fc.record(
   {
     contentType: text,
@@ -143,7 +143,7 @@ const odd: fc.Arbitrary<Properties> = fc.record(
     deliveryMode: fc.constantFrom(1 as const, 2 as const),
     priority: fc.nat(255),
     correlationId: text,
-    // Long enough for the slowest machine: an expired request has no reply.
+    // Long enough for the slowest machine: an expired request gets no reply.
     expiration: fc.constantFrom("600000", "4294967295", "000600000"),
     messageId: keyText,
     timestamp,
@@ -160,7 +160,7 @@ const usual: fc.Arbitrary<Properties> = fc.nat(0xffff).map((number) => ({
   correlationId: { text: `request-${number}` },
 }));
 
-/** The properties of a message, odd in one of three. */
+/** The properties of a message, unusual in one of three cases. */
 export const properties: fc.Arbitrary<Properties> = fc.oneof(
   { weight: 5, arbitrary: usual },
   { weight: 1, arbitrary: fc.record({ correlationId: text }) },

@@ -12,9 +12,9 @@ interface Probe {
 const BY_ADMIN = { access_token: "admin" } as const;
 const NOBODY = "nobody-at-all";
 
-/** A usual request to each queue that goes through all of its steps and leaves nothing behind, with its answers. */
+/** A valid request to each queue that passes all steps without an effect, and its possible replies. */
 const PROBES: Readonly<Partial<Record<string, Probe>>> = {
-  // Where failed logins have to wait, this one waits with them.
+  // Throttled after failed logins, like any login.
   login: { request: { username: "alice", password: "no such password" }, codes: [401, 429] },
   logout: { request: {}, tokens: { id_token: "revoked" }, codes: [200] },
   token: { request: {}, tokens: { id_token: "session" }, codes: [200] },
@@ -64,30 +64,30 @@ const PROBES: Readonly<Partial<Record<string, Probe>>> = {
   },
 };
 
-/** For a queue that is not in the list yet: it is answered, with whatever is no fault. */
+/** For a queue without a probe: any reply except a server error. */
 const ANY: Probe = {
   request: { username: NOBODY },
   tokens: BY_ADMIN,
   codes: [200, 204, 400, 401, 403, 404, 409],
 };
 
-/** Asks every queue from a slot on, all at once; gives what is wrong with each answer. */
+/** Sends a probe to every queue concurrently, starting at a slot; returns unexpected replies. */
 export async function probe(
   target: FuzzTarget,
   queues: readonly QueueName[],
   firstSlot: number,
 ): Promise<{ queue: QueueName; detail: string }[]> {
-  const asked = queues.map(async (queue, index) => {
+  const probes = queues.map(async (queue, index) => {
     const { request, tokens = {}, codes } = PROBES[queue] ?? ANY;
     const named = Object.entries(tokens).map(([field, name]) => [field, target.issuedTokens.texts.get(name)]);
     const body = Buffer.from(JSON.stringify({ ...request, ...Object.fromEntries(named) }));
     const message = { properties: { correlationId: { text: "probe" } }, body };
     const reply = await target.send(firstSlot + index, queue, message);
-    if (reply === undefined) return [{ queue, detail: "a usual request has no reply" }];
+    if (reply === undefined) return [{ queue, detail: "a probe got no reply" }];
     const text = reply.content.toString();
     const { resp_code } = JSON.parse(text) as { resp_code: number };
     if (codes.includes(resp_code)) return [];
-    return [{ queue, detail: `a usual request is answered ${shortenText(text)}` }];
+    return [{ queue, detail: `unexpected reply to a probe: ${shortenText(text)}` }];
   });
-  return (await Promise.all(asked)).flat();
+  return (await Promise.all(probes)).flat();
 }

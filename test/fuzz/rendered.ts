@@ -4,7 +4,7 @@ import type { Properties } from "./message.ts";
 import type { Input, JsonBody } from "./requests.ts";
 import { changeToken, type TokenName } from "./tokens.ts";
 
-/** A request as it goes out, and what a reader of its body must make of it. */
+/** A request as it is sent, and how a reader must parse its body. */
 export interface Rendered {
   readonly queue: QueueName;
   readonly properties: Properties;
@@ -14,7 +14,7 @@ export interface Rendered {
   readonly reading: Reading;
 }
 
-/** The object in a body; or the error that is the only answer to it; or nobody's guess, where it was cut and mended. */
+/** The object in a body, or the error that is the only correct reply; `isSure` is false for a body that was damaged. */
 export type Reading =
   | { readonly object: Readonly<Record<string, unknown>>; readonly isSure: boolean }
   | { readonly error: "INVALID_JSON" | "REQUEST_TOO_LARGE" };
@@ -24,7 +24,7 @@ const MAX_DEPTH = 32;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Makes a request of an input, with the tokens of one installation. */
+/** Serializes an input, with the tokens of one installation. */
 export function render(
   queue: QueueName,
   { body, properties }: Input,
@@ -35,10 +35,17 @@ export function render(
   const bytes = "json" in body ? bytesOf(body, written.text) : Buffer.from(body.hex, "hex");
   const { secrets, words } = written;
   const isWhole = "json" in body && body.cut === undefined && body.byte === undefined;
-  return { queue, properties, body: bytes, secrets, words, reading: read(bytes, written.doubled, isWhole) };
+  return {
+    queue,
+    properties,
+    body: bytes,
+    secrets,
+    words,
+    reading: read(bytes, written.hasDuplicateKeys, isWhole),
+  };
 }
 
-const NOTHING: Written = { text: "", secrets: [], words: [], doubled: false };
+const NOTHING: Written = { text: "", secrets: [], words: [], hasDuplicateKeys: false };
 
 function bytesOf(body: JsonBody, text: string): Buffer {
   let whole = Buffer.from(`${body.before ?? ""}${text}${body.after ?? ""}`);
@@ -57,8 +64,8 @@ function bytesOf(body: JsonBody, text: string): Buffer {
   return whole;
 }
 
-/** Another reader than the worker's: what it has to make of the bytes, by the words of the protocol. */
-function read(bytes: Buffer, doubled: boolean, isWhole: boolean): Reading {
+/** A second parser, independent of the worker's, that follows the protocol. */
+function read(bytes: Buffer, hasDuplicateKeys: boolean, isWhole: boolean): Reading {
   if (bytes.length > MAX_BYTES) return { error: "REQUEST_TOO_LARGE" };
   let value: unknown;
   try {
@@ -67,12 +74,12 @@ function read(bytes: Buffer, doubled: boolean, isWhole: boolean): Reading {
     return { error: "INVALID_JSON" };
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return { error: "INVALID_JSON" };
-  if (depthOf(value) > MAX_DEPTH || (doubled && isWhole)) return { error: "INVALID_JSON" };
+  if (depthOf(value) > MAX_DEPTH || (hasDuplicateKeys && isWhole)) return { error: "INVALID_JSON" };
   return { object: Object.fromEntries(Object.entries(value)), isSure: isWhole };
 }
 
 function need(texts: ReadonlyMap<TokenName, string>, name: TokenName): string {
   const text = texts.get(name);
-  if (text === undefined) throw new Error(`there is no token ${name}`);
+  if (text === undefined) throw new Error(`token ${name} does not exist`);
   return text;
 }

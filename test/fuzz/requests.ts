@@ -5,26 +5,26 @@ import type { QueueName } from "../../src/wire/queues.ts";
 import { GROUPS, PASSWORDS, USERS } from "./users.ts";
 import type { Member, Node } from "./json.ts";
 import { properties, type Properties } from "./message.ts";
-import { goodToken, spoiltToken, type TokenName } from "./tokens.ts";
-import { anyNode, hostileNode, strangeMember } from "./values.ts";
+import { goodToken, invalidToken, type TokenName } from "./tokens.ts";
+import { anyNode, hostileNode, unknownMember } from "./values.ts";
 
-/** JSON, and what is done to its text. */
+/** JSON, and modifications of its text. */
 export interface JsonBody {
   readonly json: Node;
-  /** Made so many bytes long with blanks behind it, or with a member more. */
+  /** Padded to this size with blanks, or with an additional member. */
   readonly size?: { readonly bytes: number; readonly by: "blanks" | "member" };
   readonly before?: string;
   readonly after?: string;
-  /** Thousandths of it that are left. */
+  /** The part of it that is kept, in thousandths. */
   readonly cut?: number;
-  /** A byte in place of the one at so many thousandths. */
+  /** A byte that replaces the one at this position, in thousandths of the length. */
   readonly byte?: readonly [place: number, hex: string];
 }
 
-/** The body of a request before it is written down. */
+/** The body of a request before serialization. */
 type Body = JsonBody | { readonly hex: string };
 
-/** One request as the fuzzer sends it. */
+/** One request of the fuzzer. */
 export interface Input {
   readonly body: Body;
   readonly properties: Properties;
@@ -41,7 +41,7 @@ const passwords = [...Object.values(PASSWORDS), "wrong horse battery"];
 const emails = ["new@example.com", "NEW@example.com", "alice@example.com", "a@b.example", "root@EXAMPLE.com"];
 const groups = [...GROUPS, "new-group", "no-such-group"];
 
-/** What some databases take for one of those names, where the patterns let it through. */
+/** Names that some databases may treat as equal to one of the given ones, if the patterns allow them. */
 const lookalikes = (names: readonly string[]): string[] => [
   ...names.flatMap((name) => [
     `${name} `,
@@ -68,7 +68,7 @@ const lookalikes = (names: readonly string[]): string[] => [
 const text = (values: readonly string[]): fc.Arbitrary<Node> =>
   fc.record({ text: fc.constantFrom(...values) });
 
-/** Names for a field, and those like them that its pattern lets through. */
+/** Names for a field, and similar names that its pattern allows. */
 const named = (names: readonly string[], pattern: string): fc.Arbitrary<Node> => {
   const isFit = new RegExp(`^(?:${pattern})$`, "u");
   const others = lookalikes(names).filter((name) => isFit.test(name));
@@ -77,7 +77,7 @@ const named = (names: readonly string[], pattern: string): fc.Arbitrary<Node> =>
     : fc.oneof({ weight: 2, arbitrary: text(names) }, { weight: 1, arbitrary: text(others) });
 };
 
-/** What a field may hold in a request that means well. */
+/** Values of a field in a valid request. */
 const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> => ({
   username: named(usernames, app.username_regex),
   password: text(passwords),
@@ -89,7 +89,7 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   ip: text(["*", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]),
   activated: fc.record({ raw: fc.constantFrom("true", "false") }),
   broker: fc.record({ raw: fc.constantFrom("true", "false") }),
-  token: fc.record({ token: fc.oneof(goodToken, spoiltToken) }),
+  token: fc.record({ token: fc.oneof(goodToken, invalidToken) }),
   auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
   limit: fc.record({ raw: fc.constantFrom("1", "2", "1000", "0", "1001") }),
   after: text([...usernames, ...groups, "", "%"]),
@@ -100,7 +100,7 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   kerberos_ticket: text(["YIIFdwYGKwYBBQUCoIIFaw==", "dGlja2V0LW9mLW5vYm9keQ=="]),
 });
 
-/** So often in a hundred an optional field is there. */
+/** Percentage of requests with an optional field. */
 const SELDOM: Readonly<Record<string, number>> = {
   kerberos_ticket: 5,
   broker: 10,
@@ -115,7 +115,7 @@ const SELDOM: Readonly<Record<string, number>> = {
 
 type Fitting = fc.Arbitrary<Readonly<Record<string, string>>>;
 
-/** Nobody's yet; the patterns of every installation let them through. */
+/** A new user that the patterns of every installation allow. */
 const newcomer = {
   username: fc.constantFrom("new-user", "New-User-2", "new_user"),
   email: fc.constantFrom("new@example.com", "NEW@example.org", "a@b.example"),
@@ -123,7 +123,7 @@ const newcomer = {
 
 const resident = fc.constantFrom(...USERS.map(({ username }) => username));
 
-/** Values that fit each other, so that a request can succeed: a name and its password, a password and its like. */
+/** Values that belong together, so that a request can succeed: a username and its password, equal passwords. */
 const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   login: fc
     .constantFrom(...USERS)
@@ -167,10 +167,10 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
       to: fc.constantFrom("Username", "username ", "usern\u0430me", "", "__proto__"),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ add: strangeMember }) },
+  { weight: 2, arbitrary: fc.record({ add: unknownMember }) },
 );
 
-/** Requests to the queue of a procedure: many that could be meant so, and what becomes of those. */
+/** Requests to the queue of a procedure: many valid ones, and modifications of them. */
 export function inputsFor(procedure: Procedure, app: AppConfig): fc.Arbitrary<Input> {
   const valid = validMembers(procedure, app);
   const json: fc.Arbitrary<Node> = fc
@@ -211,16 +211,17 @@ export function inputsFor(procedure: Procedure, app: AppConfig): fc.Arbitrary<In
   return fc.record({ body, properties });
 }
 
-/** The fields of a request that means well, the token among them. */
+/** The fields of a valid request, including the token. */
 function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member[]> {
   const token = tokenField(procedure.access);
   const known = examples(app);
   const fields = Object.keys(requestSchema(procedure, app).shape).map((name) => {
     const value: fc.Arbitrary<Node> | undefined = name === token ? tokenNode(procedure) : known[name];
-    // A field that is new here has to be given a meaning, or it is never filled in well.
-    if (value === undefined) throw new Error(`${procedure.name}: there is no example for the field ${name}`);
+    // A new field needs example values, or it would never be valid.
+    if (value === undefined)
+      throw new Error(`${procedure.name}: the field ${name} has no example in requests.ts`);
     const seldom = SELDOM[name];
-    // What is seldom there goes first when a request is made smaller, and what is usual stays.
+    // When a request is reduced, rare fields are removed first, and usual fields stay.
     const isThere = (dice: number): boolean => (seldom === undefined ? dice < 95 : dice >= 100 - seldom);
     return fc.tuple(fc.nat(99), value).map(([dice, node]) => (isThere(dice) ? [[name, node] as const] : []));
   });
@@ -237,7 +238,7 @@ function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member
   );
 }
 
-/** Tokens that are good where this access is asked for, of some users, or of administrators only. */
+/** Valid tokens for each kind of access, by holder. */
 const GOOD_FOR = {
   id_token: ["session", "session", "bound-session"],
   any_id_token: ["session", "revoked", "bound-session"],
@@ -245,14 +246,14 @@ const GOOD_FOR = {
   others: ["admin", "alice", "carol"],
 } as const satisfies Record<string, readonly TokenName[]>;
 
-/** Mostly a token that could be good here. */
+/** Mostly a token that may be valid here. */
 function tokenNode({ access }: Procedure): fc.Arbitrary<Node> {
   const names = access in GOOD_FOR ? GOOD_FOR[access as keyof typeof GOOD_FOR] : GOOD_FOR.others;
   return fc.record({
     token: fc.oneof(
       { weight: 6, arbitrary: fc.record({ of: fc.constantFrom<TokenName[]>(...names) }) },
       { weight: 1, arbitrary: goodToken },
-      { weight: 2, arbitrary: spoiltToken },
+      { weight: 2, arbitrary: invalidToken },
     ),
   });
 }

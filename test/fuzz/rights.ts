@@ -3,17 +3,17 @@ import type { Rendered } from "./rendered.ts";
 import { PASSWORDS, USERS } from "./users.ts";
 import type { Holder } from "./issued-tokens.ts";
 
-/** What of an installation says who may do what. */
+/** The facts of an installation that determine authorization. */
 export interface Rules {
   readonly holders: ReadonlyMap<string, Holder>;
   readonly anonymousUserGet: boolean;
 }
 
 /**
- * Whether a success would be right, as far as that can be told from outside: it never is without a token that this
- * installation has given out for this use, or a password that fits. Who may is not asked to succeed.
+ * Whether a success can be correct, as far as a caller can expectationsOf: it never is without a token that this
+ * installation issued for this use, or the right password. Permissions are not considered.
  */
-export function mayOnceSucceed(procedure: Procedure, { reading }: Rendered, rules: Rules): boolean {
+export function maySucceed(procedure: Procedure, { reading }: Rendered, rules: Rules): boolean {
   if ("error" in reading) return false;
   const { object } = reading;
   const field = tokenField(procedure.access);
@@ -27,16 +27,16 @@ export function mayOnceSucceed(procedure: Procedure, { reading }: Rendered, rule
   if (procedure.access === "self") return holder.isAdmin || isSame(object["username"], holder.username);
   if (field !== "id_token") return true;
   if (holder.isRevoked && procedure.access !== "any_id_token") return false;
-  // Which spellings name the address it is bound to is not this one's to say.
+  // This function does not decide which spellings equal the bound address.
   return holder.ip === "*" || typeof object["ip"] === "string";
 }
 
-/** Whether a success of it leaves something behind. */
+/** Whether a success has an effect. */
 export function hasEffect(procedure: Procedure): boolean {
   return procedure.remembersAnswer === true || procedure.access === "any_id_token";
 }
 
-/** A database may find a name by a spelling that only it takes for the same: the password is what counts. */
+/** Ignores the username, because a database may match spellings that differ: the password decides. */
 function hasPassword({ username, password }: Readonly<Record<string, unknown>>): boolean {
   return (
     typeof username === "string" && USERS.some((one) => one.activated && PASSWORDS[one.username] === password)

@@ -9,30 +9,32 @@ import { BATCH, createBatchRunner, QUEUES, SLOTS } from "./batch.ts";
 import { type FuzzCounts, newCounts } from "./counts.ts";
 import { makeVariant, type VariantName } from "./variants.ts";
 
-/** So many tries, and so many milliseconds, to make one finding smaller. */
+/** Limits for reducing one finding: attempts, and milliseconds. */
 const TRIES = 200;
 const SHRINKING = 40_000;
 
-/** One round in so many is of logins alone: as many as it takes to have them wait. */
+/** One round in this number has only logins, enough to be throttled. */
 const LOGINS_IN = 8;
 
-/** So many findings are made smaller. */
-const MOST = 30;
+/** Maximum number of findings that are reduced. */
+const MAX_REDUCED = 30;
 
-/** A reply that is missing is missed sooner while a request is made smaller; the smallest one is tried in earnest. */
+/**
+ * Shorter reply timeout in milliseconds while a request is reduced; the smallest one is verified with the usual one.
+ */
 const SHRINK_TIMEOUT = 1000;
 
-/** Both databases and both variants, unless others are named. */
+/** By default both databases and both variants. */
 export interface Options {
   readonly seed: number;
   readonly databases?: readonly DatabaseKind[];
   readonly variants?: readonly VariantName[];
 }
 
-/** Targets under load. */
+/** Targets under test. */
 export interface FuzzRun extends AsyncDisposable {
   readonly counts: FuzzCounts;
-  /** A batch for each target; the same for the same seed and number. Stops early when told so. */
+  /** Sends a batch to each target; the same for the same seed and number. Stops early if `isOver` returns true. */
   round(number: number, isOver?: () => boolean): Promise<void>;
 }
 
@@ -42,8 +44,8 @@ export async function startFuzzRun({
   databases = DATABASES,
   variants = ["strict", "open"],
 }: Options): Promise<FuzzRun> {
-  const made = variants.map(makeVariant);
-  const plans = databases.flatMap((database) => made.map((variant) => ({ variant, database })));
+  const configured = variants.map(makeVariant);
+  const plans = databases.flatMap((database) => configured.map((variant) => ({ variant, database })));
   const started = await Promise.all(
     plans.map(({ variant, database }) => startFuzzTarget(variant, database, SLOTS)),
   );
@@ -65,38 +67,38 @@ export async function startFuzzRun({
 
 interface LoadedTarget {
   readonly target: FuzzTarget;
-  /** The same for one variant on one database, whichever others there are. */
+  /** Identifies a variant on a database, independent of the other targets. */
   readonly mark: number;
-  readonly fire: ReturnType<typeof createBatchRunner>;
+  readonly runBatch: ReturnType<typeof createBatchRunner>;
   readonly inputs: ReadonlyMap<QueueName, fc.Arbitrary<Input>>;
 }
 
 function prepareLoad(target: FuzzTarget, variant: VariantName | undefined): LoadedTarget {
   const mark = 2 * DATABASES.indexOf(target.database) + Number(variant === "open");
   const inputs = PROCEDURES.map((one) => [one.name, inputsFor(one, target.config.app)] as const);
-  return { target, mark, fire: createBatchRunner(target), inputs: new Map(inputs) };
+  return { target, mark, runBatch: createBatchRunner(target), inputs: new Map(inputs) };
 }
 
 async function sendBatch(
-  { target, fire, inputs }: LoadedTarget,
+  { target, runBatch, inputs }: LoadedTarget,
   counts: FuzzCounts,
   round: number,
   seedOf: (place: number) => number,
 ): Promise<void> {
-  const aimed = Array.from({ length: BATCH }, (_, place) => {
+  const batch = Array.from({ length: BATCH }, (_, place) => {
     const queue = round % LOGINS_IN === LOGINS_IN - 1 ? "login" : QUEUES[(place + round) % QUEUES.length]!;
     const source = inputs.get(queue)!;
     return { queue, source, input: first(source, seedOf(place)), seed: seedOf(place) };
   });
-  const { codes, findings } = await fire(aimed);
-  for (const [index, { queue }] of aimed.entries()) counts.count(queue, target.database, codes[index] ?? 0);
+  const { codes, findings } = await runBatch(batch);
+  for (const [index, { queue }] of batch.entries()) counts.count(queue, target.database, codes[index] ?? 0);
   for (const finding of findings) {
-    const suspects = finding.suspects.map((index) => aimed[index]!);
+    const suspects = finding.suspects.map((index) => batch[index]!);
     const queue = finding.queue ?? (suspects.length === 1 ? suspects[0]?.queue : undefined);
-    // Once each: more of a kind would only cost time.
+    // Report each kind once, to save time.
     if (!counts.note(`${target.name} ${finding.kind} ${queue ?? ""}`, queue)) continue;
-    const isWorthwhile = target.ended() === undefined && counts.reports.length < MOST;
-    const smaller = isWorthwhile ? await shrink(suspects, finding.kind, fire) : {};
+    const isWorthwhile = target.ended() === undefined && counts.reports.length < MAX_REDUCED;
+    const smaller = isWorthwhile ? await shrink(suspects, finding.kind, runBatch) : {};
     const { kind, detail } = finding;
     const input = suspects.length === 1 ? suspects[0]?.input : undefined;
     counts.reports.push({
@@ -109,17 +111,17 @@ async function sendBatch(
     throw new Error(`the worker ${target.name} has ended in round ${round}: ${reason}`);
 }
 
-/** The smallest request that shows a finding of this kind by itself. */
+/** Finds the smallest single request that reproduces a finding of this kind. */
 async function shrink(
   suspects: readonly { queue: QueueName; source: fc.Arbitrary<Input>; seed: number }[],
   kind: string,
-  fire: LoadedTarget["fire"],
+  runBatch: LoadedTarget["runBatch"],
 ): Promise<{ queue?: QueueName; detail?: string; smallest?: Input }> {
   const end = performance.now() + SHRINKING;
   for (const { queue, source, seed } of suspects) {
     let tries = 0;
-    const seen = async (input: Input, patience?: number): Promise<string | undefined> => {
-      const { findings } = await fire([{ queue, input }], patience);
+    const seen = async (input: Input, timeout?: number): Promise<string | undefined> => {
+      const { findings } = await runBatch([{ queue, input }], timeout);
       return findings.find((one) => one.kind === kind)?.detail;
     };
     const { counterexample } = await fc.check(
@@ -137,12 +139,12 @@ async function shrink(
   return {};
 }
 
-/** The value that a property makes first of a seed: so the same seed makes it again, and makes it smaller. */
+/** The first value that a property generates from a seed, so that the same seed can reproduce and reduce it. */
 function first<T>(source: fc.Arbitrary<T>, seed: number): T {
-  const made: T[] = [];
+  const values: T[] = [];
   fc.check(
-    fc.property(source, (value) => void made.push(value)),
+    fc.property(source, (value) => void values.push(value)),
     { seed, numRuns: 1 },
   );
-  return made[0]!;
+  return values[0]!;
 }

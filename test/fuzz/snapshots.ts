@@ -5,12 +5,12 @@ import type { DbConfig } from "../../src/config/load.ts";
 /** One row by its columns. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The rows of the four tables that a request may change, in order and without the time of a token's last use. */
+/** The rows of the four tables that a request may change, sorted, without the last use of a session. */
 export type State = Readonly<Record<Table, readonly Row[]>>;
 
 type Table = "user" | "group" | "usergroup" | "token";
 
-/** Parents before children, each with what it is ordered by. */
+/** Parents before children, each with its sort order. */
 const TABLES: Readonly<Record<Table, string>> = {
   user: "username",
   group: "name",
@@ -20,23 +20,23 @@ const TABLES: Readonly<Record<Table, string>> = {
 
 const NAMES = Object.keys(TABLES) as Table[];
 
-/** May change with any request; an access token that is given out leaves nothing else behind. */
+/** Any request may change it; issuing an access token has no other effect. */
 const UNWATCHED = "last_use";
 
-/** The database computes these columns from others. */
+/** Columns that the database generates. */
 const GENERATED = /^(?:username|email)_key$/;
 
-/** Rows of these are not a request's: they stay when the first state is made again. */
+/** Tables that are kept when the initial state is restored, because requests do not write to them. */
 const KEPT = /^(?:user|group|usergroup|token|lease|fuzz_change|sqlite_.*|.*migration.*)$/;
 
-/** The database behind the worker's back: what was changed in it, and the way back to its first state. */
+/** Direct access to the database: its changes, and a way back to the initial state. */
 export interface DatabaseSnapshots {
-  /** Takes the state of this moment for the first one, and notes every change from now on. */
+  /** Takes the current state as the initial one, and records every change from now on. */
   begin(): Promise<void>;
-  /** Every change since then or since the last restore, also those that a later one has undone. */
+  /** Every change since `begin` or the last `restore`, including changes that a later one reverted. */
   changes(): Promise<string[]>;
   read(): Promise<State>;
-  /** Makes the first state again, and forgets all else that requests have left behind. */
+  /** Restores the initial state, and deletes everything else that requests have written. */
   restore(): Promise<void>;
   execute(script: string): Promise<void>;
   close(): Promise<void>;
@@ -45,12 +45,12 @@ export interface DatabaseSnapshots {
 interface Sql {
   readonly dialect: DbConfig["dialect"];
   all(query: string): Promise<Row[]>;
-  /** One statement or several. */
+  /** Runs one or more statements. */
   execute(script: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Snapshots over their own connection. */
+/** Opens snapshots on their own connection. */
 export async function openSnapshots(config: DbConfig): Promise<DatabaseSnapshots> {
   const sql = config.dialect === "sqlite" ? openFile(config.file) : await openServer(config);
   let script = "";
@@ -93,12 +93,14 @@ export async function openSnapshots(config: DbConfig): Promise<DatabaseSnapshots
   };
 }
 
-/** Two states are the same when these are. */
+/** Equal digests mean equal states. */
 export function digestOf(state: State): string {
   return JSON.stringify(state, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
 }
 
-/** Notes each insert, delete and change but that of a last use. In MariaDB a cascade is noted with its parent only. */
+/**
+ * Triggers that record each insert, delete and update except of `last_use`. MariaDB records cascades only by parent.
+ */
 function triggers(table: Table, columns: readonly string[], dialect: DbConfig["dialect"]): string[] {
   const differs = (column: string): string =>
     dialect === "mysql" ? `not (old.${column} <=> new.${column})` : `old.${column} is not new.${column}`;
@@ -141,7 +143,7 @@ function literal(value: unknown): string {
 
 function openFile(file: string): Sql {
   const database = new DatabaseSync(file, { timeout: 10_000, readBigInts: true });
-  // Nothing here has to survive: the worker's own connection keeps its settings.
+  // Durability is not needed; the worker's own connection keeps its settings.
   database.exec("pragma synchronous = off");
   return {
     dialect: "sqlite",

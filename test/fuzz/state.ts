@@ -1,9 +1,9 @@
 import { foldName, isSameName } from "../../src/db/names.ts";
 import type { State } from "./snapshots.ts";
 
-/** What no request may bring about: the last administrator stays, and there is no session of nobody. */
-export function faultsOfState({ user, group, usergroup, token }: State): string[] {
-  const faults: string[] = [];
+/** Invariants that no request may violate: an administrator exists, and every session has a user. */
+export function stateErrors({ user, group, usergroup, token }: State): string[] {
+  const errors: string[] = [];
   const admins = usergroup.filter(
     ({ username, groupname }) =>
       groupname === "admin" &&
@@ -12,11 +12,11 @@ export function faultsOfState({ user, group, usergroup, token }: State): string[
           one["username"] === username && Number(one["activated"]) === 1 && one["auth_type"] === "LOCAL",
       ),
   );
-  if (admins.length === 0) faults.push("there is no administrator left");
-  if (!group.some(({ name }) => name === "admin")) faults.push("the admin group is gone");
+  if (admins.length === 0) errors.push("there is no administrator");
+  if (!group.some(({ name }) => name === "admin")) errors.push("the admin group is missing");
   const names = user.map((one) => String(one["username"]));
-  if (new Set(names.map(foldName)).size < names.length) faults.push("two users with one name");
+  if (new Set(names.map(foldName)).size < names.length) errors.push("two users with one name");
   for (const { user_id } of token)
-    if (!names.some((name) => isSameName(name, String(user_id)))) faults.push("a token of nobody");
-  return faults;
+    if (!names.some((name) => isSameName(name, String(user_id)))) errors.push("a session without a user");
+  return errors;
 }

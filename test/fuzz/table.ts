@@ -1,6 +1,6 @@
 import type { FuzzCounts } from "./counts.ts";
 
-/** What was sent to each queue, what came back, and what was found, as a table for a person. */
+/** Requests, replies and findings for each queue, as a table. */
 export function renderFuzzTable({ lines, properties }: FuzzCounts): string {
   const codes = [...new Set([...lines.values()].flatMap((line) => [...line.codes.keys()]))].toSorted(
     (a, b) => a - b,
@@ -18,7 +18,7 @@ export function renderFuzzTable({ lines, properties }: FuzzCounts): string {
   return [align([head, ...rows]), align([["in process", "inputs", "findings"], ...inProcess])].join("\n\n");
 }
 
-/** The one line that says all. */
+/** A one-line summary. */
 export function fuzzSummary({ inputs, findings, lines, databases }: FuzzCounts, seed: number): string {
   const what = `${format(inputs)} inputs, ${lines.size} queues, ${databases.size} databases`;
   return `${what}, ${format(findings)} findings (seed ${seed})`;

@@ -16,10 +16,10 @@ import { GROUPS, PASSWORDS, USERS } from "./users.ts";
 import { BOUND_IP, issueFuzzTokens, type FuzzTokens } from "./issued-tokens.ts";
 import type { Variant } from "./variants.ts";
 
-/** So long a reply is waited for, in milliseconds: a worker answers within nine seconds. */
-const RETRY_LIMIT = 15_000;
+/** Time to wait for a reply, in milliseconds: a worker replies within nine seconds. */
+const REPLY_TIMEOUT = 15_000;
 
-/** A worker in a process of its own, its database with the users in it, and all that a load needs. */
+/** A worker in its own process, with its database, users, tokens and a caller. */
 export interface FuzzTarget extends AsyncDisposable {
   readonly name: string;
   readonly database: DatabaseKind;
@@ -28,18 +28,18 @@ export interface FuzzTarget extends AsyncDisposable {
   readonly snapshots: DatabaseSnapshots;
   readonly caller: FuzzCaller;
   readonly log: WorkerLog;
-  /** Publishes to the queue of a workflow, and gives the first reply, if there is one within the usual patience. */
+  /** Publishes to a queue, and returns the first reply, or undefined after the timeout. */
   send(
     slot: number,
     workflow: QueueName,
     message: { properties: Properties; body: Uint8Array },
-    patience?: number,
+    timeout?: number,
   ): Promise<FuzzReply | undefined>;
-  /** Why the worker runs no more. */
+  /** Why the worker has ended; undefined while it runs. */
   ended(): string | undefined;
 }
 
-/** Starts a worker of a variant on a database, with so many requests at once at most. */
+/** Starts a worker of a variant on a database, with this number of slots. */
 export async function startFuzzTarget(
   variant: Variant,
   database: DatabaseKind,
@@ -49,15 +49,15 @@ export async function startFuzzTarget(
   const folder = folderWith(raw);
   const config = parseConfig(raw, { keys: true, env: {}, folder });
   await migrate(config.db);
-  await moveIn(config);
+  await createUsers(config);
   const child = startCli(["serve"], { cwd: folder });
   child.stdout.resume();
   const log = readLog(child.stderr);
   await log.waitFor('"ready"');
   const caller = await connectCaller(vhost.url, slots);
   const snapshots = await openSnapshots(config.db);
-  const send: FuzzTarget["send"] = (slot, workflow, message, patience = RETRY_LIMIT) =>
-    caller.send(slot, config.queues.get(workflow) ?? workflow, message, patience);
+  const send: FuzzTarget["send"] = (slot, workflow, message, timeout = REPLY_TIMEOUT) =>
+    caller.send(slot, config.queues.get(workflow) ?? workflow, message, timeout);
   const login = async (username: string, ip = "*"): Promise<string> => {
     const body = Buffer.from(JSON.stringify({ username, password: PASSWORDS[username], ip }));
     const reply = await send(0, "login", { properties: {}, body });
@@ -88,16 +88,16 @@ export async function startFuzzTarget(
     async [Symbol.asyncDispose]() {
       await caller[Symbol.asyncDispose]();
       const isRunning = child.exitCode === null && child.signalCode === null;
-      const gone = isRunning ? once(child, "exit") : undefined;
+      const exited = isRunning ? once(child, "exit") : undefined;
       child.kill("SIGTERM");
-      await gone;
+      await exited;
       await snapshots.close();
       await cleanUp();
     },
   };
 }
 
-async function moveIn({ db: settings, app }: Config): Promise<void> {
+async function createUsers({ db: settings, app }: Config): Promise<void> {
   await using db = openDatabase(settings);
   const passwords = createPasswords(app);
   for (const group of GROUPS) await insertGroup(db, group);
@@ -105,7 +105,7 @@ async function moveIn({ db: settings, app }: Config): Promise<void> {
     const password = PASSWORDS[username];
     const password_hash = password === undefined ? null : await passwords.hash(password, () => false);
     const email = `${username}@example.com`;
-    // All of them: who is turned off has logged in before.
+    // Users who are deactivated later log in first.
     await createUser(db, { username, password_hash, auth_type, email, activated: true });
     for (const group of groups) await insertMember(db, group, username);
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** Names that objects have without anybody having put them there. */
+/** Names of properties that every object inherits. */
 export const PROTOTYPE_KEYS = [
   "__proto__",
   "constructor",
@@ -14,7 +14,7 @@ export const PROTOTYPE_KEYS = [
   "__defineGetter__",
 ];
 
-/** Pieces that readers, terminals, databases, directories and logs have stumbled over. */
+/** Texts that have caused errors in parsers, terminals, databases, directories and logs. */
 const PIECES = [
   ...["\0", "\u0001", "\t", "\n", "\r", "\r\n", "\u001b[31m", "\u007f", "\u0085", "\u2028", "\u2029"],
   ...["\u202e", "\u2066", "\u2069", "\u200e", "\u200b", "\u200d", "\ufeff", "\u00ad", "\ufffd", "\ufffe"],
@@ -38,12 +38,12 @@ const NAMES = ["root", "alice", "Carol", "admin", "staff", "alice@example.com", 
 
 const piece = fc.constantFrom(...PIECES);
 
-/** A name that somebody has, with something that hardly shows at one place in it. */
+/** A username with a barely visible character somewhere in it. */
 const nearName = fc
   .tuple(fc.constantFrom(...NAMES), piece, fc.nat(20))
   .map(([name, more, at]) => name.slice(0, at) + more + name.slice(at));
 
-/** Any text, likely one that makes trouble. */
+/** Any text, often a problematic one. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   { weight: 4, arbitrary: nearName },
   { weight: 3, arbitrary: fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join("")) },

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { hostileText } from "./texts.ts";
 
-/** Tokens that are in order, each for its own use. */
+/** Valid tokens, each for its own use. */
 export const GOOD_TOKENS = [
   "admin",
   "alice",
@@ -11,11 +11,11 @@ export const GOOD_TOKENS = [
   "session",
   "bound-session",
   "partner",
-  // Odd, but signed by this installation.
+  // Unusual, but signed by this installation.
   "deep",
 ] as const;
 
-/** Tokens that are good for nothing. */
+/** Tokens that are never valid. */
 export const BAD_TOKENS = [
   ...[
     "off-session",
@@ -31,10 +31,10 @@ export const BAD_TOKENS = [
   ...["no-type", "endless", "huge", "list", "other-kid", "proto-claims", "foreign-session"],
 ] as const;
 
-/** What a token is called here. */
+/** The name of a token. */
 export type TokenName = (typeof GOOD_TOKENS)[number] | (typeof BAD_TOKENS)[number];
 
-/** A token by its name, and what was done to its text; fractions (thousandths) say where. */
+/** A token by name, and a modification of its text; positions are fractions in thousandths. */
 export interface TokenSpec {
   readonly of: TokenName;
   readonly change?: Change;
@@ -51,7 +51,7 @@ type Change =
   | { readonly header: readonly (readonly [name: string, value: unknown])[] }
   | { readonly upper: true };
 
-/** The text of a token, given the one that its name stands for and those of others. */
+/** Modifies the text of a token. */
 export function changeToken(good: string, change: Change | undefined): string {
   if (change === undefined) return good;
   const parts = good.split(".");
@@ -109,11 +109,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.constant({ upper: true as const }),
 );
 
-/** A token that is good for nothing, or none any more. */
-export const spoiltToken: fc.Arbitrary<TokenSpec> = fc.oneof(
+/** An invalid or modified token. */
+export const invalidToken: fc.Arbitrary<TokenSpec> = fc.oneof(
   fc.record({ of: fc.constantFrom(...BAD_TOKENS) }),
   fc.record({ of: fc.constantFrom(...GOOD_TOKENS), change }),
 );
 
-/** A token in order, often of the wrong kind or the wrong user. */
+/** A valid token, often of the wrong kind or the wrong user. */
 export const goodToken: fc.Arbitrary<TokenSpec> = fc.record({ of: fc.constantFrom(...GOOD_TOKENS) });

@@ -7,7 +7,7 @@ interface FuzzUser {
   readonly activated: boolean;
 }
 
-/** Who lives in every database when a request comes; the one administrator is the last one. */
+/** The users of every database; there is only one administrator. */
 export const USERS: readonly FuzzUser[] = [
   { username: "root", groups: ["admin"], auth_type: "LOCAL", activated: true },
   { username: "alice", groups: ["staff"], auth_type: "LOCAL", activated: true },
@@ -17,7 +17,7 @@ export const USERS: readonly FuzzUser[] = [
   { username: "kern", groups: [], auth_type: "KERBEROS", activated: true },
 ];
 
-/** Passwords of the local ones; no piece of the fuzzer's texts is in them, and no name. */
+/** Passwords of local users; they contain no text of the fuzzer and no username. */
 export const PASSWORDS: Readonly<Record<string, string>> = {
   root: "Kq7~fenugreek~41",
   alice: "Vx2~tamarind~93",
@@ -25,5 +25,5 @@ export const PASSWORDS: Readonly<Record<string, string>> = {
   bobby: "Hz4~galangal~17",
 };
 
-/** The groups that there are; names of groups are compared exactly. */
+/** The existing groups; group names are compared exactly. */
 export const GROUPS = ["admin", "staff", "Staff", "nobody"];

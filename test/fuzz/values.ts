@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import type { Member, Node } from "./json.ts";
 import { hostileText, PROTOTYPE_KEYS } from "./texts.ts";
-import { goodToken, spoiltToken } from "./tokens.ts";
+import { goodToken, invalidToken } from "./tokens.ts";
 
 const LITERALS = [
   ...["null", "true", "false", "0", "-0", "1", "-1", "0.1", "1E5", "1e999", "-1e999", "1e-999", "2147483648"],
   ...["9007199254740992", "9007199254740993", "1234567890123456789012345678901234567890", "[]", "{}", '""'],
 ];
 
-/** What some readers take for JSON. */
+/** Texts that some parsers accept as JSON. */
 const NO_JSON = [
   "NaN",
   "Infinity",
@@ -28,7 +28,7 @@ const NO_JSON = [
 
 const literal: fc.Arbitrary<Node> = fc.record({ raw: fc.constantFrom(...LITERALS) });
 
-/** A text as a node, sometimes in its other spelling. */
+/** A text as a node, sometimes escaped. */
 function textNode(text: fc.Arbitrary<string>): fc.Arbitrary<Node> {
   return fc
     .tuple(text, fc.nat(7))
@@ -38,7 +38,7 @@ function textNode(text: fc.Arbitrary<string>): fc.Arbitrary<Node> {
 const scalar: fc.Arbitrary<Node> = fc.oneof(
   { weight: 5, arbitrary: textNode(hostileText) },
   { weight: 5, arbitrary: literal },
-  { weight: 1, arbitrary: fc.record({ token: fc.oneof(goodToken, spoiltToken) }) },
+  { weight: 1, arbitrary: fc.record({ token: fc.oneof(goodToken, invalidToken) }) },
 );
 
 const key = fc.oneof(
@@ -62,7 +62,7 @@ const key = fc.oneof(
 
 const member: fc.Arbitrary<Member> = fc.tuple(key, scalar);
 
-/** Any value, likely one that makes trouble. */
+/** Any value, often a problematic one. */
 export const hostileNode: fc.Arbitrary<Node> = fc.oneof(
   { weight: 12, arbitrary: scalar },
   { weight: 2, arbitrary: fc.record({ list: fc.array(scalar, { maxLength: 4 }) }) },
@@ -85,12 +85,12 @@ export const hostileNode: fc.Arbitrary<Node> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ raw: fc.constantFrom(...NO_JSON) }) },
 );
 
-/** Members that nobody has asked for. */
-export const strangeMember: fc.Arbitrary<Member> = fc.tuple(key, hostileNode);
+/** Unknown members. */
+export const unknownMember: fc.Arbitrary<Member> = fc.tuple(key, hostileNode);
 
 /** JSON of any shape. */
 export const anyNode: fc.Arbitrary<Node> = fc.oneof(
   fc.record({ raw: fc.json({ stringUnit: "binary" }) }),
-  fc.record({ members: fc.array(strangeMember, { maxLength: 6 }) }),
+  fc.record({ members: fc.array(unknownMember, { maxLength: 6 }) }),
   hostileNode,
 );

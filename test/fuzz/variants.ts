@@ -5,31 +5,31 @@ import { newFolder } from "../support/cli.ts";
 
 type Raw = Record<string, Record<string, unknown>>;
 
-/** One way to set a worker up. */
+/** A configuration of a worker. */
 export interface Variant {
   readonly name: VariantName;
   readonly config: Raw;
-  /** Signs for another issuer whose access tokens are accepted here, where there is one. */
+  /** The key of another issuer whose access tokens are accepted, if there is one. */
   readonly partner: KeyObject | undefined;
 }
 
-/** What a variant is called. */
+/** The name of a variant. */
 export type VariantName = "strict" | "open";
 
-/** The other issuer. */
+/** The name of the other issuer. */
 export const PARTNER = "partner";
 
-/** Everything fits: what the patterns let through as a rule has to be borne by the rest. */
+/** Patterns that match everything, so that later steps must handle such values. */
 const ANYTHING = "[\\s\\S]{0,100}";
 
-/** A batch brings few logins of one account: after the first failures it has to wait. */
+/** A batch has few logins per account: throttle after the first failures. */
 const SOON = { free_failures: 1, free_failures_per_account: 3, max_failures: 6 };
 
 const NEVER = { free_failures: 1_000_000, free_failures_per_account: 1_000_000, max_failures: 1_000_000 };
 
 /**
- * strict: the defaults, but that registration is open and that no failed login has to wait. open: patterns that refuse
- * nothing, logins that soon have to wait, argon2id, a second issuer, an audience, vhosts, a queue with another name.
+ * strict: the defaults, except that registration is open and the throttle is off. open: patterns that match everything,
+ * an early throttle, argon2id, a second issuer, an audience, vhosts, and a renamed queue.
  */
 export function makeVariant(name: VariantName): Variant {
   const common = { bcrypt_cost: 4, allow_registration: true, password_blocklist: blocklist() };
@@ -61,7 +61,7 @@ export function makeVariant(name: VariantName): Variant {
         ...{ vhosts: ["prod", "dev"], anonymous_user_get: false, auto_activate_accounts: false },
       },
       jwt_creation: { audience: "services" },
-      // A list, which replaces the section.
+      // A list replaces the section.
       jwt_validation: [partner] as unknown as Record<string, unknown>,
       queue_settings: { user_workflow_get_user: "who is ünknown?" },
       log_settings: { level: "trace" },

@@ -1,6 +1,6 @@
 import { bytesOf, type Entry, type Field, type Properties, type Text } from "./message.ts";
 
-/** In the order of the wire (AMQP 0-9-1, 4.2.6.1): the flag of each property. */
+/** The flag of each property, in the order of the wire (AMQP 0-9-1, 4.2.6.1). */
 const FLAGS = {
   contentType: 0x8000,
   contentEncoding: 0x4000,
@@ -20,22 +20,22 @@ const FLAGS = {
 
 const BODY_FRAME = 100_000;
 
-/** A header goes in one frame, which the broker limits to 128 KiB. */
+/** A content header must fit in one frame, which the broker limits to 128 KiB. */
 const MAX_HEADER = 120_000;
 
-/** The longest text of a property, in bytes. */
+/** Maximum length of a property's text, in bytes. */
 export const MAX_SHORT = 255;
 
-/** Where a message goes, and where its reply. */
+/** The queue of a message, and its reply queue. */
 export interface Address {
   readonly channel: number;
   readonly queue: string;
   readonly replyTo: string;
-  /** Whom the connection belongs to. */
+  /** The user of the connection. */
   readonly user: string;
 }
 
-/** A basic.publish with its content, byte by byte: no client's library has a say in what it may look like. */
+/** The frames of a basic.publish with its content, encoded without a client library, so that anything can be sent. */
 export function publishFrames(address: Address, properties: Properties, body: Uint8Array): Buffer {
   const { channel, queue } = address;
   const method = Buffer.concat([
@@ -46,7 +46,7 @@ export function publishFrames(address: Address, properties: Properties, body: Ui
   ]);
   const { headers, ...others } = properties;
   const whole = contentHeader(address, properties, body.length);
-  // Without the headers alone: the reply is held to the rest.
+  // Omit only the headers: the reply is checked against the other properties.
   const isTooLong = headers !== undefined && whole.length > MAX_HEADER;
   const header = isTooLong ? contentHeader(address, others, body.length) : whole;
   const frames = [frame(1, channel, method), frame(2, channel, header)];
@@ -104,7 +104,7 @@ export function frame(type: number, channel: number, payload: Uint8Array): Buffe
   return Buffer.concat([head, payload, Buffer.from([0xce])]);
 }
 
-/** What arrives of a text: as many of its bytes as fit. */
+/** The bytes of a text that fit in a property. */
 export function shortBytes(text: Text): Buffer {
   return bytesOf(text).subarray(0, MAX_SHORT);
 }
@@ -134,7 +134,7 @@ function encoded(part: Buffer | Field): Buffer {
   return Buffer.concat([tag, sized(Buffer.concat(part.items.map(encoded)))]);
 }
 
-/** So many lists in each other. */
+/** Nested lists. */
 function nested(depth: number): Buffer {
   const bytes = Buffer.alloc(depth * 5, "A");
   for (let level = 0; level < depth; level++) bytes.writeUInt32BE((depth - level - 1) * 5, level * 5 + 1);

@@ -1,14 +1,14 @@
 import type { Readable } from "node:stream";
 import { textsOf } from "./check-reply.ts";
 
-/** A level of pino that says that something is broken. */
+/** The pino level `error`. */
 const ERROR = 50;
 
-/** What a worker writes on stderr, line by line. */
+/** A worker's stderr, by line. */
 export interface WorkerLog {
-  /** The lines since the last call, all texts in each, and what is wrong with a line itself. */
-  take(): { readonly texts: readonly string[]; readonly faults: readonly string[] };
-  /** Resolves with the first line that has this text in it; rejects with what was written when the stream ends. */
+  /** The lines since the last call: all texts in them, and lines that are errors. */
+  take(): { readonly texts: readonly string[]; readonly problems: readonly string[] };
+  /** Resolves at the first line that contains this text; rejects with the last lines when the stream ends. */
   waitFor(text: string): Promise<void>;
 }
 
@@ -31,9 +31,9 @@ export function readLog(stream: Readable): WorkerLog {
   });
   return {
     take() {
-      const taken = lines;
+      const current = lines;
       lines = [];
-      return { texts: taken.flatMap(textsOf), faults: taken.flatMap(faultOf) };
+      return { texts: current.flatMap(textsOf), problems: current.flatMap(errorOf) };
     },
     waitFor(text) {
       const waiter = Promise.withResolvers<void>();
@@ -43,11 +43,11 @@ export function readLog(stream: Readable): WorkerLog {
   };
 }
 
-function faultOf(line: string): string[] {
+function errorOf(line: string): string[] {
   try {
     const { level } = JSON.parse(line) as { level?: unknown };
     return typeof level !== "number" || level >= ERROR ? [line] : [];
   } catch {
-    return [`no JSON: ${line}`];
+    return [`not JSON: ${line}`];
   }
 }

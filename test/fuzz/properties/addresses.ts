@@ -8,7 +8,7 @@ import { holds, type Property } from "./property.ts";
 const group = fc.oneof(fc.constantFrom(0, 0, 0, 0xffff, 1), fc.nat(0xffff));
 const groups = fc.array(group, { minLength: 8, maxLength: 8 });
 
-/** How a group is written: as it is, padded, in capitals. */
+/** Spellings of each group of an address: as it is, padded, in capitals. */
 const writings = fc.array(fc.nat(2), { minLength: 8, maxLength: 8 });
 
 const pieces = fc
@@ -35,10 +35,10 @@ const pieces = fc
   )
   .map((parts) => parts.join(""));
 
-/** What the canonical form of an address promises; node's own reader is another one's. */
+/** Properties of canonical addresses, checked against Node's parser. */
 export const ADDRESSES: readonly Property[] = [
   holds(
-    "the canonical form of an address is its own, and no text makes it fail",
+    "the canonical form of an address is stable, and no text makes the function throw",
     600,
     fc.oneof(pieces, hostileText, fc.ipV4(), fc.ipV4Extended(), fc.ipV6()),
     (text) => {
@@ -50,7 +50,7 @@ export const ADDRESSES: readonly Property[] = [
     },
   ),
   holds(
-    "spellings of one address agree",
+    "all spellings of one address have the same canonical form",
     400,
     fc.tuple(groups, writings, fc.boolean()),
     ([numbers, how, isDotted]) => {

@@ -8,7 +8,7 @@ import { holds, type Property } from "./property.ts";
 
 type Json = Record<string, unknown>;
 
-/** Stand where secrets stand; no message may have them in it. */
+/** Secrets in the configuration, which no error message may contain. */
 const SECRETS = [
   "Rz8~sumac~60-of-the-database",
   "Qd5~nigella~22-of-the-broker",
@@ -98,7 +98,7 @@ const path = fc.array(fc.oneof(fc.constantFrom(...Object.keys(SECTIONS), "0", "1
   maxLength: 4,
 });
 
-/** A key of the environment; what ends with _FILE holds a path, which is told. */
+/** A variable of the environment. If its name ends with _FILE, it contains a path, which may be printed. */
 const variable = fc
   .tuple(path, fc.constantFrom("", "_FILE"), fc.oneof(secretText, hostileText, fc.json()))
   .map(([names, end, value]) => {
@@ -116,10 +116,10 @@ const env = fc.oneof(
   },
 );
 
-/** What the reading of a configuration promises. */
+/** Properties of reading a configuration. */
 export const CONFIGURATION: readonly Property[] = [
   holds(
-    "a configuration is read, or every fault is told without a secret",
+    "a configuration is read, or rejected with errors that contain no secret",
     250,
     fc.tuple(file, env, fc.boolean()),
     (given) => {
@@ -129,9 +129,9 @@ export const CONFIGURATION: readonly Property[] = [
       } catch (error) {
         assert.ok(error instanceof ConfigError, error instanceof Error ? (error.stack ?? "") : "no error");
         assert.notEqual(error.faults.length, 0);
-        const told = [error.message, ...error.faults.flatMap(({ path, msg }) => [path, msg])];
+        const printed = [error.message, ...error.faults.flatMap(({ path, msg }) => [path, msg])];
         for (const secret of SECRETS)
-          assert.ok(!told.some((text) => text.includes(secret)), error.message.replaceAll(secret, "..."));
+          assert.ok(!printed.some((text) => text.includes(secret)), error.message.replaceAll(secret, "..."));
       }
     },
   ),

@@ -13,7 +13,7 @@ interface Header {
   readonly content?: Buffer;
 }
 
-/** The frames of amqplib itself, which it does not export. */
+/** amqplib's frame parser, which it does not export. */
 interface FrameReader {
   rest: Buffer;
   maxFrameSize: number;
@@ -29,32 +29,37 @@ const { Connection } = require(join(library, "lib/connection.js")) as {
 
 const KEY = "x-idempotency-key";
 
-/** What the reading of frames promises. */
+/** Properties of parsing frames. */
 export const FRAMES: readonly Property[] = [
-  holds("a message with any headers is read, and a key in them is seen", 400, properties, (given) => {
-    const header = contentHeader({ replyTo: "reply", user: "guest" }, given, 3);
-    if (header.length > 120_000) return; // longer than a frame
-    const reader = readerOf(Buffer.concat([frame(2, 1, header), frame(3, 1, Buffer.from("abc"))]));
-    const message = reader.recvFrame();
-    const body = reader.recvFrame();
-    assert.ok(message !== false, "the header was not read");
-    assert.ok(body !== false, "the body was not read");
-    assert.equal(reader.recvFrame(), false);
-    assert.equal(message.size, 3);
-    assert.equal(message.fields?.["replyTo"], "reply");
-    assert.equal(body.content?.toString(), "abc");
-    const headers = message.fields["headers"];
-    const keys = (given.headers ?? []).filter(([name]) => bytesOf(name).toString() === KEY);
-    const last = keys.at(-1);
-    assert.equal(
-      typeof headers === "object" && headers !== null && Object.hasOwn(headers, KEY),
-      last !== undefined,
-    );
-    if (last !== undefined) checkKey((headers as Record<string, unknown>)[KEY], last);
-  }),
+  holds(
+    "a message with any headers is parsed, and an idempotency key in them is found",
+    400,
+    properties,
+    (given) => {
+      const header = contentHeader({ replyTo: "reply", user: "guest" }, given, 3);
+      if (header.length > 120_000) return; // longer than a frame
+      const reader = readerOf(Buffer.concat([frame(2, 1, header), frame(3, 1, Buffer.from("abc"))]));
+      const message = reader.recvFrame();
+      const body = reader.recvFrame();
+      assert.ok(message !== false, "the header was not read");
+      assert.ok(body !== false, "the body was not read");
+      assert.equal(reader.recvFrame(), false);
+      assert.equal(message.size, 3);
+      assert.equal(message.fields?.["replyTo"], "reply");
+      assert.equal(body.content?.toString(), "abc");
+      const headers = message.fields["headers"];
+      const keys = (given.headers ?? []).filter(([name]) => bytesOf(name).toString() === KEY);
+      const last = keys.at(-1);
+      assert.equal(
+        typeof headers === "object" && headers !== null && Object.hasOwn(headers, KEY),
+        last !== undefined,
+      );
+      if (last !== undefined) checkKey((headers as Record<string, unknown>)[KEY], last);
+    },
+  ),
 ];
 
-/** A text is the key; whatever else is there is none, and refused by the pipeline. */
+/** A text is the key; any other value is ignored here, and the pipeline rejects it. */
 function checkKey(seen: unknown, [, field]: Entry): void {
   const text = field.tag === "S" && "value" in field ? bytesOf(field.value).toString() : undefined;
   if (text !== undefined && typeof seen === "string") assert.equal(seen, text);
@@ -63,7 +68,7 @@ function checkKey(seen: unknown, [, field]: Entry): void {
 
 function readerOf(bytes: Buffer): FrameReader {
   const reader = Object.create(Connection.prototype) as FrameReader;
-  // In pieces, as a socket gives them.
+  // In chunks, as a socket delivers them.
   const chunks = Array.from({ length: Math.ceil(bytes.length / 1000) }, (_, at) =>
     bytes.subarray(at * 1000, at * 1000 + 1000),
   );

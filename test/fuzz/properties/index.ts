@@ -9,15 +9,15 @@ import { LDAP } from "./ldap.ts";
 import type { Property } from "./property.ts";
 import { tokenProperties } from "./tokens.ts";
 
-/** All that is tried in this process. */
+/** All properties that are checked in this process. */
 export async function openProperties(): Promise<readonly Property[]> {
   return [...DECODING, ...(await tokenProperties()), ...ADDRESSES, ...CONFIGURATION, ...FRAMES, ...LDAP];
 }
 
-/** The queues have most of the time: a round tries a property with one in so many of the inputs of a test. */
+/** Each round runs this fraction of a test's inputs, because the queues need most of the time. */
 const SHARE = 8;
 
-/** Tries every property with the inputs of a round. */
+/** Checks every property with the inputs of a round. */
 export async function checkProperties(
   properties: readonly Property[],
   counts: FuzzCounts,

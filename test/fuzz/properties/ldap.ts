@@ -15,10 +15,10 @@ const TEMPLATES = [
 
 const name = hostileText.filter((text) => text.isWellFormed());
 
-/** What directories are asked: a name is a value, whatever is in it. */
+/** Properties of requests to directories: a name is always a value, whatever it contains. */
 export const LDAP: readonly Property[] = [
   holds(
-    "a filter asks for the name as it is and else for what it always asks",
+    "a filter contains the unchanged name, and all its other values stay the same",
     400,
     fc.tuple(fc.constantFrom(...TEMPLATES), name),
     (pair) => {
@@ -28,26 +28,26 @@ export const LDAP: readonly Property[] = [
       const [values, others] = [valuesIn(encode(given)), valuesIn(encode(other))];
       assert.equal(values.length, others.length);
       for (const [at, value] of values.entries()) {
-        const wanted = others[at]?.toString() === "somebody" ? Buffer.from(username) : others[at];
-        assert.deepEqual(value, wanted);
+        const expected = others[at]?.toString() === "somebody" ? Buffer.from(username) : others[at];
+        assert.deepEqual(value, expected);
       }
       assert.equal(values.filter((value) => value.equals(Buffer.from(username))).length > 0, true);
     },
   ),
   holds(
-    "a filter for members asks for each of them",
+    "a filter for members contains each member",
     200,
     fc.array(name, { minLength: 1, maxLength: 5 }),
     (members) => {
       const values = valuesIn(encode(memberFilter(members)));
-      const wanted = members.flatMap((member) => ["member", member, "uniqueMember", member]);
+      const expected = members.flatMap((member) => ["member", member, "uniqueMember", member]);
       assert.deepEqual(
         values.map(String),
-        wanted.map((text) => Buffer.from(text).toString()),
+        expected.map((text) => Buffer.from(text).toString()),
       );
     },
   ),
-  holds("a value in a distinguished name is read back as it was", 400, name, (value) => {
+  holds("a value in a distinguished name is parsed unchanged", 400, name, (value) => {
     const read = parseDn(`cn=${escapeDnValue(value)},dc=example`);
     assert.deepEqual(read, [[{ type: "cn", value }], [{ type: "dc", value: "example" }]]);
   }),
@@ -61,18 +61,18 @@ function encode(filter: Filter): Buffer {
 
 /** Every primitive value in BER (X.690), in order: attributes, values, and parts of them. */
 function valuesIn(bytes: Buffer): Buffer[] {
-  const found: Buffer[] = [];
+  const values: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
     const tag = bytes.readUInt8(at);
     const { length, size } = lengthAt(bytes, at + 1);
     const start = at + 1 + size;
     assert.ok(start + length <= bytes.length, "a length beyond the end");
     const content = bytes.subarray(start, start + length);
-    if ((tag & 0x20) !== 0) found.push(...valuesIn(content));
-    else found.push(content);
+    if ((tag & 0x20) !== 0) values.push(...valuesIn(content));
+    else values.push(content);
     at = start + length;
   }
-  return found;
+  return values;
 }
 
 function lengthAt(bytes: Buffer, at: number): { length: number; size: number } {

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 
-/** Something that holds for every input, in this process and without a broker. */
+/** A property that is checked for many inputs, in this process and without a broker. */
 export interface Property {
   /** A sentence. */
   readonly name: string;
   readonly property: fc.IAsyncProperty<unknown>;
-  /** Inputs of one round. */
+  /** Number of inputs of one round. */
   readonly runs: number;
 }
 
-/** A property that throws when it does not hold. */
+/** Creates a property whose check throws if it does not hold. */
 export function holds<T>(
   name: string,
   runs: number,
@@ -19,7 +19,7 @@ export function holds<T>(
 ): Property {
   const property = fc.asyncProperty(source, async (value) => {
     await check(value);
-    // What one input leaves on all objects would be seen by every later request.
+    // An input that pollutes Object.prototype would affect every later request.
     assert.deepEqual(Object.keys(Object.prototype), []);
   });
   return { name, property, runs };

@@ -37,20 +37,20 @@ const character = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
 );
 
-/** What the check of tokens promises. Its keys are made anew each time; what it finds does not depend on them. */
+/** Properties of the token check. Its keys are new in each run; results do not depend on them. */
 export async function tokenProperties(): Promise<Property[]> {
   const signed = await Promise.all(METHODS.map(sign));
   const one = fc.constantFrom(...signed);
   const named = one.map((value) => Object.assign(value, { [fc.toStringMethod]: () => value.method }));
   return [
     holds(
-      "no text that was not issued is a token, and none makes the check fail",
+      "only issued texts are valid tokens, and no text makes the check throw",
       400,
       fc.tuple(named, anyText),
       check,
     ),
     holds(
-      "a token with one character changed is none",
+      "a token with one changed character is invalid",
       600,
       fc.tuple(named, place, character),
       async (change) => {
@@ -65,7 +65,7 @@ export async function tokenProperties(): Promise<Property[]> {
       },
     ),
     holds(
-      "a token is none with the parts of another",
+      "a token with parts of another token is invalid",
       200,
       fc.tuple(named, named, fc.nat(2)),
       async (mix) => {
