@@ -17,7 +17,7 @@ interface Example {
   readonly raw: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Each part of a configuration in the document, by the heading above it. */
+/** The configuration examples in the document, by heading. */
 function examples(): Example[] {
   return readFileSync(DOCUMENT, "utf8")
     .split(/^## /m)
@@ -30,7 +30,7 @@ function examples(): Example[] {
 }
 
 describe("the examples in docs/directory.md", () => {
-  test("are there for each kind of directory", () => {
+  test("exist for each kind of directory", () => {
     const headings = examples().map(({ heading }) => heading);
     assert.deepEqual(headings, [
       "Active Directory",
@@ -42,7 +42,7 @@ describe("the examples in docs/directory.md", () => {
   });
 
   for (const { heading, raw } of examples()) {
-    test(`${heading}: is a configuration without a fault`, () => {
+    test(`${heading}: is a valid configuration`, () => {
       const file = raw["ldap_settings"]?.["ca_file"];
       const settings = structuredClone(raw) as Record<string, Record<string, unknown>>;
       if (typeof file === "string") {
@@ -55,13 +55,13 @@ describe("the examples in docs/directory.md", () => {
     });
 
     if (raw["ldap_settings"] === undefined) continue;
-    test(`${heading}: accepts the usernames that such a directory has`, () => {
+    test(`${heading}: accepts usual usernames of this directory`, () => {
       const pattern = fullMatch(parse({ app_config: raw["app_config"] }).app.username_regex);
       for (const name of ["j.doe", "bob", "jane_doe-2", "Administrator"]) assert.ok(pattern.test(name), name);
     });
   }
 
-  test("name a pattern for letters beyond ASCII that can be used", () => {
+  test("have a valid pattern for non-ASCII letters", () => {
     const pattern = fullMatch("[\\p{L}0-9._-]{1,64}");
     for (const name of ["müller", "j.doe", "Žižek"]) assert.ok(pattern.test(name), name);
   });
