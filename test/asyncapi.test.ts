@@ -30,12 +30,12 @@ before(async () => {
   document = parsed.document;
 });
 
-test("the AsyncAPI document has no fault, and only one thing to remark on: tools read 3.0, and there is a 3.1", () => {
+test("the AsyncAPI document is valid; the only remark is that AsyncAPI 3.1 exists, which tools do not read yet", () => {
   const found = diagnostics.map(({ code, severity }) => [code, severity]);
   assert.deepEqual(found, [["asyncapi-latest-version", 2]]);
 });
 
-test("every queue has an operation that receives its request and replies to whatever address that names", () => {
+test("each queue has an operation that receives requests and replies to their reply_to", () => {
   const operations = document.operations().filterByReceive();
   assert.deepEqual(
     operations.map((operation) => operation.id()),
@@ -60,7 +60,7 @@ test("every queue has an operation that receives its request and replies to what
   }
 });
 
-test("what happens is sent to an exchange, with its type as the routing key", () => {
+test("events are sent to an exchange, with their type as the routing key", () => {
   const [events, ...others] = document.operations().filterBySend();
   assert.ok(events !== undefined, "nothing is sent");
   assert.deepEqual(
@@ -79,7 +79,7 @@ test("what happens is sent to an exchange, with its type as the routing key", ()
   assert.equal(message?.examples().all().length, 1);
 });
 
-test("every message says what goes with it, and how a reply is matched with its request", () => {
+test("each message describes its properties and correlation id", () => {
   for (const name of queueNames()) {
     const { request, reply } = messagesOf(name);
     for (const message of [request, reply]) {
@@ -97,7 +97,7 @@ test("every message says what goes with it, and how a reply is matched with its 
   }
 });
 
-test("every example is what its queue takes by all its rules, and what it may answer", () => {
+test("each example matches the schema of its request or reply", () => {
   for (const procedure of PROCEDURES) {
     const { request, reply } = messagesOf(procedure.name);
     const input = requestSchema(procedure, app).strict();
@@ -114,21 +114,21 @@ test("every example is what its queue takes by all its rules, and what it may an
   }
 });
 
-test("no example has anything in it that could be taken for a token", () => {
+test("no example contains text that looks like a token", () => {
   const text = readFileSync(join(root, "schemas/asyncapi.yaml"), "utf8");
   for (const [, token = ""] of text.matchAll(/^ +(?:id|access)_token: (.+)$/gm))
     assert.match(token, /^<.+ token>$/);
   assert.doesNotMatch(text, /eyJ/);
 });
 
-test("a procedure says of every code that its file names that it may fail with it", () => {
+test("each procedure lists all error codes that its file throws", () => {
   const files = globSync("src/procedures/*/*.ts", { cwd: root }).map((file) =>
     readFileSync(join(root, file), "utf8"),
   );
   for (const procedure of PROCEDURES) {
     const source = files.find((text) => text.includes(`name: "${procedure.name}"`));
     assert.ok(source !== undefined, procedure.name);
-    // These two throw on behalf of whoever calls them.
+    // These two functions throw for their callers.
     const lent = [
       ...(/\bgetAccount\(|\bgetTargetRow\(/.test(source) ? ["USER_NOT_FOUND"] : []),
       ...(source.includes("getTargetRow(") ? ["ACCOUNT_NOT_ACTIVATED"] : []),

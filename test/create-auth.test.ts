@@ -21,7 +21,7 @@ function newConfig() {
   };
 }
 
-test("the library answers all workflows without a broker, by the same rules", async () => {
+test("the library runs all workflows without a broker, with the same rules", async () => {
   const config = newConfig();
   await using auth = await createAuth({ config });
   assert.equal((await auth.migrate()).length > 0, true);
@@ -70,7 +70,7 @@ test("the library answers all workflows without a broker, by the same rules", as
   await auth.close();
 });
 
-test("the library reads a configuration file, and names every fault of a bad one", async () => {
+test("the library reads a configuration file, and lists all of its faults", async () => {
   const folder = folderWith(newConfig());
   await using auth = await createAuth({ config: join(folder, "config.json") });
   await auth.migrate();
@@ -81,7 +81,7 @@ test("the library reads a configuration file, and names every fault of a bad one
   });
 });
 
-test("the library deletes expired rows, about once a minute", async (context) => {
+test("the library deletes expired rows about once a minute", async (context) => {
   const config = { ...newConfig(), event_settings: { publish: false, retention_days: 1 } };
   context.mock.timers.enable({ apis: ["setTimeout"] });
   await using auth = await createAuth({ config });

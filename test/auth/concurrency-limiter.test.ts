@@ -5,7 +5,7 @@ import { RequestCancelled } from "../../src/errors.ts";
 
 const isCancelled = (): boolean => false;
 
-/** A task that ends when it is told to. */
+/** A task that ends when the test calls its function. */
 function heldTask() {
   const { promise, resolve } = Promise.withResolvers<string>();
   const state = { began: false, end: () => resolve("done") };
@@ -18,7 +18,7 @@ function heldTask() {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("a limiter runs so many tasks at once and the rest in order", async () => {
+test("a limiter runs its number of tasks at once and the others in order", async () => {
   const limiter = createConcurrencyLimiter(2);
   const tasks = [heldTask(), heldTask(), heldTask(), heldTask()];
   const results = tasks.map(({ task }) => limiter.run(isCancelled, task));
@@ -38,7 +38,7 @@ test("a limiter runs so many tasks at once and the rest in order", async () => {
   assert.deepEqual(await Promise.all(results), Array(4).fill("done"));
 });
 
-test("a task that nobody wants at its turn is not run, and gives its place on", async () => {
+test("a task that is cancelled while it waits does not run, and the next task runs", async () => {
   const limiter = createConcurrencyLimiter(1);
   const [first, second, third] = [heldTask(), heldTask(), heldTask()];
   const results = [
@@ -56,7 +56,7 @@ test("a task that nobody wants at its turn is not run, and gives its place on", 
 describe("a limiter with stallTimeout", () => {
   const stallTimeout = { limit: 50, giveUp: () => new Error("no stallTimeout") };
 
-  test("gives up those that wait when nothing moves, and newcomers at once, but not the running one", async () => {
+  test("rejects waiting and new tasks if no task starts or ends, but not the running task", async () => {
     const limiter = createConcurrencyLimiter(1, stallTimeout);
     const running = heldTask();
     const result = limiter.run(isCancelled, running.task);
@@ -74,7 +74,7 @@ describe("a limiter with stallTimeout", () => {
     assert.equal(await limiter.run(isCancelled, async () => "goes on"), "goes on");
   });
 
-  test("waits as long as tasks begin and end, however long that takes in all", async () => {
+  test("rejects no task as long as tasks start and end", async () => {
     const limiter = createConcurrencyLimiter(1, stallTimeout);
     const slow = () =>
       limiter.run(isCancelled, () => new Promise<number>((resolve) => setTimeout(resolve, 20, 1)));

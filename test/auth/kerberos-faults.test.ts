@@ -24,7 +24,7 @@ const PASSWORD = "correct horse of another colour";
 
 type Reply = Awaited<ReturnType<TestWorker["call"]>>;
 
-/** The running children of a process whose command line has this in it, with all that `ps` shows of them. */
+/** The children of a process whose command line contains a text, with the output of `ps`. */
 function childrenOf(parent: number | undefined, program: string) {
   return readdirSync("/proc").flatMap((pid) => {
     try {
@@ -50,7 +50,7 @@ describe("Kerberos", { skip }, () => {
     kdc = await startKdc(scratch);
     await kdc.addPrincipal("kerberos-user", PASSWORD);
     process.env["KRB5RCACHEDIR"] = scratch.subfolder("replays");
-    // Where the code under test makes its folders: nobody else's are there.
+    // A separate folder for temporary files, so that the test sees only those of authmq.
     process.env["TMPDIR"] = folder = scratch.subfolder("temporary");
   });
   after(() => scratch.close());
@@ -59,7 +59,7 @@ describe("Kerberos", { skip }, () => {
     const { realm, service, keytab, configFile: config_file } = kdc;
     return { kerberos_settings: { realm, service, keytab, config_file, ...more } };
   };
-  /** A worker with a user whom the KDC knows and a local one. */
+  /** A worker with a Kerberos user and a local user. */
   const start = async (more: object = {}): Promise<TestWorker> => {
     const worker = await startWorker({ config: settings(more) });
     await worker.addUser("kerberos-user", "", { authType: "KERBEROS" });
@@ -70,7 +70,7 @@ describe("Kerberos", { skip }, () => {
     worker.call("login", { username, password });
   const byTicket = (worker: TestWorker, kerberos_ticket: string) => worker.call("login", { kerberos_ticket });
   const ticket = () => spnegoToken(kdc, "kerberos-user", PASSWORD);
-  /** Signals the helper, and gives what waits for its end: it stays in the table until its parent has heard of that. */
+  /** Signals the helper; returns a function that waits until its parent has reaped it. */
   const signalHelper = (signal: NodeJS.Signals) => {
     const [helper] = helpersOf(process.pid);
     process.kill(helper!.pid, signal);
@@ -82,7 +82,7 @@ describe("Kerberos", { skip }, () => {
   };
 
   describe("a KDC", () => {
-    test("that is down lets a worker start and answers 503, whatever the password; tickets need none", async () => {
+    test("that is down does not stop a worker's start; passwords are 503, tickets still work", async () => {
       const gone = await startKdc(scratch);
       await gone.addPrincipal("kerberos-user", PASSWORD);
       await using client = await spnegoToken(gone, "kerberos-user", PASSWORD);
@@ -95,7 +95,7 @@ describe("Kerberos", { skip }, () => {
       dataOf(await byTicket(worker, client.token));
     });
 
-    test("that hangs is 503 after timeout_ms, and local logins and token are answered meanwhile", async () => {
+    test("that hangs is 503 after timeout_ms, and does not affect local logins and tokens", async () => {
       await using proxy = await startProxy(kdc.port);
       await using worker = await start({ config_file: kdc.configFor(proxy.port), timeout_ms: 3000 });
       const id_token = await worker.login("local-user", PASSWORD);
@@ -108,7 +108,7 @@ describe("Kerberos", { skip }, () => {
       dataOf(await worker.call("token", { id_token }).then(note("token")));
       dataOf(await login(worker, "local-user").then(note("local")));
       for (const reply of await Promise.all(hung)) assertRefused(reply, 503, "UNAVAILABLE");
-      // The library itself gives up after about half a minute.
+      // The library itself times out after about 30 seconds.
       const took = performance.now() - since;
       assert.ok(took >= 2900 && took < 12_000, `${took} ms`);
       assert.deepEqual(order, ["token", "local", "hung", "hung", "hung", "hung"]);
@@ -116,7 +116,7 @@ describe("Kerberos", { skip }, () => {
       assert.equal(String(reason), "kerberos: no answer of the KDC within 3000 ms");
     });
 
-    test("that hangs on more logins than are asked at once is 503 for each, and works again when it is back", async () => {
+    test("that hangs is 503 for each of many waiting logins, and works again when it is back", async () => {
       await using proxy = await startProxy(kdc.port);
       await using worker = await start({ config_file: kdc.configFor(proxy.port), timeout_ms: 1000 });
       for (const fault of [() => proxy.hang(), () => proxy.cut()]) {
@@ -131,7 +131,7 @@ describe("Kerberos", { skip }, () => {
   });
 
   describe("the helper process", () => {
-    test("is started again after it was killed or hung, and knows the tickets that it has seen", async () => {
+    test("is restarted after it was killed or hung, and still detects replayed tickets", async () => {
       await using worker = await start({ timeout_ms: 2000 });
       await using first = await ticket();
       await using second = await ticket();
@@ -148,7 +148,7 @@ describe("Kerberos", { skip }, () => {
       dataOf(await login(worker));
     });
 
-    test("that cannot be started is 503 until it can be", async () => {
+    test("that cannot be started is 503 until it can be started", async () => {
       await using worker = await start();
       await using client = await ticket();
       await signalHelper("SIGKILL")();
@@ -163,7 +163,7 @@ describe("Kerberos", { skip }, () => {
       dataOf(await byTicket(worker, client.token));
     });
 
-    test("is gone with its folder when the worker has stopped, while a login hangs, too", async () => {
+    test("ends with the worker and its folder is removed, even if a login hangs", async () => {
       await using proxy = await startProxy(kdc.port);
       await using worker = await start({ config_file: kdc.configFor(proxy.port), timeout_ms: 1000 });
       assert.equal(readdirSync(folder).length, 1);
@@ -176,7 +176,7 @@ describe("Kerberos", { skip }, () => {
       await worker.worker.stop();
     });
 
-    test("of a worker process ends with it, however that ends", async (context) => {
+    test("ends with its worker process, even if that is killed", async (context) => {
       const { raw, cleanUp } = await provision({ config: settings() });
       const cwd = folderWith(raw);
       for (const signal of ["SIGTERM", "SIGKILL"] as const) {
@@ -193,12 +193,12 @@ describe("Kerberos", { skip }, () => {
         if (signal === "SIGTERM") assert.deepEqual([served.exitCode, readdirSync(folder)], [0, []]);
       }
       await cleanUp();
-      // Of the killed one.
+      // The folder of the killed process.
       for (const left of readdirSync(folder)) rmSync(join(folder, left), { recursive: true });
     });
   });
 
-  test("with a keytab that has no key of the service, or is none, does not start: exit code 78", async () => {
+  test("with an invalid keytab or one without the service's key does not start: exit code 78", async () => {
     await kdc.addService("HTTP/other.example.org");
     const place = (name: string): string => join(kdc.folder, name);
     const keyless = await kdc.exportKeytab(place("other.keytab"), "HTTP/other.example.org");
@@ -217,14 +217,14 @@ describe("Kerberos", { skip }, () => {
     }
   });
 
-  test("with a keytab or krb5.conf that is not there has a faulty configuration", async () => {
+  test("with a missing keytab or krb5.conf is a configuration error", async () => {
     const { raw, cleanUp } = await provision({ config: settings({ keytab: "no/k", config_file: "no/c" }) });
     const paths = ["kerberos_settings.config_file", "kerberos_settings.keytab"];
     assert.deepEqual(faultyPaths(raw, { keys: true }), paths);
     await cleanUp();
   });
 
-  test("counts its refusals by their reason, and tells when the worker stops", async () => {
+  test("counts refusals by reason, and logs the counts when the worker stops", async () => {
     await using worker = await start();
     await worker.addUser("unknown-user", "", { authType: "KERBEROS" });
     for (const password of ["nope", "nope again", ""]) await login(worker, "kerberos-user", password);
@@ -237,7 +237,7 @@ describe("Kerberos", { skip }, () => {
     assert.deepEqual(counters?.["kerberos_refusals_total"], expected);
   });
 
-  test("shows neither password nor ticket nor key in the log or in the list of processes", async () => {
+  test("shows no password, ticket or key in the log or the process list", async () => {
     await using proxy = await startProxy(kdc.port);
     await using worker = await start({ config_file: kdc.configFor(proxy.port), timeout_ms: 1000 });
     await using client = await ticket();
@@ -266,7 +266,7 @@ describe("Kerberos", { skip }, () => {
     for (const text of shown) assert.ok(!text.includes("AUTHMQ"), "no variable of the worker's");
   });
 
-  test("answers any ticket once, with 400 or 401", async () => {
+  test("answers each invalid ticket with 400 or 401", async () => {
     await using worker = await start();
     await using caller = await connectRaw(worker.url);
     await using client = await ticket();

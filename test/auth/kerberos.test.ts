@@ -16,7 +16,7 @@ const PASSWORD = "correct horse";
 
 type Reply = Awaited<ReturnType<TestWorker["call"]>>;
 
-/** The bare Kerberos token (RFC 4121) in a SPNEGO token, which names the mechanism once more before. */
+/** Extracts the Kerberos token (RFC 4121) from a SPNEGO token. */
 function unwrap(token: string): string {
   const spnego = Buffer.from(token, "base64");
   const mechanism = spnego.lastIndexOf(Buffer.from("06092a864886f712010202", "hex"));
@@ -29,7 +29,7 @@ describe("a Kerberos login", { skip }, () => {
   let falseKdc: Kdc;
   let worker: TestWorker;
   before(async () => {
-    // Otherwise the replay cache is one file for everything on this machine.
+    // A separate replay cache: the default is one file for the whole machine.
     process.env["KRB5RCACHEDIR"] = scratch.subfolder("replays");
     [kdc, falseKdc] = await Promise.all([startKdc(scratch), startKdc(scratch)]);
     worker = await start();
@@ -40,7 +40,7 @@ describe("a Kerberos login", { skip }, () => {
     await scratch.close();
   });
 
-  /** A worker that lets names pass that would mean something to Kerberos. */
+  /** A worker whose patterns allow usernames with characters that are special in Kerberos. */
   const start = (more: object = {}) => {
     const { realm, service, keytab, configFile: config_file } = kdc;
     const kerberos_settings = { realm, service, keytab, config_file, ...more };
@@ -59,7 +59,7 @@ describe("a Kerberos login", { skip }, () => {
   const tokensOf = (username: string) =>
     worker.db.selectFrom("token").selectAll().where("user_id", "=", username).execute();
 
-  /** The very 401 of a local user's wrong password; gives the latest line of the log, which has the reason. */
+  /** Asserts the same 401 as for a local user's wrong password; returns the latest log line with the reason. */
   const assertRefusal = async (reply: Reply, msg: string, reason: string) => {
     const line = await lastLine(worker, msg);
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
@@ -78,7 +78,7 @@ describe("a Kerberos login", { skip }, () => {
   };
 
   describe("by password", () => {
-    test("works for a user made by user_admin_create, with groups, whatever the case of the name", async () => {
+    test("works for a user from user_admin_create, with groups and case-insensitive username", async () => {
       await kdc.addPrincipal("Made-Here", PASSWORD);
       const access_token = await worker.accessToken("root", ["admin"]);
       const user = { username: "Made-Here", email: "made-here@example.com", auth_type: "KERBEROS" };
@@ -103,7 +103,7 @@ describe("a Kerberos login", { skip }, () => {
       ["an expired password", "password-expired", /^Password expired/, ["-pwexpire", "yesterday"]],
       ["a password to be changed", "password-expired", /^Password expired/, ["+needchange"]],
     ] as const) {
-      test(`with ${what} is the 401 of any wrong password, and the log says ${reason}`, async () => {
+      test(`with ${what} gets the 401 of a wrong password, and the log has the reason ${reason}`, async () => {
         const name = what.replaceAll(" ", "-");
         await add(name, PASSWORD, ...attributes);
         assert.match(await assertPasswordRefused(name, password, reason), detail);
@@ -111,7 +111,7 @@ describe("a Kerberos login", { skip }, () => {
       });
     }
 
-    test("of a user whom the KDC does not know is the 401 of any wrong password, too", async () => {
+    test("of a user who is unknown to the KDC gets the 401 of a wrong password", async () => {
       await addRow("not-in-realm");
       assert.match(
         await assertPasswordRefused("not-in-realm", PASSWORD, "unknown"),
@@ -119,7 +119,7 @@ describe("a Kerberos login", { skip }, () => {
       );
     });
 
-    test("with too many wrong passwords, each counted once, is refused as locked out with the right one", async () => {
+    test("is refused with the right password after too many wrong ones, each counted once by the KDC", async () => {
       await kdc.admin("addpol", "-maxfailure", "2", "-lockoutduration", "1h", "strict");
       await add("often-wrong", PASSWORD, "-policy", "strict");
       await assertPasswordRefused("often-wrong", "nope", "wrong-password");
@@ -129,7 +129,7 @@ describe("a Kerberos login", { skip }, () => {
       assert.match(await assertPasswordRefused("often-wrong", PASSWORD, "revoked"), /revoked/);
     });
 
-    test("of a name that has no row, or a local one, is never asked of the KDC", async () => {
+    test("of an unknown or local user is not sent to the KDC", async () => {
       await kdc.addPrincipal("no-row-here", PASSWORD);
       await kdc.addPrincipal("local-user", "the KDC has another one");
       const asked = linesOf(worker, "the KDC refused a login").length;
@@ -139,7 +139,7 @@ describe("a Kerberos login", { skip }, () => {
       assert.deepEqual(await tokensOf("no-row-here"), []);
     });
 
-    test("is not asked of the KDC when the password is empty, or only its beginning would be read", async () => {
+    test("is not sent to the KDC if the password is empty or would be truncated", async () => {
       const long = `${"é".repeat(511)}x`; // 1023 bytes
       await add("long-password", long);
       await add("cut-short");
@@ -160,7 +160,7 @@ describe("a Kerberos login", { skip }, () => {
         await assertPasswordRefused("utf-8-user", other, "wrong-password");
     });
 
-    test("of a row whose name would be another principal or realm is not asked of the KDC", async () => {
+    test("is not sent to the KDC if the username would name another principal or realm", async () => {
       await kdc.addPrincipal("victim", PASSWORD);
       await kdc.addPrincipal("victim/admin", PASSWORD);
       for (const name of ["victim@EXAMPLE.ORG", "victim@", "victim/admin", "victi\\m", "victim\t"]) {
@@ -169,12 +169,12 @@ describe("a Kerberos login", { skip }, () => {
       }
     });
 
-    test("of a name that looks like an option of kinit is that of a user", async () => {
+    test("works for a username that looks like an option of kinit", async () => {
       await addRow("-V");
       assert.match(await assertPasswordRefused("-V", PASSWORD, "unknown"), /'-V@EXAMPLE\.ORG' not found/);
     });
 
-    test("is not believed when the KDC does not know this service's key, and that is no 401", async () => {
+    test("is 503 and not 401 if the KDC does not know the key of this service", async () => {
       await using deceived = await start({ config_file: falseKdc.configFile });
       await falseKdc.addPrincipal("spoofed", PASSWORD);
       await deceived.addUser("spoofed", "", { authType: "KERBEROS" });
@@ -189,7 +189,7 @@ describe("a Kerberos login", { skip }, () => {
   describe("by ticket", () => {
     const tokenFor = (name: string, service = kdc.service) => spnegoToken(kdc, name, PASSWORD, service);
 
-    test("gives an ID token, and an answer by which the client knows this service", async () => {
+    test("returns an ID token and a reply token that authenticates the service to the client", async () => {
       await add("Ticket-User");
       await worker.db.insertInto("group").values({ name: "dev" }).execute();
       await worker.db.insertInto("usergroup").values({ username: "Ticket-User", groupname: "dev" }).execute();
@@ -204,7 +204,7 @@ describe("a Kerberos login", { skip }, () => {
       }
     });
 
-    test("counts once: a replay is refused, also unwrapped, and after a password login in between", async () => {
+    test("works once: a replay is refused, also without SPNEGO and after a password login", async () => {
       await add("replayed");
       await using client = await tokenFor("replayed");
       await worker.login("replayed", PASSWORD);
@@ -217,7 +217,7 @@ describe("a Kerberos login", { skip }, () => {
       dataOf(await byTicket(unwrap(bare.token)));
     });
 
-    test("beside another user's name is refused, and that name's row is left alone", async () => {
+    test("with another user's username is refused and does not change that account", async () => {
       await add("ticket-owner");
       await add("other-user");
       await using client = await tokenFor("ticket-owner");
@@ -225,7 +225,7 @@ describe("a Kerberos login", { skip }, () => {
       assert.deepEqual([await tokensOf("other-user"), await tokensOf("ticket-owner")], [[], []]);
     });
 
-    test("for another service, or by a false KDC, is refused", async () => {
+    test("is refused for a ticket of another service or a fake KDC", async () => {
       await add("astray");
       await falseKdc.addPrincipal("astray", PASSWORD);
       await kdc.addService("HTTP/other.example.org");
@@ -235,12 +235,12 @@ describe("a Kerberos login", { skip }, () => {
       assert.deepEqual(await tokensOf("astray"), []);
     });
 
-    test("that is none is refused, however long", async () => {
+    test("is refused for an invalid ticket of any length", async () => {
       for (const bytes of [1, 30, 40 * 1024])
         await assertTicketRefused(Buffer.alloc(bytes, "garbage").toString("base64"), "bad-ticket");
     });
 
-    test("of a principal without a KERBEROS row of just that name is refused, and makes none", async () => {
+    test("is refused without a KERBEROS account of exactly that name, and creates none", async () => {
       await worker.addUser("local-twin", PASSWORD);
       await addRow("ldap-twin", { authType: "LDAP" });
       await addRow("Cased-Otherwise");
@@ -257,7 +257,7 @@ describe("a Kerberos login", { skip }, () => {
       assert.equal(await row.executeTakeFirst(), undefined);
     });
 
-    test("of a principal with an instance is refused, whatever rows there are", async () => {
+    test("is refused for a principal with an instance", async () => {
       for (const name of ["instance", "instance/admin", "HTTP/instance.example.org"]) await addRow(name);
       for (const name of ["instance/admin", "HTTP/instance.example.org"]) {
         await kdc.addPrincipal(name, PASSWORD);
@@ -266,7 +266,7 @@ describe("a Kerberos login", { skip }, () => {
       }
     });
 
-    test("tells that an account is turned off after a good ticket alone", async () => {
+    test("reports a deactivated account only for a valid ticket", async () => {
       await kdc.addPrincipal("turned-off", PASSWORD);
       await addRow("turned-off", { activated: false });
       await using client = await tokenFor("turned-off");
@@ -276,7 +276,7 @@ describe("a Kerberos login", { skip }, () => {
       await assertPasswordRefused("turned-off", "nope", "wrong-password");
     });
 
-    test("is refused without kerberos_settings, as a Kerberos user's password is", async () => {
+    test("is refused without kerberos_settings, like a password of a Kerberos user", async () => {
       await using elsewhere = await startWorker();
       await elsewhere.addUser("homeless", "", { authType: "KERBEROS" });
       await kdc.addPrincipal("homeless", PASSWORD);
@@ -285,7 +285,7 @@ describe("a Kerberos login", { skip }, () => {
         assertRefused(await elsewhere.call("login", proof), 401, "INVALID_CREDENTIALS");
     });
 
-    test("is base64 that is not empty, and comes without a password", async () => {
+    test("requires base64 that is not empty, and no password", async () => {
       for (const kerberos_ticket of ["", "not base64!", "YII", 7, ["YIIB"]])
         assertInvalid(await worker.call("login", { kerberos_ticket }), "kerberos_ticket");
       assertInvalid(await byTicket("YIIB", { username: "local-user", password: PASSWORD }), "password");

@@ -33,7 +33,7 @@ describe("a concurrency limiter", () => {
     );
   });
 
-  test("does not run what nobody wants any more, and goes on after a task that failed", async () => {
+  test("does not run cancelled tasks, and continues after a failed task", async () => {
     const limiter = createConcurrencyLimiter(1);
     let ran = false;
     const failed = limiter.run(isCancelled, () => Promise.reject(new Error("failed")));
@@ -50,13 +50,13 @@ describe("a concurrency limiter", () => {
   });
 });
 
-/** Passwords with cheap hashes, unless the settings say otherwise. */
+/** Passwords with cheap hashes by default. */
 function passwordsWith(settings: Partial<AppConfig> = {}): Passwords {
   const cheap = { bcrypt_cost: 5, argon2_memory_kib: 64, argon2_passes: 2 };
   return createPasswords(SECTIONS.app_config.parse({ ...cheap, ...settings }));
 }
 
-// Of OpenBSD's bcrypt, which Python's library shares, and of the reference implementation of Argon2.
+// Created by OpenBSD's bcrypt, which Python's library uses too, and by the reference implementation of Argon2.
 const KNOWN = [
   ["U*U", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"],
   ["password", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"],
@@ -67,7 +67,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
   describe(`passwords, with new hashes by ${password_hash},`, () => {
     const passwords = passwordsWith({ password_hash });
 
-    test("fit their own hash and no other, and hashes that other programs made", async () => {
+    test("match only their own hash, including hashes from other programs", async () => {
       const hash = await passwords.hash("correct horse", isCancelled);
       const beginning = password_hash === "bcrypt" ? "$2b$05$" : "$argon2id$v=19$m=64,t=2,p=1$";
       assert.equal(hash.toString().slice(0, beginning.length), beginning);
@@ -84,7 +84,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       }
     });
 
-    test("are the same in every normal form and with every kind of space, whichever was set", async () => {
+    test("are equal in every normal form and with every kind of space", async () => {
       const forms = [
         "caf\u00e9 au lait",
         "cafe\u0301 au lait",
@@ -98,7 +98,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       }
     });
 
-    test("match a hash of other bytes, and the result says that it is another form", async () => {
+    test("match a hash of an unprepared form, and the result says so", async () => {
       const raw = async (bytes: string): Promise<Uint8Array> =>
         Buffer.from(await bcryptHash(bytes, { cost: 5 }));
       const nfd = await raw("cafe\u0301 au lait");
@@ -113,7 +113,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       assert.equal(await compare("\u00e9e\u0301\u00e9", mixed), "equal in another form");
     });
 
-    test("have as many forms as their text has, so that a refusal does not depend on the account", () => {
+    test("have forms that depend only on the text, so that refusals do not depend on the account", () => {
       assert.deepEqual(formsOf("correct horse"), ["correct horse"]);
       assert.deepEqual(formsOf("caf\u00e9"), ["caf\u00e9", "cafe\u0301"]);
       assert.deepEqual(formsOf("cafe\u0301"), ["caf\u00e9", "cafe\u0301"]);
@@ -129,7 +129,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       );
     });
 
-    test("that bcrypt would cut are never right", async () => {
+    test("that bcrypt would truncate never match", async () => {
       const hash = await passwords.hash("x".repeat(72), isCancelled);
       assert.equal(await passwords.verify("x".repeat(73), hash, isCancelled), "different");
       assert.equal(await passwords.verify("x".repeat(72), hash, isCancelled), "equal");
@@ -139,7 +139,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       );
     });
 
-    test("are refused without a hash, with a damaged one, and with one that would take for ever", async () => {
+    test("do not match a missing or damaged hash, or one with an excessive cost", async () => {
       const tail = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
       const absurd = [
         `$2b$31$${"a".repeat(52)}e`,
@@ -163,7 +163,7 @@ for (const password_hash of ["bcrypt", "argon2id"] as const) {
       );
     });
 
-    test("know a hash that is cheaper or of another kind than what is configured", async () => {
+    test("report hashes with a lower cost or another algorithm as outdated", async () => {
       const cheaper = passwordsWith({ password_hash, bcrypt_cost: 4, argon2_memory_kib: 32 });
       const dearer = passwordsWith({
         password_hash,

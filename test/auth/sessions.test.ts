@@ -18,7 +18,7 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    /** The codes of so many exchanges at once: some go to each replica. */
+    /** The codes of concurrent exchanges, which are spread over all replicas. */
     const exchange = async (id_token: string, times = 16): Promise<number[]> => {
       const calls = Array.from({ length: times }, () => worker.call("token", { id_token }));
       return (await Promise.all(calls)).map(({ resp_code }) => resp_code);
@@ -26,7 +26,7 @@ for (const database of DATABASES) {
     const login = async (username: string, groups: readonly string[] = []): Promise<string> => {
       await worker.addUser(username, PASSWORD, { groups });
       const id_token = await worker.login(username, PASSWORD);
-      // Both replicas have checked its signature, and know it from then on.
+      // Both replicas have verified the token and cache the result.
       assert.deepEqual(new Set(await exchange(id_token)), new Set([200]));
       return id_token;
     };
@@ -51,7 +51,7 @@ for (const database of DATABASES) {
           .execute(),
     };
     for (const [index, [what, end]] of Object.entries(ends).entries()) {
-      test(`${what} is seen at once by every replica, whatever they remember of the token`, async () => {
+      test(`${what} takes effect immediately in every replica, although they cache the token`, async () => {
         const username = `ended-${index}`;
         const id_token = await login(username);
         await end(username, id_token);
@@ -59,14 +59,14 @@ for (const database of DATABASES) {
       });
     }
 
-    test("an account that is turned off gets no access token from any replica from then on", async () => {
+    test("a deactivated account gets no access token from any replica", async () => {
       const id_token = await login("turned-off");
       const access_token = await admin();
       await worker.call("user_change", { username: "turned-off", activated: false, access_token });
       assert.deepEqual(new Set(await exchange(id_token)), new Set([403]));
     });
 
-    test("a new membership stands in the next access token of every replica", async () => {
+    test("a new membership is in the next access token of every replica", async () => {
       const id_token = await login("climber");
       await insertGroup(worker.db, "peak");
       await insertMember(worker.db, "peak", "climber");
@@ -78,7 +78,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("of many that ask at once each gets its own answer", async () => {
+    test("concurrent requests each get their own reply", async () => {
       const names = Array.from({ length: 40 }, (_, index) => `crowd-${index}`);
       const tokens = await Promise.all(names.map((name) => login(name, [`of-${name}`])));
       const ended = tokens.filter((_, index) => index % 4 === 0);
@@ -105,7 +105,7 @@ for (const database of DATABASES) {
       assert.deepEqual(found, [...names, 404, ...names]);
     });
 
-    test("a session's first use is written before its answer, later ones within seconds", async () => {
+    test("a session's first use is written before the reply, later ones within seconds", async () => {
       await worker.addUser("user-once", PASSWORD);
       const id_token = await worker.login("user-once", PASSWORD);
       const lastUse = async (): Promise<number> =>
@@ -118,7 +118,7 @@ for (const database of DATABASES) {
       await waitUntil("a later use", async () => (await lastUse()) > first, { seconds: 10 });
     });
 
-    test("a request that is refused notes no use, of a session that was used and of one that was not", async () => {
+    test("a refused request records no use of the session", async () => {
       await using alone = await startWorker({ database });
       const bound = { ip: "192.0.2.1" };
       for (const name of ["used", "fresh"]) await alone.addUser(`${name}-one`, PASSWORD);
@@ -137,7 +137,7 @@ for (const database of DATABASES) {
       assert.equal(before[0], null);
     });
 
-    test("a worker that stops writes the uses that it has noted", async () => {
+    test("a worker writes recorded uses when it stops", async () => {
       await using alone = await startWorker({ database });
       await alone.addUser("farewell", PASSWORD);
       const id_token = await alone.login("farewell", PASSWORD);
@@ -155,7 +155,7 @@ for (const database of DATABASES) {
       assert.ok(written > first, `${written}, after ${first}`);
     });
 
-    test("uses that cannot be written delay no answer, and are told in the log", async () => {
+    test("uses that cannot be written delay no reply, and are logged", async () => {
       await using alone = await startWorker({ database });
       await alone.addUser("unnoted", PASSWORD);
       const id_token = await alone.login("unnoted", PASSWORD);
@@ -172,7 +172,7 @@ for (const database of DATABASES) {
       assert.equal((await alone.call("token", { id_token })).resp_code, 200);
     });
 
-    test("a user's groups are in order, whatever is in their names", async () => {
+    test("a user's groups are sorted, with any characters in their names", async () => {
       const groups = [
         "zebra",
         "Alpha",

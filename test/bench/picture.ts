@@ -33,7 +33,7 @@ export function pictureOf(points: readonly Point[], caption: string): string {
   );
   const [width, height] = [2 * WIDTH + 60, HEIGHT + TOP + BOTTOM + 30];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="12">`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...legend,
     ...panels,

@@ -18,7 +18,7 @@ function configOf(scopes: object, more: object = {}, others: object = {}): Broke
 }
 
 describe("broker_settings", () => {
-  test("is for the default vhost and as long as an access token lives, unless it says otherwise", () => {
+  test("has the default vhost and the lifetime of access tokens as defaults", () => {
     const scopes = { "*": ["read:*"] };
     const { resourceServerId, vhosts, lifetime } = configOf(scopes);
     assert.deepEqual([resourceServerId, vhosts, lifetime], ["rabbitmq", ["prod"], 300]);
@@ -53,14 +53,14 @@ describe("broker_settings", () => {
     ["tag:management administrator", /management, monitoring/],
     ["rabbitmq.read:prod/*", /must begin with/],
   ] as const) {
-    test(`does not take the scope ${JSON.stringify(entry)}`, () => {
+    test(`rejects the scope ${JSON.stringify(entry)}`, () => {
       const found = faultsOf(withScopes({ staff: ["read:*", entry] }), { keys: true });
       assert.deepEqual(Object.keys(found), ["broker_settings.scopes.staff.1"]);
       assert.match(found["broker_settings.scopes.staff.1"] ?? "", msg);
     });
   }
 
-  test("takes scopes of each kind", () => {
+  test("accepts scopes of each kind", () => {
     const all = [
       "read:*",
       "write:amq.topic/orders.*",
@@ -71,7 +71,7 @@ describe("broker_settings", () => {
     assert.deepEqual(configOf({ staff: all }).scopes.get("staff"), all);
   });
 
-  test("must give somebody something", () => {
+  test("must contain at least one permission", () => {
     for (const [raw, path] of [
       [withScopes({}), "broker_settings.scopes"],
       [withScopes({ staff: [] }), "broker_settings.scopes.staff"],
@@ -92,7 +92,7 @@ describe("broker_settings", () => {
       assert.deepEqual(Object.keys(faultsOf(raw, { keys: true })), [path]);
   });
 
-  test("does not go with a shared secret that signs or will sign, and goes with one that retires", () => {
+  test("rejects a shared secret that signs or will sign, but not a retiring one", () => {
     const broker_settings = { scopes: { "*": ["read:*"] } };
     const creation = (keys: object): object => ({
       jwt_creation: { issuer: "authmq", signmethod: "EdDSA", keys },
@@ -120,7 +120,7 @@ describe("the scopes of a session", () => {
     constructor: ["read:built"],
   });
 
-  test("are those of its groups and of everybody, each once, on its vhost", () => {
+  test("are those of its groups and of all users, each once, on its vhost", () => {
     assert.deepEqual(brokerScopes(config, ["shop", "staff", "unknown"], "prod"), [
       "rabbitmq.read:prod/news/*",
       "rabbitmq.write:prod/amq.topic/orders.*",
@@ -129,18 +129,18 @@ describe("the scopes of a session", () => {
     assert.deepEqual(brokerScopes(config, [], "prod"), ["rabbitmq.read:prod/news/*"]);
   });
 
-  test("are none on a vhost that is not listed", () => {
+  test("are empty on a vhost that is not listed", () => {
     for (const vhost of ["test", "Prod", "prod ", "*", ""])
       assert.deepEqual(brokerScopes(config, ["shop", "staff"], vhost), []);
   });
 
-  test("are of groups alone, also where a group is named like what every object has", () => {
+  test("come only from configured groups, even if a group is named like an object property", () => {
     for (const name of ["toString", "__proto__", "hasOwnProperty"])
       assert.deepEqual(brokerScopes(config, [name], "prod"), ["rabbitmq.read:prod/news/*"]);
     assert.deepEqual(brokerScopes(config, ["constructor"], "prod").at(-1), "rabbitmq.read:prod/built/*");
   });
 
-  test("match their own vhost and no other, however it is named", () => {
+  test("match only their own vhost, with any name", () => {
     const name = fc.oneof(
       fc.string({ unit: "binary", minLength: 1, maxLength: 20 }),
       fc.string({
@@ -163,7 +163,7 @@ describe("the scopes of a session", () => {
   });
 });
 
-/** How the broker's plugin compares: the parts between the asterisks, decoded as a query string is, in this order. */
+/** Matches like the broker's plugin: the parts between asterisks, decoded like a query string, in this order. */
 function matches(subject: string, pattern: string): boolean {
   const parts = pattern.split("*").map((part) => decodeURIComponent(part.replaceAll("+", " ")));
   let place = 0;

@@ -8,7 +8,7 @@ function nodesOf(amqp_settings: object, env: Record<string, string> = {}): strin
 }
 
 describe("the broker's host", () => {
-  test("may be one or several, each with a port or the common one", () => {
+  test("may be one or several, each with a port or the common port", () => {
     assert.deepEqual(nodesOf({ host: "rabbit" }), ["rabbit 5672"]);
     assert.deepEqual(nodesOf({ host: "rabbit:5671", port: 1 }), ["rabbit 5671"]);
     assert.deepEqual(nodesOf({ host: ["rabbit_1", "10.0.0.2:65535", "rabbit-3.example.com"], port: 5671 }), [
@@ -22,7 +22,7 @@ describe("the broker's host", () => {
     assert.deepEqual(nodesOf({ host: ["[::1]", "[fe80::1%eth0]:5671"] }), ["::1 5672", "fe80::1%eth0 5671"]);
   });
 
-  test("can be a text, a list or a member of a list in the environment", () => {
+  test("can be a string, a list or a list item in the environment", () => {
     const name = "AUTHMQ__AMQP_SETTINGS__HOST";
     assert.deepEqual(nodesOf({}, { [name]: "rabbit:1" }), ["rabbit 1"]);
     assert.deepEqual(nodesOf({}, { [name]: "[::1]:1" }), ["::1 1"]);
@@ -30,7 +30,7 @@ describe("the broker's host", () => {
     assert.deepEqual(nodesOf({ host: ["a", "b"] }, { [`${name}__1`]: "c:1" }), ["a 5672", "c 1"]);
   });
 
-  test("that is none is a fault with its place in the list, beside the other faults", () => {
+  test("that is not valid is a fault with its index in the list, together with other faults", () => {
     for (const host of [
       "",
       " ",
@@ -73,7 +73,7 @@ describe("the queues", () => {
     }
   });
 
-  test("may each have a prefetch of their own, also by the environment", () => {
+  test("may each have their own prefetch, also from the environment", () => {
     const prefetch_by_queue = Object.fromEntries(queueNames().map((name, index) => [name, index + 1]));
     const { amqp } = parse({ amqp_settings: { prefetch_by_queue } });
     assert.deepEqual(amqp.prefetch_by_queue, prefetch_by_queue);
@@ -83,7 +83,7 @@ describe("the queues", () => {
     assert.deepEqual(parse({}, { env: json }).amqp.prefetch_by_queue, { token: 8 });
   });
 
-  test("have no prefetch out of range, and none for a name that is no workflow's", () => {
+  test("have no prefetch out of range or for an unknown queue", () => {
     const raw = {
       amqp_settings: {
         prefetch_by_queue: { login: 0, token: 65_536, user_all: 1.5, user_get: "1", auth: 1 },

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "authmq-config-"));
 after(() => rmSync(folder, { recursive: true }));
 const DATABASE = { database: "a", user: "a", password: "a" };
 
-/** Each section that has a ca_file, with that file in it. */
+/** The sections that have a ca_file. */
 const SECTIONS = {
   amqp_settings: (ca_file: string) => ({ amqp_settings: { ca_file } }),
   db_settings: (ca_file: string) => ({ db_settings: { ...DATABASE, ca_file } }),
@@ -61,7 +61,7 @@ for (const [section, settings] of Object.entries(SECTIONS)) {
         "\r\n",
       ),
     })) {
-      test(`takes ${what}`, () => {
+      test(`may have ${what}`, () => {
         writeFileSync(join(folder, "good.pem"), content);
         assert.doesNotThrow(() => parse(settings("good.pem"), { folder }));
       });

@@ -17,12 +17,12 @@ after(() => rmSync(folder, { recursive: true }));
 describe("an empty configuration", () => {
   const config = parse({}, { folder: "/srv/authmq" });
 
-  test("means SQLite in the folder of the configuration", () => {
+  test("uses SQLite in the folder of the configuration", () => {
     assert.equal(config.db.dialect, "sqlite");
     assert.equal(config.db.file, "/srv/authmq/authmq.db");
   });
 
-  test("means the broker on this host with its first account", () => {
+  test("uses the broker on this host with its default user", () => {
     const { nodes, username, password, vhost, message_lifetime, ca } = config.amqp;
     assert.deepEqual(
       { nodes, username, password, vhost },
@@ -34,7 +34,7 @@ describe("an empty configuration", () => {
     assert.deepEqual([config.amqp.queues, config.amqp.prefetch_by_queue], ["durable", undefined]);
   });
 
-  test("means the documented rules for accounts and tokens", () => {
+  test("has the documented rules for accounts and tokens", () => {
     const { bcrypt_cost, email_regex, ...rest } = config.app;
     assert.deepEqual(rest, {
       id_token_valid_time: 1440,
@@ -65,12 +65,12 @@ describe("an empty configuration", () => {
     assert.match("a@example.co.uk", new RegExp(`^(?:${email_regex})$`, "u"));
   });
 
-  test("means queues that are named after their workflows", () => {
+  test("names queues after their workflows", () => {
     assert.deepEqual([...config.queues.keys()], queueNames());
     for (const [workflow, queue] of config.queues) assert.equal(queue, workflow);
   });
 
-  test("means a log on stderr at level info", () => {
+  test("logs to stderr at level info", () => {
     assert.deepEqual(config.log, {
       level: "info",
       handler: "stderr",
@@ -99,7 +99,7 @@ test("the sections that a server needs have the documented defaults", () => {
   assert.deepEqual([db.host, db.port], ["127.0.0.1", 3306]);
 });
 
-test("every queue can be renamed by its key, one of them by two", () => {
+test("each queue can be renamed by its key, one of them also by an alias", () => {
   const settings = Object.fromEntries(Object.entries(QUEUES).map(([name, { key }]) => [key, `my_${name}`]));
   for (const [workflow, queue] of parse({ queue_settings: settings }).queues) {
     assert.equal(queue, `my_${workflow}`);
@@ -110,7 +110,7 @@ test("every queue can be renamed by its key, one of them by two", () => {
   assert.equal(parse({ queue_settings: swapped }).queues.get("login"), "logout");
 });
 
-test("relative paths start at the folder of the file, not at the working folder", () => {
+test("relative paths start at the folder of the file, not at the current folder", () => {
   const inner = join(folder, "inner");
   mkdirSync(inner);
   writeFileSync(join(inner, "key.pem"), generateSecret("EdDSA").secret);
@@ -130,7 +130,7 @@ test("relative paths start at the folder of the file, not at the working folder"
   assert.equal(config.signing?.key.type, "private");
 });
 
-test("no section of a configuration can be changed", () => {
+test("a configuration is immutable", () => {
   const raw = {
     jwt_validation: [{ name: "other", secret: { type: "plain", value: "x".repeat(32) }, methods: ["HS256"] }],
     jwt_creation: {

@@ -17,7 +17,7 @@ interface Example {
   readonly raw: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Each part of a configuration in the guides, by the file and the heading above it. */
+/** The configuration examples in the guides, by file and heading. */
 function examples(): Example[] {
   return ["active-directory.md", "openldap.md", "kerberos.md"].flatMap((file) =>
     readFileSync(join(GUIDES, file), "utf8")
@@ -33,7 +33,7 @@ function examples(): Example[] {
 }
 
 describe("the configurations in the guides to directories and Kerberos", () => {
-  test("are there for each kind of directory", () => {
+  test("exist for each kind of directory", () => {
     const headings = examples().map(({ heading }) => heading);
     assert.deepEqual(headings, [
       "active-directory.md: 4. Configure the worker",
@@ -45,7 +45,7 @@ describe("the configurations in the guides to directories and Kerberos", () => {
   });
 
   for (const { heading, raw } of examples()) {
-    test(`${heading}: is a configuration without a fault`, () => {
+    test(`${heading}: is a valid configuration`, () => {
       const file = raw["ldap_settings"]?.["ca_file"];
       const settings = structuredClone(raw) as Record<string, Record<string, unknown>>;
       if (typeof file === "string") {
@@ -58,7 +58,7 @@ describe("the configurations in the guides to directories and Kerberos", () => {
     });
 
     if (raw["ldap_settings"] === undefined) continue;
-    test(`${heading}: accepts the usernames that such a directory has`, () => {
+    test(`${heading}: accepts usual usernames of this directory`, () => {
       const pattern = fullMatch(parse({ app_config: raw["app_config"] }).app.username_regex);
       for (const name of ["j.doe", "bob", "jane_doe-2", "Administrator"]) assert.ok(pattern.test(name), name);
     });

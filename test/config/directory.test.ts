@@ -18,11 +18,11 @@ function parse(ldap_settings: object, env: Record<string, string> = {}): Directo
   return directory;
 }
 
-test("without the section there is no directory", () => {
+test("a configuration without the section has no directory", () => {
   assert.equal(parseConfig({}, { keys: false, env: {}, folder }).directory, undefined);
 });
 
-test("an empty section is the documented directory, whose users bind as user@domain", () => {
+test("an empty section has the documented defaults, and users bind as user@domain", () => {
   const { servers, bind, service, groupsBaseDn, userFilter } = parse({});
   assert.deepEqual(servers, [{ url: "ldap://127.0.0.1:389", host: "127.0.0.1", port: 389, tls: "none" }]);
   assert.deepEqual(bind, { kind: "template", template: "{username}@ad.local", isDn: false });
@@ -35,7 +35,7 @@ describe("an address", () => {
   const serversOf = (settings: object, env = {}) =>
     parse(settings, env).servers.map(({ host, port, tls }) => [host, port, tls]);
 
-  test("may be one or several, each with a port or the usual one", () => {
+  test("may be one or several, each with a port or the default port", () => {
     assert.deepEqual(serversOf({ address: "ldap://dc1" }), [["dc1", 389, "none"]]);
     assert.deepEqual(serversOf({ address: ["ldaps://dc1", "ldaps://[::1]:1636/"] }), [
       ["dc1", 636, "ldaps"],
@@ -43,7 +43,7 @@ describe("an address", () => {
     ]);
   });
 
-  test("is StartTLS where start_tls or a CA is given, and never less than that", () => {
+  test("uses StartTLS if start_tls or a CA is set, unless it is ldaps://", () => {
     assert.deepEqual(serversOf({ address: "ldap://dc1", start_tls: true }), [["dc1", 389, "starttls"]]);
     assert.deepEqual(serversOf({ address: "ldap://dc1", ca_file: "ca.pem" }), [["dc1", 389, "starttls"]]);
     assert.deepEqual(serversOf({ address: "ldaps://dc1", ca_file: "ca.pem" }), [["dc1", 636, "ldaps"]]);
@@ -53,7 +53,7 @@ describe("an address", () => {
     assert.deepEqual(faultyPaths({ ldap_settings: twice }, { folder }), ["ldap_settings.start_tls"]);
   });
 
-  test("can be a text, a list or a member of a list in the environment", () => {
+  test("can be a string, a list or a list item in the environment", () => {
     const name = "AUTHMQ__LDAP_SETTINGS__ADDRESS";
     assert.deepEqual(serversOf({}, { [name]: "ldap://env" }), [["env", 389, "none"]]);
     assert.deepEqual(serversOf({}, { [name]: '["ldap://a","ldap://b:1"]' }), [
@@ -66,7 +66,7 @@ describe("an address", () => {
     ]);
   });
 
-  test("that names more or less than a server is a fault with its place in the list", () => {
+  test("that is not exactly a server is a fault with its index in the list", () => {
     for (const address of [
       "dc1",
       "http://dc1",
@@ -83,7 +83,7 @@ describe("an address", () => {
   });
 });
 
-test("users bind by the name that Active Directory knows in a domain of that kind, unless bind says otherwise", () => {
+test("users bind by Active Directory's name for the kind of domain, unless bind is set", () => {
   const templateOf = (settings: object): string => {
     const { bind } = parse(settings);
     return bind.kind === "search" ? "search" : bind.template;
@@ -96,11 +96,11 @@ test("users bind by the name that Active Directory knows in a domain of that kin
     String.raw`ad.local\{username}`,
   );
   assert.equal(templateOf({ domain: "AD", bind: "{username}@corp.test" }), "{username}@corp.test");
-  // In the replacement of a text "$&" is what was found.
+  // In a replacement string, "$&" would insert the match.
   assert.equal(templateOf({ domain: "a$&.b" }), "{username}@a$&.b");
 });
 
-test("a service account means search, unless bind says how users bind", () => {
+test("with a service account bind is search by default", () => {
   const service = { bind_dn: "cn=s", bind_password: "p" };
   assert.deepEqual(parse(service).bind, { kind: "search" });
   assert.deepEqual(parse({ bind: "search", ...service }).bind, { kind: "search" });

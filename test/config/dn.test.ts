@@ -49,7 +49,7 @@ for (const text of [
   test(`finds no distinguished name in ${text}`, () => assert.equal(parseDn(text), undefined));
 }
 
-test("whatever a value holds, it comes out as it went in, and nothing of it becomes another part", () => {
+test("values with any characters survive formatting and parsing", () => {
   const value = fc.string({ unit: "binary", minLength: 1 }).filter((text) => text.isWellFormed());
   fc.assert(
     fc.property(value, (text) => {
@@ -59,7 +59,7 @@ test("whatever a value holds, it comes out as it went in, and nothing of it beco
   );
 });
 
-test("an entry is below its ancestors and itself, whatever the case, and below nothing else", () => {
+test("an entry is below its ancestors and itself only, case-insensitively", () => {
   const name = parseDn("CN=Dev,OU=Groups,DC=Ad,DC=Local")!;
   for (const base of [
     "dc=ad,dc=local",
@@ -74,12 +74,12 @@ test("an entry is below its ancestors and itself, whatever the case, and below n
   }
 });
 
-test("the first name's value is found by its type alone", () => {
+test("the value of the first relative name is found by its type", () => {
   assert.equal(leadingValue(parseDn("uid=1+CN=a,cn=b")!, "cn"), "a");
   assert.equal(leadingValue(parseDn("ou=a,cn=b")!, "cn"), undefined);
 });
 
-test("a domain is what ends a name in dc= parts, or its last part", () => {
+test("the domain of a name is its trailing dc= parts, or its last part", () => {
   const domain = (text: string) => formatDn(domainOf(parseDn(text)!));
   assert.equal(domain("ou=User,dc=ad,dc=local"), "dc=ad,dc=local");
   assert.equal(domain("ou=dc,o=acme"), "o=acme");

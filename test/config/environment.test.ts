@@ -15,7 +15,7 @@ function write(name: string, text: string): string {
 }
 
 describe("a variable of the environment", () => {
-  test("overrides the file's key, and others keep theirs", () => {
+  test("overrides only its key of the file", () => {
     const raw = { amqp_settings: { host: "from-the-file", username: "alice" } };
     const { amqp } = parse(raw, { env: { AUTHMQ__AMQP_SETTINGS__HOST: "rabbit" } });
     assert.deepEqual([amqp.nodes[0].host, amqp.username], ["rabbit", "alice"]);
@@ -39,7 +39,7 @@ describe("a variable of the environment", () => {
     assert.deepEqual([app.allow_registration, app.access_token_valid_time], [true, 2.5]);
   });
 
-  test("that has the wrong type is a fault under its own name", () => {
+  test("with the wrong type is a fault under its own name", () => {
     const env = { AUTHMQ__AMQP_SETTINGS__PORT: "many", AUTHMQ__APP_CONFIG__ALLOW_REGISTRATION: "yes" };
     assert.deepEqual(faultyPaths({}, { env }), Object.keys(env));
     assert.deepEqual(faultyPaths({}, { env: { AUTHMQ__AMQP_SETTINGS__PORT: '"5672"' } }), [
@@ -47,7 +47,7 @@ describe("a variable of the environment", () => {
     ]);
   });
 
-  test("gives a list or a section as JSON", () => {
+  test("sets a list or section as JSON", () => {
     const env = {
       AUTHMQ__APP_CONFIG__VHOSTS: '["prod", "test"]',
       AUTHMQ__AMQP_SETTINGS: '{"host": "rabbit"}',
@@ -57,7 +57,7 @@ describe("a variable of the environment", () => {
     assert.equal(amqp.nodes[0].host, "rabbit");
   });
 
-  test("names a member of a list by its index", () => {
+  test("sets a list item by its index", () => {
     const other = { name: "other", secret: { type: "plain", value: "o".repeat(32) }, methods: ["HS256"] };
     const raw = {
       jwt_creation: { issuer: "authmq", signmethod: "HS256", secret: { type: "plain", value: "short" } },
@@ -75,7 +75,7 @@ describe("a variable of the environment", () => {
     );
   });
 
-  test("makes a section that the file does not have", () => {
+  test("creates a section that is not in the file", () => {
     const env = {
       AUTHMQ__JWT_VALIDATION__0__NAME: "partner",
       AUTHMQ__JWT_VALIDATION__0__METHODS__0: "HS256",
@@ -91,7 +91,7 @@ describe("a variable of the environment", () => {
     assert.equal(signing?.method, "HS256");
   });
 
-  test("that names no key is a fault", () => {
+  test("that sets no known key is a fault", () => {
     const env = {
       AUTHMQ__AMQP_SETTINGS__HOSTS: "a",
       AUTHMQ__AMQP: "{}",
@@ -104,14 +104,14 @@ describe("a variable of the environment", () => {
     assert.deepEqual(faultyPaths({}, { env }), Object.keys(env).toSorted());
   });
 
-  test("of another program, or the one for the file's path, is left alone", () => {
+  test("of another program, or for the file's path, is ignored", () => {
     const env = { AUTHMQ_CONFIG: "x", AUTHMQ_TEST: "x", AMQP_SETTINGS__HOST: "x", PATH: "/bin" };
     assert.equal(parse({}, { env }).amqp.nodes[0].host, "127.0.0.1");
   });
 });
 
 describe("a variable that ends with _FILE", () => {
-  test("takes the value from the file without the newline at its end", () => {
+  test("sets the content of the file without the newline at its end", () => {
     for (const text of ["s3cret", "s3cret\n", "s3cret\r\n"]) {
       const env = { AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: write("password", text) };
       assert.equal(parse({}, { env }).amqp.password, "s3cret");
@@ -125,12 +125,12 @@ describe("a variable that ends with _FILE", () => {
     assert.equal(parse({}, { env }).amqp.nodes[0].port, 5673);
   });
 
-  test("and names a file that is not there is a fault under its own name", () => {
+  test("with a missing file is a fault under its own name", () => {
     const env = { AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: join(folder, "missing") };
     assert.deepEqual(faultyPaths({}, { env }), ["AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE"]);
   });
 
-  test("is a path when it is the key ca_file, which may itself come from a file", () => {
+  test("is the path for ca_file, which can also be read from a file", () => {
     const [certificate = ""] = rootCertificates;
     const ca = write("ca.pem", certificate);
     const direct = parse({}, { env: { AUTHMQ__AMQP_SETTINGS__CA_FILE: ca } });
@@ -139,7 +139,7 @@ describe("a variable that ends with _FILE", () => {
     assert.equal(indirect.amqp.ca?.toString(), certificate);
   });
 
-  test("and the variable without it are one too many", () => {
+  test("cannot be combined with the variable without _FILE", () => {
     const env = {
       AUTHMQ__AMQP_SETTINGS__PASSWORD: "a",
       AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: write("password", "b"),

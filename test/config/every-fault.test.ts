@@ -10,13 +10,13 @@ import { fileWith, goodFile, type Mistake, MISTAKES } from "./mistakes.ts";
 const folder = newFolder();
 writeFileSync(join(folder, "keytab"), "");
 const options = { keys: true, folder };
-/** In a run without the optional package every file has one more fault. */
+/** Without the optional package, each file has one more fault. */
 const always: readonly string[] = Object.keys(faultsOf(goodFile(), options)).filter(
   (path) => path === "kerberos_settings",
 );
 
-describe("one run reports every fault of a configuration, and nothing else:", () => {
-  test("a file with every section and no mistake has none", () => {
+describe("one run reports all faults of a configuration, and nothing else:", () => {
+  test("no fault of a valid file with every section", () => {
     assert.deepEqual(faultyPaths(goodFile(), options), always);
   });
 
@@ -24,12 +24,12 @@ describe("one run reports every fault of a configuration, and nothing else:", ()
     test(`one mistake at ${one.at.join(".")}`, () =>
       assert.deepEqual(faultyPaths(fileWith([one]), options), [one.fault, ...always].toSorted()));
 
-  test("all of them at once", () => {
+  test("all mistakes together", () => {
     const expected = [...MISTAKES.map(({ fault }) => fault), ...always].toSorted();
     assert.deepEqual(faultyPaths(fileWith(MISTAKES), options), expected);
   });
 
-  test("any of them together", () => {
+  test("any combination of mistakes", () => {
     fc.assert(
       fc.property(fc.subarray([...MISTAKES]), (some) => {
         const expected = [...some.map(({ fault }) => fault), ...always].toSorted();
@@ -39,9 +39,9 @@ describe("one run reports every fault of a configuration, and nothing else:", ()
     );
   });
 
-  test("any of them, each in a variable of the environment, under its name", () => {
+  test("any combination of mistakes in environment variables, under their names", () => {
     const inVariables = MISTAKES.filter(({ at, value, fault }) => {
-      // A name that there is not is a fault of another kind, and an absent key no variable.
+      // Unknown keys are another kind of fault, and absent keys cannot be variables.
       return (
         at.length > 1 &&
         value !== undefined &&
@@ -64,7 +64,7 @@ describe("one run reports every fault of a configuration, and nothing else:", ()
             : "";
           return `${variable(one)}${rest}`;
         });
-        // Where a text is a JSON value in a variable, the mistake may be none: "true" is true there.
+        // A string may be valid JSON in a variable: "true" is true there.
         const wrong = paths.filter((path) => !expected.includes(path) && !always.includes(path));
         assert.deepEqual(wrong, []);
         const silent =
@@ -76,7 +76,7 @@ describe("one run reports every fault of a configuration, and nothing else:", ()
   });
 });
 
-describe("a fault hides no other one:", () => {
+describe("a fault does not hide another one:", () => {
   const cases: Record<string, { raw: unknown; env?: Record<string, string>; paths: string[] }> = {
     "a wrong type does not hide a pattern, a rule or a file of its section": {
       raw: {
@@ -203,7 +203,7 @@ test("config check and serve list every fault of file and environment, and exit 
   }
 });
 
-test("a file that is no JSON does not hide the faults of the environment", async () => {
+test("a file that is not JSON does not hide faults of the environment", async () => {
   const cwd = newFolder();
   writeFileSync(join(cwd, "config.json"), "{");
   const env = { AUTHMQ__NO__SUCH: "1", AUTHMQ__AMQP_SETTINGS__PORT: "0" };

@@ -7,12 +7,12 @@ interface ParseOptions {
   readonly keys?: boolean;
 }
 
-/** A configuration object as `serve` would read it, with nothing but the given environment. */
+/** Parses a configuration object like `serve`, with only the given environment. */
 export function parse(raw: unknown, { env = {}, folder = ".", keys = false }: ParseOptions = {}): Config {
   return parseConfig(raw as Record<string, unknown>, { env, folder, keys });
 }
 
-/** The faults of a configuration by their path; empty when it has none. */
+/** The faults of a configuration by path; empty if there are none. */
 export function faultsOf(raw: unknown, options: ParseOptions = {}): Record<string, string> {
   try {
     parse(raw, options);
@@ -23,7 +23,7 @@ export function faultsOf(raw: unknown, options: ParseOptions = {}): Record<strin
   }
 }
 
-/** Only the paths of the faults, in order. */
+/** The sorted paths of the faults. */
 export function faultyPaths(raw: unknown, options: ParseOptions = {}): string[] {
   return Object.keys(faultsOf(raw, options)).toSorted();
 }

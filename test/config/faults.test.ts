@@ -14,7 +14,7 @@ after(() => rmSync(folder, { recursive: true }));
 describe("a fault of the configuration names its path:", () => {
   const cases: Record<string, { raw: unknown; paths: string[] }> = {
     "an unknown section": { raw: { amqp: {} }, paths: ["amqp"] },
-    "a section named like a part of every object": {
+    "a section named like a property of every object": {
       raw: JSON.parse('{"__proto__": {}, "constructor": {}}'),
       paths: ["__proto__", "constructor"],
     },
@@ -28,9 +28,12 @@ describe("a fault of the configuration names its path:", () => {
     },
     "a section of the wrong type": { raw: { app_config: [] }, paths: ["app_config"] },
     "a section that is null": { raw: { amqp_settings: null }, paths: ["amqp_settings"] },
-    "a text for a number": { raw: { amqp_settings: { port: "5672" } }, paths: ["amqp_settings.port"] },
-    "a number for a text": { raw: { amqp_settings: { host: 1 } }, paths: ["amqp_settings.host"] },
-    "a text for a boolean": {
+    "a string instead of a number": {
+      raw: { amqp_settings: { port: "5672" } },
+      paths: ["amqp_settings.port"],
+    },
+    "a number instead of a string": { raw: { amqp_settings: { host: 1 } }, paths: ["amqp_settings.host"] },
+    "a string instead of a boolean": {
       raw: { app_config: { allow_registration: "false" } },
       paths: ["app_config.allow_registration"],
     },
@@ -39,7 +42,7 @@ describe("a fault of the configuration names its path:", () => {
       raw: { app_config: { id_token_valid_time: 0, access_token_valid_time: -5 } },
       paths: ["app_config.access_token_valid_time", "app_config.id_token_valid_time"],
     },
-    "regular expressions that are none": {
+    "invalid regular expressions": {
       raw: {
         app_config: { group_regex: "[a", username_regex: "a)(b", password_regex: "*", email_regex: "\\" },
       },
@@ -58,7 +61,7 @@ describe("a fault of the configuration names its path:", () => {
       raw: { queue_settings: { session_workflow_login: "auth", session_workflow_logout: "auth" } },
       paths: ["queue_settings.session_workflow_logout"],
     },
-    "a queue that has another workflow's default name": {
+    "a queue with another workflow's default name": {
       raw: { queue_settings: { session_workflow_logout: "login" } },
       paths: ["queue_settings.session_workflow_logout"],
     },
@@ -66,7 +69,7 @@ describe("a fault of the configuration names its path:", () => {
       raw: { queue_settings: { group_workflow_group_users: "a", group_workflow_group_members: "b" } },
       paths: ["queue_settings.group_workflow_group_users"],
     },
-    "a queue name of the broker's own": {
+    "a queue name that the broker reserves": {
       raw: { queue_settings: { session_workflow_login: "amq.login" } },
       paths: ["queue_settings.session_workflow_login"],
     },
@@ -74,7 +77,7 @@ describe("a fault of the configuration names its path:", () => {
       raw: { queue_settings: { session_workflow_login: "ä".repeat(128), session_workflow_logout: "" } },
       paths: ["queue_settings.session_workflow_login", "queue_settings.session_workflow_logout"],
     },
-    "a key of queue_settings that names no workflow": {
+    "an unknown key of queue_settings": {
       raw: { queue_settings: { login: "auth" } },
       paths: ["queue_settings.login"],
     },
@@ -156,7 +159,7 @@ test("all faults are listed at once", () => {
   ]);
 });
 
-test("the error's message has one line for each fault, with its path", () => {
+test("the error message has one line per fault, with its path", () => {
   assert.throws(
     () => parse({ a: 1, b: 2 }),
     (error) => {
@@ -167,7 +170,7 @@ test("the error's message has one line for each fault, with its path", () => {
   );
 });
 
-test("a fault does not repeat a secret", () => {
+test("a fault does not show a secret", () => {
   const password = "hunter2-hunter2";
   const faults = faultsOf(
     {
@@ -180,7 +183,7 @@ test("a fault does not repeat a secret", () => {
   assert.equal(JSON.stringify(faults).includes(password), false);
 });
 
-test("a file that is missing, no JSON, no object or ambiguous is a fault that names the file", () => {
+test("a missing, invalid or ambiguous file is a fault that names the file", () => {
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
@@ -199,7 +202,7 @@ test("a file that is missing, no JSON, no object or ambiguous is a fault that na
   }
 });
 
-test("a file that an editor of Windows saved, with a byte order mark, is read wherever it is read", () => {
+test("every command reads a file with a byte order mark, which Windows editors add", () => {
   const file = join(folder, "marked.json");
   const secret = { type: "keyfile", value: "key" };
   writeFileSync(join(folder, "key"), "k".repeat(32));

@@ -22,7 +22,7 @@ function withRing(ring: Ring, creation: object = {}, more: object = {}): object 
 
 const faults = (raw: unknown) => faultsOf(raw, { keys: true });
 
-/** Without its algorithm, as the fields of one secret are. */
+/** The fields of a secret, without the algorithm. */
 function material({ type, value }: RingKey): object {
   return { type, value };
 }
@@ -32,7 +32,7 @@ function publicPem({ value }: RingKey): string {
 }
 
 describe("a key ring", () => {
-  test("signs with the active key and verifies with all of them, each by its own algorithm", () => {
+  test("signs with the active key and verifies with all keys, each with its own algorithm", () => {
     const raw = withRing({ next, retiring: [{ ...retiring, until }] });
     const { signing, issuers } = parse(raw, { keys: true });
     assert.equal(signing?.method, "EdDSA");
@@ -60,7 +60,7 @@ describe("a key ring", () => {
     assert.ok(types !== undefined && !types.includes("private"), String(types));
   });
 
-  test("may leave the algorithm to signmethod", () => {
+  test("uses signmethod as the default algorithm", () => {
     const { signing } = parse(withRing({ active: material(active), next: material(newKey()) }), {
       keys: true,
     });
@@ -75,7 +75,7 @@ describe("a key ring", () => {
       /move it to keys\.active/,
     ],
     [
-      "that is not there, nor a secret",
+      "that is missing, without a secret,",
       { jwt_creation: { issuer: "a", signmethod: "EdDSA" } },
       "jwt_creation.secret",
       /is missing: set the signing key here/,
@@ -123,31 +123,31 @@ describe("a key ring", () => {
       /EdDSA needs an Ed25519 key/,
     ],
     [
-      "with an algorithm that there is not",
+      "with an unknown algorithm",
       withRing({ next: { ...next, signmethod: "none" } }),
       "jwt_creation.keys.next.signmethod",
       /./,
     ],
     [
-      "with a retiring key without an end",
+      "with a retiring key without until",
       withRing({ retiring: [{ ...next }] }),
       "jwt_creation.keys.retiring.0.until",
       /./,
     ],
     [
-      "with an end that is no time in UTC",
+      "with an until that is not in UTC",
       withRing({ retiring: [{ ...next, until: "2026-11-26T12:00:00+01:00" }] }),
       "jwt_creation.keys.retiring.0.until",
       /ISO/,
     ],
     [
-      "with an end that no calendar has",
+      "with an until that is not a date",
       withRing({ retiring: [{ ...next, until: "2026-02-30T12:00:00Z" }] }),
       "jwt_creation.keys.retiring.0.until",
       /ISO/,
     ],
     [
-      "with an active key that ends",
+      "with an active key that has until",
       withRing({ active: { ...active, until } }),
       "jwt_creation.keys.active.until",
       /unknown key/,
@@ -159,13 +159,13 @@ describe("a key ring", () => {
       /is a passphrase for a private key, but HS256 uses a shared secret/,
     ],
     [
-      "with a key file that is not there",
+      "with a missing key file",
       withRing({ next: { type: "keyfile", value: "nowhere.pem" } }),
       "jwt_creation.keys.next",
       /cannot read the key file/,
     ],
     [
-      "with a fingerprint key that is short",
+      "with a fingerprint key that is too short",
       withRing({}, { fingerprint_key: { type: "plain", value: "short" } }),
       "jwt_creation.fingerprint_key",
       /has 5 bytes/,
@@ -184,7 +184,7 @@ describe("a key ring", () => {
     });
   }
 
-  test("tells every fault at once", () => {
+  test("reports all faults at once", () => {
     const raw = withRing(
       { active: { ...active, signmethod: "RS256" }, next: { ...next, signmethod: "EdDSA" } },
       { fingerprint_key: { type: "plain", value: "short" } },
@@ -196,7 +196,7 @@ describe("a key ring", () => {
     ]);
   });
 
-  test("takes a fingerprint key of either kind, with its passphrase or without", () => {
+  test("accepts a private key or a secret as fingerprint key", () => {
     for (const key of [material(active), material(retiring), { type: "plain", value: "x".repeat(32) }])
       assert.deepEqual(faults(withRing({ next }, { fingerprint_key: key })), {});
   });
@@ -207,7 +207,7 @@ describe("an own issuer that is listed in jwt_validation", () => {
     jwt_validation: [{ name: "authmq", secret: { type: "plain", value: publicPem(key) }, methods }],
   });
 
-  test("has the keys of the ring as well", () => {
+  test("has the other keys of the ring too", () => {
     const raw = withRing({ next, retiring: [{ ...retiring, until }] }, {}, listed(active, ["EdDSA"]));
     const { issuers } = parse(raw, { keys: true });
     assert.deepEqual(
@@ -216,7 +216,7 @@ describe("an own issuer that is listed in jwt_validation", () => {
     );
   });
 
-  test("must be listed with the active key", () => {
+  test("must have the active key", () => {
     const found = faults(withRing({ next }, {}, listed(next, ["ES256"])));
     assert.deepEqual(Object.keys(found), ["jwt_validation.0.secret"]);
     assert.match(found["jwt_validation.0.secret"] ?? "", /does not verify tokens of jwt_creation/);

@@ -75,7 +75,7 @@ describe("a secret", () => {
     }
   });
 
-  test("generated for an algorithm is fit for it", () => {
+  test("generated for an algorithm works with it", () => {
     for (const method of SIGN_METHODS) {
       const { secret } = generateSecret(method);
       const type = method.startsWith("HS") ? "base64plain" : "plain";
@@ -83,7 +83,7 @@ describe("a secret", () => {
     }
   });
 
-  test("shorter than the hash stops the start, and says how long it must be", () => {
+  test("shorter than the hash is a fault that names the required length", () => {
     for (const [method, length] of [
       ["HS256", 32],
       ["HS384", 48],
@@ -120,12 +120,12 @@ describe("a secret", () => {
     }
   });
 
-  test("is not read by a command that needs no key", () => {
+  test("is not read by commands that need no key", () => {
     assert.equal(parse(creation("EdDSA", plain("no key")), { keys: false }).signing, undefined);
   });
 });
 
-test("a worker without a signing key is told what makes one", () => {
+test("a missing signing key is a fault that names authmq init", () => {
   assert.match(faultsOf({}, { keys: true })["jwt_creation"] ?? "", /authmq init/);
 });
 
@@ -134,7 +134,7 @@ describe("the issuers of jwt_validation", () => {
   const issuer = (name: string, secret: Secret, methods: string[]) => ({ name, secret, methods });
   const withIssuers = (...jwt_validation: object[]) => ({ ...own, jwt_validation });
 
-  test("need not name this installation, whose key is known", () => {
+  test("need not include this installation", () => {
     const raw = withIssuers(issuer("partner", plain(ec.publicKey), ["ES256"]));
     const { issuers } = parse(raw, { keys: true });
     assert.deepEqual(
@@ -146,12 +146,12 @@ describe("the issuers of jwt_validation", () => {
     );
   });
 
-  test("may name this installation with its public key", () => {
+  test("may include this installation with its public key", () => {
     const raw = withIssuers(issuer("authmq", plain(ed25519.publicKey), ["EdDSA"]));
     assert.equal(parse(raw, { keys: true }).issuers.length, 1);
   });
 
-  test("must not name this installation with another key, or without its algorithm", () => {
+  test("must not include this installation with another key, or without its algorithm", () => {
     const other = withIssuers(issuer("authmq", plain(ec.publicKey), ["ES256"]));
     assert.deepEqual(faultyPaths(other, { keys: true }), ["jwt_validation.0.secret"]);
     const rsaOwn = {
@@ -161,7 +161,7 @@ describe("the issuers of jwt_validation", () => {
     assert.deepEqual(faultyPaths(rsaOwn, { keys: true }), ["jwt_validation.0.methods"]);
   });
 
-  test("are judged one by one: a wrong key before a good one does not spoil that", () => {
+  test("are checked one by one: a wrong key does not affect the next issuer", () => {
     const raw = withIssuers(
       issuer("authmq", plain(ec.publicKey), ["ES256"]),
       issuer("partner", plain(rsa.publicKey), ["RS256"]),
@@ -176,7 +176,7 @@ describe("the issuers of jwt_validation", () => {
     }
   });
 
-  test("need a key that fits all their methods", () => {
+  test("require a key that fits all their methods", () => {
     const raw = withIssuers(
       issuer("first", plain(ec.publicKey), ["ES256", "ES384"]),
       issuer("second", plain("s".repeat(32)), ["HS256", "HS512"]),
@@ -188,7 +188,7 @@ describe("the issuers of jwt_validation", () => {
     ]);
   });
 
-  test("must not be listed twice, or without a method", () => {
+  test("must not be listed twice or without a method", () => {
     const one = issuer("partner", plain(ec.publicKey), ["ES256"]);
     assert.deepEqual(faultyPaths(withIssuers(one, one), { keys: true }), ["jwt_validation.1.name"]);
     const none = issuer("partner", plain(ec.publicKey), []);

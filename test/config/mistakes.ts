@@ -2,7 +2,7 @@ import { generateSecret } from "../../src/config/generate-key.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** One mistake: what to put where, and the path under which it must be reported. */
+/** A mistake: its place, its value, and the path of the expected fault. */
 export interface Mistake {
   readonly at: readonly string[];
   readonly value: unknown;
@@ -40,7 +40,7 @@ export function goodFile(): Json {
   };
 }
 
-/** Faults of every kind in every section; any subset of them can be in one file. */
+/** Mistakes of each kind in each section; any combination of them can be in one file. */
 export const MISTAKES: readonly Mistake[] = [
   mistake("amqp", {}),
   mistake("jwt_creation.issuer", 5),

@@ -42,7 +42,7 @@ describe("AMQP_URL", () => {
     test(`${url === "" ? "that is empty" : url} is read`, () =>
       assert.deepEqual(broker({}, { AMQP_URL: url }), expected));
 
-  test("gives options that have keys", () => {
+  test("sets options that have keys", () => {
     const { amqp } = parse(
       {},
       { env: { AMQP_URL: "amqps://rabbit?heartbeat=30&cacertfile=ca.pem" }, folder },
@@ -50,7 +50,7 @@ describe("AMQP_URL", () => {
     assert.deepEqual([amqp.heartbeat, amqp.ca?.toString(), amqp.tls], [30, CA, true]);
   });
 
-  test("gives back whatever was encoded", () => {
+  test("decodes all characters", () => {
     const text = fc
       .string({ unit: "binary", minLength: 1, maxLength: 12 })
       .filter((one) => one.isWellFormed());
@@ -64,7 +64,7 @@ describe("AMQP_URL", () => {
     );
   });
 
-  test("comes after a url of the settings, which counts as a whole, and that after explicit keys, one by one", () => {
+  test("is replaced by a url of the settings as a whole, and overridden by single keys", () => {
     const env = { AMQP_URL: "amqps://env:env@env:1/env" };
     assert.deepEqual(broker({ url: "amqp://file/one" }, env), ["file", 5672, "guest", "guest", "one", false]);
     const explicit = { host: "own", port: 2, username: "me", password: "mine", vhost: "here", tls: false };
@@ -79,7 +79,7 @@ describe("AMQP_URL", () => {
     assert.deepEqual(broker({}, { AMQP_URL: "amqp://a", AUTHMQ__AMQP_SETTINGS__URL: "amqp://b" })[0], "b");
   });
 
-  test("has no influence where the settings say everything", () => {
+  test("is ignored if the settings set all of it", () => {
     const all = { host: "own", port: 2, username: "me", password: "mine", vhost: "here" };
     for (const AMQP_URL of ["amqps://env", "nonsense"])
       assert.deepEqual(broker(all, { AMQP_URL }), ["own", 2, "me", "mine", "here", false]);
@@ -108,7 +108,7 @@ describe("DATABASE_URL", () => {
     test(`${url === "" ? "that is empty" : url} is read`, () =>
       assert.deepEqual(database({}, { DATABASE_URL: url }), expected));
 
-  test("comes after a url of the settings and explicit keys", () => {
+  test("is replaced by a url of the settings, and overridden by single keys", () => {
     const env = { DATABASE_URL: "mysql://u:p@db:3307/auth" };
     const read = { ...server, port: 3307 };
     assert.deepEqual(database({ url: "sqlite:a.db" }, env), { file: "/srv/a.db" });
@@ -120,7 +120,7 @@ describe("DATABASE_URL", () => {
     });
   });
 
-  test("of another kind than the settings has no influence", () => {
+  test("for another database than the settings is ignored", () => {
     for (const DATABASE_URL of ["mysql://u:p@db/auth", "postgres://u:p@db/auth"]) {
       assert.deepEqual(database({ dialect: "sqlite" }, { DATABASE_URL }), { file: "/srv/authmq.db" });
       assert.deepEqual(database({ file: "a.db" }, { DATABASE_URL }), { file: "/srv/a.db" });
@@ -134,7 +134,7 @@ describe("DATABASE_URL", () => {
   });
 });
 
-describe("a url that cannot be used is one fault, under the name of its source and without a part of it:", () => {
+describe("an invalid url is one fault, with the name of its source and without the url:", () => {
   const SECRET = "hunter2";
   for (const url of [
     SECRET,
@@ -193,13 +193,13 @@ describe("a url that cannot be used is one fault, under the name of its source a
       assert.ok(!JSON.stringify(faults).includes(SECRET), "the password is in the faults");
     });
 
-  test("what is in a part of it is named by source and key", () => {
+  test("a fault in a part of it is named by source and key", () => {
     const env = { AMQP_URL: "amqp://rabbit?heartbeat=0&cacertfile=none.pem" };
     assert.deepEqual(faultyPaths({}, { env }), ["AMQP_URL.ca_file", "AMQP_URL.heartbeat"]);
     assert.deepEqual(faultyPaths({}, { env: { DATABASE_URL: "mysql://u:p@db" } }), ["db_settings.database"]);
   });
 
-  test("beside the other faults of its section", () => {
+  test("together with other faults of its section", () => {
     const raw = { amqp_settings: { url: 5, prefetch: 0 }, db_settings: { url: "x", user: "u", port: 0 } };
     assert.deepEqual(faultyPaths(raw), [
       "amqp_settings.prefetch",
@@ -211,13 +211,13 @@ describe("a url that cannot be used is one fault, under the name of its source a
     assert.deepEqual(faultyPaths({ db_settings: { user: "u" } }, { env }), Object.keys(env));
   });
 
-  test("no TLS and a CA is a contradiction", () => {
+  test("tls false with a CA is a contradiction", () => {
     const env = { AMQP_URL: "amqp://rabbit?cacertfile=ca.pem" };
     assert.deepEqual(faultyPaths({ amqp_settings: { tls: false } }, { env, folder }), ["amqp_settings.tls"]);
   });
 });
 
-test("a url comes from a file like every other key", () => {
+test("a url can be read from a file like other keys", () => {
   writeFileSync(join(folder, "url"), "amqp://alice:s3cret@rabbit/v\n");
   const env = { AUTHMQ__AMQP_SETTINGS__URL_FILE: join(folder, "url") };
   assert.deepEqual(broker({}, env), ["rabbit", 5672, "alice", "s3cret", "v", false]);

@@ -6,14 +6,14 @@ import { canonicalIp } from "../../src/procedures/ip.ts";
 
 const byte = fc.nat(255);
 const ipv4 = fc.tuple(byte, byte, byte, byte).map((bytes) => bytes.join("."));
-/** Eight groups, zero often, so that there is something to compress. */
+/** Eight groups, often zero, so that they can be compressed. */
 const groups = fc.array(fc.oneof(fc.constant(0), fc.nat(0xffff)), { minLength: 8, maxLength: 8 });
 
 test("an IPv4 address is its own canonical form", () => {
   fc.assert(fc.property(ipv4, (text) => assert.equal(canonicalIp(text), text)));
 });
 
-test("an IPv4 address that is mapped into IPv6 is the IPv4 address, however it is written", () => {
+test("the canonical form of an IPv4-mapped IPv6 address is the IPv4 address, in every spelling", () => {
   fc.assert(
     fc.property(fc.tuple(byte, byte, byte, byte), (bytes) => {
       const plain = bytes.join(".");
@@ -30,7 +30,7 @@ test("an IPv4 address that is mapped into IPv6 is the IPv4 address, however it i
   );
 });
 
-test("all spellings of an IPv6 address have one canonical form, which is a spelling of it", () => {
+test("all spellings of an IPv6 address have one canonical form", () => {
   fc.assert(
     fc.property(groups, fc.nat(), (address, pick) => {
       const canonical = canonicalIp(address.map((group) => group.toString(16)).join(":"));
@@ -54,7 +54,7 @@ test("different addresses have different canonical forms", () => {
   );
 });
 
-test("the canonical form is that of RFC 5952", () => {
+test("the canonical form follows RFC 5952", () => {
   for (const [text, canonical] of [
     ["2001:0DB8::0001", "2001:db8::1"],
     ["2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"],
@@ -67,7 +67,7 @@ test("the canonical form is that of RFC 5952", () => {
   }
 });
 
-test("a text has a canonical form exactly when it is an address without a zone", () => {
+test("a text has a canonical form only if it is an address without a zone", () => {
   const near = fc
     .array(
       fc.constantFrom("0", "1", "255", "256", "ffff", "FFFF", ":", "::", ".", "/", "%", "[", "]", " ", "\n"),
@@ -87,7 +87,7 @@ test("a text has a canonical form exactly when it is an address without a zone",
   );
 });
 
-/** The eight numbers of an IPv6 address, or of an IPv4 one mapped into it, read by rules of this test alone. */
+/** Parses an IPv6 or IPv4-mapped address to eight numbers, independent of the code under test. */
 function expand(text: string): number[] {
   if (!text.includes(":")) {
     const [a, b, c, d] = text.split(".").map(Number) as [number, number, number, number];
@@ -100,7 +100,7 @@ function expand(text: string): number[] {
   return [...head!, ...Array.from({ length: 8 - head!.length - tail.length }, () => 0), ...tail];
 }
 
-/** Padded, upper case, with a dotted end, and with any one run of zeros left out. */
+/** Spellings: padded, upper case, with a dotted end, and with any run of zeros compressed. */
 function spellingsOf(address: readonly number[], pick: number): string[] {
   const texts = address.map((group) => group.toString(16));
   const [a, b] = address.slice(6) as [number, number];

@@ -23,7 +23,7 @@ const PASSWORD = "correct horse";
 const NFC = "ren\u00e9e";
 const NFD = "rene\u0301e";
 
-/** Pairs of names, and of addresses, that a collation or a language may take for the same. */
+/** Pairs of names and addresses that may be equal in a collation or language. */
 const DISTINCT = [
   ["müller", "muller"],
   ["straße", "strasse"],
@@ -47,7 +47,7 @@ interface Installation extends AsyncDisposable {
   login(username: string, password: string): Promise<string>;
 }
 
-/** The procedures on a database of their own, without a broker. */
+/** The procedures on a separate database, without a broker. */
 async function install(kind: DatabaseKind): Promise<Installation> {
   const server = kind === "mysql" ? await createDatabase() : undefined;
   const file = join(scratchFolder, `${randomBytes(6).toString("hex")}.db`);
@@ -112,7 +112,7 @@ for (const database of DATABASES) {
       const query = worker.db.selectFrom("user").select("password_hash").where("username", "=", username);
       return Buffer.from((await query.executeTakeFirstOrThrow()).password_hash ?? []).toString();
     };
-    /** As a version before, or another system, has stored it. */
+    /** Stores a user like an older version or another system. */
     const store = async (username: string, password: string, email = `${username}@example.com`) =>
       worker.db
         .insertInto("user")
@@ -127,7 +127,7 @@ for (const database of DATABASES) {
         })
         .execute();
 
-    test("differ by more than the case of ASCII letters: both are registered, and each is found as itself", async () => {
+    test("that differ by more than the case of ASCII letters are different names", async () => {
       for (const [index, [one, other]] of DISTINCT.entries()) {
         dataOf(await register(one, `${one}@${index}.example`, `password of ${index}`));
         dataOf(await register(other, `${other}@${index}.example`, `another of ${index}`));
@@ -142,7 +142,7 @@ for (const database of DATABASES) {
       for (const name of DISTINCT.flat()) assert.ok(users.includes(name), `${name}: ${users.join(", ")}`);
     });
 
-    test("that differ in the case of ASCII letters are one name, and so are emails", async () => {
+    test("and emails that differ only in the case of ASCII letters are equal", async () => {
       dataOf(await register("Zoë.K", "Zoë@Example.com"));
       assertRefused(await register("zOë.k", "other@example.com"), 409, "USERNAME_TAKEN");
       assertRefused(await register("another", "zOË@example.COM".replace("Ë", "ë")), 409, "EMAIL_TAKEN");
@@ -150,7 +150,7 @@ for (const database of DATABASES) {
       assert.equal(dataOf(await worker.call("user_get", { username: "ZOë.K" }))["username"], "Zoë.K");
     });
 
-    test("are listed by code points of their keys, in pages and by prefixes alike", async () => {
+    test("are listed in code point order of their keys, also in pages and with prefixes", async () => {
       const made = ["list-b", "List-A", "list-É", "list-é", "list-Z", "list-_", "list- "];
       dataOf(await worker.call("group_create", { groupname: "listed", access_token }));
       for (const [index, username] of made.entries()) {
@@ -178,7 +178,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("are the same in NFC and in NFD, at every queue", async () => {
+    test("are equal in NFC and NFD, at every queue", async () => {
       dataOf(await register(NFD, "rene\u0301e@example.com"));
       assertRefused(await register(NFC, "x@example.com"), 409, "USERNAME_TAKEN");
       assertRefused(await register("somebody", "ren\u00e9e@example.com"), 409, "EMAIL_TAKEN");
@@ -198,7 +198,7 @@ for (const database of DATABASES) {
       dataOf(await worker.call("user_delete", { username: NFD, access_token: own }));
     });
 
-    test("that a version before has stored in NFD are reached by both forms, and nobody else gets them", async () => {
+    test("that an older version stored in NFD are found in both forms, and stay taken", async () => {
       const [stored, composed] = ["noe\u0301mie", "no\u00e9mie"];
       await store(stored, PASSWORD);
       for (const typed of [stored, composed, composed.replace("n", "N")]) {
@@ -215,7 +215,7 @@ for (const database of DATABASES) {
       dataOf(await worker.call("user_delete", { username: composed, access_token: own }));
     });
 
-    test("that are stored in both forms belong to two people: neither acts on the other", async () => {
+    test("that are stored in both forms belong to two users, who cannot act on each other", async () => {
       const [nfd, nfc] = ["ame\u0301lie", "am\u00e9lie"];
       await store(nfd, "hers", "one@twins.example");
       await store(nfc, "the other's", "two@twins.example");
@@ -233,7 +233,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("passwords are the same in NFC and in NFD, and with every kind of space", async () => {
+    test("passwords are equal in NFC and NFD, and with every kind of space", async () => {
       const forms = ["caf\u00e9 cr\u00e8me", "cafe\u0301 cre\u0300me", "caf\u00e9\u00a0cr\u00e8me"];
       for (const [index, set] of forms.entries()) {
         dataOf(await register(`drinker-${index}`, `d${index}@example.com`, set));
@@ -242,7 +242,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("hashes of bytes in NFD, or with other spaces, fit and are replaced by those of the prepared password", async () => {
+    test("hashes of passwords in NFD or with other spaces match, and are replaced", async () => {
       for (const [index, [bytes, typed]] of (
         [
           ["cafe\u0301 noir", "caf\u00e9 noir"],
@@ -261,7 +261,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("a password counts in its prepared form for the limit of 72 bytes and for the username in it", async () => {
+    test("the prepared password is checked for the limit of 72 bytes and for the username", async () => {
       const long = "e\u0301".repeat(36); // 108 bytes as typed, 72 in NFC
       dataOf(await register("long-one", "long@example.com", long));
       assert.equal(await loginCode("long-one", "\u00e9".repeat(36)), 200);
@@ -269,7 +269,7 @@ for (const database of DATABASES) {
       assertInvalid(await register("L\u00e9onie", "l@example.com", "xx le\u0301onie"), "password");
     });
 
-    test("a hash that another system made of the first 72 bytes fits those alone", async () => {
+    test("a hash of the first 72 bytes from another system matches only those bytes", async () => {
       const long = "0123456789".repeat(8);
       await store("truncated", long.slice(0, 72));
       assert.equal(await loginCode("truncated", long), 401);

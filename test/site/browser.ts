@@ -198,7 +198,7 @@ export function testInBrowser(site: Site): void {
   test("in a narrow window a diagram scrolls in its own box, at a readable size", async () => {
     const { page, visit } = await open(browser, served.url, { viewport: NARROW });
     await visit("docs/performance.html");
-    assert.deepEqual(await page.evaluate(DIAGRAM), { scrolls: true, tabIndex: 0, width: 800 });
+    assert.deepEqual(await page.evaluate(DIAGRAM), { scrolls: true, tabIndex: 0, width: 820 });
     await page.context().close();
   });
 

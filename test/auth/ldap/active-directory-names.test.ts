@@ -13,7 +13,7 @@ const skip = missingFor("samba") ?? false;
 const LEFT_OUT =
   "directory groups were ignored: group_regex does not match their names, or they end with a space";
 
-/** As the cn of a user and of a group; a leading # or blank has rules of its own in a DN. */
+/** Values for the cn of a user and a group; a leading # or blank has special rules in a DN. */
 const SPECIAL = [
   "Doe, Jane",
   'Jane "Jay" Doe',
@@ -26,7 +26,7 @@ const SPECIAL = [
   "Jürgen Müßig 李",
 ];
 
-/** Names that no directory is asked about: they name other domains, accounts or filters, or end where C strings do. */
+/** Usernames that are not sent to a directory: they would name other domains, accounts or filters, or have a NUL. */
 const UNASKABLE = [
   ...["AD\\alice", "ad.local\\alice", ".\\alice", "\\alice", "alice@ad.local", "alice@AD", "AD/alice"],
   ...["alice ", " alice", "\talice", "alice\u00a0", "alice\n", "alice\0", "alice\0x", "\0", "", " "],
@@ -34,7 +34,7 @@ const UNASKABLE = [
   ...["CN=alice,CN=Users,DC=ad,DC=local", "alice,CN=Users", "<SID=S-1-5-21-1-2-3-500>", "alice;", "a|b"],
 ];
 
-/** Names that look like one that is there. */
+/** Usernames that are similar to an existing one. */
 const ALIKE = ["ａｌｉｃｅ", "alicé", "alice\u200b", "alice)", "(alice)", "alice)(objectClass", "al ice"];
 
 const groupsIn = (idToken: string): unknown => decodeJwt(idToken)["groups"];
@@ -66,7 +66,7 @@ describe("a login by Active Directory", { skip }, () => {
         await directory.ad.addGroup(`${cn}outer`, { members: [inner] });
         for (const worker of workers) {
           const groups = groupsIn(await worker.login(sAMAccountName, DIRECTORY_PASSWORD));
-          // A name with a space at its end would be another one's on MySQL: it is left out.
+          // A name with a space at its end equals another name on MySQL, so it is ignored.
           const known = [LOGIN_GROUP, cn, `${cn}outer`].filter((name) => !name.endsWith(" "));
           assert.deepEqual(groups, known.sort());
         }
@@ -74,7 +74,7 @@ describe("a login by Active Directory", { skip }, () => {
     }
   });
 
-  test("finds users below a base_dn with special characters, however it is spelled", async () => {
+  test("finds users below a base_dn with special characters, in each spelling", async () => {
     const unit = `OU=Käse\\, \\"A\\" #1,${directory.ad.suffix}`;
     const admin = editorAs(directory.ad.adminDn, directory.ad.adminPassword);
     await addEntry(admin, unit, { objectClass: "organizationalUnit", ou: 'Käse, "A" #1' });
@@ -85,7 +85,7 @@ describe("a login by Active Directory", { skip }, () => {
     }
   });
 
-  test("works with the domain that the original has by default, in any case", async () => {
+  test("works with the default domain of py_auth_micro, case-insensitively", async () => {
     await add("everyday", ["API_PERMdev"]);
     for (const settings of [
       { domain: undefined },
@@ -97,12 +97,12 @@ describe("a login by Active Directory", { skip }, () => {
       assert.deepEqual(groupsIn(id_token), ["dev"]);
       await assertRefusedLogin(worker, { username: "everyday", password: "nope" }, "52e");
     }
-    // bind overrides what the domain means.
+    // bind overrides the default for the domain.
     await using worker = await start({ domain: "ad.local", bind: "{domain}\\{username}" });
     await assertRefusedLogin(worker, { username: "everyday", password: DIRECTORY_PASSWORD }, "52e");
   });
 
-  test("leaves a group out whose name the default group_regex refuses, and logs it", async () => {
+  test("ignores a group whose name the default group_regex rejects, and logs it", async () => {
     await using worker = await start();
     await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine", "aPi_pErMlower"]);
     assert.deepEqual(groupsIn(await worker.login("odd-groups", DIRECTORY_PASSWORD)), ["fine", "lower"]);
@@ -110,7 +110,7 @@ describe("a login by Active Directory", { skip }, () => {
     assert.deepEqual([username, groups], ["odd-groups", ["x, y"]]);
   });
 
-  test("takes nothing of a group's DN for its name but the whole cn", async () => {
+  test("uses only the whole cn of a group's DN as its name", async () => {
     await using worker = await start({}, { group_regex: ".{1,50}" });
     const names = ["x,CN=API_PERMroot", "\\,CN=API_PERMroot", " API_PERMroot", '"API_PERMroot"'];
     const member = await add("no-root", [...names, "API_PERM=root", "API_PERM root", "API_PERMx, y"]);
@@ -122,7 +122,7 @@ describe("a login by Active Directory", { skip }, () => {
     assert.deepEqual(linesOf(worker, LEFT_OUT), []);
   });
 
-  describe("takes a name for nobody else's,", () => {
+  describe("does not confuse usernames,", () => {
     before(async () => {
       await add("alice");
       await add("bob by");
@@ -131,17 +131,17 @@ describe("a login by Active Directory", { skip }, () => {
     for (const [how, settingsOf, unknown] of [
       ["as DOMAIN\\user", () => ({}), "52e"],
       ["as user@domain", () => ({ bind: "{username}@ad.local" }), "52e"],
-      ["as user@domain, which a domain with a dot means", () => ({ domain: "ad.local" }), "52e"],
+      ["as user@domain, the default for a domain with a dot", () => ({ domain: "ad.local" }), "52e"],
       ["by a DN", () => ({ bind: `CN={username},${directory.ad.usersDn}` }), "52e"],
       ["as the entry that a service account found", () => directory.service, "unknown"],
     ] as const) {
-      test(`${how}, whatever is in it`, async () => {
+      test(`${how}, with any characters`, async () => {
         await using worker = await start(settingsOf(), { username_regex: "[^]{0,64}" });
         const password = DIRECTORY_PASSWORD;
         for (const username of UNASKABLE)
           await assertRefusedLogin(worker, { username, password }, "unaskable");
         for (const username of ALIKE) await assertRefusedLogin(worker, { username, password }, unknown);
-        // To the directory several blanks are one.
+        // The directory treats several blanks as one.
         await assertRefusedLogin(worker, { username: "bob  by", password }, "other-name");
         assert.deepEqual(await usersIn(worker), []);
         assert.equal(subjectOf(await worker.login("ALICE", DIRECTORY_PASSWORD)), "alice");
@@ -150,9 +150,9 @@ describe("a login by Active Directory", { skip }, () => {
     }
   });
 
-  describe("gives nobody another's session", () => {
+  describe("does not issue a session of another user", () => {
     const MINE = "the password of mallory";
-    /** Two who may log in; mallory goes by the victim's name somewhere. */
+    /** Two users who may log in; mallory has the victim's name in some attribute. */
     const addPair = async (
       victim: string,
       mallory: string,
@@ -163,7 +163,7 @@ describe("a login by Active Directory", { skip }, () => {
     };
 
     for (const suffix of ["AD", "other.example"]) {
-      test(`to who has the other's name before @${suffix} in the userPrincipalName`, async () => {
+      test(`to a user with that name before @${suffix} in the userPrincipalName`, async () => {
         const [victim, mallory] = [`victim-${suffix.length}`, `mallory-${suffix.length}`];
         const userPrincipalName = `${victim}@${suffix}`;
         await addPair(victim, mallory, { mine: { userPrincipalName } });
@@ -177,7 +177,7 @@ describe("a login by Active Directory", { skip }, () => {
       });
     }
 
-    test("to whose entry has the other's name in its DN", async () => {
+    test("to a user with that name in the DN", async () => {
       await addPair("cn-of-victim", "name-of-victim", {
         theirs: { sAMAccountName: "name-of-victim", userPrincipalName: "one@ad.local" },
         mine: { sAMAccountName: "name-of-mallory", userPrincipalName: "two@ad.local" },
@@ -186,7 +186,7 @@ describe("a login by Active Directory", { skip }, () => {
       await assertRefusedLogin(worker, { username: "name-of-victim", password: MINE }, "52e");
     });
 
-    test("to who logs in to Windows by what user_filter takes for the other's name", async () => {
+    test("to a user whose Windows logon name is what user_filter matches for the other user", async () => {
       await addPair("victim-by-number", "4711", { theirs: { employeeID: "4711" } });
       await using worker = await start({ user_filter: "(&(objectClass=user)(employeeID={username}))" });
       await assertRefusedLogin(worker, { username: "4711", password: MINE }, "52e");

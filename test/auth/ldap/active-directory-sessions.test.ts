@@ -13,7 +13,7 @@ import type { TestWorker } from "../../support/worker.ts";
 const skip = missingFor("samba") ?? false;
 
 const ENDED = "the directory ended a session";
-/** Every check is too old. */
+/** Each exchange of an ID token revalidates the user. */
 const ALWAYS = { revalidate_minutes: 0.000_01 };
 
 const tokensOf = ({ db }: TestWorker, username: string) =>
@@ -28,7 +28,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
   const directory = useActiveDirectory();
   const { add, start } = directory;
 
-  describe("whose last check is too old", () => {
+  describe("whose revalidation is due", () => {
     let worker: TestWorker;
     before(async () => {
       worker = await start({ ...directory.service, ...ALWAYS });
@@ -69,7 +69,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       });
     }
 
-    test("goes on with the groups and the mail that the account has now", async () => {
+    test("continues with the current groups and email of the account", async () => {
       const dn = await add("still-here", ["API_PERMold", "API_PERMkept"], { mail: "old@example.com" });
       const id_token = await worker.login("STILL-here", DIRECTORY_PASSWORD);
       await directory.ad.removeMember("API_PERMold", dn);
@@ -81,7 +81,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       assert.equal((await tokensOf(worker, "still-here")).length, 1);
     });
 
-    test("is looked up sixteen times at once, be it to go on or to end", async () => {
+    test("is revalidated by sixteen concurrent requests, whether it continues or ends", async () => {
       const dn = await add("in-parallel", ["API_PERMone", "API_PERMtwo"]);
       const id_token = await worker.login("in-parallel", DIRECTORY_PASSWORD);
       const sixteen = Array.from({ length: 16 });
@@ -99,7 +99,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
       ["password expired", "password-expired"],
       ["locked out", "locked"],
     ] as const) {
-      test(`ends when the directory says of the account: ${why}`, async () => {
+      test(`ends if the directory reports: ${why}`, async () => {
         const username = why.replaceAll(" ", "-");
         const dn = await add(username);
         const id_token = await worker.login(username, DIRECTORY_PASSWORD);
@@ -110,18 +110,18 @@ describe("a session of a user of Active Directory", { skip }, () => {
       });
     }
 
-    test("goes on outside of the hours in which the user may log in, and when the password never expires", async () => {
+    test("continues outside the user's logon hours, and if the password never expires", async () => {
       const dn = await add("night-shift");
       const id_token = await worker.login("night-shift", DIRECTORY_PASSWORD);
       await directory.ad.refuse(dn, "outside logon hours");
       assert.deepEqual(await groupsOf(worker, id_token), []);
-      // pwdLastSet 0 means nothing to an account whose password does not expire (0x10000 of userAccountControl).
+      // pwdLastSet 0 has no effect if the password does not expire (0x10000 of userAccountControl).
       await directory.ad.setAttributes(dn, { userAccountControl: "66048" });
       await directory.ad.refuse(dn, "must change password");
       assert.deepEqual(await groupsOf(worker, id_token), []);
     });
 
-    test("is kept while the service account is refused, which is 503 until a worker tries it again", async () => {
+    test("is kept while the service account is refused: 503 until a worker tries it again", async () => {
       const settings = { ...directory.service, ...ALWAYS, bind: "{domain}\\{username}" };
       const other = await start(settings);
       const dn = await add("patient");
@@ -136,14 +136,14 @@ describe("a session of a user of Active Directory", { skip }, () => {
       }
       assertRefused(await other.call("token", { id_token }), 503, "UNAVAILABLE");
       assert.equal((await tokensOf(other, "patient")).length, 1);
-      // Users bind by their own names, so they are not affected.
+      // Users bind with their own names, so logins are not affected.
       await other.login("patient", DIRECTORY_PASSWORD);
       await directory.ad.refuse(dn, "disabled");
       await other[Symbol.asyncDispose]();
     });
   });
 
-  test("ends with nested_groups when an outer group is in the login group no more", async () => {
+  test("ends with nested_groups if an outer group leaves the login group", async () => {
     await using worker = await start({ ...directory.service, ...ALWAYS, nested_groups: true });
     const dn = await directory.ad.addUser("in-a-team", DIRECTORY_PASSWORD);
     const team = await directory.ad.addGroup("API_PERMteam", { members: [dn] });
@@ -160,7 +160,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
     ["with revalidate_minutes 0", () => ({ ...directory.service, revalidate_minutes: 0 })],
     ["without a service account", () => ALWAYS],
   ] as const) {
-    test(`is not looked up ${when}`, async () => {
+    test(`is not revalidated ${when}`, async () => {
       const username = when.replaceAll(" ", "-").slice(0, 20);
       const dn = await add(username);
       await using worker = await start(settingsOf());
@@ -171,7 +171,7 @@ describe("a session of a user of Active Directory", { skip }, () => {
     });
   }
 
-  test("outlives the directory: it goes on while fresh, and is 503 else until the directory is back", async () => {
+  test("works without the directory until its revalidation is due, then is 503 until it is back", async () => {
     await using worker = await start(directory.service);
     await using strict = await start({ ...directory.service, ...ALWAYS });
     await add("stranded", ["API_PERMdev"]);
@@ -184,13 +184,13 @@ describe("a session of a user of Active Directory", { skip }, () => {
     const right = { username: "stranded", password: DIRECTORY_PASSWORD };
     assertRefused(await strict.call("login", right), 503, "UNAVAILABLE");
     assertRefused(await worker.call("login", right), 503, "UNAVAILABLE");
-    // What no directory is asked about needs none.
+    // Requests that do not reach the directory work.
     await assertRefusedLogin(strict, { username: "stranded", password: "" }, "unaskable");
     dataOf(await strict.call("token", { id_token: await strict.login("local-user", DIRECTORY_PASSWORD) }));
     assert.equal((await tokensOf(strict, "stranded")).length, 1);
     assert.equal(linesOf(strict, ENDED).length, 0);
     await directory.ad.restart();
-    // After a failure a worker leaves the server alone for a second.
+    // After a failure, a worker does not use the server for a second.
     const comesBack = (name: string, call: () => ReturnType<TestWorker["call"]>) =>
       waitUntil(name, async () => (await call()).resp_code === 200, { seconds: 20 });
     await comesBack("an access token", () => strict.call("token", { id_token: stale }));

@@ -9,7 +9,7 @@ import type { TestWorker } from "../../support/worker.ts";
 
 const skip = missingFor("samba") ?? false;
 
-/** What is wrong with an account, and what the log says of a login with its right password. */
+/** The state of an account, and the logged reason and detail of a login with the right password. */
 const ACCOUNTS = [
   ["disabled", "533", "the account is disabled"],
   ["account expired", "701", "the account has expired"],
@@ -41,7 +41,7 @@ describe("Active Directory refuses a login", { skip }, () => {
       });
       after(() => worker[Symbol.asyncDispose]());
 
-      /** The login of the user with the right password, or with another one, is refused so. */
+      /** Asserts that a login is refused with this reason and detail. */
       const assertVerdict = async (
         reason: string,
         detail: string,
@@ -60,7 +60,7 @@ describe("Active Directory refuses a login", { skip }, () => {
         await assertVerdict("52e", "wrong password, or no such user", "nope");
       });
 
-      test("of a name that is not there", async () => {
+      test("of an unknown username", async () => {
         username = "nobody-here";
         await assertVerdict(unknown, saying);
       });
@@ -90,7 +90,7 @@ describe("Active Directory refuses a login", { skip }, () => {
           );
       });
 
-      test("of a user that is known here, whose row stays", async () => {
+      test("of a user with an account, which stays unchanged", async () => {
         const dn = await addOne();
         await worker.login(username, DIRECTORY_PASSWORD);
         await directory.ad.refuse(dn, "disabled");

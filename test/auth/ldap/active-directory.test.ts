@@ -34,7 +34,7 @@ describe("a login by Active Directory", { skip }, () => {
   };
 
   for (const [index, [way, settingsOf]] of Object.entries(WAYS).entries()) {
-    test(`${way} makes the user's row with the directory's spelling, mail and groups`, async () => {
+    test(`${way} creates the account with the directory's spelling, mail and groups`, async () => {
       await using worker = await start(settingsOf());
       const name = `Ada-Lovelace-${index}`;
       await add(name, ["API_PERMdev", "API_PERMOps", "other"], { mail: `${name}@example.com` });
@@ -51,7 +51,7 @@ describe("a login by Active Directory", { skip }, () => {
     });
   }
 
-  test("gives a user without mail a generated one in the domain", async () => {
+  test("generates an email address in the domain for a user without mail", async () => {
     await using worker = await start();
     await add("no-mail");
     await worker.login("NO-mail", DIRECTORY_PASSWORD);
@@ -72,7 +72,7 @@ describe("a login by Active Directory", { skip }, () => {
     assert.equal((await rowsIn(worker))[0]?.email, "second@example.com");
   });
 
-  test("takes passwords as they are, however long", async () => {
+  test("sends passwords of any length unchanged", async () => {
     await using worker = await start();
     const passwords = ["pässwörd 😀 李", " blanks around it ", '"q\\', "x".repeat(100)];
     for (const [index, password] of passwords.entries()) {
@@ -86,7 +86,7 @@ describe("a login by Active Directory", { skip }, () => {
 
   describe("of a member of nested groups", () => {
     let number = 0;
-    /** A user in a group of a group of a group; the outermost is a login group and a member of the innermost. */
+    /** Adds a user to three nested groups; the outermost is a login group and a member of the innermost. */
     const addNested = async () => {
       const id = ++number;
       const dn = await directory.ad.addUser(`nested-${id}`, DIRECTORY_PASSWORD);
@@ -106,7 +106,7 @@ describe("a login by Active Directory", { skip }, () => {
       ["as DOMAIN\\user", () => ({})],
       ["as the entry that a service account found", () => directory.service],
     ] as const) {
-      test(`${how} counts groups of groups in circles with nested_groups, and without it refuses`, async () => {
+      test(`${how} resolves circular nested groups with nested_groups, and is refused without it`, async () => {
         const { username, group, groups } = await addNested();
         await using nested = await start({ nested_groups: true, group, ...settingsOf() });
         assert.deepEqual(groupsIn(await nested.login(username, DIRECTORY_PASSWORD)), groups);
@@ -121,14 +121,14 @@ describe("a login by Active Directory", { skip }, () => {
       });
     }
 
-    test("without nested_groups has the groups that it is in directly", async () => {
+    test("without nested_groups has only its direct groups", async () => {
       const { username, groups } = await addNested();
       await directory.ad.addGroup("direct", { members: [directory.ad.dnOf(username)] });
       await using worker = await start({ group: "direct" });
       assert.deepEqual(groupsIn(await worker.login(username, DIRECTORY_PASSWORD)), [groups[1]]);
     });
 
-    test("counts with groups_base_dn those groups alone that are below it", async () => {
+    test("with groups_base_dn uses only groups below it", async () => {
       const { username, groups } = await addNested();
       const dn = `CN=API_PERMadmin,${directory.ad.usersDn}`;
       await directory.ad.addGroup("API_PERMadmin", { dn, members: [directory.ad.dnOf(username)] });
@@ -142,14 +142,14 @@ describe("a login by Active Directory", { skip }, () => {
     });
   });
 
-  describe("of a server that demands TLS", () => {
+  describe("on a server that requires TLS", () => {
     const strict = useActiveDirectory({ settings: ["ldap server require strong auth = yes"] });
 
     for (const [how, settingsOf] of [
       ["a user", () => ({})],
       ["the service account", () => strict.service],
     ] as const) {
-      test(`is 503 when ${how} comes without it, and the log says what to do`, async () => {
+      test(`is 503 if ${how} binds without TLS, and the log has advice`, async () => {
         await using worker = await strict.start(settingsOf());
         const reply = await worker.call("login", { username: "somebody", password: DIRECTORY_PASSWORD });
         assertRefused(reply, 503, "UNAVAILABLE");
@@ -174,7 +174,7 @@ describe("a login by Active Directory", { skip }, () => {
   });
 
   for (const database of DATABASES) {
-    test(`of sixteen users at once succeeds for each, and of one user sixteen times, on ${database}`, async () => {
+    test(`works for sixteen users at once, and for one user sixteen times at once, on ${database}`, async () => {
       await using worker = await start({}, {}, database);
       const names = Array.from({ length: 16 }, (_, index) => `${database}-${index}`);
       for (const name of names) await add(name, ["API_PERMshared"]);

@@ -12,7 +12,7 @@ import { DATABASES, type TestWorker } from "../../support/worker.ts";
 
 const NO_IDS = "the directory returns no entry ids: a reused login name cannot be detected";
 const ENDED = "the directory ended a session";
-/** Every check is too old. */
+/** Each exchange of an ID token revalidates the user. */
 const ALWAYS = { revalidate_minutes: 0.000_01 };
 
 const rowOf = ({ db }: TestWorker, username: string) =>
@@ -33,7 +33,7 @@ async function revocationsOf({ db }: TestWorker, username: string): Promise<unkn
   return events.map(({ data }) => (JSON.parse(data) as { detail?: unknown }).detail);
 }
 
-/** Deletes a person and gives the login name to another one with other groups; the password of both is the same. */
+/** Deletes a user and gives the login name to another person with other groups and the same password. */
 async function replacePerson(
   directory: AnyDirectory,
   dn: string,
@@ -58,7 +58,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         });
         after(() => Promise.all([worker, unchecked].map((one) => one[Symbol.asyncDispose]())));
 
-        test("ends the session of the first one at the next exchange of its ID token", async () => {
+        test("ends the session of the first person at the next exchange of the ID token", async () => {
           const name = `heir-${database}`;
           const dn = await directory.add(name, ["API_PERMfirst"]);
           const id_token = await worker.login(name, DIRECTORY_PASSWORD);
@@ -71,7 +71,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
         });
 
-        test("refuses the second one, ends the first one's session, and lets in when the account is deleted", async () => {
+        test("refuses the second person until the account is deleted, and ends its session", async () => {
           const name = `login-${database}`;
           const dn = await directory.add(name, ["API_PERMfirst"]);
           const id_token = await unchecked.login(name, DIRECTORY_PASSWORD);
@@ -94,7 +94,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           assertRefused(await unchecked.call("token", { id_token }), 401, "INVALID_TOKEN");
         });
 
-        test("is noticed for accounts from before ids were stored, from their next login on", async () => {
+        test("is detected for accounts without stored ids after their next login", async () => {
           const name = `legacy-${database}`;
           const dn = await directory.add(name, ["API_PERMfirst"]);
           await unchecked.login(name, DIRECTORY_PASSWORD);
@@ -111,7 +111,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           );
         });
 
-        test("leaves a session from before alone, and stores no id for it", async () => {
+        test("does not end a session without stored ids, and stores no id at revalidation", async () => {
           const name = `resting-${database}`;
           await directory.add(name, ["API_PERMkept"]);
           const id_token = await worker.login(name, DIRECTORY_PASSWORD);
@@ -120,12 +120,12 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           assert.equal((await rowOf(worker, name)).external_id, null, "nobody has proven a password");
         });
 
-        test("gives one of two who log in at once the account, and the other one nothing", async () => {
+        test("gives the account to only one of two people who log in at once", async () => {
           const name = `race-${database}`;
           await directory.add(name, ["API_PERMmine"]);
           await unchecked.login(name, DIRECTORY_PASSWORD);
           const { external_id } = await rowOf(unchecked, name);
-          // As if another person had it: half of the logins come before, half after the account is given away.
+          // Change the id in the middle: half of the logins come before, half after the change.
           for (let round = 0; round < 4; round++) {
             await setId(unchecked, name, null);
             const logins = Array.from({ length: 6 }, () =>
@@ -149,7 +149,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
       });
     }
 
-    test("is identified by the attribute of id_attribute, in any case, and by the others until the next login", async () => {
+    test("is identified by id_attribute, in any case, and by the other attributes until the next login", async () => {
       await using first = await directory.start();
       const dn = await directory.add("numbered", [], { attributes: { employeeNumber: "4711" } });
       await first.login("numbered", DIRECTORY_PASSWORD);
@@ -178,10 +178,10 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
   });
 }
 
-describe("a directory that shows no ids of its entries", { skip: missingFor("ds389") ?? false }, () => {
+describe("a directory that returns no entry ids", { skip: missingFor("ds389") ?? false }, () => {
   const directory = use389();
 
-  test("logs people in by their names alone, as the log says once", async () => {
+  test("identifies users by login name, and the log warns once", async () => {
     await using worker = await directory.start({ ...directory.service, ...ALWAYS });
     const dn = await directory.add("known", ["API_PERMfirst"]);
     await worker.login("known", DIRECTORY_PASSWORD);

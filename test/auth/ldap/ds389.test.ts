@@ -11,7 +11,7 @@ import type { TestWorker } from "../../support/worker.ts";
 const skip = missingFor("ds389") ?? false;
 const PAST = "20200101000000Z";
 const FUTURE = "20990101000000Z";
-/** Every look at a user is too old. */
+/** Each exchange of an ID token revalidates the user. */
 const ALWAYS = { revalidate_minutes: 0.000_01 };
 
 describe("389 Directory Server", { skip }, () => {
@@ -36,7 +36,7 @@ describe("389 Directory Server", { skip }, () => {
   });
   after(() => Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]())));
 
-  /** A password that its owner has set: one that an administrator gave must be changed. */
+  /** Lets the user set the password: one that an administrator sets must be changed. */
   async function addSettled(): Promise<{ username: string; dn: string }> {
     const username = newName();
     const dn = await add(username, ["API_PERMdev"]);
@@ -44,7 +44,7 @@ describe("389 Directory Server", { skip }, () => {
     return { username, dn };
   }
 
-  test("logs users in with their groups, however they bind", async () => {
+  test("logs users in with their groups, with each way to bind", async () => {
     for (const worker of workers) {
       const { username } = await addSettled();
       assert.deepEqual(decodeJwt(await worker.login(username, DIRECTORY_PASSWORD))["groups"], ["dev"]);
@@ -71,7 +71,7 @@ describe("389 Directory Server", { skip }, () => {
       "expired",
     ],
   ] as const satisfies readonly (readonly [string, Attributes | undefined, string])[]) {
-    test(`refuses a login with ${what}, however users bind`, async () => {
+    test(`refuses a login with ${what}, with each way to bind`, async () => {
       for (const worker of workers) {
         const { username, dn } = await addSettled();
         if (attributes === undefined)
@@ -81,7 +81,7 @@ describe("389 Directory Server", { skip }, () => {
       }
     });
 
-    test(`ends a session of ${what} when the user is looked up`, async () => {
+    test(`ends a session of ${what} at revalidation`, async () => {
       for (const worker of workers) {
         const { username, dn } = await addSettled();
         const id_token = await worker.login(username, DIRECTORY_PASSWORD);
@@ -96,7 +96,7 @@ describe("389 Directory Server", { skip }, () => {
     });
   }
 
-  test("ends the session of an account that failed logins have locked, and of no other", async () => {
+  test("ends the session of an account that failed logins have locked, but no other session", async () => {
     const [worker] = workers;
     const { username, dn } = await addSettled();
     const id_token = await worker!.login(username, DIRECTORY_PASSWORD);
@@ -109,7 +109,7 @@ describe("389 Directory Server", { skip }, () => {
     assertRefused(await worker!.call("token", { id_token }), 401, "INVALID_TOKEN");
   });
 
-  test("keeps the session of an account whose lock is over, and whose password expires later", async () => {
+  test("keeps the session of an account whose lock has ended and whose password expires later", async () => {
     const { username, dn } = await addSettled();
     const id_token = await workers[0]!.login(username, DIRECTORY_PASSWORD);
     await directory.ds.setAttributes(dn, {
@@ -120,7 +120,7 @@ describe("389 Directory Server", { skip }, () => {
     dataOf(await workers[0]!.call("token", { id_token }));
   });
 
-  test("refuses a service account whose password must be changed with 503 and the reason in the log", async () => {
+  test("is 503 if the service account must change its password, and the log has the reason", async () => {
     const dn = await directory.ds.addEntry(`cn=reset,${directory.ds.suffix}`, {
       objectClass: "person",
       cn: "reset",

@@ -27,7 +27,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         };
         const setMail = (dn: string, mail: string) => directory.changes.setAttributes(dn, { mail });
         const login = (name: string) => worker.login(name, DIRECTORY_PASSWORD);
-        /** Users with addresses, all of whom have logged in; gives names, addresses and DNs. */
+        /** Adds users with addresses and logs them in; returns names, addresses and DNs. */
         const addUsers = async (prefix: string, count: number) => {
           const users: { name: string; mail: string; dn: string }[] = [];
           for (let index = 0; index < count; index++) {
@@ -40,7 +40,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
         };
 
         for (const count of [2, 3, 4]) {
-          test(`is the new one for each of ${count} who pass theirs on in a circle`, async () => {
+          test(`is the new one for each of ${count} users who rotate their addresses`, async () => {
             const users = await addUsers(`circle${count}`, count);
             const mailFor = (index: number): string => users[(index + 1) % count]!.mail;
             for (const [index, { dn }] of users.entries()) await setMail(dn, mailFor(index));
@@ -50,7 +50,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           });
         }
 
-        test("is the new one for each of two who swap theirs and log in at once", async () => {
+        test("is the new one for both users who swap their addresses and log in at once", async () => {
           const users = await addUsers("atonce", 2);
           const [one, two] = [users[0]!, users[1]!];
           await setMail(one.dn, two.mail);
@@ -59,7 +59,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           assert.deepEqual([await emailOf(one.name), await emailOf(two.name)], [two.mail, one.mail]);
         });
 
-        test("is nothing while a local account has it, and comes when that one gives it up", async () => {
+        test("is null while a local account has it, and is set when that account changes its address", async () => {
           const mail = `owned-${database}@example.com`;
           await worker.addUser(`owner-${database}`, DIRECTORY_PASSWORD, {
             email: mail.toUpperCase(),
@@ -93,7 +93,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           assert.equal(await seen(), mail);
         });
 
-        test("stays with the first of two who share it, and goes on to the second when the first is deleted", async () => {
+        test("stays with the first of two users who share it, until the first is deleted", async () => {
           const mail = `shared-${database}@example.com`;
           const [first, second] = [`first-${database}`, `second-${database}`];
           for (const name of [first, second]) await directory.add(name, [], { mail });
@@ -104,7 +104,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           assert.equal(await emailOf(second), mail);
         });
 
-        test("goes to one alone of many who share it and log in for the first time at once", async () => {
+        test("is set for only one of many users who share it and log in for the first time at once", async () => {
           const mail = `crowd-${database}@example.com`;
           const names = Array.from({ length: 8 }, (_, index) => `crowd-${index}-${database}`);
           for (const name of names) await directory.add(name, [], { mail });
@@ -116,7 +116,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           );
         });
 
-        test("is spelled as the directory spells it now, with one event for the change", async () => {
+        test("gets the directory's new spelling, with one event for the change", async () => {
           const name = `spelled-${database}`;
           const dn = await directory.add(name, [], { mail: `${name}@example.com` });
           await login(name);
@@ -129,7 +129,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
       });
     }
 
-    test("comes and goes for a session that is looked up again", async () => {
+    test("is set and removed at the revalidation of a session", async () => {
       await using worker = await directory.start({ ...directory.service, revalidate_minutes: 0.000_01 });
       const dn = await directory.add("moving", [], { mail: "moving@example.com" });
       await worker.addUser("settled", DIRECTORY_PASSWORD, { email: "settled@example.com" });
@@ -154,9 +154,9 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
   });
 }
 
-describe("the email of a user whose entry has several", () => {
+describe("the email of a user with several mail values", () => {
   for (const [server, kind, use] of ANY_DIRECTORY) {
-    // Active Directory has one value of mail.
+    // In Active Directory, mail has one value.
     const skip = server === "samba" ? "mail has one value" : (missingFor(server) ?? false);
     describe(`in ${kind}`, { skip }, () => {
       const directory = use();

@@ -44,11 +44,11 @@ const login = (worker: TestWorker, username = "alice") =>
 
 const agrees: FalseAnswers = { bind: () => ({ code: 0 }), search: () => [entryOf("alice")] };
 
-test("bytes in clear behind the answer to StartTLS do not turn a refusal into a success", {
+test("plain text injected after the StartTLS response does not turn a refusal into a success", {
   skip: needsOpenssl,
 }, async () => {
   const certificates = await makeCertificates(scratch, "injected", { hosts: ["127.0.0.1"] });
-  // The beginning of a success whose text is as long as the refusal that follows by TLS.
+  // The start of a success message; its text has the length of the refusal that follows with TLS.
   const refusal = bindResponse(3, { code: 49 });
   const success = bindResponse(3, { code: 0, text: "x".repeat(refusal.length) });
   const inject = success.subarray(0, success.length - refusal.length);
@@ -62,7 +62,7 @@ test("bytes in clear behind the answer to StartTLS do not turn a refusal into a 
   }
 });
 
-test("no variable of the environment turns the check of the certificate off", {
+test("no environment variable disables the verification of the certificate", {
   skip: needsOpenssl,
 }, async () => {
   const [own, other] = await Promise.all([
@@ -81,7 +81,7 @@ test("no variable of the environment turns the check of the certificate off", {
   }
 });
 
-test("a domain controller that cannot tell is 503, and not a wrong password", async () => {
+test("a domain controller that cannot decide is 503, and not a wrong password", async () => {
   for (const data of ["51f", "6fb"]) {
     const text = `80090308: LdapErr: DSID-0C090447, comment: AcceptSecurityContext error, data ${data}, v3839`;
     await using directory = await startFalseDirectory({ ...agrees, bind: () => ({ code: 49, text }) });
@@ -90,7 +90,7 @@ test("a domain controller that cannot tell is 503, and not a wrong password", as
   }
 });
 
-test("an answer with only some of the groups is 503, and not a refusal", async () => {
+test("a response with only some of the groups is 503, and not a refusal", async () => {
   const some = { memberOf: [], "memberOf;range=0-1499": ["cn=allowed_to_login,dc=x"] };
   await using directory = await startFalseDirectory({
     ...agrees,
@@ -102,7 +102,7 @@ test("an answer with only some of the groups is 503, and not a refusal", async (
   assert.match(String(reason), /too many groups.*nested_groups/);
 });
 
-test("a password that must be changed first is refused, however the directory says so", async () => {
+test("a password that must be changed first is refused, for each way that directories report it", async () => {
   const restricted = {
     code: 50,
     text: "Operations are restricted to bind/unbind/abandon/StartTLS/modify password",
@@ -128,7 +128,7 @@ test("a password that must be changed first is refused, however the directory sa
   }
 });
 
-test("a question of one user that takes too long does not take the directory away from the others", async () => {
+test("a slow request about one user does not disable the directory for others", async () => {
   let slow = false;
   const never = new Promise(() => undefined);
   await using directory = await startFalseDirectory({
@@ -150,7 +150,7 @@ test("a question of one user that takes too long does not take the directory awa
 
 for (const database of DATABASES) {
   for (const authType of ["LOCAL", "KERBEROS"] as const) {
-    test(`a login does not count for a ${authType} account made of the name meanwhile, on ${database}`, async () => {
+    test(`a directory login fails if a ${authType} account takes its name meanwhile, on ${database}`, async () => {
       const held = Promise.withResolvers<undefined>();
       const asked = Promise.withResolvers<undefined>();
       await using directory = await startFalseDirectory({
@@ -177,7 +177,7 @@ for (const database of DATABASES) {
   }
 }
 
-test("a stop ends a conversation with a directory that hangs", async () => {
+test("stop closes a connection to a directory that hangs", async () => {
   await using directory = await startFalseDirectory({ ...agrees, bind: () => new Promise(() => undefined) });
   await using worker = await start(directory.url, { timeout_ms: 60_000 });
   login(worker).catch(() => undefined);

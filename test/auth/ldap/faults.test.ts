@@ -12,25 +12,25 @@ import type { TestWorker } from "../../support/worker.ts";
 
 const skip = missingFor("openldap") ?? false;
 
-/** Nobody listens there. */
+/** A port without a listener. */
 const NOWHERE = "ldap://127.0.0.1:1";
 
 const login = (worker: TestWorker, username = "alice", password = DIRECTORY_PASSWORD) =>
   worker.call("login", { username, password });
 
-/** The error that a 503 left in the log. */
+/** The logged reason of a 503. */
 async function faultOf(worker: TestWorker): Promise<string> {
   const { reason, level } = await lastLine(worker, "a request failed");
   assert.equal(level, 50);
   return String(reason);
 }
 
-describe("a directory that cannot be used", { skip }, () => {
+describe("a directory that is unavailable", { skip }, () => {
   const directory = useDirectory();
   const { start } = directory;
   before(() => directory.add("alice", ["API_PERMdev"]));
 
-  test("because nobody listens is 503 for right and wrong passwords and unknown names, and never 401", async () => {
+  test("because nothing listens is 503 for right and wrong passwords and unknown names, and never 401", async () => {
     await using worker = await start({ address: NOWHERE });
     await worker.addUser("from-there", "", { authType: "LDAP" });
     for (const username of ["alice", "nobody-here", "from-there"]) {
@@ -43,7 +43,7 @@ describe("a directory that cannot be used", { skip }, () => {
     assert.equal((await worker.db.selectFrom("user").select("username").execute()).length, 1);
   });
 
-  test("says at the first failure which server it is, and once more when it is back", async () => {
+  test("is logged at the first failure with its server, and again when it is back", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     proxy.cut();
     await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}` });
@@ -59,7 +59,7 @@ describe("a directory that cannot be used", { skip }, () => {
     );
   });
 
-  test("because it hangs is 503 when its time is over, and works again by itself", async () => {
+  test("because it hangs is 503 after the timeout, and works again when it answers", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}`, timeout_ms: 300 });
     proxy.hang();
@@ -72,7 +72,7 @@ describe("a directory that cannot be used", { skip }, () => {
     });
   });
 
-  test("because it hangs in the middle, wherever that is, is 503", async () => {
+  test("because it hangs during a login is 503", async () => {
     for (const settings of [
       {},
       { ca_file: directory.ldap.caFile },
@@ -90,14 +90,14 @@ describe("a directory that cannot be used", { skip }, () => {
     }
   });
 
-  test("that is slow, but not too slow, is waited for", async () => {
+  test("because it is slow, but within the timeout, still logs users in", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}` });
     proxy.delay(100);
     assert.equal((await login(worker)).resp_code, 200);
   });
 
-  test("because it is cut off in the middle is 503", async () => {
+  test("because its connection breaks during a login is 503", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}` });
     proxy.delay(200);
@@ -107,25 +107,25 @@ describe("a directory that cannot be used", { skip }, () => {
     assertRefused(await reply, 503, "UNAVAILABLE");
   });
 
-  test("because the service account is refused is 503, with what to look at in the log", async () => {
+  test("because it refuses the service account is 503, and the log has advice", async () => {
     await using worker = await start({ bind: "search", ...directory.service, bind_password: "not it" });
     assertRefused(await login(worker), 503, "UNAVAILABLE");
     assert.match(await faultOf(worker), /service account is refused.*bind_dn and bind_password/);
   });
 
-  test("because base_dn is not there is 503, with what to look at in the log", async () => {
+  test("because base_dn does not exist is 503, and the log has advice", async () => {
     await using worker = await start({ base_dn: "ou=Nowhere,dc=ad,dc=local" });
     assertRefused(await login(worker), 503, "UNAVAILABLE");
     assert.match(await faultOf(worker), /ou=Nowhere,dc=ad,dc=local failed.*base_dn/);
   });
 
-  test("because it does not take such names is 503, with what to look at in the log", async () => {
+  test("because it rejects the format of bind names is 503, and the log has advice", async () => {
     await using worker = await start({ bind: "{domain}\\{username}" });
     assertRefused(await login(worker), 503, "UNAVAILABLE");
     assert.match(await faultOf(worker), /ldap_settings\.bind/);
   });
 
-  test("leaves local logins and tokens alone while it hangs, however many wait for it", async () => {
+  test("does not affect local logins and tokens while many logins wait for it", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ address: `ldap://127.0.0.1:${proxy.port}`, timeout_ms: 4000 });
     await worker.addUser("local-one", DIRECTORY_PASSWORD);
@@ -154,7 +154,7 @@ describe("several directory servers", { skip }, () => {
   const { start } = directory;
   before(() => directory.add("alice"));
 
-  test("are asked in their order, the next one when one cannot be reached or hangs", async () => {
+  test("are used in order; the next one is used if one cannot be reached or hangs", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     proxy.hang();
     const address = [NOWHERE, `ldap://127.0.0.1:${proxy.port}`, directory.ldap.url];
@@ -164,7 +164,7 @@ describe("several directory servers", { skip }, () => {
     assert.deepEqual(dead, address.slice(0, 2));
   });
 
-  test("are not asked while they are known to be dead", async () => {
+  test("are not used for a while after a failure", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     proxy.hang();
     await using worker = await start({
@@ -181,7 +181,7 @@ describe("several directory servers", { skip }, () => {
     assert.equal(linesOf(worker, "cannot reach a directory server").length, 1);
   });
 
-  test("do not get a second opinion on a wrong password", async () => {
+  test("are not all asked about a wrong password", async () => {
     await using worker = await start({ address: [directory.ldap.url, NOWHERE] });
     assertRefused(await login(worker, "alice", "nope"), 401, "INVALID_CREDENTIALS");
     assert.equal(linesOf(worker, "cannot reach a directory server").length, 0);
@@ -204,7 +204,7 @@ describe("a directory over TLS", { skip }, () => {
     }
   });
 
-  test("is not believed with another CA, or without one: 503, and the log says what to look at", async () => {
+  test("is rejected with another CA or without one: 503, and the log has advice", async () => {
     const { caFile: other } = await makeCertificates(scratch, "other", { hosts: ["127.0.0.1"] });
     const [tls, plain] = addresses();
     for (const settings of [
@@ -219,7 +219,7 @@ describe("a directory over TLS", { skip }, () => {
     }
   });
 
-  test("is not believed when its certificate is for another host: 503, and the log says so", async () => {
+  test("is rejected if its certificate is for another host: 503, and the log has advice", async () => {
     const elsewhere = await startOpenLdap(scratch, { hosts: ["localhost", "127.0.0.2"] });
     for (const address of [elsewhere.tlsUrl, elsewhere.url]) {
       await using worker = await start({ address, ca_file: elsewhere.caFile });
@@ -229,7 +229,7 @@ describe("a directory over TLS", { skip }, () => {
     await scratch.close();
   });
 
-  test("that demands TLS refuses without it: 503, and the log says what to do", async () => {
+  test("that requires TLS refuses plain text: 503, and the log has advice", async () => {
     await using own = new Scratch();
     const strict = await startOpenLdap(own, { settings: ["security simple_bind=128"] });
     await strict.addUser("alice", DIRECTORY_PASSWORD, { groups: ["allowed_to_login"] });

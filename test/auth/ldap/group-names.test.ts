@@ -27,17 +27,17 @@ for (const [server, name, use] of ANY_DIRECTORY) {
         });
         after(() => worker[Symbol.asyncDispose]());
 
-        test("from the admin group is the admin group, also beside a group of its own spelling", async () => {
+        test("from the admin group is the admin group, even if a group with its spelling exists", async () => {
           await directory.add(`chief-${database}`, ["API_PERMAdmin"]);
           const id_token = await worker.login(`chief-${database}`, DIRECTORY_PASSWORD);
           assert.deepEqual(groupsIn(id_token), ["admin"]);
           const { access_token } = dataOf(await worker.call("token", { id_token }));
-          // As an installation has it that an earlier version has synchronized.
+          // Earlier versions created such a group.
           dataOf(await worker.call("group_create", { groupname: "Admin", access_token }));
           assert.deepEqual(groupsIn(await worker.login(`chief-${database}`, DIRECTORY_PASSWORD)), ["admin"]);
         });
 
-        test("from a group here joins that one, and creates none", async () => {
+        test("from an existing group joins that group, and creates none", async () => {
           await insertGroup(worker.db, "shop");
           await directory.add(`clerk-${database}`, ["API_PERMShop"]);
           for (let round = 0; round < 2; round++)
@@ -46,7 +46,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
           assert.ok(!groups.includes("Shop"), groups.join(", "));
         });
 
-        test("from one of two groups here joins the one of exactly its name", async () => {
+        test("from two existing groups joins the one with exactly its spelling", async () => {
           for (const group of ["STORE", "Store", "store"]) await insertGroup(worker.db, group);
           await directory.add(`owner-${database}`, ["API_PERMStore"]);
           assert.deepEqual(groupsIn(await worker.login(`owner-${database}`, DIRECTORY_PASSWORD)), ["Store"]);
@@ -69,7 +69,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       });
     }
 
-    /** A second place for groups. */
+    /** A second organizational unit for groups. */
     const unitFor = async (database: string): Promise<string> => {
       const dn = `ou=second-${database},${directory.groupsDn}`;
       await withClient(directory.editor, (client) =>
@@ -78,7 +78,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       return dn;
     };
 
-    test("from the admin group is not the directory's business with admin_from_directory off", async () => {
+    test("from the admin group is ignored with admin_from_directory off", async () => {
       await using worker = await directory.start({ admin_from_directory: false });
       await directory.add("would-be", ["API_PERMADMIN", "API_PERMdev"]);
       assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["dev"]);
@@ -88,7 +88,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["admin", "dev"]);
     });
 
-    test("from a group here joins it where group_regex takes the name here alone", async () => {
+    test("from an existing group joins it, even if group_regex matches only the existing spelling", async () => {
       await using worker = await directory.start({}, "sqlite", { group_regex: "[a-z]+" });
       await insertGroup(worker.db, "mall");
       await directory.add("strict", ["API_PERMMall", "API_PERMOutlet"]);
@@ -123,7 +123,7 @@ for (const [server, name, use] of ANY_DIRECTORY) {
       });
     }
 
-    test("counts for a session that is looked up again", async () => {
+    test("is used at the revalidation of a session", async () => {
       await using worker = await directory.start({ ...directory.service, revalidate_minutes: 0.000_01 });
       await insertGroup(worker.db, "desk");
       const dn = await directory.add("again", ["API_PERMfirst"]);

@@ -27,7 +27,7 @@ for (const database of DATABASES) {
     const membershipsOf = async (username: string) =>
       listGroupsOf(worker.db, (await rowOf(username))?.username ?? "");
 
-    test("makes the user's row with the directory's spelling, mail and groups", async () => {
+    test("creates the account with the directory's spelling, mail and groups", async () => {
       await add("Ada-Lovelace", ["API_PERMdev", "API_PERMOps", "other"], { mail: "ada@example.com" });
       const id_token = await worker.login("aDA-lovelace", DIRECTORY_PASSWORD);
       const { sub, groups } = decodeJwt(id_token);
@@ -41,7 +41,7 @@ for (const database of DATABASES) {
       assert.deepEqual(decodeJwt(access_token as string)["groups"], ["Ops", "dev"]);
     });
 
-    test("tells of the user and of each group that was made, once", async () => {
+    test("publishes one event for the user and for each new group", async () => {
       const told = async () => {
         const events = worker.db.selectFrom("event").select(["type", "username", "data"]).orderBy("seq");
         return (await events.execute()).map(({ type, username, data }) => {
@@ -68,7 +68,7 @@ for (const database of DATABASES) {
       ]);
     });
 
-    test("gives a user without mail, or with one that is no address, a generated one", async () => {
+    test("generates an email address for a user without a valid mail", async () => {
       for (const [name, mail] of [["no-mail"], ["bad-mail", "not an address"]] as const) {
         await add(name, [], mail === undefined ? {} : { mail });
         await worker.login(name, DIRECTORY_PASSWORD);
@@ -76,7 +76,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("mirrors groups and mail at each login: what is gone goes, what is new is made", async () => {
+    test("mirrors groups and mail at each login: removes old ones and adds new ones", async () => {
       const dn = await add("mirrored", ["API_PERMold", "API_PERMkept"], { mail: "first@example.com" });
       assert.deepEqual(groupsIn(await worker.login("mirrored", DIRECTORY_PASSWORD)), ["kept", "old"]);
       await directory.ldap.removeMember("API_PERMold", dn);
@@ -103,7 +103,7 @@ for (const database of DATABASES) {
       assert.equal((await rowOf("two-homes"))?.auth_type, "LOCAL");
     });
 
-    test("never gives one account to two users whose names the database takes for the same", async () => {
+    test("never gives one account to two users whose names are equal for the database", async () => {
       await using loose = await directory.start({}, database, { username_regex: ".{1,64}" });
       for (let round = 0; round < 5; round++) {
         const [plain, accented] = [`rene-${round}`, `ren\u00e9-${round}`] as const;
@@ -127,7 +127,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("tells an account that was turned off here so, after the right password alone", async () => {
+    test("reports a deactivated account only for the right password", async () => {
       await add("turned-off");
       await worker.login("turned-off", DIRECTORY_PASSWORD);
       await worker.db
@@ -141,14 +141,14 @@ for (const database of DATABASES) {
       assertRefused(wrong, 401, "INVALID_CREDENTIALS");
     });
 
-    test("makes an administrator of who is in the prefixed admin group", async () => {
+    test("makes members of the prefixed admin group administrators", async () => {
       await add("dir-admin", ["API_PERMadmin"]);
       const id_token = await worker.login("dir-admin", DIRECTORY_PASSWORD);
       const { access_token } = dataOf(await worker.call("token", { id_token }));
       dataOf(await worker.call("group_create", { groupname: `made-on-${database}`, access_token }));
     });
 
-    test("leaves out a group whose name group_regex refuses, and logs it", async () => {
+    test("ignores a group whose name group_regex rejects, and logs it", async () => {
       await add("odd-groups", ["API_PERMx, y", "API_PERM", "API_PERMfine"]);
       assert.deepEqual(groupsIn(await worker.login("odd-groups", DIRECTORY_PASSWORD)), ["fine"]);
       const line = await lastLine(
@@ -158,7 +158,7 @@ for (const database of DATABASES) {
       assert.deepEqual([line["username"], line["groups"]], ["odd-groups", ["x, y"]]);
     });
 
-    test("of one user sixteen times at once, for the first time, succeeds each time and makes one row", async () => {
+    test("works for one new user sixteen times at once, and creates one account", async () => {
       await add("in-parallel", ["API_PERMone", "API_PERMtwo", "API_PERMthree"]);
       const replies = await Promise.all(
         Array.from({ length: 16 }, () =>
@@ -172,7 +172,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await membershipsOf("in-parallel"), ["one", "three", "two"]);
     });
 
-    test("of sixteen users at once succeeds for each, with groups that all of them have", async () => {
+    test("works for sixteen new users with the same groups at once", async () => {
       const names = Array.from({ length: 16 }, (_, index) => `one-of-many-${index}`);
       for (const name of names) await add(name, ["API_PERMshared"], { mail: `${name}@example.com` });
       const tokens = await Promise.all(names.map((name) => worker.login(name, DIRECTORY_PASSWORD)));
@@ -188,7 +188,7 @@ describe("a login by the directory", { skip }, () => {
   const directory = useDirectory();
   const { add, start } = directory;
 
-  test("with sync_groups add takes no membership away", async () => {
+  test("with sync_groups add removes no membership", async () => {
     await using worker = await start({ sync_groups: "add" });
     const dn = await add("collector", ["API_PERMfirst"]);
     await worker.login("collector", DIRECTORY_PASSWORD);
@@ -197,7 +197,7 @@ describe("a login by the directory", { skip }, () => {
     assert.deepEqual(groupsIn(await worker.login("collector", DIRECTORY_PASSWORD)), ["first", "second"]);
   });
 
-  test("with admin_from_directory off neither makes an administrator nor unmakes one", async () => {
+  test("with admin_from_directory off neither adds nor removes administrators", async () => {
     await using worker = await start({ admin_from_directory: false });
     await add("would-be", ["API_PERMadmin", "API_PERMdev2"]);
     assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["dev2"]);
@@ -206,7 +206,7 @@ describe("a login by the directory", { skip }, () => {
     assert.deepEqual(groupsIn(await worker.login("would-be", DIRECTORY_PASSWORD)), ["admin", "dev2"]);
   });
 
-  test("with an admin group of another name goes by that name", async () => {
+  test("uses the configured name of the admin group", async () => {
     await using worker = await start({}, "sqlite", { admin_group: "chiefs" });
     await add("chief", ["API_PERMchiefs"]);
     const id_token = await worker.login("chief", DIRECTORY_PASSWORD);
@@ -214,7 +214,7 @@ describe("a login by the directory", { skip }, () => {
     dataOf(await worker.call("group_create", { groupname: "theirs", access_token }));
   });
 
-  test("with groups_base_dn counts groups below it alone", async () => {
+  test("with groups_base_dn uses only groups below it", async () => {
     await using worker = await start({ groups_base_dn: directory.ldap.groupsDn });
     const dn = await add("two-places", ["API_PERMinside"]);
     await directory.ldap.addEntry(`cn=API_PERMadmin,${directory.ldap.baseDn}`, {
@@ -225,7 +225,7 @@ describe("a login by the directory", { skip }, () => {
     assert.deepEqual(groupsIn(await worker.login("two-places", DIRECTORY_PASSWORD)), ["inside"]);
   });
 
-  test("without nested_groups ignores groups of groups, and with it follows them, in circles too", async () => {
+  test("ignores nested groups without nested_groups, and resolves them with it, even circular ones", async () => {
     const dn = await directory.ldap.addUser("deep-down", DIRECTORY_PASSWORD);
     const inner = await directory.ldap.addGroup("API_PERMinner", [dn]);
     const middle = await directory.ldap.addGroup("API_PERMmiddle", [inner]);
@@ -245,7 +245,7 @@ describe("a login by the directory", { skip }, () => {
     }
   });
 
-  test("by a service account that searches finds users wherever they are below base_dn", async () => {
+  test("with bind search finds users anywhere below base_dn", async () => {
     await using worker = await start({ bind: "search", ...directory.service });
     await directory.ldap.addEntry(`ou=Branch,${directory.ldap.baseDn}`, {
       objectClass: "organizationalUnit",
@@ -271,7 +271,7 @@ describe("a login by the directory", { skip }, () => {
     }
   });
 
-  test("writes neither password nor service password to the log", async () => {
+  test("logs neither the user's nor the service account's password", async () => {
     const secret = "Xyzzy-never-logged";
     await using worker = await start({ bind: "search", ...directory.service });
     await directory.ldap.addUser("discreet", secret, { groups: [LOGIN_GROUP] });

@@ -10,7 +10,7 @@ import { type Attributes, missingFor, withClient } from "../../support/servers/d
 import type { TestWorker } from "../../support/worker.ts";
 
 const skip = missingFor("openldap") ?? false;
-/** Every look at a user is too old. */
+/** Each exchange of an ID token revalidates the user. */
 const ALWAYS = { revalidate_minutes: 0.000_01 };
 /** More than OpenLDAP's default limit of 500 entries, which counts for all pages together. */
 const MANY = 620;
@@ -70,7 +70,7 @@ describe("OpenLDAP", { skip }, () => {
     });
   }
 
-  test("refuses a login with a password that was reset, however users bind", async () => {
+  test("refuses a login with a reset password, with each way to bind", async () => {
     for (const [index, worker] of [named, searching].entries()) {
       const username = `reset${index}`;
       await directory.ldap.setAttributes(await directory.add(username), { pwdReset: "TRUE" });
@@ -78,7 +78,7 @@ describe("OpenLDAP", { skip }, () => {
     }
   });
 
-  describe("with more groups of a user than it gives at once", () => {
+  describe("with more groups of a user than its size limit", () => {
     const names = Array.from(
       { length: MANY },
       (_, index) => `API_PERMteam ${String(index).padStart(4, "0")}`,
@@ -96,7 +96,7 @@ describe("OpenLDAP", { skip }, () => {
               new Attribute({ type: "member", values: member }),
             ]);
           for (const cn of names) await add(cn, [dn]);
-          // Groups of all of these, one of which is a member of its own member.
+          // A group that contains all of these, and a circular membership.
           await add(
             "API_PERMouter",
             names.map((cn) => `cn=${cn},${ldap.groupsDn}`),
@@ -107,7 +107,7 @@ describe("OpenLDAP", { skip }, () => {
       );
     });
 
-    test("finds all of them with nested_groups, by each way to bind", async () => {
+    test("finds all of them with nested_groups, with each way to bind", async () => {
       const expected = ["circle", "outer", ...names.map((name) => name.slice("API_PERM".length))].sort();
       for (const bind of [{}, { bind: "search" }]) {
         await using worker = await directory.start(
@@ -128,7 +128,7 @@ describe("OpenLDAP", { skip }, () => {
       }
     });
 
-    test("is 503 with what to do where the names give no way to search for fewer at a time", async () => {
+    test("is 503 with advice in the log if the group names do not allow to split the search", async () => {
       const { ldap } = directory;
       const dn = await directory.add("same-names");
       await withClient({ url: ldap.url, dn: ldap.rootDn, password: ldap.rootPassword }, async (client) => {

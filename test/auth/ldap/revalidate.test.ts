@@ -13,7 +13,7 @@ const skip = missingFor("openldap") ?? false;
 const ENDED = "the directory ended a session";
 const HOUR = 3_600_000;
 
-/** Makes the last look at a user as old as this, in milliseconds. */
+/** Sets the age of the last revalidation, in milliseconds. */
 async function age({ db }: TestWorker, username: string, ms: number): Promise<void> {
   const validated_at = toSqlTime(new Date(Date.now() - ms));
   await db.updateTable("token").set({ validated_at }).where("user_id", "=", username).execute();
@@ -35,7 +35,7 @@ for (const database of DATABASES) {
     const accessGroups = async (id_token: string): Promise<unknown> =>
       decodeJwt(dataOf(await worker.call("token", { id_token }))["access_token"] as string)["groups"];
 
-    test("goes on for an hour without a look at the directory, then looks and notes when", async () => {
+    test("works for an hour without the directory, then revalidates and records the time", async () => {
       const dn = await add("checked", ["API_PERMbefore"]);
       const id_token = await worker.login("checked", DIRECTORY_PASSWORD);
       await ldapGroups(dn, "API_PERMbefore", "API_PERMafter");
@@ -88,7 +88,7 @@ for (const database of DATABASES) {
       });
     }
 
-    test("goes on for an account that expires later, or never", async () => {
+    test("works for an account that expires later or never", async () => {
       const later = (BigInt(Date.now() + HOUR) + 11_644_473_600_000n) * 10_000n;
       for (const accountExpires of [String(later), "0", "9223372036854775807"]) {
         const username = `expires-${accountExpires.length}`;
@@ -100,7 +100,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("never looks a local user up", async () => {
+    test("never revalidates a local user", async () => {
       await worker.addUser("local-one", DIRECTORY_PASSWORD);
       const id_token = await worker.login("local-one", DIRECTORY_PASSWORD);
       assert.equal((await tokenRow(worker, "local-one"))?.validated_at, null);
@@ -113,7 +113,7 @@ describe("an exchange of a directory user's ID token", { skip }, () => {
   const directory = useDirectory();
   const { add, start } = directory;
 
-  test("is 503 when the directory cannot say, and the session lives on", async () => {
+  test("is 503 if the directory is unavailable, and keeps the session", async () => {
     await using proxy = await startProxy(directory.ldap.port);
     await using worker = await start({ ...directory.service, address: `ldap://127.0.0.1:${proxy.port}` });
     await add("patient");
@@ -129,7 +129,7 @@ describe("an exchange of a directory user's ID token", { skip }, () => {
     ["without a service account", () => ({})],
     ["with revalidate_minutes 0", () => ({ ...directory.service, revalidate_minutes: 0 })],
   ] as const) {
-    test(`is never a look at the directory ${what}`, async () => {
+    test(`never revalidates ${what}`, async () => {
       await using worker = await start(settings());
       const username = `free-${what.length}`;
       const dn = await add(username);

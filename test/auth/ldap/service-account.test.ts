@@ -11,7 +11,7 @@ import { missingFor } from "../../support/servers/directories.ts";
 import type { TestWorker } from "../../support/worker.ts";
 
 const skip = missingFor("ds389") ?? false;
-/** So many failures lock an account. */
+/** The number of failures that lock an account. */
 const MAX_FAILURES = 10;
 
 describe("a service account whose password is wrong", { skip }, () => {
@@ -21,20 +21,20 @@ describe("a service account whose password is wrong", { skip }, () => {
     await directory.add("alice");
   });
 
-  /** How often the directory counted a wrong password of the service account since its last right one. */
+  /** The directory's count of consecutive wrong passwords of the service account. */
   const failures = async (): Promise<number> =>
     Number(
       (await directory.readAsRoot(directory.ds.serviceDn, ["passwordRetryCount"]))["passwordRetryCount"],
     );
 
-  /** Makes the directory forget the failures. */
+  /** Resets the directory's count. */
   const reset = () =>
     directory.ds.setAttributes(directory.ds.serviceDn, { passwordRetryCount: "0", accountUnlockTime: [] });
 
   const login = (worker: TestWorker) =>
     worker.call("login", { username: "alice", password: DIRECTORY_PASSWORD });
 
-  test("is tried once, however many logins need it, and the log has the cause once", async () => {
+  test("is tried once for many concurrent logins, and the log has the cause once", async () => {
     await reset();
     await using worker = await directory.start({ bind_password: "not it" });
     const together = await Promise.all(Array.from({ length: 2 * MAX_FAILURES }, () => login(worker)));
@@ -53,7 +53,7 @@ describe("a service account whose password is wrong", { skip }, () => {
       assert.match(reason, /^directory: the service account is refused; next attempt in \d+ s$/);
   });
 
-  test("is tried at once by a worker that starts anew, which logs users in when the password is right", async () => {
+  test("is tried immediately by a restarted worker, which logs users in when the password is right", async () => {
     await reset();
     await using wrong = await directory.start({ bind_password: "not it" });
     assertRefused(await login(wrong), 503, "UNAVAILABLE");
@@ -61,7 +61,7 @@ describe("a service account whose password is wrong", { skip }, () => {
     await right.login("alice", DIRECTORY_PASSWORD);
   });
 
-  test("lets local users log in meanwhile", async () => {
+  test("does not affect local logins", async () => {
     await using worker = await directory.start({ bind_password: "not it" });
     await worker.addUser("local-one", DIRECTORY_PASSWORD);
     assertRefused(await login(worker), 503, "UNAVAILABLE");

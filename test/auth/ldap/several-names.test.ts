@@ -28,7 +28,7 @@ for (const [server, kind, use] of [
     };
 
     for (const database of DATABASES) {
-      test(`has one account, whichever is typed first, on ${database}`, async () => {
+      test(`has one account, for each name as the first login, on ${database}`, async () => {
         for (const [index, order] of [
           [0, 1, 2],
           [2, 1, 0],
@@ -59,14 +59,14 @@ for (const [server, kind, use] of [
       });
       after(() => worker[Symbol.asyncDispose]());
 
-      test("was made by another name in an earlier version keeps that one", async () => {
+      test("was created with another name by an earlier version keeps that name", async () => {
         await addPerson(["today", "before"]);
         await worker.addUser("before", DIRECTORY_PASSWORD, { authType: "LDAP" });
         assert.equal(subjectOf(await worker.login("today", DIRECTORY_PASSWORD)), "before");
         assert.deepEqual(await usersIn(worker), ["before"]);
       });
 
-      test("stays the same when the directory gives the names in another order, or in another case", async () => {
+      test("stays the same if the directory returns the names in another order or case", async () => {
         const third = server === "ds389" ? "juergen" : "jürgen"; // 389-ds takes ASCII alone
         const dn = await addPerson(["stable", "zweit", third]);
         await using loose = await directory.start({ ...USER_FILTER, ...directory.service }, "sqlite", {
@@ -78,7 +78,7 @@ for (const [server, kind, use] of [
         assert.equal(subjectOf(await loose.login("zweit", DIRECTORY_PASSWORD)), "stable");
       });
 
-      test("goes on with its session as long as it has the name", async () => {
+      test("keeps its session as long as the user has the name", async () => {
         const dn = await addPerson(["going", "gone"]);
         const id_token = await worker.login("gone", DIRECTORY_PASSWORD);
         dataOf(await worker.call("token", { id_token }));
@@ -86,11 +86,11 @@ for (const [server, kind, use] of [
         dataOf(await worker.call("token", { id_token }));
       });
 
-      test("has the name of nobody else: a local account, or another person's", async () => {
+      test("does not get the name of a local account or another user", async () => {
         await worker.addUser("local-name", DIRECTORY_PASSWORD);
         await addPerson(["local-name", "guest-name"]);
         assert.equal(subjectOf(await worker.login("guest-name", DIRECTORY_PASSWORD)), "guest-name");
-        // Another person's account, from before, and the name is the new person's now.
+        // An older account of another person, whose name the new person has now.
         const first = await addPerson(["taken-name"]);
         assert.equal(subjectOf(await worker.login("taken-name", DIRECTORY_PASSWORD)), "taken-name");
         await directory.changes.deleteEntry(first);
@@ -103,7 +103,7 @@ for (const [server, kind, use] of [
         );
       });
 
-      test("is not another person's by a name that both have", async () => {
+      test("is not shared by two users who have the same name", async () => {
         await addPerson(["victim"]);
         await worker.addUser("victim", DIRECTORY_PASSWORD, { authType: "LDAP" });
         await addPerson(["mallory", "victim"]);
@@ -117,7 +117,7 @@ for (const [server, kind, use] of [
       });
     });
 
-    test("logs in by the name in the DN, where users bind by a DN", async () => {
+    test("logs in with the name in the DN if users bind by DN", async () => {
       await using worker = await directory.start({
         ...USER_FILTER,
         bind: `uid={username},${directory.usersDn}`,

@@ -17,7 +17,7 @@ describe("the directory refuses", { skip }, () => {
     ["as the name in the template", {}],
     ["as the entry that the service account found", { bind: "search" }],
   ] as const) {
-    describe(`whoever binds ${how}:`, () => {
+    describe(`a bind ${how}:`, () => {
       const startOne = () => start("bind" in settings ? { ...settings, ...directory.service } : settings);
       before(async () => {
         for (const name of ["insider", "outsider", "emptied"]) {
@@ -27,7 +27,7 @@ describe("the directory refuses", { skip }, () => {
         await directory.ldap.addUser("outsider", DIRECTORY_PASSWORD, { groups: ["API_PERMdev"] });
       });
 
-      /** The reply, the log line and the counter of one refused login. */
+      /** Asserts the reply, the log line and the counter of a refused login. */
       const assertVerdict = async (username: string, password: string, label: string): Promise<void> => {
         await using worker = await startOne();
         await worker.addUser("local-one", DIRECTORY_PASSWORD);
@@ -45,24 +45,24 @@ describe("the directory refuses", { skip }, () => {
       };
 
       test("a wrong password", () => assertVerdict("insider", "nope", "ldap-49"));
-      test("a name that is not there", () =>
+      test("an unknown username", () =>
         assertVerdict("nobody-here", DIRECTORY_PASSWORD, "bind" in settings ? "unknown" : "ldap-49"));
       test("a user outside of the login group", () =>
         assertVerdict("outsider", DIRECTORY_PASSWORD, "not-in-group"));
-      test("an empty password, before the network", () => assertVerdict("insider", "", "unaskable"));
-      test("a password with a NUL in it, before the network", () =>
+      test("an empty password, without a connection", () => assertVerdict("insider", "", "unaskable"));
+      test("a password with a NUL, without a connection", () =>
         assertVerdict("insider", `${DIRECTORY_PASSWORD}\0more`, "unaskable"));
     });
   }
 
-  test("a user that the template reaches and the filter does not", async () => {
+  test("a user who matches the bind template but not the filter", async () => {
     await using worker = await start({ user_filter: "(&(objectClass=nothing)(sAMAccountName={username}))" });
     const reply = await worker.call("login", { username: "insider", password: DIRECTORY_PASSWORD });
     assertRefused(reply, 401, "INVALID_CREDENTIALS");
     assert.equal((await lastLine(worker, REFUSED))["reason"], "unknown");
   });
 
-  test("a name that two entries have", async () => {
+  test("a username of two entries", async () => {
     const { ldap } = directory;
     await ldap.addEntry(`ou=Twins,${ldap.baseDn}`, { objectClass: "organizationalUnit", ou: "Twins" });
     await add("twin", [], {});
@@ -80,9 +80,9 @@ describe("the directory refuses", { skip }, () => {
     assert.equal((await lastLine(worker, REFUSED))["reason"], "ambiguous");
   });
 
-  test("whose template names another entry than the filter finds", async () => {
+  test("a bind name that belongs to another entry than the filter finds", async () => {
     const { ldap } = directory;
-    // The template makes cn=victim's-name of it; the filter finds the victim by its sAMAccountName elsewhere.
+    // The template gives cn=victim's-name; the filter finds the victim's entry by its sAMAccountName.
     await ldap.addEntry(`ou=Others,${ldap.suffix}`, { objectClass: "organizationalUnit", ou: "Others" });
     const thief = {
       objectClass: "user",
@@ -99,7 +99,7 @@ describe("the directory refuses", { skip }, () => {
     assert.deepEqual(await usernames(worker), []);
   });
 
-  test("names that would change filter, domain or account, whatever username_regex allows", async () => {
+  test("usernames that would change the filter, domain or account, even if username_regex allows them", async () => {
     await add("alice", ["API_PERMadmin"]);
     const names = [
       ...["*", "ali*", "alice)(cn=*", "*)(objectClass=*", "(alice)", "alice\\2a", "a\\lice"],
@@ -128,7 +128,7 @@ describe("the directory refuses", { skip }, () => {
     }
   });
 
-  test("names with brackets, blanks, quotes and dots are just names, where they are somebody's", async () => {
+  test("no existing username because of brackets, blanks, quotes or dots", async () => {
     const names = ["Jane (ops)", "O'Neil", "j.doe", "dash-_x", "Jürgen", "two  blanks", "{}", "100%&!"];
     const app = { username_regex: ".{1,64}" };
     for (const name of names) await add(name);
@@ -139,9 +139,9 @@ describe("the directory refuses", { skip }, () => {
     }
   });
 
-  test("nobody who only guesses at the group: a user may not choose what counts as a group", async () => {
+  test("users whose entries only look like members of the login group", async () => {
     const { ldap } = directory;
-    // Neither the words in a value, nor another type of name, nor a group's parent are the login group.
+    // The login group's name inside a value, in another attribute type or in a parent does not count.
     const dn = await ldap.addUser("pretender", DIRECTORY_PASSWORD, { groups: [`x,cn=${LOGIN_GROUP}`] });
     await ldap.addEntry(`ou=${LOGIN_GROUP},${ldap.groupsDn}`, {
       objectClass: "organizationalUnit",

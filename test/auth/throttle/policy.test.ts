@@ -15,12 +15,12 @@ const limits = SECTIONS.app_config.parse({}).login_throttle;
 const START = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
 
-/** An account under attack: what came of each attempt, at a clock that the test moves. */
+/** An account under attack, with a clock that the test moves. */
 class Account {
   clients: readonly ClientRecord[] = [];
   now = START;
 
-  /** Tries once, with this outcome if it is let in; gives the seconds to wait if it is not. */
+  /** Makes one attempt; returns its outcome if it is admitted, else the seconds to wait. */
   try(id: string, outcome: AttemptOutcome = "failed"): number | AttemptOutcome {
     const admission = admit(this.clients, id, this.now, limits);
     if (admission.verdict === "refused") return (admission.until - this.now) / 1000;
@@ -35,7 +35,7 @@ class Account {
   }
 }
 
-test("ten failures of a client are free; each further one waits twice as long as the one before, up to an hour", () => {
+test("ten failures of a client are free; then the delay starts at 1 s and doubles up to an hour", () => {
   const account = new Account();
   account.fail("a", 10);
   for (let step = 0; step < 20; step++) {
@@ -48,7 +48,7 @@ test("ten failures of a client are free; each further one waits twice as long as
   }
 });
 
-test("another client is not kept out by one that fails, however often it does", () => {
+test("the failures of one client do not lock out another client", () => {
   const account = new Account();
   for (let hour = 0; hour < 1000; hour++) {
     account.now += 60 * MINUTE;
@@ -58,7 +58,7 @@ test("another client is not kept out by one that fails, however often it does", 
   assert.equal(account.try("home", "succeeded"), "succeeded");
 });
 
-test("a client from which the account has logged in is not kept out by any number of others", () => {
+test("a client from which the account has logged in is not locked out by other clients", () => {
   const account = new Account();
   account.try("home", "succeeded");
   for (let n = 0; n < 1000; n++) account.try(`bot-${n}`);
@@ -78,7 +78,7 @@ test("all unknown clients together have at most a hundred failures within a day"
   assert.ok(failures > 90 && failures <= 100, `${failures}`);
 });
 
-test("a success takes its own client's failures back, and no other's", () => {
+test("a success deletes the failures of its own client only", () => {
   const account = new Account();
   account.fail("a", 9);
   account.fail("b", 10);
@@ -88,7 +88,7 @@ test("a success takes its own client's failures back, and no other's", () => {
   assert.equal(account.try("b"), 1);
 });
 
-test("an attempt without an outcome counts for nothing, whether that is said or not", () => {
+test("an attempt without an outcome does not count", () => {
   const account = new Account();
   for (let n = 0; n < 100; n++) assert.equal(account.try("a", "undecided"), "undecided");
   for (let n = 0; n < 10; n++) {
@@ -101,7 +101,7 @@ test("an attempt without an outcome counts for nothing, whether that is said or 
   account.fail("a", 10);
 });
 
-test("failures are forgotten a day after the last one, and an unlock takes them back at once", () => {
+test("failures are forgotten a day after the last one, or by an unlock", () => {
   const account = new Account();
   account.fail("a", 10);
   account.now += limits.forget_minutes * MINUTE;
@@ -114,7 +114,7 @@ test("failures are forgotten a day after the last one, and an unlock takes them 
   assert.equal(account.try("home", "succeeded"), "succeeded", "it is still known");
 });
 
-test("of attempts at once no more are let in than may fail; the others wait for them and are not refused", () => {
+test("of concurrent attempts only as many are admitted as may fail; the others must wait", () => {
   const run = (failedBefore: number): Record<string, number> => {
     const account = new Account();
     account.fail("a", failedBefore);
@@ -131,7 +131,7 @@ test("of attempts at once no more are let in than may fail; the others wait for 
   assert.deepEqual(run(10), { refused: 64 });
 });
 
-test("past its free failures an account is tried once at a time", () => {
+test("after the free failures, one attempt at a time is admitted", () => {
   const account = new Account();
   account.fail("a", 10);
   account.now += 1000;
@@ -140,7 +140,7 @@ test("past its free failures an account is tried once at a time", () => {
   assert.equal(admit(first.clients, "a", account.now, limits).verdict, "busy");
 });
 
-test("what is kept of an account has an end, whatever is configured, and its own clients stay", () => {
+test("the record of an account has a maximum size, and keeps the known clients", () => {
   const lax = { ...limits, free_failures: 1e6, free_failures_per_account: 1e6, max_failures: 1e6 };
   let clients: readonly ClientRecord[] = settle([], "home", { began: 0, outcome: "succeeded" }, START, lax);
   for (let n = 1; n <= 1000; n++)
@@ -152,7 +152,7 @@ test("what is kept of an account has an end, whatever is configured, and its own
   for (const id of ["home", "bot-1000"]) assert.ok(ids.includes(id), `${id}: ${ids.join(" ")}`);
 });
 
-test("what is kept of an account stays small, whatever happens, and is kept no longer than it matters", () => {
+test("the record of an account stays small, and expires when it has no effect", () => {
   const event = fc.record({
     id: fc.nat(400).map(String),
     outcome: fc.constantFrom<AttemptOutcome>("failed", "failed", "succeeded", "undecided"),
@@ -173,7 +173,7 @@ test("what is kept of an account stays small, whatever happens, and is kept no l
   );
 });
 
-test("an attempt far from every limit need not be written down, and one from a known client changes nothing", () => {
+test("an attempt far from every limit need not be recorded, nor a success of a well-known client", () => {
   const lightly = (account: Account, id: string, unrecorded = { own: 0, all: 0 }): unknown => {
     const admission = admit(account.clients, id, account.now, limits, unrecorded);
     return admission.verdict === "admitted" && [admission.isFarFromLimit, admission.isWellKnown];
@@ -193,7 +193,7 @@ test("an attempt far from every limit need not be written down, and one from a k
   assert.deepEqual(lightly(account, "a"), [false, false]);
 });
 
-test("attempts that run unrecorded count like those that are written", () => {
+test("running unrecorded attempts count like recorded ones", () => {
   assert.equal(admit([], "a", START, limits, { own: 9, all: 9 }).verdict, "admitted");
   assert.equal(admit([], "a", START, limits, { own: 10, all: 10 }).verdict, "busy");
   assert.equal(admit([], "a", START, limits, { own: 0, all: 90 }).verdict, "busy");

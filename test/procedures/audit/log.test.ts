@@ -34,7 +34,7 @@ for (const database of DATABASES) {
     const read = async (more: object = {}): Promise<{ events: Entry[]; next?: string }> =>
       dataOf(await worker.call("audit_log", { access_token, ...more })) as { events: Entry[]; next?: string };
 
-    test("shows the latest first, with who did it to whom", async () => {
+    test("lists events newest first, with user and actor", async () => {
       const { events, next } = await read();
       assert.equal(next, undefined);
       assert.deepEqual(
@@ -52,7 +52,7 @@ for (const database of DATABASES) {
       assert.ok(Date.parse(time) > 0, time);
     });
 
-    test("shows what is about one user, in any case", async () => {
+    test("filters by user, case-insensitively", async () => {
       const { events } = await read({ user: "MIA-MUSTER" });
       assert.deepEqual(
         events.map(({ type }) => type),
@@ -61,7 +61,7 @@ for (const database of DATABASES) {
       assert.deepEqual((await read({ user: "nobody" })).events, []);
     });
 
-    test("is read in pages that leave nothing out and have nothing twice", async () => {
+    test("returns pages without gaps or duplicates", async () => {
       const { events: all } = await read();
       const seen: Entry[] = [];
       let after: string | undefined;
@@ -76,14 +76,14 @@ for (const database of DATABASES) {
       assert.equal(pages, 3);
     });
 
-    test("refuses a cursor that is no event, and limits that are none", async () => {
+    test("rejects invalid cursors and limits", async () => {
       assertInvalid(await worker.call("audit_log", { access_token, after: "nothing" }), "after");
       for (const limit of [0, -1, 1001, 1.5, "5", []])
         assertInvalid(await worker.call("audit_log", { access_token, limit }), "limit");
       assertInvalid(await worker.call("audit_log", { access_token, user: 1 }), "user");
     });
 
-    test("forgets what was tried with names that nobody has after a day, and nothing else", async () => {
+    test("keeps failed logins for unknown usernames for one day only", async () => {
       const types = ["login.failed", "password.reset_requested"] as const;
       for (const username of ["stranger", "Mia-Muster"]) {
         await worker.call("login", { username, password: "x" });
@@ -109,7 +109,7 @@ for (const database of DATABASES) {
 
     test("is for admins", () => assertNeedsAdmin(worker, "audit_log", {}));
 
-    test("forgets what is old, but nothing that is not published yet", async () => {
+    test("deletes old events, but none that are not published yet", async () => {
       const ids = (await read()).events.map(({ id }) => id).reverse();
       const [first = "", second = "", third = ""] = ids;
       const published_at = toSqlTime(new Date());
@@ -126,7 +126,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("keeps nothing for ever where events are not published", async () => {
+    test("deletes old events also if events are not published", async () => {
       dataOf(await worker.call("group_create", { groupname: "unpublished", access_token }));
       assert.notEqual((await findUnpublished(worker.db, 100)).length, 0);
       await deleteExpired(worker.db, worker.config, 2);

@@ -23,7 +23,7 @@ for (const database of DATABASES) {
     const membersOf = async (groupname: string) =>
       dataOf(await worker.call("group_user", { groupname, access_token }))["users"] as string[];
 
-    test("adds a user by the name as written, whatever the case of the request", async () => {
+    test("adds a user with the registered spelling, with a case-insensitive username", async () => {
       await worker.addUser("Newcomer", "correct horse");
       const { msg, ...rest } = dataOf(await add("dev", "nEWCOMER"));
       assert.deepEqual([typeof msg, rest], ["string", {}]);
@@ -31,14 +31,14 @@ for (const database of DATABASES) {
       assert.ok(members.includes("Newcomer"), members.join(", "));
     });
 
-    test("leaves a member a member, once", async () => {
+    test("adds a member only once", async () => {
       await worker.addUser("Twice", "correct horse");
       for (const username of ["Twice", "Twice", "TWICE"]) dataOf(await add("dev", username));
       const same = (await membersOf("dev")).filter((name) => name.toLowerCase() === "twice");
       assert.deepEqual(same, ["Twice"]);
     });
 
-    test("shows in the next access token of a session that is open", async () => {
+    test("takes effect in the next access token of an open session", async () => {
       await worker.addUser("in-session", "correct horse");
       const id_token = await worker.login("in-session", "correct horse");
       dataOf(await add("admin", "in-session"));
@@ -55,7 +55,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await membersOf("Dev"), ["exact-one"]);
     });
 
-    test("adds deactivated and directory users, too", async () => {
+    test("adds deactivated and directory users", async () => {
       await worker.addUser("sleeper", "correct horse", { activated: false });
       await worker.addUser("from-ldap", "", { authType: "LDAP" });
       for (const username of ["sleeper", "from-ldap"]) {
@@ -65,21 +65,21 @@ for (const database of DATABASES) {
       }
     });
 
-    test("answers 404 where there is no such group or no such user", async () => {
+    test("answers 404 for an unknown group or user", async () => {
       await worker.addUser("lonely", "correct horse");
       assertRefused(await add("not-there", "lonely"), 404, "GROUP_NOT_FOUND");
       assertRefused(await add("dev", "not-there"), 404, "USER_NOT_FOUND");
       assert.equal((await add("not-there", "not-there")).resp_code, 404);
     });
 
-    test("names every field that is missing, no text or cannot be a name", async () => {
+    test("names all fields that are missing, not strings or not valid", async () => {
       assertInvalid(await worker.call("group_add_user", { access_token }), "groupname", "username");
       for (const value of [null, 1, true, ["alice"], {}, "", "x".repeat(51), "devs\n", "d%v"]) {
         assertInvalid(await add(value, value), "groupname", "username");
       }
     });
 
-    test("is for admins, not for who wants to join", async () => {
+    test("is for admins, not for the user", async () => {
       await worker.addUser("climber", "correct horse");
       await assertNeedsAdmin(worker, "group_add_user", { groupname: "dev", username: "climber" });
       const own = await worker.accessToken("climber", ["dev"]);

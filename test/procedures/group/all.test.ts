@@ -14,12 +14,12 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    test("answers 204 with the empty list when there are no groups", async () => {
+    test("answers 204 with an empty list if there are no groups", async () => {
       await worker.db.deleteFrom("group").execute();
       assert.deepEqual(dataOf(await worker.call("group_all", { access_token }), 204), { groups: [] });
     });
 
-    test("lists every group exactly as it is named, to any user", async () => {
+    test("lists all groups with their exact names, to any user", async () => {
       await worker.db.deleteFrom("group").execute();
       for (const name of ["dev", "Dev", "_x", "admin"]) {
         await worker.db.insertInto("group").values({ name }).execute();
@@ -29,7 +29,7 @@ for (const database of DATABASES) {
       });
     });
 
-    test("gives pages, exactly as groups are named", async () => {
+    test("returns pages with exact names", async () => {
       await worker.db.deleteFrom("group").execute();
       for (const name of ["dev", "Dev", "dev-ops", "admin"])
         await worker.db.insertInto("group").values({ name }).execute();
@@ -42,7 +42,7 @@ for (const database of DATABASES) {
       assert.deepEqual(dataOf(await page({ after: "x" }), 204), { groups: [] });
     });
 
-    test("refuses a page that cannot be one", async () => {
+    test("rejects invalid page parameters", async () => {
       for (const [field, value] of [
         ["limit", 0],
         ["limit", "x"],

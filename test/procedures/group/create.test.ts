@@ -18,14 +18,14 @@ for (const database of DATABASES) {
     const groups = async (): Promise<string[]> =>
       (await worker.db.selectFrom("group").select("name").execute()).map(({ name }) => name);
 
-    test("makes an empty group", async () => {
+    test("creates an empty group", async () => {
       const { msg, ...rest } = dataOf(await create("dev"));
       assert.deepEqual([typeof msg, rest], ["string", {}]);
       const members = await worker.call("group_user", { groupname: "dev", access_token });
       assert.deepEqual(dataOf(members), { users: [] });
     });
 
-    test("refuses a name that is taken, and takes the same in another case", async () => {
+    test("rejects a name that is taken, but accepts it in another case", async () => {
       dataOf(await create("ops"));
       assertRefused(await create("ops"), 409, "GROUP_TAKEN");
       dataOf(await create("Ops"));
@@ -33,7 +33,7 @@ for (const database of DATABASES) {
       assert.deepEqual((await groups()).filter((name) => /^ops$/i.test(name)).sort(), ["OPS", "Ops", "ops"]);
     });
 
-    test("takes names of 1 to 50 letters, digits, _ and -, and nothing else", async () => {
+    test("accepts only names of 1 to 50 letters, digits, _ and -", async () => {
       for (const name of ["x", "g".repeat(50), "API_PERM-1", "0", "-", "_"]) dataOf(await create(name));
       const before = await groups();
       const bad = ["", "g".repeat(51), "dev\n", "\ndev", "d v", "dev.ops", "dév", "dev\0", "x".repeat(5000)];
@@ -41,7 +41,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await groups(), before);
     });
 
-    test("refuses a name that is missing or no text", async () => {
+    test("rejects a name that is missing or not a string", async () => {
       assertInvalid(await worker.call("group_create", { access_token }), "groupname");
       for (const groupname of [null, 1, true, ["dev"], {}]) {
         assertInvalid(await create(groupname), "groupname");

@@ -20,7 +20,7 @@ for (const database of DATABASES) {
     const groups = async (): Promise<string[]> =>
       (await worker.db.selectFrom("group").select("name").execute()).map(({ name }) => name);
 
-    test("deletes the group and its memberships, and nothing else of its members", async () => {
+    test("deletes the group and its memberships, but not its members", async () => {
       await worker.addUser("member", "correct horse", { groups: ["gone", "stays"] });
       const { msg, ...rest } = dataOf(await remove("gone"));
       assert.deepEqual([typeof msg, rest], ["string", {}]);
@@ -30,7 +30,7 @@ for (const database of DATABASES) {
       await worker.login("member", "correct horse");
     });
 
-    test("does not bring old members back when the name is made anew", async () => {
+    test("does not restore old members if the group is created again", async () => {
       await worker.addUser("old-member", "correct horse", { groups: ["again"] });
       dataOf(await remove("again"));
       dataOf(await worker.call("group_create", { groupname: "again", access_token }));
@@ -44,7 +44,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await groupsOf("twofold"), ["Case"]);
     });
 
-    test("keeps the admin group, however many admins there are", async () => {
+    test("never deletes the admin group", async () => {
       for (const name of ["admin-1", "admin-2"]) {
         await worker.addUser(name, "correct horse", { groups: ["admin"] });
       }
@@ -52,16 +52,16 @@ for (const database of DATABASES) {
       assert.deepEqual(await groupsOf("admin-1"), ["admin"]);
     });
 
-    test("takes a group that differs from the admin group in case for any other", async () => {
+    test("deletes a group whose name differs from the admin group in case", async () => {
       dataOf(await worker.call("group_create", { groupname: "Admin", access_token }));
       dataOf(await remove("Admin"));
     });
 
-    test("answers 404 where there is no such group", async () => {
+    test("answers 404 for an unknown group", async () => {
       assertRefused(await remove("not-there"), 404, "GROUP_NOT_FOUND");
     });
 
-    test("refuses a name that is missing, no text or cannot be one", async () => {
+    test("rejects a name that is missing, not a string or not valid", async () => {
       assertInvalid(await worker.call("group_delete", { access_token }), "groupname");
       for (const groupname of [null, 1, true, ["x"], {}, "", "g".repeat(51), "stays\n", "%"]) {
         assertInvalid(await remove(groupname), "groupname");
@@ -85,7 +85,7 @@ for (const database of DATABASES) {
   });
 
   describe(`group_delete on ${database} with an admin group of another name`, () => {
-    test("keeps that group, and takes admin for any other", async () => {
+    test("never deletes that group, but deletes a group named admin", async () => {
       await using worker = await startWorker({
         database,
         config: { app_config: { admin_group: "wheel" } },

@@ -21,7 +21,7 @@ for (const database of DATABASES) {
     const groupsOf = async (username: string) =>
       dataOf(await worker.call("user_get", { username, access_token }))["groups"];
 
-    test("takes a user out of this group only, whatever the case of the name", async () => {
+    test("removes a user from this group only, with a case-insensitive username", async () => {
       await worker.addUser("Leaver", "correct horse", { groups: ["dev", "ops"] });
       const { msg, ...rest } = dataOf(await remove("dev", "lEAVER"));
       assert.deepEqual([typeof msg, rest], ["string", {}]);
@@ -29,13 +29,13 @@ for (const database of DATABASES) {
       assert.deepEqual(await groupsOf("witness"), ["Dev", "dev"]);
     });
 
-    test("answers 200 for who is no member, again and again", async () => {
+    test("answers 200 for a user who is not a member", async () => {
       await worker.addUser("outsider", "correct horse", { groups: ["ops"] });
       for (let turn = 0; turn < 2; turn++) dataOf(await remove("dev", "outsider"));
       assert.deepEqual(await groupsOf("outsider"), ["ops"]);
     });
 
-    test("shows in the next access token of a session that is open", async () => {
+    test("takes effect in the next access token of an open session", async () => {
       await worker.addUser("in-session", "correct horse", { groups: ["dev", "ops"] });
       const id_token = await worker.login("in-session", "correct horse");
       dataOf(await remove("dev", "in-session"));
@@ -50,31 +50,31 @@ for (const database of DATABASES) {
       assert.deepEqual(await groupsOf("exact-one"), ["dev"]);
     });
 
-    test("takes an admin out while another is left", async () => {
+    test("removes an admin while another one is left", async () => {
       for (const name of ["admin-1", "admin-2"]) {
         await worker.addUser(name, "correct horse", { groups: ["admin"] });
       }
       dataOf(await remove("admin", "admin-1"));
       assertRefused(await remove("admin", "ADMIN-2"), 409, "LAST_ADMIN");
-      // Who is no member is none afterwards, also of the admin group with one admin in it.
+      // Removing a user who is not a member succeeds, even if the admin group has only one member.
       dataOf(await remove("admin", "admin-1"));
       assert.deepEqual(await groupsOf("admin-2"), ["admin"]);
     });
 
-    test("answers 404 where there is no such group or no such user", async () => {
+    test("answers 404 for an unknown group or user", async () => {
       assertRefused(await remove("not-there", "witness"), 404, "GROUP_NOT_FOUND");
       assertRefused(await remove("dev", "not-there"), 404, "USER_NOT_FOUND");
       assert.equal((await remove("not-there", "not-there")).resp_code, 404);
     });
 
-    test("names every field that is missing, no text or cannot be a name", async () => {
+    test("names all fields that are missing, not strings or not valid", async () => {
       assertInvalid(await worker.call("group_remove_user", { access_token }), "groupname", "username");
       for (const value of [null, 1, true, ["alice"], {}, "", "x".repeat(51), "devs\n", "d%v"]) {
         assertInvalid(await remove(value, value), "groupname", "username");
       }
     });
 
-    test("is for admins, not for who wants to leave", async () => {
+    test("is for admins, not for the member", async () => {
       await assertNeedsAdmin(worker, "group_remove_user", { groupname: "dev", username: "witness" });
       const own = await worker.accessToken("witness", ["dev", "Dev"]);
       const request = { groupname: "dev", username: "witness", access_token: own };

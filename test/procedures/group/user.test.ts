@@ -19,7 +19,7 @@ for (const database of DATABASES) {
 
     const members = (groupname: unknown) => worker.call("group_user", { groupname, access_token });
 
-    test("lists the members of this group by their names as written", async () => {
+    test("lists the members of this group as registered", async () => {
       assert.deepEqual(dataOf(await members("dev")), { users: ["Alice", "bobby", "carol"] });
       assert.deepEqual(dataOf(await members("ops")), { users: ["Alice"] });
     });
@@ -29,7 +29,7 @@ for (const database of DATABASES) {
       assert.deepEqual(dataOf(await members("empty")), { users: [] });
     });
 
-    test("gives pages of its members, and an empty one with 200", async () => {
+    test("returns pages of the members, and an empty page with 200", async () => {
       const page = (request: object) => worker.call("group_user", { ...request, access_token });
       assert.deepEqual(dataOf(await page({ groupname: "dev", limit: 2 })), {
         users: ["Alice", "bobby"],
@@ -43,7 +43,7 @@ for (const database of DATABASES) {
       assertRefused(await page({ groupname: "not-there", limit: 2 }), 404, "GROUP_NOT_FOUND");
     });
 
-    test("refuses a page that cannot be one", async () => {
+    test("rejects invalid page parameters", async () => {
       for (const [field, value] of [
         ["limit", 0],
         ["limit", "x"],
@@ -55,13 +55,13 @@ for (const database of DATABASES) {
       }
     });
 
-    test("answers 404 where there is no group of exactly this name", async () => {
+    test("answers 404 for an unknown group name, which is case-sensitive", async () => {
       for (const groupname of ["not-there", "Dev", "DEV"]) {
         assertRefused(await members(groupname), 404, "GROUP_NOT_FOUND");
       }
     });
 
-    test("refuses a name that is missing, no text or cannot be one", async () => {
+    test("rejects a name that is missing, not a string or not valid", async () => {
       assertInvalid(await worker.call("group_user", { access_token }), "groupname");
       for (const groupname of [null, 1, true, ["dev"], {}, "", "g".repeat(51), "dev\n", "d%"]) {
         assertInvalid(await members(groupname), "groupname");
@@ -75,7 +75,7 @@ for (const database of DATABASES) {
       assertRefused(reply, 403, "FORBIDDEN");
     });
 
-    test("does not tell a plain user which groups there are", async () => {
+    test("does not reveal to a non-admin which groups exist", async () => {
       const token = await worker.accessToken("Alice", ["dev"]);
       const reply = await worker.call("group_user", { groupname: "not-there", access_token: token });
       assertRefused(reply, 403, "FORBIDDEN");

@@ -34,7 +34,7 @@ for (const database of DATABASES) {
     };
     const ask = (id_token: string, broker: unknown = true) => worker.call("token", { id_token, broker });
 
-    test("gives a token for the broker beside the usual one", async () => {
+    test("returns a broker token and an access token", async () => {
       const id_token = await session("Shopper", ["shop", "admin"], "a/b*");
       const { access_token, broker_token, expires_at, expires_in, ...rest } = dataOf(await ask(id_token));
       assert.deepEqual(rest, {});
@@ -59,14 +59,14 @@ for (const database of DATABASES) {
       assert.ok(length < 2048, `${length} characters`);
     });
 
-    test("gives the usual token alone to who does not ask for more", async () => {
+    test("returns only an access token by default", async () => {
       const id_token = await session("modest", ["shop"]);
       for (const request of [{ id_token }, { id_token, broker: false }, { id_token, broker: null }])
         assert.equal(dataOf(await worker.call("token", request))["broker_token"], undefined);
       for (const broker of ["true", 1, [true]]) assertInvalid(await ask(id_token, broker), "broker");
     });
 
-    test("gives nothing to who may do nothing there", async () => {
+    test("returns no token if the user has no broker permissions on the vhost", async () => {
       const nobody = await session("nobody", ["unheard-of"]);
       assertRefused(await ask(nobody), 403, "NO_BROKER_ACCESS");
       const elsewhere = await session("elsewhere", ["shop", "admin"], "closed");
@@ -74,7 +74,7 @@ for (const database of DATABASES) {
       for (const id_token of [nobody, elsewhere]) dataOf(await ask(id_token, false));
     });
 
-    test("says what the user may do at this moment", async () => {
+    test("has scopes for the user's current groups", async () => {
       const id_token = await session("joiner", []);
       assertRefused(await ask(id_token), 403, "NO_BROKER_ACCESS");
       await worker.db.insertInto("usergroup").values({ username: "joiner", groupname: "shop" }).execute();
@@ -93,7 +93,7 @@ for (const database of DATABASES) {
       assertRefused(none, 403, "NO_BROKER_ACCESS");
     });
 
-    test("gives no token that outlives the session", async () => {
+    test("returns no token that outlives the session", async () => {
       const id_token = await session("leaving", ["shop"]);
       const end = new Date(Date.now() + 30_000);
       await worker.db
@@ -106,11 +106,11 @@ for (const database of DATABASES) {
         assert.equal(decodePart(String(data[name]), 1)["exp"], Math.floor(end.getTime() / 1000), name);
     });
 
-    test("refuses what does not fit into a token", async () => {
+    test("is 409 if the scopes do not fit into a token", async () => {
       assertRefused(await ask(await session("collector", ["huge"])), 409, "BROKER_TOKEN_TOO_LARGE");
     });
 
-    test("is for the holder of an ID token, and the token is good for nothing here", async () => {
+    test("requires an ID token, and the broker token is not accepted by authmq", async () => {
       const id_token = await session("holder", ["shop"]);
       const { broker_token } = dataOf(await ask(id_token));
       assertRefused(await ask(`${id_token}x`), 401, "INVALID_TOKEN");
@@ -123,7 +123,7 @@ for (const database of DATABASES) {
     });
   });
 
-  test(`token on ${database} says that there are no broker tokens where none are configured`, async () => {
+  test(`token on ${database} rejects broker: true without broker_settings`, async () => {
     await using worker = await startWorker({ database });
     await worker.addUser("alice", PASSWORD);
     const id_token = await worker.login("alice", PASSWORD);

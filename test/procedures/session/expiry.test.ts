@@ -8,7 +8,7 @@ import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts
 
 const PASSWORD = "correct horse";
 
-/** Asserts that a reply says of its token what the token says of itself; `expires_in` by this host's clock. */
+/** Asserts that the expiry in a reply equals that of its token; `expires_in` by this host's clock. */
 function assertAgrees(reply: Record<string, unknown>, token: unknown): { left: number; end: number } {
   const { exp = 0, iat = 0 } = decodeJwt(String(token));
   assert.equal(reply["expires_at"], new Date(exp * 1000).toISOString());
@@ -18,7 +18,7 @@ function assertAgrees(reply: Record<string, unknown>, token: unknown): { left: n
 }
 
 for (const database of DATABASES) {
-  describe(`the end of a token in the replies of login and token on ${database}`, () => {
+  describe(`the expiry in the replies of login and token on ${database}`, () => {
     let worker: TestWorker;
     let caller: KeyedCaller;
     before(async () => {
@@ -43,7 +43,7 @@ for (const database of DATABASES) {
         .execute();
     };
 
-    test("is the token's own, and the session's", async () => {
+    test("is that of the token and the session", async () => {
       const login = dataOf(await worker.call("login", alice));
       const { id_token } = login;
       const session = assertAgrees(login, id_token);
@@ -55,7 +55,7 @@ for (const database of DATABASES) {
       assert.equal((token_info as Record<string, unknown>)["valid_until"], login["expires_at"]);
     });
 
-    test("is the same in the reply to a login that is sent again with its key, however late", async () => {
+    test("is the same in the reply to a retry of a login, at any time", async () => {
       await caller.call("key-1", "login", alice);
       const { issued_at, valid_until } = await moveLoginBack(4000);
       const again = dataOf(await caller.call("key-1", "login", alice));
@@ -67,7 +67,7 @@ for (const database of DATABASES) {
       assert.equal(decodeJwt(String(again["id_token"])).iat, Math.floor(issued_at.getTime() / 1000));
     });
 
-    /** Makes what is remembered of the last login look older. */
+    /** Makes the stored reply of the last login look older. */
     async function moveLoginBack(seconds: number): Promise<{ issued_at: Date; valid_until: Date }> {
       const row = await worker.db
         .selectFrom("rpc_inbox")
@@ -86,7 +86,7 @@ for (const database of DATABASES) {
       return times;
     }
 
-    test("of an access token is never after the session's", async () => {
+    test("of an access token is never later than the session's", async () => {
       const id_token = await worker.login("alice", PASSWORD);
       const end = new Date(Date.now() + 45_678);
       await endSession(end);
@@ -94,16 +94,16 @@ for (const database of DATABASES) {
       assert.equal(assertAgrees(reply, reply["access_token"]).end, Math.floor(end.getTime() / 1000) * 1000);
     });
 
-    test("cannot be now: within its last second a session gives no access token", async () => {
+    test("is never now: in its last second a session issues no access token", async () => {
       const id_token = await worker.login("alice", PASSWORD);
-      // The end of the second that has begun: it is yet to come, and a token's times are whole seconds.
+      // The end of the current second: it is in the future, and tokens have whole seconds.
       await endSession(new Date(Math.floor(Date.now() / 1000) * 1000 + 999));
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
     });
   });
 }
 
-test("tokens may live for a fraction of a minute, and always live for whole seconds", async () => {
+test("lifetimes may be a fraction of a minute, but tokens have whole seconds", async () => {
   await using worker = await startWorker({
     config: { app_config: { id_token_valid_time: 0.001, access_token_valid_time: 90.4 / 60 } },
   });

@@ -47,7 +47,7 @@ for (const database of DATABASES) {
       return craft({ alg: method, typ: "at+jwt", ...header }, accessClaims(claims), key);
     };
 
-    test("tells what is in an access token", async () => {
+    test("returns the claims of an access token", async () => {
       const { access_token } = await session("Carrier", { vhost: "test" }, ["ops", "dev"]);
       const { iat, nbf, exp, jti } = decodePart(access_token, 1);
       assert.deepEqual(await introspect(access_token), {
@@ -57,7 +57,7 @@ for (const database of DATABASES) {
       });
     });
 
-    test("tells what is in an ID token and in its row", async () => {
+    test("returns the claims of an ID token and the data of its session", async () => {
       const { id_token } = await session("Holder", { vhost: "test" }, ["ops"]);
       const { iat, nbf, exp } = decodePart(id_token, 1);
       assert.deepEqual(await introspect(id_token), {
@@ -77,13 +77,13 @@ for (const database of DATABASES) {
       assert.equal(last_use, null);
     });
 
-    test("takes a token that is bound to an address only from there", async () => {
+    test("accepts a bound token only from its address", async () => {
       const { id_token } = await session("bound", { ip: "192.0.2.7" });
       assert.equal((await introspect(id_token, { ip: "::ffff:192.0.2.7" }))["active"], true);
       for (const ip of ["192.0.2.8", "*", null, undefined]) await assertDead(id_token, { ip });
     });
 
-    test("says nothing but false of what is no token, or none of ours", async () => {
+    test("returns only active: false for invalid tokens and tokens of other installations", async () => {
       const { id_token, access_token } = await session("owner");
       const stranger = createPrivateKey(generateSecret("EdDSA").secret);
       const broker = dataOf(await worker.call("token", { id_token, broker: true }))["broker_token"];
@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       assert.equal((await introspect(await own({ sub: "owner", user: "owner" })))["active"], true);
     });
 
-    test("says false of an ID token that was revoked, replaced or has run out", async () => {
+    test("returns false for a revoked, replaced or expired ID token", async () => {
       const { id_token: revoked } = await session("leaver");
       dataOf(await worker.call("logout", { id_token: revoked }));
       await assertDead(revoked);
@@ -125,7 +125,7 @@ for (const database of DATABASES) {
       await assertDead(late);
     });
 
-    test("says false of both tokens of a user who was turned off, and true again later", async () => {
+    test("returns false for both tokens of a deactivated user, until the user is reactivated", async () => {
       const { id_token, access_token } = await session("switched");
       for (const activated of [0, 1]) {
         await worker.db.updateTable("user").set({ activated }).where("username", "=", "switched").execute();
@@ -134,7 +134,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("says false of both tokens of a user who was deleted, also when the name is made anew", async () => {
+    test("returns false for both tokens of a deleted user, also if the name is used again", async () => {
       const { id_token, access_token } = await session("phoenix");
       await worker.db.deleteFrom("user").where("username", "=", "phoenix").execute();
       for (const token of [id_token, access_token]) await assertDead(token);
@@ -144,7 +144,7 @@ for (const database of DATABASES) {
       await assertDead(older);
     });
 
-    test("knows access tokens of other issuers, and no ID tokens of theirs", async () => {
+    test("accepts access tokens of other issuers, but not their ID tokens", async () => {
       const claims = {
         iss: "partner",
         sub: "stranger",
@@ -173,7 +173,7 @@ for (const database of DATABASES) {
       await assertDead(issuer.signIdToken(subject, { tokenId: 1n, ip: "*", ...times }).text);
     });
 
-    test("needs a token that is a text, and an address that is one", async () => {
+    test("requires a token that is a string, and a valid address", async () => {
       for (const token of [undefined, null, 1, true, ["x"], { token: "x" }])
         assertInvalid(await worker.call("introspect", { token }), "token");
       assertInvalid(await worker.call("introspect", {}), "token");

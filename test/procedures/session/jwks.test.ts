@@ -10,7 +10,7 @@ type JwkSet = Parameters<typeof createLocalJWKSet>[0];
 
 for (const database of DATABASES) {
   describe(`jwks on ${database}`, () => {
-    test("gives the keys that verify access tokens, to anybody", async () => {
+    test("returns the keys that verify access tokens, to any caller", async () => {
       await using worker = await startWorker({ database });
       const { keys, ...rest } = dataOf(await worker.call("jwks", {}));
       assert.deepEqual(rest, {});
@@ -24,7 +24,7 @@ for (const database of DATABASES) {
       assert.deepEqual([payload.sub, protectedHeader.kid], ["alice", key?.["kid"]]);
     });
 
-    test("gives all keys of a ring, and after a rotation those of the new one", async () => {
+    test("returns all keys of a key ring, and the new ones after a rotation", async () => {
       const [first, second, third] = [newKey(), newKey("ES256"), newKey("RS256")];
       await using worker = await startWorker({
         database,
@@ -45,7 +45,7 @@ for (const database of DATABASES) {
       assert.deepEqual([after[0], after[2], after.length], [before[1], before[0], 3]);
     });
 
-    test("gives none for a shared secret", async () => {
+    test("returns no keys for a shared secret", async () => {
       await using worker = await startWorker({
         database,
         config: { jwt_creation: { signmethod: "HS256", secret: { type: "plain", value: "k".repeat(32) } } },
@@ -53,7 +53,7 @@ for (const database of DATABASES) {
       assert.deepEqual(dataOf(await worker.call("jwks", {})), { keys: [] });
     });
 
-    test("ignores what is in the request", async () => {
+    test("ignores unknown fields", async () => {
       await using worker = await startWorker({ database });
       const good = dataOf(await worker.call("jwks", {}));
       for (const request of [{ kid: "other" }, { access_token: "garbage" }, { id_token: 1, keys: [] }])

@@ -20,7 +20,7 @@ for (const database of DATABASES) {
       return access_token as string;
     };
 
-    test("lists only these, says so, and counts a group that is named twice once", async () => {
+    test("lists only these groups without duplicates, and has limited: true", async () => {
       for (const [groups, listed] of [
         [["billing"], ["billing"]],
         [
@@ -38,7 +38,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("without groups, or with null, lists all of them and says nothing of a limit", async () => {
+    test("lists all groups without limited if groups is absent or null", async () => {
       for (const groups of [undefined, null]) {
         const claims = decodeJwt(await limitedTo(groups));
         assert.deepEqual(claims["groups"], ["Ops", "admin", "billing", "dev"]);
@@ -46,7 +46,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("makes no administrator of an administrator who leaves the admin group out", async () => {
+    test("is no admin token if groups omits the admin group", async () => {
       const access_token = await limitedTo(["billing"]);
       const before = await worker.db.selectFrom("group").selectAll().execute();
       assertRefused(await worker.call("group_create", { groupname: "made", access_token }), 403, "FORBIDDEN");
@@ -66,7 +66,7 @@ for (const database of DATABASES) {
       assert.equal(Object.hasOwn(full, "limited"), false);
     });
 
-    test("refuses a group that is not the account's, in other letters as well, and notes no use", async () => {
+    test("rejects groups that the account is not in, case-sensitively, and records no use", async () => {
       await worker.addUser("bobby", "correct horse", { groups: ["dev"] });
       const his = await worker.login("bobby", "correct horse");
       for (const groups of [["admin"], ["dev", "nowhere"], ["DEV"], ["dev "], [""], ["__proto__"]])
@@ -79,14 +79,14 @@ for (const database of DATABASES) {
       assert.equal(row.last_use, null);
     });
 
-    test("refuses what is no list of names", async () => {
+    test("rejects groups that are not a list of strings", async () => {
       for (const groups of ["dev", 1, true, {}, { 0: "dev" }])
         assertInvalid(await worker.call("token", { id_token, groups }), "groups");
       for (const wrong of [1, null, ["dev"], {}, "\ud800"])
         assertInvalid(await worker.call("token", { id_token, groups: ["dev", wrong] }), "groups.1");
     });
 
-    test("gives no group back that the account has lost since the login", async () => {
+    test("rejects a group that the account has left since the login", async () => {
       await worker.addUser("carol", "correct horse", { groups: ["dev", "billing"] });
       const hers = await worker.login("carol", "correct horse");
       await worker.db.deleteFrom("usergroup").where("groupname", "=", "billing").execute();

@@ -19,7 +19,7 @@ for (const database of DATABASES) {
     const tokensOf = (username: string) =>
       worker.db.selectFrom("token").selectAll().where("user_id", "=", username).execute();
 
-    test("gives an ID token for the right password, whatever the case of the name", async () => {
+    test("issues an ID token for the right password, with a case-insensitive username", async () => {
       const reply = await worker.call("login", { username: "aLICE", password: "correct horse" });
       const { id_token, expires_at, expires_in, ...rest } = dataOf(reply);
       assert.deepEqual(rest, {});
@@ -38,7 +38,7 @@ for (const database of DATABASES) {
       assert.deepEqual([row.user_id, row.vhost, row.sign_method], ["Alice", "prod", "EdDSA"]);
     });
 
-    test("answers a wrong password and an unknown user alike", async () => {
+    test("has the same reply for a wrong password and an unknown user", async () => {
       const wrong = await worker.call("login", { username: "alice", password: "nope" });
       assertRefused(wrong, 401, "INVALID_CREDENTIALS");
       assert.deepEqual(await worker.call("login", { username: "bobby", password: "nope" }), wrong);
@@ -54,7 +54,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("replaces the earlier ID token, which is dead from then on", async () => {
+    test("revokes the previous ID token", async () => {
       await worker.addUser("twice", "correct horse");
       const first = await worker.login("twice", "correct horse");
       const second = await worker.login("TWICE", "correct horse");
@@ -63,14 +63,14 @@ for (const database of DATABASES) {
       assert.equal((await tokensOf("twice")).length, 1);
     });
 
-    test("leaves the earlier ID token alone when the password is wrong", async () => {
+    test("does not revoke the previous ID token if the password is wrong", async () => {
       await worker.addUser("steady", "correct horse");
       const id_token = await worker.login("steady", "correct horse");
       await worker.call("login", { username: "steady", password: "nope" });
       dataOf(await worker.call("token", { id_token }));
     });
 
-    test("tells of a deactivated account only after the correct password", async () => {
+    test("reports a deactivated account only for the right password", async () => {
       await worker.addUser("sleeper", "correct horse", { activated: false });
       const right = { username: "sleeper", password: "correct horse" };
       assertRefused(await worker.call("login", right), 403, "ACCOUNT_NOT_ACTIVATED");
@@ -80,7 +80,7 @@ for (const database of DATABASES) {
     });
 
     for (const authType of ["LDAP", "KERBEROS"] as const) {
-      test(`refuses ${authType} users as it refuses a wrong password, where there is no such source`, async () => {
+      test(`has the reply of a wrong password for ${authType} users if that source is not configured`, async () => {
         const username = `from-${authType}`;
         await worker.addUser(username, "", { authType });
         for (const password of ["", "anything"]) {
@@ -89,7 +89,7 @@ for (const database of DATABASES) {
       });
     }
 
-    test("accepts a password of 72 bytes and refuses the same with one more", async () => {
+    test("accepts a password of 72 bytes, but not with one more", async () => {
       const password = "ä".repeat(36);
       await worker.addUser("long-password", password);
       await worker.login("long-password", password);
@@ -99,7 +99,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("does not stop reading a password at a NUL", async () => {
+    test("does not ignore the characters after a NUL", async () => {
       for (const password of ["correct horse\0", "correct horse\0battery", "\0"]) {
         const reply = await worker.call("login", { username: "alice", password });
         assertRefused(reply, 401, "INVALID_CREDENTIALS");
@@ -117,7 +117,7 @@ for (const database of DATABASES) {
       assert.deepEqual(decodeJwt(id_token)["groups"], ["dev", "ops"]);
     });
 
-    test("names every field that is missing or of the wrong type", async () => {
+    test("names all fields that are missing or of the wrong type", async () => {
       assertInvalid(await worker.call("login", {}), "username", "password");
       for (const value of [null, 1, true, ["alice"], { $ne: "" }]) {
         assertInvalid(
@@ -134,7 +134,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("refuses a name that cannot be one, as a whole", async () => {
+    test("rejects an invalid username", async () => {
       for (const username of [
         "bob",
         "",
@@ -149,7 +149,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("never repeats the password, neither in a reply nor in the log", async () => {
+    test("never shows the password in a reply or the log", async () => {
       const password = "Xyzzy-do-not-repeat";
       for (const username of ["alice", "al", 5]) {
         const reply = await worker.call("login", { username, password, ip: password });
@@ -159,7 +159,7 @@ for (const database of DATABASES) {
       assert.ok(!worker.log.join("").includes(password), "the password is in the log");
     });
 
-    test("keeps any vhost of at most 100 characters in the session", async () => {
+    test("stores any vhost of at most 100 characters in the session", async () => {
       for (const vhost of ["/", "a b", "v".repeat(100), "übung"]) {
         await worker.login("alice", "correct horse", { vhost });
         assert.equal((await rowOf("Alice")).vhost, vhost);
@@ -201,7 +201,7 @@ for (const database of DATABASES) {
     });
   });
 
-  describe(`login on ${database} with rules of its own`, () => {
+  describe(`login on ${database} with other settings`, () => {
     let worker: TestWorker;
     before(async () => {
       worker = await startWorker({
@@ -227,7 +227,7 @@ for (const database of DATABASES) {
       return Buffer.from((await query.executeTakeFirstOrThrow()).password_hash!).toString();
     };
 
-    test("makes a hash of a lower cost anew, and leaves one of a higher cost", async () => {
+    test("replaces a hash of a lower cost, but not one of a higher cost", async () => {
       await worker.addUser("alice", "correct horse", { cost: 4 });
       await worker.call("login", { username: "alice", password: "nope" });
       assert.match(await hashOf("alice"), /^\$2[aby]\$04\$/);
@@ -241,7 +241,7 @@ for (const database of DATABASES) {
       assert.match(await hashOf("a"), /^\$2[aby]\$06\$/);
     });
 
-    test("accepts only the vhosts of the installation, its default without one", async () => {
+    test("accepts only configured vhosts, and uses the default vhost", async () => {
       await worker.db.deleteFrom("user").execute();
       await worker.addUser("alice", "correct horse");
       for (const vhost of ["test", "prod", undefined]) {
@@ -261,7 +261,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("lets an ID token live as long as configured", async () => {
+    test("issues ID tokens with the configured lifetime", async () => {
       await worker.db.deleteFrom("user").execute();
       await worker.addUser("alice", "correct horse");
       const { exp, iat } = decodeJwt(await worker.login("alice", "correct horse"));

@@ -26,7 +26,7 @@ for (const database of DATABASES) {
         .where("username", "=", username)
         .execute();
 
-    /** An ID token with other claims, signed as this installation signs. */
+    /** An ID token with other claims, signed with the installation's key. */
     const changed = (id_token: string, claims: Record<string, unknown>): Promise<string> =>
       craft(
         { alg: "EdDSA", ...decodePart(id_token, 0) },
@@ -34,7 +34,7 @@ for (const database of DATABASES) {
         worker.config.signing!.key,
       );
 
-    test("revokes the ID token for good", async () => {
+    test("revokes the ID token", async () => {
       const id_token = await session("leaver");
       const { msg, ...rest } = dataOf(await worker.call("logout", { id_token }));
       assert.equal(typeof msg, "string");
@@ -42,14 +42,14 @@ for (const database of DATABASES) {
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
     });
 
-    test("answers the same when the session has ended already, and tells nobody of it twice", async () => {
+    test("has the same reply if the session has already ended, and publishes one event", async () => {
       const id_token = await session("twice");
       const first = dataOf(await worker.call("logout", { id_token }));
       assert.deepEqual(dataOf(await worker.call("logout", { id_token })), first);
       assert.equal((await revocationsOf("twice")).length, 1);
     });
 
-    test("with the ID token of a replaced session leaves the newer session alone", async () => {
+    test("with the ID token of a replaced session does not end the newer session", async () => {
       const earlier = await session("renewed");
       const newer = await worker.login("renewed", "correct horse");
       const before = await revocationsOf("renewed");
@@ -76,7 +76,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("with the ID token of a deleted account leaves the session of a later account of that name alone", async () => {
+    test("with the ID token of a deleted account does not end the session of a new account", async () => {
       const access_token = await worker.accessToken("root", ["admin"]);
       const earlier = await session("namesake");
       dataOf(await worker.call("user_delete", { username: "namesake", access_token }));
@@ -85,7 +85,7 @@ for (const database of DATABASES) {
       dataOf(await worker.call("token", { id_token: newer }));
     });
 
-    test("refuses an expired ID token, whether its session is in the database or not", async () => {
+    test("rejects an expired ID token, with or without a session in the database", async () => {
       for (const isKept of [true, false]) {
         const username = `expired-${String(isKept)}`;
         const id_token = await session(username);
@@ -100,7 +100,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("refuses the ID token of an ended session from another address", async () => {
+    test("rejects the ID token of an ended session from another address", async () => {
       const id_token = await session("moved", { ip: "192.0.2.7" });
       dataOf(await worker.call("logout", { id_token, ip: "192.0.2.7" }));
       for (const ip of [undefined, null, "*", "192.0.2.8"])
@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       dataOf(await worker.call("logout", { id_token, ip: "192.0.2.7" }));
     });
 
-    test("ends the session of one only, when many ask at once", async () => {
+    test("ends the session once for concurrent requests", async () => {
       const id_token = await session("crowd");
       const replies = await Promise.all(
         Array.from({ length: 12 }, () => worker.call("logout", { id_token })),
@@ -117,7 +117,7 @@ for (const database of DATABASES) {
       assert.equal((await revocationsOf("crowd")).length, 1);
     });
 
-    test("leaves the sessions of others alone, and lets the user log in again", async () => {
+    test("does not end other sessions, and lets the user log in again", async () => {
       const leaver = await session("leaver-2");
       const other = await session("other-2");
       await worker.call("logout", { id_token: leaver });
@@ -140,7 +140,7 @@ for (const database of DATABASES) {
       dataOf(await worker.call("token", { id_token }));
     });
 
-    test("takes a token that is bound to an address only from there", async () => {
+    test("accepts a bound token only from its address", async () => {
       const id_token = await session("bound", { ip: "192.0.2.7" });
       for (const ip of [undefined, null, "*", "192.0.2.8", "::192.0.2.7"]) {
         assertRefused(await worker.call("logout", { id_token, ip }), 401, "INVALID_TOKEN");
@@ -149,12 +149,12 @@ for (const database of DATABASES) {
       dataOf(await worker.call("logout", { id_token, ip: "::ffff:192.0.2.7" }));
     });
 
-    test("takes an unbound token from anywhere and ignores unknown fields", async () => {
+    test("accepts an unbound token from any address and ignores unknown fields", async () => {
       const id_token = await session("unbound");
       dataOf(await worker.call("logout", { id_token, ip: "2001:db8::5", username: 1, force: true }));
     });
 
-    test("is open to a holder whose account was turned off", async () => {
+    test("works for a deactivated account", async () => {
       const id_token = await session("turned-off");
       await worker.db
         .updateTable("user")

@@ -21,19 +21,19 @@ for (const database of DATABASES) {
 
     const revoke = (username: unknown) => worker.call("session_revoke", { username, access_token });
 
-    test("ends the user's session and no other, whatever the case of the name", async () => {
+    test("revokes only the user's session, with a case-insensitive username", async () => {
       const [hers, his] = [await worker.login("Alice", PASSWORD), await worker.login("bobby", PASSWORD)];
       assert.deepEqual(dataOf(await revoke("ALICE")), { msg: "revoked the session of Alice" });
       assertRefused(await worker.call("token", { id_token: hers }), 401, "INVALID_TOKEN");
       assert.equal((await worker.call("token", { id_token: his })).resp_code, 200);
     });
 
-    test("of a user without a session is done as well, and says so", async () => {
+    test("succeeds for a user without a session, with another message", async () => {
       await revoke("alice");
       assert.deepEqual(dataOf(await revoke("alice")), { msg: "Alice has no session" });
     });
 
-    test("does not keep the user from logging in again, nor does it change the account", async () => {
+    test("lets the user log in again, and does not change the account", async () => {
       const before = await worker.db.selectFrom("user").selectAll().orderBy("username").execute();
       const first = await worker.login("Alice", PASSWORD);
       await revoke("Alice");
@@ -43,7 +43,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await worker.db.selectFrom("user").selectAll().orderBy("username").execute(), before);
     });
 
-    test("takes a use that is not written yet with it", async () => {
+    test("discards a recorded use that is not written yet", async () => {
       const id_token = await worker.login("Alice", PASSWORD);
       for (let n = 0; n < 3; n++) await worker.call("token", { id_token });
       await revoke("Alice");
@@ -57,7 +57,7 @@ for (const database of DATABASES) {
       await worker.startReplica();
     });
 
-    test("with a key is answered alike a second time and leaves a later session alive", async () => {
+    test("has the same reply for a retry, and does not revoke a later session", async () => {
       await using caller = await connectKeyed(worker);
       await worker.login("Alice", PASSWORD);
       const request = { username: "Alice", access_token };
@@ -67,16 +67,16 @@ for (const database of DATABASES) {
       assert.equal((await worker.call("token", { id_token })).resp_code, 200);
     });
 
-    test("of a name that nobody has is 404", async () => {
+    test("answers 404 for an unknown user", async () => {
       assertRefused(await revoke("nobody"), 404, "USER_NOT_FOUND");
     });
 
-    test("refuses what is no username", async () => {
+    test("rejects an invalid username", async () => {
       for (const username of [undefined, null, 1, [], {}, "a b", "x".repeat(101)])
         assertInvalid(await revoke(username), "username");
     });
 
-    test("is for admins, not even for the user itself", async () => {
+    test("is for admins, not for the user", async () => {
       await assertNeedsAdmin(worker, "session_revoke", { username: "Alice" });
       const own = await worker.accessToken("Alice", []);
       const reply = await worker.call("session_revoke", { username: "Alice", access_token: own });

@@ -11,7 +11,7 @@ const RIGHT = "correct horse battery";
 const FREE = 10;
 
 for (const database of DATABASES) {
-  describe(`the throttle of failed logins, on ${database}`, () => {
+  describe(`the rate limit for failed logins, on ${database}`, () => {
     let worker: TestWorker;
     before(async () => {
       worker = await startWorker({ database });
@@ -25,7 +25,7 @@ for (const database of DATABASES) {
       for (let n = 0; n < times; n++)
         assertRefused(await tryPassword(username, `wrong ${n}`, more), 401, "INVALID_CREDENTIALS");
     };
-    /** Makes the waits that have begun last, so that a slow machine cannot wait them out. */
+    /** Extends the delays that have begun, so that they do not end on a slow machine. */
     const prolong = async (): Promise<void> => {
       for (const { account_key, sources } of await worker.db
         .selectFrom("login_throttle")
@@ -40,7 +40,7 @@ for (const database of DATABASES) {
       await fail(username, FREE, more);
       await prolong();
     };
-    /** Tries a wrong password until it has to wait: a slow machine may have waited already. */
+    /** Tries a wrong password until the rate limit applies: on a slow machine a delay may already be over. */
     const exhaust = async (username: string, more = {}): Promise<number> => {
       let reply = await tryPassword(username, "wrong", more);
       for (let extra = 0; reply.resp_code === 401 && extra < 5; extra++)
@@ -60,7 +60,7 @@ for (const database of DATABASES) {
       return Number(seconds);
     };
 
-    test("after ten failures the next attempt has to wait, and then the right password is good", async () => {
+    test("after ten failures the next attempt is 429, and after the delay the right password works", async () => {
       await worker.addUser("waits", RIGHT);
       await fail("waits", FREE);
       await sleep((await exhaust("waits")) * 1000); // the shortest that a worker ever asks for: one second
@@ -68,7 +68,7 @@ for (const database of DATABASES) {
       await fail("waits", FREE);
     });
 
-    test("while it has to wait the right password is refused as well, in whatever case the name is", async () => {
+    test("the right password is 429 too, with the username in any case", async () => {
       await worker.addUser("somebody", RIGHT);
       await lock("somebody");
       const seconds = ["somebody", "SOMEBODY"].map(async (name) =>
@@ -77,13 +77,13 @@ for (const database of DATABASES) {
       for (const one of await Promise.all(seconds)) assert.ok(one > 900 && one <= 1024, String(one));
     });
 
-    test("a name that nobody has is throttled like one that somebody has", async () => {
+    test("applies to unknown usernames too", async () => {
       await lock("nobody-has-it");
       const seconds = assertThrottled(await tryPassword("nobody-has-it", "wrong"));
       assert.ok(seconds > 900 && seconds <= 1024, String(seconds));
     });
 
-    test("another address is another source; an IPv6 network and the spellings of an address are one", async () => {
+    test("counts by address; an IPv6 /64 network and all spellings of an address count as one client", async () => {
       await worker.addUser("moves", RIGHT);
       await lock("moves", { ip: "192.0.2.7" });
       assertThrottled(await tryPassword("moves", RIGHT, { ip: "::ffff:192.0.2.7" }));
@@ -95,7 +95,7 @@ for (const database of DATABASES) {
       dataOf(await tryPassword("moves", RIGHT, { ip: "2001:db8:0:1::" }));
     });
 
-    test("from everywhere together an account has ninety free failures, but its own sources stay open", async () => {
+    test("starts after ninety failures from all clients, but known clients can still log in", async () => {
       await worker.addUser("famous", RIGHT);
       dataOf(await tryPassword("famous", RIGHT, { ip: "198.51.100.1" }));
       for (let n = 1; n <= 90; n++) await fail("famous", 1, { ip: `203.0.113.${n}` });
@@ -103,24 +103,24 @@ for (const database of DATABASES) {
       dataOf(await tryPassword("famous", RIGHT, { ip: "198.51.100.1" }));
     });
 
-    test("of many guesses at once hardly more are looked at than are free", async () => {
+    test("checks only the free number of concurrent guesses", async () => {
       await worker.addUser("crowded", RIGHT);
       const replies = await Promise.all(
         Array.from({ length: 60 }, (_, n) => tryPassword("crowded", `wrong ${n}`)),
       );
       const refused = replies.filter(({ resp_code }) => resp_code === 401);
-      // Whoever is let wait for the others may see the first waits end on a slow machine: of 1, 2 and 4 s.
+      // On a slow machine the first delays (1, 2 and 4 s) may end while attempts wait for others.
       assert.ok(refused.length >= FREE && refused.length <= FREE + 3, String(refused.length));
       for (const reply of replies) if (reply.resp_code !== 401) assertThrottled(reply);
     });
 
-    test("many right logins at once are all good", async () => {
+    test("does not affect many concurrent logins with the right password", async () => {
       await worker.addUser("popular", RIGHT);
       const replies = await Promise.all(Array.from({ length: 40 }, () => tryPassword("popular", RIGHT)));
       for (const reply of replies) dataOf(reply);
     });
 
-    test("the right password of a deactivated account counts as right", async () => {
+    test("counts the right password of a deactivated account as a success", async () => {
       await worker.addUser("sleeper", RIGHT, { activated: false });
       await fail("sleeper", FREE - 1);
       assertRefused(await tryPassword("sleeper", RIGHT), 403, "ACCOUNT_NOT_ACTIVATED");
@@ -128,7 +128,7 @@ for (const database of DATABASES) {
       assertThrottled(await tryPassword("sleeper", RIGHT));
     });
 
-    test("a key that belongs to a login is no way to try more passwords", async () => {
+    test("applies to retries with the idempotency key of another login", async () => {
       await worker.addUser("keyed", RIGHT);
       await using caller = await connectKeyed(worker);
       const login = (password: string): Promise<Reply> =>
@@ -140,7 +140,7 @@ for (const database of DATABASES) {
       assertThrottled(await login(RIGHT));
     });
 
-    test("a sender that the broker has verified is a source of its own", async () => {
+    test("counts a sender that the broker has verified as a separate client", async () => {
       await worker.addUser("fronted", RIGHT);
       await using caller = await connectKeyed(worker);
       const userId = new URL(worker.url).username;
@@ -150,7 +150,7 @@ for (const database of DATABASES) {
       dataOf(await caller.call(undefined, "login", request, { userId }));
     });
 
-    test("an admin takes the failures back", async () => {
+    test("ends if an admin unlocks the user", async () => {
       await worker.addUser("locked", RIGHT);
       await lock("locked");
       assertThrottled(await tryPassword("locked", RIGHT));
@@ -160,7 +160,7 @@ for (const database of DATABASES) {
       dataOf(await tryPassword("locked", RIGHT));
     });
 
-    test("an account that is made anew has no failures", async () => {
+    test("does not apply to a new account of the same name", async () => {
       await worker.addUser("reborn", RIGHT);
       await lock("reborn");
       const access_token = await worker.accessToken("root", ["admin"]);
@@ -169,7 +169,7 @@ for (const database of DATABASES) {
       dataOf(await tryPassword("reborn", RIGHT));
     });
 
-    test("neither names nor addresses stand in the table", async () => {
+    test("stores neither usernames nor addresses", async () => {
       await fail("somebody", 1, { ip: "192.0.2.99" });
       const rows = await worker.db.selectFrom("login_throttle").selectAll().execute();
       assert.notEqual(rows.length, 0);
@@ -178,7 +178,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("a login that its directory cannot decide does not count", async () => {
+test("a login does not count if its directory is unavailable", async () => {
   const config = { ldap_settings: { address: "ldap://127.0.0.1:1", timeout_ms: 200 } };
   await using worker = await startWorker({ config });
   for (let n = 0; n <= FREE; n++)
@@ -189,7 +189,7 @@ test("a login that its directory cannot decide does not count", async () => {
     );
 });
 
-test("the log says when an account's logins begin to wait, and names no name that nobody has", async () => {
+test("the log warns when the rate limit starts, without unknown usernames", async () => {
   await using worker = await startWorker({});
   await worker.addUser("attacked", RIGHT);
   for (const username of ["attacked", "typed-password"])

@@ -20,7 +20,7 @@ for (const database of DATABASES) {
     const rowOf = (username: string) =>
       worker.db.selectFrom("token").selectAll().where("user_id", "=", username).executeTakeFirstOrThrow();
 
-    test("gives an access token with the user, the groups and the vhost of the login", async () => {
+    test("issues an access token with the user, groups and vhost of the login", async () => {
       const id_token = await session("Carrier", { vhost: "test" }, ["ops", "dev"]);
       const { access_token, expires_at, expires_in, ...rest } = dataOf(
         await worker.call("token", { id_token }),
@@ -41,7 +41,7 @@ for (const database of DATABASES) {
       assert.equal(typeof jti, "string");
     });
 
-    test("gives an access token that the other workflows take, as often as it is asked", async () => {
+    test("issues any number of access tokens, which the other queues accept", async () => {
       const id_token = await session("repeater");
       const seen = new Set<unknown>();
       for (let turn = 0; turn < 3; turn++) {
@@ -52,13 +52,13 @@ for (const database of DATABASES) {
       assert.equal(seen.size, 3);
     });
 
-    test("makes an admin of whoever is in the admin group", async () => {
+    test("issues admin tokens to members of the admin group", async () => {
       const id_token = await session("chief", {}, ["admin"]);
       const { access_token } = dataOf(await worker.call("token", { id_token }));
       dataOf(await worker.call("group_create", { groupname: "made-by-chief", access_token }));
     });
 
-    test("lists the groups of this moment, not those of the login", async () => {
+    test("lists the current groups, not those of the login", async () => {
       const id_token = await session("joiner", {}, ["before"]);
       await worker.db.deleteFrom("usergroup").where("username", "=", "joiner").execute();
       await worker.db.insertInto("group").values({ name: "afterwards" }).execute();
@@ -70,7 +70,7 @@ for (const database of DATABASES) {
       assert.deepEqual(decodeJwt(access_token as string)["groups"], ["afterwards"]);
     });
 
-    test("notes the last use", async () => {
+    test("records the last use", async () => {
       const id_token = await session("user-of-it");
       assert.equal((await rowOf("user-of-it")).last_use, null);
       await worker.call("token", { id_token });
@@ -91,7 +91,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("ignores unknown fields, so nobody widens the token by asking", async () => {
+    test("ignores unknown fields, which cannot extend the token", async () => {
       const id_token = await session("asker");
       const more = { vhost: "other", group: ["admin"], username: "root", limited: false };
       const { access_token } = dataOf(await worker.call("token", { id_token, ...more }));
@@ -99,7 +99,7 @@ for (const database of DATABASES) {
       assert.deepEqual([sub, groups, vhost], ["asker", [], "prod"]);
     });
 
-    test("takes a token that is bound to an address only from there, in any spelling", async () => {
+    test("accepts a bound token only from its address, in any spelling", async () => {
       const bindings = [
         ["192.0.2.7", ["192.0.2.7", "::ffff:192.0.2.7", "::FFFF:c000:207"], ["192.0.2.8", "::192.0.2.7"]],
         ["::ffff:192.0.2.9", ["192.0.2.9"], ["192.0.2.7"]],
@@ -118,7 +118,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("takes an unbound token from anywhere", async () => {
+    test("accepts an unbound token from any address", async () => {
       for (const [index, bound] of [undefined, null, "*"].entries()) {
         const id_token = await session(`unbound-${index}`, { ip: bound });
         for (const ip of [undefined, null, "*", "192.0.2.7", "2001:db8::1"]) {
@@ -127,7 +127,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("gives none to an account that was turned off, and again when it is turned on", async () => {
+    test("issues no token to a deactivated account", async () => {
       const id_token = await session("switched");
       const turn = (activated: number) =>
         worker.db.updateTable("user").set({ activated }).where("username", "=", "switched").execute();
@@ -137,7 +137,7 @@ for (const database of DATABASES) {
       dataOf(await worker.call("token", { id_token }));
     });
 
-    test("refuses a token whose row has run out, whatever its own exp says", async () => {
+    test("rejects a token whose session has expired, regardless of exp", async () => {
       const id_token = await session("expired");
       await worker.db
         .updateTable("token")
@@ -147,7 +147,7 @@ for (const database of DATABASES) {
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
     });
 
-    test("refuses the token of a user who was deleted, also when the name is made anew", async () => {
+    test("rejects the token of a deleted user, also for a new account of that name", async () => {
       const id_token = await session("phoenix");
       await worker.db.deleteFrom("user").where("username", "=", "phoenix").execute();
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
@@ -156,8 +156,8 @@ for (const database of DATABASES) {
     });
   });
 
-  describe(`token on ${database} with a life of its own`, () => {
-    test("lets an access token live as long as configured", async () => {
+  describe(`token on ${database} with access_token_valid_time`, () => {
+    test("issues access tokens with the configured lifetime", async () => {
       await using worker = await startWorker({
         database,
         config: { app_config: { access_token_valid_time: 1, default_vhost: "fallback" } },

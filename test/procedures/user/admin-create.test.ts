@@ -9,7 +9,7 @@ for (const database of DATABASES) {
     let worker: TestWorker;
     let access_token: string;
     before(async () => {
-      // Neither of these rules holds for an admin; allow_registration is false by default.
+      // These settings do not apply to admins; allow_registration is false by default.
       worker = await startWorker({ database, config: { app_config: { auto_activate_accounts: false } } });
       access_token = await worker.accessToken("root", ["admin"]);
     });
@@ -30,7 +30,7 @@ for (const database of DATABASES) {
         .where("username_key", "=", username.toLowerCase())
         .executeTakeFirst();
 
-    test("makes an activated local account, though registration is closed", async () => {
+    test("creates an activated local account, even if registration is closed", async () => {
       const { success, msg, ...rest } = dataOf(await create("Created"));
       assert.deepEqual([success, typeof msg, rest], [true, "string", {}]);
       const row = await rowOf("created");
@@ -44,13 +44,13 @@ for (const database of DATABASES) {
       assert.equal(await rowOf("not-made"), undefined);
     });
 
-    test("does not tell a plain user that a name is taken", async () => {
+    test("does not reveal to a non-admin that a name is taken", async () => {
       await worker.addUser("secret-name", "correct horse");
       const plain = await worker.accessToken("plain", []);
       assertRefused(await create("secret-name", { access_token: plain }), 403, "FORBIDDEN");
     });
 
-    test("refuses a name or an email address that is taken in any case, and changes nothing", async () => {
+    test("rejects a username or email that is taken in any case, and changes nothing", async () => {
       dataOf(await create("Taken", { email: "Taken@Example.com" }));
       const again = { password: "another one", email: "free@example.com" };
       assertRefused(await create("tAKEN", again), 409, "USERNAME_TAKEN");
@@ -59,12 +59,12 @@ for (const database of DATABASES) {
       await worker.login("taken", "correct horse");
     });
 
-    test("takes the name of a directory user for taken, too", async () => {
+    test("rejects the name of a directory user", async () => {
       await worker.addUser("in-directory", "", { authType: "LDAP" });
       assertRefused(await create("IN-directory", { email: "new@example.com" }), 409, "USERNAME_TAKEN");
     });
 
-    test("names every field that is missing, of the wrong type or refused", async () => {
+    test("names all fields that are missing, of the wrong type or not valid", async () => {
       const paths = ["email", "password", "username"];
       assertInvalid(await worker.call("user_admin_create", { access_token }), ...paths);
       for (const value of [null, 1, true, [], {}]) {
@@ -75,7 +75,7 @@ for (const database of DATABASES) {
       assertInvalid(await create("name\n", trailing), ...paths);
     });
 
-    test("holds new passwords to 72 bytes without NUL", async () => {
+    test("limits new passwords to 72 bytes without NUL", async () => {
       dataOf(await create("full-size", { password: "x".repeat(72) }));
       for (const password of ["x".repeat(73), "ü".repeat(37), "abcd\0efgh"]) {
         assertInvalid(await create("too-much", { password }), "password");
@@ -83,7 +83,7 @@ for (const database of DATABASES) {
       assert.equal(await rowOf("too-much"), undefined);
     });
 
-    test("holds email addresses to 100 characters", async () => {
+    test("limits email addresses to 100 characters", async () => {
       const longest = `${"m".repeat(64)}@${"d".repeat(31)}.com`;
       assertInvalid(await create("long-mail", { email: `x${longest}` }), "email");
       dataOf(await create("long-mail", { email: longest }));
@@ -91,7 +91,7 @@ for (const database of DATABASES) {
     });
 
     for (const auth_type of ["LDAP", "KERBEROS"] as const) {
-      test(`makes a ${auth_type} account without a password, which no password fits here`, async () => {
+      test(`creates a ${auth_type} account without a password`, async () => {
         const username = `to-${auth_type}`;
         const email = `${username}@example.com`;
         const request = { username, email, auth_type, access_token };
@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       });
     }
 
-    test("takes no other auth_type than these three", async () => {
+    test("accepts only these three values of auth_type", async () => {
       dataOf(await create("said-local", { auth_type: "LOCAL" }));
       dataOf(await create("said-nothing", { auth_type: null }));
       for (const auth_type of ["", "local", "RADIUS", 1, ["LDAP"], { $ne: "" }]) {

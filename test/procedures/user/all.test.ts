@@ -14,12 +14,12 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    test("answers 204 with the empty list when there are no users", async () => {
+    test("answers 204 with an empty list if there are no users", async () => {
       await worker.db.deleteFrom("user").execute();
       assert.deepEqual(dataOf(await worker.call("user_all", { access_token }), 204), { users: [] });
     });
 
-    test("lists every name as it was written, to any user", async () => {
+    test("lists all usernames as registered, to any user", async () => {
       await worker.db.deleteFrom("user").execute();
       await worker.addUser("Zoe_", "correct horse");
       await worker.addUser("adam", "correct horse", { activated: false });
@@ -36,7 +36,7 @@ for (const database of DATABASES) {
       assert.deepEqual(dataOf(await worker.call("user_all", { access_token })), { users: names });
     });
 
-    test("gives pages, each with the way to the next one, and 204 where none is left", async () => {
+    test("returns pages with a cursor, and 204 after the last one", async () => {
       await worker.db.deleteFrom("user").execute();
       for (const name of ["adam", "Bert", "bess", "BETH", "Zoe_"])
         await worker.addUser(name, "", { authType: "LDAP" });
@@ -57,7 +57,7 @@ for (const database of DATABASES) {
       });
     });
 
-    test("gives a hundred names where a request for a part does not say how many", async () => {
+    test("returns a hundred names per page by default", async () => {
       await worker.db.deleteFrom("user").execute();
       const names = Array.from({ length: 103 }, (_, index) => `user-${1000 + index}`);
       for (const name of names) await worker.addUser(name, "", { authType: "LDAP" });
@@ -67,7 +67,7 @@ for (const database of DATABASES) {
       });
     });
 
-    test("refuses a page that cannot be one", async () => {
+    test("rejects invalid page parameters", async () => {
       const refused = async (field: string, values: readonly unknown[]): Promise<void> => {
         for (const value of values)
           assertInvalid(await worker.call("user_all", { [field]: value, access_token }), field);

@@ -26,7 +26,7 @@ for (const database of DATABASES) {
     const loginCode = async (username: string, password: string): Promise<number> =>
       (await worker.call("login", { username, password })).resp_code;
 
-    test("lets users change the own password without the old one, which revokes the ID token", async () => {
+    test("lets users change their password without the old one, and revokes the ID token", async () => {
       await worker.addUser("Owner", "correct horse");
       const id_token = await worker.login("Owner", "correct horse");
       const { access_token } = dataOf(await worker.call("token", { id_token }));
@@ -39,7 +39,7 @@ for (const database of DATABASES) {
       assert.equal((await rowOf("owner")).username, "Owner");
     });
 
-    test("lets an admin change anybody's password, which revokes that user's ID token only", async () => {
+    test("lets an admin change a user's password, and revokes only that user's ID token", async () => {
       await worker.addUser("changed", "correct horse");
       await worker.addUser("witness", "correct horse");
       const revoked = await worker.login("changed", "correct horse");
@@ -50,26 +50,26 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("changed", "battery staple"), 200);
     });
 
-    test("revokes the ID token even when the new password is the old one", async () => {
+    test("revokes the ID token even if the new password is the old one", async () => {
       await worker.addUser("same-again", "correct horse");
       const id_token = await worker.login("same-again", "correct horse");
       dataOf(await change("same-again", admin, { password: "correct horse" }));
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
     });
 
-    test("changes an email address and leaves session, password and name alone", async () => {
+    test("changes an email address, but not session, password and name", async () => {
       await worker.addUser("Mover", "correct horse");
       const id_token = await worker.login("mover", "correct horse");
       const token = await worker.accessToken("Mover");
       dataOf(await change("mover", token, { email: "a@example.co.uk" }));
       assert.equal((await rowOf("mover")).email, "a@example.co.uk");
       dataOf(await worker.call("token", { id_token }));
-      // The own address in another case is not taken by somebody else.
+      // The user's own address in another case is not taken.
       dataOf(await change("mover", token, { email: "A@Example.co.uk" }));
       assert.equal((await rowOf("mover")).email, "A@Example.co.uk");
     });
 
-    test("changes all of what is given or nothing", async () => {
+    test("changes all given fields or none", async () => {
       await worker.addUser("mail-owner", "correct horse", { email: "Occupied@Example.com" });
       await worker.addUser("atomic", "correct horse");
       const id_token = await worker.login("atomic", "correct horse");
@@ -86,7 +86,7 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("atomic", "battery staple"), 403);
     });
 
-    test("lets only an admin set activated, and a refusal changes nothing else", async () => {
+    test("lets only an admin set activated, and otherwise changes nothing", async () => {
       await worker.addUser("self-made", "correct horse");
       const token = await worker.accessToken("self-made", ["dev"]);
       const before = await rowOf("self-made");
@@ -98,7 +98,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await rowOf("self-made"), before);
     });
 
-    test("turns an account off and on again", async () => {
+    test("deactivates and reactivates an account", async () => {
       await worker.addUser("switched", "correct horse");
       const id_token = await worker.login("switched", "correct horse");
       dataOf(await change("switched", admin, { activated: false }));
@@ -106,14 +106,14 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("switched", "correct horse"), 403);
       dataOf(await change("switched", admin, { activated: false }));
       dataOf(await change("switched", admin, { activated: true }));
-      // Whoever has stolen the session of before, for which the account was turned off, has it no more.
+      // A stolen session, the reason for the deactivation, must not work again.
       assertRefused(await worker.call("token", { id_token }), 401, "INVALID_TOKEN");
       const fresh = await worker.login("switched", "correct horse");
       dataOf(await change("switched", admin, { activated: true }));
       dataOf(await worker.call("token", { id_token: fresh }));
     });
 
-    test("does not let a deactivated user change anything", async () => {
+    test("rejects a deactivated user", async () => {
       await worker.addUser("turned-off", "correct horse", { activated: false });
       const token = await worker.accessToken("turned-off");
       const reply = await change("turned-off", token, { password: "battery staple" });
@@ -122,7 +122,7 @@ for (const database of DATABASES) {
     });
 
     for (const authType of ["LDAP", "KERBEROS"] as const) {
-      test(`leaves password and email of a user from ${authType} to the directory`, async () => {
+      test(`does not change password and email of ${authType} users`, async () => {
         const username = `from-${authType}`;
         await worker.addUser(username, "", { authType });
         const before = await rowOf(username);
@@ -145,7 +145,7 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("guarded", "correct horse"), 200);
     });
 
-    test("answers a plain user alike for others, whether they are there or not", async () => {
+    test("answers a non-admin the same for existing and unknown users", async () => {
       await worker.addUser("neighbour", "correct horse");
       await worker.addUser("plain", "correct horse");
       const token = await worker.accessToken("plain", ["dev"]);
@@ -155,14 +155,14 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("neighbour", "correct horse"), 200);
     });
 
-    test("answers 404 where there is no such user, to an admin and to who is gone", async () => {
+    test("answers 404 for an unknown user, to an admin and to the deleted user", async () => {
       const changes = { email: "nobody@example.com" };
       assertRefused(await change("not-there", admin, changes), 404, "USER_NOT_FOUND");
       const token = await worker.accessToken("not-there");
       assertRefused(await change("not-there", token, changes), 404, "USER_NOT_FOUND");
     });
 
-    test("does not let a token of a deleted user change the next one of that name", async () => {
+    test("rejects the token of a deleted user for a new account of that name", async () => {
       await worker.addUser("namesake", "correct horse");
       const token = await worker.accessToken("namesake");
       const created_at = toSqlTime(new Date(Date.now() + 60_000)); // made anew, a minute after the token
@@ -172,7 +172,7 @@ for (const database of DATABASES) {
       assert.equal(await loginCode("namesake", "correct horse"), 200);
     });
 
-    test("names every field that is missing, of the wrong type or refused", async () => {
+    test("names all fields that are missing, of the wrong type or not valid", async () => {
       await worker.addUser("checked", "correct horse");
       const before = await rowOf("checked");
       for (const value of [1, "yes", [], {}]) {
@@ -196,7 +196,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await rowOf("checked"), before);
     });
 
-    test("has nothing to do without a change, and ignores unknown fields", async () => {
+    test("rejects a request without a change, and ignores unknown fields", async () => {
       await worker.addUser("unchanged", "correct horse");
       for (const changes of [{}, { groups: ["admin"], auth_type: "LDAP", new_username: "other" }]) {
         assert.equal((await change("unchanged", admin, changes)).resp_code, 400);
@@ -205,7 +205,7 @@ for (const database of DATABASES) {
       assert.equal((await rowOf("unchanged")).auth_type, "LOCAL");
     });
 
-    test("never repeats the new password, neither in a reply nor in the log", async () => {
+    test("never shows the new password in a reply or the log", async () => {
       await worker.addUser("quiet-one", "correct horse");
       const password = "Xyzzy-do-not-repeat";
       const replies = [

@@ -26,7 +26,7 @@ for (const database of DATABASES) {
           .execute()
       ).length > 0;
 
-    test("lets an admin delete anybody, whatever the case of the name", async () => {
+    test("lets an admin delete any user, with a case-insensitive name", async () => {
       await worker.addUser("Victim", "correct horse");
       const { success, msg, ...rest } = dataOf(await remove("vICTIM", admin));
       assert.deepEqual([success, typeof msg, rest], [true, "string", {}]);
@@ -35,13 +35,13 @@ for (const database of DATABASES) {
       assertRefused(login, 401, "INVALID_CREDENTIALS");
     });
 
-    test("lets users delete themselves, whatever the case of the name", async () => {
+    test("lets users delete themselves, with a case-insensitive name", async () => {
       await worker.addUser("Leaver", "correct horse");
       dataOf(await remove("leaver", await worker.accessToken("Leaver")));
       assert.equal(await exists("Leaver"), false);
     });
 
-    test("takes the ID token and the memberships along, and nothing of anyone else", async () => {
+    test("deletes the ID token and memberships of the user only", async () => {
       for (const name of ["member-1", "member-2"]) {
         await worker.addUser(name, "correct horse", { groups: ["dev", "ops"] });
       }
@@ -65,7 +65,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("frees the name and the email address, and the new account inherits nothing", async () => {
+    test("frees the name and email address, and a new account inherits nothing", async () => {
       await worker.addUser("Phoenix", "correct horse", { groups: ["secret-club"] });
       dataOf(await remove("Phoenix", admin));
       const again = { username: "PHOENIX", password: "another one", email: "phoenix@example.com" };
@@ -74,7 +74,7 @@ for (const database of DATABASES) {
       assert.deepEqual([user["username"], user["groups"], user["token_info"]], ["PHOENIX", [], null]);
     });
 
-    test("deletes directory users, too", async () => {
+    test("deletes directory users", async () => {
       await worker.addUser("from-ldap", "", { authType: "LDAP" });
       dataOf(await remove("from-ldap", admin));
       assert.equal(await exists("from-ldap"), false);
@@ -86,7 +86,7 @@ for (const database of DATABASES) {
       assert.equal(await exists("kept-one"), true);
     });
 
-    test("answers a plain user alike for others, whether they are there or not", async () => {
+    test("answers a non-admin the same for existing and unknown users", async () => {
       await worker.addUser("another", "correct horse");
       await worker.addUser("plain", "correct horse");
       const token = await worker.accessToken("plain", ["dev"]);
@@ -96,7 +96,7 @@ for (const database of DATABASES) {
       assert.equal(await exists("another"), true);
     });
 
-    test("answers 404 where there is no such user, to an admin and to who is gone", async () => {
+    test("answers 404 for an unknown user, to an admin and to the deleted user", async () => {
       assertRefused(await remove("not-there", admin), 404, "USER_NOT_FOUND");
       await worker.addUser("fast-one", "correct horse");
       const token = await worker.accessToken("fast-one");
@@ -104,7 +104,7 @@ for (const database of DATABASES) {
       assertRefused(await remove("fast-one", token), 404, "USER_NOT_FOUND");
     });
 
-    test("does not let a token of a deleted user delete the next one of that name", async () => {
+    test("rejects the token of a deleted user for a new account of that name", async () => {
       await worker.addUser("namesake", "correct horse");
       const token = await worker.accessToken("namesake");
       const created_at = toSqlTime(new Date(Date.now() + 60_000)); // made anew, a minute after the token
@@ -113,14 +113,14 @@ for (const database of DATABASES) {
       assert.equal(await exists("namesake"), true);
     });
 
-    test("does not let a deactivated user do it", async () => {
+    test("rejects a deactivated user", async () => {
       await worker.addUser("turned-off", "correct horse", { activated: false });
       const token = await worker.accessToken("turned-off");
       assertRefused(await remove("turned-off", token), 403, "ACCOUNT_NOT_ACTIVATED");
       dataOf(await remove("turned-off", admin));
     });
 
-    test("refuses a name that is missing, no text or cannot be one", async () => {
+    test("rejects a username that is missing, not a string or not valid", async () => {
       assertInvalid(await worker.call("user_delete", { access_token: admin }), "username");
       for (const username of [
         null,

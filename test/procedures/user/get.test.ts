@@ -27,18 +27,18 @@ for (const database of DATABASES) {
       return { username: row.username, activated: row.activated === 1, created_at };
     };
 
-    test("tells anyone without a token the name as written, activated and created_at", async () => {
+    test("returns username, activated and created_at to callers without a token", async () => {
       const basic = await basicOf("Alice");
       assert.equal(basic.username, "Alice");
       for (const username of ["Alice", "aLICE"]) assert.deepEqual(await get(username), basic);
     });
 
-    test("tells another plain user no more than that", async () => {
+    test("returns the same fields to other users", async () => {
       const token = await worker.accessToken("bobby", ["dev", "admins"]);
       assert.deepEqual(await get("alice", token), await basicOf("Alice"));
     });
 
-    test("tells the user itself also groups and session", async () => {
+    test("also returns groups and session to the user", async () => {
       const token = await worker.accessToken("Alice");
       const basic = await basicOf("Alice");
       await worker.db.deleteFrom("token").execute();
@@ -72,7 +72,7 @@ for (const database of DATABASES) {
       });
     });
 
-    test("tells an admin also email, source, and the token's id, address and algorithm", async () => {
+    test("also returns email, auth_type, kid, ip and sign_method to an admin", async () => {
       const token = await worker.accessToken("root", ["admin"]);
       const basic = await basicOf("Alice");
       const all = {
@@ -100,13 +100,13 @@ for (const database of DATABASES) {
       });
     });
 
-    test("tells an admin of itself what admins are told", async () => {
+    test("returns the admin fields to an admin who asks about itself", async () => {
       await worker.addUser("boss", "correct horse", { groups: ["admin"] });
       const user = await get("boss", await worker.accessToken("boss", ["admin"]));
       assert.deepEqual([user["email"], user["groups"]], ["boss@example.com", ["admin"]]);
     });
 
-    test("shows deactivated and directory users as what they are", async () => {
+    test("returns deactivated and directory users", async () => {
       await worker.addUser("sleeper", "correct horse", { activated: false });
       assert.equal((await get("sleeper"))["activated"], false);
       await worker.addUser("from-ldap", "", { authType: "LDAP" });
@@ -114,7 +114,7 @@ for (const database of DATABASES) {
       assert.deepEqual([user["auth_type"], user["activated"]], ["LDAP", true]);
     });
 
-    test("answers 401 to a token that is present but not good, never as if there were none", async () => {
+    test("answers 401 for an invalid token, and does not treat it as absent", async () => {
       const good = await worker.accessToken("Alice");
       const idToken = await worker.login("alice", "correct horse");
       for (const access_token of ["", "x", `${good}x`, good.slice(1), idToken]) {
@@ -126,14 +126,14 @@ for (const database of DATABASES) {
       }
     });
 
-    test("answers 404 where there is no such user", async () => {
+    test("answers 404 for an unknown user", async () => {
       for (const access_token of [undefined, await worker.accessToken("root", ["admin"])]) {
         const reply = await worker.call("user_get", { username: "not-there", access_token });
         assertRefused(reply, 404, "USER_NOT_FOUND");
       }
     });
 
-    test("takes exactly the names that the default rule allows", async () => {
+    test("accepts exactly the usernames that the default pattern allows", async () => {
       const character = fc.oneof(
         { weight: 8, arbitrary: fc.constantFrom("a", "z", "A", "Z", "0", "9", "-", "_") },
         fc.constantFrom(
@@ -167,7 +167,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("refuses a name that is missing or no text, and ignores unknown fields", async () => {
+    test("rejects a username that is missing or not a string, and ignores unknown fields", async () => {
       assertInvalid(await worker.call("user_get", {}), "username");
       for (const username of [null, 1, true, ["Alice"], { username: "Alice" }]) {
         assertInvalid(await worker.call("user_get", { username }), "username");
@@ -185,12 +185,12 @@ for (const database of DATABASES) {
     });
     after(() => worker[Symbol.asyncDispose]());
 
-    test("needs an access token, and tells nobody else which names exist", async () => {
+    test("requires an access token, and otherwise does not reveal which names exist", async () => {
       await assertNeedsAccessToken(worker, "user_get", { username: "alice" });
       await assertNeedsAccessToken(worker, "user_get", { username: "not-there" });
     });
 
-    test("gives any plain user the short view", async () => {
+    test("returns the basic fields to any user", async () => {
       const access_token = await worker.accessToken("bobby");
       const user = dataOf(await worker.call("user_get", { username: "alice", access_token }));
       assert.deepEqual(Object.keys(user).sort(), ["activated", "created_at", "username"]);

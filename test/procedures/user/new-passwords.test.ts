@@ -22,7 +22,7 @@ describe("a new password", () => {
   });
   after(() => worker[Symbol.asyncDispose]());
 
-  /** The same password through each queue that sets one. */
+  /** Asserts the result of a password at each queue that sets one. */
   const set = (password: string, name: string) => [
     worker.call("user_register", {
       username: name,
@@ -45,7 +45,7 @@ describe("a new password", () => {
     }
   };
 
-  test("is none of the list, in whatever case or width", async () => {
+  test("must not be on the blocklist, in any case or width", async () => {
     for (const password of [
       "correct horse battery",
       "Correct Horse BATTERY",
@@ -60,7 +60,7 @@ describe("a new password", () => {
       );
   });
 
-  test("does not contain the username, in whatever case or width", async () => {
+  test("must not contain the username, in any case or width", async () => {
     const msg = "must not contain the username";
     for (const [username, password] of [
       ["newcomer", "my-NewComer-pass"],
@@ -80,7 +80,7 @@ describe("a new password", () => {
     assertRefusedField(await worker.call("user_admin_create", create), msg);
   });
 
-  test("is good when neither is so, and an old one still logs in", async () => {
+  test("is accepted otherwise, and existing blocked passwords still log in", async () => {
     for (const reply of await Promise.all(set("correct horse batteries", "newcomer"))) dataOf(reply);
     await worker.addUser("oldtimer", "correct horse battery");
     await worker.login("oldtimer", "correct horse battery");
@@ -96,7 +96,7 @@ describe("a new password", () => {
   }
 });
 
-test("a right login brings a hash of another kind, or a cheaper one, to what is configured", async () => {
+test("a login replaces a hash of another algorithm or lower cost", async () => {
   const app_config = { password_hash: "argon2id", argon2_memory_kib: 64, argon2_passes: 1, bcrypt_cost: 4 };
   await using worker = await startWorker({ config: { app_config } });
   await worker.addUser("from-bcrypt", GOOD);

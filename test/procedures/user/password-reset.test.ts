@@ -26,7 +26,7 @@ for (const database of DATABASES) {
       await worker[Symbol.asyncDispose]();
     });
 
-    /** Asks for a token and gives the one that goes out with the event. */
+    /** Requests a reset token and returns the published one. */
     const forget = async (username: string): Promise<string> => {
       const seen = listener.events.length;
       dataOf(await worker.call("user_password_forgot", { username }));
@@ -44,7 +44,7 @@ for (const database of DATABASES) {
     const logIn = async (username: string, password: string): Promise<number> =>
       (await worker.call("login", { username, password })).resp_code;
 
-    test("is replaced with the token that was sent, once, and ends the session", async () => {
+    test("is reset once with the published token, which revokes the session", async () => {
       await worker.addUser("Forgetful", OLD);
       const id_token = await worker.login("Forgetful", OLD);
       const token = await forget("Forgetful");
@@ -62,7 +62,7 @@ for (const database of DATABASES) {
       await listener.first("session.revoked", "Forgetful");
     });
 
-    test("is asked for by address as well, and the message goes to the stored one", async () => {
+    test("can be reset by email address; the email goes to the stored address", async () => {
       await worker.addUser("Addressee", OLD, { email: "Some.One@example.com" });
       dataOf(await worker.call("user_password_forgot", { email: "some.one@EXAMPLE.com" }));
       const { body } = await listener.first("password.reset_requested", "Addressee");
@@ -70,7 +70,7 @@ for (const database of DATABASES) {
       assert.equal(Math.round((Date.parse(body.data["expires_at"] as string) - Date.now()) / 60_000), 30);
     });
 
-    test("has one answer, whether there is such an account, it is off, or a directory's", async () => {
+    test("has the same reply for unknown, deactivated and directory users", async () => {
       await worker.addUser("TurnedOff", OLD, { activated: false });
       await worker.addUser("Elsewhere", "", { authType: "LDAP" });
       await worker.addUser("Known", OLD);
@@ -89,13 +89,13 @@ for (const database of DATABASES) {
       await listener.first("password.reset_requested", "Known");
       for (const name of ["TurnedOff", "Elsewhere", "nobody-there"])
         assert.ok(!listener.events.some(({ body }) => body.subject === name), name);
-      // The same rows, so that the time tells nothing either.
+      // The same rows are written, so that the response time reveals nothing.
       const rows = await worker.db.selectFrom("one_time_token").select(["username"]).execute();
       const nameless = rows.filter(({ username }) => username === null).length;
       assert.ok(nameless >= 4, `${nameless} rows`);
     });
 
-    test("sends no more than five messages until the first has expired, and says so to nobody", async () => {
+    test("sends at most five emails until the first token has expired, with the same reply", async () => {
       await worker.addUser("Pestered", OLD);
       const replies = await Promise.all(
         Array.from({ length: 12 }, (_, index) =>
@@ -114,7 +114,7 @@ for (const database of DATABASES) {
       assert.equal(rows.length, 5);
     });
 
-    test("makes as many rows for what is too much as for an address that nobody has", async () => {
+    test("writes the same number of rows for a sixth request as for an unknown address", async () => {
       await worker.addUser("Overdone", OLD);
       const count = async (table: "one_time_token" | "event"): Promise<number> =>
         (await worker.db.selectFrom(table).selectAll().execute()).length;
@@ -130,7 +130,7 @@ for (const database of DATABASES) {
       assert.equal((await good.execute()).length, 5);
     });
 
-    test("stands nowhere in the database, but for its digest", async () => {
+    test("stores only the digest of the token", async () => {
       await worker.addUser("Hidden", OLD);
       const token = await forget("Hidden");
       const hash = createHash("sha256").update(token).digest();
@@ -144,7 +144,7 @@ for (const database of DATABASES) {
       assert.ok(!JSON.stringify(events).includes(token), "the token is in an event");
     });
 
-    test("is not replaced with a token that is missing, wrong, expired, or for something else", async () => {
+    test("is not reset with a missing, wrong, expired or unrelated token", async () => {
       await worker.addUser("Careful", OLD);
       const token = await forget("Careful");
       for (const bad of [undefined, null, "", "x", `${token}x`, token.slice(1), token.toUpperCase()])
@@ -160,7 +160,7 @@ for (const database of DATABASES) {
       assert.equal(await logIn("Careful", OLD), 200);
     });
 
-    test("must be as good as any new one, and the token is still good afterwards", async () => {
+    test("must follow the rules for new passwords; after an error the token stays valid", async () => {
       await worker.addUser("Sloppy", OLD);
       const token = await forget("Sloppy");
       assertInvalid(await reset(token, "x"), "password");
@@ -174,7 +174,7 @@ for (const database of DATABASES) {
       dataOf(await reset(token));
     });
 
-    test("is not replaced when the account was turned off, changed its address, or has a new password", async () => {
+    test("is not reset after a deactivation, a new address or a new password", async () => {
       const access_token = await worker.accessToken("chief", ["admin"]);
       const changes = [
         { activated: false },
@@ -190,7 +190,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("is not replaced for another user who has the name by now", async () => {
+    test("is not reset for a new account of the same name", async () => {
       const access_token = await worker.accessToken("chief", ["admin"]);
       await worker.addUser("Reborn", OLD);
       const token = await forget("Reborn");
@@ -199,7 +199,7 @@ for (const database of DATABASES) {
       assertRefused(await reset(token), 401, "INVALID_TOKEN");
     });
 
-    test("is replaced once by many requests at once", async () => {
+    test("is reset once by concurrent requests", async () => {
       await worker.addUser("Crowded", OLD);
       const token = await forget("Crowded");
       const replies = await Promise.all(
@@ -209,7 +209,7 @@ for (const database of DATABASES) {
       assert.equal(replies.filter(({ resp_code }) => resp_code === 401).length, 7);
     });
 
-    test("has the same answer when the request is repeated with its key", async () => {
+    test("has the same reply for a retry with the idempotency key", async () => {
       await worker.addUser("Repeater", OLD);
       const reset_token = await forget("Repeater");
       await using caller = await connectRaw(worker.url);
@@ -222,7 +222,7 @@ for (const database of DATABASES) {
       assert.deepEqual(codes, [200, 200]);
     });
 
-    test("lets a user in again who has tried the old one too often", async () => {
+    test("ends the rate limit of the user", async () => {
       await worker.addUser("Locked", OLD);
       for (let attempt = 0; attempt < 12; attempt++) await logIn("Locked", "wrong");
       assert.equal(await logIn("Locked", OLD), 429);
@@ -230,7 +230,7 @@ for (const database of DATABASES) {
       assert.equal(await logIn("Locked", NEW), 200);
     });
 
-    test("is asked for by a name or an address, and not by both or none", async () => {
+    test("requires either a username or an email", async () => {
       assertInvalid(await worker.call("user_password_forgot", {}), "username");
       const both = { username: "Known", email: "known@example.com" };
       assertInvalid(await worker.call("user_password_forgot", both), "username");
@@ -240,7 +240,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("who asks for a password while the account changes gets nothing that is good for another address", async () => {
+test("a request during a change of the email address gets no token for the other address", async () => {
   await using worker = await startWorker({ database: "mysql" });
   const askDuring = async (username: string, change: (trx: Trx) => Promise<unknown>) => {
     await worker.addUser(username, OLD);

@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 
-/** A request that is good for a free name, with parts of it replaced. */
+/** A valid request with some fields replaced. */
 function request(username: unknown, more: { password?: unknown } = {}): Record<string, unknown> {
   const password = "password" in more ? more.password : "correct horse";
   return {
@@ -32,7 +32,7 @@ for (const database of DATABASES) {
         .where("username_key", "=", username.toLowerCase())
         .executeTakeFirst();
 
-    test("makes an account that is activated at once and can log in", async () => {
+    test("creates an activated account that can log in", async () => {
       const { success, msg, ...rest } = dataOf(await register("newcomer"));
       assert.deepEqual([success, typeof msg, rest], [true, "string", {}]);
       const row = await rowOf("newcomer");
@@ -40,7 +40,7 @@ for (const database of DATABASES) {
       await worker.login("newcomer", "correct horse");
     });
 
-    test("keeps a name as it was first written and takes it in every case", async () => {
+    test("keeps the spelling of the username, which is taken in every case", async () => {
       dataOf(await register("CamelCase"));
       for (const username of ["camelcase", "CAMELCASE", "CamelCase"]) {
         assertRefused(await register(username, { email: "other@example.com" }), 409, "USERNAME_TAKEN");
@@ -49,7 +49,7 @@ for (const database of DATABASES) {
       await worker.login("cAMELcASE", "correct horse");
     });
 
-    test("refuses an email address that is taken in any case, and makes nothing", async () => {
+    test("rejects an email address that is taken in any case, and creates nothing", async () => {
       dataOf(await register("mail-owner", { email: "Mail.Owner@Example.com" }));
       assert.equal((await rowOf("mail-owner"))?.email, "Mail.Owner@Example.com");
       for (const email of ["mail.owner@example.com", "MAIL.OWNER@EXAMPLE.COM"]) {
@@ -58,13 +58,13 @@ for (const database of DATABASES) {
       assert.equal(await rowOf("mail-thief"), undefined);
     });
 
-    test("leaves the password of a name that is taken alone", async () => {
+    test("does not change the password of an existing account", async () => {
       dataOf(await register("occupied"));
       await register("OCCUPIED", { password: "another one", email: "o@example.com" });
       await worker.login("occupied", "correct horse");
     });
 
-    test("needs the password twice, the same", async () => {
+    test("requires the same password twice", async () => {
       for (const password_confirm of ["correct hors", "Correct horse", "correct horse ", ""]) {
         assertInvalid(await register("unsure", { password_confirm }), "password_confirm");
       }
@@ -74,7 +74,7 @@ for (const database of DATABASES) {
       assert.equal(await rowOf("unsure"), undefined);
     });
 
-    test("names every field that is missing or of the wrong type", async () => {
+    test("names all fields that are missing or of the wrong type", async () => {
       const paths = ["email", "password", "password_confirm", "username"];
       assertInvalid(await worker.call("user_register", {}), ...paths);
       for (const value of [null, 0, false, ["x@example.com"], { a: "x@example.com" }]) {
@@ -83,7 +83,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("takes names of 4 to 30 letters, digits, - and _, and nothing else", async () => {
+    test("accepts only usernames of 4 to 30 letters, digits, - and _", async () => {
       for (const username of ["n4-_", "N".repeat(30), "----", "0000"]) {
         dataOf(await register(username, { email: `${username.length}-${username[0]}@example.com` }));
       }
@@ -104,7 +104,7 @@ for (const database of DATABASES) {
       }
     });
 
-    test("takes email addresses of at most 100 characters", async () => {
+    test("accepts email addresses of at most 100 characters", async () => {
       const longest = `${"m".repeat(64)}@${"d".repeat(31)}.com`;
       assert.equal(longest.length, 100);
       dataOf(await register("long-mail", { email: longest }));
@@ -127,7 +127,7 @@ for (const database of DATABASES) {
       assert.equal(await rowOf("bad-mail"), undefined);
     });
 
-    test("takes passwords of 4 characters up to 72 bytes without NUL", async () => {
+    test("accepts passwords of 4 characters up to 72 bytes without NUL", async () => {
       for (const [index, password] of [
         "abcd",
         "x".repeat(72),
@@ -152,11 +152,11 @@ for (const database of DATABASES) {
       }
     });
 
-    test("does not take two passwords for one because their half characters are written alike", async () => {
+    test("rejects passwords with lone surrogates, which would be equal in UTF-8", async () => {
       assertInvalid(await register("half-char", { password: "abcd\ud800" }), "password", "password_confirm");
     });
 
-    test("ignores unknown fields, so nobody registers as an administrator", async () => {
+    test("ignores unknown fields, so users cannot register as administrators", async () => {
       const more = { groups: ["admin"], activated: 0, auth_type: "LDAP", admin: true, access_token: 5 };
       dataOf(await register("climber", more));
       const row = await rowOf("climber");
@@ -165,7 +165,7 @@ for (const database of DATABASES) {
       assert.deepEqual(groups, []);
     });
 
-    test("never repeats the password, neither in a reply nor in the log", async () => {
+    test("never shows the password in a reply or the log", async () => {
       const password = "Xyzzy-do-not-repeat";
       const replies = [
         await register("quiet-one", { password }),
@@ -178,8 +178,8 @@ for (const database of DATABASES) {
     });
   });
 
-  describe(`user_register on ${database} where registration is closed`, () => {
-    test("answers 403, whether the name is free or taken, and makes nothing", async () => {
+  describe(`user_register on ${database} with registration closed`, () => {
+    test("answers 403 for free and taken names, and creates nothing", async () => {
       await using worker = await startWorker({ database });
       await worker.addUser("occupied", "correct horse");
       for (const username of ["occupied", "free-name"]) {
@@ -192,8 +192,8 @@ for (const database of DATABASES) {
     });
   });
 
-  describe(`user_register on ${database} where accounts wait for activation`, () => {
-    test("makes an account that cannot log in before an admin activates it", async () => {
+  describe(`user_register on ${database} with auto_activate_accounts off`, () => {
+    test("creates an account that cannot log in before an admin activates it", async () => {
       await using worker = await startWorker({
         database,
         config: { app_config: { allow_registration: true, auto_activate_accounts: false } },
@@ -207,8 +207,8 @@ for (const database of DATABASES) {
     });
   });
 
-  describe(`user_register on ${database} with patterns of its own`, () => {
-    test("matches every pattern against the whole value", async () => {
+  describe(`user_register on ${database} with configured patterns`, () => {
+    test("matches each pattern against the whole value", async () => {
       await using worker = await startWorker({
         database,
         config: {

@@ -17,17 +17,17 @@ for (const database of DATABASES) {
 
     const unlock = (username: unknown) => worker.call("user_unlock", { username, access_token });
 
-    test("of a user who is not locked is done as well", async () => {
+    test("of a user without failed logins succeeds", async () => {
       const done = { resp_code: 200, resp_data: { msg: "unlocked user Alice" } };
       assert.deepEqual(await unlock("alice"), done);
       assert.deepEqual(await unlock("Alice"), done);
     });
 
-    test("of a name that is neither a user nor throttled is 404", async () => {
+    test("of an unknown username without failed logins is 404", async () => {
       assertRefused(await unlock("nobody"), 404, "USER_NOT_FOUND");
     });
 
-    test("of a name that only the directory may know is done when it is throttled", async () => {
+    test("of an unknown username with failed logins succeeds", async () => {
       for (let n = 0; n < 11; n++) await worker.call("login", { username: "faraway", password: "wrong" });
       assert.deepEqual(await unlock("faraway"), {
         resp_code: 200,
@@ -40,7 +40,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("refuses what is no username", async () => {
+    test("rejects an invalid username", async () => {
       for (const username of [undefined, null, 1, [], {}, "a b", "x".repeat(101)])
         assertInvalid(await unlock(username), "username");
     });

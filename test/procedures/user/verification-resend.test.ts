@@ -10,7 +10,7 @@ const config = {
 
 for (const database of DATABASES) {
   describe(`user_verification_resend on ${database}`, () => {
-    test("sends a new token to an account that waits for its proof, and the earlier one stays good", async () => {
+    test("sends a new token to an unverified account, and earlier tokens stay valid", async () => {
       await using worker = await startWorker({ database, config });
       await register(worker, "waiting");
       const reply = await worker.call("user_verification_resend", { username: "WAITING" });
@@ -22,11 +22,11 @@ for (const database of DATABASES) {
       assert.equal(await goodTokens(worker, "waiting"), 2);
     });
 
-    test("sends five messages an hour at most, and none about a proven or a deactivated account", async () => {
+    test("sends at most five emails per hour, and none to verified or deactivated accounts", async () => {
       await using worker = await startWorker({ database, config });
       await register(worker, "waiting");
       for (let i = 0; i < 7; i++) {
-        // The reply never differs.
+        // The reply is always the same.
         dataOf(await worker.call("user_verification_resend", { email: "WAITING@example.com" }));
       }
       assert.equal(await sentTo(worker, "waiting"), 5);
@@ -48,14 +48,14 @@ for (const database of DATABASES) {
       assert.equal(await goodTokens(worker, "expelled"), 0);
     });
 
-    test("takes a username or an email, one of them", async () => {
+    test("requires either a username or an email", async () => {
       await using worker = await startWorker({ database, config });
       for (const request of [{}, { username: "alice", email: "a@example.com" }, { username: null }])
         assertInvalid(await worker.call("user_verification_resend", request), "username");
       dataOf(await worker.call("user_verification_resend", { username: "alice", email: null }));
     });
 
-    test("the same address again changes nothing, another spelling keeps proof and tokens, another address neither", async () => {
+    test("setting the same address or its case keeps verification and tokens, another address does not", async () => {
       await using worker = await startWorker({ database, config });
       await worker.addUser("alice", PASSWORD);
       const access_token = await worker.accessToken("root", ["admin"]);

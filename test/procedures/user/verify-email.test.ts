@@ -34,7 +34,7 @@ for (const database of DATABASES) {
       const account = { username, password: PASSWORD, password_confirm: PASSWORD };
       dataOf(await worker.call("user_register", { ...account, email: `${username}@example.com` }));
     };
-    /** The token that went out to an address. */
+    /** The published token for an address. */
     const tokenFor = async (username: string, email = `${username}@example.com`): Promise<string> => {
       const { body } = await waitUntil("the token", () =>
         listener.events.find(
@@ -55,7 +55,7 @@ for (const database of DATABASES) {
     const logIn = async (username: string): Promise<number> =>
       (await worker.call("login", { username, password: PASSWORD })).resp_code;
 
-    test("proves a registered address, once, and activates the account where that is wanted", async () => {
+    test("verifies a registered address once, and activates the account with verification_activates", async () => {
       await register("Newcomer");
       assert.deepEqual([await logIn("Newcomer"), await isVerified("Newcomer")], [403, false]);
       const token = await tokenFor("Newcomer");
@@ -69,7 +69,7 @@ for (const database of DATABASES) {
       assert.deepEqual(body.data, { username: "Newcomer", email: "Newcomer@example.com", activated: true });
     });
 
-    test("activates nobody whom an administrator has turned off", async () => {
+    test("does not activate a user whom an administrator has deactivated", async () => {
       await register("TurnedOff");
       const token = await tokenFor("TurnedOff");
       dataOf(await worker.call("user_change", { username: "TurnedOff", activated: true, access_token }));
@@ -87,7 +87,7 @@ for (const database of DATABASES) {
       );
     });
 
-    test("proves a changed address, and not the one before", async () => {
+    test("verifies a changed address, but not the previous one", async () => {
       await worker.addUser("Mover", PASSWORD);
       const first = "first@example.com";
       dataOf(await worker.call("user_change", { username: "Mover", email: first, access_token }));
@@ -99,7 +99,7 @@ for (const database of DATABASES) {
       assert.equal(await isVerified("Mover"), false);
       dataOf(await verify(await tokenFor("Mover", "second@example.com")));
       assert.equal(await isVerified("Mover"), true);
-      // The same address again is still proven; another one is not.
+      // The same address stays verified; another one is not.
       dataOf(
         await worker.call("user_change", { username: "Mover", email: "SECOND@example.com", access_token }),
       );
@@ -110,7 +110,7 @@ for (const database of DATABASES) {
       assert.equal(await isVerified("Mover"), false);
     });
 
-    test("sends no more than five messages an hour to whatever addresses a user names", async () => {
+    test("sends at most five emails per hour to the addresses of a user", async () => {
       await worker.addUser("Busybody", PASSWORD);
       const own = await worker.accessToken("Busybody");
       const requests = Array.from({ length: 8 }, (_, index) =>
@@ -130,7 +130,7 @@ for (const database of DATABASES) {
       dataOf(await verify(await tokenFor("Busybody", email)));
     });
 
-    test("takes no other token", async () => {
+    test("rejects other tokens", async () => {
       for (const bad of [undefined, null, "", "x", access_token])
         assertRefused(await verify(bad), 401, "INVALID_TOKEN");
       for (const bad of [1, true, {}, []]) assertInvalid(await verify(bad), "verify_token");
@@ -138,7 +138,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("an account that is turned off while its address changes is sent nothing that would activate it", async () => {
+test("an account that is deactivated while its address changes gets no token that would activate it", async () => {
   await using worker = await startWorker({
     database: "mysql",
     config: { app_config: { verification_activates: true } },
