@@ -1,17 +1,17 @@
 import type { Readable, Writable } from "node:stream";
 
-/** How the closing lines of node's test runner begin, in colours or not: `ℹ tests 12`. */
-const CLOSING = /^(?:\x1b\[\d+m)*(?:ℹ|#) tests \d+/;
+/** The beginning of the summary of node's test runner, with or without colours: `ℹ tests 12`. */
+const SUMMARY = /^(?:\x1b\[\d+m)*(?:ℹ|#) tests \d+/;
 
 /**
- * Passes on what the test runner prints, at once, but for its closing lines; resolves to those when the runner's output
- * has ended. They come once more where a test runs a test runner: only the last ones are held back.
+ * Forwards the test runner's output immediately, except its summary; resolves with the summary when the output has
+ * ended. A test that runs a test runner prints a summary too: only the last one is held back.
  */
 export async function passOn(from: Readable, to: Writable): Promise<string> {
   let line = "";
   let held: string | undefined;
   const take = (complete: string): void => {
-    if (CLOSING.test(complete)) {
+    if (SUMMARY.test(complete)) {
       if (held !== undefined) to.write(held);
       held = complete;
     } else if (held !== undefined) held += complete;

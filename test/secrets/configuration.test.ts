@@ -12,7 +12,7 @@ import { SIGN_METHODS } from "../../src/config/sections/jwt.ts";
 import { faultsOf } from "../config/faults-of.ts";
 import { folderWith, newFolder, runCli } from "../support/cli.ts";
 
-/** Stands wherever a secret may stand, and must come out nowhere. */
+/** A value for any secret, which no error may contain. */
 const CANARY = "canary-in-the-coal-mine";
 
 const PEM = generateSecret("EdDSA").secret;
@@ -23,7 +23,7 @@ interface Shape {
   readonly items?: Shape;
 }
 
-/** Every key of the configuration as a path; a list has one member. */
+/** The path of every key of the configuration; lists have one item. */
 function pathsOf(shape: Shape, path: readonly string[] = []): string[][] {
   const inner = [
     ...Object.entries(shape.properties ?? {}),
@@ -36,24 +36,24 @@ function withValue(path: readonly string[], value: unknown): unknown {
   return path.reduceRight<unknown>((inner, key) => (key === "0" ? [inner] : { [key]: inner }), value);
 }
 
-function assertUntold(told: unknown, ...more: readonly string[]): void {
-  const text = typeof told === "string" ? told : JSON.stringify(told);
+function assertNotPrinted(output: unknown, ...more: readonly string[]): void {
+  const text = typeof output === "string" ? output : JSON.stringify(output);
   for (const secret of [CANARY, ...more]) assert.ok(!text.includes(secret), text.replaceAll(secret, "..."));
 }
 
-describe("a fault of the configuration", () => {
-  test("does not repeat the value, whichever key it is at", () => {
+describe("a configuration error", () => {
+  test("does not contain the value, for any key", () => {
     const paths = pathsOf(z.toJSONSchema(configSchema, { io: "input" }) as Shape);
     assert.ok(paths.length > 80, `${paths.length} paths`);
     for (const path of paths) {
-      // A name of a file is told, so that it can be found; so is a pattern or filter, and where the fault is in it.
+      // Errors do contain file names, patterns and filters, to show what is wrong.
       if (/file$|keytab|regex|filter|path|blocklist/.test(path.at(-1) ?? "")) continue;
       for (const value of [CANARY, [CANARY], { value: CANARY }, [[CANARY]]])
-        assertUntold(faultsOf(withValue(path, value), { keys: true }));
+        assertNotPrinted(faultsOf(withValue(path, value), { keys: true }));
     }
   });
 
-  test("does not repeat a key or secret that does not fit", () => {
+  test("does not contain an invalid key or secret", () => {
     const encoded = Buffer.from(CANARY).toString("base64");
     for (const signmethod of SIGN_METHODS) {
       for (const secret of [
@@ -69,13 +69,13 @@ describe("a fault of the configuration", () => {
         const validation = [
           { name: "other", secret: { ...secret, secret: undefined }, methods: [signmethod] },
         ];
-        const faults = faultsOf({ jwt_creation: creation, jwt_validation: validation }, { keys: true });
-        assertUntold(faults, encoded, PEM.split("\n")[1]!);
+        const errors = faultsOf({ jwt_creation: creation, jwt_validation: validation }, { keys: true });
+        assertNotPrinted(errors, encoded, PEM.split("\n")[1]!);
       }
     }
   });
 
-  test("does not repeat a variable of the environment", () => {
+  test("does not contain a variable of the environment", () => {
     for (const name of [
       "AUTHMQ__AMQP_SETTINGS",
       "AUTHMQ__AMQP_SETTINGS__PORT",
@@ -86,46 +86,46 @@ describe("a fault of the configuration", () => {
       "AUTHMQ__JWT_VALIDATION",
       "AUTHMQ__LDAP_SETTINGS__PASSWORD",
     ]) {
-      const faults = faultsOf({}, { env: { [name]: CANARY }, keys: true });
-      assert.notDeepEqual(faults, {}, name);
-      assertUntold(faults);
+      const errors = faultsOf({}, { env: { [name]: CANARY }, keys: true });
+      assert.notDeepEqual(errors, {}, name);
+      assertNotPrinted(errors);
     }
   });
 
-  test("does not repeat a key that was put where its file's name belongs", () => {
+  test("does not contain a key that was given instead of its file name", () => {
     for (const value of [PEM, CANARY]) {
       const secret = { type: "keyfile", value };
-      const faults = faultsOf(
+      const errors = faultsOf(
         { jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret } },
         { keys: true },
       );
-      assertUntold(faults, PEM.split("\n")[1]!);
+      assertNotPrinted(errors, PEM.split("\n")[1]!);
     }
   });
 
-  test("does not repeat a secret that was put where its file's name belongs", () => {
-    assertUntold(faultsOf({}, { env: { AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: CANARY } }));
+  test("does not contain a secret that was given instead of its file name", () => {
+    assertNotPrinted(faultsOf({}, { env: { AUTHMQ__AMQP_SETTINGS__PASSWORD_FILE: CANARY } }));
   });
 });
 
-describe("a configuration that cannot be used", () => {
-  for (const [fault, text] of [
-    ["no JSON", `{"amqp_settings": {"password": "${CANARY}"} "db_settings": {}}`],
-    ["no JSON at the secret", `{"amqp_settings": {"password": '${CANARY}'}}`],
-    ["a secret that does not end", `{"amqp_settings": {"password": "${CANARY}`],
-    ["the secret twice", `{"amqp_settings": {"password": "${CANARY}", "password": "${CANARY}"}}`],
+describe("an invalid configuration", () => {
+  for (const [what, text] of [
+    ["invalid JSON", `{"amqp_settings": {"password": "${CANARY}"} "db_settings": {}}`],
+    ["invalid JSON at the secret", `{"amqp_settings": {"password": '${CANARY}'}}`],
+    ["an unterminated secret", `{"amqp_settings": {"password": "${CANARY}`],
+    ["a duplicate key", `{"amqp_settings": {"password": "${CANARY}", "password": "${CANARY}"}}`],
     ["a list", `["${CANARY}"]`],
     ["a wrong type", `{"amqp_settings": {"password": ["${CANARY}"]}}`],
     ["a misspelt key", `{"amqp_settings": {"pasword": "${CANARY}"}}`],
   ] as const) {
-    test(`is told without a value of it: ${fault}`, () => {
+    test(`is rejected without printing a value: ${what}`, () => {
       const file = join(newFolder(), "config.json");
       writeFileSync(file, text);
       assert.throws(
         () => loadConfig(file, { keys: true, env: {} }),
         (error) => {
           assert.ok(error instanceof ConfigError, "another error");
-          assertUntold(inspect(error, { depth: 9, showHidden: true }));
+          assertNotPrinted(inspect(error, { depth: 9, showHidden: true }));
           return true;
         },
       );
@@ -134,18 +134,18 @@ describe("a configuration that cannot be used", () => {
 });
 
 describe("a command", () => {
-  test("tells of a configuration that is no JSON without a value of it", async () => {
+  test("rejects invalid JSON without printing a value", async () => {
     const cwd = newFolder();
     writeFileSync(join(cwd, "config.json"), `{"amqp_settings": {"password": '${CANARY}'}}`);
     for (const args of [["config", "check"], ["doctor", "--json"], ["serve"]]) {
       const { code, stdout, stderr } = await runCli(args, { cwd });
       assert.equal(code, 78, args.join(" "));
       assert.match(stderr, /^authmq: /);
-      assertUntold(stdout + stderr);
+      assertNotPrinted(stdout + stderr);
     }
   });
 
-  test("says what it cannot reach, without a password", async () => {
+  test("reports what it cannot reach, without a password", async () => {
     const cwd = folderWith({
       jwt_creation: {
         issuer: "authmq",
@@ -158,15 +158,15 @@ describe("a command", () => {
     });
     const config = await runCli(["config", "check"], { cwd });
     assert.deepEqual([config.code, config.stdout, config.stderr], [0, "ok\n", ""]);
-    for (const [args, wanted] of [
+    for (const [args, expected] of [
       [["doctor"], 1],
       [["migrate"], 1],
       [["call", "user_get", "{}"], 2],
       [["serve", "--migrate"], 1],
     ] as const) {
       const { code, stdout, stderr } = await runCli(args, { cwd });
-      assert.equal(code, wanted, `${args.join(" ")}: ${stderr}`);
-      assertUntold(stdout + stderr);
+      assert.equal(code, expected, `${args.join(" ")}: ${stderr}`);
+      assertNotPrinted(stdout + stderr);
     }
   });
 });

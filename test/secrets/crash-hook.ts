@@ -1,6 +1,6 @@
 /**
- * Loaded into a worker's process before its own code: as soon as a request with one of these correlation ids has
- * begun, the process meets a fault that nobody catches, with all on it that drivers hang on theirs.
+ * Loaded into a worker's process before its own code: when a request with one of these correlation ids starts, the
+ * process gets an uncaught error with the properties that database drivers set.
  */
 import { subscribe } from "node:diagnostics_channel";
 import type { StageMessage } from "../../src/observability/stages.ts";
@@ -18,10 +18,10 @@ const CRASHES: Readonly<Record<string, (error: Error) => void>> = {
 subscribe("authmq.request.stage", (message) => {
   const { stage, correlationId = "" } = message as StageMessage;
   const password = process.env["CRASH_PASSWORD"];
-  const error = Object.assign(new Error("the driver met a fault"), {
+  const error = Object.assign(new Error("driver failed"), {
     sql: `insert into user values ('${password}')`,
     parameters: [password, Buffer.from(password ?? "")],
-    cause: Object.assign(new Error("a fault below"), { request: { password } }),
+    cause: Object.assign(new Error("driver failed below"), { request: { password } }),
   });
   if (stage === "started") CRASHES[correlationId]?.(error);
 });

@@ -11,7 +11,7 @@ import { Searcher } from "./searcher.ts";
 const PASSWORD = "the password in the statement";
 const EMAIL = "address-in-the-statement@example.com";
 
-/** Makes the database refuse every new row of a table, as a trigger, a full disk or a stricter mode does. */
+/** Makes the database reject every new row of a table, like a trigger, a full disk or a stricter mode. */
 const REFUSING = {
   sqlite: (table: string) =>
     `create trigger refuse before insert on "${table}" begin select raise(abort, 'refused here'); end`,
@@ -36,8 +36,8 @@ async function execute({ raw }: TestWorker, sql: string): Promise<void> {
 }
 
 for (const database of DATABASES) {
-  describe(`a statement that ${database} refuses`, () => {
-    test("is logged with what the database says, and without its text and values", async () => {
+  describe(`a statement that ${database} rejects`, () => {
+    test("is logged with the database's error, and without its text and values", async () => {
       await using worker = await startWorker({ database });
       await execute(worker, REFUSING[database]("user"));
       const access_token = await worker.accessToken("root", ["admin"]);
@@ -56,7 +56,7 @@ for (const database of DATABASES) {
       assert.doesNotMatch(log, /insert into|values|\$2[aby]\$/i);
     });
 
-    test("at a login leaves no trace of the token that it was for", async () => {
+    test("leaves no trace of the ID token of a login", async () => {
       await using worker = await startWorker({ database });
       await worker.addUser("alice", PASSWORD);
       await execute(worker, REFUSING[database]("token"));

@@ -1,18 +1,18 @@
 import { createPrivateKey } from "node:crypto";
 import type { SecretKind } from "./notes.ts";
 
-/** A shorter secret is found everywhere by chance. */
+/** Shorter secrets are found everywhere by chance. */
 export const SHORTEST = 8;
 
-/** Of a longer secret its first and last so many bytes are searched. */
+/** Of a longer secret, only this number of bytes at its beginning and its end is searched. */
 const LONGEST = 256;
 
-/** A signature of HS256 has 43 characters; what is shorter than this in its place is none. */
+/** A signature of HS256 has 43 characters; shorter texts are no signatures. */
 const SHORTEST_SIGNATURE = 20;
 
 /**
- * What to search for one secret: its bytes, and what they become in logs, addresses and dumps. Of a token the signature,
- * because it makes the token; of a hash all but its prefix, which others have as well; of a private key every line.
+ * The byte sequences to search for a secret: its bytes, and their encodings in logs, URLs and dumps. For a token only
+ * its signature, which is unique; for a hash everything but its common prefix; for a private key every line.
  */
 export function formsOf(kind: SecretKind, value: string): Buffer[] {
   const forms = coresOf(kind, value).flatMap((core) =>
@@ -30,7 +30,7 @@ function coresOf(kind: SecretKind, value: string): string[] {
       return value.length >= SHORTEST_SIGNATURE ? [value] : [];
     }
     case "hash":
-      // bcrypt: $2b$04$ and salt with hash; argon2id: $argon2id$v=19$m=...$, the salt and the hash.
+      // bcrypt: $2b$04$, then salt and hash; argon2id: $argon2id$v=19$m=...$, then salt and hash.
       return [value.replace(/^\$2[abxy]\$\d\d\$|^\$argon2\w+\$.*?\$.*?\$/, "")];
     case "key":
       return value.includes("PRIVATE KEY-----") ? partsOfPem(value) : [value];
@@ -39,7 +39,7 @@ function coresOf(kind: SecretKind, value: string): string[] {
   }
 }
 
-/** The lines of a PEM, and the number that is the key where it can be read. */
+/** The lines of a PEM, and the private number if it can be parsed. */
 function partsOfPem(pem: string): string[] {
   const lines = pem
     .replaceAll(/-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g, "")
@@ -49,7 +49,7 @@ function partsOfPem(pem: string): string[] {
     const { d = "" } = createPrivateKey(pem).export({ format: "jwk" });
     return [...lines, Buffer.from(d, "base64url").toString("latin1")];
   } catch {
-    return lines; // one with a passphrase, or none at all
+    return lines; // encrypted with a passphrase, or invalid
   }
 }
 
@@ -63,13 +63,13 @@ function encodings(bytes: Buffer): Buffer[] {
   const text = bytes.toString();
   if (Buffer.from(text).equals(bytes)) {
     const escaped = inJson(text);
-    // As JSON, as JSON in JSON, as a log writes what a terminal could obey, and in an address.
+    // As JSON, as JSON in JSON, as the log escapes it for terminals, and in a URL.
     forms.push(escaped, inJson(escaped), asAscii(escaped), ...inAddress(text));
   }
   return [bytes, ...forms.map((form) => Buffer.from(form))];
 }
 
-/** Base64 of the bytes wherever they stand in what was encoded: without the digits that others have a part in. */
+/** The base64 of bytes at any position in an encoded text: without digits that also encode neighbouring bytes. */
 function base64Of(bytes: Buffer): string[] {
   return [0, 1, 2].flatMap((before) => {
     const digits = Buffer.concat([Buffer.alloc(before), bytes])

@@ -1,4 +1,4 @@
-/** Importing this notes every line that any worker in this process logs, wherever the line goes: some tests discard it. */
+/** Import this to record every line that any worker in this process logs, even if a test discards it. */
 import { tracingChannel } from "node:diagnostics_channel";
 import { noteWritten } from "./notes.ts";
 

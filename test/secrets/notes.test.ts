@@ -10,9 +10,9 @@ import { waitUntil } from "../support/servers/scratch.ts";
 import { provision, startWorker } from "../support/worker.ts";
 import { passOn } from "./closing-lines.ts";
 import { NAMES, type SecretNote, SECRETS, WRITTEN } from "./notes.ts";
-import { judgeSecret } from "./verdict.ts";
+import { searchSecrets } from "./verdict.ts";
 
-/** Where this run's processes note what they see. */
+/** The folder in which this run's processes record data. */
 const notes = process.env["AUTHMQ_TEST_NOTES"]!;
 
 function secretsNoted(kind: SecretNote["kind"]): string[] {
@@ -21,14 +21,14 @@ function secretsNoted(kind: SecretNote["kind"]): string[] {
   return all.filter((note) => note.kind === kind).map(({ value }) => value);
 }
 
-/** All that this file's process noted as written, by what it is. */
+/** Everything of a kind that this process has recorded as written. */
 function written(place: string): string {
   const own = readdirSync(join(notes, WRITTEN)).filter((name) => name.includes(` ${process.pid} ${place}`));
   return own.map((name) => readFileSync(join(notes, WRITTEN, name), "utf8")).join("");
 }
 
 for (const database of ["sqlite", "mysql"] as const) {
-  test(`what a worker on ${database} is told and what it writes is noted`, async () => {
+  test(`the secrets and the output of a worker on ${database} are recorded`, async () => {
     const worker = await startWorker({ database });
     const password = `noted-on-${database}`;
     await worker.addUser(`watched-${database}`, password);
@@ -43,22 +43,23 @@ for (const database of ["sqlite", "mysql"] as const) {
 
     const passwords = secretsNoted("password");
     for (const one of [password, wrong, created.password, String(worker.raw["amqp_settings"]!["password"])])
-      assert.ok(passwords.includes(one), "a password is not noted");
+      assert.ok(passwords.includes(one), "a password was not recorded");
     if (database === "mysql")
       assert.ok(
         passwords.includes(String(worker.raw["db_settings"]!["password"])),
-        "the password of the database is not noted",
+        "the password of the database was not recorded",
       );
     const tokens = secretsNoted("token");
     for (const one of [idToken, resp_data["access_token"], access_token])
-      assert.ok(tokens.includes(String(one)), "a token is not noted");
+      assert.ok(tokens.includes(String(one)), "a token was not recorded");
     const hashes = secretsNoted("hash").filter((hash) => hash.startsWith("$")).length;
     assert.ok(hashes >= 2, `${hashes} hashes`);
     const key = worker.raw["jwt_creation"]!["secret"] as { value: string };
-    assert.ok(secretsNoted("key").includes(key.value), "the key is not noted");
+    assert.ok(secretsNoted("key").includes(key.value), "the key was not recorded");
     assert.match(readFileSync(join(notes, NAMES), "utf8"), new RegExp(`"watched-${database}"\n`));
 
-    for (const line of worker.log) assert.ok(written("log").includes(line), "a line of the log is not noted");
+    for (const line of worker.log)
+      assert.ok(written("log").includes(line), "a line of the log was not recorded");
     assert.match(written("replies"), /"INVALID_CREDENTIALS"/);
     assert.match(written("replies"), /"id_token":"\.\.\."/);
     assert.match(written("table user"), new RegExp(`watched-${database}`));
@@ -67,7 +68,7 @@ for (const database of ["sqlite", "mysql"] as const) {
   });
 }
 
-test("what an authmq of its own is given and what it says is noted, but for the token that was asked for", async () => {
+test("the secrets and the output of an authmq process are recorded, except a requested token in the output", async () => {
   const { raw, cleanUp } = await provision();
   const cwd = folderWith({ ...raw, health_settings: {} });
   const admin = ["admin", "create", "watched-root", "--email", "root@example.com"];
@@ -83,16 +84,16 @@ test("what an authmq of its own is given and what it says is noted, but for the 
   await once(served, "close");
   await cleanUp();
 
-  assert.ok(secretsNoted("password").includes("noted-from-stdin"), "the password is not noted");
-  assert.ok(secretsNoted("token").includes(resp_data.id_token), "the token is not noted");
+  assert.ok(secretsNoted("password").includes("noted-from-stdin"), "the password was not recorded");
+  assert.ok(secretsNoted("token").includes(resp_data.id_token), "the token was not recorded");
   assert.match(written("stderr of authmq"), /"msg":"stopped"/);
   assert.match(written("stdout of authmq"), /applied 0001-user/);
-  assert.ok(!written("stdout of authmq").includes(resp_data.id_token), "the token counts as written");
+  assert.ok(!written("stdout of authmq").includes(resp_data.id_token), "the token was recorded as written");
   assert.match(written("table user"), /watched-root/);
 });
 
-test("a secret that a watched process logs makes the run fail, be the log thrown away or the process crash", () => {
-  const run = (program: string): ReturnType<typeof judgeSecret> => {
+test("a secret that a watched process logs fails the run, even if the log is discarded or the process crashes", () => {
+  const run = (program: string): ReturnType<typeof searchSecrets> => {
     const folder = newFolder();
     mkdirSync(join(folder, WRITTEN));
     const notesLogs = new URL("./note-logs.ts", import.meta.url).href;
@@ -103,9 +104,9 @@ test("a secret that a watched process logs makes the run fail, be the log thrown
         stdio: "ignore",
       });
     } catch {
-      // Some are meant to crash.
+      // Some programs crash on purpose.
     }
-    return judgeSecret(folder);
+    return searchSecrets(folder);
   };
   const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
   const begin = `
@@ -125,11 +126,11 @@ test("a secret that a watched process logs makes the run fail, be the log thrown
     const { ok, lines } = run(`${begin}${leak}`);
     assert.equal(ok, false, leak);
     assert.match(lines[0]!, /^secrets: a password .* log, line 2: /);
-    assert.ok(!lines.join("\n").includes("planted-secret"), "the verdict repeats the secret");
+    assert.ok(!lines.join("\n").includes("planted-secret"), "the report contains the secret");
   }
 });
 
-test("the runner's output is passed on at once, and its closing lines at the end", async () => {
+test("the runner's output is forwarded immediately, and its summary at the end", async () => {
   const from = new PassThrough();
   const to = new PassThrough().setEncoding("utf8");
   const closing = passOn(from, to);

@@ -1,23 +1,23 @@
 /**
- * What the processes of a test run write down for the search at its end (see verdict.ts): the secrets that they saw, and
- * all that authmq wrote where they could see it. Everything is on disk when a function returns, so a crash loses nothing;
- * outside of a run nothing is written.
+ * Records of the processes of a test run for the search at its end (see verdict.ts): the secrets that they have seen,
+ * and everything that authmq wrote. Functions write to disk before they return, so a crash loses nothing; outside of a
+ * test run they do nothing.
  */
 import { appendFileSync, linkSync, mkdirSync, openSync, readlinkSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a secret is; the verdict says this in its place. */
+/** The kind of a secret, which the report prints instead of the secret. */
 export type SecretKind = "password" | "token" | "ticket" | "hash" | "key";
 
 /** One line in the file of secrets. */
 export interface SecretNote {
   readonly kind: SecretKind;
   readonly value: string;
-  /** The test file that saw it. */
+  /** The test file that has seen it. */
   readonly seenBy: string;
 }
 
-/** The files in the folder of notes. */
+/** The files in the folder of records. */
 export const SECRETS = "secrets.jsonl";
 export const NAMES = "names.jsonl";
 export const WRITTEN = "written";
@@ -34,10 +34,10 @@ const KINDS: Readonly<Record<string, SecretKind | "name">> = {
 };
 const FIELD = new RegExp(`"(${Object.keys(KINDS).join("|")})"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*")`, "gs");
 
-/** Of a longer text only so much is looked through for secrets: what is sent to be too large is filled with one letter. */
+/** Only this part of a text is searched for secrets: oversized requests consist of filler. */
 const LOOKED_AT = 256 * 1024;
 
-/** Notes a secret. */
+/** Records a secret. */
 export function noteSecret(kind: SecretKind, value: string): void {
   const key = `${kind} ${value}`;
   if (folder === undefined || seen.has(key)) return;
@@ -46,7 +46,7 @@ export function noteSecret(kind: SecretKind, value: string): void {
   appendFileSync(join(folder, SECRETS), `${JSON.stringify(note)}\n`);
 }
 
-/** Notes a word that is no secret, also where it serves as a password. */
+/** Records a word that is not secret, even if it is also used as a password. */
 export function noteName(value: string): void {
   const key = `name ${value}`;
   if (folder === undefined || seen.has(key)) return;
@@ -54,7 +54,7 @@ export function noteName(value: string): void {
   appendFileSync(join(folder, NAMES), `${JSON.stringify(value)}\n`);
 }
 
-/** Notes the secrets and names in a request or reply, be it well-formed or not. */
+/** Records the secrets and names in a request or reply, which may be malformed. */
 export function noteMessage(message: string | Uint8Array): void {
   if (folder === undefined) return;
   const text =
@@ -67,14 +67,14 @@ export function noteMessage(message: string | Uint8Array): void {
   }
 }
 
-/** Notes a worker's reply: the secrets in it, and its text without the tokens that it is meant to carry. */
+/** Records a worker's reply: its secrets, and its text without the tokens that it contains by design. */
 export function noteReply(reply: Uint8Array): void {
   noteMessage(reply);
   const tokens = /"(id_token|access_token|broker_token|kerberos_ticket)":"[^"]*"/g;
   noteWritten("replies", `${textOf(reply).replaceAll(tokens, '"$1":"..."')}\n`);
 }
 
-/** Notes the secrets in a configuration, of whatever form it is. */
+/** Records the secrets in a configuration of any form. */
 export function noteConfig(config: unknown): void {
   if (folder === undefined || typeof config !== "object" || config === null) return;
   for (const [key, value] of Object.entries(config)) {
@@ -85,7 +85,7 @@ export function noteConfig(config: unknown): void {
   }
 }
 
-/** Notes what authmq wrote; `place` says what it is, in words that can stand in a file's name. */
+/** Records output of authmq; `place` describes it and becomes part of a file name. */
 export function noteWritten(place: string, written: string | Uint8Array): void {
   if (folder === undefined) return;
   let file = files.get(place);
@@ -96,20 +96,20 @@ export function noteWritten(place: string, written: string | Uint8Array): void {
   writeSync(file, typeof written === "string" ? Buffer.from(written) : written);
 }
 
-/** Notes all that is and will be in the file behind this descriptor, also when the file is removed. */
+/** Records the present and future content of the file behind this descriptor, even if the file is deleted. */
 export function noteFile(place: string, descriptor: number): void {
-  if (folder === undefined || process.platform !== "linux") return; // only there a descriptor leads to its file
+  if (folder === undefined || process.platform !== "linux") return; // needs /proc
   const path = readlinkSync(`/proc/self/fd/${descriptor}`);
   try {
     const file = statSync(path);
-    // A FIFO keeps nothing to search, and whoever opens it to read waits for a writer.
+    // A FIFO stores nothing, and opening it for reading would wait for a writer.
     if (file.isFile()) linkSync(path, pathOf(`${place} ${file.ino}`));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
 
-/** A key in whatever form it is given: a file's content is read by whoever can, a public key is none. */
+/** Records a key in any form, except public keys and files. */
 function noteKey({ type, value, secret: passphrase }: Record<string, unknown>): void {
   if (typeof passphrase === "string") noteSecret("password", passphrase);
   if (typeof value !== "string" || type === "keyfile") return;

@@ -36,7 +36,7 @@ after(async () => {
   await cleanUp();
 });
 
-/** Asserts that a text has no secret of this installation in it, in whatever form. */
+/** Asserts that a text contains no secret of this installation in any form. */
 function assertNoSecret(written: string, ...more: readonly string[]): void {
   const searcher = new Searcher<string>();
   for (const form of formsOf("key", key)) searcher.add(form, "key");
@@ -45,39 +45,39 @@ function assertNoSecret(written: string, ...more: readonly string[]): void {
   assert.deepEqual(searcher.find(Buffer.from(written)), []);
 }
 
-describe("what a worker says when it crashes", () => {
-  for (const [crash, says] of [
+describe("the output of a crashing worker", () => {
+  for (const [crash, expected] of [
     ["exception", /"msg":"uncaught error"/],
     ["rejection", /"msg":"uncaught error"/],
     ["abort", /Native stack trace/],
   ] as const) {
-    test(`by ${crash} has no secret in it, nor of the request that it was at`, async () => {
+    test(`(${crash}) contains no secret of the installation or the request`, async () => {
       const worker = startCli(["serve"], {
         cwd,
         env: { CRASH_PASSWORD: PASSWORD },
         node: ["--import", HOOK],
       });
-      let said = "";
-      worker.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-      await waitUntil("ready", () => said.includes('"msg":"ready"'));
+      let output = "";
+      worker.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      await waitUntil("ready", () => output.includes('"msg":"ready"'));
       const request = { username: "root", password: PASSWORD };
       caller.publish("login", JSON.stringify(request), { correlationId: crash });
       await once(worker, "close");
-      assert.match(said, says);
-      if (crash !== "abort") assert.match(said, /the driver met a fault.*a fault below/s);
-      assertNoSecret(said);
-      // The broker gives it to the next worker unless it is taken away.
+      assert.match(output, expected);
+      if (crash !== "abort") assert.match(output, /driver failed.*driver failed below/s);
+      assertNoSecret(output);
+      // Otherwise the broker would redeliver the request to the next worker.
       const purge = async (): Promise<boolean> => (await caller.channel.purgeQueue("login")).messageCount > 0;
       await waitUntil("the request to come back", async () => (await purge()) || undefined);
     });
   }
 });
 
-test("a worker that logs all there is tells no secret of any request", async () => {
+test("a worker with the log level trace logs no secret of any request", async () => {
   const worker = startCli(["serve"], { cwd });
-  let said = "";
-  worker.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  await waitUntil("ready", () => said.includes('"msg":"ready"'));
+  let output = "";
+  worker.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  await waitUntil("ready", () => output.includes('"msg":"ready"'));
   const call = async (queue: string, request: object): Promise<Record<string, unknown>> => {
     const before = caller.replies.length;
     caller.publish(queue, JSON.stringify(request));
@@ -94,10 +94,10 @@ test("a worker that logs all there is tells no secret of any request", async () 
   await call("logout", { id_token });
   worker.kill("SIGTERM");
   await once(worker, "close");
-  assert.match(said, /"level":30,.*"INVALID_CREDENTIALS"/);
+  assert.match(output, /"level":30,.*"INVALID_CREDENTIALS"/);
   const tokens = [id_token, access_token].map((token) => String(token).split(".")[2]!);
   const passwords = ["a wrong password", "registered", alice.password, "another of alice"];
-  assertNoSecret(said, ...passwords, ...tokens);
+  assertNoSecret(output, ...passwords, ...tokens);
 });
 
 describe("the command line of a call", () => {
@@ -108,31 +108,31 @@ describe("the command line of a call", () => {
     ["call with options first", ["call", "--timeout", "60", "login", REQUEST]],
     ["bench", ["bench", "login", REQUEST, "-n", "1", "--timeout", "60"]],
   ] as const) {
-    test(`is blanked: ${name}`, { skip: process.platform !== "linux" }, async () => {
+    test(`is overwritten: ${name}`, { skip: process.platform !== "linux" }, async () => {
       await caller.channel.assertQueue("login", { durable: true });
       const running = startCli(args, { cwd });
-      const said = text(running.stderr);
-      // It waits for an answer that nobody gives.
+      const printed = text(running.stderr);
+      // The command waits for a reply that no worker sends.
       await waitUntil("the request", async () => (await caller.channel.checkQueue("login")).messageCount > 0);
       const shown = readFileSync(`/proc/${running.pid}/cmdline`, "utf8").replaceAll("\0", "");
       running.kill("SIGKILL");
       assert.equal(shown, `authmq ${args[0]}`);
-      const hint = /^authmq: others on this host .* password is in this one: give - .* stdin\n$/;
-      assert.match(await said, hint);
+      const hint = /^authmq: other users of this host .* contains password: pass - .* stdin\n$/;
+      assert.match(await printed, hint);
       await caller.channel.purgeQueue("login");
     });
   }
 
-  test("is left alone, and nothing is said, where the request comes on stdin or has no secret", async () => {
+  test("is not overwritten, without a warning, if the request is on stdin or contains no secret", async () => {
     const options = { cwd, stdin: REQUEST };
     assert.equal(
       (await runCli(["call", "login", "-", "--timeout", "0.1"], options)).stderr.split("\n").length,
       2,
     );
     const harmless = ["call", "user_get", '{"username":"password"}', "--timeout", "0.1"];
-    assert.doesNotMatch((await runCli(harmless, { cwd })).stderr, /others/);
+    assert.doesNotMatch((await runCli(harmless, { cwd })).stderr, /other users/);
     const { stderr } = await runCli(["call", "none", '{"access_token":"x"}'], { cwd });
-    assert.match(stderr, /^authmq: others .* and access_token is in this one/);
+    assert.match(stderr, /^authmq: other users .* this one contains access_token/);
     await caller.channel.purgeQueue("login");
   });
 });

@@ -9,7 +9,7 @@ import { newFolder } from "../support/cli.ts";
 import { formsOf } from "./forms.ts";
 import { NAMES, type SecretKind, SECRETS, WRITTEN } from "./notes.ts";
 import { Searcher } from "./searcher.ts";
-import { judgeSecret } from "./verdict.ts";
+import { searchSecrets } from "./verdict.ts";
 
 const PASSWORD = 'Tr0ub4dor&3 "\u00fcber" \\ \u0007';
 const SIGNATURE = randomBytes(64).toString("base64url");
@@ -18,31 +18,36 @@ const SALT_AND_HASH = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 const PEM = generateSecret("EdDSA").secret;
 const SHARED = randomBytes(32);
 
-/** What each secret can be found as; the text around it must not matter. */
+/** Encodings in which each secret must be found, in any surrounding text. */
 const PLANTED: readonly (readonly [what: string, kind: SecretKind, secret: string, text: string])[] = [
-  ["a password as it is", "password", PASSWORD, PASSWORD],
+  ["a plain password", "password", PASSWORD, PASSWORD],
   ["a password in JSON", "password", PASSWORD, JSON.stringify({ a: PASSWORD })],
   ["a password in JSON in JSON", "password", PASSWORD, JSON.stringify(JSON.stringify({ a: PASSWORD }))],
   [
-    "a password with all but ASCII escaped",
+    "a password with all non-ASCII characters escaped",
     "password",
     PASSWORD,
     JSON.stringify(PASSWORD).replace(/\u00fc/, "\\u00fc"),
   ],
   ["a password in base64", "password", PASSWORD, Buffer.from(PASSWORD).toString("base64")],
   ["a password in base64url", "password", PASSWORD, Buffer.from(PASSWORD).toString("base64url")],
-  ["a password of Basic", "password", PASSWORD, Buffer.from(`alice:${PASSWORD}`).toString("base64")],
-  ["a password of PLAIN", "password", PASSWORD, Buffer.from(`\0bob\0${PASSWORD}\0`).toString("base64url")],
-  ["a password in an address", "password", PASSWORD, `amqp://a:${encodeURIComponent(PASSWORD)}@host`],
+  ["a password in HTTP Basic", "password", PASSWORD, Buffer.from(`alice:${PASSWORD}`).toString("base64")],
+  [
+    "a password in SASL PLAIN",
+    "password",
+    PASSWORD,
+    Buffer.from(`\0bob\0${PASSWORD}\0`).toString("base64url"),
+  ],
+  ["a password in a URL", "password", PASSWORD, `amqp://a:${encodeURIComponent(PASSWORD)}@host`],
   ["a password in hexadecimal", "password", PASSWORD, Buffer.from(PASSWORD).toString("hex")],
   ["a password in a dumped Buffer", "password", PASSWORD, JSON.stringify(Buffer.from(PASSWORD))],
   ["a token", "token", TOKEN, `Bearer ${TOKEN}`],
   ["the signature of a token", "token", TOKEN, SIGNATURE],
-  ["a token cut in front", "token", TOKEN, TOKEN.slice(7)],
-  ["a text in a token's place", "token", "an opaque token of some length", "an opaque token of some length"],
+  ["a token without its beginning", "token", TOKEN, TOKEN.slice(7)],
+  ["an opaque token", "token", "an opaque token of some length", "an opaque token of some length"],
   ["a ticket", "ticket", PEM, PEM],
   ["a bcrypt hash", "hash", `$2b$04$${SALT_AND_HASH}`, `$2b$04$${SALT_AND_HASH}`],
-  ["a bcrypt hash under another prefix", "hash", `$2b$04$${SALT_AND_HASH}`, `$2a$04$${SALT_AND_HASH}`],
+  ["a bcrypt hash with another prefix", "hash", `$2b$04$${SALT_AND_HASH}`, `$2a$04$${SALT_AND_HASH}`],
   ["a bcrypt hash in hexadecimal", "hash", `$2b$04$${SALT_AND_HASH}`, `0x${hex(`$2b$04$${SALT_AND_HASH}`)}`],
   [
     "an argon2id hash",
@@ -62,21 +67,21 @@ describe("the search", () => {
   for (const [what, kind, secret, text] of PLANTED) {
     test(`finds ${what}`, () => {
       const folder = notesWith([[kind, secret]], `{"level":30,"msg":"before"}\n{"msg":"a${text}b"}\nafter\n`);
-      const { ok, lines } = judgeSecret(folder);
+      const { ok, lines } = searchSecrets(folder);
       assert.equal(ok, false);
-      assert.match(lines[0]!, new RegExp(`^secrets: a ${kind} \\(seen by here\\) stands in log, line 2: `));
+      assert.match(lines[0]!, new RegExp(`^secrets: a ${kind} \\(seen by here\\) is in log, line 2: `));
       for (const form of formsOf(kind, secret))
         assert.ok(!lines.join("\n").includes(form.toString()), "covered");
     });
   }
 
-  test("finds a password in a form, where a blank is a plus", () => {
+  test("finds a password in a form, where a space is a plus", () => {
     const secret = "correct horse battery";
     const text = new URLSearchParams({ password: secret }).toString();
-    assert.equal(judgeSecret(notesWith([["password", secret]], text)).ok, false);
+    assert.equal(searchSecrets(notesWith([["password", secret]], text)).ok, false);
   });
 
-  test("finds nothing where nothing is, and says what it did", () => {
+  test("finds nothing if there is nothing, and prints what it searched", () => {
     const folder = notesWith(
       [
         ["password", PASSWORD],
@@ -89,29 +94,29 @@ describe("the search", () => {
       "nothing short or resp_data or alice-smith here\n",
     );
     writeFileSync(join(folder, NAMES), '"alice-smith@example.com"\n');
-    assert.deepEqual(judgeSecret(folder), {
+    assert.deepEqual(searchSecrets(folder), {
       ok: true,
       lines: [
-        "secrets: 47 bytes searched for 2 secrets, none found (4 left out: 1 short, 1 that are names, " +
-          "1 that are words of the program, 1 of the same few letters)",
+        "secrets: 47 bytes searched for 2 secrets, none found (4 not searched: 1 short, 1 names, " +
+          "1 words of the program, 1 with few different characters)",
       ],
     });
   });
 
-  test("finds every needle that is there, and no other, wherever it begins and ends", () => {
+  test("finds all needles in a text, and no others, at any position", () => {
     const letters = fc.stringMatching(/^[ab]{8,12}$/);
     const property = fc.property(fc.array(letters, { maxLength: 20 }), letters, (needles, middle) => {
       const text = `${needles.join("")}${middle}`;
-      const wanted = [...needles.slice(1), "bbbbbbbb", "abababab"];
+      const needlesToFind = [...needles.slice(1), "bbbbbbbb", "abababab"];
       const searcher = new Searcher<string>();
-      for (const needle of wanted) searcher.add(Buffer.from(needle), needle);
+      for (const needle of needlesToFind) searcher.add(Buffer.from(needle), needle);
       const found = new Set(searcher.find(Buffer.from(text)).map(({ from, to }) => text.slice(from, to)));
-      assert.deepEqual(found, new Set(wanted.filter((needle) => text.includes(needle))));
+      assert.deepEqual(found, new Set(needlesToFind.filter((needle) => text.includes(needle))));
     });
     fc.assert(property, { numRuns: 300 });
   });
 
-  test("finds what lies across the borders of the parts in which a file is read, and each once", () => {
+  test("finds matches across the borders of chunks in which a file is read, each once", () => {
     const needle = randomBytes(200);
     const searcher = new Searcher<string>();
     searcher.add(needle, "it");
@@ -129,7 +134,7 @@ describe("the search", () => {
     );
   });
 
-  test("refuses to look for what is found everywhere", () => {
+  test("rejects needles that would be found everywhere", () => {
     assert.throws(() => new Searcher<string>().add(Buffer.from("seven77"), ""), RangeError);
     assert.deepEqual(formsOf("token", "a.b.c"), []);
   });
@@ -139,7 +144,7 @@ function hex(text: string): string {
   return Buffer.from(text).toString("hex");
 }
 
-/** A run's notes: these secrets, and one file with this text. */
+/** The records of a run: these secrets, and one file with this text. */
 function notesWith(secrets: readonly (readonly [SecretKind, string])[], text: string): string {
   const folder = newFolder();
   for (const [kind, value] of secrets)

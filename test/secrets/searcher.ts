@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync } from "node:fs";
 
-/** So many bytes at the beginning of a needle are looked up at once. */
+/** Length of the prefix of a needle that is used for the lookup. */
 const HEAD = 8;
 
-/** Bits in the sieve, as a power of two: with 50,000 needles one byte in 300 comes through it by chance. */
+/** Bits in the sieve, as a power of two: with 50,000 needles, one byte in 300 passes by chance. */
 const SIEVE_BITS = 24;
 
 const CHUNK = 8 * 1024 * 1024;
@@ -13,7 +13,7 @@ interface Needle<T> {
   readonly secret: T;
 }
 
-/** Where a secret stands. */
+/** The position of a secret. */
 export interface Find<T> {
   readonly secret: T;
   readonly from: number;
@@ -27,9 +27,10 @@ export class Searcher<T> {
   readonly #known = new Set<string>();
   #longest = HEAD;
 
-  /** Adds what to look for; at least eight bytes. */
+  /** Adds a needle of at least eight bytes. */
   add(bytes: Buffer, secret: T): void {
-    if (bytes.length < HEAD) throw new RangeError(`a needle of ${bytes.length} bytes is found everywhere`);
+    if (bytes.length < HEAD)
+      throw new RangeError(`a needle of ${bytes.length} bytes is too short: it needs at least ${HEAD}`);
     const text = bytes.toString("latin1");
     if (this.#known.has(text)) return;
     this.#known.add(text);
@@ -42,12 +43,12 @@ export class Searcher<T> {
     this.#sieve[bit >>> 5]! |= 1 << (bit & 31);
   }
 
-  /** All finds in these bytes. */
+  /** All matches in these bytes. */
   find(bytes: Buffer): Find<T>[] {
     if (bytes.length < HEAD) return [];
     const finds: Find<T>[] = [];
     const sieve = this.#sieve;
-    // Four bytes each, that roll; before each step they lack their last one.
+    // Rolling values of four bytes each, which lack their last byte before each step.
     let high = bytes.readInt32BE(0) >>> 8;
     let low = bytes.readInt32BE(4) >>> 8;
     for (let at = 0; at <= bytes.length - HEAD; at++) {
@@ -59,7 +60,7 @@ export class Searcher<T> {
     return finds;
   }
 
-  /** All finds in a file, of whatever size it is, and that size. */
+  /** All matches in a file of any size, and its size. */
   findInFile(path: string): { readonly size: number; readonly finds: readonly Find<T>[] } {
     const file = openSync(path, "r");
     const overlap = this.#longest - 1;
@@ -73,7 +74,7 @@ export class Searcher<T> {
         if (read === 0) return { size, finds };
         const filled = buffer.subarray(0, kept + read);
         const start = size - kept;
-        // What ends in the part that was kept has been found before.
+        // Matches that end in the kept part were found before.
         for (const { secret, from, to } of this.find(filled))
           if (to > kept) finds.push({ secret, from: start + from, to: start + to });
         size += read;

@@ -5,12 +5,12 @@ import { noteSecret, noteWritten } from "./notes.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** A server that was taken away by a test is not waited for, in milliseconds. */
-const RETRY_LIMIT = 1000;
+/** Timeout in milliseconds for a server that a test has stopped. */
+const READ_TIMEOUT = 1000;
 
 /**
- * Notes all that stands in the tables of a database, and the password hashes as secrets that stand nowhere else; to be
- * called before it is dropped. A database that cannot be read any more has nothing to be noted.
+ * Records the content of all tables of a database, and password hashes as secrets that may occur nowhere else. Call it
+ * before the database is dropped. Does nothing if the database can no longer be read.
  */
 export async function noteTables(settings: Readonly<Record<string, unknown>>): Promise<void> {
   if (process.env["AUTHMQ_TEST_NOTES"] === undefined) return;
@@ -31,7 +31,7 @@ async function readTables(settings: Readonly<Record<string, unknown>>): Promise<
 
 function readFile(file: string): Table[] {
   if (!existsSync(file)) return [];
-  const database = new DatabaseSync(file, { timeout: RETRY_LIMIT });
+  const database = new DatabaseSync(file, { timeout: READ_TIMEOUT });
   try {
     const names = database.prepare("select name from sqlite_schema where type = 'table'").all();
     return names.map(({ name }) => {
@@ -48,10 +48,10 @@ async function readServer({ host, port, user, password, database }: Row): Promis
   const connection = await createConnection({
     ...{ host: String(host), port: Number(port), user: String(user), password: String(password) },
     database: String(database),
-    connectTimeout: RETRY_LIMIT,
+    connectTimeout: READ_TIMEOUT,
   });
   const ask = async (sql: string): Promise<RowDataPacket[]> =>
-    (await connection.query<RowDataPacket[]>({ sql, timeout: RETRY_LIMIT }))[0];
+    (await connection.query<RowDataPacket[]>({ sql, timeout: READ_TIMEOUT }))[0];
   try {
     const tables: Table[] = [];
     for (const row of await ask("show tables")) {
@@ -64,7 +64,7 @@ async function readServer({ host, port, user, password, database }: Row): Promis
   }
 }
 
-/** Bytes as hexadecimal digits and, because they may be a text, as that. */
+/** Bytes as hexadecimal digits, and as text. */
 function asText(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   const bytes = bytesIn(value);
@@ -73,7 +73,7 @@ function asText(_key: string, value: unknown): unknown {
 
 function bytesIn(value: unknown): Buffer | undefined {
   if (value instanceof Uint8Array) return Buffer.from(value);
-  // A Buffer has made itself an object of its own kind before it is asked for.
+  // JSON.stringify calls Buffer.toJSON before this function.
   const isBuffer = typeof value === "object" && value !== null && "type" in value && value.type === "Buffer";
   return isBuffer && "data" in value && Array.isArray(value.data)
     ? Buffer.from(value.data as number[])

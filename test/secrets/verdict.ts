@@ -6,31 +6,31 @@ import { type Find, Searcher } from "./searcher.ts";
 
 const SOURCES = resolve(import.meta.dirname, "../../src");
 
-/** A secret of fewer different characters is a filling that says nothing: a name may be a long row of the same letter. */
+/** Secrets with fewer different characters are not searched: they are filler, like a long name of one letter. */
 const FEWEST_CHARACTERS = 4;
 
-/** More finds than this are not printed. */
-const MOST_TOLD = 20;
+/** Maximum number of matches that are printed. */
+const MAX_PRINTED = 20;
 
-/** Of a long line so much is told, around the secret. */
+/** Number of bytes around a secret that are printed. */
 const AROUND = 200;
 
-/** What the search for secrets in all that was written came to. */
-export interface SecretVerdict {
+/** The result of a search for secrets. */
+export interface SecretReport {
   readonly ok: boolean;
-  /** What to print: one line when nothing was found, else also each place; no secret is in it. */
+  /** Lines to print: a summary, preceded by each match; they contain no secret. */
   readonly lines: readonly string[];
 }
 
-interface LeftOut {
+interface Excluded {
   short: number;
   name: number;
   word: number;
   plain: number;
 }
 
-/** Searches everything that the processes of a run noted as written for every secret that they noted. */
-export function judgeSecret(notes: string): SecretVerdict {
+/** Searches all recorded output of a run for all recorded secrets. */
+export function searchSecrets(notes: string): SecretReport {
   const secrets = read<SecretNote>(join(notes, SECRETS));
   const { searched, left } = choose(secrets, read<string>(join(notes, NAMES)));
   const searcher = new Searcher<SecretNote>();
@@ -38,56 +38,56 @@ export function judgeSecret(notes: string): SecretVerdict {
   const folder = join(notes, WRITTEN);
   const files = existsSync(folder) ? readdirSync(folder) : [];
   let size = 0;
-  const faults: string[] = [];
+  const matches: string[] = [];
   for (const file of files) {
     const result = searcher.findInFile(join(folder, file));
     size += result.size;
-    if (result.finds.length > 0) faults.push(...describe(searcher, folder, file, result.finds));
+    if (result.finds.length > 0) matches.push(...describe(searcher, folder, file, result.finds));
   }
   const count = (number: number): string => number.toLocaleString("en-GB");
-  const outcome = faults.length === 0 ? "none found" : `${count(faults.length)} FOUND`;
+  const summary = matches.length === 0 ? "none found" : `${count(matches.length)} FOUND`;
   const sum = left.short + left.name + left.word + left.plain;
   const reasons =
-    `${count(left.short)} short, ${count(left.name)} that are names, ` +
-    `${count(left.word)} that are words of the program, ${count(left.plain)} of the same few letters`;
+    `${count(left.short)} short, ${count(left.name)} names, ` +
+    `${count(left.word)} words of the program, ${count(left.plain)} with few different characters`;
   return {
-    ok: faults.length === 0,
+    ok: matches.length === 0,
     lines: [
-      ...faults.slice(0, MOST_TOLD),
-      `secrets: ${count(size)} bytes searched for ${count(searched.length)} secrets, ${outcome} ` +
-        `(${count(sum)} left out: ${reasons})`,
+      ...matches.slice(0, MAX_PRINTED),
+      `secrets: ${count(size)} bytes searched for ${count(searched.length)} secrets, ${summary} ` +
+        `(${count(sum)} not searched: ${reasons})`,
     ],
   };
 }
 
-/** Without what stands elsewhere by right: then finding it would say nothing. */
+/** Selects the secrets whose occurrence in the output would be a leak. */
 function choose(
   secrets: readonly SecretNote[],
   names: readonly string[],
-): { searched: SecretNote[]; left: LeftOut } {
+): { searched: SecretNote[]; left: Excluded } {
   const allNames = names.join("\n").toLowerCase();
   const program = globSync("**/*.ts", { cwd: SOURCES }).map((file) =>
     readFileSync(join(SOURCES, file), "utf8"),
   );
   const words = program.join("\n");
-  const left: LeftOut = { short: 0, name: 0, word: 0, plain: 0 };
+  const left: Excluded = { short: 0, name: 0, word: 0, plain: 0 };
   const unique = new Map(secrets.map((note) => [`${note.kind} ${note.value}`, note]));
   const searched = [...unique.values()].filter(({ value }) => {
-    const reason = whyNot(value, allNames, words);
+    const reason = exclusionReason(value, allNames, words);
     if (reason !== undefined) left[reason]++;
     return reason === undefined;
   });
   return { searched, left };
 }
 
-function whyNot(value: string, allNames: string, words: string): keyof LeftOut | undefined {
+function exclusionReason(value: string, allNames: string, words: string): keyof Excluded | undefined {
   if (value.length < SHORTEST) return "short";
   if (new Set(value).size < FEWEST_CHARACTERS) return "plain";
   if (allNames.includes(value.toLowerCase())) return "name";
   return words.includes(value) ? "word" : undefined;
 }
 
-/** The places, with every secret on the line covered. */
+/** Describes the matches, with every secret on the line masked. */
 function describe(
   searcher: Searcher<SecretNote>,
   folder: string,
@@ -100,7 +100,7 @@ function describe(
     const start = Math.max(bytes.lastIndexOf(0x0a, from - 1) + 1, from - AROUND);
     const end = bytes.indexOf(0x0a, to);
     const around = bytes.subarray(start, Math.min(end === -1 ? bytes.length : end, to + AROUND));
-    return `secrets: a ${secret.kind} (seen by ${secret.seenBy}) stands in ${file}, line ${line}: ${cover(searcher, around)}`;
+    return `secrets: a ${secret.kind} (seen by ${secret.seenBy}) is in ${file}, line ${line}: ${cover(searcher, around)}`;
   });
 }
 

@@ -12,12 +12,12 @@ import { propertiesOf, rowsOf, secretsIn } from "./traces.ts";
 import { NO_ID } from "./wire.ts";
 import { INSTALLATIONS, type AttackedInstallation, openFixture, type AttackFixture } from "./fixture.ts";
 
-/** pino's number of an error. */
+/** The pino level `error`. */
 const ERROR = 50;
 
-/** The suite of all attacks on one kind of database, one after the other. */
+/** The suite of all attacks on one database dialect, one at a time. */
 export function attackAll(database: DatabaseKind): void {
-  test("there are at least 200 attacks, each with a name of its own", () => {
+  test("there are at least 200 attacks with unique names", () => {
     const names = ATTACKS.map(({ name }) => name);
     assert.ok(names.length >= 200, String(names.length));
     assert.deepEqual(
@@ -26,15 +26,15 @@ export function attackAll(database: DatabaseKind): void {
     );
   });
 
-  const worlds = new Map<AttackedInstallation, AttackFixture>();
+  const fixtures = new Map<AttackedInstallation, AttackFixture>();
   const sent: { attack: string; fixture: AttackFixture; id: string; replies: number }[] = [];
   const secrets = new Set<string>();
   before(async () => {
     for (const installation of INSTALLATIONS)
-      worlds.set(installation, await openFixture(database, installation));
+      fixtures.set(installation, await openFixture(database, installation));
   });
   after(async () => {
-    for (const fixture of worlds.values()) await fixture[Symbol.asyncDispose]();
+    for (const fixture of fixtures.values()) await fixture[Symbol.asyncDispose]();
   });
 
   const keep = (message: unknown): void => {
@@ -43,7 +43,7 @@ export function attackAll(database: DatabaseKind): void {
 
   for (const attack of ATTACKS) {
     test(attack.name, async () => {
-      const fixture = worlds.get(attack.on)!;
+      const fixture = fixtures.get(attack.on)!;
       const scene = await attack.stage(fixture);
       keep(scene.request);
       const rows = await rowsOf(fixture.db);
@@ -70,22 +70,25 @@ export function attackAll(database: DatabaseKind): void {
       });
       if (reply.resp_code >= 400) {
         const text = message.content.toString();
-        assert.ok(!secretsIn(scene.request).some((secret) => text.includes(secret)), "it repeats a secret");
-        assert.deepEqual(await rowsOf(fixture.db), rows, "a refused request has changed something");
+        assert.ok(
+          !secretsIn(scene.request).some((secret) => text.includes(secret)),
+          "the reply contains a secret",
+        );
+        assert.deepEqual(await rowsOf(fixture.db), rows, "a rejected request has changed data");
       }
       await scene.after?.(reply);
     });
   }
 
-  test("after all attacks every queue of every installation answers", async () => {
-    for (const fixture of worlds.values()) {
+  test("after all attacks every queue of every installation still replies", async () => {
+    for (const fixture of fixtures.values()) {
       const codes = await callEveryQueue(fixture);
       assert.deepEqual(Object.keys(codes).sort(), queueNames().sort());
       assert.deepEqual([...new Set(Object.values(codes))], [200], JSON.stringify(codes));
     }
   });
 
-  test("after all attacks each has had the replies that it may have, and no other", () => {
+  test("after all attacks each request has exactly the expected number of replies", () => {
     const wrong = sent.filter(({ fixture, id, replies }) => fixture.wire.countReplies(id) !== replies);
     assert.deepEqual(
       wrong.map(({ attack }) => attack),
@@ -93,8 +96,8 @@ export function attackAll(database: DatabaseKind): void {
     );
   });
 
-  test("after all attacks there is no user and no group that was never to be", async () => {
-    for (const { db } of worlds.values()) {
+  test("after all attacks no user and no group from a rejected request exists", async () => {
+    for (const { db } of fixtures.values()) {
       const users = await db
         .selectFrom("user")
         .select("username")
@@ -105,20 +108,20 @@ export function attackAll(database: DatabaseKind): void {
     }
   });
 
-  test("after all attacks no log has an error, a password, a token or a key in it", () => {
-    for (const { worker } of worlds.values()) {
+  test("after all attacks no log contains an error, a password, a token or a key", () => {
+    for (const { worker } of fixtures.values()) {
       assert.notEqual(worker.log.length, 0);
       const errors = worker.log.filter((line) => (JSON.parse(line) as { level: number }).level >= ERROR);
       assert.deepEqual(errors, []);
-      const told = worker.log.filter(
+      const leaking = worker.log.filter(
         (line) => line.includes("PRIVATE KEY") || [...secrets].some((secret) => line.includes(secret)),
       );
-      assert.deepEqual(told, []);
+      assert.deepEqual(leaking, []);
     }
   });
 }
 
-/** What every reply has, and nothing else. */
+/** The exact properties of every reply. */
 const REPLY_PROPERTIES = {
   contentType: "application/json",
   type: "result",

@@ -3,24 +3,24 @@ import type { QueueName } from "../../src/wire/queues.ts";
 import type { Envelope } from "./envelopes.ts";
 import type { AttackedInstallation, AttackFixture } from "./fixture.ts";
 
-/** What an attacker sends, and the one reply that it may get. */
+/** The request of an attack, and the expected reply. */
 export interface AttackContext {
-  /** An object is sent as JSON, anything else as it is. */
+  /** An object is sent as JSON, anything else unchanged. */
   readonly request: object | string | Uint8Array;
-  /** Laid over a fresh correlation id and a good reply_to. */
+  /** Override a new correlation id and a valid reply_to. */
   readonly properties?: Options.Publish;
-  /** A correlation id in bytes, where it is no text. */
+  /** A correlation id as bytes, if it is not valid text. */
   readonly rawCorrelationId?: Uint8Array;
   /**
-   * The whole reply, with matchers where a value is random; "none" where nothing may come back; "broker" where the
-   * broker itself refuses the message.
+   * The complete reply, with matchers for random values; "none" if no reply may be sent; "broker" if the broker rejects
+   * the message.
    */
   readonly reply: Envelope | "none" | "broker";
-  /** What must be true afterwards, beyond this: a refused request has changed no user, token, group or membership. */
+  /** Further assertions. A rejected request must change no user, token, group or membership in any case. */
   readonly after?: (reply: Envelope) => Promise<void>;
 }
 
-/** One attack: on which installation, over which queue, with what. */
+/** One attack: its installation, its queue and its request. */
 export interface Attack {
   readonly name: string;
   readonly queue: QueueName;
@@ -28,7 +28,7 @@ export interface Attack {
   readonly stage: (fixture: AttackFixture) => AttackContext | Promise<AttackContext>;
 }
 
-/** An attack; its scene may be set up with users and tokens of its own. */
+/** Defines an attack; its scene may create users and tokens. */
 export function attack(
   name: string,
   queue: QueueName,
@@ -38,7 +38,7 @@ export function attack(
   return { name, queue, on, stage: typeof scene === "function" ? scene : () => scene };
 }
 
-/** One attack for each input; the inputs' names complete the sentence. */
+/** Defines one attack for each input; the attack's name ends with the input's name. */
 export function attacks<Input>(
   name: string,
   queue: QueueName,
@@ -51,7 +51,7 @@ export function attacks<Input>(
   );
 }
 
-/** Some of many inputs. */
+/** Selects inputs by name. */
 export function pick<Input>(
   inputs: Readonly<Record<string, Input>>,
   ...names: readonly string[]

@@ -1,6 +1,6 @@
 import { Matcher } from "./matcher.ts";
 
-/** A whole reply. */
+/** A complete reply. */
 export interface Envelope {
   readonly resp_code: number;
   readonly resp_data: Readonly<Record<string, unknown>>;
@@ -10,7 +10,7 @@ function refusal(resp_code: number, error: string, msg: string): Envelope {
   return { resp_code, resp_data: { msg, error } };
 }
 
-/** The failures of the protocol, word for word: this list is the tests' own, and not made of what src says. */
+/** The exact errors of the protocol, written independently of src. */
 export const INVALID_JSON = refusal(400, "INVALID_JSON", "the request is not a JSON object in UTF-8");
 export const NOT_LOCAL = refusal(
   400,
@@ -27,7 +27,7 @@ export const INVALID_TOKEN = refusal(
   "INVALID_TOKEN",
   "the token is missing, malformed, expired, revoked or of the wrong type",
 );
-/** 401 for a request without the token that it needs. */
+/** 401 for a request without the required token. */
 export function noToken(field: string): Envelope {
   return refusal(401, "INVALID_TOKEN", `${field} is missing`);
 }
@@ -48,10 +48,10 @@ export const CONFLICT = refusal(
 );
 export const TOO_LARGE = refusal(413, "REQUEST_TOO_LARGE", "the request is too large");
 
-/** All that is ever said of a token that is not in order. */
+/** The only reply of introspect for an invalid token. */
 export const INACTIVE: Envelope = { resp_code: 200, resp_data: { active: false } };
 
-/** 429 that asks for no more than so many seconds. */
+/** 429 with a retry_after of at most `seconds`. */
 export function tooMany(seconds: number): Envelope {
   const { resp_code, resp_data } = refusal(
     429,
@@ -65,7 +65,7 @@ export function tooMany(seconds: number): Envelope {
   return { resp_code, resp_data: { ...resp_data, retry_after } };
 }
 
-/** 400 that names these fields, in the order of the schema. */
+/** 400 with these fields, in the order of the schema. */
 export function invalid(...fields: readonly (readonly [path: string, msg: string])[]): Envelope {
   const { resp_code, resp_data } = refusal(400, "INVALID_INPUT", "the request is not valid");
   return { resp_code, resp_data: { ...resp_data, fields: fields.map(([path, msg]) => ({ path, msg })) } };
@@ -76,26 +76,26 @@ export function ok(resp_data: Readonly<Record<string, unknown>>): Envelope {
   return { resp_code: 200, resp_data };
 }
 
-/** 200 of a user's queue that does something. */
+/** 200 of a user queue with an effect. */
 export function doneReply(msg: string): Envelope {
   return ok({ success: true, msg });
 }
 
-/** The sentences about fields. */
+/** Messages about fields. */
 export const MISSING = "is missing";
-export const NO_TEXT = "must be a string";
-export const HALF_CHARACTERS = "must be well-formed Unicode";
+export const NOT_A_STRING = "must be a string";
+export const LONE_SURROGATE = "must be well-formed Unicode";
 export const TOO_LONG = "must have at most 100 characters";
-export const NO_END = "must not end with a space";
+export const TRAILING_SPACE = "must not end with a space";
 export const NO_USERNAME = "must match [a-zA-Z-_0-9]{4,30}";
 export const NO_GROUP = "must match [a-zA-Z0-9_-]{1,50}";
 export const NO_IP = "must be *, an IPv4 or an IPv6 address";
 const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
 export const NO_EMAIL = `must match [a-zA-Z0-9.!#$%&'*+\\/=?^_\`{|}~-]+@${LABEL}(?:\\.${LABEL})+`;
 
-/** A moment in UTC. */
+/** A time in UTC. */
 export const moment = new Matcher(
-  "a moment in UTC",
+  "a time in UTC",
   (value) => typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value),
 );
 

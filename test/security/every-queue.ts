@@ -5,7 +5,7 @@ import { digestOfOneTimeToken } from "../../src/tokens/one-time.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { PASSWORD, type AttackFixture } from "./fixture.ts";
 
-/** Calls every queue once in good order, with a user and a group made for it, and gives the codes of the replies. */
+/** Calls every queue once with a valid request, for a new user and group, and returns the codes of the replies. */
 export async function callEveryQueue(fixture: AttackFixture): Promise<Record<string, number>> {
   const { newUser, newName, adminToken } = fixture;
   const codes: Record<string, number> = {};
@@ -16,7 +16,7 @@ export async function callEveryQueue(fixture: AttackFixture): Promise<Record<str
   };
   const access_token = await adminToken();
   const { username, password } = await newUser();
-  const [groupname, made, registered] = [newName(), newName(), newName()];
+  const [groupname, created, registered] = [newName(), newName(), newName()];
   const { id_token } = await call("login", { username, password });
   const exchanged = await call("token", { id_token });
   await call("introspect", { token: id_token });
@@ -25,9 +25,9 @@ export async function callEveryQueue(fixture: AttackFixture): Promise<Record<str
   await call("session_revoke", { username, access_token });
   await call("user_all", { access_token: exchanged["access_token"] });
   await call("user_get", { username, access_token });
-  await call("user_change", { username, access_token, email: `${made}@example.com` });
+  await call("user_change", { username, access_token, email: `${created}@example.com` });
   const email = `${registered}@example.com`;
-  await call("user_admin_create", { username: made, password: PASSWORD, email, access_token });
+  await call("user_admin_create", { username: created, password: PASSWORD, email, access_token });
   const isOpen = fixture.worker.config.app.allow_registration;
   const account = { username: registered, password: PASSWORD, password_confirm: PASSWORD };
   const reply = await fixture.ask("user_register", { ...account, email: `x${email}` });
@@ -39,21 +39,21 @@ export async function callEveryQueue(fixture: AttackFixture): Promise<Record<str
   await call("group_remove_user", { groupname, username, access_token });
   await call("group_delete", { groupname, access_token });
   await call("audit_log", { user: username, access_token });
-  await call("user_password_forgot", { username: made });
+  await call("user_password_forgot", { username: created });
   await call("user_password_reset", {
-    reset_token: await sentToken(fixture, { username: made, email }, "password_reset"),
+    reset_token: await sentToken(fixture, { username: created, email }, "password_reset"),
     password: `${PASSWORD}er`,
     password_confirm: `${PASSWORD}er`,
   });
-  const verify_token = await sentToken(fixture, { username: made, email }, "email_verification");
-  await call("user_verification_resend", { username: made });
+  const verify_token = await sentToken(fixture, { username: created, email }, "email_verification");
+  await call("user_verification_resend", { username: created });
   await call("user_verify_email", { verify_token });
   await call("user_unlock", { username, access_token });
   await call("user_delete", { username, access_token });
   return codes;
 }
 
-/** A token as it is sent to a user, straight in the database. */
+/** Creates a token in the database, as it would be sent to a user by email. */
 async function sentToken({ db }: AttackFixture, holder: Holder, purpose: TokenPurpose): Promise<string> {
   const token = randomBytes(32).toString("base64url");
   const expiresAt = new Date(Date.now() + 60_000);

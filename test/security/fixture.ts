@@ -11,15 +11,15 @@ import type { Envelope } from "./envelopes.ts";
 import { assemble, eddsa, newEc, newEd25519, newRsa, pemOf, rs256, type Sign } from "./forge.ts";
 import { connectWire, type Wire } from "./wire.ts";
 
-/** The password of every user who has one; none of their names is in it. */
+/** The password of every user with a password; it contains none of their names. */
 export const PASSWORD = "correct horse battery";
 
-/** Stands on the list of passwords that nobody may choose. */
+/** A password from the blocklist. */
 export const BLOCKED = "trustno1-trustno1";
 const blocklist = join(scratchFolder, "security-blocklist.txt");
 writeFileSync(blocklist, `letmein12345\r\n${BLOCKED}\n`);
 
-/** The keys of the other issuers, and one that nobody trusts. */
+/** The keys of the other issuers, and one of no configured issuer. */
 export const partner = newRsa();
 export const reseller = newEc();
 export const legacySecret = randomBytes(64);
@@ -34,11 +34,13 @@ const issuers = [
     secret: { type: "base64plain", value: legacySecret.toString("base64") },
     methods: ["HS256"],
   },
-] as unknown as Record<string, unknown>; // a list, which the worker's options call a section
+] as unknown as Record<string, unknown>; // a list, although the type of the options expects an object
 
 const privatePem = closedKey.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
-/** usual: the defaults, open to registration. closed: as tight as it goes. lax: names of nearly any characters. */
+/**
+ * usual: the defaults, with open registration. closed: the strictest settings. lax: names with nearly any character.
+ */
 const CONFIGURATIONS = {
   usual: { jwt_validation: issuers, app_config: { allow_registration: true, password_blocklist: blocklist } },
   closed: {
@@ -61,7 +63,7 @@ const CONFIGURATIONS = {
   },
 } as const;
 
-/** Which of the installations is attacked. */
+/** The attacked installation. */
 export type AttackedInstallation = keyof typeof CONFIGURATIONS;
 
 export const INSTALLATIONS: readonly AttackedInstallation[] = ["usual", "closed", "lax"];
@@ -79,39 +81,42 @@ interface PersonOptions {
   readonly password?: string;
 }
 
-/** An installation with its users, and what an attacker may have got hold of. */
+/** An installation with users, and what an attacker may have obtained. */
 export interface AttackFixture extends AsyncDisposable {
   readonly database: DatabaseKind;
   readonly worker: TestWorker;
   readonly db: Database;
   readonly wire: Wire;
-  /** What the installation signs with, and the algorithm's name. */
+  /** The installation's signing key, and its algorithm. */
   readonly own: { readonly sign: Sign; readonly alg: string; readonly publicKey: KeyObject };
-  /** A name that nobody has. */
+  /** An unused username. */
   readonly newName: () => string;
-  /** A user with a name of its own and PASSWORD, straight in the database. */
+  /** Creates a user with a unique name and PASSWORD directly in the database. */
   readonly newUser: (options?: PersonOptions) => Promise<Person>;
-  /** A good access token, whether there is such a user or not. */
+  /** A valid access token for a username, which need not exist. */
   readonly accessToken: (username: string, groups?: readonly string[]) => Promise<string>;
-  /** A good access token of an administrator. */
+  /** A valid access token of an administrator. */
   readonly adminToken: () => Promise<string>;
-  /** A good ID token, by a login; throws where that is refused. */
+  /** A valid ID token from a login; throws if the login fails. */
   readonly idToken: (person: Person, more?: object) => Promise<string>;
-  /** The ID token of a session that nobody may end: many attacks share it. */
+  /** The ID token of a session that no attack may end, because many attacks share it. */
   readonly liveSession: () => Promise<string>;
-  /** An access token of this installation's own making, with other claims and header members. */
+  /** An access token signed by this installation, with modified claims and header members. */
   readonly signedAccess: (claims?: Record<string, unknown>, header?: Record<string, unknown>) => string;
-  /** A good ID token with other claims and header members, signed again by this installation. */
+  /** A valid ID token with modified claims and header members, signed again by this installation. */
   readonly resigned: (
     idToken: string,
     claims?: Record<string, unknown>,
     header?: Record<string, unknown>,
   ) => string;
-  /** The reply to a request in good order. */
+  /** The reply to a valid request. */
   readonly ask: (queue: QueueName, request: object) => Promise<Envelope>;
 }
 
-/** Starts an installation; root is its one administrator, carol is deactivated, lara and kurt come from elsewhere. */
+/**
+ * Starts an installation. root is its only administrator, carol is deactivated, lara is an LDAP and kurt a Kerberos
+ * user.
+ */
 export async function openFixture(
   database: DatabaseKind,
   installation: AttackedInstallation,

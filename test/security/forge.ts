@@ -1,13 +1,13 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { accessClaims, secondsFromNow } from "../tokens/craft.ts";
 
-/** An object, or the text or bytes in its place where JSON.stringify would not write what an attacker does. */
+/** An object, or text or bytes that JSON.stringify would not produce. */
 export type Json = Readonly<Record<string, unknown>> | string | Uint8Array;
 
-/** Makes the signature of a token's first two parts. */
+/** Creates the signature of a token's first two parts. */
 export type Sign = (signed: Buffer) => Uint8Array;
 
-/** A key pair and what signs with it. */
+/** A key pair and its signing function. */
 export interface Signer {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
@@ -16,13 +16,13 @@ export interface Signer {
 
 type Hash = "sha256" | "sha384" | "sha512";
 
-/** HMAC with any secret, however short. */
+/** HMAC with any secret, of any length. */
 export const hmac =
   (hash: Hash, secret: string | Uint8Array): Sign =>
   (signed) =>
     createHmac(hash, secret).update(signed).digest();
 
-/** RS256, ES256 in the form of JWS, ES256 in DER, EdDSA. */
+/** RS256, ES256 as in JWS, ES256 in DER, EdDSA. */
 export const rs256 =
   (key: KeyObject): Sign =>
   (signed) =>
@@ -40,16 +40,16 @@ export const eddsa =
   (signed) =>
     sign(null, signed, key);
 
-/** Signs with nothing at all. */
+/** An empty signature. */
 export const unsigned: Sign = () => new Uint8Array();
 
-/** Always the same signature, whatever is signed. */
+/** A constant signature. */
 export const fixed =
   (signature: Uint8Array): Sign =>
   () =>
     signature;
 
-/** Fresh keys. */
+/** Creates keys. */
 export function newRsa(): Signer {
   const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
   return { ...pair, sign: rs256(pair.privateKey) };
@@ -68,24 +68,24 @@ export function pemOf(key: KeyObject): string {
   return key.export({ type: "spki", format: "pem" }).toString();
 }
 
-/** A JWS in compact form over whatever is given, signed by whatever is given. */
+/** A JWS in compact form with any header, payload and signature. */
 export function assemble(header: Json, payload: Json, signature: Sign): string {
   const signed = `${part(header)}.${part(payload)}`;
   return `${signed}.${Buffer.from(signature(Buffer.from(signed))).toString("base64url")}`;
 }
 
-/** A part of a token. */
+/** One part of a token. */
 export function part(content: Json): string {
   const isRaw = typeof content === "string" || content instanceof Uint8Array;
   return Buffer.from(isRaw ? content : JSON.stringify(content)).toString("base64url");
 }
 
-/** JSON text of an access token's claims with one member written as it is, a second time where the claims have it. */
+/** Access token claims as JSON text, with an additional raw member, which may duplicate a claim. */
 export function claimsWith(member: string): string {
   return `${JSON.stringify(accessClaims()).slice(0, -1)},${member}}`;
 }
 
-/** Claims of an ID token that is valid now, for a user of no row in particular; undefined removes one. */
+/** Currently valid claims of an ID token, for no row in particular; undefined removes a claim. */
 export function idClaims(changes: Record<string, unknown> = {}): Record<string, unknown> {
   const now = secondsFromNow(0);
   const times = { iat: now, nbf: now, exp: now + 86_400 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AttackFixture } from "./fixture.ts";
 
-/** An account that waits after `exhaust` does so for this many seconds at most. */
+/** Maximum `retry_after` of an account after `exhaust`, in seconds. */
 export const BUSY_FOR = 3601;
 
 const HOUR = 3_600_000;
@@ -17,7 +17,7 @@ interface Source {
   readonly failedAt: number;
 }
 
-/** Fails so many logins one after the other, with the key where one is given; each must be refused as it should be. */
+/** Sends failing logins one at a time, with the key if given, and asserts the expected error of each. */
 export async function failures(
   { wire }: AttackFixture,
   request: Guess,
@@ -33,8 +33,8 @@ export async function failures(
 }
 
 /**
- * Fails as many logins as are free, so that the account's next one has to wait. It would be for a second only, which a
- * slow machine may take for the next request: so the last failure is moved an hour ahead.
+ * Fails enough logins that the account's next login is throttled. That would last only a second, which a slow machine
+ * may need for the next request: so the last failure is moved one hour ahead.
  */
 export async function exhaust(
   fixture: AttackFixture,
@@ -51,7 +51,7 @@ export async function exhaust(
     .filter(({ sources }) => sources.some(({ failedAt }) => failedAt > 0 && failedAt <= now))
     .sort((a, b) => failedAtOf(b.sources, now) - failedAtOf(a.sources, now))[0];
   if (latest?.sources.some(({ failures: count }) => count === free) !== true)
-    throw new Error(`${free} failures are not counted`);
+    throw new Error(`${free} failures were not counted`);
   const moved = latest.sources.map((source) => ({
     ...source,
     failedAt: source.failedAt > 0 ? now + HOUR : 0,
@@ -63,7 +63,7 @@ export async function exhaust(
     .execute();
 }
 
-/** When an account failed last; a time that was moved ahead does not count. */
+/** The time of an account's last failure; ignores times that were moved ahead. */
 function failedAtOf(sources: readonly Source[], now: number): number {
   return Math.max(...sources.map(({ failedAt }) => (failedAt <= now ? failedAt : 0)));
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-/** Stands in an expected reply for a value that is random. */
+/** A placeholder for a random value in an expected reply. */
 export class Matcher {
   readonly what: string;
   readonly fits: (value: unknown) => boolean;
@@ -11,12 +11,12 @@ export class Matcher {
   }
 }
 
-/** Asserts that a reply is exactly the expected one, but for what matchers stand for. */
+/** Asserts that a reply equals the expected one, with matchers for random values. */
 export function assertReply(actual: unknown, expected: unknown): void {
   assert.deepEqual(actual, filled(expected, actual));
 }
 
-/** The expected value, with what a matcher takes in the matcher's place. */
+/** The expected value, in which each matcher is replaced by the actual value that it accepts. */
 function filled(expected: unknown, actual: unknown): unknown {
   if (expected instanceof Matcher) return expected.fits(actual) ? actual : `<${expected.what}>`;
   if (Array.isArray(expected)) return expected.map((value, index) => filled(value, memberOf(actual, index)));

@@ -14,21 +14,21 @@ const SECRET_FIELDS = [
   "verify_token",
 ];
 
-/** Shorter texts stand in a log or a reply by chance. */
+/** Shorter texts may occur in a log or a reply by chance. */
 const SHORTEST_SECRET = 8;
 
 /**
- * What an attacker may not change without a right to: users, tokens, groups and memberships. Each table is one text,
- * because it is read before and after each attack.
+ * The content that an attacker may not change without authorization: users, tokens, groups and memberships. Each table
+ * is one text, because it is read before and after each attack.
  */
 export async function rowsOf(db: Database): Promise<unknown> {
   const all = (...columns: readonly string[]) => {
-    // In hex: names of users and of groups have different collations on MySQL.
+    // In hex, because names of users and of groups have different collations in MySQL.
     const refs = sql.join(columns.map((column) => sql`hex(${sql.ref(column)})`));
     return sql<string | null>`group_concat(concat_ws(${"|"}, ${refs}) order by ${refs})`.as("rows");
   };
   const user = all("username", "auth_type", "email", "activated", "created_at", "modified_at", "hash");
-  // Not last_use: those of requests before are written behind their answers. That a refusal notes none: test/auth/sessions.test.ts.
+  // Without last_use, which is written after the reply of earlier requests. test/auth/sessions.test.ts checks it.
   const token = all("user_id", "token_id", "ip", "valid_until", "sign_method", "vhost");
   const hashed = db.selectFrom("user").selectAll().select(sql`hex(password_hash)`.as("hash")).as("user");
   return Promise.all([
@@ -51,7 +51,7 @@ function isSecret(name: string, value: unknown): boolean {
   return SECRET_FIELDS.includes(name) && typeof value === "string" && value.length >= SHORTEST_SECRET;
 }
 
-/** The properties of a reply that its sender has set, without its time. */
+/** The properties of a reply that its sender has set, without its timestamp. */
 export function propertiesOf({ properties }: ConsumeMessage): Record<string, unknown> {
   const set = Object.entries(properties).filter(
     ([name, value]) => value !== undefined && name !== "timestamp",

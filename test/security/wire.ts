@@ -2,29 +2,29 @@ import { randomUUID } from "node:crypto";
 import { type Channel, type ChannelModel, connect, type ConsumeMessage, type Options } from "amqplib";
 import { noteMessage, noteReply } from "../secrets/notes.ts";
 
-/** The attacker's own connection: any bytes, any properties; every reply is kept. */
+/** The attacker's connection: sends arbitrary bytes and properties, and keeps every reply. */
 export interface Wire extends AsyncDisposable {
-  /** Publishes with the reply queue as `reply_to` unless the properties say otherwise; gives the correlation id. */
+  /** Publishes; the properties may override `reply_to`, the reply queue by default. Returns the correlation id. */
   send(queue: string, body: Uint8Array, properties?: Options.Publish): string;
-  /** The same with a correlation id in bytes, past the client's library; gives what a reply can repeat of it. */
+  /** Like `send` with a binary correlation id, without the client library; returns the id as replies contain it. */
   sendRaw(queue: string, body: Uint8Array, correlationId: Uint8Array): string;
-  /** Publishes on a channel of its own and gives the error with which the broker closes that channel. */
+  /** Publishes on its own channel, and returns the error with which the broker closes that channel. */
   sendRefused(queue: string, body: Uint8Array, properties: Options.Publish): Promise<Error>;
-  /** The first reply with this correlation id. */
+  /** The first reply with this correlation id; waits for it. */
   firstReply(correlationId: string): Promise<ConsumeMessage>;
-  /** How many replies with this correlation id there are so far. */
+  /** Number of replies with this correlation id so far. */
   countReplies(correlationId: string): number;
 }
 
-/** Stands for the correlation id of a reply that has none. */
+/** The id of a reply without correlation id. */
 export const NO_ID = "undefined";
 
 /** Longer than a worker may take, in milliseconds. */
-const RETRY_LIMIT = 10_000;
+const REPLY_TIMEOUT = 10_000;
 const MAX_SHORT_TEXT = 255;
 const FRAME_END = 0xce;
 
-/** An attacker who may publish on the vhost of this address. */
+/** Connects an attacker who may publish on the vhost of this URL. */
 export async function connectWire(url: string): Promise<Wire> {
   const connection = await connect(url, { noDelay: true });
   connection.on("error", () => undefined);
@@ -69,7 +69,7 @@ export async function connectWire(url: string): Promise<Wire> {
       const known = replies.get(correlationId)?.[0];
       if (known !== undefined) return known;
       const { promise, resolve, reject } = Promise.withResolvers<ConsumeMessage>();
-      const timer = setTimeout(() => reject(new Error("no reply")), RETRY_LIMIT);
+      const timer = setTimeout(() => reject(new Error("no reply")), REPLY_TIMEOUT);
       waiting.set(correlationId, resolve);
       try {
         return await promise;
@@ -83,13 +83,13 @@ export async function connectWire(url: string): Promise<Wire> {
   };
 }
 
-/** Writes the three frames of a message (AMQP 0-9-1, 4.2) with its correlation id byte by byte. */
+/** Writes the three frames of a message (AMQP 0-9-1, 4.2) with a binary correlation id. */
 function writeMessage(
   connection: ChannelModel,
   channel: Channel,
   message: { queue: string; body: Uint8Array; correlationId: Uint8Array; replyTo: string },
 ): void {
-  // Not in amqplib's types.
+  // Missing in amqplib's types.
   const { ch } = channel as unknown as { ch: number };
   const { stream } = connection.connection as unknown as { stream: NodeJS.WritableStream };
   const { queue, body, correlationId, replyTo } = message;

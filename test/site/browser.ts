@@ -12,7 +12,7 @@ import { SEARCH_TERMS } from "./search-terms.ts";
 import { open, type Site, until, WIDE } from "./visit.ts";
 
 const NARROW = { width: 375, height: 812 };
-/** The least that WCAG 2.2 asks for (1.4.10). */
+/** The smallest window that WCAG 2.2 requires (1.4.10). */
 const NARROWEST = { width: 320, height: 256 };
 
 /** Samples of each kind of page: text, tables, queues, code. */
@@ -24,7 +24,7 @@ function titleOf(path: string): string {
   return title;
 }
 
-/** Tests what a reader of the built site sees and does. */
+/** Tests the built site in a browser. */
 export function testInBrowser(site: Site): void {
   const scratch = new Scratch();
   let browser: Browser;
@@ -49,7 +49,7 @@ export function testInBrowser(site: Site): void {
       await visit(path);
       assert.deepEqual(await page.evaluate(ACCESSIBILITY), [], path);
       assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
-      sizes.reverse(); // the next page begins with the size that this one ends with
+      sizes.reverse(); // start the next page with the current size, to save a resize
       await page.setViewportSize(sizes[0]!);
       assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
     }
@@ -73,7 +73,7 @@ export function testInBrowser(site: Site): void {
     const parts = page.getByRole("navigation", { name: "On this page" });
     await parts.getByRole("link", { name: "ldap_settings" }).click();
     await page.waitForURL(`${served.url}docs/configuration.html#ldap_settings`);
-    // Below the head of the page.
+    // Below the page header.
     await until(
       page,
       "(({ top }) => top > 50 && top < 200)(document.querySelector('#ldap_settings').getBoundingClientRect())",

@@ -1,9 +1,9 @@
-/** What is asked of a page from within, as code for the browser. */
+/** Expressions that are evaluated in a page. */
 
 /** Whether the page is wider than the window. */
 export const OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
 
-/** Whatever a reader needs beside sight, and what is wrong with it. */
+/** Accessibility errors of the page. */
 export const ACCESSIBILITY = `(() => {
   const faults = [];
   const check = (isRight, fault) => isRight || faults.push(fault);
@@ -12,7 +12,7 @@ export const ACCESSIBILITY = `(() => {
   check(document.querySelectorAll("h1").length === 1, "not one h1");
   check(document.querySelectorAll("main").length === 1, "not one main");
   for (const image of document.images) {
-    // The one of the brand stands beside its name, and says nothing more.
+    // The logo is beside the name of the site, so it needs no text.
     check(image.hasAttribute("alt") && (image.alt !== "" || image.closest("main") === null), "no alt: " + image.src);
     check(image.naturalWidth > 0, "no picture: " + image.src);
   }
@@ -47,7 +47,7 @@ export const FOUND = `[...document.querySelectorAll("#localsearch-list a")].map(
 /** Whether the navigation is out of the window. */
 export const ASIDE = "document.querySelector('.VPSidebar').getBoundingClientRect().right <= 0";
 
-/** The texts whose colour is too near to what is behind them (WCAG 2.2, 1.4.3: 4.5 to 1). */
+/** Texts with too little contrast (WCAG 2.2, 1.4.3: 4.5 to 1). */
 export const PALE = `(() => {
   const numbers = (colour) => {
     const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
@@ -78,10 +78,10 @@ export const PALE = `(() => {
   return [...faults];
 })()`;
 
-/** True once the scripts of the page are at work. */
+/** Whether the scripts of the page have started. */
 export const STARTED = "document.querySelector('#app').__vue_app__ !== undefined";
 
-/** How the element that has the focus is marked. */
+/** The visible focus style of the focused element. */
 export const FOCUS = `(() => {
   const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
   const { left, top, width } = document.activeElement.getBoundingClientRect();

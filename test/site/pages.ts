@@ -8,7 +8,7 @@ import { pagesFolder, root } from "../../docs/.vitepress/page.ts";
 import { queueNames } from "../../src/config/queues.ts";
 import type { Site } from "./visit.ts";
 
-/** Tests what stands in the files of the built site. */
+/** Tests the files of the built site. */
 export function testPages(site: Site): void {
   const read = (path: string): string => readFileSync(join(site.folder, path), "utf8");
   const render = async (text: string): Promise<string> => {

@@ -9,7 +9,7 @@ import { testInBrowser } from "./browser.ts";
 import { testPages } from "./pages.ts";
 import type { Site } from "./visit.ts";
 
-// Both parts are in one file, because two builds at once would be in each other's way, and one takes seconds enough.
+// Both suites are in one file, because concurrent builds would conflict, and a build takes seconds.
 const folder = join(newFolder(), "site");
 const site: Site = { folder, pages: [] };
 

@@ -3,34 +3,36 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { STARTED } from "./in-page.ts";
 
-/** The site as its tests see it. */
+/** The built site. */
 export interface Site {
   readonly folder: string;
   /** The paths of its pages. */
   pages: readonly string[];
 }
 
-/** The window of a desk. */
+/** A desktop window. */
 export const WIDE = { width: 1280, height: 900 };
 
 const TIMEOUT = 15_000;
 
-/** Waits until an expression is true in the page; Playwright's own way is code that the site's policy forbids. */
+/**
+ * Waits until an expression is true in the page; Playwright's own function uses code that the site's policy forbids.
+ */
 export async function until(page: Page, expression: string): Promise<void> {
   for (const end = Date.now() + TIMEOUT; (await page.evaluate(expression)) !== true; await delay(20))
     assert.ok(Date.now() < end, expression);
 }
 
-/** A browser's page on the site. */
+/** A browser page that visits the site. */
 export interface Visit {
   readonly page: Page;
-  /** Whatever goes wrong: requests that fail or leave the site, the console. */
+  /** Errors so far: failed requests, requests to other hosts, console messages. */
   readonly troubles: readonly string[];
-  /** Goes to a page, and waits until its scripts are at work. */
+  /** Opens a page, and waits until its scripts have started. */
   readonly visit: (path: string) => Promise<void>;
 }
 
-/** Opens a page in a context of its own. */
+/** Opens a page in its own browser context. */
 export async function open(
   browser: Browser,
   root: string,
@@ -43,7 +45,7 @@ export async function open(
   page.on("console", (message) => troubles.push(`console: ${message.text()}`));
   page.on("pageerror", (error) => troubles.push(`error: ${error.message}`));
   page.on("requestfailed", (request) => {
-    // What was asked for last is given up when the test goes on to the next page.
+    // Requests in flight are aborted when the test goes to the next page.
     const reason = request.failure()?.errorText;
     if (reason !== "net::ERR_ABORTED") troubles.push(`${reason}: ${request.url()}`);
   });

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { globSync } from "node:fs";
 import { resolve } from "node:path";
 import { passOn } from "../secrets/closing-lines.ts";
-import { judgeSecret } from "../secrets/verdict.ts";
+import { searchSecrets } from "../secrets/verdict.ts";
 import { needsOf } from "./needs.ts";
 import { neutralEnvironment } from "./neutral-environment.ts";
 import { provideServers } from "./servers/install.ts";
@@ -126,7 +126,7 @@ async function runTests(addresses: Record<string, string>, args: readonly string
   await endGroup(child);
   const closing = await passing;
   if (interrupted !== undefined) return 1; // the noted data is being deleted
-  const { ok, lines } = judgeSecret(notes);
+  const { ok, lines } = searchSecrets(notes);
   process.stdout.write(`${lines.join("\n")}\n${closing ?? ""}`);
   return ok ? (code ?? 1) : code || 1;
 }

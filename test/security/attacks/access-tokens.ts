@@ -8,7 +8,7 @@ import {
   INVALID_TOKEN,
   invalid,
   moment,
-  NO_TEXT,
+  NOT_A_STRING,
   NOT_ACTIVATED,
   NOT_LOCAL,
   ok,
@@ -43,12 +43,15 @@ const plain = [...ADMIN_QUEUES, ...SELF_QUEUES].map((queue) =>
 const anonymous = Object.entries(ACCESS_QUEUES)
   .filter(([queue]) => queue !== "user_get")
   .map(([queue, fields]) =>
-    attack(`nobody calls ${queue}`, queue as QueueName, { request: fields, reply: noToken("access_token") }),
+    attack(`a caller without a token calls ${queue}`, queue as QueueName, {
+      request: fields,
+      reply: noToken("access_token"),
+    }),
   );
 
-/** Groups whose names look like the administrators'. */
-const NEARLY_ADMIN: Readonly<Record<string, readonly string[]>> = {
-  "nobody's": [],
+/** Groups whose names resemble the admin group. */
+const SIMILAR_TO_ADMIN: Readonly<Record<string, readonly string[]>> = {
+  "no groups": [],
   Admin: ["Admin"],
   administrator: ["administrator"],
   admins: ["admins"],
@@ -61,31 +64,31 @@ const NEARLY_ADMIN: Readonly<Record<string, readonly string[]>> = {
 };
 
 const nearly = attacks(
-  "somebody whose groups are nearly the administrators':",
+  "a user with groups similar to the admin group:",
   "group_create",
-  NEARLY_ADMIN,
+  SIMILAR_TO_ADMIN,
   async (groups, { accessToken }) => ({
     request: { groupname: "usurped", access_token: await accessToken("bobby", groups) },
     reply: FORBIDDEN,
   }),
 );
 
-/** Other people's names, as somebody may write them who wants to be taken for them. */
-const OTHERS: Readonly<Record<string, object>> = {
-  "another one's password": { username: "alice", password: "taken over by me" },
-  "another one's email": { username: "alice", email: "taken@example.com" },
+/** Accounts and fields that a plain user must not change. */
+const FORBIDDEN_CHANGES: Readonly<Record<string, object>> = {
+  "another user's password": { username: "alice", password: "taken over by me" },
+  "another user's email": { username: "alice", email: "taken@example.com" },
   "the administrator's password": { username: "root", password: "taken over by me" },
-  "the password of somebody who is not there": { username: "nobody-at-all", password: "taken over by me" },
-  "the own activation": { username: "bobby", activated: true },
-  "the own deactivation": { username: "bobby", activated: false },
+  "the password of an unknown user": { username: "nobody-at-all", password: "taken over by me" },
+  "its own activation": { username: "bobby", activated: true },
+  "its own deactivation": { username: "bobby", activated: false },
   "the activation of a deactivated user": { username: "carol", activated: true },
-  "the own email and activation together": { username: "bobby", email: "mine@example.com", activated: true },
+  "its own email and activation together": { username: "bobby", email: "mine@example.com", activated: true },
 };
 
 const changes = attacks(
   "a plain user, bobby, changes",
   "user_change",
-  OTHERS,
+  FORBIDDEN_CHANGES,
   async (fields, { accessToken }) => ({
     request: { ...fields, access_token: await accessToken("bobby") },
     reply: FORBIDDEN,
@@ -93,18 +96,18 @@ const changes = attacks(
 );
 
 const names = attacks(
-  "a plain user deletes another one, whose name is given",
+  "a plain user deletes another user, whose name is given",
   "user_delete",
-  { "as a list with the own": ["bobby", "alice"], "as an object": { username: "alice" }, "as null": null },
+  { "as a list with its own": ["bobby", "alice"], "as an object": { username: "alice" }, "as null": null },
   async (username, { accessToken }) => ({
     request: { username, access_token: await accessToken("bobby") },
-    reply: invalid(["username", username === null ? MISSING : NO_TEXT]),
+    reply: invalid(["username", username === null ? MISSING : NOT_A_STRING]),
   }),
 );
 
 const reads = [
   attack(
-    "a plain user reads another one: no groups, session or email",
+    "a plain user reads another user: no groups, session or email",
     "user_get",
     async ({ accessToken }) => ({
       request: { username: "alice", access_token: await accessToken("bobby") },
@@ -119,34 +122,34 @@ const reads = [
       reply: ok({ username: "root", activated: true, created_at: moment }),
     }),
   ),
-  attack("nobody reads a user: no groups, session or email", "user_get", {
+  attack("a caller without a token reads a user: no groups, session or email", "user_get", {
     request: { username: "alice" },
     reply: ok({ username: "alice", activated: true, created_at: moment }),
   }),
   attack(
-    "nobody reads a user where that takes a token",
+    "a caller without a token reads a user where a token is required",
     "user_get",
     { request: { username: "alice" }, reply: noToken("access_token") },
     "closed",
   ),
   attack(
-    "nobody asks for a user that is not there where that takes a token",
+    "a caller without a token reads an unknown user where a token is required",
     "user_get",
     { request: { username: "nobody-at-all" }, reply: noToken("access_token") },
     "closed",
   ),
   attack(
-    "somebody reads a user with null for a token where that takes one",
+    "a caller with a null token reads a user where a token is required",
     "user_get",
     { request: { username: "alice", access_token: null }, reply: noToken("access_token") },
     "closed",
   ),
-  attack("somebody reads a user with null for a token: as nobody", "user_get", {
+  attack("a caller with a null token reads a user like a caller without a token", "user_get", {
     request: { username: "alice", access_token: null },
     reply: ok({ username: "alice", activated: true, created_at: moment }),
   }),
   ...attacks(
-    "somebody reads a user with a token that is",
+    "a caller reads a user with a token that is",
     "user_get",
     { empty: "", "no token": "a.b.c" },
     (access_token) => ({
@@ -158,7 +161,7 @@ const reads = [
 
 const directoryUsers = [
   ...attacks(
-    "a user of a directory or realm changes the own",
+    "a directory or Kerberos user changes its own",
     "user_change",
     {
       "password (lara, LDAP)": { username: "lara", password: "a local password" },
@@ -172,7 +175,7 @@ const directoryUsers = [
     }),
   ),
   ...attacks(
-    "an administrator gives a local password to",
+    "an administrator sets a local password for",
     "user_change",
     { lara: "lara", kurt: "kurt" },
     async (username, { adminToken }) => ({
@@ -182,11 +185,11 @@ const directoryUsers = [
   ),
 ];
 
-/** An access token outlives its account. */
+/** Tokens that are older than a change of their account. */
 const outlived = [
   ...(["user_change", "user_delete", "user_get"] as const).map((queue) =>
     attack(
-      `a token that is older than the account that has its name now, on ${queue}`,
+      `a token of a deleted account whose name was registered again, on ${queue}`,
       queue,
       async (fixture) => {
         const { username } = await fixture.newUser();
@@ -203,7 +206,7 @@ const outlived = [
     ),
   ),
   ...(["user_change", "user_delete"] as const).map((queue) =>
-    attack(`the token of an account that was deleted, on ${queue}`, queue, async (fixture) => {
+    attack(`a token of a deleted account, on ${queue}`, queue, async (fixture) => {
       const { username } = await fixture.newUser();
       const access_token = await fixture.accessToken(username);
       await fixture.ask("user_delete", { username, access_token: await fixture.adminToken() });
@@ -212,7 +215,7 @@ const outlived = [
     }),
   ),
   ...(["user_change", "user_delete"] as const).map((queue) =>
-    attack(`the token of an account that was deactivated, on ${queue}`, queue, async ({ accessToken }) => {
+    attack(`a token of a deactivated account, on ${queue}`, queue, async ({ accessToken }) => {
       const email = queue === "user_change" ? { email: "carol@evil.example.com" } : {};
       return {
         request: { username: "carol", ...email, access_token: await accessToken("carol") },
@@ -221,13 +224,13 @@ const outlived = [
     }),
   ),
   ...(["token", "logout"] as const).map((queue) =>
-    attack(`an access token in the place of an ID token on ${queue}`, queue, async ({ adminToken }) => ({
+    attack(`an access token instead of an ID token on ${queue}`, queue, async ({ adminToken }) => ({
       request: { id_token: await adminToken() },
       reply: INVALID_TOKEN,
     })),
   ),
   attack(
-    "a stolen access token changes the password, which ends the session and locks nobody else out",
+    "a stolen access token changes the password, which revokes only that user's session",
     "user_change",
     async (fixture) => {
       const [one, other] = [await fixture.newUser(), await fixture.newUser()];
@@ -251,7 +254,7 @@ const outlived = [
   ),
 ];
 
-/** Has an access token of a plain user, and wants to be somebody else, or an administrator. */
+/** The attacker has an access token of a plain user, and tries to act as another user or as an administrator. */
 export const accessTokens: Attack[] = [
   ...plain,
   ...anonymous,

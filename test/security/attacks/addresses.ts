@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { invalid, NO_IP, NO_TEXT, TOO_LONG, LOGGED_IN } from "../envelopes.ts";
+import { invalid, NO_IP, NOT_A_STRING, TOO_LONG, LOGGED_IN } from "../envelopes.ts";
 import { PASSWORD } from "../fixture.ts";
 
-/** What is no address, though some readers take it for one. */
-const NO_ADDRESSES: Readonly<Record<string, string>> = {
-  "the empty text": "",
+/** Invalid addresses that some parsers accept. */
+const INVALID_ADDRESSES: Readonly<Record<string, string>> = {
+  "an empty string": "",
   "an address and a space": "192.0.2.1 ",
   "an address and a newline": "192.0.2.1\n",
   "an address and a NUL": "192.0.2.1\0",
@@ -22,7 +22,7 @@ const NO_ADDRESSES: Readonly<Record<string, string>> = {
 };
 
 const ips = [
-  ...attacks("a login from", "login", NO_ADDRESSES, (ip) => ({
+  ...attacks("a login from", "login", INVALID_ADDRESSES, (ip) => ({
     request: { username: "alice", password: PASSWORD, ip },
     reply: invalid(["ip", NO_IP]),
   })),
@@ -30,7 +30,10 @@ const ips = [
     "a login from an address that is",
     "login",
     { "a number": 3_221_225_985, "a list": ["192.0.2.1"], false: false },
-    (ip) => ({ request: { username: "alice", password: PASSWORD, ip }, reply: invalid(["ip", NO_TEXT]) }),
+    (ip) => ({
+      request: { username: "alice", password: PASSWORD, ip },
+      reply: invalid(["ip", NOT_A_STRING]),
+    }),
   ),
 ];
 
@@ -65,9 +68,9 @@ const vhosts = [
     "login",
     {
       "another one": "secret",
-      "one in capitals": "PROD",
-      "one and a space": "prod ",
-      "the beginning of one": "pro",
+      "a vhost in capitals": "PROD",
+      "a vhost and a space": "prod ",
+      "the beginning of a vhost": "pro",
       "a prototype member": "constructor",
     },
     (vhost) => ({
@@ -76,7 +79,7 @@ const vhosts = [
     }),
     "closed",
   ),
-  attack("a login to a vhost with SQL for a name is to that one and no other", "login", async (fixture) => {
+  attack("a login to a vhost whose name is SQL stays bound to that vhost", "login", async (fixture) => {
     const { username, password } = await fixture.newUser();
     const vhost = "x' || (SELECT email FROM user) || '";
     return {
@@ -93,5 +96,5 @@ const vhosts = [
   }),
 ];
 
-/** Publishes addresses and vhosts that are none. */
+/** The attacker sends invalid addresses and vhosts. */
 export const addresses: Attack[] = [...ips, ...vhosts];

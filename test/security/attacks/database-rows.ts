@@ -6,7 +6,7 @@ import { INVALID_CREDENTIALS, INVALID_TOKEN, NOT_ACTIVATED, LOGGED_IN } from "..
 import { assemble, idClaims, unsigned } from "../forge.ts";
 import { PASSWORD, stranger, type AttackFixture } from "../fixture.ts";
 
-/** bcrypt of PASSWORD at the cost 4, as a login would accept it. */
+/** A bcrypt hash of PASSWORD with cost 4, which a login would accept. */
 async function hashOf({ db }: AttackFixture, username: string): Promise<string> {
   const row = await db
     .selectFrom("user")
@@ -19,7 +19,7 @@ async function hashOf({ db }: AttackFixture, username: string): Promise<string> 
 const SALT = "abcdefghijklmnopqrstuu";
 const DIGEST = "A".repeat(31);
 
-/** What may stand in a row in the place of the hash of its user's password. */
+/** Values in a row instead of the hash of its user's password. */
 const HASHES: Readonly<Record<string, (good: string) => string | Uint8Array>> = {
   nothing: () => "",
   "a NUL": () => "\0",
@@ -30,21 +30,22 @@ const HASHES: Readonly<Record<string, (good: string) => string | Uint8Array>> = 
   "a hash of a cost beyond all": () => `$2b$99$${SALT}${DIGEST}`,
   "the right hash at another cost": (good) => good.replace("$04$", "$05$"),
   "the right hash without its end": (good) => good.slice(0, -1),
-  "the right hash and a letter": (good) => `${good}A`,
+  "the right hash and another letter": (good) => `${good}A`,
   "the right hash and a newline": (good) => `${good}\n`,
   "the right hash and a NUL": (good) => `${good}\0`,
   "the right hash of an unknown kind": (good) => good.replace("$2b$", "$2z$"),
-  "a hash with signs that bcrypt has not": () => `$2b$04$${"!".repeat(53)}`,
+  "a hash with characters that bcrypt does not use": () => `$2b$04$${"!".repeat(53)}`,
   "a hash of MD5": () => "$1$abcdefgh$AAAAAAAAAAAAAAAAAAAAAA",
-  "argon2id that takes all memory": () => `$argon2id$v=19$m=4194304,t=1,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
-  "argon2id that takes days": () => `$argon2id$v=19$m=262144,t=999,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
-  "argon2id of no passes": () => `$argon2id$v=19$m=64,t=0,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
-  "argon2id of more lanes than memory": () => `$argon2id$v=19$m=8,t=1,p=16$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id that needs too much memory": () =>
+    `$argon2id$v=19$m=4194304,t=1,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id that would take days": () => `$argon2id$v=19$m=262144,t=999,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id with zero passes": () => `$argon2id$v=19$m=64,t=0,p=1$${SALT}$${DIGEST}AAAAAAAAAAAA`,
+  "argon2id with more lanes than memory": () => `$argon2id$v=19$m=8,t=1,p=16$${SALT}$${DIGEST}AAAAAAAAAAAA`,
   "argon2id with a short tag": () => `$argon2id$v=19$m=64,t=1,p=1$${SALT}$AAAA`,
 };
 
 const hashes = attacks(
-  "the right password, and in the row of its user is",
+  "the right password, while the row of its user contains",
   "login",
   HASHES,
   async (make, fixture) => {
@@ -57,9 +58,9 @@ const hashes = attacks(
 
 const users = [
   ...attacks(
-    "the right password of a hash that stands in the row of",
+    "the right password for a hash in the row of",
     "login",
-    { "a user of a directory": "LDAP", "a user of a realm": "KERBEROS" } as const,
+    { "a directory user": "LDAP", "a Kerberos user": "KERBEROS" } as const,
     async (auth_type, fixture) => {
       const { username, password } = await fixture.newUser();
       await fixture.db.updateTable("user").set({ auth_type }).where("username", "=", username).execute();
@@ -67,16 +68,16 @@ const users = [
     },
   ),
   ...attacks(
-    "the right password of a user who is, by its row, activated",
+    "the right password of a user whose row has activated set to",
     "login",
-    { twice: 2, negatively: -1, "not at all": 0 },
+    { two: 2, "minus one": -1, zero: 0 },
     async (activated, fixture) => {
       const { username, password } = await fixture.newUser();
       await fixture.db.updateTable("user").set({ activated }).where("username", "=", username).execute();
       return { request: { username, password }, reply: NOT_ACTIVATED };
     },
   ),
-  attack("a token of a user whose account begins in the far future", "user_change", async (fixture) => {
+  attack("a token of a user whose account was created in the far future", "user_change", async (fixture) => {
     const { username } = await fixture.newUser();
     const access_token = await fixture.accessToken(username);
     const created_at = "9999-12-31 23:59:59.999";
@@ -85,7 +86,7 @@ const users = [
   }),
 ];
 
-/** What a reader of the database could try in the place of a password. */
+/** Values from the database that an attacker could use as a password. */
 const READ: Readonly<Record<string, (fixture: AttackFixture, username: string) => Promise<string>>> = {
   "the stored hash": hashOf,
   "the id of the session": async ({ db }, username) => {
@@ -106,12 +107,12 @@ const READ: Readonly<Record<string, (fixture: AttackFixture, username: string) =
   },
 };
 
-const read = attacks("what stands in the database, as a password:", "login", READ, async (find, fixture) => {
+const read = attacks("a value from the database as a password:", "login", READ, async (find, fixture) => {
   const person = await fixture.newUser();
   await fixture.idToken(person);
   const { username } = person;
   const password = await find(fixture, username);
-  // It stands in the database by right, also where it serves as a password.
+  // The database contains it legitimately, although it is used as a password here.
   noteName(password);
   return { request: { username, password }, reply: INVALID_CREDENTIALS };
 });
@@ -123,16 +124,12 @@ async function sessionRow(fixture: AttackFixture): Promise<{ username: string; k
 }
 
 const sessions = [
-  attack(
-    "an ID token of the attacker's key for an id that stands in the database",
-    "token",
-    async (fixture) => {
-      const { username, kid } = await sessionRow(fixture);
-      const header = { alg: "EdDSA", typ: "id+jwt", kid };
-      const id_token = assemble(header, idClaims({ sub: username }), stranger.ed25519.sign);
-      return { request: { id_token }, reply: INVALID_TOKEN };
-    },
-  ),
+  attack("an ID token of the attacker's key for a session id from the database", "token", async (fixture) => {
+    const { username, kid } = await sessionRow(fixture);
+    const header = { alg: "EdDSA", typ: "id+jwt", kid };
+    const id_token = assemble(header, idClaims({ sub: username }), stranger.ed25519.sign);
+    return { request: { id_token }, reply: INVALID_TOKEN };
+  }),
   attack("an unsigned ID token for a row whose algorithm is none", "token", async (fixture) => {
     const { username, kid } = await sessionRow(fixture);
     await fixture.db
@@ -146,7 +143,7 @@ const sessions = [
   ...attacks(
     "an ID token for a row whose address is",
     "token",
-    { "the empty text": "", "two stars": "**", "a pattern": "%", "any in IPv6": "::" },
+    { "an empty string": "", "two stars": "**", "a pattern": "%", "any in IPv6": "::" },
     async (ip, fixture) => {
       const person = await fixture.newUser();
       const id_token = await fixture.idToken(person);
@@ -154,7 +151,7 @@ const sessions = [
       return { request: { id_token }, reply: INVALID_TOKEN };
     },
   ),
-  attack("an own session's row that now is the administrator's", "token", async (fixture) => {
+  attack("a session row of the attacker, changed to the administrator's", "token", async (fixture) => {
     const { username, kid } = await sessionRow(fixture);
     const admin = await fixture.newUser();
     await fixture.db
@@ -170,7 +167,7 @@ const sessions = [
 
 const counts = [
   ...attacks(
-    "the right password, and of its failures is noted",
+    "the right password, while the failed logins in the row are",
     "login",
     {
       nothing: "",
@@ -197,5 +194,5 @@ const counts = [
   ),
 ];
 
-/** Reads the database or a backup of it, or writes rows that the worker would not. */
+/** The attacker reads the database or a backup, or writes rows that a worker would not write. */
 export const databaseRows: Attack[] = [...hashes, ...users, ...read, ...sessions, ...counts];

@@ -6,7 +6,7 @@ import { partner, reseller, stranger, type AttackFixture } from "../fixture.ts";
 
 const ADMIN = { groups: ["admin"] };
 
-/** A request with a token of the attacker's own making, who asks to be an administrator. */
+/** A request with the attacker's own token, which claims to be an administrator's. */
 function forged(header: Json, sign: Sign, claims: Record<string, unknown> = ADMIN) {
   const access_token = assemble(header, accessClaims(claims), sign);
   return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
@@ -21,10 +21,10 @@ const NO_ALGORITHM: Readonly<Record<string, Json>> = {
   "none and a NUL": { alg: "none\0", typ },
   null: { alg: null, typ },
   "a list with none": { alg: ["none"], typ },
-  "a list with the right one": { alg: ["EdDSA"], typ },
-  "nothing, because it is left out": { typ },
-  "none the second time": `{"alg":"EdDSA","typ":"${typ}","alg":"none"}`,
-  "none the first time": `{"alg":"none","typ":"${typ}","alg":"EdDSA"}`,
+  "a list with the right alg": { alg: ["EdDSA"], typ },
+  absent: { typ },
+  "a duplicate, none second": `{"alg":"EdDSA","typ":"${typ}","alg":"none"}`,
+  "a duplicate, none first": `{"alg":"none","typ":"${typ}","alg":"EdDSA"}`,
 };
 
 const unsignedTokens = [
@@ -41,7 +41,7 @@ const unsignedTokens = [
     (signature) => forged({ alg: "none", typ }, fixed(signature)),
   ),
   attack(
-    "a good token whose header now says none, with its signature",
+    "a valid token whose header was changed to none, with its signature",
     "group_create",
     async ({ adminToken }) => {
       const [, payload, signature] = (await adminToken()).split(".");
@@ -54,7 +54,7 @@ const unsignedTokens = [
 
 const HASHES = { HS256: "sha256", HS384: "sha384", HS512: "sha512" } as const;
 
-/** What somebody who holds a verification key could take for a shared secret. */
+/** Encodings of a public key that an attacker could use as a shared secret. */
 const AS_SECRETS: Readonly<Record<string, (key: AttackFixture["own"]["publicKey"]) => string | Buffer>> = {
   "its PEM": pemOf,
   "its PEM without the last newline": (key) => pemOf(key).trimEnd(),
@@ -67,7 +67,7 @@ const AS_SECRETS: Readonly<Record<string, (key: AttackFixture["own"]["publicKey"
   },
 };
 
-/** Forms of a verification key as the secret of an HMAC, and the key's issuer named as the token's. */
+/** HMAC tokens with a public key as the secret, in the name of the key's issuer. */
 function confused(
   iss: string,
   keyOf: (fixture: AttackFixture) => AttackFixture["own"]["publicKey"],
@@ -99,7 +99,7 @@ const confusion = [
     "HS256 with a guessed secret:",
     "group_create",
     {
-      "the empty one": "",
+      "an empty string": "",
       secret: "secret",
       "the issuer's name": "authmq",
       "32 zero bytes": Buffer.alloc(32),
@@ -110,7 +110,7 @@ const confusion = [
 
 const strangers = [
   ...attacks(
-    "a token of a key that nobody knows, with the alg",
+    "a token of an unknown key, with the alg",
     "group_create",
     {
       EdDSA: stranger.ed25519.sign,
@@ -120,7 +120,7 @@ const strangers = [
     (sign, _world, alg) => forged({ alg, typ }, sign),
   ),
   ...attacks(
-    "a token that is signed with the right key under another name of its alg:",
+    "a token signed with the right key, with another name of its alg:",
     "group_create",
     { Ed25519: "Ed25519", eddsa: "eddsa", "EdDSA and a space": "EdDSA ", ES256: "ES256", Ed448: "Ed448" },
     (alg, { signedAccess }) => ({
@@ -129,7 +129,7 @@ const strangers = [
     }),
   ),
   ...attacks(
-    "a signature that fits everything in a careless implementation:",
+    "a signature that verifies everything in a faulty implementation:",
     "group_create",
     {
       "EdDSA of 64 zeros": { alg: "EdDSA", iss: "authmq", signature: Buffer.alloc(64) },
@@ -146,5 +146,5 @@ const strangers = [
   ),
 ];
 
-/** Forges tokens, and holds only a verification key: algorithms. */
+/** The attacker has only a verification key, and forges tokens with other algorithms. */
 export const forgedAlgorithms: Attack[] = [...unsignedTokens, ...confusion, ...strangers];

@@ -4,8 +4,8 @@ import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, part } from "../forge.ts";
 import type { AttackFixture } from "../fixture.ts";
 
-/** JSON in the place of a time; undefined leaves the claim out. */
-const NO_TIMES: Readonly<Record<string, string | undefined>> = {
+/** Raw JSON for a time claim; undefined omits the claim. */
+const INVALID_TIMES: Readonly<Record<string, string | undefined>> = {
   "left out": undefined,
   null: "null",
   "a text": `"${secondsFromNow(3600)}"`,
@@ -13,7 +13,7 @@ const NO_TIMES: Readonly<Record<string, string | undefined>> = {
   "a list": `[${secondsFromNow(3600)}]`,
 };
 
-const NO_OTHER_TIMES = Object.fromEntries(Object.entries(NO_TIMES).slice(0, 3));
+const OTHER_INVALID_TIMES = Object.fromEntries(Object.entries(INVALID_TIMES).slice(0, 3));
 
 const PAST = { negative: "-1", zero: "0", "two minutes ago": () => String(secondsFromNow(-120)) };
 
@@ -29,21 +29,21 @@ const refusedText = (name: string) => (json: string | undefined, fixture: Attack
 });
 
 const times = [
-  ...attacks("an access token whose exp is", "user_all", NO_TIMES, refusedText("exp")),
+  ...attacks("an access token whose exp is", "user_all", INVALID_TIMES, refusedText("exp")),
   ...["iat", "nbf"].flatMap((name) =>
-    attacks(`an access token whose ${name} is`, "user_all", NO_OTHER_TIMES, refusedText(name)),
+    attacks(`an access token whose ${name} is`, "user_all", OTHER_INVALID_TIMES, refusedText(name)),
   ),
   ...attacks("an access token whose exp is", "user_all", PAST, (json, fixture) =>
     refusedText("exp")(typeof json === "string" ? json : json(), fixture),
   ),
   ...attacks(
-    "an access token of tomorrow, by its",
+    "an access token that becomes valid tomorrow, by its",
     "user_all",
     { nbf: { nbf: secondsFromNow(86_400) }, iat: { iat: secondsFromNow(86_400) } },
     (claims, { signedAccess }) => ({ request: { access_token: signedAccess(claims) }, reply: INVALID_TOKEN }),
   ),
   ...attacks(
-    "an access token of two minutes from now, by its",
+    "an access token that becomes valid in two minutes, by its",
     "user_all",
     { nbf: "nbf", iat: "iat" },
     (name, { signedAccess }) => ({
@@ -52,7 +52,7 @@ const times = [
     }),
   ),
   attack(
-    "an access token that ended half a second beyond the leeway, as a fraction",
+    "an access token with a fractional exp, half a second beyond the leeway",
     "user_all",
     ({ signedAccess }) => ({
       request: { access_token: signedAccess({ exp: Date.now() / 1000 - 30.5 }) },
@@ -63,33 +63,33 @@ const times = [
     request: { access_token: signedAccess({ exp: -secondsFromNow(3600) * 1000 }) },
     reply: INVALID_TOKEN,
   })),
-  attack("an access token that has its exp in the header alone", "user_all", ({ signedAccess }) => ({
+  attack("an access token with its exp only in the header", "user_all", ({ signedAccess }) => ({
     request: { access_token: signedAccess({ exp: undefined }, { exp: secondsFromNow(3600) }) },
     reply: INVALID_TOKEN,
   })),
-  attack("an access token that has its exp in another case", "user_all", ({ signedAccess }) => ({
+  attack("an access token with its exp in another case", "user_all", ({ signedAccess }) => ({
     request: { access_token: signedAccess({ exp: undefined, EXP: secondsFromNow(3600) }) },
     reply: INVALID_TOKEN,
   })),
 ];
 
-/** Values of claims that are texts. */
-const NO_TEXTS: Readonly<Record<string, unknown>> = {
+/** Invalid values of string claims. */
+const INVALID_STRINGS: Readonly<Record<string, unknown>> = {
   "left out": undefined,
   null: null,
   "a number": 7,
   true: true,
-  "a list with the right one": ["authmq"],
+  "a list with the right name": ["authmq"],
   "an object": { toString: "authmq" },
 };
 
 const texts = [
-  ...attacks("an access token whose iss is", "user_all", NO_TEXTS, (iss, { signedAccess }) => ({
+  ...attacks("an access token whose iss is", "user_all", INVALID_STRINGS, (iss, { signedAccess }) => ({
     request: { access_token: signedAccess({ iss }) },
     reply: INVALID_TOKEN,
   })),
   ...attacks(
-    "an access token whose issuer is nearly ours:",
+    "an access token whose issuer resembles ours:",
     "user_all",
     {
       "in capitals": "AUTHMQ",
@@ -97,18 +97,18 @@ const texts = [
       "with a NUL": "authmq\0",
       "with a zero-width space": "authmq\u200b",
       "with a Cyrillic a": "\u0430uthmq",
-      "the empty text": "",
+      "an empty string": "",
       "a prototype member": "__proto__",
       constructor: "constructor",
       toString: "toString",
     },
     (iss, { signedAccess }) => ({ request: { access_token: signedAccess({ iss }) }, reply: INVALID_TOKEN }),
   ),
-  ...attacks("an access token whose sub is", "user_all", NO_TEXTS, (sub, { signedAccess }) => ({
+  ...attacks("an access token whose sub is", "user_all", INVALID_STRINGS, (sub, { signedAccess }) => ({
     request: { access_token: signedAccess({ sub, user: undefined }) },
     reply: INVALID_TOKEN,
   })),
-  attack("an access token whose sub is the empty text", "user_all", ({ signedAccess }) => ({
+  attack("an access token whose sub is an empty string", "user_all", ({ signedAccess }) => ({
     request: { access_token: signedAccess({ sub: "", user: "" }) },
     reply: INVALID_TOKEN,
   })),
@@ -121,7 +121,7 @@ const texts = [
       null: null,
       "a list": ["bobby"],
       "a number": 0,
-      "the empty text": "",
+      "an empty string": "",
     },
     (user, { signedAccess }) => ({
       request: {
@@ -136,7 +136,7 @@ const texts = [
     "an access token whose groups are",
     "group_create",
     {
-      "the text admin": "admin",
+      "the string admin": "admin",
       "an object with admin in it": { admin: true },
       "an object like a list": { 0: "admin", length: 1 },
       "a list in a list": [["admin"]],
@@ -151,8 +151,8 @@ const texts = [
   ),
 ];
 
-/** Payloads that are no object of claims. */
-const NO_CLAIMS: Readonly<Record<string, string | Uint8Array>> = {
+/** Payloads that are not an object of claims. */
+const INVALID_PAYLOADS: Readonly<Record<string, string | Uint8Array>> = {
   nothing: "",
   "half an object": '{"iss":"authmq"',
   "an empty object": "{}",
@@ -163,7 +163,10 @@ const NO_CLAIMS: Readonly<Record<string, string | Uint8Array>> = {
   "claims twice": `${JSON.stringify(accessClaims())}${JSON.stringify(accessClaims())}`,
   "claims behind a byte order mark": `\ufeff${JSON.stringify(accessClaims())}`,
   "claims in UTF-16": Buffer.from(JSON.stringify(accessClaims()), "utf16le"),
-  "claims with a byte that is no UTF-8": Buffer.from(JSON.stringify(accessClaims({ jti: "\xff" })), "latin1"),
+  "claims with a byte that is not UTF-8": Buffer.from(
+    JSON.stringify(accessClaims({ jti: "\xff" })),
+    "latin1",
+  ),
   "claims with an overlong character": Buffer.from(
     JSON.stringify(accessClaims({ jti: "\xc0\xaf" })),
     "latin1",
@@ -177,10 +180,15 @@ const NO_CLAIMS: Readonly<Record<string, string | Uint8Array>> = {
   "another token": part(accessClaims()),
 };
 
-const payloads = attacks("an access token whose payload is", "user_all", NO_CLAIMS, (payload, { own }) => ({
-  request: { access_token: assemble({ alg: own.alg, typ: "at+jwt" }, payload, own.sign) },
-  reply: INVALID_TOKEN,
-}));
+const payloads = attacks(
+  "an access token whose payload is",
+  "user_all",
+  INVALID_PAYLOADS,
+  (payload, { own }) => ({
+    request: { access_token: assemble({ alg: own.alg, typ: "at+jwt" }, payload, own.sign) },
+    reply: INVALID_TOKEN,
+  }),
+);
 
-/** Signs tokens whose claims are not in order: times, names, groups, payloads. */
+/** The attacker has the signing key, and signs invalid claims: times, names, groups, payloads. */
 export const forgedClaims: Attack[] = [...times, ...texts, ...payloads];

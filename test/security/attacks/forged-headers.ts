@@ -13,7 +13,7 @@ const jwk = {
 const der = stranger.ed25519.publicKey.export({ type: "spki", format: "der" }).toString("base64");
 const URL_OF_KEYS = "http://127.0.0.1:9/keys.json";
 
-/** Header members that name or carry a key, or change what is signed. */
+/** Header members that name or contain a key, or change what is signed. */
 const REFUSED_MEMBERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   jwk: { jwk },
   jku: { jku: URL_OF_KEYS },
@@ -22,30 +22,25 @@ const REFUSED_MEMBERS: Readonly<Record<string, Readonly<Record<string, unknown>>
   "crit that names exp": { crit: ["exp"], exp: 9_999_999_999 },
   "crit that names b64": { crit: ["b64"], b64: false },
   "an empty crit": { crit: [] },
-  "crit that is a text": { crit: "exp" },
+  "crit that is a string": { crit: "exp" },
   "b64 of false": { b64: false },
   "b64 of true": { b64: true },
 };
 
-/** Those that a careless service would take its key from. */
+/** Members from which a careless service would take its key. */
 const KEYS = Object.fromEntries(["jwk", "jku", "x5u", "x5c"].map((name) => [name, REFUSED_MEMBERS[name]!]));
 
 const embedded = [
-  ...attacks("a token of the attacker's key that brings it along by", "group_create", KEYS, (members) => {
+  ...attacks("a token of the attacker's key that contains it in", "group_create", KEYS, (members) => {
     const header = { alg: "EdDSA", typ: "at+jwt", ...members };
     const access_token = assemble(header, accessClaims({ groups: ["admin"] }), stranger.ed25519.sign);
     return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
   }),
-  ...attacks(
-    "a token of the right key that carries",
-    "user_all",
-    REFUSED_MEMBERS,
-    (members, { signedAccess }) => ({
-      request: { access_token: signedAccess({}, members) },
-      reply: INVALID_TOKEN,
-    }),
-  ),
-  attack("a token whose payload is signed as it is, without base64 (RFC 7797)", "user_all", ({ own }) => {
+  ...attacks("a token of the right key with", "user_all", REFUSED_MEMBERS, (members, { signedAccess }) => ({
+    request: { access_token: signedAccess({}, members) },
+    reply: INVALID_TOKEN,
+  })),
+  attack("a token whose payload is signed without base64 (RFC 7797)", "user_all", ({ own }) => {
     const [header, , signature] = assemble(
       { alg: "EdDSA", typ: "at+jwt", b64: false, crit: ["b64"] },
       accessClaims(),
@@ -56,7 +51,7 @@ const embedded = [
   }),
 ];
 
-/** Where a key might be looked up by its name. */
+/** Values of kid that could be used for a lookup. */
 const KEY_NAMES = {
   "the name of a device": "../../../../dev/null",
   "the name of a public file": "/proc/self/environ",
@@ -78,7 +73,7 @@ const keyNames = [
     reply: INVALID_TOKEN,
   })),
   ...attacks(
-    "an access token whose kid is no text but",
+    "an access token whose kid is not a string but",
     "user_all",
     { "a number": 1, null: null, "a list": ["mine"], "an object": { mine: true } },
     (kid, { signedAccess }) => ({
@@ -88,14 +83,14 @@ const keyNames = [
   ),
 ];
 
-/** Texts, and what is no text, in the place of at+jwt. */
+/** Values instead of at+jwt. */
 const WRONG_TYPES: Readonly<Record<string, unknown>> = {
   JWT: "JWT",
   "id+jwt": "id+jwt",
   "id+jwt as a whole media type": "application/id+jwt",
-  "nothing, because it is left out": undefined,
+  absent: undefined,
   null: null,
-  "the empty text": "",
+  "an empty string": "",
   "at+jwt and a parameter": "at+jwt; charset=utf-8",
   "a full-width at+jwt": "ａｔ+ｊｗｔ",
   "a list": ["at+jwt"],
@@ -115,7 +110,7 @@ const kinds = [
       JWT: "JWT",
       "at+jwt": "at+jwt",
       "at+jwt as a whole media type": "application/at+jwt",
-      "nothing, because it is left out": undefined,
+      absent: undefined,
       null: null,
       "a list": ["id+jwt"],
     },
@@ -125,7 +120,7 @@ const kinds = [
     }),
   ),
   attack(
-    "an access token that says at+jwt in other letters is still one, and no ID token",
+    "an access token with at+jwt in another case is an access token, and not an ID token",
     "token",
     ({ signedAccess }) => ({
       request: { id_token: signedAccess({}, { typ: "Application/AT+JWT" }) },
@@ -133,7 +128,7 @@ const kinds = [
     }),
   ),
   attack(
-    "an ID token whose typ is written as a media type in other letters is still no access token",
+    "an ID token whose typ is a media type in another case is not an access token",
     "user_all",
     async (fixture) => ({
       request: {
@@ -146,7 +141,7 @@ const kinds = [
       reply: INVALID_TOKEN,
     }),
   ),
-  attack("an ID token in other letters logs its own user out, and nobody else", "logout", async (fixture) => {
+  attack("an ID token whose typ is in another case logs out its own user only", "logout", async (fixture) => {
     const person = await fixture.newUser();
     const bystander = await fixture.idToken({ username: "bobby", password: person.password });
     const id_token = fixture.resigned(await fixture.idToken(person), {}, { typ: "application/ID+JWT" });
@@ -155,11 +150,11 @@ const kinds = [
       reply: ok({ msg: `logged out ${person.username}` }),
       after: async () => {
         const { resp_code } = await fixture.ask("token", { id_token: bystander });
-        if (resp_code !== 200) throw new Error("bobby is logged out");
+        if (resp_code !== 200) throw new Error("bobby was logged out");
       },
     };
   }),
 ];
 
-/** Forges tokens: what stands in the header. */
+/** The attacker forges headers of tokens. */
 export const forgedHeaders: Attack[] = [...embedded, ...keyNames, ...kinds];

@@ -1,35 +1,35 @@
 import { accessClaims, withSpareBits } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { INVALID_TOKEN, invalid, NO_TEXT, TOO_LARGE, noToken } from "../envelopes.ts";
+import { INVALID_TOKEN, invalid, NOT_A_STRING, TOO_LARGE, noToken } from "../envelopes.ts";
 import { assemble, claimsWith, es256Der, part } from "../forge.ts";
 import { reseller } from "../fixture.ts";
 
 type Parts = readonly [header: string, payload: string, signature: string];
 
-/** Other texts that careless readers take for the same token. */
+/** Texts that careless parsers treat as the same token. */
 const SPELLINGS: Readonly<Record<string, (parts: Parts, token: string) => string>> = {
   "with spare bits set in its signature": ([h, p, s]) => `${h}.${p}.${withSpareBits(s)}`,
   "with padding": (_, token) => `${token}==`,
-  "with a space behind it": (_, token) => `${token} `,
-  "with a newline behind it": (_, token) => `${token}\n`,
+  "with a trailing space": (_, token) => `${token} `,
+  "with a trailing newline": (_, token) => `${token}\n`,
   "with a newline inside": ([h, p, s]) => `${h}.${p}\r\n.${s}`,
-  "with a NUL behind it": (_, token) => `${token}\0`,
+  "with a trailing NUL": (_, token) => `${token}\0`,
   "with a zero-width space inside": ([h, p, s]) => `${h}\u200b.${p}.${s}`,
   "with Bearer before it": (_, token) => `Bearer ${token}`,
-  "with an A behind it": (_, token) => `${token}A`,
-  "with a stop behind it": (_, token) => `${token}.`,
+  "with a trailing A": (_, token) => `${token}A`,
+  "with a trailing dot": (_, token) => `${token}.`,
   "with a fourth part": (_, token) => `${token}.AAAA`,
   "with five parts, as a JWE": ([h, p, s]) => `${h}.${p}.${s}.${p}.${s}`,
   "without its signature": ([h, p]) => `${h}.${p}`,
   "with an empty signature": ([h, p]) => `${h}.${p}.`,
-  "without half of its signature": ([h, p, s]) => `${h}.${p}.${s.slice(0, 43)}`,
+  "with half of its signature": ([h, p, s]) => `${h}.${p}.${s.slice(0, 43)}`,
   "with its payload in base64 of base64": ([h, p, s]) => `${h}.${part(p)}.${s}`,
   "as flattened JSON": ([h, p, s]) => JSON.stringify({ protected: h, payload: p, signature: s }),
   "as general JSON": ([h, p, s]) =>
     JSON.stringify({ payload: p, signatures: [{ protected: h, signature: s }] }),
 };
 
-const spellings = attacks("a good token", "user_all", SPELLINGS, async (spell, { accessToken }) => {
+const spellings = attacks("a valid token", "user_all", SPELLINGS, async (spell, { accessToken }) => {
   const token = await accessToken("alice");
   return {
     request: { access_token: spell(token.split(".") as unknown as Parts, token) },
@@ -37,8 +37,8 @@ const spellings = attacks("a good token", "user_all", SPELLINGS, async (spell, {
   };
 });
 
-const alphabet = attack("a good token in the alphabet of plain base64", "user_all", ({ signedAccess }) => {
-  // Ed25519 is deterministic: other payloads until there is a character that the alphabets differ in.
+const alphabet = attack("a valid token in the alphabet of plain base64", "user_all", ({ signedAccess }) => {
+  // Ed25519 is deterministic: change the payload until the token contains a character that differs in the alphabets.
   let token = signedAccess();
   for (let round = 0; !/[-_][^.]*$/.test(token); round++) token = signedAccess({ jti: String(round) });
   const access_token = token.replaceAll("-", "+").replaceAll("_", "/");
@@ -47,7 +47,7 @@ const alphabet = attack("a good token in the alphabet of plain base64", "user_al
 
 const signatures = [
   attack(
-    "a token with the signature of another good one",
+    "a token with the signature of another valid token",
     "group_create",
     async ({ accessToken, adminToken }) => {
       const [header, payload] = (await adminToken()).split(".");
@@ -96,7 +96,7 @@ const signatures = [
 
 const goodHeader = '{"alg":"EdDSA","typ":"at+jwt"}';
 
-/** JSON that two readers may take for two things; all of it is signed by the right key. */
+/** JSON that two parsers may read differently; all of it is signed with the right key. */
 const AMBIGUOUS: Readonly<Record<string, readonly [header: string, payload: () => string]>> = {
   "sub twice": [goodHeader, () => claimsWith('"sub":"alice"')],
   "sub twice, once with an escape": [goodHeader, () => claimsWith('"s\\u0075b":"alice"')],
@@ -109,7 +109,7 @@ const AMBIGUOUS: Readonly<Record<string, readonly [header: string, payload: () =
   "typ twice": ['{"alg":"EdDSA","typ":"JWT","typ":"at+jwt"}', () => JSON.stringify(accessClaims())],
   "a byte order mark before its header": [`\ufeff${goodHeader}`, () => JSON.stringify(accessClaims())],
   "a header that is a list": [`[${goodHeader}]`, () => JSON.stringify(accessClaims())],
-  "a header with something behind it": [`${goodHeader}{}`, () => JSON.stringify(accessClaims())],
+  "a header followed by more JSON": [`${goodHeader}{}`, () => JSON.stringify(accessClaims())],
 };
 
 const ambiguous = [
@@ -133,10 +133,10 @@ const sizes = [
   }),
   attack("a token that fills the request to its limit", "user_all", ({ signedAccess }) => {
     const access_token = signedAccess({ filler: "x".repeat(48_000) });
-    const room = 65_536 - JSON.stringify({ access_token: "" }).length;
-    return { request: { access_token: access_token.padEnd(room, "A") }, reply: INVALID_TOKEN };
+    const space = 65_536 - JSON.stringify({ access_token: "" }).length;
+    return { request: { access_token: access_token.padEnd(space, "A") }, reply: INVALID_TOKEN };
   }),
-  attack("a token that is larger than a request may be", "user_all", ({ signedAccess }) => ({
+  attack("a token that is larger than the limit of a request", "user_all", ({ signedAccess }) => ({
     request: { access_token: signedAccess({ filler: "x".repeat(100_000) }) },
     reply: TOO_LARGE,
   })),
@@ -153,7 +153,7 @@ const sizes = [
     {
       nothing: undefined,
       null: null,
-      "the empty text": "",
+      "an empty string": "",
       "a stop": ".",
       "two stops": "..",
       words: "let me in",
@@ -167,14 +167,14 @@ const sizes = [
     "instead of an access token, as JSON of another type,",
     "user_all",
     { "a number": 1, true: true, false: false, zero: 0, "a list": ["token"], "an object": { token: 1 } },
-    (access_token) => ({ request: { access_token }, reply: invalid(["access_token", NO_TEXT]) }),
+    (access_token) => ({ request: { access_token }, reply: invalid(["access_token", NOT_A_STRING]) }),
   ),
   attack("a JWS in JSON form as an object", "user_all", async ({ accessToken }) => {
     const [header, payload, signature] = (await accessToken("alice")).split(".");
     const access_token = { protected: header, payload, signature };
-    return { request: { access_token }, reply: invalid(["access_token", NO_TEXT]) };
+    return { request: { access_token }, reply: invalid(["access_token", NOT_A_STRING]) };
   }),
 ];
 
-/** Spells good tokens otherwise: texts, signatures, JSON, sizes. */
+/** The attacker modifies valid tokens: texts, signatures, JSON, sizes. */
 export const forgedSpellings: Attack[] = [...spellings, alphabet, ...signatures, ...ambiguous, ...sizes];

@@ -16,16 +16,16 @@ import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
 const busy = tooMany(BUSY_FOR);
 
-/** The same attack where three failures are free, and not ten. */
+/** Runs an attack on the installation where only three failures are free, instead of ten. */
 const sooner = (one: Attack): Attack => ({ ...one, on: "closed" });
 
-/** Whose password is guessed: all of them get the very same replies. */
+/** Accounts whose password is guessed: all get exactly the same replies. */
 const VICTIMS: Readonly<Record<string, (fixture: AttackFixture) => Promise<string> | string>> = {
   "a user": async ({ newUser }) => (await newUser()).username,
   "a deactivated user": async ({ newUser }) => (await newUser({ activated: false })).username,
-  "a user of a directory": async ({ newUser }) => (await newUser({ authType: "LDAP" })).username,
-  "a user of a realm": async ({ newUser }) => (await newUser({ authType: "KERBEROS" })).username,
-  "a name that nobody has": ({ newName }) => newName(),
+  "a directory user": async ({ newUser }) => (await newUser({ authType: "LDAP" })).username,
+  "a Kerberos user": async ({ newUser }) => (await newUser({ authType: "KERBEROS" })).username,
+  "an unknown username": ({ newName }) => newName(),
   "a user without a hash": async ({ newUser, db }) => {
     const { username } = await newUser();
     await db.updateTable("user").set({ password_hash: null }).where("username", "=", username).execute();
@@ -46,7 +46,7 @@ const alike = [
 ];
 
 const waiting = [
-  attack("the right password after ten wrong ones", "login", async (fixture) => {
+  attack("the right password after ten wrong passwords", "login", async (fixture) => {
     const { username, password } = await fixture.newUser();
     await exhaust(fixture, { username });
     return {
@@ -62,20 +62,20 @@ const waiting = [
       },
     };
   }),
-  attack("the right password of a deactivated user after ten wrong ones", "login", async (fixture) => {
+  attack("the right password of a deactivated user after ten wrong passwords", "login", async (fixture) => {
     const { username, password } = await fixture.newUser({ activated: false });
     await exhaust(fixture, { username });
     return { request: { username, password }, reply: busy };
   }),
   attack(
-    "the right password of a deactivated user, which alone tells of that",
+    "the right password of a deactivated user, which alone reveals the deactivation",
     "login",
     async ({ newUser }) => {
       const { username, password } = await newUser({ activated: false });
       return { request: { username, password }, reply: NOT_ACTIVATED };
     },
   ),
-  attack("ten wrong passwords that came all at once, and one more", "login", async (fixture) => {
+  attack("ten concurrent wrong passwords, and one more", "login", async (fixture) => {
     const { username } = await fixture.newUser();
     await Promise.all(Array.from({ length: 10 }, () => failures(fixture, { username }, 1)));
     await exhaust(fixture, { username }, 0);
@@ -83,13 +83,16 @@ const waiting = [
   }),
 ];
 
-/** The ways of ten failures, and of the eleventh attempt: the same source, however it is written. */
+/** Addresses of ten failures and of the eleventh attempt: the same client address in two spellings. */
 const SAME_SOURCES: Readonly<Record<string, readonly [first: object, then: object]>> = {
   "no ip, and any": [{}, { ip: "*" }],
   "no ip, and null": [{}, { ip: null }],
-  "an address, and the same mapped into IPv6": [{ ip: "192.0.2.50" }, { ip: "::ffff:192.0.2.50" }],
-  "an address, and the same mapped in hexadecimal digits": [{ ip: "192.0.2.51" }, { ip: "::ffff:c000:233" }],
-  "an IPv6 address, and the same at length": [
+  "an address, and the same address mapped into IPv6": [{ ip: "192.0.2.50" }, { ip: "::ffff:192.0.2.50" }],
+  "an address, and the same address mapped in hexadecimal digits": [
+    { ip: "192.0.2.51" },
+    { ip: "::ffff:c000:233" },
+  ],
+  "an IPv6 address, and the same address at full length": [
     { ip: "2001:db8:5::1" },
     { ip: "2001:0DB8:0005:0000:0000:0000:0000:0001" },
   ],
@@ -104,7 +107,7 @@ const SAME_SOURCES: Readonly<Record<string, readonly [first: object, then: objec
 
 const sources = [
   ...attacks(
-    "a guess too many from the same source:",
+    "a guess too many from the same client address:",
     "login",
     SAME_SOURCES,
     async ([first, then], fixture) => {
@@ -114,7 +117,7 @@ const sources = [
     },
   ),
   ...attacks(
-    "a guess too many at a name that is written",
+    "a guess too many for a username spelled",
     "login",
     {
       "in capitals": (name: string) => name.toUpperCase(),
@@ -126,7 +129,7 @@ const sources = [
       return { request: { username: write(username), password: "a guess too many" }, reply: busy };
     },
   ),
-  attack("a guess too many at a name that nobody has, in capitals", "login", async (fixture) => {
+  attack("a guess too many for an unknown username, in capitals", "login", async (fixture) => {
     const username = fixture.newName();
     await exhaust(fixture, { username });
     return { request: { username: username.toUpperCase(), password: "a guess too many" }, reply: busy };
@@ -146,24 +149,24 @@ const sources = [
       return { request: { username, password: "a guess too many" }, properties, reply: busy };
     },
   ),
-  attack("a guess too many after a login of the attacker's own in between", "login", async (fixture) => {
+  attack("a guess too many after the attacker has logged in to its own account", "login", async (fixture) => {
     const [victim, own] = [await fixture.newUser(), await fixture.newUser()];
     await failures(fixture, victim, 1);
     await fixture.idToken(own);
     await exhaust(fixture, victim, 2);
     return { request: { username: victim.username, password: "a guess too many" }, reply: busy };
   }),
-  attack("the user itself, from another address than the guesses", "login", async (fixture) => {
+  attack("the user's login from another address than the guesses", "login", async (fixture) => {
     const { username, password } = await fixture.newUser();
     await exhaust(fixture, { username, ip: "192.0.2.60" });
     return { request: { username, password, ip: "192.0.2.61" }, reply: LOGGED_IN };
   }),
-  attack("a guess from another network than the guesses too many", "login", async (fixture) => {
+  attack("a guess from another network than the throttled guesses", "login", async (fixture) => {
     const { username } = await fixture.newUser();
     await exhaust(fixture, { username, ip: "2001:db8:8:1::1" });
     return { request: { username, password: "a guess", ip: "2001:db8:8:2::1" }, reply: INVALID_CREDENTIALS };
   }),
-  attack("another user from the address of too many guesses", "login", async (fixture) => {
+  attack("another user's login from the address of the throttled guesses", "login", async (fixture) => {
     const [victim, bystander] = [await fixture.newUser(), await fixture.newUser()];
     await exhaust(fixture, { username: victim.username, ip: "192.0.2.62" });
     return { request: { ...bystander, ip: "192.0.2.62" }, reply: LOGGED_IN };
@@ -179,11 +182,11 @@ async function withKey(fixture: AttackFixture): Promise<{ username: string; key:
 }
 
 const oracle = [
-  attack("a wrong password under the key of a login that succeeded", "login", async (fixture) => {
+  attack("a wrong password with the key of a successful login", "login", async (fixture) => {
     const { username, key } = await withKey(fixture);
     return { request: { username, password: "a guess" }, properties: { messageId: key }, reply: CONFLICT };
   }),
-  attack("a wrong password too many under the key of a login that succeeded", "login", async (fixture) => {
+  attack("a wrong password too many with the key of a successful login", "login", async (fixture) => {
     const { username, key } = await withKey(fixture);
     await exhaust(fixture, { username }, undefined, key);
     return {
@@ -193,7 +196,7 @@ const oracle = [
     };
   }),
   attack(
-    "the right password under the key of a login, after too many wrong ones",
+    "the right password with the key of a login, after too many wrong passwords",
     "login",
     async (fixture) => {
       const { username, key } = await withKey(fixture);
@@ -205,9 +208,9 @@ const oracle = [
 
 const unlocking = [
   ...attacks(
-    "the account that waits is unlocked by",
+    "a throttled account is unlocked by",
     "user_unlock",
-    { "a plain user": ["bobby", []], "one whose groups are nearly right": ["bobby", ["Admin"]] } as const,
+    { "a plain user": ["bobby", []], "a user with a similar group": ["bobby", ["Admin"]] } as const,
     async ([name, groups], fixture) => {
       const { username } = await fixture.newUser();
       await exhaust(fixture, { username });
@@ -217,18 +220,18 @@ const unlocking = [
       };
     },
   ),
-  attack("the account that waits is unlocked by its own user", "user_unlock", async (fixture) => {
+  attack("a throttled account is unlocked by its own user", "user_unlock", async (fixture) => {
     const { username } = await fixture.newUser();
     await exhaust(fixture, { username });
     return { request: { username, access_token: await fixture.accessToken(username) }, reply: FORBIDDEN };
   }),
-  attack("the account that waits is unlocked by nobody", "user_unlock", async (fixture) => {
+  attack("a throttled account is unlocked without a token", "user_unlock", async (fixture) => {
     const { username } = await fixture.newUser();
     await exhaust(fixture, { username });
     return { request: { username }, reply: noToken("access_token") };
   }),
   attack(
-    "the account that waits is unlocked by an administrator, and its user logs in",
+    "a throttled account is unlocked by an administrator, and its user logs in",
     "user_unlock",
     async (fixture) => {
       const { username, password } = await fixture.newUser();
@@ -242,20 +245,16 @@ const unlocking = [
       };
     },
   ),
-  attack(
-    "a name that nobody has and nobody guessed at is unlocked",
-    "user_unlock",
-    async ({ adminToken }) => ({
-      request: { username: "nobody-guessed", access_token: await adminToken() },
-      reply: USER_NOT_FOUND,
-    }),
-  ),
-  attack("a ticket in the place of the password that has to wait", "login", async (fixture) => {
+  attack("an unknown username without failures is unlocked", "user_unlock", async ({ adminToken }) => ({
+    request: { username: "nobody-guessed", access_token: await adminToken() },
+    reply: USER_NOT_FOUND,
+  })),
+  attack("a ticket instead of the throttled password", "login", async (fixture) => {
     const { username } = await fixture.newUser();
     await exhaust(fixture, { username });
     return { request: { username, kerberos_ticket: "YIIB" }, reply: INVALID_CREDENTIALS };
   }),
 ];
 
-/** Guesses passwords. */
+/** The attacker guesses passwords. */
 export const guesses: Attack[] = [...alike, ...waiting, ...[...sources, ...oracle, ...unlocking].map(sooner)];

@@ -15,7 +15,7 @@ import { messages } from "./messages.ts";
 import { names } from "./names.ts";
 import { otherIssuers } from "./other-issuers.ts";
 import { passwords } from "./passwords.ts";
-import { repeats } from "./repeats.ts";
+import { replays } from "./replays.ts";
 import { signingKey } from "./signing-key.ts";
 import { stolenIdTokens } from "./stolen-id-tokens.ts";
 import { unicodeNames } from "./unicode-names.ts";
@@ -39,7 +39,7 @@ export const ATTACKS: readonly Attack[] = [
   ...names,
   ...otherIssuers,
   ...passwords,
-  ...repeats,
+  ...replays,
   ...signingKey,
   ...stolenIdTokens,
   ...unicodeNames,

@@ -1,39 +1,39 @@
 import { accessClaims, decodePart, secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { INACTIVE, invalid, NO_TEXT, MISSING } from "../envelopes.ts";
+import { INACTIVE, invalid, NOT_A_STRING, MISSING } from "../envelopes.ts";
 import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
 import { legacySecret, partner, stranger, type AttackFixture } from "../fixture.ts";
 
-/** Access tokens that nobody has given out, of users that there are and that there are not. */
+/** Access tokens that this installation has not issued, of existing and unknown users. */
 const FORGERIES: Readonly<Record<string, (fixture: AttackFixture) => string>> = {
   "without a signature": () => assemble({ alg: "none", typ: "at+jwt" }, accessClaims(), unsigned),
-  "of a stranger's key": ({ own: { alg } }) =>
+  "of an unknown key": ({ own: { alg } }) =>
     assemble({ alg, typ: "at+jwt" }, accessClaims(), stranger.ed25519.sign),
-  "of a stranger's key, of a user that there is not": ({ own: { alg } }) =>
+  "of an unknown key, of an unknown user": ({ own: { alg } }) =>
     assemble(
       { alg, typ: "at+jwt" },
       accessClaims({ sub: "nobody-here", user: "nobody-here" }),
       stranger.ed25519.sign,
     ),
-  "of a stranger's key that it brings along": ({ own: { alg } }) =>
+  "of an unknown key that it contains": ({ own: { alg } }) =>
     assemble(
       { alg, typ: "at+jwt", jwk: stranger.ed25519.publicKey.export({ format: "jwk" }) },
       accessClaims(),
       stranger.ed25519.sign,
     ),
-  "with the published key for a secret": ({ own: { publicKey } }) =>
+  "with the public key as the secret": ({ own: { publicKey } }) =>
     assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", pemOf(publicKey))),
   "of a partner in our name": () =>
     assemble({ alg: "RS256", typ: "at+jwt" }, accessClaims({ iss: "authmq" }), partner.sign),
   "of an issuer with a secret, in our name": () =>
     assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", legacySecret)),
-  "of ours that has run out": ({ signedAccess }) => signedAccess({ exp: secondsFromNow(-60) }),
-  "of ours without an end": ({ signedAccess }) => signedAccess({ exp: undefined }),
+  "of ours that has expired": ({ signedAccess }) => signedAccess({ exp: secondsFromNow(-60) }),
+  "of ours without exp": ({ signedAccess }) => signedAccess({ exp: undefined }),
   "of ours that is for the broker": ({ signedAccess }) => signedAccess({}, { typ: "rabbitmq+jwt" }),
-  "of ours that says it is of no kind": ({ signedAccess }) => signedAccess({}, { typ: undefined }),
-  "of ours of a user that there is not": ({ signedAccess }) =>
+  "of ours without typ": ({ signedAccess }) => signedAccess({}, { typ: undefined }),
+  "of ours of an unknown user": ({ signedAccess }) =>
     signedAccess({ sub: "nobody-here", user: "nobody-here" }),
-  "of ours of a user who is deactivated": ({ signedAccess }) => signedAccess({ sub: "carol", user: "carol" }),
+  "of ours of a deactivated user": ({ signedAccess }) => signedAccess({ sub: "carol", user: "carol" }),
   "of ours with a name that is SQL": ({ signedAccess }) => {
     const sub = "' or '1'='1";
     return signedAccess({ sub, user: sub });
@@ -46,12 +46,12 @@ const forgeries = attacks("an introspection of a token", "introspect", FORGERIES
   reply: INACTIVE,
 }));
 
-/** What somebody without a session tries who has seen one. */
+/** Attempts with an observed ID token, without its session. */
 const sessions = attacks(
   "an introspection of an ID token",
   "introspect",
   {
-    "of another session's id": { kid: "1" },
+    "with another session's id": { kid: "1" },
     "with a kid that is SQL": { kid: "1 or 1=1" },
   },
   async (header, fixture) => ({
@@ -62,7 +62,7 @@ const sessions = attacks(
 
 const others = [
   attack(
-    "an introspection of an ID token under the header of an access token",
+    "an introspection of an ID token with the header of an access token",
     "introspect",
     async (fixture) => {
       const [header] = (await fixture.accessToken("root")).split(".");
@@ -75,23 +75,23 @@ const others = [
     const token = assemble({ alg: "RS256", typ: "id+jwt", kid }, idClaims({ iss: "partner" }), partner.sign);
     return { request: { token }, reply: INACTIVE };
   }),
-  attack("an introspection that asks for a session from everywhere", "introspect", async (fixture) => {
+  attack("an introspection with ip set to any address", "introspect", async (fixture) => {
     const token = await fixture.idToken(await fixture.newUser(), { ip: "192.0.2.7" });
     return { request: { token, ip: "*" }, reply: INACTIVE };
   }),
-  attack("an introspection that says itself that the token is good", "introspect", {
+  attack("an introspection whose request claims that the token is active", "introspect", {
     request: { token: "a.b.c", active: true, sub: "root", groups: ["admin"] },
     reply: INACTIVE,
   }),
   attack("an introspection of several tokens at once", "introspect", async ({ liveSession }) => ({
     request: { token: [await liveSession(), await liveSession()] },
-    reply: invalid(["token", NO_TEXT]),
+    reply: invalid(["token", NOT_A_STRING]),
   })),
-  attack("an introspection under the name of another token", "introspect", async ({ adminToken }) => ({
+  attack("an introspection in the field of another token", "introspect", async ({ adminToken }) => ({
     request: { access_token: await adminToken() },
     reply: invalid(["token", MISSING]),
   })),
 ];
 
-/** Asks about tokens, to learn which users and sessions there are, or to have a forged one taken for good. */
+/** The attacker introspects tokens to find users and sessions, or to have a forged token accepted. */
 export const introspection: Attack[] = [...forgeries, ...sessions, ...others];

@@ -6,24 +6,24 @@ import { PASSWORD } from "../fixture.ts";
 const good = '{"username":"alice"}';
 const alice = ok({ username: "alice", activated: true, created_at: moment });
 
-/** The good request with bytes in the place of a member's value. */
+/** The valid request with raw bytes in a member's value. */
 function withBytes(...bytes: readonly number[]): Buffer {
   return Buffer.concat([Buffer.from('{"username":"alice","x":"'), Buffer.from(bytes), Buffer.from('"}')]);
 }
 
-const NO_OBJECTS: Readonly<Record<string, string | Uint8Array>> = {
+const INVALID_BODIES: Readonly<Record<string, string | Uint8Array>> = {
   nothing: "",
   "white space": " \r\n\t",
   null: "null",
   "an empty list": "[]",
   "a list with the request": `[${good}]`,
   "a text": '"text"',
-  "the request as a text": JSON.stringify(good),
+  "the request as a JSON string": JSON.stringify(good),
   "half a request": good.slice(0, -1),
   "two requests": good + good,
   "a request and a letter": `${good}x`,
   "a request and a NUL": `${good}\0`,
-  "a request behind a byte order mark": `\ufeff${good}`,
+  "a request after a byte order mark": `\ufeff${good}`,
   "a request in UTF-16": Buffer.from(good, "utf16le"),
   "a request in gzip": gzipSync(good),
   "a request with a comment": '{"username":"alice"/* or root */}',
@@ -41,24 +41,27 @@ const NO_OBJECTS: Readonly<Record<string, string | Uint8Array>> = {
   "a request with a character beyond Unicode": withBytes(0xf4, 0x90, 0x80, 0x80),
 };
 
-const malformed = attacks("a body that is", "user_get", NO_OBJECTS, (request) => ({
+const malformed = attacks("a body that is", "user_get", INVALID_BODIES, (request) => ({
   request,
   reply: INVALID_JSON,
 }));
 
-/** Members that come twice: two readers could take the request for two. */
-const TWICE: Readonly<Record<string, string>> = {
+/** Duplicate keys, for which two parsers could see different requests. */
+const DUPLICATES: Readonly<Record<string, string>> = {
   "a username": '{"username":"alice","username":"root"}',
   "a username with an escape": '{"username":"alice","\\u0075sername":"root"}',
-  "an unknown member": '{"username":"alice","x":1,"x":2}',
-  "a member of an unknown object": '{"username":"alice","x":{"y":1,"y":1}}',
-  "a prototype member": '{"username":"alice","__proto__":1,"__proto__":2}',
-  "a colon in a text, and a member": '{"username":"alice","x":":","x":":"}',
+  "an unknown key": '{"username":"alice","x":1,"x":2}',
+  "a key of an unknown object": '{"username":"alice","x":{"y":1,"y":1}}',
+  "a prototype key": '{"username":"alice","__proto__":1,"__proto__":2}',
+  "a colon as a value, and a key": '{"username":"alice","x":":","x":":"}',
 };
 
 const ambiguous = [
-  ...attacks("a request that has twice", "user_get", TWICE, (request) => ({ request, reply: INVALID_JSON })),
-  attack("a login with two passwords, the second one right", "login", async (fixture) => {
+  ...attacks("a request with a duplicate of", "user_get", DUPLICATES, (request) => ({
+    request,
+    reply: INVALID_JSON,
+  })),
+  attack("a login with two passwords, the second right", "login", async (fixture) => {
     const { username } = await fixture.newUser();
     return {
       request: `{"username":"${username}","password":"wrong","password":"${PASSWORD}"}`,
@@ -74,8 +77,8 @@ const ambiguous = [
   }),
 ];
 
-/** Requests that are odd and in order. */
-const ODD: Readonly<Record<string, string>> = {
+/** Unusual but valid requests. */
+const UNUSUAL: Readonly<Record<string, string>> = {
   "of 32 levels": `{"username":"alice","x":${"[".repeat(31)}${"]".repeat(31)}}`,
   "with brackets in a text": JSON.stringify({ username: "alice", x: '["{'.repeat(500) }),
   "with 3000 members": JSON.stringify({
@@ -91,7 +94,7 @@ const ODD: Readonly<Record<string, string>> = {
   "of exactly 65,536 bytes": good.padEnd(65_536, " "),
 };
 
-const odd = attacks("a request is answered as any other:", "user_get", ODD, (request) => ({
+const unusual = attacks("a valid request", "user_get", UNUSUAL, (request) => ({
   request,
   reply: alice,
 }));
@@ -109,7 +112,7 @@ const sizes = [
   }),
 ];
 
-/** Members that every object seems to have. */
+/** Members of the prototype of every object. */
 const prototypes = [
   ...attacks(
     "a request whose username is in its",
@@ -127,5 +130,5 @@ const prototypes = [
   }),
 ];
 
-/** Publishes what is no request, or looks like two. */
-export const jsonBodies: Attack[] = [...malformed, ...ambiguous, ...odd, ...sizes, ...prototypes];
+/** The attacker sends invalid JSON, or requests that parsers may read differently. */
+export const jsonBodies: Attack[] = [...malformed, ...ambiguous, ...unusual, ...sizes, ...prototypes];

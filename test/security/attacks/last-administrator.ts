@@ -3,8 +3,8 @@ import { attack, type Attack, attacks } from "../attack.ts";
 import { LAST_ADMIN } from "../envelopes.ts";
 import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
-/** Asserts that there is still somebody who can administrate. */
-function rootStays(fixture: AttackFixture): () => Promise<void> {
+/** Asserts that an administrator remains. */
+function assertRootRemains(fixture: AttackFixture): () => Promise<void> {
   return async () => {
     const id_token = await fixture.idToken({ username: "root", password: PASSWORD });
     const { resp_data } = await fixture.ask("token", { id_token });
@@ -18,15 +18,19 @@ const alone = [
   attack("the last administrator deletes itself", "user_delete", async (fixture) => ({
     request: { username: "root", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
-    after: rootStays(fixture),
-  })),
-  attack("the last administrator deletes itself in other letters", "user_delete", async (fixture) => ({
-    request: { username: "ROOT", access_token: await fixture.adminToken() },
-    reply: LAST_ADMIN,
-    after: rootStays(fixture),
+    after: assertRootRemains(fixture),
   })),
   attack(
-    "the last administrator, as a plain user by its token, deletes itself",
+    "the last administrator deletes itself, spelled in another case",
+    "user_delete",
+    async (fixture) => ({
+      request: { username: "ROOT", access_token: await fixture.adminToken() },
+      reply: LAST_ADMIN,
+      after: assertRootRemains(fixture),
+    }),
+  ),
+  attack(
+    "the last administrator deletes itself with a token of a plain user",
     "user_delete",
     async (fixture) => ({
       request: { username: "root", access_token: await fixture.accessToken("root", []) },
@@ -37,46 +41,50 @@ const alone = [
     "the last administrator deactivates itself,",
     "user_change",
     {
-      "and no more": { username: "root", activated: false },
-      "in other letters": { username: "Root", activated: false },
+      only: { username: "root", activated: false },
+      "in another case": { username: "Root", activated: false },
       "with a new password": { username: "root", activated: false, password: "quite another one" },
       "with a new email": { username: "root", activated: false, email: "gone@example.com" },
     },
     async (fields, fixture) => ({
       request: { ...fields, access_token: await fixture.adminToken() },
       reply: LAST_ADMIN,
-      after: rootStays(fixture),
+      after: assertRootRemains(fixture),
     }),
   ),
   attack("the last administrator leaves the group", "group_remove_user", async (fixture) => ({
     request: { groupname: "admin", username: "root", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
-    after: rootStays(fixture),
+    after: assertRootRemains(fixture),
   })),
   attack(
-    "the last administrator leaves the group in other letters",
+    "the last administrator leaves the group, spelled in another case",
     "group_remove_user",
     async (fixture) => ({
       request: { groupname: "admin", username: "rOOt", access_token: await fixture.adminToken() },
       reply: LAST_ADMIN,
     }),
   ),
-  attack("the group of the administrators is deleted", "group_delete", async (fixture) => ({
+  attack("the admin group is deleted", "group_delete", async (fixture) => ({
     request: { groupname: "admin", access_token: await fixture.adminToken() },
     reply: LAST_ADMIN,
-    after: rootStays(fixture),
+    after: assertRootRemains(fixture),
   })),
-  attack("an administrator of another issuer deletes the last one here", "user_delete", async (fixture) => ({
-    request: { username: "root", access_token: await fixture.accessToken("somebody-else", ["admin"]) },
-    reply: LAST_ADMIN,
-  })),
+  attack(
+    "an administrator of another issuer deletes the last administrator",
+    "user_delete",
+    async (fixture) => ({
+      request: { username: "root", access_token: await fixture.accessToken("somebody-else", ["admin"]) },
+      reply: LAST_ADMIN,
+    }),
+  ),
 ];
 
-/** Members of the group who could not step in. */
+/** Members of the group who do not count as administrators. */
 const NO_SUCCESSORS = {
-  "a deactivated one": { activated: false },
-  "one of a directory": { authType: "LDAP" },
-  "one of a realm": { authType: "KERBEROS" },
+  "a deactivated user": { activated: false },
+  "a directory user": { authType: "LDAP" },
+  "a Kerberos user": { authType: "KERBEROS" },
 } as const;
 
 const successors = attacks(
@@ -93,11 +101,11 @@ const successors = attacks(
       reply: LAST_ADMIN,
       after: async () => {
         assert.equal((await fixture.ask("group_remove_user", membership)).resp_code, 200);
-        await rootStays(fixture)();
+        await assertRootRemains(fixture)();
       },
     };
   },
 );
 
-/** Wants to take the last administrator away, from within or without. */
+/** The attacker tries to remove the last administrator, with or without rights. */
 export const lastAdministrator: Attack[] = [...alone, ...successors];

@@ -4,7 +4,7 @@ import { attack, type Attack, attacks } from "../attack.ts";
 import { doneReply, EXCHANGED, invalid, LOGGED_IN, noToken, REGISTRATION_CLOSED } from "../envelopes.ts";
 import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
-/** An account of a kind, with a password. */
+/** A new account with an auth_type and a password. */
 async function newAccount(fixture: AttackFixture, auth_type: unknown): Promise<object> {
   const access_token = await fixture.adminToken();
   return {
@@ -16,7 +16,7 @@ async function newAccount(fixture: AttackFixture, auth_type: unknown): Promise<o
   };
 }
 
-/** Columns and settings that a request might smuggle in; registrations say that they are activated, too. */
+/** Columns and settings that a request might try to set; registrations also set `activated`. */
 const EXTRAS = {
   groups: ["admin"],
   group: "admin",
@@ -38,7 +38,7 @@ const EXTRAS = {
 const PROTOTYPE = '"__proto__":{"isAdmin":true,"groups":["admin"]}';
 const smuggled = `${JSON.stringify({ ...EXTRAS, activated: true }).slice(0, -1)},${PROTOTYPE}}`;
 
-/** The request's JSON text with all of the extras in it. */
+/** The request as JSON text with all the extra members. */
 function withExtras(request: object): string {
   return `${JSON.stringify(request).slice(0, -1)},${smuggled.slice(1)}`;
 }
@@ -69,7 +69,7 @@ const accounts = [
     };
   }),
   attack(
-    "a registration that activates itself where an administrator has to",
+    "a registration that activates itself although an administrator must",
     "user_register",
     async (fixture) => {
       const username = fixture.newName();
@@ -85,7 +85,7 @@ const accounts = [
     },
     "lax",
   ),
-  attack("a change of the own email that makes itself an administrator", "user_change", async (fixture) => {
+  attack("a change of a user's own email that makes it an administrator", "user_change", async (fixture) => {
     const { username } = await fixture.newUser();
     const email = `${username}@example.org`;
     const access_token = await fixture.accessToken(username);
@@ -99,7 +99,7 @@ const accounts = [
       },
     };
   }),
-  attack("a change of nothing but what may not be changed", "user_change", async (fixture) => {
+  attack("a change of protected fields only", "user_change", async (fixture) => {
     const { username } = await fixture.newUser();
     return {
       request: { ...EXTRAS, username, access_token: await fixture.accessToken(username) },
@@ -121,7 +121,7 @@ const sessions = [
     };
   }),
   attack(
-    "an exchange that asks for more groups, another vhost and a longer life",
+    "a token request with more groups, another vhost and a longer lifetime",
     "token",
     async (fixture) => {
       const person = await fixture.newUser();
@@ -135,7 +135,7 @@ const sessions = [
         user: "root",
       };
       return {
-        // Of the extras only `groups` is a field: none of the groups that the user does not have.
+        // Only `groups` is a field of the request: the user has none of these groups.
         request: withExtras({ id_token, ...wishes }).replace('"groups":["admin"],', '"groups":[],'),
         reply: EXCHANGED,
         after: async ({ resp_data }) => {
@@ -150,11 +150,11 @@ const sessions = [
       };
     },
   ),
-  attack("an exchange for a group that the user is not in", "token", async (fixture) => ({
+  attack("a token request for a group without the user", "token", async (fixture) => ({
     request: withExtras({ id_token: await fixture.idToken(await fixture.newUser({ groups: ["dev"] })) }),
     reply: invalid(["groups", "must be groups of the account; item 1 is not"]),
   })),
-  attack("a request for users that brings its caller along", "user_all", {
+  attack("a request for users that contains its caller", "user_all", {
     request: withExtras({ username: "root" }),
     reply: noToken("access_token"),
   }),
@@ -170,8 +170,8 @@ const kinds = [
     "user_admin_create",
     {
       ADMIN: "ADMIN",
-      "local in small letters": "local",
-      "the empty text": "",
+      "local in lower case": "local",
+      "an empty string": "",
       "a list": ["LOCAL"],
       "a prototype member": "__proto__",
     },
@@ -181,7 +181,7 @@ const kinds = [
     }),
   ),
   ...attacks(
-    "an account that has a password here although its kind is",
+    "an account with a local password and the auth_type",
     "user_admin_create",
     { LDAP: "LDAP", KERBEROS: "KERBEROS" },
     async (auth_type, fixture) => ({
@@ -192,12 +192,12 @@ const kinds = [
 ];
 
 const registration = attacks(
-  "a registration that is closed,",
+  "a closed registration,",
   "user_register",
   {
     "for a new name": { username: "newcomer", email: "newcomer@example.com" },
-    "for a name that is taken": { username: "alice", email: "newcomer@example.com" },
-    "for an email that is taken": { username: "newcomer", email: "alice@example.com" },
+    "for a taken username": { username: "alice", email: "newcomer@example.com" },
+    "for a taken email": { username: "newcomer", email: "alice@example.com" },
     "with the setting to open it": {
       username: "newcomer",
       email: "newcomer@example.com",
@@ -211,5 +211,5 @@ const registration = attacks(
   "closed",
 );
 
-/** Gives more than it is asked for, in the hope that it is stored; registers where nobody may. */
+/** The attacker adds members to requests that might be stored, or registers where registration is closed. */
 export const massAssignment: Attack[] = [...accounts, ...sessions, ...kinds, ...registration];

@@ -18,11 +18,11 @@ import { PASSWORD, type AttackFixture } from "../fixture.ts";
 const request = { username: "alice" };
 const alice = ok({ username: "alice", activated: true, created_at: moment });
 
-/** Takes the good reply_to away; the library's types have no such thing. */
+/** Removes the valid reply_to, which amqplib's types do not allow. */
 const NO_REPLY_TO = { replyTo: undefined } as unknown as Options.Publish;
 
-/** Asserts that the worker still answers, over the connections that it had. */
-function goesOn({ ask, worker }: AttackFixture): () => Promise<void> {
+/** Asserts that the worker still replies, over the same connections. */
+function assertStillServing({ ask, worker }: AttackFixture): () => Promise<void> {
   return async () => {
     assert.equal((await ask("user_get", request)).resp_code, 200);
     const lost = worker.log.filter((line) => /"purpose":"(?:requests|replies)"/.test(line));
@@ -30,13 +30,14 @@ function goesOn({ ask, worker }: AttackFixture): () => Promise<void> {
   };
 }
 
-/** Addresses that no reply may come from, to, or because of. */
+/** Invalid or harmful values of reply_to. */
 const REPLY_ADDRESSES: Readonly<Record<string, string>> = {
-  "the empty text": "",
-  "a direct reply-to that is none": "amq.rabbitmq.reply-to.a.b",
-  "a direct reply-to of no process": "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM0NTY3OAAAAAAAAAAAAAAAAA==.x",
-  "a direct reply-to of many stops": `amq.rabbitmq.reply-to${".".repeat(200)}`,
-  "a queue that is not there": "nobody.has.this.queue",
+  "an empty string": "",
+  "a malformed direct reply-to": "amq.rabbitmq.reply-to.a.b",
+  "a direct reply-to of an unknown process":
+    "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAxMjM0NTY3OAAAAAAAAAAAAAAAAA==.x",
+  "a direct reply-to with many dots": `amq.rabbitmq.reply-to${".".repeat(200)}`,
+  "a missing queue": "nobody.has.this.queue",
   "the queue login": "login",
   "its own queue": "user_get",
   "a name of 255 bytes": "r".repeat(255),
@@ -48,14 +49,14 @@ const replyAddresses = [
     request,
     properties: { replyTo },
     reply: "none",
-    after: goesOn(fixture),
+    after: assertStillServing(fixture),
   })),
-  attack("a request whose reply_to is direct, from somebody who does not listen", "user_get", {
+  attack("a request with direct reply-to from a caller that does not consume", "user_get", {
     request,
     properties: { replyTo: "amq.rabbitmq.reply-to" },
     reply: "broker",
   }),
-  attack("a request without reply_to: it is done and not answered", "group_create", async (fixture) => {
+  attack("a request without reply_to is processed without a reply", "group_create", async (fixture) => {
     const groupname = fixture.newName();
     return {
       request: { groupname, access_token: await fixture.adminToken() },
@@ -66,11 +67,11 @@ const replyAddresses = [
       },
     };
   }),
-  attack("no request, and without reply_to", "login", (fixture) => ({
+  attack("an empty message without reply_to", "login", (fixture) => ({
     request: "\0",
     properties: NO_REPLY_TO,
     reply: "none",
-    after: goesOn(fixture),
+    after: assertStillServing(fixture),
   })),
 ];
 
@@ -78,64 +79,64 @@ function nested(levels: number): object {
   return levels === 0 ? {} : { deeper: nested(levels - 1) };
 }
 
-/** Headers and properties that mean something to somebody. */
+/** Headers and properties with a meaning for a broker or a client. */
 const HARMLESS: Readonly<Record<string, Options.Publish>> = {
-  "headers that are nested 500 times": { headers: nested(500) },
+  "headers nested 500 times": { headers: nested(500) },
   "1000 headers": {
     headers: Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`h${index}`, index])),
   },
   "a header in __proto__": { headers: JSON.parse('{"__proto__":{"x-idempotency-key":7}}') as object },
-  "a copy for its own queue": { headers: { CC: ["user_get"] } },
-  "a copy for a queue that is not there": { headers: { CC: ["nobody.has.this.queue"] } },
-  "a blind copy for a queue that is not there": { headers: { BCC: ["nobody.has.this.queue"] } },
-  "the history of a dead letter": {
+  "CC to its own queue": { headers: { CC: ["user_get"] } },
+  "CC to a missing queue": { headers: { CC: ["nobody.has.this.queue"] } },
+  "BCC to a missing queue": { headers: { BCC: ["nobody.has.this.queue"] } },
+  "the x-death header of a dead letter": {
     headers: { "x-death": [{ count: 99, reason: "rejected", queue: "user_get" }] },
   },
   "the highest priority": { priority: 255 },
   "another content encoding": { contentEncoding: "gzip" },
   "the type and application of a reply": { type: "result", appId: "authmq" },
-  "an application with colours for a terminal": { appId: "\u001b[31mred\u001b[0m\n" },
+  "an app_id with terminal colours": { appId: "\u001b[31mred\u001b[0m\n" },
   "a time in the far future": { timestamp: 2 ** 60 },
   "a key of 255 bytes": { messageId: "k".repeat(255) },
   "an empty message_id": { messageId: "" },
   "a correlation id of 255 bytes": { correlationId: "c".repeat(255) },
-  "a correlation id of signs": { correlationId: "\u0001\n'\"<script>é€😀" },
+  "a correlation id with special characters": { correlationId: "\u0001\n'\"<script>é€😀" },
   "an empty correlation id": { correlationId: "" },
 };
 
 const harmless = [
   ...attacks("a request with", "user_get", HARMLESS, (properties) => ({ request, properties, reply: alice })),
-  attack("a request with a correlation id that is no text", "user_get", {
+  attack("a request with a binary correlation id", "user_get", {
     request,
     rawCorrelationId: Buffer.from([0xff, 0x00, 0xfe, 0x80]),
     reply: alice,
   }),
-  attack("a request with a correlation id of 255 bytes that are no text", "user_get", {
+  attack("a request with a binary correlation id of 255 bytes", "user_get", {
     request,
     rawCorrelationId: Buffer.alloc(255, 0xff),
     reply: alice,
   }),
-  attack("a request that is no JSON, with a content encoding that says why", "user_get", {
+  attack("a compressed request with a content encoding", "user_get", {
     request: Buffer.from([0x1f, 0x8b, 0x08]),
     properties: { contentEncoding: "gzip" },
     reply: INVALID_JSON,
   }),
   ...attacks(
-    "a message that the broker refuses, with",
+    "a message that the broker rejects, with",
     "user_get",
     {
       "another one's user_id": { userId: "root" },
-      "a lifetime that is a word": { expiration: "soon" },
-      "a negative lifetime": { expiration: "-1" },
-      "copies that are no list": { headers: { CC: "login" } },
+      "an expiration that is a word": { expiration: "soon" },
+      "a negative expiration": { expiration: "-1" },
+      "a CC header that is not a list": { headers: { CC: "login" } },
     },
     (properties) => ({ request, properties, reply: "broker" }),
   ),
-  attack("a request that has no time left", "group_create", async (fixture) => ({
+  attack("a request with an expiration of 0", "group_create", async (fixture) => ({
     request: { groupname: `never-${fixture.newName()}`, access_token: await fixture.adminToken() },
     properties: { expiration: "0" },
     reply: "none",
-    after: goesOn(fixture),
+    after: assertStillServing(fixture),
   })),
   ...attacks(
     "an administrator's token in",
@@ -155,12 +156,12 @@ const harmless = [
 const NO_KEY = invalid(["x-idempotency-key", "must be a string of 1 to 255 bytes"]);
 
 const badKeys = attacks(
-  "a key that is",
+  "an idempotency key that is",
   "group_create",
   {
     "a number": 7,
     true: true,
-    "the empty text": "",
+    "an empty string": "",
     "of 256 bytes": "k".repeat(256),
     "of 256 bytes in 128 characters": "é".repeat(128),
     "in a list": ["key"],
@@ -174,7 +175,7 @@ const badKeys = attacks(
   }),
 );
 
-/** A group that was created with a key, by an administrator who is called root. */
+/** Creates a group with an idempotency key, as an administrator named root. */
 async function created(
   fixture: AttackFixture,
 ): Promise<{ groupname: string; key: string; access_token: string }> {
@@ -190,7 +191,7 @@ async function created(
   return { groupname, key, access_token };
 }
 
-/** Other keys that look like the same. */
+/** Keys that resemble another key. */
 const OTHER_KEYS: Readonly<Record<string, (key: string) => string>> = {
   "in capitals": (key) => key.toUpperCase(),
   "and a space": (key) => `${key} `,
@@ -198,7 +199,7 @@ const OTHER_KEYS: Readonly<Record<string, (key: string) => string>> = {
 };
 
 const keys = [
-  attack("another administrator's key, with the same body", "group_create", async (fixture) => {
+  attack("another administrator's key and body", "group_create", async (fixture) => {
     const { groupname, key } = await created(fixture);
     const access_token = await fixture.accessToken("another-one", ["admin"]);
     return { request: { groupname, access_token }, properties: { messageId: key }, reply: GROUP_TAKEN };
@@ -209,7 +210,7 @@ const keys = [
     return { request: { groupname, access_token }, properties: { messageId: key }, reply: FORBIDDEN };
   }),
   attack(
-    "an administrator's key and body, with the same name and no rights any more",
+    "an administrator's key and body, with the same username without the admin group",
     "group_create",
     async (fixture) => {
       const { groupname, key } = await created(fixture);
@@ -221,7 +222,7 @@ const keys = [
     const { groupname, key } = await created(fixture);
     return { request: { groupname }, properties: { messageId: key }, reply: noToken("access_token") };
   }),
-  attack("the own key with another body", "group_create", async (fixture) => {
+  attack("a caller's own key with another body", "group_create", async (fixture) => {
     const { key, access_token } = await created(fixture);
     return {
       request: { groupname: `never-${fixture.newName()}`, access_token },
@@ -229,7 +230,7 @@ const keys = [
       reply: CONFLICT,
     };
   }),
-  attack("the own key in a header, with another body", "group_create", async (fixture) => {
+  attack("a caller's own key in a header, with another body", "group_create", async (fixture) => {
     const { key, access_token } = await created(fixture);
     return {
       request: { groupname: `never-${fixture.newName()}`, access_token },
@@ -238,7 +239,7 @@ const keys = [
     };
   }),
   ...attacks(
-    "a key that is nearly one that was used, with the same body,",
+    "a key similar to a used key, with the same body,",
     "group_create",
     OTHER_KEYS,
     async (change, fixture) => {
@@ -254,7 +255,7 @@ const keys = [
     const { groupname, key, access_token } = await created(fixture);
     return { request: { groupname, access_token }, properties: { messageId: key }, reply: ok({ users: [] }) };
   }),
-  attack("a registration with the key of another one", "user_register", async (fixture) => {
+  attack("a registration with the key of another registration", "user_register", async (fixture) => {
     const key = `key-${fixture.newName()}`;
     const account = () => {
       const username = fixture.newName();
@@ -267,5 +268,5 @@ const keys = [
   }),
 ];
 
-/** Publishes messages whose properties are the attack. */
+/** The attacker sends messages with harmful properties. */
 export const messages: Attack[] = [...replyAddresses, ...harmless, ...badKeys, ...keys];

@@ -15,7 +15,7 @@ import {
 } from "../envelopes.ts";
 import { PASSWORD } from "../fixture.ts";
 
-/** Texts that mean something to a database, a directory, a file system, a shell, a template or a terminal. */
+/** Texts with a meaning for a database, a directory, a file system, a shell, a template or a terminal. */
 const INJECTIONS: Readonly<Record<string, string>> = {
   "SQL that is always true": "alice' OR '1'='1",
   "SQL that drops a table": "alice'; DROP TABLE user; --",
@@ -25,8 +25,8 @@ const INJECTIONS: Readonly<Record<string, string>> = {
   "a DN": "cn=alice,ou=User",
   "a domain and a name": "AD\\alice",
   "a path": "../../etc/passwd",
-  "colours for a terminal": "\u001b[31malice",
-  "a line for the log": 'alice\n{"level":60,"msg":"forged"}',
+  "terminal colours": "\u001b[31malice",
+  "a forged log line": 'alice\n{"level":60,"msg":"forged"}',
 };
 
 const injections = attacks("a login with a name that is", "login", INJECTIONS, (username) => ({
@@ -37,7 +37,7 @@ const injections = attacks("a login with a name that is", "login", INJECTIONS, (
 const SQL = "alice' OR '1'='1";
 const GROUP = { groupname: "dev" };
 
-/** The other fields, with one injection each. */
+/** The other text fields, each with one injection. */
 const OTHER_FIELDS: readonly (readonly [queue: QueueName, field: string, more: object, msg: string])[] = [
   ["user_get", "username", {}, NO_USERNAME],
   ["group_create", "groupname", {}, NO_GROUP],
@@ -66,14 +66,14 @@ const others = OTHER_FIELDS.map(([queue, field, more, msg]) =>
   })),
 );
 
-/** What would find everybody, or somebody, were it not taken letter by letter. */
+/** Injections in prefix filters and page positions. */
 const pages = [
-  ...attacks("a list of users that begin with", "user_all", INJECTIONS, async (q, { accessToken }) => ({
+  ...attacks("a list of users with the prefix", "user_all", INJECTIONS, async (q, { accessToken }) => ({
     request: { q, access_token: await accessToken("bobby") },
     reply: { resp_code: 204, resp_data: { users: [] } },
   })),
   ...attacks(
-    "a page of groups behind",
+    "a page of groups after",
     "group_all",
     { "SQL that is always true": "zz' OR '1'='1", "SQL with a comment": "zz' -- " },
     async (cursor, { accessToken }) => ({
@@ -83,15 +83,15 @@ const pages = [
   ),
 ];
 
-/** Names that are not alice's, though somebody may take them for it. */
+/** Names that resemble alice. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
-  "with a space behind it": "alice ",
-  "with a newline behind it": "alice\n",
-  "with a tab before it": "\talice",
-  "with a no-break space behind it": "alice\u00a0",
-  "with a NUL behind it": "alice\0",
+  "with a trailing space": "alice ",
+  "with a trailing newline": "alice\n",
+  "with a leading tab": "\talice",
+  "with a trailing no-break space": "alice\u00a0",
+  "with a trailing NUL": "alice\0",
   "with a zero-width space": "ali\u200bce",
-  "with its direction turned": "\u202eecila",
+  "with right-to-left direction": "\u202eecila",
   "with a Cyrillic a": "\u0430lice",
   "in full-width letters": "ａｌｉｃｅ",
   "with a dotless i": "al\u0131ce",
@@ -113,15 +113,15 @@ const lookalikes = [
 
 const taken = [
   ...attacks(
-    "a registration of a name that is taken, written",
+    "a registration of a taken username, spelled",
     "user_register",
-    { "the same": "alice", "in capitals": "ALICE", "in mixed letters": "aLiCe" },
+    { "the same way": "alice", "in capitals": "ALICE", "in mixed case": "aLiCe" },
     (username) => ({
       request: { username, password: PASSWORD, password_confirm: PASSWORD, email: "second@example.com" },
       reply: USERNAME_TAKEN,
     }),
   ),
-  attack("a registration with an email that is taken, in capitals", "user_register", ({ newName }) => ({
+  attack("a registration with a taken email, in capitals", "user_register", ({ newName }) => ({
     request: {
       username: newName(),
       password: PASSWORD,
@@ -130,10 +130,14 @@ const taken = [
     },
     reply: EMAIL_TAKEN,
   })),
-  attack("a user takes another one's email, in capitals", "user_change", async ({ accessToken }) => ({
-    request: { username: "bobby", email: "Alice@Example.Com", access_token: await accessToken("bobby") },
-    reply: EMAIL_TAKEN,
-  })),
+  attack(
+    "a user changes its email to another user's, in capitals",
+    "user_change",
+    async ({ accessToken }) => ({
+      request: { username: "bobby", email: "Alice@Example.Com", access_token: await accessToken("bobby") },
+      reply: EMAIL_TAKEN,
+    }),
+  ),
 ];
 
 const PROTOTYPE_MEMBERS = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"];
@@ -152,18 +156,14 @@ const prototypes = [
     request: { groupname: "__proto__", access_token: await adminToken() },
     reply: GROUP_NOT_FOUND,
   })),
-  attack(
-    "a user whose name is nearly __proto__ has an account like everybody",
-    "login",
-    async ({ newUser }) => {
-      const { username, password } = await newUser({ username: "__proto__x" });
-      return {
-        request: { username: username.toUpperCase(), password: `${password}!` },
-        reply: INVALID_CREDENTIALS,
-      };
-    },
-  ),
-  attack("a group whose name is constructor is one like all others", "group_create", async (fixture) => {
+  attack("a user whose name resembles __proto__ has a normal account", "login", async ({ newUser }) => {
+    const { username, password } = await newUser({ username: "__proto__x" });
+    return {
+      request: { username: username.toUpperCase(), password: `${password}!` },
+      reply: INVALID_CREDENTIALS,
+    };
+  }),
+  attack("a group whose name is constructor is a normal group", "group_create", async (fixture) => {
     const access_token = await fixture.adminToken();
     return {
       request: { groupname: "constructor", access_token },
@@ -195,9 +195,9 @@ const lengths = [
   })),
 ];
 
-/** What is no address, or more than one. */
-const NO_EMAILS: Readonly<Record<string, string>> = {
-  "the empty text": "",
+/** Invalid email addresses. */
+const INVALID_EMAILS: Readonly<Record<string, string>> = {
+  "an empty string": "",
   "an address and a newline": "new@example.com\n",
   "an address and a header": "new@example.com\r\nBcc: all@example.com",
   "an address and a NUL": "new@example.com\0",
@@ -206,12 +206,12 @@ const NO_EMAILS: Readonly<Record<string, string>> = {
   "an address with two at signs": "new@example.com@evil.example.com",
   "an address in quotes": '"new user"@example.com',
   "an address at a number": "new@[127.0.0.1]",
-  "an address in other letters": "n\u0435w@example.com",
-  "an address with many labels that do not end": `new@${"a.".repeat(40)}!`,
+  "an address with a Cyrillic letter": "n\u0435w@example.com",
+  "an address with many labels and an invalid end": `new@${"a.".repeat(40)}!`,
 };
 
 const emails = [
-  ...attacks("a registration whose email is", "user_register", NO_EMAILS, (email) => ({
+  ...attacks("a registration whose email is", "user_register", INVALID_EMAILS, (email) => ({
     request: { username: "no-email", password: PASSWORD, password_confirm: PASSWORD, email },
     reply: invalid(["email", NO_EMAIL]),
   })),
@@ -226,7 +226,7 @@ const emails = [
   }),
 ];
 
-/** Publishes names that are more than names, or nearly somebody else's. */
+/** The attacker sends names with special meanings, or names that resemble another user's. */
 export const names: Attack[] = [
   ...injections,
   ...others,

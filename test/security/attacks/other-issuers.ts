@@ -10,20 +10,20 @@ const SIGNERS = {
   legacy: { alg: "HS256", sign: hmac("sha256", legacySecret) },
 };
 
-/** Every issuer with the name of every other. */
+/** Every issuer with the name of every other issuer. */
 const NAMES = Object.entries(SIGNERS).flatMap(([signer, how]) =>
   ["authmq", ...Object.keys(SIGNERS)].filter((iss) => iss !== signer).map((iss) => ({ signer, iss, ...how })),
 );
 
 const names = NAMES.map(({ signer, iss, alg, sign }) =>
-  attack(`a token that ${signer} signs in the name of ${iss}`, "group_create", () => {
+  attack(`a token that ${signer} signed in the name of ${iss}`, "group_create", () => {
     const access_token = assemble({ alg, typ: "at+jwt" }, accessClaims({ iss, groups: ["admin"] }), sign);
     return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
   }),
 );
 
 const ours = attacks(
-  "a token that we sign in the name of",
+  "a token that we signed in the name of",
   "user_all",
   { partner: "partner", reseller: "reseller", legacy: "legacy" },
   (iss, { signedAccess }) => ({ request: { access_token: signedAccess({ iss }) }, reply: INVALID_TOKEN }),
@@ -31,7 +31,7 @@ const ours = attacks(
 
 const algorithms = [
   ...attacks(
-    "a token of partner, who may use RS256 alone, whose header says",
+    "a token of partner (RS256 only) with the alg",
     "user_all",
     { RS384: "RS384", RS512: "RS512", PS256: "PS256", ES256: "ES256", EdDSA: "EdDSA", none: "none" },
     (alg) => ({
@@ -42,7 +42,7 @@ const algorithms = [
     }),
   ),
   ...attacks(
-    "a token of legacy, who may use HS256 alone, as",
+    "a token of legacy (HS256 only) with",
     "user_all",
     { HS384: "sha384", HS512: "sha512" } as const,
     (hash, _world, alg) => ({
@@ -56,19 +56,19 @@ const algorithms = [
       reply: INVALID_TOKEN,
     }),
   ),
-  attack("a token of legacy that is signed with half of its secret", "user_all", () => {
+  attack("a token of legacy signed with half of its secret", "user_all", () => {
     const sign = hmac("sha256", legacySecret.subarray(0, 32));
     const access_token = assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims({ iss: "legacy" }), sign);
     return { request: { access_token }, reply: INVALID_TOKEN };
   }),
-  attack("a token of legacy that is signed with its secret in base64", "user_all", () => {
+  attack("a token of legacy signed with its secret in base64", "user_all", () => {
     const sign = hmac("sha256", legacySecret.toString("base64"));
     const access_token = assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims({ iss: "legacy" }), sign);
     return { request: { access_token }, reply: INVALID_TOKEN };
   }),
 ];
 
-/** Queues that take ID tokens. */
+/** Queues that accept ID tokens. */
 const idTokens = (["token", "logout"] as const).flatMap((queue) =>
   Object.entries(SIGNERS).flatMap(([iss, { alg, sign }]) => [
     attack(
@@ -86,7 +86,7 @@ const idTokens = (["token", "logout"] as const).flatMap((queue) =>
           reply: INVALID_TOKEN,
           after: async () => {
             const { resp_code } = await fixture.ask("token", { id_token: live });
-            if (resp_code !== 200) throw new Error("the session has ended");
+            if (resp_code !== 200) throw new Error("the session was revoked");
           },
         };
       },
@@ -95,7 +95,7 @@ const idTokens = (["token", "logout"] as const).flatMap((queue) =>
 );
 
 const both = [
-  attack("an ID token of partner with our name and its key beside it", "token", async (fixture) => {
+  attack("an ID token of partner with our issuer name and its own key", "token", async (fixture) => {
     const person = await fixture.newUser();
     const live = await fixture.idToken(person);
     const { kid } = JSON.parse(Buffer.from(live.split(".")[0]!, "base64url").toString()) as { kid: string };
@@ -113,7 +113,7 @@ const both = [
     };
   }),
   attack(
-    "a token that names partner and is signed with partner's public key as a secret, twice over",
+    "a token in the name of partner, with partner's public key as the secret of an HMAC, nested twice",
     "user_all",
     () => {
       const pem = pemOf(partner.publicKey);
@@ -128,13 +128,13 @@ const both = [
   ),
 ];
 
-/** Audiences that are not the one that this installation demands of its own tokens. */
+/** Audiences that differ from the required one. */
 const AUDIENCES: Readonly<Record<string, unknown>> = {
   "left out": undefined,
   null: null,
-  "the right one in capitals": "SERVICES",
-  "the beginning of the right one": "service",
-  "the right one and a space": "services ",
+  "the right audience in capitals": "SERVICES",
+  "the beginning of the right audience": "service",
+  "the right audience and a space": "services ",
   "an empty list": [],
   "a list of others": ["elsewhere", "service"],
   "a list in a list": [["services"]],
@@ -142,12 +142,12 @@ const AUDIENCES: Readonly<Record<string, unknown>> = {
 };
 
 const audiences = attacks(
-  "an access token of our own whose audience is",
+  "an access token of ours whose audience is",
   "user_all",
   AUDIENCES,
   (aud, { signedAccess }) => ({ request: { access_token: signedAccess({ aud }) }, reply: INVALID_TOKEN }),
   "closed",
 );
 
-/** Signs for an issuer that is trusted with access tokens, and wants more; and tokens for another audience. */
+/** The attacker has the key of an issuer that is trusted only for access tokens, or tokens for another audience. */
 export const otherIssuers: Attack[] = [...names, ...ours, ...algorithms, ...idTokens, ...both, ...audiences];

@@ -8,20 +8,20 @@ const NO_PASSWORD = "must match .{4,}";
 const REVEALS = "must not contain the username";
 const BLOCKLISTED = "is on the list of blocked passwords; choose another one";
 
-/** Passwords that nobody may have, and what is said of each. */
+/** Invalid passwords, and their error messages. */
 const REFUSED: Readonly<Record<string, readonly [password: string, msg: string]>> = {
   "of 73 bytes": ["a".repeat(73), UNHASHABLE],
   "of 74 bytes in 37 characters": ["ä".repeat(37), UNHASHABLE],
   "of 30,000 bytes": ["a".repeat(30_000), UNHASHABLE],
-  "with a NUL behind it": ["long enough\0", UNHASHABLE],
+  "with a trailing NUL": ["long enough\0", UNHASHABLE],
   "of three characters": ["abc", NO_PASSWORD],
   "that is empty": ["", NO_PASSWORD],
   "with a newline": ["long\nenough", NO_PASSWORD],
   "that is the username": ["mallory", REVEALS],
-  "that has the username in it": ["xx-Mallory-2026", REVEALS],
-  "that has the username in it in full-width letters": ["xx-ｍａｌｌｏｒｙ-2026", REVEALS],
-  "that is tried first": [BLOCKED, BLOCKLISTED],
-  "that is tried first, in capitals": [BLOCKED.toUpperCase(), BLOCKLISTED],
+  "that contains the username": ["xx-Mallory-2026", REVEALS],
+  "that contains the username in full-width letters": ["xx-ｍａｌｌｏｒｙ-2026", REVEALS],
+  "from the blocklist": [BLOCKED, BLOCKLISTED],
+  "from the blocklist, in capitals": [BLOCKED.toUpperCase(), BLOCKLISTED],
 };
 
 const refused = [
@@ -35,8 +35,8 @@ const refused = [
     {
       "of 73 bytes": ["a".repeat(73), UNHASHABLE],
       "with a NUL in it": ["long\0enough", UNHASHABLE],
-      "that has the username in it": ["this is bobby", REVEALS],
-      "that is tried first": [BLOCKED, BLOCKLISTED],
+      "that contains the username": ["this is bobby", REVEALS],
+      "from the blocklist": [BLOCKED, BLOCKLISTED],
     } as const,
     async ([password, msg], { accessToken }) => ({
       request: { username: "bobby", password, access_token: await accessToken("bobby") },
@@ -44,7 +44,7 @@ const refused = [
     }),
   ),
   attack(
-    "a change to a password that has the username in it, which is written otherwise",
+    "a change to a password that contains the username, spelled differently",
     "user_change",
     async (fixture) => ({
       request: {
@@ -56,11 +56,11 @@ const refused = [
     }),
   ),
   ...attacks(
-    "an account made with a password",
+    "an account created with a password",
     "user_admin_create",
     {
-      "that has the username in it": ["mallory's own", REVEALS],
-      "that is tried first": [BLOCKED, BLOCKLISTED],
+      "that contains the username": ["mallory's own", REVEALS],
+      "from the blocklist": [BLOCKED, BLOCKLISTED],
     } as const,
     async ([password, msg], { adminToken }) => ({
       request: {
@@ -73,14 +73,14 @@ const refused = [
     }),
   ),
   ...attacks(
-    "a registration whose password is confirmed by",
+    "a registration whose password confirmation is",
     "user_register",
     {
-      "another one": "quite another one",
+      "another password": "quite another password",
       "the same in capitals": PASSWORD.toUpperCase(),
       "the same and a space": `${PASSWORD} `,
       nothing: "",
-      "the same and what bcrypt does not read": `${PASSWORD}\0`,
+      "the same and a NUL": `${PASSWORD}\0`,
     },
     (password_confirm) => ({
       request: { username: "mallory", password: PASSWORD, password_confirm, email: "mallory@example.com" },
@@ -88,7 +88,7 @@ const refused = [
     }),
   ),
   attack(
-    "a registration whose password is confirmed in another normal form, which is the same password",
+    "a registration whose password confirmation is the same in another normal form",
     "user_register",
     (fixture) => {
       const username = fixture.newName();
@@ -108,7 +108,7 @@ const refused = [
 
 const FULL = "ä".repeat(36);
 
-/** Passwords that are nearly right: the stored one, and what is tried. */
+/** Passwords that resemble the stored one: the stored password, and the tried one. */
 const NEARLY: Readonly<Record<string, readonly [stored: string, tried: string]>> = {
   "in capitals": [PASSWORD, PASSWORD.toUpperCase()],
   "without its last character": [PASSWORD, PASSWORD.slice(0, -1)],
@@ -116,7 +116,7 @@ const NEARLY: Readonly<Record<string, readonly [stored: string, tried: string]>>
   "and a newline": [PASSWORD, `${PASSWORD}\n`],
   "and a NUL": [PASSWORD, `${PASSWORD}\0`],
   "and a NUL and more": [PASSWORD, `${PASSWORD}\0and more`],
-  "of 72 bytes and one more": [FULL, `${FULL}x`],
+  "of 72 bytes and one more byte": [FULL, `${FULL}x`],
   "in a compatible form that is not the same": ["\u212bngstrom units", "\uff21\u030angstrom units"],
   "without its accent": ["caf\u00e9 au lait", "cafe au lait"],
   "that is empty": [PASSWORD, ""],
@@ -139,5 +139,5 @@ const nearly = attacks(
   },
 );
 
-/** Publishes passwords that bcrypt would cut off, that others guess first, or that are nearly right. */
+/** The attacker tries passwords that bcrypt would truncate, that are easy to guess, or that resemble the right one. */
 export const passwords: Attack[] = [...refused, ...nearly];

@@ -9,41 +9,40 @@ function kidOf(idToken: string): string {
   return String(decodePart(idToken, 0)["kid"]);
 }
 
-/** Asserts that a session that was attacked lives on. */
-function lives({ ask }: AttackFixture, id_token: string): () => Promise<void> {
+/** Asserts that the attacked session is still valid. */
+function assertSessionValid({ ask }: AttackFixture, id_token: string): () => Promise<void> {
   return async () => {
     const { resp_code } = await ask("token", { id_token });
-    if (resp_code !== 200) throw new Error("the session has ended");
+    if (resp_code !== 200) throw new Error("the session was revoked");
   };
 }
 
-/** Ids that are nearly the right one, or none. */
+/** Session ids that resemble the right one, or are invalid. */
 const IDS: Readonly<Record<string, (kid: string) => unknown>> = {
-  "with a zero before it": (kid) => `0${kid}`,
+  "with a leading zero": (kid) => `0${kid}`,
   "with a plus": (kid) => `+${kid}`,
   "with a minus": (kid) => `-${kid}`,
-  "with a newline behind it": (kid) => `${kid}\n`,
+  "with a trailing newline": (kid) => `${kid}\n`,
   "as a fraction": (kid) => `${kid}.0`,
   "in hexadecimal digits": (kid) => `0x${BigInt(kid).toString(16)}`,
   "in full-width digits": (kid) =>
     kid.replaceAll(/\d/g, (digit) => String.fromCharCode(0xff10 + Number(digit))),
   "plus 2 to the 64": (kid) => String(BigInt(kid) + 2n ** 64n),
-  "as the next number that a double holds": (kid) =>
-    BigInt(Math.trunc(Number(kid) * (1 + Number.EPSILON))).toString(),
+  "as the nearest double": (kid) => BigInt(Math.trunc(Number(kid) * (1 + Number.EPSILON))).toString(),
   "2 to the 63": () => String(2n ** 63n),
   "2 to the 63 less one": () => String(2n ** 63n - 1n),
   zero: () => "0",
-  "the empty text": () => "",
+  "an empty string": () => "",
   "a path": () => "../../../../dev/null",
   "an SQL text": (kid) => `${kid} OR 1=1`,
-  "a number instead of a text": (kid) => Number(kid),
+  "a number instead of a string": (kid) => Number(kid),
   "a list": (kid) => [kid],
   null: () => null,
   "left out": () => undefined,
 };
 
 const ids = attacks(
-  "an ID token of our own making whose kid is the right one",
+  "an ID token signed by us whose kid is the right one",
   "token",
   IDS,
   async (change, fixture) => {
@@ -51,28 +50,28 @@ const ids = attacks(
     return {
       request: { id_token: fixture.resigned(live, {}, { kid: change(kidOf(live)) }) },
       reply: INVALID_TOKEN,
-      after: lives(fixture, live),
+      after: assertSessionValid(fixture, live),
     };
   },
 );
 
-/** Claims that do not agree with the row. */
+/** Claims that do not match the row. */
 const CLAIMS: Readonly<Record<string, Record<string, unknown>>> = {
   "another user": { sub: "alice" },
-  "a user that there is not": { sub: "nobody-at-all" },
-  "an issuer in other letters": { iss: "AUTHMQ" },
+  "an unknown user": { sub: "nobody-at-all" },
+  "an issuer in another case": { iss: "AUTHMQ" },
   "no ip": { ip: undefined },
   "an ip of null": { ip: null },
-  "an end that is a text": { exp: "9999999999" },
-  "an end long ago": { exp: 1 },
-  "an end two minutes ago": { exp: secondsFromNow(-120) },
+  "an exp that is a string": { exp: "9999999999" },
+  "an exp long ago": { exp: 1 },
+  "an exp two minutes ago": { exp: secondsFromNow(-120) },
   "no end": { exp: undefined },
-  "a beginning tomorrow": { nbf: secondsFromNow(86_400) },
-  "the time of its issue tomorrow": { iat: secondsFromNow(86_400) },
+  "an nbf tomorrow": { nbf: secondsFromNow(86_400) },
+  "an iat tomorrow": { iat: secondsFromNow(86_400) },
 };
 
 const claims = attacks(
-  "an ID token of our own making, for a live row, with",
+  "an ID token signed by us, for a valid session, with",
   "token",
   CLAIMS,
   async (changes, fixture) => {
@@ -80,12 +79,12 @@ const claims = attacks(
     return {
       request: { id_token: fixture.resigned(live, changes) },
       reply: INVALID_TOKEN,
-      after: lives(fixture, live),
+      after: assertSessionValid(fixture, live),
     };
   },
 );
 
-/** A user's own token, with the id of somebody else's session. */
+/** A user's own token, with the id of another user's session. */
 async function withAnothersId(fixture: AttackFixture): Promise<AttackContext> {
   const [one, other] = [await fixture.newUser(), await fixture.newUser()];
   const mine = await fixture.idToken(one);
@@ -93,34 +92,34 @@ async function withAnothersId(fixture: AttackFixture): Promise<AttackContext> {
   return {
     request: { id_token: fixture.resigned(mine, {}, { kid: kidOf(theirs) }) },
     reply: INVALID_TOKEN,
-    after: lives(fixture, theirs),
+    after: assertSessionValid(fixture, theirs),
   };
 }
 
 const rows = [
-  attack("an ID token of our own making whose id has no row", "token", ({ own }) => ({
+  attack("an ID token signed by us whose id has no row", "token", ({ own }) => ({
     request: {
       id_token: assemble({ alg: own.alg, typ: "id+jwt", kid: "4611686018427387904" }, idClaims(), own.sign),
     },
     reply: INVALID_TOKEN,
   })),
   attack("alice's name with the id of bobby's session", "token", withAnothersId),
-  attack("alice's name with the id of bobby's session, to end that", "logout", withAnothersId),
-  attack("the row's own user in capitals", "token", async (fixture) => {
+  attack("alice's name with the id of bobby's session, to log it out", "logout", withAnothersId),
+  attack("the user of the row in capitals", "token", async (fixture) => {
     const person = await fixture.newUser();
     const live = await fixture.idToken(person);
     return {
       request: { id_token: fixture.resigned(live, { sub: person.username.toUpperCase() }) },
       reply: INVALID_TOKEN,
-      after: lives(fixture, live),
+      after: assertSessionValid(fixture, live),
     };
   }),
-  attack("a token that says any ip, for a row that is bound to one", "token", async (fixture) => {
+  attack("a token for any ip, for a row that is bound to an ip", "token", async (fixture) => {
     const live = await fixture.idToken(await fixture.newUser(), { ip: "10.0.0.1" });
     return { request: { id_token: fixture.resigned(live, { ip: "*" }) }, reply: INVALID_TOKEN };
   }),
   attack(
-    "a token that says the attacker's ip, for a row that is bound to another",
+    "a token with the attacker's ip, for a row that is bound to another ip",
     "token",
     async (fixture) => {
       const live = await fixture.idToken(await fixture.newUser(), { ip: "10.0.0.1" });
@@ -130,7 +129,7 @@ const rows = [
       };
     },
   ),
-  attack("a token that says a later end than its row, which has ended", "token", async (fixture) => {
+  attack("a token with a later exp than its row, which has expired", "token", async (fixture) => {
     const person = await fixture.newUser();
     const live = await fixture.idToken(person);
     const valid_until = toSqlTime(new Date(Date.now() - 1000));
@@ -151,13 +150,13 @@ const rows = [
     return {
       request: { id_token: fixture.resigned(newer, {}, { kid: kidOf(older) }) },
       reply: INVALID_TOKEN,
-      after: lives(fixture, newer),
+      after: assertSessionValid(fixture, newer),
     };
   }),
   ...attacks(
-    "an ID token for a user whom no login can prove,",
+    "an ID token for a user who cannot log in with a local password,",
     "token",
-    { "one of a directory": "lara", "one of a realm": "kurt", "a deactivated one": "carol" },
+    { "a directory user": "lara", "a Kerberos user": "kurt", "a deactivated user": "carol" },
     (sub, { own }) => ({
       request: { id_token: assemble({ alg: own.alg, typ: "id+jwt", kid: "1" }, idClaims({ sub }), own.sign) },
       reply: INVALID_TOKEN,
@@ -165,5 +164,5 @@ const rows = [
   ),
 ];
 
-/** Holds the signing key, and makes ID tokens up: what the row says decides. */
+/** The attacker has the signing key, and forges ID tokens: the session's row decides. */
 export const signingKey: Attack[] = [...ids, ...claims, ...rows];

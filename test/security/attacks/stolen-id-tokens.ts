@@ -8,7 +8,7 @@ import {
   INVALID_TOKEN,
   invalid,
   NO_IP,
-  NO_TEXT,
+  NOT_A_STRING,
   NOT_ACTIVATED,
   noToken,
   ok,
@@ -31,7 +31,7 @@ async function succeed({ ask }: AttackFixture, queue: QueueName, request: object
   assert.equal(reply.resp_code, 200, JSON.stringify(reply));
 }
 
-/** What ends a session, so that whoever has its ID token has nothing. */
+/** Events that end a session, after which its ID token is invalid. */
 const ENDS: Readonly<Record<string, (fixture: AttackFixture, holder: Holder) => Promise<unknown>>> = {
   "a logout": (fixture, { id_token }) => succeed(fixture, "logout", { id_token }),
   "another login": (fixture, person) => fixture.idToken(person),
@@ -49,12 +49,12 @@ const ENDS: Readonly<Record<string, (fixture: AttackFixture, holder: Holder) => 
     }),
   "the deletion of the user": async (fixture, { username }) =>
     succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() }),
-  "the deletion of the user, whose name somebody else has now": async (fixture, { username }) => {
+  "the deletion of the user, whose name was registered again": async (fixture, { username }) => {
     await succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() });
     await fixture.newUser({ username });
     await fixture.idToken({ username, password: PASSWORD });
   },
-  "the end of its row's time": (fixture, { username }) =>
+  "the expiry of its row": (fixture, { username }) =>
     fixture.db
       .updateTable("token")
       .set({ valid_until: toSqlTime(new Date(Date.now() - 1)) })
@@ -84,11 +84,11 @@ const sessionsIn = ({ db }: AttackFixture) =>
   db.selectFrom("token").selectAll().orderBy("token_id").execute();
 
 const ended = [
-  ...attacks("an ID token on token after", "token", ENDS, endedFor),
+  ...attacks("an ID token on the queue token after", "token", ENDS, endedFor),
   ...attacks(
-    "an ID token on logout, which ends nothing else, after",
+    "an ID token on the queue logout, without an effect, after",
     "logout",
-    pick(ENDS, "a logout", "another login", "the deletion of the user, whose name somebody else has now"),
+    pick(ENDS, "a logout", "another login", "the deletion of the user, whose name was registered again"),
     async (end, fixture) => {
       const held = await holder(fixture);
       await end(fixture, held);
@@ -101,7 +101,7 @@ const ended = [
     },
   ),
   ...attacks(
-    "an ID token on logout after",
+    "an ID token on the queue logout after",
     "logout",
     pick(ENDS, "a change of its row's algorithm", "the transfer of its row to another user"),
     endedFor,
@@ -109,14 +109,14 @@ const ended = [
 ];
 
 const deactivated = [
-  attack("an ID token of an account that has been deactivated since", "token", async (fixture) => {
+  attack("an ID token of an account that was deactivated later", "token", async (fixture) => {
     const { username, id_token } = await holder(fixture);
     const access_token = await fixture.adminToken();
     await succeed(fixture, "user_change", { username, activated: false, access_token });
     return { request: { id_token }, reply: NOT_ACTIVATED };
   }),
   attack(
-    "an ID token with more groups than its user has: what it is exchanged for has no more",
+    "an ID token with more groups than its user: the access token has only the user's groups",
     "group_create",
     async (fixture) => {
       const person = await fixture.newUser({ groups: ["operators"] });
@@ -133,7 +133,7 @@ const deactivated = [
   ),
 ];
 
-/** Places that a token which is bound to 10.0.0.1 must be of no use from. */
+/** Values of ip from which a token that is bound to 10.0.0.1 must be rejected. */
 const PLACES: Readonly<Record<string, object>> = {
   nowhere: {},
   "an ip of null": { ip: null },
@@ -144,7 +144,7 @@ const PLACES: Readonly<Record<string, object>> = {
   "the ip behind 6to4": { ip: "2002:a00:1::" },
 };
 
-const NO_ADDRESSES: Readonly<Record<string, string>> = {
+const INVALID_ADDRESSES: Readonly<Record<string, string>> = {
   "the ip with zeros": "010.000.000.001",
   "the ip as one number": "167772161",
   "the ip and a newline": "10.0.0.1\n",
@@ -162,45 +162,49 @@ const fromPlace = async (place: object, fixture: AttackFixture): Promise<AttackC
 };
 
 const places = [
-  ...attacks("a bound ID token on token from", "token", PLACES, fromPlace),
+  ...attacks("a bound ID token on the queue token from", "token", PLACES, fromPlace),
   ...attacks(
-    "a bound ID token on logout from",
+    "a bound ID token on the queue logout from",
     "logout",
     pick(PLACES, "nowhere", "any ip", "another ip"),
     fromPlace,
   ),
-  ...attacks("a bound ID token from", "token", NO_ADDRESSES, async (ip, fixture) => ({
+  ...attacks("a bound ID token from", "token", INVALID_ADDRESSES, async (ip, fixture) => ({
     request: { id_token: (await holder(fixture, { ip: "10.0.0.1" })).id_token, ip },
     reply: invalid(["ip", NO_IP]),
   })),
   attack("a bound ID token from the ip in a list", "token", async (fixture) => ({
     request: { id_token: (await holder(fixture, { ip: "10.0.0.1" })).id_token, ip: ["10.0.0.1"] },
-    reply: invalid(["ip", NO_TEXT]),
+    reply: invalid(["ip", NOT_A_STRING]),
   })),
-  attack("an ID token that is bound to an IPv6 address, from the next one", "token", async (fixture) => ({
+  attack("an ID token that is bound to an IPv6 address, from the next address", "token", async (fixture) => ({
     request: { id_token: (await holder(fixture, { ip: "2001:db8::1" })).id_token, ip: "2001:db8::2" },
     reply: INVALID_TOKEN,
   })),
   attack(
-    "an ID token that is bound to an IPv6 address, from the same one in a zone",
+    "an ID token that is bound to an IPv6 address, from the same address with a zone",
     "token",
     async (fixture) => ({
       request: { id_token: (await holder(fixture, { ip: "fe80::1" })).id_token, ip: "fe80::1%eth0" },
       reply: invalid(["ip", NO_IP]),
     }),
   ),
-  attack("a dead bound ID token on logout with a key, from elsewhere", "logout", async (fixture) => {
-    const { id_token } = await holder(fixture, { ip: "10.0.0.1" });
-    await succeed(fixture, "logout", { id_token, ip: "10.0.0.1" });
-    return {
-      request: { id_token, ip: "10.0.0.2" },
-      properties: { messageId: `dead-${id_token.slice(-40)}` },
-      reply: INVALID_TOKEN,
-    };
-  }),
+  attack(
+    "a revoked bound ID token on the queue logout with a key, from another address",
+    "logout",
+    async (fixture) => {
+      const { id_token } = await holder(fixture, { ip: "10.0.0.1" });
+      await succeed(fixture, "logout", { id_token, ip: "10.0.0.1" });
+      return {
+        request: { id_token, ip: "10.0.0.2" },
+        properties: { messageId: `dead-${id_token.slice(-40)}` },
+        reply: INVALID_TOKEN,
+      };
+    },
+  ),
 ];
 
-/** Every queue that takes an access token, with fields in good order. */
+/** Every queue that requires an access token, with valid fields. */
 export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
   user_admin_create: { username: "made-by-me", password: PASSWORD, email: "made@example.com" },
   user_delete: { username: "alice" },
@@ -220,7 +224,7 @@ export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
 
 const swapped = Object.entries(ACCESS_QUEUES).map(([queue, fields]) =>
   attack(
-    `an ID token of an administrator in the place of an access token on ${queue}`,
+    `an ID token of an administrator instead of an access token on ${queue}`,
     queue as QueueName,
     async (fixture) => ({
       request: { ...fields, access_token: await fixture.idToken({ username: "root", password: PASSWORD }) },
@@ -230,14 +234,14 @@ const swapped = Object.entries(ACCESS_QUEUES).map(([queue, fields]) =>
 );
 
 const misplaced = [
-  attack("an ID token in the field of the other kind", "token", async (fixture) => ({
+  attack("an ID token in the field access_token", "token", async (fixture) => ({
     request: { access_token: (await holder(fixture)).id_token },
     reply: noToken("id_token"),
   })),
   ...attacks(
     "instead of an ID token",
     "token",
-    { nothing: undefined, null: null, "the empty text": "", "its bare id": "4611686018427387904" },
+    { nothing: undefined, null: null, "an empty string": "", "its bare id": "4611686018427387904" },
     (id_token) => ({
       request: { id_token },
       reply: typeof id_token === "string" ? INVALID_TOKEN : noToken("id_token"),
@@ -245,9 +249,9 @@ const misplaced = [
   ),
   attack("an ID token in a list", "token", async (fixture) => ({
     request: { id_token: [(await holder(fixture)).id_token] },
-    reply: invalid(["id_token", NO_TEXT]),
+    reply: invalid(["id_token", NOT_A_STRING]),
   })),
 ];
 
-/** Has somebody's ID token, from wherever it leaked. */
+/** The attacker has another user's ID token. */
 export const stolenIdTokens: Attack[] = [...ended, ...deactivated, ...places, ...swapped, ...misplaced];

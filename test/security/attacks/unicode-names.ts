@@ -7,13 +7,13 @@ import {
   GROUP_NOT_FOUND,
   INVALID_CREDENTIALS,
   invalid,
-  NO_END,
+  TRAILING_SPACE,
   USER_NOT_FOUND,
   USERNAME_TAKEN,
 } from "../envelopes.ts";
 import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
-/** An own name, and one that a database or a language may take for it. */
+/** An existing name, and one that a database or a language may treat as equal. */
 const NEARLY_THE_SAME: Readonly<Record<string, readonly [own: string, other: string]>> = {
   "with an accent": ["emilio", "émilio"],
   "without its accent": ["zoë", "zoe"],
@@ -21,11 +21,11 @@ const NEARLY_THE_SAME: Readonly<Record<string, readonly [own: string, other: str
   "with a dotted capital I": ["ingrid", "\u0130ngrid"],
   "with a zero-width space": ["walter", "wal\u200bter"],
   "with a NUL inside": ["quentin", "quen\0tin"],
-  "with a space behind it": ["dorothy", "dorothy "],
+  "with a trailing space": ["dorothy", "dorothy "],
   "with a Cyrillic letter": ["natasha", "n\u0430tasha"],
 };
 
-/** Users with the own names, once for each installation. */
+/** Users with the existing names, created once for each installation. */
 const known = new WeakMap<AttackFixture, Set<string>>();
 
 async function make(fixture: AttackFixture, username: string): Promise<void> {
@@ -37,7 +37,7 @@ async function make(fixture: AttackFixture, username: string): Promise<void> {
 }
 
 const logins = attacks(
-  "a login with another one's password under its name",
+  "a login with another user's password for its name",
   "login",
   NEARLY_THE_SAME,
   async ([own, other], fixture) => {
@@ -48,9 +48,9 @@ const logins = attacks(
 );
 
 const reads = attacks(
-  "a look at a user under its name",
+  "a request for a user by its name",
   "user_get",
-  pick(NEARLY_THE_SAME, "with an accent", "with a sharp s", "with a space behind it"),
+  pick(NEARLY_THE_SAME, "with an accent", "with a sharp s", "with a trailing space"),
   async ([own, other], fixture) => {
     await make(fixture, own);
     return { request: { username: other }, reply: USER_NOT_FOUND };
@@ -58,14 +58,16 @@ const reads = attacks(
   "lax",
 );
 
-/** The token's user is another account than the one that is changed, or none: it is not the same person. */
+/**
+ * The user in the token is not the account to change: the names differ, although a database may treat them as equal.
+ */
 const takeovers = attacks<readonly [own: string, other: string]>(
-  "a change of another one's password by a token for the name",
+  "a change of another user's password with a token for its name",
   "user_change",
   {
     ...NEARLY_THE_SAME,
     "with a Kelvin sign, which is a K in NFC": ["kelvin", "\u212aelvin"],
-    "in a script that has capitals since 2018": ["\u10d0\u10d1\u10d2\u10d3", "\u1c90\u1c91\u1c92\u1c93"],
+    "in a script that has had capitals since 2018": ["\u10d0\u10d1\u10d2\u10d3", "\u1c90\u1c91\u1c92\u1c93"],
   },
   async ([own, other], fixture) => {
     await make(fixture, own);
@@ -85,10 +87,10 @@ const takeovers = attacks<readonly [own: string, other: string]>(
   "lax",
 );
 
-/** Names that differ in more than the case of ASCII letters are two names, and two people may have them. */
+/** Names that differ in more than the case of ASCII letters are different names, and can belong to different users. */
 const cases = [
   ...attacks<readonly [taken: string, username: string]>(
-    "a registration of a name that is taken in nearly the same letters:",
+    "a registration of a name that resembles a taken one:",
     "user_register",
     {
       "ÄRGER for ärger": ["ärger", "ÄRGER"],
@@ -96,7 +98,7 @@ const cases = [
       "ИВАН for иван": ["иван", "ИВАН"],
       "muller for müller": ["müller", "muller"],
       "straße for strasse": ["strasse", "straße"],
-      "alice.x with a space behind it": ["alice.x", "alice.x "],
+      "alice.x with a trailing space": ["alice.x", "alice.x "],
       "a dotless ı for i": ["irmak", "ırmak"],
       "full-width letters": ["width", "ｗｉｄｔｈ"],
     },
@@ -124,7 +126,7 @@ const cases = [
     "lax",
   ),
   ...attacks<readonly [taken: string, username: string]>(
-    "a registration of a name that is taken in another normal form:",
+    "a registration of a taken name in another normal form:",
     "user_register",
     {
       "é in NFD": ["ren\u00e9e", "REne\u0301e"],
@@ -146,7 +148,7 @@ const cases = [
     "lax",
   ),
   attack(
-    "a registration of an email that is taken, in other letters of ASCII",
+    "a registration of a taken email, in another case of ASCII letters",
     "user_register",
     async (fixture) => {
       const account = (email: string) => ({
@@ -161,7 +163,7 @@ const cases = [
     "lax",
   ),
   attack(
-    "a registration with a password that has the name in it, in other letters",
+    "a registration with a password that contains the username in another case",
     "user_register",
     {
       request: {
@@ -176,7 +178,7 @@ const cases = [
   ),
 ];
 
-/** Groups are compared exactly: none of these is the administrators'. */
+/** Group names are compared exactly: none of these is the admin group. */
 const GROUPS = {
   "admin and a NUL": "admin\0",
   ADMIN: "ADMIN",
@@ -199,13 +201,13 @@ const onGroup = async (groupname: string, fixture: AttackFixture): Promise<Attac
 
 const groups = [
   ...attacks(
-    "the deletion of a group that is nearly the administrators':",
+    "the deletion of a group whose name resembles the admin group:",
     "group_delete",
     GROUPS,
     onGroup,
     "lax",
   ),
-  // MySQL compares as if there were no spaces at the end.
+  // MySQL ignores trailing spaces in comparisons.
   ...(["group_create", "group_delete", "group_user", "group_add_user", "group_remove_user"] as const).map(
     (queue) =>
       attack(
@@ -213,14 +215,14 @@ const groups = [
         queue,
         async (fixture) => ({
           ...(await onGroup("admin ", fixture)),
-          reply: invalid(["groupname", NO_END]),
+          reply: invalid(["groupname", TRAILING_SPACE]),
         }),
         "lax",
       ),
   ),
 ];
 
-/** Texts that mean something elsewhere are names here, and no more. */
+/** Texts with a meaning elsewhere, which are only names here. */
 const LITERAL = {
   "SQL that is always true": "alice' OR '1'='1",
   "SQL with a wildcard": "al%",
@@ -260,5 +262,5 @@ const literal = [
   ),
 ];
 
-/** Publishes names of all characters, where an installation allows them: each is its own, on every database. */
+/** The attacker sends names with any characters: each is a different name on every database. */
 export const unicodeNames: Attack[] = [...logins, ...reads, ...takeovers, ...cases, ...groups, ...literal];

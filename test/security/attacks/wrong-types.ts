@@ -1,44 +1,54 @@
 import type { QueueName } from "../../../src/wire/queues.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
-import { HALF_CHARACTERS, invalid, INVALID_TOKEN, LOGGED_IN, MISSING, NO_TEXT } from "../envelopes.ts";
+import { LONE_SURROGATE, invalid, INVALID_TOKEN, LOGGED_IN, MISSING, NOT_A_STRING } from "../envelopes.ts";
 import { PASSWORD } from "../fixture.ts";
 
 const NO_LIMIT = "must be a whole number from 1 to 1000";
 
-/** The fields of every queue, in the order of its schema, with what is said of one that is no text. */
+/** The fields of every queue, in the order of its schema, with the error message for a wrong type. */
 const FIELDS: Readonly<Partial<Record<QueueName, Readonly<Record<string, string>>>>> = {
-  login: { username: NO_TEXT, password: NO_TEXT, vhost: NO_TEXT, ip: NO_TEXT },
-  logout: { ip: NO_TEXT },
-  token: { ip: NO_TEXT, broker: "must be true or false" },
-  introspect: { token: NO_TEXT, ip: NO_TEXT },
-  user_register: { username: NO_TEXT, password: NO_TEXT, password_confirm: NO_TEXT, email: NO_TEXT },
+  login: { username: NOT_A_STRING, password: NOT_A_STRING, vhost: NOT_A_STRING, ip: NOT_A_STRING },
+  logout: { ip: NOT_A_STRING },
+  token: { ip: NOT_A_STRING, broker: "must be true or false" },
+  introspect: { token: NOT_A_STRING, ip: NOT_A_STRING },
+  user_register: {
+    username: NOT_A_STRING,
+    password: NOT_A_STRING,
+    password_confirm: NOT_A_STRING,
+    email: NOT_A_STRING,
+  },
   user_admin_create: {
-    username: NO_TEXT,
-    password: NO_TEXT,
-    email: NO_TEXT,
+    username: NOT_A_STRING,
+    password: NOT_A_STRING,
+    email: NOT_A_STRING,
     auth_type: "must be LOCAL, LDAP or KERBEROS",
   },
-  user_delete: { username: NO_TEXT },
-  user_change: { username: NO_TEXT, password: NO_TEXT, email: NO_TEXT, activated: "must be true or false" },
-  user_unlock: { username: NO_TEXT },
-  user_password_reset: { reset_token: NO_TEXT, password: NO_TEXT, password_confirm: NO_TEXT },
-  user_verify_email: { verify_token: NO_TEXT },
-  audit_log: { user: NO_TEXT, after: NO_TEXT, limit: "must be a whole number" },
-  session_revoke: { username: NO_TEXT },
-  user_all: { limit: NO_LIMIT, after: NO_TEXT, q: NO_TEXT },
-  group_all: { limit: NO_LIMIT, after: NO_TEXT, q: NO_TEXT },
-  user_get: { username: NO_TEXT },
-  group_user: { groupname: NO_TEXT, limit: NO_LIMIT, after: NO_TEXT, q: NO_TEXT },
-  group_create: { groupname: NO_TEXT },
-  group_delete: { groupname: NO_TEXT },
-  group_add_user: { groupname: NO_TEXT, username: NO_TEXT },
-  group_remove_user: { groupname: NO_TEXT, username: NO_TEXT },
+  user_delete: { username: NOT_A_STRING },
+  user_change: {
+    username: NOT_A_STRING,
+    password: NOT_A_STRING,
+    email: NOT_A_STRING,
+    activated: "must be true or false",
+  },
+  user_unlock: { username: NOT_A_STRING },
+  user_password_reset: { reset_token: NOT_A_STRING, password: NOT_A_STRING, password_confirm: NOT_A_STRING },
+  user_verify_email: { verify_token: NOT_A_STRING },
+  audit_log: { user: NOT_A_STRING, after: NOT_A_STRING, limit: "must be a whole number" },
+  session_revoke: { username: NOT_A_STRING },
+  user_all: { limit: NO_LIMIT, after: NOT_A_STRING, q: NOT_A_STRING },
+  group_all: { limit: NO_LIMIT, after: NOT_A_STRING, q: NOT_A_STRING },
+  user_get: { username: NOT_A_STRING },
+  group_user: { groupname: NOT_A_STRING, limit: NO_LIMIT, after: NOT_A_STRING, q: NOT_A_STRING },
+  group_create: { groupname: NOT_A_STRING },
+  group_delete: { groupname: NOT_A_STRING },
+  group_add_user: { groupname: NOT_A_STRING, username: NOT_A_STRING },
+  group_remove_user: { groupname: NOT_A_STRING, username: NOT_A_STRING },
 };
 
-/** What is no text and no truth value, made to look like one. */
+/** Values that are neither strings nor booleans, but resemble them. */
 const VALUES: Readonly<Record<string, unknown>> = {
-  "a list with one text": ["alice"],
-  "an object that says it is a text": { toString: "alice", length: 5, $ne: null },
+  "a list with one string": ["alice"],
+  "an object that resembles a string": { toString: "alice", length: 5, $ne: null },
 };
 
 /** Each queue with one of them, in turn. */
@@ -57,7 +67,7 @@ const ALL_OF_LOGIN = { username: "alice", password: PASSWORD, vhost: "prod", ip:
 
 const nulls = [
   ...attacks(
-    "a login with null in the place of its",
+    "a login with null as its",
     "login",
     { username: "username", password: "password", vhost: "vhost", kerberos_ticket: "kerberos_ticket" },
     (name) => ({
@@ -69,47 +79,47 @@ const nulls = [
         name === "vhost" ? LOGGED_IN : invalid([name === "kerberos_ticket" ? "password" : name, MISSING]),
     }),
   ),
-  attack("an account that is activated by a word", "user_change", async ({ adminToken }) => ({
+  attack("an account that is activated with a string", "user_change", async ({ adminToken }) => ({
     request: { username: "carol", activated: "true", access_token: await adminToken() },
     reply: invalid(["activated", "must be true or false"]),
   })),
-  attack("an account that is activated by a one", "user_change", async ({ adminToken }) => ({
+  attack("an account that is activated with the number 1", "user_change", async ({ adminToken }) => ({
     request: { username: "carol", activated: 1, access_token: await adminToken() },
     reply: invalid(["activated", "must be true or false"]),
   })),
-  attack("an account whose email becomes null", "user_change", async ({ adminToken }) => ({
+  attack("a change of an email to null", "user_change", async ({ adminToken }) => ({
     request: { username: "alice", email: null, access_token: await adminToken() },
     reply: invalid(["", "give at least one of password, email and activated"]),
   })),
-  attack("a change of nothing", "user_change", async ({ adminToken }) => ({
+  attack("a change without fields", "user_change", async ({ adminToken }) => ({
     request: { username: "alice", access_token: await adminToken() },
     reply: invalid(["", "give at least one of password, email and activated"]),
   })),
 ];
 
-/** Half characters: written as UTF-8, two of them would become the same. */
+/** Lone surrogates: encoded as UTF-8, two different ones would become equal. */
 const halves = [
-  attack("a password that is half a character", "login", {
+  attack("a password that is a lone surrogate", "login", {
     request: { username: "alice", password: "\ud800" },
-    reply: invalid(["password", HALF_CHARACTERS]),
+    reply: invalid(["password", LONE_SURROGATE]),
   }),
-  attack("a password that is the other half", "login", {
+  attack("a password that is the other surrogate", "login", {
     request: { username: "alice", password: `${PASSWORD}\udc00` },
-    reply: invalid(["password", HALF_CHARACTERS]),
+    reply: invalid(["password", LONE_SURROGATE]),
   }),
-  attack("a username with half a character", "user_get", {
+  attack("a username with a lone surrogate", "user_get", {
     request: { username: "alice\ud800" },
-    reply: invalid(["username", HALF_CHARACTERS]),
+    reply: invalid(["username", LONE_SURROGATE]),
   }),
-  attack("an ip that is half a character", "login", {
+  attack("an ip that is a lone surrogate", "login", {
     request: { ...ALL_OF_LOGIN, ip: "\udfff" },
-    reply: invalid(["ip", HALF_CHARACTERS]),
+    reply: invalid(["ip", LONE_SURROGATE]),
   }),
-  attack("a new password with half a character", "user_change", async ({ accessToken }) => ({
+  attack("a new password with a lone surrogate", "user_change", async ({ accessToken }) => ({
     request: { username: "bobby", password: "half a \ud83d", access_token: await accessToken("bobby") },
-    reply: invalid(["password", HALF_CHARACTERS]),
+    reply: invalid(["password", LONE_SURROGATE]),
   })),
-  attack("a token with half a character", "user_all", async ({ accessToken }) => ({
+  attack("a token with a lone surrogate", "user_all", async ({ accessToken }) => ({
     request: { access_token: `${await accessToken("bobby")}\ud800` },
     reply: INVALID_TOKEN,
   })),
@@ -120,11 +130,11 @@ const combined = [
     request: { username: "alice", password: PASSWORD, kerberos_ticket: "YII=" },
     reply: invalid(["password", "must be omitted if kerberos_ticket is given"]),
   }),
-  attack("a login with nothing", "login", {
+  attack("a login without credentials", "login", {
     request: {},
     reply: invalid(["username", MISSING], ["password", MISSING]),
   }),
-  attack("a login with a ticket that is no base64", "login", {
+  attack("a login with a ticket that is not base64", "login", {
     request: { username: "alice", kerberos_ticket: "not base64!" },
     reply: invalid(["kerberos_ticket", "must be base64"]),
   }),
@@ -134,5 +144,5 @@ const combined = [
   }),
 ];
 
-/** Publishes requests whose fields are of other types than their names say. */
+/** The attacker sends fields of the wrong types. */
 export const wrongTypes: Attack[] = [...swapped, ...nulls, ...halves, ...combined];

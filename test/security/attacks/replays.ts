@@ -5,13 +5,13 @@ import { attack, type Attack, attacks } from "../attack.ts";
 import { doneReply, type Envelope, INVALID_CREDENTIALS, INVALID_TOKEN, ok } from "../envelopes.ts";
 import { PASSWORD, type AttackFixture } from "../fixture.ts";
 
-/** A request with a key of its own, answered once; what a listener on the bus could send again. */
-async function heard(
+/** Sends a request with its own idempotency key, which an eavesdropper on the broker could replay. */
+async function recordRequest(
   fixture: AttackFixture,
   queue: QueueName,
   request: object,
 ): Promise<{ key: string; reply: Envelope }> {
-  const key = `heard-${fixture.newName()}`;
+  const key = `recordRequest-${fixture.newName()}`;
   const id = fixture.wire.send(queue, Buffer.from(JSON.stringify(request)), { messageId: key });
   return { key, reply: bodyOf(await fixture.wire.firstReply(id)) };
 }
@@ -26,7 +26,7 @@ async function rightPassword({ ask }: AttackFixture, username: string, password:
 }
 
 const logins = attacks<(fixture: AttackFixture, id_token: string, username: string) => Promise<unknown>>(
-  "the ID token of a login that was sent again after",
+  "the ID token of a replayed login after",
   "token",
   {
     "a logout": (fixture: AttackFixture, id_token: string) => succeed(fixture, "logout", { id_token }),
@@ -44,7 +44,7 @@ const logins = attacks<(fixture: AttackFixture, id_token: string, username: stri
   async (end, fixture) => {
     const { username, password } = await fixture.newUser();
     const request = { username, password };
-    const { key, reply } = await heard(fixture, "login", request);
+    const { key, reply } = await recordRequest(fixture, "login", request);
     await end(fixture, String(reply.resp_data["id_token"]), username);
     const id = fixture.wire.send("login", Buffer.from(JSON.stringify(request)), { messageId: key });
     const again = bodyOf(await fixture.wire.firstReply(id));
@@ -54,11 +54,11 @@ const logins = attacks<(fixture: AttackFixture, id_token: string, username: stri
 );
 
 const effects = [
-  attack("an old change of a password, sent again after a newer one", "user_change", async (fixture) => {
+  attack("an old change of a password, replayed after a newer one", "user_change", async (fixture) => {
     const { username } = await fixture.newUser();
     const access_token = await fixture.accessToken(username);
     const request = { username, password: "an old password", access_token };
-    const { key } = await heard(fixture, "user_change", request);
+    const { key } = await recordRequest(fixture, "user_change", request);
     await succeed(fixture, "user_change", { username, password: "a newer password", access_token });
     return {
       request,
@@ -67,11 +67,11 @@ const effects = [
       after: () => rightPassword(fixture, username, "a newer password"),
     };
   }),
-  attack("an old activation, sent again after a deactivation", "user_change", async (fixture) => {
+  attack("an old activation, replayed after a deactivation", "user_change", async (fixture) => {
     const { username } = await fixture.newUser({ activated: false });
     const access_token = await fixture.adminToken();
     const request = { username, activated: true, access_token };
-    const { key } = await heard(fixture, "user_change", request);
+    const { key } = await recordRequest(fixture, "user_change", request);
     await succeed(fixture, "user_change", { username, activated: false, access_token });
     return {
       request,
@@ -82,10 +82,10 @@ const effects = [
       },
     };
   }),
-  attack("an old deletion, sent again after the name was taken anew", "user_delete", async (fixture) => {
+  attack("an old deletion, replayed after the name was registered again", "user_delete", async (fixture) => {
     const { username } = await fixture.newUser();
     const request = { username, access_token: await fixture.adminToken() };
-    const { key } = await heard(fixture, "user_delete", request);
+    const { key } = await recordRequest(fixture, "user_delete", request);
     await fixture.newUser({ username });
     return {
       request,
@@ -94,10 +94,10 @@ const effects = [
       after: () => rightPassword(fixture, username, PASSWORD),
     };
   }),
-  attack("an old promotion, sent again after it was taken back", "group_add_user", async (fixture) => {
+  attack("an old promotion, replayed after it was revoked", "group_add_user", async (fixture) => {
     const { username } = await fixture.newUser();
     const request = { groupname: "dev", username, access_token: await fixture.adminToken() };
-    const { key } = await heard(fixture, "group_add_user", request);
+    const { key } = await recordRequest(fixture, "group_add_user", request);
     await succeed(fixture, "group_remove_user", request);
     return {
       request,
@@ -113,18 +113,18 @@ const effects = [
       },
     };
   }),
-  attack("an old registration, sent again after its user was deleted", "user_register", async (fixture) => {
+  attack("an old registration, replayed after its user was deleted", "user_register", async (fixture) => {
     const username = `never-${fixture.newName()}`;
     const email = `${username}@example.com`;
     const request = { username, password: PASSWORD, password_confirm: PASSWORD, email };
-    const { key } = await heard(fixture, "user_register", request);
+    const { key } = await recordRequest(fixture, "user_register", request);
     await succeed(fixture, "user_delete", { username, access_token: await fixture.adminToken() });
     return { request, properties: { messageId: key }, reply: doneReply(`registered user ${username}`) };
   }),
-  attack("an old logout, sent again with the token of a newer session's user", "logout", async (fixture) => {
+  attack("an old logout, replayed after a new login of its user", "logout", async (fixture) => {
     const person = await fixture.newUser();
     const id_token = await fixture.idToken(person);
-    const { key } = await heard(fixture, "logout", { id_token });
+    const { key } = await recordRequest(fixture, "logout", { id_token });
     const newer = await fixture.idToken(person);
     return {
       request: { id_token },
@@ -135,19 +135,19 @@ const effects = [
   }),
 ];
 
-/** Tickets, where there is no realm that gives them. */
+/** Tickets, without a configured realm. */
 const tickets = attacks(
-  "a login by a ticket where there is no realm,",
+  "a login with a ticket without a configured realm,",
   "login",
   {
     "for a user": { username: "alice", kerberos_ticket: "YII=" },
-    "for a user of a realm": { username: "kurt", kerberos_ticket: "YII=" },
-    "for nobody by name": { kerberos_ticket: "YII=" },
-    "for a name that nobody has": { username: "nobody-at-all", kerberos_ticket: "YII=" },
+    "for a Kerberos user": { username: "kurt", kerberos_ticket: "YII=" },
+    "without a username": { kerberos_ticket: "YII=" },
+    "for an unknown username": { username: "nobody-at-all", kerberos_ticket: "YII=" },
     "of 60,000 characters": { username: "alice", kerberos_ticket: "YIIB".repeat(15_000) },
   },
   (request) => ({ request, reply: INVALID_CREDENTIALS }),
 );
 
-/** Has heard a request on the bus, and sends it again; or sends what nobody can check. */
-export const repeats: Attack[] = [...logins, ...effects, ...tickets];
+/** The attacker has recorded a request on the broker, and replays it; or sends tickets that cannot be checked. */
+export const replays: Attack[] = [...logins, ...effects, ...tickets];
