@@ -152,7 +152,7 @@ test("a directory that is away leaves a worker ready, and is told", async () => 
   assert.deepEqual([state, required], ["away", false]);
   assert.match(
     detail ?? "",
-    new RegExp(`^ldap://127.0.0.1:${nobody}: .*: its users cannot log in; authmq doctor`),
+    new RegExp(`^ldap://127.0.0.1:${nobody}: .*: its users cannot log in; run authmq doctor`),
   );
   const { value } = await scrape(port);
   assert.equal(value("authmq_directory_duration_seconds_count"), 1);

@@ -196,7 +196,7 @@ test("the log warns when the rate limit starts, without unknown usernames", asyn
     for (let n = 0; n < FREE + 1; n++) await worker.call("login", { username, password: `wrong ${n}` });
   const lines = worker.log
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter(({ msg }) => typeof msg === "string" && msg.startsWith("logins of an account have failed"));
+    .filter(({ msg }) => typeof msg === "string" && msg.startsWith("too many failed logins"));
   assert.deepEqual(
     lines.map(({ level, username, known }) => ({ level, username, known })),
     [
