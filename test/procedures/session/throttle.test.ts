@@ -63,7 +63,7 @@ for (const database of DATABASES) {
     test("after ten failures the next attempt is 429, and after the delay the right password works", async () => {
       await worker.addUser("waits", RIGHT);
       await fail("waits", FREE);
-      await sleep((await exhaust("waits")) * 1000); // the shortest that a worker ever asks for: one second
+      await sleep((await exhaust("waits")) * 1000); // at least one second
       dataOf(await tryPassword("waits", RIGHT));
       await fail("waits", FREE);
     });
