@@ -258,7 +258,7 @@ describe("Kerberos", { skip }, () => {
     );
     await hung;
     await waitUntil("the log line", () => linesOf(worker, "a request failed").length > 0);
-    const key = readFileSync(kdc.keytab).subarray(-36, -4); // the key's version follows it
+    const key = readFileSync(kdc.keytab).subarray(-36, -4); // the key's version comes after it
     const keys = [key.toString("hex"), key.toString("base64")];
     for (const secret of [PASSWORD, client.token, kerberos_ticket as string, ...keys])
       for (const text of [...worker.log, ...shown])

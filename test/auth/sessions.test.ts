@@ -35,15 +35,14 @@ for (const database of DATABASES) {
     const ends: Readonly<Record<string, (username: string, id_token: string) => Promise<unknown>>> = {
       "a logout": (_username, id_token) => worker.call("logout", { id_token }),
       "the next login": (username) => worker.login(username, PASSWORD),
-      "an administrator": async (username) =>
+      "a revocation by an administrator": async (username) =>
         worker.call("session_revoke", { username, access_token: await admin() }),
       "a new password": async (username) =>
         worker.call("user_change", { username, password: "another one", access_token: await admin() }),
-      "the end of the account": async (username) =>
+      "a deletion of the account": async (username) =>
         worker.call("user_delete", { username, access_token: await admin() }),
-      "a row that somebody took away": (username) =>
-        worker.db.deleteFrom("token").where("user_id", "=", username).execute(),
-      "a row whose time is over": (username) =>
+      "a deleted row": (username) => worker.db.deleteFrom("token").where("user_id", "=", username).execute(),
+      "an expired row": (username) =>
         worker.db
           .updateTable("token")
           .set({ valid_until: toSqlTime(new Date(Date.now() - 1)) })
@@ -132,7 +131,7 @@ for (const database of DATABASES) {
       const before = await uses();
       for (const id_token of [used, fresh])
         assert.equal((await alone.call("token", { id_token, ip: "192.0.2.2" })).resp_code, 401);
-      await alone.worker.stop(); // writes what was noted
+      await alone.worker.stop(); // writes recorded uses
       assert.deepEqual(await uses(), before);
       assert.equal(before[0], null);
     });
@@ -149,7 +148,7 @@ for (const database of DATABASES) {
         access_token: await alone.accessToken("farewell"),
       });
       const { last_use } = resp_data["token_info"] as { last_use: string };
-      assert.ok(Date.parse(last_use) > first, "whoever asks this worker sees what is not written yet");
+      assert.ok(Date.parse(last_use) > first, "this worker returns uses that are not written yet");
       await alone.worker.stop();
       const written = (await findIdTokenOf(alone.db, "farewell"))?.last_use?.getTime() ?? 0;
       assert.ok(written > first, `${written}, after ${first}`);

@@ -57,7 +57,7 @@ describe("AMQP_URL", () => {
     fc.assert(
       fc.property(text, text, text, (user, password, vhost) => {
         const [u, p, v] = [user, password, vhost].map(encodeURIComponent);
-        if (v === "." || v === "..") return; // URLs have no such part
+        if (v === "." || v === "..") return; // URLs cannot have such a path segment
         const read = broker({}, { AMQP_URL: `amqp://${u}:${p}@rabbit/${v}` });
         assert.deepEqual(read.slice(2, 5), [user, password, vhost]);
       }),

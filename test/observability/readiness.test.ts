@@ -152,7 +152,7 @@ test("/readyz reports an unreachable directory, and the worker stays ready", asy
   assert.deepEqual([state, required], ["away", false]);
   assert.match(
     detail ?? "",
-    new RegExp(`^ldap://127.0.0.1:${closedPort}: .*: its users cannot log in; authmq doctor`),
+    new RegExp(`^ldap://127.0.0.1:${closedPort}: .*: its users cannot log in; run authmq doctor`),
   );
   const { value } = await scrape(port);
   assert.equal(value("authmq_directory_duration_seconds_count"), 1);

@@ -76,7 +76,11 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           const dn = await directory.add(name, ["API_PERMfirst"]);
           const id_token = await unchecked.login(name, DIRECTORY_PASSWORD);
           await replacePerson(directory, dn, name, ["API_PERMsecond"]);
-          assert.deepEqual(await groupsOf(unchecked, id_token), ["first"], "nobody has looked yet");
+          assert.deepEqual(
+            await groupsOf(unchecked, id_token),
+            ["first"],
+            "the user was not revalidated yet",
+          );
           for (let round = 0; round < 2; round++)
             await assertRefusedLogin(
               unchecked,
@@ -117,7 +121,7 @@ for (const [server, kind, use] of ANY_DIRECTORY) {
           const id_token = await worker.login(name, DIRECTORY_PASSWORD);
           await setId(worker, name, null);
           assert.deepEqual(await groupsOf(worker, id_token), ["kept"]);
-          assert.equal((await rowOf(worker, name)).external_id, null, "nobody has proven a password");
+          assert.equal((await rowOf(worker, name)).external_id, null, "there was no login with a password");
         });
 
         test("gives the account to only one of two people who log in at once", async () => {

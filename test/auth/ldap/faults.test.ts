@@ -84,7 +84,7 @@ describe("a directory that is unavailable", { skip }, () => {
         timeout_ms: 400,
         ...settings,
       });
-      proxy.delay(150); // each way: after one answer the time is over
+      proxy.delay(150); // in each direction: the timeout ends after one answer
       assertRefused(await login(worker), 503, "UNAVAILABLE");
       assert.match(await faultOf(worker), /no answer within 400 ms/);
     }

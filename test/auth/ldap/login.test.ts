@@ -42,20 +42,20 @@ for (const database of DATABASES) {
     });
 
     test("publishes one event for the user and for each new group", async () => {
-      const told = async () => {
+      const events = async () => {
         const events = worker.db.selectFrom("event").select(["type", "username", "data"]).orderBy("seq");
         return (await events.execute()).map(({ type, username, data }) => {
           const { groupname } = JSON.parse(data) as { groupname?: string };
           return [type, username, groupname].filter((word) => word !== undefined && word !== null).join(" ");
         });
       };
-      const before = (await told()).length;
+      const before = (await events()).length;
       for (const name of ["first-told", "then-told"]) {
         await add(name, ["API_PERMtold"]);
         await worker.login(name, DIRECTORY_PASSWORD);
         await worker.login(name, DIRECTORY_PASSWORD);
       }
-      assert.deepEqual((await told()).slice(before), [
+      assert.deepEqual((await events()).slice(before), [
         "group.created told",
         "user.created first-told",
         "group.member_added first-told told",

@@ -67,7 +67,7 @@ for (const [server, kind, use] of [
       });
 
       test("stays the same if the directory returns the names in another order or case", async () => {
-        const third = server === "ds389" ? "juergen" : "jürgen"; // 389-ds takes ASCII alone
+        const third = server === "ds389" ? "juergen" : "jürgen"; // 389 Directory Server accepts only ASCII
         const dn = await addPerson(["stable", "zweit", third]);
         await using loose = await directory.start({ ...USER_FILTER, ...directory.service }, "sqlite", {
           username_regex: ".{1,64}",

@@ -19,7 +19,7 @@ const jwt_validation = [
     methods: ["ES256"],
     audience: "us",
   },
-] as unknown as Record<string, unknown>; // a list, which the worker's options call a section
+] as unknown as Record<string, unknown>; // a list, although the options type it as an object
 
 for (const database of DATABASES) {
   describe(`introspect on ${database}`, () => {

@@ -49,7 +49,7 @@ for (const database of DATABASES) {
       await revoke("Alice");
       const { token_info } = dataOf(await worker.call("user_get", { username: "Alice", access_token }));
       assert.equal(token_info, null);
-      await worker.worker.stop(); // writes what is left
+      await worker.worker.stop(); // writes recorded uses
       assert.deepEqual(
         await worker.db.selectFrom("token").selectAll().where("user_id", "=", "Alice").execute(),
         [],

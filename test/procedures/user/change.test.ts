@@ -165,7 +165,7 @@ for (const database of DATABASES) {
     test("rejects the token of a deleted user for a new account of that name", async () => {
       await worker.addUser("namesake", "correct horse");
       const token = await worker.accessToken("namesake");
-      const created_at = toSqlTime(new Date(Date.now() + 60_000)); // made anew, a minute after the token
+      const created_at = toSqlTime(new Date(Date.now() + 60_000)); // created again, a minute after the token
       await worker.db.updateTable("user").set({ created_at }).where("username", "=", "namesake").execute();
       const reply = await change("namesake", token, { password: "battery staple" });
       assertRefused(reply, 401, "INVALID_TOKEN");

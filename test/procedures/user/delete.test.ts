@@ -107,7 +107,7 @@ for (const database of DATABASES) {
     test("rejects the token of a deleted user for a new account of that name", async () => {
       await worker.addUser("namesake", "correct horse");
       const token = await worker.accessToken("namesake");
-      const created_at = toSqlTime(new Date(Date.now() + 60_000)); // made anew, a minute after the token
+      const created_at = toSqlTime(new Date(Date.now() + 60_000)); // created again, a minute after the token
       await worker.db.updateTable("user").set({ created_at }).where("username", "=", "namesake").execute();
       assertRefused(await remove("namesake", token), 401, "INVALID_TOKEN");
       assert.equal(await exists("namesake"), true);

@@ -247,7 +247,7 @@ test("a request during a change of the email address gets no token for the other
     const asked = await worker.db.transaction().execute(async (trx) => {
       await lockUser(trx, username);
       const reply = worker.call("user_password_forgot", { username });
-      await untilBlocked(worker.db); // by then it has found the user, and waits for the row
+      await untilBlocked(worker.db); // the request has read the user, and waits for the row lock
       await change(trx);
       return { reply };
     });

@@ -149,7 +149,7 @@ test("an account that is deactivated while its address changes gets no token tha
     await lockUser(trx, "Hasty");
     const email = "elsewhere@example.com";
     const reply = worker.call("user_change", { username: "Hasty", email, access_token });
-    await untilBlocked(worker.db); // by then it has found the account activated, and waits for the row
+    await untilBlocked(worker.db); // the request has read the activated account, and waits for the row lock
     await trx.updateTable("user").set({ activated: 0 }).where("username", "=", "Hasty").execute();
     return { reply };
   });
