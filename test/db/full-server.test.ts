@@ -43,7 +43,7 @@ test("a full server is found by the probe and by doctor, reads go on, and so do 
   const findings = await databaseFindings(config);
   const failed = findings.filter(({ status }) => status === "fail");
   assert.deepEqual(
-    failed.map(({ msg, advice }) => [/^the database takes no writes: .*is full/.test(msg), advice]),
+    failed.map(({ msg, advice }) => [/^the database accepts no writes: .*is full/.test(msg), advice]),
     [[true, "Free space on the database server."]],
   );
   assert.deepEqual(await db.selectFrom("user").selectAll().execute(), []);
