@@ -43,7 +43,7 @@ test("the probe and doctor detect a full server, which answers reads, and later 
   const findings = await databaseFindings(config);
   const failed = findings.filter(({ status }) => status === "fail");
   assert.deepEqual(
-    failed.map(({ msg, advice }) => [/^the database takes no writes: .*is full/.test(msg), advice]),
+    failed.map(({ msg, advice }) => [/^the database accepts no writes: .*is full/.test(msg), advice]),
     [[true, "Free space on the database server."]],
   );
   assert.deepEqual(await db.selectFrom("user").selectAll().execute(), []);

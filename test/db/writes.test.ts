@@ -57,7 +57,7 @@ test("the probe and doctor detect a missing privilege and a read-only server", a
   await server.set("read_only", 1);
   assert.match(
     (await failures(config)).join(),
-    /^the database takes no writes: .*read-only.* \| It is set read_only/,
+    /^the database accepts no writes: .*read-only.* \| The server is read_only/,
   );
   await server.set("read_only", 0);
   await server.execute(`revoke all on ${own.database}.* from ${own.user}@'%'`);
@@ -65,7 +65,7 @@ test("the probe and doctor detect a missing privilege and a read-only server", a
     await server.execute(`grant ${rights} on ${own.database}.* to ${own.user}@'%'`);
     assert.match(
       (await failures(config)).join(),
-      /^the database takes no writes: (?:INSERT|DELETE) command denied .* \| Give it rights: GRANT/,
+      /^the database accepts no writes: (?:INSERT|DELETE) command denied .* \| Grant the privileges: GRANT/,
       rights,
     );
   }
@@ -168,7 +168,7 @@ test("the probe and doctor detect a full disk under SQLite, and that there is sp
   await assert.rejects(assertWritable(db, config.db), { code: "UNAVAILABLE", message: /full/ });
   assert.match(
     (await failures(config)).join(),
-    /takes no writes: .*full.* \| Free space on its file system\./,
+    /accepts no writes: .*full.* \| Free space on its file system\./,
   );
   rmSync(ballast);
   await assertWritable(db, config.db);

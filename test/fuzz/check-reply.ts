@@ -124,12 +124,12 @@ export function textsOf(json: string): string[] {
 }
 
 function problemsOfProperties(
-  { properties: asked }: Rendered,
+  { properties: request }: Rendered,
   { properties, correlationId }: FuzzReply,
 ): string[] {
   const given: Readonly<Record<string, unknown>> = { ...properties };
   const { headers, contentType, type, appId, deliveryMode, timestamp } = given;
-  const expected = idOf(asked);
+  const expected = idOf(request);
   const problems: string[] = [];
   if (correlationId?.toString("hex") !== expected?.toString("hex"))
     problems.push(`correlation_id ${nameOf(correlationId)} instead of ${nameOf(expected)}`);

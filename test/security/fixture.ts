@@ -23,7 +23,7 @@ writeFileSync(blocklist, `letmein12345\r\n${BLOCKED}\n`);
 export const partner = newRsa();
 export const reseller = newEc();
 export const legacySecret = randomBytes(64);
-export const stranger = { ed25519: newEd25519(), rsa: newRsa(), ec: newEc() };
+export const untrusted = { ed25519: newEd25519(), rsa: newRsa(), ec: newEc() };
 const closedKey = newRsa();
 
 const issuers = [

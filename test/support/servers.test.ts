@@ -82,7 +82,7 @@ test("a scratch folder can be closed twice, and a server in it can be killed twi
   assert.notEqual(server.pid, first);
   await scratch.close();
   assert.equal(server.pid, undefined);
-  await assert.rejects(server.start(), /too late/);
+  await assert.rejects(server.start(), /the run is ending/);
 });
 
 test("a server that ends by itself is reported with the last lines of its log", async () => {

@@ -135,7 +135,7 @@ function usersFinding(
 
 function noIds({ base_dn, id_attribute }: DirectoryConfig, url: string): Finding {
   return on.warn(
-    `${url} shows no ids of entries in ${base_dn}, so authmq cannot detect a login name that was given to another person`,
+    `${url} shows no id of entries in ${base_dn}, so authmq cannot detect a login name that was given to another person`,
     id_attribute === undefined
       ? "Let the service account and users read entryUUID or nsUniqueId, or set ldap_settings.id_attribute."
       : "Check ldap_settings.id_attribute, and what the service account and users may read.",

@@ -53,7 +53,7 @@ export function createBatches(parts: Parts): Batches {
   };
   // The user of a record, or why it is refused without a database query.
   const check = (record: FileRecord): ImportedUser | string => {
-    const user = "fault" in record ? record.fault : read(record.value);
+    const user = "error" in record ? record.error : read(record.value);
     return typeof user === "string" ? user : (duplicates.add(user, record.number) ?? user);
   };
   return {

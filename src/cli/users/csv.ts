@@ -20,7 +20,7 @@ export function csvFormat(): FileFormat {
           columns = columnsOf(line, rows[index]);
           return [];
         }
-        return ["fault" in line ? unreadable(line) : { ...line, ...contentOf(rows[index], columns) }];
+        return ["error" in line ? unreadable(line) : { ...line, ...contentOf(rows[index], columns) }];
       });
     },
     end() {
@@ -72,10 +72,10 @@ function parseLines(lines: readonly string[]): (string[] | undefined)[] {
 function contentOf(
   cells: readonly string[] | undefined,
   columns: readonly string[],
-): { fault: string } | { value: Record<string, unknown> } {
-  if (cells === undefined) return { fault: "is not valid CSV: a quote is missing or extra" };
+): { error: string } | { value: Record<string, unknown> } {
+  if (cells === undefined) return { error: "is not valid CSV: a quote is missing or extra" };
   if (cells.length !== columns.length)
-    return { fault: `has ${cells.length} cells, but the first line names ${columns.length} columns` };
+    return { error: `has ${cells.length} cells, but the first line names ${columns.length} columns` };
   const fields = columns.map((column, index) => [column, valueOf(column, cells[index] ?? "")] as const);
   return { value: Object.fromEntries(fields.filter(([, value]) => value !== undefined)) };
 }
@@ -90,12 +90,12 @@ function valueOf(column: string, cell: string): unknown {
 }
 
 function columnsOf(line: Line, cells: readonly string[] | undefined): readonly string[] {
-  const fail = (fault: string): never => {
-    throw new ExitError(2, fault);
+  const fail = (error: string): never => {
+    throw new ExitError(2, error);
   };
   const known = `the first line names columns, separated by commas; possible are ${FIELDS.join(", ")}`;
-  if ("fault" in line)
-    return fail(`the first line ${line.fault}${line.bytes === undefined ? "" : ": save the file in UTF-8"}`);
+  if ("error" in line)
+    return fail(`the first line ${line.error}${line.bytes === undefined ? "" : ": save the file in UTF-8"}`);
   if (cells === undefined) return fail("the first line is not valid CSV: a quote is missing or extra");
   const columns: readonly string[] = [...FIELDS, REFUSED];
   const unknown = cells.find((name) => !columns.includes(name));

@@ -12,7 +12,7 @@ export type FileRecord =
   | {
       readonly number: number;
       readonly text: string;
-      readonly fault: string;
+      readonly error: string;
       /** Encoding of the text in the rejects file: latin1 restores the bytes of a line that is not UTF-8. */
       readonly encoding?: "latin1";
     };
@@ -57,6 +57,6 @@ export function formatOf(file: string, given: FormatName | undefined): FormatNam
 }
 
 /** The record of a line that cannot be read. */
-export function unreadable({ number, fault, bytes = "" }: Extract<Line, { fault: string }>): FileRecord {
-  return { number, text: bytes, fault, encoding: "latin1" };
+export function unreadable({ number, error, bytes = "" }: Extract<Line, { error: string }>): FileRecord {
+  return { number, text: bytes, error, encoding: "latin1" };
 }

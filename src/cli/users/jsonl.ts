@@ -9,9 +9,9 @@ export function jsonlFormat(): FileFormat {
   return {
     read: (lines) =>
       lines.map((line) => {
-        if ("fault" in line) return unreadable(line);
+        if ("error" in line) return unreadable(line);
         const object = parseObject(line.text);
-        if (object === undefined) return { ...line, fault: "is not a JSON object, or has a duplicate key" };
+        if (object === undefined) return { ...line, error: "is not a JSON object, or has a duplicate key" };
         // Exports of other systems may write null for an absent field.
         const fields = Object.entries(object).filter(([, value]) => value !== null);
         return { ...line, value: Object.fromEntries(fields) };

@@ -5,7 +5,7 @@ export type Line =
   | { readonly number: number; readonly text: string }
   | {
       readonly number: number;
-      readonly fault: string;
+      readonly error: string;
       /** A line that is not UTF-8, decoded as latin1: one character per byte. */
       readonly bytes?: string;
     };
@@ -39,11 +39,11 @@ async function* splitLines(source: AsyncIterable<Buffer>): AsyncGenerator<string
 }
 
 function toLine(number: number, latin1: string): Line | undefined {
-  if (latin1.length > MAX_BYTES) return { number, fault: `is longer than ${MAX_BYTES} bytes` };
+  if (latin1.length > MAX_BYTES) return { number, error: `is longer than ${MAX_BYTES} bytes` };
   // Remove the carriage return of Windows and the byte order mark of UTF-8.
   const bytes = (number === 1 ? latin1.replace(/^\xef\xbb\xbf/, "") : latin1).replace(/\r$/, "");
   const utf8 = Buffer.from(bytes, "latin1");
-  if (!isUtf8(utf8)) return { number, fault: "is not UTF-8", bytes };
+  if (!isUtf8(utf8)) return { number, error: "is not UTF-8", bytes };
   const text = utf8.toString();
   return text.trim() === "" ? undefined : { number, text };
 }

@@ -52,8 +52,8 @@ describe("CSV", () => {
         const rows = ["g1,b,true,x", "g2,b,true,x"].toSpliced(place, 0, one);
         const entries = csvFormat().read(numbered([HEADER, ...rows]));
         assert.deepEqual(
-          entries.map((entry) => ("value" in entry ? entry.value["username"] : "fault")),
-          ["g1", "g2"].toSpliced(place, 0, "fault"),
+          entries.map((entry) => ("value" in entry ? entry.value["username"] : "error")),
+          ["g1", "g2"].toSpliced(place, 0, "error"),
           one,
         );
         assert.equal(entries[place]?.number, place + 2);
@@ -117,7 +117,7 @@ describe("JSON Lines", () => {
     const bad = ["{", "[]", "1", "null", '"a"', '{"a":1,"a":2}', `${"[".repeat(50)}${"]".repeat(50)}`];
     const entries = jsonlFormat().read(numbered([...bad, "{}"]));
     assert.deepEqual(
-      entries.map((entry) => "fault" in entry),
+      entries.map((entry) => "error" in entry),
       [...bad.map(() => true), false],
     );
   });
@@ -136,7 +136,7 @@ describe("JSON Lines", () => {
 
 describe("a refused line that is not UTF-8", () => {
   const latin1 = (text: string): Line[] => [
-    { number: 2, fault: "is not UTF-8", bytes: Buffer.from(text, "latin1").toString("latin1") },
+    { number: 2, error: "is not UTF-8", bytes: Buffer.from(text, "latin1").toString("latin1") },
   ];
   const refusedIn = (format: ReturnType<typeof csvFormat>, lines: readonly Line[]): string =>
     format

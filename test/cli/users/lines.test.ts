@@ -47,10 +47,10 @@ test("a line that is not UTF-8 or too long does not affect other lines, and take
   const lines = await linesOf(["a\n", new Uint8Array([0xff, 0x0a]), long, long, long, "\nb\n", long, long]);
   assert.deepEqual(lines, [
     { number: 1, text: "a" },
-    { number: 2, fault: "is not UTF-8", bytes: "\u00ff" },
-    { number: 3, fault: "is longer than 65536 bytes" },
+    { number: 2, error: "is not UTF-8", bytes: "\u00ff" },
+    { number: 3, error: "is longer than 65536 bytes" },
     { number: 4, text: "b" },
-    { number: 5, fault: "is longer than 65536 bytes" },
+    { number: 5, error: "is longer than 65536 bytes" },
   ]);
   assert.deepEqual(await linesOf([Buffer.alloc(65_536, "y")]), [{ number: 1, text: "y".repeat(65_536) }]);
 });

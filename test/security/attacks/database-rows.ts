@@ -4,7 +4,7 @@ import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_CREDENTIALS, INVALID_TOKEN, NOT_ACTIVATED, LOGGED_IN } from "../envelopes.ts";
 import { assemble, idClaims, unsigned } from "../forge.ts";
-import { PASSWORD, stranger, type AttackFixture } from "../fixture.ts";
+import { PASSWORD, untrusted, type AttackFixture } from "../fixture.ts";
 
 /** A bcrypt hash of PASSWORD with cost 4, which a login would accept. */
 async function hashOf({ db }: AttackFixture, username: string): Promise<string> {
@@ -127,7 +127,7 @@ const sessions = [
   attack("an ID token of the attacker's key for a session id from the database", "token", async (fixture) => {
     const { username, kid } = await sessionRow(fixture);
     const header = { alg: "EdDSA", typ: "id+jwt", kid };
-    const id_token = assemble(header, idClaims({ sub: username }), stranger.ed25519.sign);
+    const id_token = assemble(header, idClaims({ sub: username }), untrusted.ed25519.sign);
     return { request: { id_token }, reply: INVALID_TOKEN };
   }),
   attack("an unsigned ID token for a row whose algorithm is none", "token", async (fixture) => {
@@ -160,7 +160,7 @@ const sessions = [
       .where("user_id", "=", username)
       .execute();
     const header = { alg: "EdDSA", typ: "id+jwt", kid };
-    const id_token = assemble(header, idClaims({ sub: admin.username }), stranger.ed25519.sign);
+    const id_token = assemble(header, idClaims({ sub: admin.username }), untrusted.ed25519.sign);
     return { request: { id_token }, reply: INVALID_TOKEN };
   }),
 ];

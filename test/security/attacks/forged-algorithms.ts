@@ -2,7 +2,7 @@ import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, fixed, hmac, pemOf, type Json, type Sign, unsigned } from "../forge.ts";
-import { partner, reseller, stranger, type AttackFixture } from "../fixture.ts";
+import { partner, reseller, untrusted, type AttackFixture } from "../fixture.ts";
 
 const ADMIN = { groups: ["admin"] };
 
@@ -108,14 +108,14 @@ const confusion = [
   ),
 ];
 
-const strangers = [
+const untrustedKeys = [
   ...attacks(
     "a token of an unknown key, with the alg",
     "group_create",
     {
-      EdDSA: stranger.ed25519.sign,
-      ES256: stranger.ec.sign,
-      RS256: stranger.rsa.sign,
+      EdDSA: untrusted.ed25519.sign,
+      ES256: untrusted.ec.sign,
+      RS256: untrusted.rsa.sign,
     },
     (sign, _world, alg) => forged({ alg, typ }, sign),
   ),
@@ -147,4 +147,4 @@ const strangers = [
 ];
 
 /** The attacker has only a verification key, and forges tokens with other algorithms. */
-export const forgedAlgorithms: Attack[] = [...unsignedTokens, ...confusion, ...strangers];
+export const forgedAlgorithms: Attack[] = [...unsignedTokens, ...confusion, ...untrustedKeys];

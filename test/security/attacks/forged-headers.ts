@@ -2,15 +2,15 @@ import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { ok, INVALID_TOKEN } from "../envelopes.ts";
 import { assemble } from "../forge.ts";
-import { stranger } from "../fixture.ts";
+import { untrusted } from "../fixture.ts";
 
 const jwk = {
-  ...stranger.ed25519.publicKey.export({ format: "jwk" }),
+  ...untrusted.ed25519.publicKey.export({ format: "jwk" }),
   use: "sig",
   alg: "EdDSA",
   kid: "mine",
 };
-const der = stranger.ed25519.publicKey.export({ type: "spki", format: "der" }).toString("base64");
+const der = untrusted.ed25519.publicKey.export({ type: "spki", format: "der" }).toString("base64");
 const URL_OF_KEYS = "http://127.0.0.1:9/keys.json";
 
 /** Header members that name or contain a key, or change what is signed. */
@@ -33,7 +33,7 @@ const KEYS = Object.fromEntries(["jwk", "jku", "x5u", "x5c"].map((name) => [name
 const embedded = [
   ...attacks("a token of the attacker's key that contains it in", "group_create", KEYS, (members) => {
     const header = { alg: "EdDSA", typ: "at+jwt", ...members };
-    const access_token = assemble(header, accessClaims({ groups: ["admin"] }), stranger.ed25519.sign);
+    const access_token = assemble(header, accessClaims({ groups: ["admin"] }), untrusted.ed25519.sign);
     return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
   }),
   ...attacks("a token of the right key with", "user_all", REFUSED_MEMBERS, (members, { signedAccess }) => ({
@@ -67,7 +67,7 @@ const keyNames = [
       access_token: assemble(
         { alg: "EdDSA", typ: "at+jwt", kid },
         accessClaims({ groups: ["admin"] }),
-        stranger.ed25519.sign,
+        untrusted.ed25519.sign,
       ),
     },
     reply: INVALID_TOKEN,

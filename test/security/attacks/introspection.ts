@@ -2,24 +2,24 @@ import { accessClaims, decodePart, secondsFromNow } from "../../tokens/craft.ts"
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INACTIVE, invalid, NOT_A_STRING, MISSING } from "../envelopes.ts";
 import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
-import { legacySecret, partner, stranger, type AttackFixture } from "../fixture.ts";
+import { legacySecret, partner, untrusted, type AttackFixture } from "../fixture.ts";
 
 /** Access tokens that this installation has not issued, of existing and unknown users. */
 const FORGERIES: Readonly<Record<string, (fixture: AttackFixture) => string>> = {
   "without a signature": () => assemble({ alg: "none", typ: "at+jwt" }, accessClaims(), unsigned),
   "of an unknown key": ({ own: { alg } }) =>
-    assemble({ alg, typ: "at+jwt" }, accessClaims(), stranger.ed25519.sign),
+    assemble({ alg, typ: "at+jwt" }, accessClaims(), untrusted.ed25519.sign),
   "of an unknown key, of an unknown user": ({ own: { alg } }) =>
     assemble(
       { alg, typ: "at+jwt" },
       accessClaims({ sub: "nobody-here", user: "nobody-here" }),
-      stranger.ed25519.sign,
+      untrusted.ed25519.sign,
     ),
   "of an unknown key that it contains": ({ own: { alg } }) =>
     assemble(
-      { alg, typ: "at+jwt", jwk: stranger.ed25519.publicKey.export({ format: "jwk" }) },
+      { alg, typ: "at+jwt", jwk: untrusted.ed25519.publicKey.export({ format: "jwk" }) },
       accessClaims(),
-      stranger.ed25519.sign,
+      untrusted.ed25519.sign,
     ),
   "with the public key as the secret": ({ own: { publicKey } }) =>
     assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", pemOf(publicKey))),
