@@ -48,7 +48,7 @@ test("certificates of a broker that end soon are a warning of doctor, and expiri
   assert.deepEqual(state, { state: "expiring", required: false });
   assert.match(
     detail ?? "",
-    /^amqp_settings\.ca_file: the certificate CN=broker authority expires on .*, in 1 day: put /,
+    /^amqp_settings\.ca_file: the certificate CN=broker authority expires on .*, in 1 day: add /,
   );
 });
 
