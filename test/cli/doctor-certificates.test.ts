@@ -48,7 +48,7 @@ test("broker certificates that expire soon are warnings of doctor, and `expiring
   assert.deepEqual(state, { state: "expiring", required: false });
   assert.match(
     detail ?? "",
-    /^amqp_settings\.ca_file: the certificate CN=broker authority expires on .*, in 1 day: put /,
+    /^amqp_settings\.ca_file: the certificate CN=broker authority expires on .*, in 1 day: add /,
   );
 });
 
