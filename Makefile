@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check-fast bench profile bench-directory bench-timing chaos fuzz check format schemas docs build secrets sbom
+.PHONY: help install demo test coverage check-fast bench profile bench-directory bench-timing chaos fuzz check format schemas docs build pack secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ schemas: install ## generate schemas/, src/wire/queues.ts and the tables in docs
 
 build: install ## compile src/ to dist/
 	@$(NPM) run build
+
+pack: install ## write the packages authmq and @authmq/client to dist/packages/
+	@$(NPM) run pack
 
 docs: install ## build the documentation site in site/ (static files)
 	@$(NPM) run docs

@@ -1,16 +1,7 @@
-import { createPublicKey, createSecretKey, type JsonWebKey, KeyObject } from "node:crypto";
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  type CryptoKey,
-  customFetch,
-  errors,
-  type JSONWebKeySet,
-  type JWK,
-} from "jose";
+import { createPublicKey, createSecretKey, type JsonWebKey, KeyObject, type webcrypto } from "node:crypto";
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, type JSONWebKeySet } from "jose";
 import { a, type Kind, listOf } from "./check.ts";
 import { TokenError } from "./errors.ts";
-import { Limit } from "./limit.ts";
 
 /** The algorithms with public keys, each with its key type or curve. */
 const ASYMMETRIC: Readonly<Record<string, string>> = {
@@ -25,12 +16,20 @@ const MIN_RSA_BITS = 2048;
 const FETCH_TIMEOUT = 10_000;
 
 /** A public key as PEM, Node's KeyObject, or a JWK. */
-export type PublicKey = string | KeyObject | JWK;
+export type PublicKey = string | KeyObject | Jwk;
+
+/** A JSON Web Key (RFC 7517). */
+export interface Jwk {
+  readonly kty?: string | undefined;
+  readonly alg?: string | undefined;
+  readonly kid?: string | undefined;
+}
 
 /** Fetches a JWK Set, for example from the queue `jwks`. */
 type FetchSet = () => KeySet | Promise<KeySet>;
 
-interface KeySet {
+/** A JSON Web Key Set (RFC 7517, section 5). */
+export interface KeySet {
   readonly keys: readonly object[];
 }
 
@@ -39,7 +38,7 @@ export type KeySource =
   /** Public keys; the verifier tries each key that fits the token's algorithm. */
   | { readonly keys: PublicKey | readonly PublicKey[] }
   /** A JWK Set, its URL, or a function that fetches it; the token's `kid` selects the key. */
-  | { readonly jwks: JSONWebKeySet | string | URL | FetchSet }
+  | { readonly jwks: KeySet | string | URL | FetchSet }
   /** A shared secret for HS256, HS384 or HS512; requires `algorithms`. Every holder of the secret can issue tokens. */
   | { readonly secret: string | Uint8Array };
 
@@ -74,7 +73,7 @@ interface Header {
 }
 
 /** Finds the keys that may verify a token with this header; an empty list when there is none. */
-export type FindKeys = (header: Header) => Promise<readonly (CryptoKey | KeyObject)[]>;
+export type FindKeys = (header: Header) => Promise<readonly (webcrypto.CryptoKey | KeyObject)[]>;
 
 /** Whether an algorithm uses a shared secret. */
 export function isSymmetricAlgorithm(algorithm: string): boolean {
@@ -135,19 +134,20 @@ function parseKey(given: Parameters<typeof createPublicKey>[0]): KeyObject {
   }
 }
 
-function fromJwk(key: JWK) {
-  // jose's and Node's types describe the same structure.
+function fromJwk(key: Jwk) {
+  // Node checks the members when it creates the key.
   return { key: key as JsonWebKey, format: "jwk" as const };
 }
 
-function openSet(given: JSONWebKeySet | string | URL | FetchSet): FindKeys {
+function openSet(given: KeySet | string | URL | FetchSet): FindKeys {
   const find = typeof given !== "object" || given instanceof URL ? openRemote(given) : openLocal(given);
   return async (header) => {
     try {
       return [await find({ alg: header.alg, ...(header.kid === undefined ? {} : { kid: header.kid }) })];
     } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey) return [];
-      if (error instanceof errors.JWKSMultipleMatchingKeys) return Array.fromAsync(error);
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "ERR_JWKS_NO_MATCHING_KEY") return [];
+      if (code === "ERR_JWKS_MULTIPLE_MATCHING_KEYS") return allKeysOf(error);
       throw new TokenError("UNAVAILABLE", "could not fetch the public keys that verify tokens", {
         cause: error,
       });
@@ -155,21 +155,31 @@ function openSet(given: JSONWebKeySet | string | URL | FetchSet): FindKeys {
   };
 }
 
-function openLocal(set: JSONWebKeySet) {
+/** jose's error for several matching keys iterates over them. */
+async function allKeysOf(error: unknown): Promise<webcrypto.CryptoKey[]> {
+  const keys: webcrypto.CryptoKey[] = [];
+  // The code of the error says that it is of this class, which the bundle of a verifier need not contain for that.
+  for await (const key of error as AsyncIterable<webcrypto.CryptoKey>) keys.push(key);
+  return keys;
+}
+
+function openLocal(set: KeySet) {
   if (set.keys.some((key) => "d" in key)) throw new TypeError(NO_PRIVATE_KEYS);
-  return createLocalJWKSet(set);
+  // jose checks the members of each key.
+  return createLocalJWKSet(set as JSONWebKeySet);
 }
 
 /** Fetches the set on demand, caches it for ten minutes, and fetches it again for an unknown key ID. */
 function openRemote(given: string | URL | FetchSet) {
   if (typeof given !== "function") return createRemoteJWKSet(new URL(given));
-  const fetchSet = async (): Promise<Response> => {
-    using limit = new Limit(
-      FETCH_TIMEOUT,
-      () => new Error(`the jwks function returned no keys within ${FETCH_TIMEOUT} ms`),
-    );
-    return Response.json(await limit.race(Promise.resolve(given())));
+  const fetchSet = async (_: string, { signal }: { readonly signal: AbortSignal }): Promise<Response> => {
+    const timedOut = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener("abort", () =>
+        reject(new Error(`the jwks function returned no keys within ${FETCH_TIMEOUT} ms`)),
+      );
+    });
+    return Response.json(await Promise.race([given(), timedOut]));
   };
   // jose caches the set. It never opens this URL, because customFetch replaces the request.
-  return createRemoteJWKSet(new URL("jwks:"), { [customFetch]: fetchSet });
+  return createRemoteJWKSet(new URL("jwks:"), { [customFetch]: fetchSet, timeoutDuration: FETCH_TIMEOUT });
 }

@@ -1,3 +1,5 @@
+import { deferred } from "../wire/deferred.ts";
+
 /** The longest timeout of a Node timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -7,7 +9,7 @@ const LONGEST = 2 ** 31 - 1;
  */
 export class Limit implements Disposable {
   readonly #until: number;
-  readonly #over = Promise.withResolvers<never>();
+  readonly #over = deferred<never>();
   readonly #timer: NodeJS.Timeout;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = (): void => this.end(this.#signal?.reason);
@@ -40,7 +42,7 @@ export class Limit implements Disposable {
 
   /** Resolves after `ms` milliseconds; rejects with the reason when the limit ends first. */
   async sleep(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = deferred<void>();
     const timer = setTimeout(resolve, ms);
     try {
       await this.race(promise);

@@ -7,6 +7,7 @@ import { NoReplyError } from "./errors.ts";
 import type { Limit } from "./limit.ts";
 import { parseReply, type RpcReply } from "./reply.ts";
 import { Waiters } from "./waiters.ts";
+import { deferred } from "../wire/deferred.ts";
 
 /** RabbitMQ's direct reply-to: replies arrive on the same channel and need no queue. */
 const REPLY_TO = "amq.rabbitmq.reply-to";
@@ -49,7 +50,7 @@ export async function openLink(address: BrokerAddress, node: BrokerNode, limit: 
 
 async function open(address: BrokerAddress, node: BrokerNode, socket: AbortController): Promise<Link> {
   const model = await dial(address, node, socket.signal);
-  const lost = Promise.withResolvers<NoReplyError>();
+  const lost = deferred<NoReplyError>();
   const waiting = new Map<string, Waiting>();
   let fault: NoReplyError | undefined;
   // A broker that is short of memory reads nothing: a request sent now might be executed after its timeout.
@@ -94,7 +95,7 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
       if (isBlocked) await unblocked.wait(limit);
       if (fault !== undefined) throw fault;
       const id = randomUUID();
-      const { promise, resolve, reject } = Promise.withResolvers<RpcReply>();
+      const { promise, resolve, reject } = deferred<RpcReply>();
       waiting.set(id, { resolve, reject });
       try {
         const properties = {
