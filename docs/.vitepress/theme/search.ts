@@ -1,9 +1,7 @@
 /** The factors for pages of a kind, by the address; of several, the first that matches. All others have 1. */
 const FACTORS: readonly (readonly [address: RegExp, factor: number])[] = [
-  // Pages that explain the project and not its use: below every other page.
+  // Decisions and changes: below every other page.
   [/^\/(?:docs\/adr\/|CHANGELOG)/, 0.01],
-  // For developers of the project: first only for their own words, such as "run tests".
-  [/^\/CONTRIBUTING\b/, 0.3],
   // About another system, in words that fit every question.
   [/^\/docs\/guides\/py-auth-micro\b/, 0.5],
   // For every way to run authmq, where a guide to one of them has a section about it.
