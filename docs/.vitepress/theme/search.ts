@@ -5,7 +5,7 @@ const FACTORS: readonly (readonly [address: RegExp, factor: number])[] = [
   // About another system, in words that fit every question.
   [/^\/docs\/guides\/py-auth-micro\b/, 0.5],
   // For every way to run authmq, where a guide to one of them has a section about it.
-  [/^\/docs\/upgrade\b/, 3],
+  [/^\/docs\/upgrade\b/, 2],
   [/^\/docs\/(?:guides|tutorials)\//, 1.5],
 ];
 
