@@ -104,7 +104,7 @@ export interface Requests {
     /** From `token` */
     access_token: string;
   };
-  /** Returns a user: basic fields to anyone, more to the user, all to admins. */
+  /** Returns a user: basic fields; to the user and admins also the groups of the user and the session. */
   user_get: {
     /** Username, case-insensitive */
     username: string;
@@ -330,7 +330,7 @@ export interface Replies {
     /** Cursor for the next page: pass it as `after`; absent on the last page */
     next?: string | undefined;
   };
-  /** Returns a user: basic fields to anyone, more to the user, all to admins. */
+  /** Returns a user: basic fields; to the user and admins also the groups of the user and the session. */
   user_get: {
     /** Username, spelled as registered */
     username: string;
@@ -478,7 +478,7 @@ export interface Workflows<Options extends readonly unknown[]> {
     readonly change: (request: Requests["user_change"], ...options: Options) => Promise<Replies["user_change"]>;
     /** Lists all usernames, or one page of them; returns 204 if there are none. */
     readonly getAll: (request: Requests["user_all"], ...options: Options) => Promise<Replies["user_all"]>;
-    /** Returns a user: basic fields to anyone, more to the user, all to admins. */
+    /** Returns a user: basic fields; to the user and admins also the groups of the user and the session. */
     readonly get: (request: Requests["user_get"], ...options: Options) => Promise<Replies["user_get"]>;
     /** Deletes an account's failed logins, so that it is no longer rate limited. */
     readonly unlock: (request: Requests["user_unlock"], ...options: Options) => Promise<Replies["user_unlock"]>;

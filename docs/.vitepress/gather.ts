@@ -5,7 +5,13 @@ import { queuePages } from "./queues.ts";
 import { schemaPage } from "./schema-page.ts";
 
 /** Files of the repository that are on the site as they are: pages lead to them. */
-const FILES = ["schemas/**/*.*", "docs/**/*.{json,svg,yaml}", "LICENSE"];
+const FILES = [
+  "schemas/**/*.*",
+  "docs/**/*.{json,svg,yaml}",
+  "docs/systemd/*",
+  "examples/**/*.{py,ts}",
+  "LICENSE",
+];
 
 /** Recreates the folder of pages: the documents, and pages that are generated from schemas/. */
 export function gatherPages(): Page[] {

@@ -87,8 +87,8 @@ export const LOG_MESSAGES = {
     "Find out who deleted the queue.",
   ),
   "cannot consume the queue, trying again": error(
-    "The queue exists with other properties (`argument`, `wanted`, `found`), or a permission is missing.",
-    "Follow the `advice` or the text in `err`. `authmq doctor` checks all queues.",
+    "The queue has other properties (`argument`, `wanted`, `found`), a permission is missing (`reason`), or its home node is down.",
+    "Follow the `advice` if there is one. Otherwise see the section Queues. `authmq doctor` checks all queues.",
   ),
   "the broker blocks publishing: replies wait": warn(
     "RabbitMQ is short of memory or disk space (`reason`).",

@@ -10,7 +10,8 @@ import { requestJsonSchema } from "./requests.ts";
 /** The allowed callers for each access level. */
 const CALLERS = {
   public: "anyone",
-  optional: "anyone; an access token is optional, but must be valid",
+  optional:
+    "users with an access token; anyone without a token, if `app_config.anonymous_user_get` is on (`authmq init` turns it off)",
   id_token: "users with a valid ID token",
   any_id_token: "users with an unexpired ID token, even if its session has ended",
   user: "users with an access token",

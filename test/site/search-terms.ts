@@ -51,4 +51,13 @@ export const SEARCH_TERMS: readonly (readonly [term: string, ...pages: string[]]
   ["import users", "docs/guides/import-users"],
   ["broker token", "docs/guides/broker-tokens"],
   ["py_auth_micro", "docs/guides/py-auth-micro"],
+  ["brute force", "docs/protocol", "SECURITY"],
+  ["MFA", "docs/guides/authenticate-people"],
+  ["TOTP", "docs/guides/authenticate-people"],
+  ["golang", "docs/guides/verify-access-tokens"],
+  ["latency", "docs/guides/monitor", "docs/guides/troubleshoot"],
+  ["stolen token", "docs/guides/sessions"],
+  ["run tests", "CONTRIBUTING"],
+  ["add a queue", "CONTRIBUTING"],
+  ["password storage", "docs/configuration"],
 ];

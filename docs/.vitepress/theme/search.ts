@@ -1,11 +1,11 @@
 /** The factors for pages of a kind, by the address; of several, the first that matches. All others have 1. */
 const FACTORS: readonly (readonly [address: RegExp, factor: number])[] = [
-  // Pages that explain the project and not its use: below every other page.
-  [/^\/(?:docs\/adr\/|CHANGELOG|CONTRIBUTING)/, 0.01],
+  // Decisions and changes: below every other page.
+  [/^\/(?:docs\/adr\/|CHANGELOG)/, 0.01],
   // About another system, in words that fit every question.
   [/^\/docs\/guides\/py-auth-micro\b/, 0.5],
   // For every way to run authmq, where a guide to one of them has a section about it.
-  [/^\/docs\/upgrade\b/, 3],
+  [/^\/docs\/upgrade\b/, 2],
   [/^\/docs\/(?:guides|tutorials)\//, 1.5],
 ];
 

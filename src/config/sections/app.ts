@@ -30,8 +30,8 @@ const loginThrottle = z.strictObject({
     .min(1)
     .default(100)
     .describe(
-      "failed logins of an account from all clients together; after these, clients that are not exempt are " +
-        "locked out until the failures are forgotten",
+      "failed logins of an account from all clients together; after these, clients that are not exempt get 429 " +
+        "until the failures are forgotten",
     ),
   max_delay_seconds: z
     .int()

@@ -22,7 +22,8 @@ export const userGet = defineProcedure({
   key: "user_workflow_get_user",
   namespace: "user",
   method: "get",
-  description: "Returns a user: basic fields to anyone, more to the user, all to admins.",
+  description:
+    "Returns a user: basic fields; to the user and admins also the groups of the user and the session.",
   access: "optional",
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
