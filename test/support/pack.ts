@@ -1,5 +1,5 @@
 /**
- * Writes the packages authmq and @authmq/client as tarballs to dist/packages/. The client is bundled from src/client and
+ * Writes the packages authmq and @authmq/client as tarballs to dist/packages/, or to a folder that is named. The client is bundled from src/client and
  * src/wire, so that it needs amqplib and jose only and runs on Node 20.
  */
 import { execFileSync } from "node:child_process";
@@ -10,7 +10,7 @@ import { build } from "esbuild";
 
 const root = resolve(import.meta.dirname, "../..");
 const source = join(root, "src/client");
-const packages = join(root, "dist/packages");
+const packages = resolve(process.argv[2] ?? join(root, "dist/packages"));
 
 const folder = mkdtempSync(join(tmpdir(), "authmq-pack-"));
 try {
