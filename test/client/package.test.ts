@@ -54,7 +54,10 @@ describe("the package @authmq/client, installed from its tarball", () => {
     folder = newFolder();
     const packages = join(folder, "packages");
     mkdirSync(packages);
-    execFileSync(process.execPath, [join(root, "test/support/pack.ts"), packages], { cwd: root, stdio: "pipe" });
+    execFileSync(process.execPath, [join(root, "test/support/pack.ts"), packages], {
+      cwd: root,
+      stdio: "pipe",
+    });
     const [tarball = ""] = globSync("authmq-client-*.tgz", { cwd: packages });
     writeFileSync(join(folder, "package.json"), '{"private":true}');
     const tools = [
@@ -63,7 +66,15 @@ describe("the package @authmq/client, installed from its tarball", () => {
       "@types/node@20",
     ];
     runNpm(
-      ["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", join(packages, tarball), ...tools],
+      [
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--silent",
+        "--prefer-offline",
+        join(packages, tarball),
+        ...tools,
+      ],
       folder,
     );
   });
@@ -73,7 +84,9 @@ describe("the package @authmq/client, installed from its tarball", () => {
       (name) => !/^(?:@[^/]+|node-.*|typescript-.*|@types\/node|undici-types)$/.test(name),
     );
     assert.deepEqual(names.toSorted(), ["@authmq/client", "amqplib", "jose"]);
-    const files = names.flatMap((name) => globSync("**/*", { cwd: installed(name) }).map((file) => join(name, file)));
+    const files = names.flatMap((name) =>
+      globSync("**/*", { cwd: installed(name) }).map((file) => join(name, file)),
+    );
     const bytes = files.reduce((sum, file) => sum + statSync(installed(file)).size, 0);
     assert.ok(bytes < 8_000_000, `${bytes} bytes`);
   });
@@ -86,7 +99,8 @@ describe("the package @authmq/client, installed from its tarball", () => {
       };
     const [worker, client] = [read("package.json"), read("src/client/package.json")];
     assert.equal(client.version, worker.version);
-    for (const [name, range] of Object.entries(client.dependencies)) assert.equal(range, worker.dependencies[name]);
+    for (const [name, range] of Object.entries(client.dependencies))
+      assert.equal(range, worker.dependencies[name]);
   });
 
   for (const version of NODES)
@@ -109,7 +123,8 @@ describe("the package @authmq/client, installed from its tarball", () => {
   for (const version of TYPESCRIPTS)
     for (const [name, args] of Object.entries(RESOLUTIONS))
       test(`has types for TypeScript ${version}: ${name}`, () => {
-        for (const file of ["program.ts", "program.mts", "program.cts"]) writeFileSync(join(folder, file), TYPED);
+        for (const file of ["program.ts", "program.mts", "program.cts"])
+          writeFileSync(join(folder, file), TYPED);
         const deprecated = version === "6.0" ? ["--ignoreDeprecations", "6.0"] : [];
         const options = ["--strict", "--noEmit", "--target", "es2022", "--types", "node", ...deprecated];
         const tsc = installed(`typescript-${version}/bin/tsc`);
