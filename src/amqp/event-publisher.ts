@@ -75,7 +75,7 @@ export class EventPublisher {
     });
   }
 
-  /** Declares the exchange; uses an existing one as it is when that is refused or its properties differ. */
+  /** Declares the exchange; keeps an existing exchange if the declaration is refused or its properties differ. */
   async #prepare(model: ChannelModel): Promise<void> {
     const { exchange, log } = this.#options;
     try {

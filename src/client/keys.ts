@@ -178,7 +178,9 @@ function openRemote(given: string | URL | FetchSet) {
         reject(new Error(`the jwks function returned no keys within ${FETCH_TIMEOUT} ms`)),
       );
     });
-    return Response.json(await Promise.race([given(), timedOut]));
+    // In a function of its own: an error that it throws at once must not leave `timedOut` without a handler.
+    const fetched = (async () => given())();
+    return Response.json(await Promise.race([fetched, timedOut]));
   };
   // jose caches the set. It never opens this URL, because customFetch replaces the request.
   return createRemoteJWKSet(new URL("jwks:"), { [customFetch]: fetchSet, timeoutDuration: FETCH_TIMEOUT });

@@ -244,3 +244,43 @@ test("a JWK Set is fetched once for many tokens, and UNAVAILABLE if that fails",
     return true;
   });
 });
+
+test("a jwks function that throws at once is UNAVAILABLE, and its timeout is no unhandled rejection", async (context) => {
+  const timeout = new AbortController();
+  context.mock.method(AbortSignal, "timeout", () => timeout.signal);
+  const { verify } = createVerifier({
+    issuer: "authmq",
+    jwks: () => {
+      throw new Error("not connected");
+    },
+  });
+  await assert.rejects(verify(await token()), { name: "TokenError", code: "UNAVAILABLE" });
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  timeout.abort();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", note);
+  assert.deepEqual(unhandled, []);
+});
+
+test("a jwks function that never returns keys is UNAVAILABLE at its timeout", async (context) => {
+  const timeout = new AbortController();
+  context.mock.method(AbortSignal, "timeout", () => timeout.signal);
+  const { promise: called, resolve: call } = Promise.withResolvers<void>();
+  const { verify } = createVerifier({
+    issuer: "authmq",
+    jwks: () => {
+      call();
+      return new Promise<never>(() => undefined);
+    },
+  });
+  const verified = assert.rejects(verify(await token()), (error) => {
+    assert.ok(error instanceof TokenError && error.cause instanceof Error, String(error));
+    assert.deepEqual([error.code, /within 10000 ms/.test(error.cause.message)], ["UNAVAILABLE", true]);
+    return true;
+  });
+  await called;
+  timeout.abort();
+  await verified;
+});

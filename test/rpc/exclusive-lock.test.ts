@@ -63,7 +63,7 @@ test("exclusive work runs one after another, even after a failure", async () => 
   assert.equal(await lock.runShared(async () => "open"), "open");
 });
 
-test("work that hangs does not block exclusive or shared work for ever", async () => {
+test("work that hangs does not block exclusive or shared work indefinitely", async () => {
   const lock = createExclusiveLock(20);
   const hang = (): Promise<never> => new Promise(() => undefined);
   void lock.runShared(hang);
