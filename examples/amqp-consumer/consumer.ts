@@ -1,10 +1,10 @@
 /**
  * A service that consumes a queue and accepts only messages with a valid access token in a header:
- * npm install authmq amqplib; node consumer.ts
+ * npm install @authmq/client amqplib; node consumer.ts
  */
 import { readFileSync } from "node:fs";
 import { connect, type ConsumeMessage } from "amqplib";
-import { createVerifier, TokenError } from "authmq/client";
+import { createVerifier, TokenError } from "@authmq/client";
 
 const QUEUE = "reports";
 

@@ -1,7 +1,7 @@
-/** An Express service whose routes require an access token: npm install authmq express; node server.ts */
+/** An Express service whose routes require an access token: npm install @authmq/client express; node server.ts */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
+import { createVerifier, type Demands, TokenError, type VerifiedToken } from "@authmq/client";
 import express, { type NextFunction, type Request, type Response } from "express";
 
 const verifier = createVerifier({

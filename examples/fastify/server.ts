@@ -1,6 +1,6 @@
-/** A Fastify service whose routes require an access token: npm install authmq fastify; node server.ts */
+/** A Fastify service whose routes require an access token: npm install @authmq/client fastify; node server.ts */
 import { readFileSync } from "node:fs";
-import { createVerifier, type Demands, TokenError, type VerifiedToken } from "authmq/client";
+import { createVerifier, type Demands, TokenError, type VerifiedToken } from "@authmq/client";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 
 declare module "fastify" {
