@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, test } from "node:test";
 import { sql } from "kysely";
 import { closeConnections } from "../support/broker-connections.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { untilBlocked } from "../support/lock-waits.ts";
 import { lastLine } from "../support/log-lines.ts";
 import { startProxy } from "../support/proxy.ts";

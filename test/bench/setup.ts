@@ -5,7 +5,7 @@ import { createPasswords } from "../../src/auth/password.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { mariaDbPid } from "../support/mariadb.ts";
+import { databasePid } from "../support/database.ts";
 import { rabbitMqPid } from "../support/rabbitmq.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
 import type { CallersTask } from "./callers.ts";
@@ -94,7 +94,7 @@ export async function sample(
   workers: readonly number[],
   run: () => Promise<Load>,
 ): Promise<Sample> {
-  const used = (): (number | undefined)[] => [cpuOf(...workers), cpuOf(rabbitMqPid), cpuOf(mariaDbPid)];
+  const used = (): (number | undefined)[] => [cpuOf(...workers), cpuOf(rabbitMqPid), cpuOf(databasePid)];
   const before = used();
   const load = await run();
   const after = used();

@@ -11,12 +11,12 @@ import type { ChaosDatabase } from "./stores.ts";
 const MEASURE = { callers: 16, before: 700, after: 700, load: 0, duration: 2000, recoveryLimit: 15, seed: 1 };
 
 const SHORT_FORM: readonly (readonly [fault: string, database: ChaosDatabase])[] = [
-  ["worker killed after the commit", "mariadb"],
+  ["worker killed after the commit", "mysql"],
   ["worker killed before the ack", "sqlite"],
-  ["broker killed and restarted", "mariadb"],
+  ["broker killed and restarted", "mysql"],
   ["rolling restart", "sqlite"],
-  ["database connections cut", "mariadb"],
-  ["poison request", "mariadb"],
+  ["database connections cut", "mysql"],
+  ["poison request", "mysql"],
   ["write lock held by another process for 2 s", "sqlite"],
 ];
 

@@ -15,11 +15,11 @@ const DOCUMENT = fileURLToPath(new URL("../../docs/reliability.md", import.meta.
 
 const HELP = `usage: npm run -s chaos -- [--only TEXT]... [--database NAME] [--seed N] [--write] [--list]
 
-Injects faults into two workers under load, each on MariaDB and on SQLite where it applies, and checks every reply and
+Injects faults into two workers under load, each on the database server and on SQLite where it applies, and checks every reply and
 every effect in the database.
 
   --only TEXT      only faults with TEXT in their name; repeatable
-  --database NAME  only on mariadb, or only on sqlite
+  --database NAME  only on mysql (the server), or only on sqlite
   --seed N         seed of the random load (default: a random seed, which is printed)
   --write          write the table to docs/reliability.md
   --list           print the names of the faults and exit

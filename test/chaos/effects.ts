@@ -26,7 +26,7 @@ interface Watch {
   readonly whenChanged?: string;
 }
 
-// SQLite triggers record cascading deletes; MariaDB triggers do not.
+// SQLite triggers record cascading deletes; those of MariaDB and MySQL do not.
 const WATCHES: readonly Watch[] = [
   { table: "user", event: "insert", columns: ["username", "email"] },
   { table: "user", event: "update", columns: ["username", "email"] },

@@ -1,5 +1,5 @@
-import { provideServers } from "../support/servers/install.ts";
-import { startMariaDb } from "../support/servers/mariadb.ts";
+import { isContainer, provideServers } from "../support/servers/sources.ts";
+import { startDatabase } from "../support/servers/database.ts";
 import { startRabbitMq } from "../support/servers/rabbitmq.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
 import type { Servers } from "./setup.ts";
@@ -15,24 +15,21 @@ export interface Harness {
 
 /** Starts a broker and a database; a cluster is started when it is first needed. */
 export async function startHarness(scratch: Scratch, say: (line: string) => void): Promise<Harness> {
-  const modes = await provideServers(say);
-  const [rabbitMq, mariadb] = await Promise.all([
-    startRabbitMq(scratch, { mode: modes.rabbitmq }),
-    startMariaDb(scratch, { mode: modes.mariadb }),
-  ]);
-  say(`RabbitMQ ${rabbitMq.version}, MariaDB ${mariadb.version}`);
+  await provideServers(say);
+  const [rabbitMq, database] = await Promise.all([startRabbitMq(scratch), startDatabase(scratch)]);
+  say(`RabbitMQ ${rabbitMq.version}, ${database.product} ${database.version}`);
   const single = new TestBroker([rabbitMq], [rabbitMq.managementUrl]);
   let cluster: TestBroker | undefined;
   return {
     async serversFor({ needsProcesses, cluster: needsCluster }) {
-      const areProcesses = modes.rabbitmq === "installed" && modes.mariadb === "installed";
+      const areProcesses = !isContainer("rabbitmq") && !isContainer("database");
       if (needsProcesses === true && !areProcesses) return undefined;
-      if (needsCluster !== true) return { scratch, broker: single, mariadb };
+      if (needsCluster !== true) return { scratch, broker: single, database };
       if (cluster === undefined) {
         say("starting a cluster of three nodes");
         cluster = await startCluster(scratch);
       }
-      return { scratch, broker: cluster, mariadb };
+      return { scratch, broker: cluster, database };
     },
   };
 }

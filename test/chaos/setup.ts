@@ -11,7 +11,7 @@ import { ensureGroup, ensureMember } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
-import type { MariaDb } from "../support/servers/mariadb.ts";
+import type { DatabaseServer } from "../support/servers/database.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
 import { type Delivery, parseDeliveries } from "./history.ts";
 import type { KnownUser } from "./intents.ts";
@@ -26,7 +26,7 @@ import { createMariaStore, createSqliteStore, type ChaosDatabase, type Store } f
 export interface Servers {
   readonly scratch: Scratch;
   readonly broker: TestBroker;
-  readonly mariadb: MariaDb;
+  readonly database: DatabaseServer;
 }
 
 /** The installation of one scenario: replicas behind proxies, with their own vhost and database. */
@@ -39,7 +39,7 @@ export interface ChaosSetup extends AsyncDisposable {
   readonly replicas: readonly [Replica, Replica];
   /** Between the workers and each broker node. */
   readonly brokerProxies: readonly Proxy[];
-  /** Between the workers and MariaDB. */
+  /** Between the workers and the database server. */
   readonly databaseProxy: Proxy;
   readonly adminToken: string;
   /** A user that no request changes. */
@@ -72,7 +72,7 @@ const BYSTANDER: KnownUser = {
 
 /** Creates an installation; its workers are ready when this resolves. */
 export async function openSetup(servers: Servers, options: SetupOptions): Promise<ChaosSetup> {
-  const { scratch, broker, mariadb } = servers;
+  const { scratch, broker, database } = servers;
   const vhost = `chaos-${randomBytes(5).toString("hex")}`;
   const workerUser = `worker-${vhost}`;
   const password = randomBytes(12).toString("hex");
@@ -80,10 +80,10 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
   const store =
     options.database === "sqlite"
       ? createSqliteStore(join(folder, "authmq.db"))
-      : await createMariaStore(mariadb);
+      : await createMariaStore(database);
   await broker.addVhost(vhost, { name: workerUser, password });
   const brokerProxies = await Promise.all(broker.nodes.map(({ port }) => startProxy(port)));
-  const databaseProxy = await startProxy(mariadb.port);
+  const databaseProxy = await startProxy(database.port);
   const config = {
     jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: newKey() },
     db_settings: store.settings(databaseProxy.port),

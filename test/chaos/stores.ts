@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
-import type { MariaDbAddress } from "../support/servers/mariadb.ts";
+import type { DatabaseAddress } from "../support/servers/database.ts";
 import { type Effect, type Holdings, watchStatements } from "./effects.ts";
 
 /** The databases for faults. */
-export type ChaosDatabase = "mariadb" | "sqlite";
+export type ChaosDatabase = "mysql" | "sqlite";
 
 /** One scenario's database for the harness: without proxies, with all privileges. */
 export interface Store {
@@ -36,8 +36,8 @@ const QUERIES = {
 
 type Rows = Readonly<Record<keyof typeof QUERIES, readonly Readonly<Record<string, unknown>>[]>>;
 
-/** Creates a database on MariaDB, with a user who has all privileges in it and none elsewhere. */
-export async function createMariaStore(server: MariaDbAddress): Promise<Store> {
+/** Creates a database on the server, with a user who has all privileges in it and none elsewhere. */
+export async function createMariaStore(server: DatabaseAddress): Promise<Store> {
   const name = `chaos_${randomBytes(5).toString("hex")}`;
   const password = randomBytes(12).toString("hex");
   const execute = async (...statements: readonly string[]): Promise<void> => {
@@ -51,7 +51,7 @@ export async function createMariaStore(server: MariaDbAddress): Promise<Store> {
     `grant all privileges on ${name}.* to ${name}@'127.0.0.1'`,
   );
   return {
-    kind: "mariadb",
+    kind: "mysql",
     settings: (port) => ({ dialect: "mysql", host: "127.0.0.1", port, database: name, user: name, password }),
     watch: () => execute(`use ${name}`, ...watchStatements("mysql")),
     read: () =>
@@ -106,9 +106,9 @@ export function createSqliteStore(file: string): Store {
   };
 }
 
-/** Runs `work` on its own connection as MariaDB's administrator. */
+/** Runs `work` on its own connection as the server's administrator. */
 export async function withRoot<T>(
-  { host, port, user, password }: MariaDbAddress,
+  { host, port, user, password }: DatabaseAddress,
   work: (query: (statement: string) => Promise<RowDataPacket[]>) => Promise<T>,
 ): Promise<T> {
   const connection = await createConnection({

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { parseSelection } from "../support/servers/selection.ts";
 import type { ScenarioResult } from "./scenario.ts";
 
 const BEGIN = "<!-- chaos: begin -->";
@@ -14,7 +15,7 @@ export function renderTable(results: readonly ScenarioResult[]): string {
   const rows = [
     ...results.map((result) => [
       result.fault,
-      result.database === "mariadb" ? "MariaDB" : "SQLite",
+      result.database === "mysql" ? parseSelection().database.product : "SQLite",
       ...numbers((of) => of(result)),
       result.recovery?.toFixed(1) ?? "-",
     ]),

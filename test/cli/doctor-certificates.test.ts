@@ -4,8 +4,8 @@ import { readiness } from "../observability/endpoints.ts";
 import { type Diagnosis, installForDoctor } from "../support/doctor.ts";
 import { type Certificates, makeCertificates } from "../support/servers/certificates.ts";
 import { missingFor } from "../support/servers/directories.ts";
-import { provideServers } from "../support/servers/install.ts";
-import { startMariaDb } from "../support/servers/mariadb.ts";
+import { isContainer, provideServers } from "../support/servers/sources.ts";
+import { startDatabase } from "../support/servers/database.ts";
 import { startOpenLdap } from "../support/servers/openldap.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { lacksTlsBroker, startTlsBroker } from "../support/tls-broker.ts";
@@ -66,12 +66,12 @@ test("certificates that are valid for long are ok, whether ca_file or the system
 });
 
 test("doctor checks the certificate of a database server", async (t) => {
-  const { mariadb: mode } = await provideServers(() => undefined, ["mariadb"]);
-  if (mode === "docker") return t.skip("MariaDB is not installed here");
+  await provideServers(() => undefined, ["database"]);
+  if (isContainer("database")) return t.skip("a container cannot be configured");
   const scratch = new Scratch();
   try {
     const certificates = await makeCertificates(scratch, "database", { hosts: ["127.0.0.1"] });
-    const server = await startMariaDb(scratch, { mode, settings: tlsSettings(certificates) });
+    const server = await startDatabase(scratch, { settings: tlsSettings(certificates) });
     const { host, port, user, password } = server;
     const db_settings = { dialect: "mysql", database: "mysql", file: undefined, host, port, user, password };
     await using installed = await installForDoctor();

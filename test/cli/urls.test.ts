@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { newFolder, runCli, startCli } from "../support/cli.ts";
 import type { Diagnosis } from "../support/doctor.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { createVhost, deleteVhost } from "../support/rabbitmq.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { lacksTlsBroker, startTlsBroker } from "../support/tls-broker.ts";

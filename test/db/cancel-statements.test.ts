@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 
 /** A computation of 30 seconds or more, which MySQL and MariaDB can interrupt. */

@@ -13,7 +13,7 @@ import {
 } from "../../src/db/faults.ts";
 import { SERVER_ERRORS } from "../../src/db/server-errors.ts";
 import { AppError } from "../../src/errors.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 
 const NO_STATE = "HY000";
 

@@ -12,7 +12,7 @@ import type { Step } from "../../src/db/migrations/migration.ts";
 import { listEvents } from "../../src/db/queries/events.ts";
 import { listMembers } from "../../src/db/queries/groups.ts";
 import { findUser, findUserByEmail } from "../../src/db/queries/users.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { DATABASES, type DatabaseKind } from "../support/worker.ts";
 

@@ -63,7 +63,7 @@ test("connections to a database that hangs do not pile up", async () => {
 });
 
 test("a frozen database server makes requests 503 within two seconds, and is used again when it resumes", async (t) => {
-  const { pid } = server.mariadb;
+  const { pid } = server.database;
   if (pid === undefined) return t.skip("it runs in a container");
   await using served = await startServed(await server.createDatabase());
   await assertInTime(async () => {
@@ -93,16 +93,16 @@ test("connections that are killed on the server cause only 503, and are replaced
 
 test("a killed database server makes requests 503, and is used within five seconds of its restart", async () => {
   await using served = await startServed(await server.createDatabase());
-  await server.mariadb.kill();
+  await server.database.kill();
   await assertAllUnavailable(served, { times: 20 });
-  await server.mariadb.restart();
+  await server.database.restart();
   await waitUntil("an answer", () => canLogIn(served), { seconds: 5 });
   await assertAllServed(served);
   assert.deepEqual(wrongReplies(served), []);
 });
 
 test("a clean restart of the database server causes only 503", async (t) => {
-  const { pid } = server.mariadb;
+  const { pid } = server.database;
   if (pid === undefined) return t.skip("it runs in a container");
   await using served = await startServed(await server.createDatabase());
   const codes = new Set<number>();
@@ -119,8 +119,8 @@ test("a clean restart of the database server causes only 503", async (t) => {
   try {
     await waitUntil("answers", () => answers >= 20);
     process.kill(pid, "SIGTERM");
-    await waitUntil("the end of the server", () => server.mariadb.pid !== pid);
-    await server.mariadb.restart();
+    await waitUntil("the end of the server", () => server.database.pid !== pid);
+    await server.database.restart();
     await waitUntil("an answer", () => canLogIn(served), { seconds: 5 });
   } finally {
     isOver = true;

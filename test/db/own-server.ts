@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { after, before } from "node:test";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
-import { provideServers } from "../support/servers/install.ts";
-import { type MariaDb, startMariaDb } from "../support/servers/mariadb.ts";
+import { provideServers } from "../support/servers/sources.ts";
+import { type DatabaseServer, startDatabase } from "../support/servers/database.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 
 /** Settings of a worker; its user has all privileges on one database and none on the server. */
@@ -16,9 +16,9 @@ export interface OwnDatabase {
   readonly file: undefined;
 }
 
-/** A MariaDB server that a test suite may restart, configure and overload. */
+/** A database server that a test suite may restart, configure and overload. */
 export interface OwnServer {
-  readonly mariadb: MariaDb;
+  readonly database: DatabaseServer;
   /** Creates an empty database and its user. `read_only` applies to this user, but not to root. */
   createDatabase(like?: OwnDatabase): Promise<OwnDatabase>;
   /** Runs a statement as root, on a new connection. */
@@ -34,10 +34,10 @@ export interface OwnServer {
 /** Starts a private server for the test suite or file, with additional configuration lines. */
 export function useOwnServer(configuration: readonly string[] = []): OwnServer {
   const scratch = new Scratch();
-  let server: MariaDb | undefined;
+  let server: DatabaseServer | undefined;
   before(async () => {
-    const modes = await provideServers(() => undefined, ["mariadb"]);
-    server = await startMariaDb(scratch, { mode: modes.mariadb, settings: configuration });
+    await provideServers(() => undefined, ["database"]);
+    server = await startDatabase(scratch, { settings: configuration });
   });
   after(() => scratch.close());
   const execute = async (statement: string): Promise<RowDataPacket[]> => {
@@ -52,7 +52,7 @@ export function useOwnServer(configuration: readonly string[] = []): OwnServer {
   };
   const settings = new Map<string, number>();
   return {
-    get mariadb() {
+    get database() {
       return server!;
     },
     execute,

@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { runningFor } from "../support/lock-waits.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { startProxy } from "../support/proxy.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 

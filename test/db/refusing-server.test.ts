@@ -21,7 +21,7 @@ interface ConnectionHolder extends AsyncDisposable {
 
 /** Opens all connections that are left for users without server privileges. */
 async function takeAllConnections({ user, password }: OwnDatabase): Promise<ConnectionHolder> {
-  const { host, port } = server.mariadb;
+  const { host, port } = server.database;
   const connections: Connection[] = [];
   const fill = async (): Promise<void> => {
     for (;;) {

@@ -3,7 +3,7 @@ import { connect } from "amqplib";
 import { readBrokerUrl } from "../../src/config/broker-url.ts";
 import { QUEUES } from "../../src/wire/queues.ts";
 import { dockerComposeAnswers, startComposed } from "./compose.ts";
-import { provideServers } from "../support/servers/install.ts";
+import { provideServers } from "../support/servers/sources.ts";
 import { startRabbitMq } from "../support/servers/rabbitmq.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
 
@@ -36,8 +36,8 @@ export async function findBroker(): Promise<Broker | undefined> {
 export async function startBroker(scratch: Scratch, say: (line: string) => void): Promise<Broker> {
   if (await dockerComposeAnswers())
     return { url: await startComposed(scratch), origin: "started with docker compose" };
-  const { rabbitmq: mode } = await provideServers(say, ["rabbitmq"]);
-  const { url, version } = await startRabbitMq(scratch, { mode });
+  await provideServers(say, ["rabbitmq"]);
+  const { url, version } = await startRabbitMq(scratch);
   return { url: new URL(url), origin: `started for this demo, version ${version}` };
 }
 

@@ -4,7 +4,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { startFalseDirectory } from "../support/false-directory.ts";
 import { missingForTickets } from "../support/kerberos-ticket.ts";
 import { startProxy } from "../support/proxy.ts";

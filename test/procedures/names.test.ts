@@ -14,7 +14,7 @@ import { createMetrics } from "../../src/observability/metrics.ts";
 import { failureEnvelope } from "../../src/rpc/envelope.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { assertInvalid, assertRefused, dataOf } from "../support/replies.ts";
 import { DATABASES, type DatabaseKind } from "../support/worker.ts";

@@ -18,7 +18,7 @@ import { createInbox } from "../../src/rpc/inbox.ts";
 import { Message } from "../../src/rpc/message.ts";
 import { createPoisonGuard } from "../../src/rpc/poison-messages.ts";
 import { createFingerprints } from "../../src/tokens/fingerprint.ts";
-import { createDatabase, dropDatabase } from "../support/mariadb.ts";
+import { createDatabase, dropDatabase } from "../support/database.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { DATABASES } from "../support/worker.ts";

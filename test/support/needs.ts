@@ -7,7 +7,7 @@ const SUPPORT = resolve(import.meta.dirname);
 /** Requirements of a test file besides Node, by the module that it imports, directly or indirectly, to use them. */
 const MODULES = {
   rabbitmq: "servers/rabbitmq.ts",
-  mariadb: "servers/mariadb.ts",
+  database: "servers/database.ts",
   openldap: "servers/openldap.ts",
   samba: "servers/samba.ts",
   ds389: "servers/ds389.ts",
@@ -22,7 +22,7 @@ export type Need = keyof typeof MODULES;
 /** Requirements of test files or a program on this machine, and the shared servers that they use. */
 export interface Needs {
   readonly install: ReadonlySet<Need>;
-  readonly start: { readonly rabbitmq: boolean; readonly mariadb: boolean };
+  readonly start: { readonly rabbitmq: boolean; readonly database: boolean };
   /** Whether they use the npm registry. */
   readonly registry: boolean;
 }
@@ -35,7 +35,7 @@ export function needsOf(files: readonly string[]): Needs {
   return {
     // Object.entries widens the keys to string.
     install: new Set(install.map(([need]) => need as Need)),
-    start: { rabbitmq: uses("rabbitmq.ts"), mariadb: uses("mariadb.ts") },
+    start: { rabbitmq: uses("rabbitmq.ts"), database: uses("database.ts") },
     registry: uses("npm.ts"),
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Runs the tests on real servers: `npm test [-- FILES...] [--fast] [--coverage] [other options of node --test]`.
- * `--fast` runs the files that need no server; `--script=FILE` runs another program on the servers. Installs and starts
+ * SERVERS=newest selects other versions (see servers/selection.ts). `--fast` runs the files that need no server; `--script=FILE` runs another program on the servers. Installs and starts
  * what the files need (see needs.ts), returns the exit code of node's test runner, and stops and deletes everything at
  * the end. Before the runner's summary it reports whether written data contains a secret (see ../secrets/verdict.ts).
  */
@@ -12,11 +12,11 @@ import { passOn } from "../secrets/closing-lines.ts";
 import { searchSecrets } from "../secrets/verdict.ts";
 import { needsOf } from "./needs.ts";
 import { neutralEnvironment } from "./neutral-environment.ts";
-import { provideServers } from "./servers/install.ts";
-import { startMariaDb } from "./servers/mariadb.ts";
+import { startDatabase } from "./servers/database.ts";
 import { provideOptional } from "./servers/optional.ts";
 import { startRabbitMq } from "./servers/rabbitmq.ts";
 import { endGroup, Scratch } from "./servers/scratch.ts";
+import { provideServers } from "./servers/sources.ts";
 
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
@@ -72,7 +72,7 @@ async function run(args: readonly string[]): Promise<number> {
 
 function needsNoServer(file: string): boolean {
   const { install, start, registry } = needsOf([file]);
-  return install.size === 0 && !start.rabbitmq && !start.mariadb && !registry;
+  return install.size === 0 && !start.rabbitmq && !start.database && !registry;
 }
 
 /** Starts the servers that these files need, concurrently; resolves with the environment for the files. */
@@ -81,14 +81,12 @@ async function startServers(
   { busyWait }: { readonly busyWait: boolean },
 ): Promise<Record<string, string>> {
   const { install, start } = needsOf(files);
-  const shared = (["rabbitmq", "mariadb"] as const).filter((name) => start[name] || install.has(name));
-  const modes = await provideServers(say, shared);
+  const shared = (["rabbitmq", "database"] as const).filter((name) => start[name] || install.has(name));
+  await provideServers(say, shared);
   await provideOptional(say, install);
-  const [rabbitMq, mariaDb] = await Promise.all([
-    start.rabbitmq
-      ? timed("RabbitMQ", startRabbitMq(scratch, { mode: modes.rabbitmq, busyWait }))
-      : undefined,
-    start.mariadb ? timed("MariaDB", startMariaDb(scratch, { mode: modes.mariadb })) : undefined,
+  const [rabbitMq, database] = await Promise.all([
+    start.rabbitmq ? timed(startRabbitMq(scratch, { busyWait })) : undefined,
+    start.database ? timed(startDatabase(scratch)) : undefined,
   ]);
   return {
     AUTHMQ_TEST_SCRATCH: scratch.folder,
@@ -97,14 +95,14 @@ async function startServers(
       AUTHMQ_TEST_MANAGEMENT_URL: rabbitMq.managementUrl,
       AUTHMQ_TEST_RABBITMQ_PID: String(rabbitMq.pid ?? ""),
     }),
-    ...(mariaDb && {
-      AUTHMQ_TEST_MYSQL: JSON.stringify({
-        host: mariaDb.host,
-        port: mariaDb.port,
-        user: mariaDb.user,
-        password: mariaDb.password,
+    ...(database && {
+      AUTHMQ_TEST_DATABASE: JSON.stringify({
+        host: database.host,
+        port: database.port,
+        user: database.user,
+        password: database.password,
       }),
-      AUTHMQ_TEST_MARIADB_PID: String(mariaDb.pid ?? ""),
+      AUTHMQ_TEST_DATABASE_PID: String(database.pid ?? ""),
     }),
   };
 }
@@ -163,13 +161,12 @@ async function end(code: number): Promise<void> {
   process.exit(code);
 }
 
-async function timed<T extends { host: string; port: number; version: string }>(
-  name: string,
+async function timed<T extends { product: string; host: string; port: number; version: string }>(
   starting: Promise<T>,
 ): Promise<T> {
   const server = await starting;
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-  say(`${name} ${server.version} on ${server.host}:${server.port} (${seconds} s)`);
+  say(`${server.product} ${server.version} on ${server.host}:${server.port} (${seconds} s)`);
   return server;
 }
 

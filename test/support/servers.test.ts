@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConnection } from "mysql2/promise";
-import { createDatabase, dropDatabase } from "./mariadb.ts";
+import { createDatabase, dropDatabase } from "./database.ts";
 import { amqpUrl, callManagement, createVhost, deleteVhost } from "./rabbitmq.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 import { isRunning, signalGroup, startTime } from "./servers/process-table.ts";

@@ -1,12 +1,10 @@
-import { existsSync } from "node:fs";
 import { type Certificates, makeCertificates } from "./servers/certificates.ts";
 import { startRabbitMq } from "./servers/rabbitmq.ts";
 import { Scratch } from "./servers/scratch.ts";
+import { isContainer } from "./servers/sources.ts";
 
-/** Why no broker with TLS can be started on this machine; false if it can. A container cannot be configured. */
-export const lacksTlsBroker = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server")
-  ? false
-  : "RabbitMQ is not installed here";
+/** Why no broker with TLS can be started on this machine; false if it can. */
+export const lacksTlsBroker = isContainer("rabbitmq") && "a container cannot be configured";
 
 /** A broker with TLS, with its vhost `/`. */
 export interface TlsBroker extends AsyncDisposable {
@@ -27,7 +25,7 @@ export async function startTlsBroker({ days = 2 } = {}): Promise<TlsBroker> {
   const certificates = await makeCertificates(scratch, "broker", { hosts: ["localhost"], days });
   const port = await scratch.freePort();
   const files = { "tls.conf": listener(port, certificates) };
-  const broker = await startRabbitMq(scratch, { mode: "installed", files });
+  const broker = await startRabbitMq(scratch, { files });
   const { username, password } = new URL(broker.url);
   return {
     scratch,

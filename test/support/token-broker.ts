@@ -1,16 +1,15 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ChannelModel, connect } from "amqplib";
 import { newFolder, runCli } from "./cli.ts";
 import { type RabbitMq, startRabbitMq } from "./servers/rabbitmq.ts";
 import { Scratch } from "./servers/scratch.ts";
+import { isContainer } from "./servers/sources.ts";
 
 const PLUGIN = "rabbitmq_auth_backend_oauth2";
 
-/** Why no broker with the plugin can be started on this machine; false if it can. A container cannot be configured. */
-export const lacksBroker = existsSync("/usr/lib/rabbitmq/bin/rabbitmq-server")
-  ? false
-  : "RabbitMQ is not installed here";
+/** Why no broker with the plugin can be started on this machine; false if it can. */
+export const lacksBroker = isContainer("rabbitmq") && "a container cannot be configured";
 
 /** Its own RabbitMQ, which accepts broker tokens as passwords. */
 export interface TokenBroker extends AsyncDisposable {
@@ -44,7 +43,6 @@ export async function startTokenBroker(options: { conf: string; advanced?: strin
   const { conf, advanced } = options;
   const scratch = new Scratch();
   const broker = await startRabbitMq(scratch, {
-    mode: "installed",
     plugins: [PLUGIN],
     files: { "authmq.conf": conf },
     ...(advanced === undefined ? {} : { advanced }),

@@ -17,7 +17,7 @@ import { createWorker, type Worker } from "../../src/worker.ts";
 import "../secrets/note-logs.ts";
 import { noteConfig, noteMessage, noteName, noteReply, noteSecret } from "../secrets/notes.ts";
 import { noteTables } from "../secrets/tables.ts";
-import { createDatabase, dropDatabase } from "./mariadb.ts";
+import { createDatabase, dropDatabase } from "./database.ts";
 import { createVhost, deleteVhost } from "./rabbitmq.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
-const BOTH = ["mariadb", "sqlite"] as const;
+const BOTH = ["mysql", "sqlite"] as const;
 
 /** Longer than two heartbeats of two seconds, after which either side closes a silent connection. */
 const HALF_OPEN = 6500;

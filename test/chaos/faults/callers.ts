@@ -6,7 +6,7 @@ import { createRandom } from "../random.ts";
 import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 import { Sender } from "../sender.ts";
 
-const BOTH = ["mariadb", "sqlite"] as const;
+const BOTH = ["mysql", "sqlite"] as const;
 const REQUESTS_AT_ONCE = 6;
 
 /** Behaviour of callers that workers must tolerate. */

@@ -14,7 +14,7 @@ function lose(name: string, find: (setup: ChaosSetup) => number): InjectedFault 
   let lost: TestBrokerNode | undefined;
   return {
     name,
-    databases: ["mariadb"],
+    databases: ["mysql"],
     cluster: true,
     needsProcesses: true,
     amqp: { queues: "quorum" },

@@ -4,7 +4,7 @@ import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 import { withRoot } from "../stores.ts";
 import { freeze } from "./broker.ts";
 
-const MARIADB = ["mariadb"] as const;
+const SERVER = ["mysql"] as const;
 
 /** max_connections of the servers of this harness. */
 const MAX_CONNECTIONS = 300;
@@ -13,7 +13,7 @@ const MAX_CONNECTIONS = 300;
 export const DATABASE_FAULTS: readonly InjectedFault[] = [
   {
     name: "database connections cut",
-    databases: MARIADB,
+    databases: SERVER,
     async inject({ setup: { databaseProxy } }) {
       databaseProxy.cut();
       await sleep(2000);
@@ -22,23 +22,23 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   },
   {
     name: "database frozen for 3 s",
-    databases: MARIADB,
+    databases: SERVER,
     needsProcesses: true,
-    inject: ({ setup }) => freeze(setup.servers.mariadb.pid, 3000),
+    inject: ({ setup }) => freeze(setup.servers.database.pid, 3000),
   },
   {
     name: "database killed and restarted",
-    databases: MARIADB,
+    databases: SERVER,
     async inject({ setup: { servers } }) {
-      await servers.mariadb.kill();
-      await servers.mariadb.restart();
+      await servers.database.kill();
+      await servers.database.restart();
     },
   },
   {
     name: "database read only for 3 s",
-    databases: MARIADB,
+    databases: SERVER,
     inject: ({ setup }) =>
-      withRoot(setup.servers.mariadb, async (query) => {
+      withRoot(setup.servers.database, async (query) => {
         await query("set global read_only = 1");
         await sleep(3000);
         await query("set global read_only = 0");
@@ -46,9 +46,9 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   },
   {
     name: "too many connections for 3 s",
-    databases: MARIADB,
+    databases: SERVER,
     inject: ({ setup }) =>
-      withRoot(setup.servers.mariadb, async (query) => {
+      withRoot(setup.servers.database, async (query) => {
         await query("set global max_connections = 10");
         try {
           await killConnections(setup, query);
@@ -60,9 +60,9 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   },
   {
     name: "database connections killed every 300 ms",
-    databases: MARIADB,
+    databases: SERVER,
     inject: ({ setup, duration }) =>
-      withRoot(setup.servers.mariadb, async (query) => {
+      withRoot(setup.servers.database, async (query) => {
         for (const end = Date.now() + duration; Date.now() < end; await sleep(300)) {
           await killConnections(setup, query);
         }
@@ -70,9 +70,9 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   },
   {
     name: "rows locked for 2 s",
-    databases: MARIADB,
+    databases: SERVER,
     inject: ({ setup }) =>
-      withRoot(setup.servers.mariadb, async (query) => {
+      withRoot(setup.servers.database, async (query) => {
         await query(`use ${databaseOf(setup)}`);
         await query("begin");
         for (const table of ["user", "group", "usergroup", "token"]) {
@@ -95,7 +95,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   },
   {
     name: "database 50 ms slow",
-    databases: MARIADB,
+    databases: SERVER,
     async inject({ setup: { databaseProxy }, duration }) {
       databaseProxy.delay(50);
       await sleep(duration);
@@ -104,7 +104,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
   },
   {
     name: "broker and database cut together",
-    databases: MARIADB,
+    databases: SERVER,
     async inject({ setup: { databaseProxy, brokerProxies } }) {
       const proxies = [databaseProxy, ...brokerProxies];
       for (const proxy of proxies) proxy.cut();

@@ -9,7 +9,7 @@ import { WORKER_FAULTS } from "./workers.ts";
 export const FAULTS: readonly InjectedFault[] = [
   {
     name: "none",
-    databases: ["mariadb", "sqlite"],
+    databases: ["mysql", "sqlite"],
     unnoticed: true,
     async inject() {
       // The baseline: no fault.

@@ -3,7 +3,7 @@ import type { Stage as RequestStage } from "../../../src/observability/stages.ts
 import { waitUntil } from "../../support/servers/scratch.ts";
 import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
-const BOTH = ["mariadb", "sqlite"] as const;
+const BOTH = ["mysql", "sqlite"] as const;
 
 /** After this silence in milliseconds, the broker has closed a worker's connections and redelivered its messages. */
 const FROZEN = 6500;

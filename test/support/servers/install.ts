@@ -2,61 +2,21 @@ import { type ExecFileException, execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { dockerAnswers } from "./docker.ts";
 
 const run = promisify(execFile);
 
-/** How a server is started: from binaries on this machine, or as a container. */
-export type Mode = "installed" | "docker";
-
-/** Programs of each server. In /usr/lib, because Debian's wrapper in /usr/sbin forces a user and the system's paths. */
-const PROGRAMS = {
-  rabbitmq: { package: "rabbitmq-server", files: ["/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd", "erl"] },
-  mariadb: { package: "mariadb-server", files: ["mariadbd", "mariadb-install-db"] },
-} as const;
-
-type Name = keyof typeof PROGRAMS;
-
-/**
- * Finds out how servers (by default both) can be started: installed binaries first, then a Docker engine, then Debian
- * packages, which it installs. If nothing works, throws a one-line error that says what to install.
- */
-export async function provideServers(
-  say: (line: string) => void,
-  names: readonly Name[] = ["rabbitmq", "mariadb"],
-): Promise<Record<Name, Mode>> {
-  const missing = missingPackages(names);
-  const docker = missing.length > 0 && (await dockerAnswers());
-  if (missing.length > 0 && !docker) {
-    await installPackages(missing, say);
-    const left = missingPackages(names);
-    if (left.length > 0) throw new Error(whatToInstall(left));
-  }
-  return { rabbitmq: mode("rabbitmq"), mariadb: mode("mariadb") };
-}
-
 /** The path of a program, searched in PATH and in the folders that only root's PATH has. */
-function findProgram(name: string): string | undefined {
+export function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
   const paths = name.startsWith("/") ? [name] : folders.map((folder) => join(folder, name));
   return paths.find(isExecutable);
 }
 
-/** The path of a program that `provideServers` has found or installed. */
+/** The path of a program that has been found or installed. */
 export function getProgram(name: string): string {
   const path = findProgram(name);
   if (path === undefined) throw new Error(`${name} is not installed`);
   return path;
-}
-
-function mode(name: Name): Mode {
-  return PROGRAMS[name].files.every(findProgram) ? "installed" : "docker";
-}
-
-function missingPackages(names: readonly Name[]): string[] {
-  return names
-    .filter((name) => !PROGRAMS[name].files.every(findProgram))
-    .map((name) => PROGRAMS[name].package);
 }
 
 /** Installs Debian packages without starting services; throws a one-line error that says what to install by hand. */
@@ -95,7 +55,7 @@ async function execute([command = "", ...args]: readonly string[]): Promise<void
   await run(command, args, { timeout: 600_000, maxBuffer: 64 * 2 ** 20 });
 }
 
-function whatToInstall(packages: readonly string[]): string {
+export function whatToInstall(packages: readonly string[]): string {
   return `The tests need real servers: install the Debian packages ${packages.join(" and ")}, or start a Docker engine.`;
 }
 

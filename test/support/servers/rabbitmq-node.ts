@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { getProgram } from "./install.ts";
+import { programOf } from "./sources.ts";
 import type { Scratch, Server } from "./scratch.ts";
 
 const HOST = "127.0.0.1";
@@ -83,13 +83,12 @@ export function rabbitMqNode(scratch: Scratch, options: NodeOptions): Server {
     // Makes the start script exec the node, so that its process id is known.
     RUNNING_UNDER_SYSTEMD: "true",
   };
-  return scratch.process(getProgram("/usr/lib/rabbitmq/bin/rabbitmq-server"), [], { name, env });
+  const [command, args] = programOf("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server", []);
+  return scratch.process(command, args, { name, env });
 }
 
 /** Erlang's port mapper (epmd), started here so that its process id is known. */
 export function portMapper(scratch: Scratch, port: number): Server {
-  return scratch.process(getProgram("epmd"), ["-address", HOST, "-port", String(port)], {
-    name: `epmd-${port}`,
-    env: { PATH: process.env["PATH"] },
-  });
+  const [command, args] = programOf("rabbitmq", "epmd", ["-address", HOST, "-port", String(port)]);
+  return scratch.process(command, args, { name: `epmd-${port}`, env: { PATH: process.env["PATH"] } });
 }

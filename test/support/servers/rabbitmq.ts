@@ -4,14 +4,15 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { containerServer } from "./docker.ts";
-import type { Mode } from "./install.ts";
 import { configFolder, portMapper, RABBITMQ_USER, rabbitMqNode } from "./rabbitmq-node.ts";
 import { type Scratch, type Server, waitUntil } from "./scratch.ts";
+import { sourceOf } from "./sources.ts";
 
 const HOST = "127.0.0.1";
 
 /** A private RabbitMQ node on loopback, with the management plugin. */
 export interface RabbitMq {
+  readonly product: "RabbitMQ";
   /** The URL of the default vhost, with username and password. */
   readonly url: string;
   /** With username and password; `fetch` needs them in a header. */
@@ -37,18 +38,18 @@ interface Ports {
 }
 
 interface Options extends Pick<Parameters<typeof rabbitMqNode>[1], "plugins" | "advanced" | "busyWait"> {
-  readonly mode: Mode;
   /** Additional configuration files by name; like plugins not available in a container. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
 /** Starts RabbitMQ, and resolves when it accepts AMQP connections and its management API responds. */
-export async function startRabbitMq(scratch: Scratch, options: Options): Promise<RabbitMq> {
+export async function startRabbitMq(scratch: Scratch, options: Options = {}): Promise<RabbitMq> {
   const ports: Ports = { amqp: await scratch.freePort(), management: await scratch.freePort() };
   const password = randomBytes(12).toString("hex");
+  const source = sourceOf("rabbitmq");
   const { node, epmd, folder } =
-    options.mode === "docker"
-      ? { node: inContainer(scratch, ports, password), epmd: undefined, folder: undefined }
+    source.kind === "image"
+      ? { node: inContainer(scratch, source.image, ports, password), epmd: undefined, folder: undefined }
       : await installed(scratch, ports, password, options);
 
   const start = async (): Promise<string> => {
@@ -58,6 +59,7 @@ export async function startRabbitMq(scratch: Scratch, options: Options): Promise
   await epmd?.start();
   const version = await start();
   return {
+    product: "RabbitMQ",
     url: `amqp://${RABBITMQ_USER}:${password}@${HOST}:${ports.amqp}`,
     managementUrl: `http://${RABBITMQ_USER}:${password}@${HOST}:${ports.management}`,
     host: HOST,
@@ -104,10 +106,10 @@ async function installed(
   return { node, epmd: portMapper(scratch, epmd), folder };
 }
 
-function inContainer(scratch: Scratch, ports: Ports, password: string): Server {
+function inContainer(scratch: Scratch, image: string, ports: Ports, password: string): Server {
   return containerServer(scratch, {
     name: "authmq-rabbitmq",
-    image: "rabbitmq:4-management",
+    image,
     env: { RABBITMQ_DEFAULT_USER: RABBITMQ_USER, RABBITMQ_DEFAULT_PASS: password },
     ports: new Map([
       [ports.amqp, 5672],
