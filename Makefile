@@ -23,7 +23,10 @@ node_modules/.package-lock.json: package-lock.json
 demo: install ## run a demo: two workers on a real RabbitMQ, called from the command line
 	@$(NPM) run demo
 
-test: install ## run the tests on a real RabbitMQ and MariaDB; FILES="a.test.ts" selects some
+# Tests that touch the broker or the database run on the newest servers, too.
+ON_NEWEST := test/amqp test/rpc test/db test/procedures test/events test/client test/chaos test/tokens/broker-tokens.test.ts
+
+test: install ## run the tests on real servers; FILES="test/rpc a.test.ts" selects some; SERVERS=newest others
 	@$(NPM) test -- $(FILES)
 
 coverage: install ## run the tests with coverage of src/; FILES= as above
@@ -53,6 +56,7 @@ check: install ## run all CI checks: format, lint, types, unused code, generated
 	@echo "types" && $(NPM) run check:types
 	@echo "unused code" && $(NPM) run check:unused
 	@echo "generated files" && $(NPM) run check:generated
+	@echo "tests on the newest servers" && $(MAKE) test SERVERS=newest FILES="$(ON_NEWEST)"
 	@echo "tests" && $(MAKE) test
 	@echo "speed" && $(NPM) run bench -- --short
 

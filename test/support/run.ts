@@ -1,12 +1,12 @@
 /**
- * Runs the tests on real servers: `npm test [-- FILES...] [--fast] [--coverage] [other options of node --test]`.
+ * Runs the tests on real servers: `npm test [-- FILES OR FOLDERS...] [--fast] [--coverage] [other options of node --test]`.
  * SERVERS=newest selects other versions (see servers/selection.ts). `--fast` runs the files that need no server; `--script=FILE` runs another program on the servers. Installs and starts
  * what the files need (see needs.ts), returns the exit code of node's test runner, and stops and deletes everything at
  * the end. Before the runner's summary it reports whether written data contains a secret (see ../secrets/verdict.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync } from "node:fs";
+import { globSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { passOn } from "../secrets/closing-lines.ts";
 import { searchSecrets } from "../secrets/verdict.ts";
@@ -65,9 +65,16 @@ async function run(args: readonly string[]): Promise<number> {
     options.push("--experimental-test-coverage", "--test-coverage-include=src/**");
     process.env["NODE_DISABLE_COMPILE_CACHE"] = "1"; // V8 reports less coverage for cached code
   }
-  const named = files.length > 0 ? files : globSync("test/**/*.test.ts").toSorted();
+  const named = filesOf(files.length > 0 ? files : ["test"]);
   const chosen = args.includes("--fast") ? named.filter(needsNoServer) : named;
   return runTests(await startServers(chosen, { busyWait: false }), [...options, ...chosen]);
+}
+
+/** Test files, and all test files in folders. Throws if a path does not exist: a typing error must not run fewer tests. */
+function filesOf(paths: readonly string[]): readonly string[] {
+  return paths.flatMap((path) =>
+    statSync(path).isDirectory() ? globSync(`${path}/**/*.test.ts`).toSorted() : [path],
+  );
 }
 
 function needsNoServer(file: string): boolean {
