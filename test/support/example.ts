@@ -26,7 +26,7 @@ export async function startExample(
   const publicKey = createPublicKey(worker.config.signing!.key);
   writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
   // In a checkout, this condition resolves authmq/client to its source.
-  const child = spawn(process.execPath, ["--conditions=authmq-source", join(EXAMPLES, file)], {
+  const child = spawn(process.execPath, ["--conditions=authmq-source", resolve(EXAMPLES, file)], {
     env: { ...process.env, PUBLIC_KEY: key, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
