@@ -14,6 +14,8 @@ const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 export interface Example extends AsyncDisposable {
   /** Everything that it has printed. */
   readonly output: string;
+  /** Its exit code; null while it runs. */
+  readonly exitCode: number | null;
 }
 
 /** Starts an example with the public key of a worker, and waits until it has printed something. */
@@ -38,6 +40,9 @@ export async function startExample(
   return {
     get output() {
       return output;
+    },
+    get exitCode() {
+      return child.exitCode;
     },
     async [Symbol.asyncDispose]() {
       if (hasEnded(child)) return;
