@@ -50,10 +50,14 @@ class ReportsController {
 })
 class AppModule {}
 
-const app = await NestFactory.createMicroservice(AppModule, {
-  transport: Transport.RMQ,
-  options: { urls: [AMQP_URL], queue: QUEUE, prefetchCount: 16 },
-});
-app.enableShutdownHooks();
-await app.listen();
-console.log("waiting for messages");
+async function bootstrap(): Promise<void> {
+  const app = await NestFactory.createMicroservice(AppModule, {
+    transport: Transport.RMQ,
+    options: { urls: [AMQP_URL], queue: QUEUE, prefetchCount: 16 },
+  });
+  app.enableShutdownHooks();
+  await app.listen();
+  console.log("waiting for messages");
+}
+
+void bootstrap();
