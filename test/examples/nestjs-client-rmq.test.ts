@@ -122,10 +122,8 @@ test("the NestJS example sends the request alone, with an idempotency key, an ex
   assert.deepEqual(await client.send("login", alice), { id_token: "x" });
   const [{ body, properties } = assert.fail("no request")] = responder.received;
   assert.deepEqual(body, alice);
-  const { messageId, expiration, contentType, replyTo, correlationId, headers } = properties as Record<
-    string,
-    unknown
-  >;
+  const { messageId, expiration, contentType, replyTo, correlationId, headers } =
+    properties as unknown as Record<string, unknown>;
   assert.match(String(messageId), /^[\da-f-]{36}$/);
   assert.deepEqual([expiration, contentType], ["4000", "application/json"]);
   assert.match(String(replyTo), /^amq\.rabbitmq\.reply-to\./);
