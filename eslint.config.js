@@ -224,6 +224,13 @@ export default tseslint.config(
     },
   },
   {
+    files: ["examples/nestjs/**/*.ts"],
+    rules: {
+      "@typescript-eslint/no-extraneous-class": ["error", { allowWithDecorator: true }],
+      "@typescript-eslint/no-unsafe-class-instance-assignment": "off", // the options of a microservice
+    },
+  },
+  {
     files: ["{test,docs}/**/*.ts"],
     rules: {
       "@typescript-eslint/no-floating-promises": [

@@ -30,6 +30,8 @@ const GROUPS: readonly Group[] = [
       "docs/guides/retry-requests.md",
       "docs/guides/react-to-events.md",
       "docs/guides/python.md",
+      "docs/guides/nestjs.md",
+      "docs/guides/cron.md",
       "docs/guides/docker.md",
       "docs/guides/kubernetes.md",
       "docs/guides/systemd.md",
@@ -54,6 +56,7 @@ const GROUPS: readonly Group[] = [
     folders: ["docs"],
     pages: [
       "docs/protocol.md",
+      "docs/wire.md",
       "queues/index.md",
       "docs/configuration.md",
       "docs/client.md",

@@ -14,6 +14,8 @@ const EXAMPLES = resolve(import.meta.dirname, "../../examples");
 export interface Example extends AsyncDisposable {
   /** Everything that it has printed. */
   readonly output: string;
+  /** Its exit code; null while it runs. */
+  readonly exitCode: number | null;
 }
 
 /** Starts an example with the public key of a worker, and waits until it has printed something. */
@@ -26,7 +28,7 @@ export async function startExample(
   const publicKey = createPublicKey(worker.config.signing!.key);
   writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
   // In a checkout, this condition resolves authmq/client to its source.
-  const child = spawn(process.execPath, ["--conditions=authmq-source", join(EXAMPLES, file)], {
+  const child = spawn(process.execPath, ["--conditions=authmq-source", resolve(EXAMPLES, file)], {
     env: { ...process.env, PUBLIC_KEY: key, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -38,6 +40,9 @@ export async function startExample(
   return {
     get output() {
       return output;
+    },
+    get exitCode() {
+      return child.exitCode;
     },
     async [Symbol.asyncDispose]() {
       if (hasEnded(child)) return;

@@ -56,7 +56,7 @@ const SUITES: readonly Suite[] = [
   {
     need: "python",
     name: "the examples in Python",
-    packages: ["python3", "python3-pika", "python3-jwt", "python3-cryptography"],
+    packages: ["python3", "python3-pika", "python3-aio-pika", "python3-jwt", "python3-cryptography"],
     missing: missingForPython,
   },
   {
