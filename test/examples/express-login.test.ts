@@ -9,7 +9,7 @@ const alice = { username: "alice", password: "staple battery horse" };
 
 test("the Express login keeps the tokens in the backend, and the browser has a session id", async () => {
   await using worker = await startWorker();
-  await worker.addUser(alice.username, alice.password);
+  await worker.addUser(alice.username, alice.password, { groups: ["reporters"] });
   await using backend = await startWebExample(worker, "express/login.ts");
   const browser = openWebClient(backend.origin);
   assert.equal((await browser.get("/me")).status, 401);
@@ -31,7 +31,7 @@ test("the Express login keeps the tokens in the backend, and the browser has a s
   for (const attribute of ["HttpOnly", "Secure", "SameSite=Strict", "Path=/", "Max-Age=86400"])
     assert.ok(login.setCookies[0]!.split("; ").includes(attribute), login.setCookies[0]);
   const me = await browser.get("/me");
-  assert.deepEqual([me.status, me.body["email"]], [200, "alice@example.com"]);
+  assert.deepEqual([me.status, me.body["groups"]], [200, ["reporters"]]);
 
   const other = openWebClient(backend.origin);
   other.cookies.set(COOKIE, browser.cookies.get(COOKIE)!);
