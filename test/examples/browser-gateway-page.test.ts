@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
+import type { Browser } from "playwright-core";
 import { missingForBrowser, startBrowser } from "../support/servers/browser.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
@@ -8,13 +11,22 @@ import { startWebExample } from "./web-client.ts";
 
 const skip = missingForBrowser() ?? false;
 const TIMEOUT = 20_000;
+const scratch = new Scratch();
+let browser: Browser;
+
+// One browser for the file: startBrowser moves the folder for temporary files into the scratch folder.
+before(async () => {
+  if (skip === false) browser = await startBrowser(scratch.subfolder("browser"));
+});
+after(async () => {
+  if (skip === false) await browser.close();
+  await scratch.close();
+});
 
 test("a person logs in and out on the page of the browser gateway in Chromium", { skip }, async () => {
   await using worker = await startWorker();
   await worker.addUser("alice", "staple battery horse", { groups: ["reporters"] });
   await using gateway = await startWebExample(worker, "browser-gateway/server.ts");
-  await using scratch = new Scratch();
-  await using browser = await startBrowser(scratch.subfolder("browser"));
   const context = await browser.newContext({ viewport: { width: 800, height: 600 } });
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT);
@@ -61,17 +73,38 @@ test("a person logs in and out on the page of the browser gateway in Chromium", 
   assert.deepEqual(await context.cookies(), []);
   await take("logged-out");
   assert.deepEqual(troubles, []);
+  await context.close();
+});
 
-  // A page of another origin that sends what its scripts and forms can.
-  await logIn("staple battery horse");
+test("a page at another port of the same host cannot log the person out", { skip }, async () => {
+  await using worker = await startWorker();
+  await worker.addUser("alice", "staple battery horse");
+  await using gateway = await startWebExample(worker, "browser-gateway/server.ts");
+  const port = await scratch.freePort();
+  await using attacker = createServer((_, response) => {
+    response.setHeader("content-type", "text/html").end("<title>prizes</title>");
+  });
+  await once(attacker.listen(port, "127.0.0.1"), "listening");
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(TIMEOUT);
+  await page.goto(gateway.origin);
+  await page.getByLabel("Username").fill("alice");
+  await page.getByLabel("Password").fill("staple battery horse");
+  await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("heading", { name: "Hello, alice" }).waitFor();
+
   const other = await context.newPage();
-  await other.goto(gateway.origin.replace("localhost", "127.0.0.1"));
-  const sent = await other.evaluate(
-    `fetch("${gateway.origin}/logout", { method: "POST", mode: "no-cors", credentials: "include", body: "{}" })
-      .then(() => "sent", (error) => error.message)`,
+  await other.goto(`http://localhost:${port}`);
+  const reply = other.waitForResponse(`${gateway.origin}/logout`);
+  // Ports do not count for SameSite, so the browser sends the cookies.
+  await other.evaluate(
+    `void fetch("${gateway.origin}/logout", { method: "POST", mode: "no-cors", credentials: "include", body: "{}" })`,
   );
-  assert.equal(sent, "Failed to fetch", "the content security policy lets the page send requests elsewhere");
+  const response = await reply;
+  assert.match((await response.request().allHeaders())["cookie"] ?? "none", /__Host-id_token=/);
+  assert.equal(response.status(), 403);
   await page.reload();
   await page.getByRole("heading", { name: "Hello, alice" }).waitFor();
+  await context.close();
 });
