@@ -223,6 +223,8 @@ export default tseslint.config(
       ],
     },
   },
+  // Scripts of pages run in browsers. They are no part of the compiler's project.
+  { files: ["examples/**/*.js"], ...tseslint.configs.disableTypeChecked },
   {
     files: ["examples/nestjs/**/*.ts"],
     rules: {

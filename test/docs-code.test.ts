@@ -62,6 +62,15 @@ test("each block of TypeScript in the documentation compiles, where the reader h
   assert.deepEqual(faults.flat(), []);
 });
 
+test("each block of TypeScript that names an example as its source is a part of that file", () => {
+  for (const { place, code } of blocksIn("ts")) {
+    const [, file, rest = ""] = /^\/\/ From (examples\/\S+)\n(.*)$/s.exec(code) ?? [];
+    if (file === undefined) continue;
+    const isThere = readFileSync(join(root, file), "utf8").includes(rest.trim());
+    assert.ok(isThere, `${place} differs from ${file}`);
+  }
+});
+
 test("each block of Python in the documentation can be parsed", () => {
   const program = "import ast, json, sys\nfor code in json.load(sys.stdin): ast.parse(code)";
   const input = JSON.stringify(blocksIn("python").map(({ code }) => code));

@@ -9,7 +9,7 @@ const FILES = [
   "schemas/**/*.*",
   "docs/**/*.{json,svg,yaml}",
   "docs/systemd/*",
-  "examples/**/*.{py,ts}",
+  "examples/**/*.{js,py,ts}",
   "LICENSE",
 ];
 

@@ -23,6 +23,7 @@ const GROUPS: readonly Group[] = [
     folders: ["docs/guides"],
     pages: [
       "docs/guides/authenticate-people.md",
+      "docs/guides/browser-gateway.md",
       "docs/guides/authenticate-services.md",
       "docs/guides/sessions.md",
       "docs/guides/verify-access-tokens.md",

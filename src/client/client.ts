@@ -134,7 +134,7 @@ async function sendOnce(
 }
 
 function noReply({ fault }: SupervisedLink, timeout: number): NoReplyError {
-  const [what, cause] =
-    fault === undefined ? ["no reply", {}] : ["no connection to the broker", { cause: fault }];
-  return new NoReplyError(`${what} within ${timeout} ms`, cause);
+  return fault === undefined
+    ? new NoReplyError(`no reply within ${timeout} ms`, { respCode: 504 })
+    : new NoReplyError(`no connection to the broker within ${timeout} ms`, { cause: fault });
 }

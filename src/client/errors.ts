@@ -3,6 +3,7 @@ import type { ErrorCode, FieldFault } from "../errors.ts";
 interface NoReplyOptions extends ErrorOptions {
   /** Whether to retry at once: the request reached no queue, or its reply can no longer arrive. */
   readonly isLost?: boolean;
+  readonly respCode?: NoReplyError["respCode"];
 }
 
 /**
@@ -14,10 +15,13 @@ export class NoReplyError extends Error {
   readonly code = "NO_REPLY";
   /** Whether an immediate retry may succeed. */
   readonly isLost: boolean;
+  /** The HTTP status for a gateway: 502 malformed reply, 503 no connection to the broker or no queue, 504 timeout. */
+  readonly respCode: 502 | 503 | 504;
 
-  constructor(message: string, { isLost = false, ...options }: NoReplyOptions = {}) {
+  constructor(message: string, { isLost = false, respCode = 503, ...options }: NoReplyOptions = {}) {
     super(message, options);
     this.isLost = isLost;
+    this.respCode = respCode;
   }
 }
 

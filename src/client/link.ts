@@ -132,7 +132,9 @@ async function takeReplies(channel: ConfirmChannel, waiting: ReadonlyMap<string,
     const reply = parseReply(message.content.toString());
     if (reply === undefined)
       find(message)?.reject(
-        new NoReplyError("the reply is not from authmq: check which program consumes the queue"),
+        new NoReplyError("the reply is not from authmq: check which program consumes the queue", {
+          respCode: 502,
+        }),
       );
     else find(message)?.resolve(reply);
   };

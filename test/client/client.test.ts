@@ -147,13 +147,18 @@ test("a call without a reply times out with NO_REPLY, and a call with a 503 with
   const request = { access_token: "a" };
   await assert.rejects(auth.user.getAll(request, { timeout: 300 }), (error) => {
     assert.ok(error instanceof NoReplyError, String(error));
-    assert.deepEqual([error.code, error.message], ["NO_REPLY", "no reply within 300 ms"]);
+    const { code, respCode, message } = error;
+    assert.deepEqual([code, respCode, message], ["NO_REPLY", 504, "no reply within 300 ms"]);
     return true;
   });
   await assert.rejects(auth.group.getAll(request, { timeout: 300 }), { code: "UNAVAILABLE", respCode: 503 });
-  await assert.rejects(auth.call("token", { id_token: "i" }), /the reply is not from authmq/);
+  await assert.rejects(auth.call("token", { id_token: "i" }), {
+    respCode: 502,
+    message: /the reply is not from authmq/,
+  });
   await assert.rejects(auth.call("user_get", { username: "a" }, { timeout: 300 }), {
     code: "NO_REPLY",
+    respCode: 503,
     message: "there is no queue user_get: is a worker running?",
   });
   for (const timeout of [0, -1, Number.NaN])

@@ -45,6 +45,7 @@ test("calls while the broker is down wait for it, and time out if it stays down"
   await assert.rejects(auth.user.getAll(request, { timeout: 500 }), (error) => {
     assert.ok(error instanceof NoReplyError, String(error));
     assert.equal(error.message, "no connection to the broker within 500 ms");
+    assert.equal(error.respCode, 503);
     assert.ok(error.cause instanceof Error, String(error.cause));
     return true;
   });
