@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ChannelModel } from "amqplib";
@@ -67,7 +66,7 @@ describe("a connection with a broker token", { skip: lacksBroker }, () => {
     const token = await session.brokerToken();
     const kept = await rabbit.connect(token);
     const left = await rabbit.connect(token);
-    const lost = once(left, "close");
+    const lost = closeOf(left);
     const errors: unknown[] = [];
     let requests = 0;
     using renewal = renewBrokerToken(kept, {
@@ -151,7 +150,7 @@ describe("a connection with a broker token", { skip: lacksBroker }, () => {
   test("closes when the broker does not accept the new token", async () => {
     const token = await session.brokerToken();
     const connection = await rabbit.connect(token);
-    const lost = new Promise((resolve) => connection.on("close", resolve)); // once() would reject with the error
+    const lost = closeOf(connection);
     using renewal = renewBrokerToken(connection, {
       token: fakeToken({ iat: 0, exp: 1 }),
       newToken: () => `${token}x`,
@@ -160,6 +159,11 @@ describe("a connection with a broker token", { skip: lacksBroker }, () => {
     renewal.stop();
   });
 });
+
+/** Resolves with the reason when the connection closes; `once` would reject with its error. */
+function closeOf(connection: ChannelModel): Promise<unknown> {
+  return new Promise((resolve) => connection.on("close", resolve));
+}
 
 /** An unsigned token with these claims. */
 function fakeToken(claims: object): string {
