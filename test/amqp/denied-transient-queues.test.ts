@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { connect as connectAmqp } from "amqplib";
+import { type ChannelModel, connect as connectAmqp } from "amqplib";
 import { connect } from "../../src/client/index.ts";
 import { isBroker } from "../support/broker-version.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
@@ -17,7 +17,9 @@ const skip = isContainer("rabbitmq")
   : !isBroker(4, 0) && "RabbitMQ 3 cannot deny transient queues";
 
 test("authmq needs no transient non-exclusive queue", { skip }, async () => {
+  await using resources = new AsyncDisposableStack();
   const scratch = new Scratch();
+  resources.defer(() => scratch.close());
   const denial = "deprecated_features.permit.transient_nonexcl_queues = false\n";
   const { host, port, url } = await startRabbitMq(scratch, { files: { "denial.conf": denial } });
   await assertDenied(url);
@@ -26,18 +28,21 @@ test("authmq needs no transient non-exclusive queue", { skip }, async () => {
     config: {
       amqp_settings: { host, port, username, password, vhost: "/" },
       app_config: { allow_registration: true },
-      log_settings: { level: "info", handler: "amqp", handler_settings: { exchange: "logs" } },
+      log_settings: { level: "info", handler: "amqp", handler_settings: { exchange: "amq.topic" } },
     },
   });
+  resources.defer(cleanUp);
   await using events = await listenForEvents(url);
   const cwd = folderWith(raw);
   const worker = startCli(["serve", "--migrate"], { cwd });
+  resources.defer(() => void worker.kill("SIGKILL"));
   let ready = "";
   worker.stderr.on("data", (chunk: Buffer) => (ready += chunk.toString()));
   await waitUntil("the worker", () => ready.includes("ready") || undefined, {
     died: () => (worker.exitCode === null ? undefined : ready),
   });
-  const lines = await followLog(url, "logs");
+  const { lines, connection } = await followLog(url, "amq.topic");
+  resources.defer(() => connection.close());
 
   await using client = await connect({ url });
   const registered = { username: "alice", password: "correct horse", password_confirm: "correct horse" };
@@ -55,10 +60,6 @@ test("authmq needs no transient non-exclusive queue", { skip }, async () => {
   const exited = once(worker, "exit");
   worker.kill("SIGTERM");
   assert.deepEqual(await exited, [0, null]);
-  await cleanUp();
-  await client.close();
-  await events[Symbol.asyncDispose]();
-  await scratch.close();
 });
 
 /** The broker closes the connection of a client that declares such a queue. */
@@ -72,7 +73,10 @@ async function assertDenied(url: string): Promise<void> {
 }
 
 /** The log lines that the exchange publishes from now on. */
-async function followLog(url: string, exchange: string): Promise<readonly string[]> {
+async function followLog(
+  url: string,
+  exchange: string,
+): Promise<{ lines: readonly string[]; connection: ChannelModel }> {
   const connection = await connectAmqp(url);
   connection.on("error", () => undefined);
   const channel = await connection.createChannel();
@@ -82,5 +86,5 @@ async function followLog(url: string, exchange: string): Promise<readonly string
   await channel.consume(queue, (message) => message !== null && lines.push(message.content.toString()), {
     noAck: true,
   });
-  return lines;
+  return { lines, connection };
 }
