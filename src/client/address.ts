@@ -1,4 +1,5 @@
 import { type BrokerNode, PORT, TLS_PORT } from "../wire/broker-node.ts";
+import type { TextSource } from "./text-source.ts";
 
 /** The broker's address and credentials. */
 export interface BrokerAddress {
@@ -6,6 +7,8 @@ export interface BrokerAddress {
   readonly nodes: readonly BrokerNode[];
   readonly username: string;
   readonly password: string;
+  /** Instead of `password`: called for each connection, and again before a token that it returned expires. */
+  readonly newPassword?: TextSource | undefined;
   readonly vhost: string;
   /** PEM of the broker's CA; turns on TLS. */
   readonly ca?: string | Buffer | undefined;

@@ -1,3 +1,9 @@
+export {
+  type BrokerTokenRenewal,
+  type RenewableConnection,
+  type RenewalOptions,
+  renewBrokerToken,
+} from "./broker-token.ts";
 export { type AuthClient, connect } from "./client.ts";
 export { AuthError, type AuthErrorCode, NoReplyError } from "./errors.ts";
 export type { ConnectOptions } from "./options.ts";

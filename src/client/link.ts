@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ConfirmChannel, Message } from "amqplib";
 import type { BrokerNode } from "../wire/broker-node.ts";
 import type { BrokerAddress } from "./address.ts";
+import { renewBrokerToken } from "./broker-token.ts";
 import { dial, hangUp } from "./dial.ts";
 import { NoReplyError } from "./errors.ts";
 import type { Limit } from "./limit.ts";
@@ -82,6 +83,9 @@ async function open(address: BrokerAddress, node: BrokerNode, socket: AbortContr
     isBlocked = false;
     unblocked.resolve();
   });
+
+  const { password: token, newPassword: newToken } = address;
+  if (newToken !== undefined && token !== "") renewBrokerToken(model, { token, newToken });
 
   const channel = await model.createConfirmChannel();
   channel.on("error", (error: Error) => giveUp(`the broker closed the channel: ${error.message}`));

@@ -1,7 +1,20 @@
 import { PORT, TLS_PORT } from "../wire/broker-node.ts";
 import { type QueueName, QUEUES } from "../wire/queues.ts";
 import { type BrokerAddress, parseUrl } from "./address.ts";
-import { a, checked, flag, func, listOf, number, oneOf, optionsOf, string, text } from "./check.ts";
+import {
+  a,
+  checked,
+  flag,
+  func,
+  listOf,
+  number,
+  oneOf,
+  optionsOf,
+  string,
+  text,
+  textOrFunc,
+} from "./check.ts";
+import type { TextSource } from "./text-source.ts";
 
 /** A broker URL: `amqp://user:password@host:5672/vhost`, or `amqps://`. */
 export interface UrlOptions {
@@ -12,7 +25,8 @@ export interface UrlOptions {
 export interface NodesOptions {
   readonly nodes: readonly { readonly host: string; readonly port?: number | undefined }[];
   readonly username: string;
-  readonly password: string;
+  /** A function is called for each connection; if it returns a JWT, also at 70 % of its lifetime. */
+  readonly password: string | TextSource;
   /** Default: `/`. */
   readonly vhost?: string | undefined;
   /** Whether to use TLS. Default: true with a `ca`, else false. */
@@ -50,7 +64,7 @@ const node = optionsOf({ host: text, port }, ["host"]);
 const kinds = oneOf({
   url: optionsOf({ url: text, ...common }),
   nodes: optionsOf(
-    { nodes: listOf(node), username: text, password: string, vhost: text, tls: flag, ...common },
+    { nodes: listOf(node), username: text, password: textOrFunc, vhost: text, tls: flag, ...common },
     ["username", "password"],
   ),
 });
@@ -89,7 +103,7 @@ function nodesOf({
   return {
     nodes: nodes.map(({ host, port = defaultPort }) => ({ host, port })),
     username,
-    password,
+    ...(typeof password === "string" ? { password } : { password: "", newPassword: password }),
     vhost,
     tls,
   };

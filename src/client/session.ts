@@ -1,17 +1,6 @@
-import {
-  a,
-  check,
-  checked,
-  func,
-  listOf,
-  number,
-  oneOf,
-  optionsOf,
-  string,
-  text,
-  textOrFunc,
-} from "./check.ts";
+import { a, check, checked, func, listOf, number, oneOf, optionsOf, text, textOrFunc } from "./check.ts";
 import type { ReplyFrom, RequestTo } from "./queues.ts";
+import { textFrom, type TextSource } from "./text-source.ts";
 
 /** The workflows that a session calls, of a client from `connect` or of `createAuth`. */
 export interface SessionWorkflows {
@@ -21,8 +10,6 @@ export interface SessionWorkflows {
     readonly logout: (request: RequestTo<"logout">) => Promise<ReplyFrom<"logout">>;
   };
 }
-
-type TextSource = () => string | Promise<string>;
 
 /** How to log in: with a password, a new Kerberos ticket for each login, or the ID token of an earlier login. */
 export type Credentials =
@@ -47,6 +34,8 @@ export interface Session extends AsyncDisposable {
    * lifetime). Rejects with the error of a failed login or renewal.
    */
   accessToken(options?: { readonly minimumValidity?: number | undefined }): Promise<string>;
+  /** A newly issued broker token, to use as password for RabbitMQ. Rejects with the error of a failed request. */
+  brokerToken(): Promise<string>;
   /** Logs out if it has logged in; may be called twice. */
   close(): Promise<void>;
 }
@@ -104,7 +93,10 @@ class KeptSession implements Session {
   #idToken: HeldToken | undefined;
   #access: HeldToken | undefined;
   #renewal: Promise<HeldToken> | undefined;
-  #lastError: { readonly error: unknown; readonly until: number } | undefined;
+  #login: Promise<HeldToken> | undefined;
+  #brokerTokens = new Set<Promise<string>>();
+  readonly #accessErrors = new ErrorCache();
+  readonly #brokerErrors = new ErrorCache();
   #closing: Promise<void> | undefined;
 
   constructor({ session }: SessionWorkflows, options: SessionOptions) {
@@ -129,6 +121,17 @@ class KeptSession implements Session {
     return known.text;
   }
 
+  async brokerToken(): Promise<string> {
+    if (this.#closing !== undefined) throw new Error("the session is closed");
+    const request = this.#brokerErrors.run(async () => {
+      const { broker_token } = (await this.#exchange({ broker: true })).reply;
+      if (broker_token === undefined) throw new Error("the worker issued no broker token");
+      return broker_token;
+    });
+    this.#brokerTokens.add(request);
+    return request.finally(() => this.#brokerTokens.delete(request));
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#end());
   }
@@ -143,33 +146,34 @@ class KeptSession implements Session {
   }
 
   async #fetch(): Promise<HeldToken> {
-    if (this.#lastError !== undefined && performance.now() < this.#lastError.until)
-      throw this.#lastError.error;
-    try {
-      return (this.#access = await this.#exchange());
-    } catch (error) {
-      const { respCode = 0, retryAfter = ERROR_CACHE / 1000 } = errorReplyIn(error);
-      if (respCode >= 400 && respCode < 500)
-        this.#lastError = { error, until: performance.now() + retryAfter * 1000 };
-      throw error;
-    }
+    const { reply, requestedAt } = await this.#accessErrors.run(() => this.#exchange({}));
+    return (this.#access = { text: reply.access_token, lifetime: reply.expires_in, requestedAt });
   }
 
-  async #exchange(): Promise<HeldToken> {
+  async #exchange(
+    more: Pick<RequestTo<"token">, "broker">,
+  ): Promise<{ reply: ReplyFrom<"token">; requestedAt: HeldToken["requestedAt"] }> {
     for (let ended = 0; ; ended++) {
-      // Access tokens do not outlive their session, so log in again before it ends.
-      if (this.#idToken === undefined || endsSoon(this.#idToken)) this.#idToken = await this.#logIn();
+      const idToken = await this.#session();
       const requestedAt = now();
       try {
-        const request = { id_token: this.#idToken.text, ...this.#address, ...this.#groups };
-        const { access_token: text, expires_in: lifetime } = await this.#workflows.getAccessToken(request);
-        return { text, lifetime, requestedAt };
+        const request = { id_token: idToken.text, ...this.#address, ...this.#groups, ...more };
+        return { reply: await this.#workflows.getAccessToken(request), requestedAt };
       } catch (error) {
         if (errorReplyIn(error).respCode !== 401 || "idToken" in this.#options || ended === MAX_RETRIES)
           throw error;
-        this.#idToken = undefined;
+        // A concurrent request may have logged in again.
+        if (this.#idToken === idToken) this.#idToken = undefined;
       }
     }
+  }
+
+  /** The ID token, after a login if needed: access tokens do not outlive their session, so also before it ends. */
+  async #session(): Promise<HeldToken> {
+    if (this.#idToken !== undefined && !endsSoon(this.#idToken)) return this.#idToken;
+    // One login for all: a second one would revoke the first one's session.
+    const login = (this.#login ??= this.#logIn().finally(() => (this.#login = undefined)));
+    return (this.#idToken = await login);
   }
 
   async #logIn(): Promise<HeldToken> {
@@ -182,7 +186,7 @@ class KeptSession implements Session {
   }
 
   async #end(): Promise<void> {
-    await this.#renewal?.catch(() => undefined);
+    await Promise.allSettled([this.#renewal, ...this.#brokerTokens]);
     if (this.#idToken === undefined) return;
     try {
       await this.#workflows.logout({ id_token: this.#idToken.text, ...this.#address });
@@ -193,24 +197,35 @@ class KeptSession implements Session {
   }
 }
 
+/** Repeats a client error (4xx) for a while without a new request. */
+class ErrorCache {
+  #last: { readonly error: unknown; readonly until: number } | undefined;
+
+  async run<T>(request: () => Promise<T>): Promise<T> {
+    if (this.#last !== undefined && performance.now() < this.#last.until) throw this.#last.error;
+    try {
+      return await request();
+    } catch (error) {
+      const { respCode = 0, retryAfter = ERROR_CACHE / 1000 } = errorReplyIn(error);
+      if (respCode >= 400 && respCode < 500)
+        this.#last = { error, until: performance.now() + retryAfter * 1000 };
+      throw error;
+    }
+  }
+}
+
 async function credentialsIn(options: Credentials): Promise<RequestTo<"login">> {
   if ("password" in options) {
     const { username, password } = options;
-    return { username, password: await textFrom("password", password) };
+    return { username, password: await textFrom("createSession", "password", password) };
   }
   if ("idToken" in options)
     throw new Error("a session from an ID token cannot log in again: it has no credentials");
   const { username, kerberosTicket } = options;
   return {
-    kerberos_ticket: await textFrom("kerberosTicket", kerberosTicket),
+    kerberos_ticket: await textFrom("createSession", "kerberosTicket", kerberosTicket),
     ...(username === undefined ? {} : { username }),
   };
-}
-
-async function textFrom(name: string, given: string | TextSource): Promise<string> {
-  const value = typeof given === "string" ? given : await given();
-  check("createSession", value, string, `the result of ${name}()`);
-  return value;
 }
 
 function now(): HeldToken["requestedAt"] {

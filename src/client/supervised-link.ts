@@ -4,10 +4,14 @@ import type { BrokerAddress } from "./address.ts";
 import { NoReplyError } from "./errors.ts";
 import { Limit } from "./limit.ts";
 import { type Link, openLink } from "./link.ts";
+import { textFrom } from "./text-source.ts";
 import { Waiters } from "./waiters.ts";
 
 /** Timeout for connecting to one node, in milliseconds. Short, because a hung node delays the next ones. */
 const CONNECT_TIMEOUT = 3000;
+
+/** Timeout for a function that returns the password, in milliseconds: it may log in first. */
+const PASSWORD_TIMEOUT = 10_000;
 
 /** Errors for a refused user or vhost. In bundled code the broker's reason is missing (see wire/close-reason.ts). */
 const REFUSALS = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/;
@@ -72,9 +76,10 @@ export class SupervisedLink {
   }
 
   async #open(node: BrokerNode): Promise<Link> {
+    const address = { ...this.#address, password: await this.#password() };
     const timeout = (): Error => new Error(`${formatNode(node)} did not answer within ${CONNECT_TIMEOUT} ms`);
     using limit = new Limit(CONNECT_TIMEOUT, timeout, this.#closed.signal);
-    const link = await openLink(this.#address, node, limit);
+    const link = await openLink(address, node, limit);
     if (this.#closed.signal.aborted) {
       await link.close(); // close() ran before this link was known
     } else {
@@ -83,6 +88,14 @@ export class SupervisedLink {
       this.#waiters.resolve(link);
     }
     return link;
+  }
+
+  async #password(): Promise<string> {
+    const { password, newPassword } = this.#address;
+    if (newPassword === undefined) return password;
+    const timeout = (): Error => new Error(`password() did not settle within ${PASSWORD_TIMEOUT} ms`);
+    using limit = new Limit(PASSWORD_TIMEOUT, timeout, this.#closed.signal);
+    return await limit.race(textFrom("connect", "password", newPassword));
   }
 }
 

@@ -8,6 +8,7 @@ import { queueNames } from "../../src/config/queues.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createWorker } from "../../src/worker.ts";
+import { isBroker } from "../support/broker-version.ts";
 import { callManagement } from "../support/rabbitmq.ts";
 import type { LogLine } from "../support/log-lines.ts";
 import { connectRaw } from "../support/raw-caller.ts";
@@ -32,12 +33,8 @@ const PROFILES = {
 } as const;
 
 /** RabbitMQ 4.3 and later refuse transient queues. */
-const { rabbitmq_version: version } = (await callManagement("GET", "overview")) as {
-  rabbitmq_version: string;
-};
-const [major = 0, minor = 0] = version.split(".").map(Number);
 const profiles = (["durable", "quorum", "transient"] as const).filter(
-  (profile) => profile !== "transient" || major < 4 || (major === 4 && minor < 3),
+  (profile) => profile !== "transient" || !isBroker(4, 3),
 );
 
 for (const profile of profiles) {

@@ -47,7 +47,7 @@ describe("a command whose output goes into a pipe", { skip: process.platform ===
     const { raw, vhost, cleanUp } = await provision();
     await using caller = await connectRaw(vhost.url);
     const { channel } = caller;
-    await channel.assertQueue("large", { durable: false });
+    await channel.assertQueue("large", { durable: true });
     const resp_data = { filling: "x".repeat(1_000_000) };
     await channel.consume("large", (message) => {
       const { replyTo, correlationId } = message!.properties as { replyTo: string; correlationId: string };

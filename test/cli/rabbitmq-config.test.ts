@@ -64,6 +64,41 @@ test("rabbitmq-config writes keys that the broker can read, regardless of the um
   assert.equal(statSync(join(cwd, name)).mode & 0o777, 0o644);
 });
 
+test("rabbitmq-config prints only settings that the version knows", async () => {
+  const file = withKeys({ active: newKey("EdDSA") });
+  const print = async (...version: string[]): Promise<string[]> => {
+    const args = ["rabbitmq-config", "--config", file, "--key-dir", folder, ...version];
+    const { code, stdout, stderr } = await runCli(args);
+    assert.equal(code, 0, stderr);
+    const [comment = "", ...lines] = stdout.trimEnd().split("\n");
+    assert.match(comment, version[1] === undefined ? /RabbitMQ 3\.10 or later\./ : /RabbitMQ \d+\.\d+\./);
+    return lines;
+  };
+  const folder = newFolder();
+  const common = await print();
+  assert.deepEqual(await print("--rabbitmq", "3.10"), common);
+  assert.deepEqual(await print("--rabbitmq", "3.12.14"), common);
+  const since313 = [
+    ...common,
+    "auth_oauth2.verify_aud = true",
+    "auth_oauth2.preferred_username_claims.1 = sub",
+  ];
+  assert.deepEqual(await print("--rabbitmq", "3.13"), since313);
+  assert.deepEqual(await print("--rabbitmq", "4.0"), since313);
+  assert.deepEqual(await print("--rabbitmq", "4.3.6"), [...since313, "auth_oauth2.require_exp = true"]);
+});
+
+test("rabbitmq-config rejects a version that it does not know, and names the others", async () => {
+  const file = withKeys({ active: newKey("EdDSA") });
+  const cwd = newFolder();
+  for (const version of ["3.9", "4", "4.30", "latest", ""]) {
+    const ended = await runCli(["rabbitmq-config", "--config", file, "--rabbitmq", version], { cwd });
+    assert.deepEqual([ended.code, ended.stdout], [2, ""], version);
+    assert.match(ended.stderr, /It must be one of 3\.10, 3\.11, 3\.12, 3\.13, 4\.0, 4\.1, 4\.2, 4\.3\./);
+    assert.deepEqual(readdirSync(cwd), []);
+  }
+});
+
 test("rabbitmq-config names what is missing", async () => {
   const active = newKey();
   for (const [file, args, code, message] of [

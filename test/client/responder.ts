@@ -21,12 +21,16 @@ export interface Responder extends AsyncDisposable {
   serve(queue: string): Promise<void>;
 }
 
-/** Starts a fake worker; `answer` returns a reply, a text for a malformed reply, or undefined for no reply. */
+/**
+ * Starts a fake worker; `answer` returns a reply, a text for a malformed reply, or undefined for no reply. `url` names
+ * the vhost of another broker.
+ */
 export async function startResponder(
   queues: readonly string[],
   answer: (request: Received, index: number) => Reply | string | undefined,
+  url?: string,
 ): Promise<Responder> {
-  const vhost = await createVhost();
+  const vhost = url === undefined ? await createVhost() : { url, name: undefined };
   const connection = await connect(vhost.url, { noDelay: true });
   connection.on("error", () => undefined);
   const channel = await connection.createChannel();
@@ -55,7 +59,7 @@ export async function startResponder(
     serve,
     async [Symbol.asyncDispose]() {
       await connection.close();
-      await deleteVhost(vhost.name);
+      if (vhost.name !== undefined) await deleteVhost(vhost.name);
     },
   };
 }

@@ -25,14 +25,14 @@ export interface TokenBroker extends AsyncDisposable {
   reconfigure(file: string): Promise<void>;
 }
 
-/** The output of `authmq rabbitmq-config` for a configuration file; the keys are in their own folder. */
-export async function rabbitMqConf(file: string): Promise<string> {
+/**
+ * The output of `authmq rabbitmq-config` for a configuration file, and for a version of RabbitMQ if given; the keys are
+ * in their own folder.
+ */
+export async function rabbitMqConf(file: string, version?: string): Promise<string> {
   const { code, stdout, stderr } = await runCli([
-    "rabbitmq-config",
-    "--config",
-    file,
-    "--key-dir",
-    newFolder(),
+    ...["rabbitmq-config", "--config", file, "--key-dir", newFolder()],
+    ...(version === undefined ? [] : ["--rabbitmq", version]),
   ]);
   if (code !== 0) throw new Error(stderr);
   return stdout;
