@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { portMapper, RABBITMQ_USER, rabbitMqNode } from "../support/servers/rabbitmq-node.ts";
 import { type Scratch, waitUntil } from "../support/servers/scratch.ts";
 import { control } from "./control.ts";
@@ -54,10 +56,9 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
     const node = nodes[index];
     if (server === undefined || node === undefined) throw new Error(`node ${index} does not exist`);
     await server.start();
-    await waitUntil(node.name, () => isServing(cluster, node, node), {
-      seconds: 120,
-      died: () => server.died(),
-    });
+    const isUp = async (): Promise<boolean> =>
+      (await isServing(cluster, node, node)) === true && (await isListening(node));
+    await waitUntil(node.name, isUp, { seconds: 120, died: () => server.died() });
   };
   const peersOf = (index: number): string => {
     const peers = nodes.filter((node) => node !== nodes[index]).map(({ name }) => `'${name}'`);
@@ -99,6 +100,13 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
     })),
     nodes.map(({ management }) => `http://${RABBITMQ_USER}:${cluster.password}@${HOST}:${management}`),
   );
+}
+
+/** Whether a node accepts clients, which is the last step of its start. */
+async function isListening({ amqp }: NodeAddress): Promise<true> {
+  const socket = connect(amqp, HOST);
+  await once(socket, "connect").finally(() => socket.destroy());
+  return true;
 }
 
 /** Whether a node responds and sees another one, or itself, running. */
