@@ -5,7 +5,9 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Scratch } from "../support/servers/scratch.ts";
-import { CLUSTERS_FAULTS, FAULTS } from "./faults/index.ts";
+import { measureCausalReads } from "./causal-reads.ts";
+import { CLUSTERS_FAULTS, FAULTS, NONE } from "./faults/index.ts";
+import { parseSelection } from "../support/servers/selection.ts";
 import { endReplicas } from "./replica.ts";
 import { type ScenarioResult, runScenario } from "./scenario.ts";
 import { startClusters, startHarness } from "./servers.ts";
@@ -13,12 +15,13 @@ import { renderTable, writeTable } from "./table.ts";
 
 const DOCUMENT = fileURLToPath(new URL("../../docs/reliability.md", import.meta.url));
 
-const HELP = `usage: npm run -s chaos -- [--cluster] [--only TEXT]... [--database NAME] [--seed N] [--write] [--list]
+const HELP = `usage: npm run -s chaos -- [--cluster] [--cost] [--only TEXT]... [--database NAME] [--seed N] [--write] [--list]
 
 Injects faults into two workers under load, each on the database server and on SQLite where it applies, and checks every reply and
 every effect in the database.
 
   --cluster        on a RabbitMQ cluster and a Galera cluster, each of three nodes (or set CLUSTER=1)
+  --cost           with --cluster: only measure what causal reads cost
   --only TEXT      only faults with TEXT in their name; repeatable
   --database NAME  only on mysql (the server), or only on sqlite
   --seed N         seed of the random load (default: a random seed, which is printed)
@@ -34,6 +37,7 @@ const CLUSTER_RECOVERY_LIMIT = 15;
 
 const { values } = parseArgs({
   options: {
+    cost: { type: "boolean", default: false },
     cluster: { type: "boolean", default: ["1", "true"].includes(process.env["CLUSTER"] ?? "") },
     only: { type: "string", multiple: true, default: [] },
     database: { type: "string" },
@@ -71,6 +75,11 @@ try {
 async function runAll(): Promise<number> {
   say(`seed ${seed}`);
   const harness = await (values.cluster ? startClusters : startHarness)(scratch, say);
+  if (values.cluster && values.cost) {
+    const servers = await harness.serversFor(NONE);
+    if (servers !== undefined) await measureCausalReads(servers, say);
+    return 0;
+  }
   const outcomes: ScenarioResult[] = [];
   let failures = 0;
   for (const [index, fault] of chosen.entries()) {
@@ -96,9 +105,9 @@ async function runAll(): Promise<number> {
       }
     }
   }
-  const table = renderTable(outcomes);
+  const table = renderTable(outcomes, values.cluster ? "MariaDB" : parseSelection().database.product);
   process.stdout.write(`\n${table}\n\n`);
-  if (values.write) writeTable(DOCUMENT, table);
+  if (values.write) writeTable(DOCUMENT, table, values.cluster ? "chaos-cluster" : "chaos");
   const seconds = Math.round((Date.now() - startedAt) / 1000);
   say(
     failures === 0

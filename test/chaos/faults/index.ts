@@ -6,7 +6,8 @@ import { DATABASE_FAULTS } from "./databases.ts";
 import { GALERA_FAULTS } from "./galera.ts";
 import { WORKER_FAULTS } from "./workers.ts";
 
-const NONE: InjectedFault = {
+/** The baseline. */
+export const NONE: InjectedFault = {
   name: "none",
   databases: ["mysql", "sqlite"],
   unnoticed: true,
