@@ -69,9 +69,16 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
     if (pid === undefined) throw new Error(`node ${index} does not run`);
     await control(pid, "eval", text);
   };
-  // The first node creates the cluster that the others join.
-  await start(0);
-  for (let index = 1; index < NODES; index++) await start(index);
+  const joined = async (): Promise<void> => {
+    for (const observer of nodes)
+      for (const node of nodes)
+        await waitUntil(`${observer.name} sees ${node.name}`, () => isServing(cluster, observer, node), {
+          seconds: 60,
+        });
+  };
+  // All at once: in RabbitMQ 4, a node waits for the others.
+  await Promise.all(nodes.map((_, index) => start(index)));
+  await joined();
   return new TestBroker(
     nodes.map(({ amqp }, index) => ({
       port: amqp,
@@ -90,13 +97,7 @@ export async function startCluster(scratch: Scratch): Promise<TestBroker> {
           `[begin erlang:set_cookie(N, cut_off), erlang:disconnect_node(N) end || N <- ${peersOf(index)}].`,
         ),
       rejoin: () => evaluate(index, `[erlang:set_cookie(N, erlang:get_cookie()) || N <- ${peersOf(index)}].`),
-      async joined() {
-        for (const observer of nodes)
-          for (const node of nodes)
-            await waitUntil(`${observer.name} sees ${node.name}`, () => isServing(cluster, observer, node), {
-              seconds: 60,
-            });
-      },
+      joined,
     })),
     nodes.map(({ management }) => `http://${RABBITMQ_USER}:${cluster.password}@${HOST}:${management}`),
   );

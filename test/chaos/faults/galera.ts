@@ -132,5 +132,5 @@ async function countConflicts(nodes: readonly DatabaseServer[]): Promise<number>
 }
 
 function newUser(username: string): Parameters<ScenarioContext["intents"]["createUser"]>[0] {
-  return { username, password: `secret ${username}`, email: `${username}@example.com`, groups: [] };
+  return { username, password: "used in this fault only", email: `${username}@example.com`, groups: [] };
 }
