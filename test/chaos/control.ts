@@ -15,5 +15,5 @@ export async function control(pid: number, ...words: readonly string[]): Promise
       return [name, rest.join("=")];
     });
   const [command, args] = programOf("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmqctl", words);
-  await run(command, args, { env: Object.fromEntries(entries), timeout: 30_000 });
+  await run(command, args, { env: Object.fromEntries(entries), timeout: 120_000 });
 }

@@ -50,9 +50,12 @@ function partition(name: string, find: (setup: ChaosSetup) => TestBrokerNode): I
     async inject({ setup }) {
       node = find(setup);
       if (node.isolate === undefined) throw new Error("the node is not part of a cluster");
-      await node.isolate();
-      await sleep(PARTITION);
-      await node.rejoin?.();
+      try {
+        await node.isolate();
+        await sleep(PARTITION);
+      } finally {
+        await node.rejoin?.();
+      }
     },
     async repair() {
       await node?.joined?.();
