@@ -47,7 +47,7 @@ bench-timing: install ## measure whether response times reveal that an account e
 fuzz: install ## fuzz every queue for five minutes (npm run fuzz -- --seconds N --seed N)
 	@$(NPM) run fuzz
 
-chaos: install ## kill and freeze processes under load, and count lost effects (15 minutes)
+chaos: install ## kill and freeze processes under load, and count lost effects (15 minutes); CLUSTER=1 for clusters
 	@$(NPM) run chaos
 
 check: install ## run all CI checks: format, lint, types, unused code, generated files, tests

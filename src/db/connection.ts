@@ -112,6 +112,7 @@ export class ServerConnection {
       await this.#exchange(deadline, (done) => this.#connection.connect(done));
       for (const statement of this.#setup) await this.run(statement, [], deadline);
       await this.#identify(deadline);
+      await this.#readCausally(deadline);
     } catch (error) {
       this.destroy();
       throw error;
@@ -190,6 +191,17 @@ export class ServerConnection {
     const [row] = await this.rows(statement, deadline);
     this.#server = typeof row?.["server"] === "string" ? row["server"] : "";
     this.#connectionId = Number(row?.["id"] ?? 0);
+  }
+
+  /**
+   * In a Galera cluster, a node applies what another node has committed a little later. From here on, a read outside of
+   * a transaction and the start of a transaction wait for it (bit 1): a revocation is visible at every node.
+   */
+  async #readCausally(deadline: number): Promise<void> {
+    // MySQL does not have the variable.
+    const [row] = await this.rows("show variables like 'wsrep_on'", deadline);
+    if (row?.["Value"] === "ON")
+      await this.run("set session wsrep_sync_wait = @@session.wsrep_sync_wait | 1", [], deadline);
   }
 
   #exchange(

@@ -32,6 +32,8 @@ interface ReplicaOptions {
   /** The folder with its config.json. */
   readonly folder: string;
   readonly plan: Plan;
+  /** Variables that override its config.json. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** One `authmq serve` that is restarted when its process ends, like under a process manager. */
@@ -118,7 +120,7 @@ export class Replica {
 
   #launch(): void {
     if (haveEnded) return;
-    const { scratch, folder, plan } = this.#options;
+    const { scratch, folder, plan, env } = this.#options;
     const log = openSync(this.#log, "a");
     this.#offset = statSync(this.#log).size;
     const child = spawn(process.execPath, ["--import", HOOK, CLI, "serve"], {
@@ -129,6 +131,7 @@ export class Replica {
         PATH: process.env["PATH"],
         CHAOS_PLAN: JSON.stringify(plan),
         NODE_COMPILE_CACHE: join(scratch.folder, "compiled"),
+        ...env,
       },
       stdio: ["ignore", log, log],
     });

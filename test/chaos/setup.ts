@@ -13,6 +13,7 @@ import { createIssuer } from "../../src/tokens/issuer.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import type { DatabaseServer } from "../support/servers/database.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
+import { type Failover, startFailover } from "./failover.ts";
 import { type Delivery, parseDeliveries } from "./history.ts";
 import type { KnownUser } from "./intents.ts";
 import type { Fact } from "./request-history.ts";
@@ -27,6 +28,8 @@ export interface Servers {
   readonly scratch: Scratch;
   readonly broker: TestBroker;
   readonly database: DatabaseServer;
+  /** The nodes of the database, `database` among them: more than one in a Galera cluster. */
+  readonly databases: readonly DatabaseServer[];
 }
 
 /** The installation of one scenario: replicas behind proxies, with their own vhost and database. */
@@ -39,8 +42,10 @@ export interface ChaosSetup extends AsyncDisposable {
   readonly replicas: readonly [Replica, Replica];
   /** Between the workers and each broker node. */
   readonly brokerProxies: readonly Proxy[];
-  /** Between the workers and the database server. */
+  /** Between the workers and the database server, unless it is a cluster. */
   readonly databaseProxy: Proxy;
+  /** Between each worker and the nodes of a database cluster; empty for a single server. */
+  readonly failovers: readonly Failover[];
   readonly adminToken: string;
   /** A user that no request changes. */
   readonly bystander: KnownUser;
@@ -72,7 +77,7 @@ const BYSTANDER: KnownUser = {
 
 /** Creates an installation; its workers are ready when this resolves. */
 export async function openSetup(servers: Servers, options: SetupOptions): Promise<ChaosSetup> {
-  const { scratch, broker, database } = servers;
+  const { scratch, broker, database, databases } = servers;
   const vhost = `chaos-${randomBytes(5).toString("hex")}`;
   const workerUser = `worker-${vhost}`;
   const password = randomBytes(12).toString("hex");
@@ -80,10 +85,15 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
   const store =
     options.database === "sqlite"
       ? createSqliteStore(join(folder, "authmq.db"))
-      : await createMariaStore(database);
+      : await createMariaStore(database, { isCluster: databases.length > 1 });
   await broker.addVhost(vhost, { name: workerUser, password });
   const brokerProxies = await Promise.all(broker.nodes.map(({ port }) => startProxy(port)));
   const databaseProxy = await startProxy(database.port);
+  // Each worker prefers another node.
+  const failovers =
+    databases.length > 1
+      ? await Promise.all([0, 1].map((first) => startFailover(rotate(databases, first))))
+      : [];
   const config = {
     jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: newKey() },
     db_settings: store.settings(databaseProxy.port),
@@ -107,8 +117,8 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
   writeFileSync(trace, "");
   const plan = { trace, kill: options.kill, armed };
   const replicas = [
-    new Replica({ scratch, name: "first", folder, plan }),
-    new Replica({ scratch, name: "second", folder, plan }),
+    new Replica({ scratch, name: "first", folder, plan, env: reach(failovers[0]) }),
+    new Replica({ scratch, name: "second", folder, plan, env: reach(failovers[1]) }),
   ] as const;
   await Promise.all(replicas.map((replica) => replica.start())).catch(async (error: unknown) => {
     await Promise.all(replicas.map((replica) => replica.crash()));
@@ -122,6 +132,7 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
     replicas,
     brokerProxies,
     databaseProxy,
+    failovers,
     adminToken,
     bystander: BYSTANDER,
     initial: [
@@ -141,12 +152,23 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
     readDeliveries: () => (existsSync(trace) ? parseDeliveries(readFileSync(trace, "utf8")) : []),
     async [Symbol.asyncDispose]() {
       await Promise.all(replicas.map((replica) => replica.crash()));
-      await Promise.all([...brokerProxies, databaseProxy].map((proxy) => proxy[Symbol.asyncDispose]()));
+      await Promise.all(
+        [...brokerProxies, databaseProxy, ...failovers].map((proxy) => proxy[Symbol.asyncDispose]()),
+      );
       await broker.removeVhost(vhost, workerUser);
       await store.drop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function rotate<T>(list: readonly T[], by: number): T[] {
+  return [...list.slice(by), ...list.slice(0, by)];
+}
+
+/** The variable that sends a worker to a relay. */
+function reach(failover: Failover | undefined): Record<string, string> {
+  return failover === undefined ? {} : { AUTHMQ__DB_SETTINGS__PORT: String(failover.port) };
 }
 
 function newKey(): { type: string; value: string } {

@@ -37,7 +37,7 @@ const QUERIES = {
 type Rows = Readonly<Record<keyof typeof QUERIES, readonly Readonly<Record<string, unknown>>[]>>;
 
 /** Creates a database on the server, with a user who has all privileges in it and none elsewhere. */
-export async function createMariaStore(server: DatabaseAddress): Promise<Store> {
+export async function createMariaStore(server: DatabaseAddress, { isCluster = false } = {}): Promise<Store> {
   const name = `chaos_${randomBytes(5).toString("hex")}`;
   const password = randomBytes(12).toString("hex");
   const execute = async (...statements: readonly string[]): Promise<void> => {
@@ -56,6 +56,7 @@ export async function createMariaStore(server: DatabaseAddress): Promise<Store> 
     watch: () => execute(`use ${name}`, ...watchStatements("mysql")),
     read: () =>
       withRoot(server, async (query) => {
+        if (isCluster) await query("set session wsrep_sync_wait = 1");
         await query(`use ${name}`);
         const rows: Partial<Record<string, unknown>> = {};
         for (const [key, text] of Object.entries(QUERIES)) {

@@ -1,21 +1,17 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseSelection } from "../support/servers/selection.ts";
 import type { ScenarioResult } from "./scenario.ts";
-
-const BEGIN = "<!-- chaos: begin -->";
-const END = "<!-- chaos: end -->";
 
 const HEAD = ["fault", "database", "sent", "answered", "retried", "repeated", "lost", "doubled", "recovery"];
 
-/** The results as a Markdown table, with totals in the last row. */
-export function renderTable(results: readonly ScenarioResult[]): string {
+/** The results as a Markdown table, with totals in the last row. `server` is the product of the database server. */
+export function renderTable(results: readonly ScenarioResult[], server: string): string {
   const sum = (of: (result: ScenarioResult) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
   const slowest = Math.max(...results.map(({ recovery }) => recovery ?? Infinity));
   const rows = [
     ...results.map((result) => [
       result.fault,
-      result.database === "mysql" ? parseSelection().database.product : "SQLite",
+      result.database === "mysql" ? server : "SQLite",
       ...numbers((of) => of(result)),
       result.recovery?.toFixed(1) ?? "-",
     ]),
@@ -26,13 +22,14 @@ export function renderTable(results: readonly ScenarioResult[]): string {
     .join("\n");
 }
 
-/** Replaces the table between its two markers in a document. */
-export function writeTable(file: string, table: string): void {
+/** Replaces the table between the two markers of this name in a document. */
+export function writeTable(file: string, table: string, name: string): void {
+  const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
   const text = readFileSync(file, "utf8");
-  const [before, rest] = text.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined) throw new Error(`${file} has no ${BEGIN} and ${END}`);
-  writeFileSync(file, `${before}${BEGIN}\n${table}\n${END}${after}`);
+  const [before, rest] = text.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`${file} has no ${begin} and ${end}`);
+  writeFileSync(file, `${before}${begin}\n${table}\n${end}${after}`);
 }
 
 function numbers(read: (of: (result: ScenarioResult) => number) => number): string[] {

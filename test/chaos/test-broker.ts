@@ -9,6 +9,12 @@ export interface TestBrokerNode {
   readonly pid: number | undefined;
   kill(): Promise<void>;
   restart(): Promise<void>;
+  /** Cuts a node of a cluster off from the other nodes, but not from clients. */
+  isolate?(): Promise<void>;
+  /** Ends the isolation. */
+  rejoin?(): Promise<void>;
+  /** Resolves when all nodes see each other. */
+  joined?(): Promise<void>;
 }
 
 /** A broker with one or more nodes, and its management API. */

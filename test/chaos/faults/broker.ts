@@ -1,15 +1,11 @@
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
+import { control } from "../control.ts";
 import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 
 const BOTH = ["mysql", "sqlite"] as const;
 
 /** Longer than two heartbeats of two seconds, after which either side closes a silent connection. */
 const HALF_OPEN = 6500;
-
-const run = promisify(execFile);
 
 /** Faults of the broker and of the network to it. */
 export const BROKER_FAULTS: readonly InjectedFault[] = [
@@ -123,19 +119,4 @@ async function raiseAlarm({ setup }: ScenarioContext): Promise<void> {
   await control(pid, "set_vm_memory_high_watermark", "absolute", "1");
   await sleep(3000);
   await control(pid, "set_vm_memory_high_watermark", "0.4");
-}
-
-/** Runs rabbitmqctl on a node, with the environment of the node. */
-async function control(pid: number, ...words: readonly string[]): Promise<void> {
-  const entries = readFileSync(`/proc/${pid}/environ`, "utf8")
-    .split("\0")
-    .filter((entry) => entry.includes("="))
-    .map((entry): [string, string] => {
-      const [name = "", ...rest] = entry.split("=");
-      return [name, rest.join("=")];
-    });
-  await run("/usr/lib/rabbitmq/bin/rabbitmqctl", words, {
-    env: Object.fromEntries(entries),
-    timeout: 30_000,
-  });
 }
