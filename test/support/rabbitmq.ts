@@ -15,7 +15,8 @@ const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("
 export async function callManagement(method: string, path: string, body?: unknown): Promise<unknown> {
   const response = await fetch(`${management.origin}/api/${path}`, {
     method,
-    headers: { authorization, "content-type": "application/json" },
+    // A connection that is kept open may be closed by the server at the moment of the next request.
+    headers: { authorization, "content-type": "application/json", connection: "close" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
