@@ -156,7 +156,7 @@ test("a call without a reply times out with NO_REPLY, and a call with a 503 with
     respCode: 502,
     message: /the reply is not from authmq/,
   });
-  await assert.rejects(auth.call("user_get", { username: "a" }, { timeout: 300 }), {
+  await assert.rejects(auth.call("user_get", { username: "a" }, { timeout: 2000 }), {
     code: "NO_REPLY",
     respCode: 503,
     message: "there is no queue user_get: is a worker running?",
