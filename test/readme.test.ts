@@ -21,7 +21,7 @@ const DOCKER = "Docker";
 
 /** Calls the function of the block about verifying. */
 const CALL_REQUIRE_ADMIN = `
-import { connect, TokenError } from "authmq/client";
+import { connect, TokenError } from "@authmq/client";
 import { requireAdmin } from "./require-admin.mts";
 await using auth = await connect({ url: process.env.AMQP_URL });
 const tokenOf = async (username, password) => {
