@@ -51,12 +51,12 @@ export class DemoInstallation {
     return this.#runNode([CLI, ...args], stdin, {});
   }
 
-  /** Runs a program of this folder that imports `@authmq/client`; returns its JSON, or throws with its stderr. */
-  async runProgram(file: string, env: Readonly<Record<string, string>>, stdin = ""): Promise<unknown> {
+  /** Runs a program that imports `@authmq/client`; returns its JSON, or throws with its stderr. */
+  async runProgram(file: URL, env: Readonly<Record<string, string>>, stdin = ""): Promise<unknown> {
     // In a checkout, this condition resolves @authmq/client to its source.
-    const args = ["--conditions=authmq-source", fileURLToPath(new URL(file, import.meta.url))];
+    const args = ["--conditions=authmq-source", fileURLToPath(file)];
     const { exitCode, stdout, stderr } = await this.#runNode(args, stdin, env);
-    if (exitCode !== 0) throw new Error(`${file} failed\n${stderr}`);
+    if (exitCode !== 0) throw new Error(`${file.pathname} failed\n${stderr}`);
     return JSON.parse(stdout);
   }
 

@@ -122,7 +122,11 @@ export async function tellStory({
 async function verifyAsAService(installation: DemoInstallation, token: string): Promise<void> {
   const env = { PUBLIC_KEY: join(installation.folder, "signing-key.pub.pem") };
   // verify.ts writes it.
-  const { minutes, claims } = (await installation.runProgram("verify.ts", env, token)) as Data;
+  const { minutes, claims } = (await installation.runProgram(
+    new URL("verify.ts", import.meta.url),
+    env,
+    token,
+  )) as Data;
   printDone(
     `the signature, issuer and times are valid; valid for ${String(minutes)} minutes, with the claims`,
     claims,
@@ -137,13 +141,14 @@ interface Service {
 
 /** Shows the code of a service and what it prints. */
 async function callAsAService(installation: DemoInstallation, service: Service): Promise<void> {
-  const code = readFileSync(new URL("service.ts", import.meta.url), "utf8");
+  const file = new URL("service.ts", import.meta.url);
+  const code = readFileSync(file, "utf8");
   command("node service.ts");
   remark('import { connect, createSession } from "@authmq/client";');
   for (const line of code.slice(code.indexOf("const auth =")).trim().split("\n")) remark(line);
   const { username, password, queues } = service;
   const env = { USERNAME: username, PASSWORD: password, QUEUES: JSON.stringify(queues) };
-  const account = await installation.runProgram("service.ts", env);
+  const account = await installation.runProgram(file, env);
   printDone("it printed", account);
 }
 

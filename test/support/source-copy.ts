@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const checkout = resolve(import.meta.dirname, "../..");
@@ -29,10 +29,20 @@ export function copyCheckout(folder: string): void {
   symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
 }
 
-/** Creates a bare repository of the checkout's files. */
+/**
+ * Creates a bare repository of the checkout's files. Of the packages for development it names only those that the build
+ * needs and those in folders: npm installs all of them for a package from git, which takes a minute.
+ */
 export function createRepository(folder: string): void {
   const tree = `${folder}.tree`;
   copySource(tree);
+  const file = join(tree, "package.json");
+  // JSON.parse returns any.
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as { devDependencies: Record<string, string> };
+  const needed = Object.entries(manifest.devDependencies).filter(
+    ([name, range]) => /^typescript$|^@types\//.test(name) || range.startsWith("file:"),
+  );
+  writeFileSync(file, JSON.stringify({ ...manifest, devDependencies: Object.fromEntries(needed) }));
   const author = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
   git(["init", "--quiet"], tree);
   git(["add", "--all"], tree);
