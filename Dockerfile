@@ -19,11 +19,14 @@ COPY .ci .ci
 COPY src/client/package.json src/client/package.json
 RUN npm ci --omit=dev --no-audit --no-fund
 
-# Compiled here: the package would download a binary that no lock file names. The image has Node's headers in /usr/local.
+# Compiled with npm's own node-gyp: the package's install script would download a binary that nothing verifies. The image has
+# Node's headers in /usr/local.
 FROM node:24-slim AS kerberos-packages
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ make python3 libkrb5-dev
 WORKDIR /kerberos
-RUN npm_config_build_from_source=true npm_config_nodedir=/usr/local npm install --no-audit --no-fund kerberos@7.0.0
+RUN npm install --ignore-scripts --no-audit --no-fund kerberos@7.0.0 \
+  && node /usr/local/lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js rebuild \
+    --nodedir=/usr/local --directory node_modules/kerberos
 
 FROM node:24-slim AS runtime
 ENV NODE_ENV=production
