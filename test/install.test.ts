@@ -108,7 +108,7 @@ describe("a worker on an older Node", () => {
 });
 
 describe("a checkout can be installed", { skip: missingForSourceCopy() ?? false, concurrency: 2 }, () => {
-  test("from git", { timeout: 300_000 }, async () => {
+  test("from git", { timeout: 600_000 }, async () => {
     const repository = join(folder, "authmq.git");
     createRepository(repository);
     const app = newApp("git");
@@ -116,7 +116,7 @@ describe("a checkout can be installed", { skip: missingForSourceCopy() ?? false,
     await assertWorker(app);
   });
 
-  test("from a folder whose packages are installed", { timeout: 300_000 }, async () => {
+  test("from a folder whose packages are installed", { timeout: 600_000 }, async () => {
     copyCheckout(join(folder, "checkout"));
     const app = newApp("folder");
     await runIn(app, "npm", ["install", ...QUIET, "../checkout"]);

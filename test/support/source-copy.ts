@@ -31,7 +31,7 @@ export function copyCheckout(folder: string): void {
 
 /**
  * Creates a bare repository of the checkout's files. Of the packages for development it names only those that the build
- * needs and those in folders: npm installs all of them for a package from git, which takes a minute.
+ * needs and the client, which is a folder: npm installs all of them for a package from git, which takes a minute.
  */
 export function createRepository(folder: string): void {
   const tree = `${folder}.tree`;
@@ -40,7 +40,7 @@ export function createRepository(folder: string): void {
   // JSON.parse returns any.
   const manifest = JSON.parse(readFileSync(file, "utf8")) as { devDependencies: Record<string, string> };
   const needed = Object.entries(manifest.devDependencies).filter(
-    ([name, range]) => /^typescript$|^@types\//.test(name) || range.startsWith("file:"),
+    ([name]) => /^typescript$|^@types\//.test(name) || range.startsWith("file:"),
   );
   writeFileSync(file, JSON.stringify({ ...manifest, devDependencies: Object.fromEntries(needed) }));
   const author = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
