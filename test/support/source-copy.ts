@@ -39,8 +39,8 @@ export function createRepository(folder: string): void {
   const file = join(tree, "package.json");
   // JSON.parse returns any.
   const manifest = JSON.parse(readFileSync(file, "utf8")) as { devDependencies: Record<string, string> };
-  const needed = Object.entries(manifest.devDependencies).filter(
-    ([name]) => /^typescript$|^@types\//.test(name) || range.startsWith("file:"),
+  const needed = Object.entries(manifest.devDependencies).filter(([name]) =>
+    /^typescript$|^@types\/|^@authmq\/client$/.test(name),
   );
   writeFileSync(file, JSON.stringify({ ...manifest, devDependencies: Object.fromEntries(needed) }));
   const author = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
