@@ -36,7 +36,7 @@ export const SEARCH_TERMS: readonly (readonly [term: string, ...pages: string[]]
   ["pnpm", "docs/guides/install"],
   ["yarn", "docs/guides/install"],
   ["PodMonitor", "docs/guides/kubernetes"],
-  ["NetworkPolicy", "docs/guides/kubernetes"],
+  ["network policy", "docs/guides/kubernetes"],
   ["AMQP 1.0", "docs/guides/amqp-1.0"],
   ["TLS", "docs/guides/tls"],
   ["certificate", "docs/guides/tls"],
