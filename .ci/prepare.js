@@ -24,7 +24,10 @@ function isBuilt() {
 function build() {
   if (existsSync(compiler)) {
     // CI has checked the types. stdout belongs to the output of npm pack.
-    execFileSync(process.execPath, [compiler, "-p", "src", "--noCheck"], { cwd: root, stdio: ["ignore", 2, 2] });
+    execFileSync(process.execPath, [compiler, "-p", "src", "--noCheck"], {
+      cwd: root,
+      stdio: ["ignore", 2, 2],
+    });
     return;
   }
   // A checkout without development packages runs from src/; a package elsewhere needs dist/.
