@@ -2,14 +2,14 @@
 import module from "node:module";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { unsupportedNode } from "./config/node-version.ts";
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const tooOld = unsupportedNode();
 
-if (major < 24 || (major === 24 && minor < 15)) {
-  process.stderr.write(
-    `authmq needs Node 24.15 or newer, but this is ${process.versions.node}: update Node\n`,
-  );
-  process.exitCode = 1;
+if (tooOld !== undefined) {
+  process.stderr.write(`${tooOld}\n`);
+  // EX_CONFIG: a process manager must not restart it.
+  process.exitCode = 78;
 } else {
   // Every user of the host can read command lines, and a request may contain a password: replace it with a title.
   const [, , command = ""] = process.argv;

@@ -7,8 +7,10 @@ import { overlayEnvironment } from "../src/config/environment.ts";
 
 interface Service {
   image?: string;
+  logging?: { driver: string; options: Record<string, string> };
   command?: string[];
   container_name?: string;
+  deploy?: { resources: { limits: { memory: string; pids?: number; cpus?: string } } };
   environment?: Record<string, string>;
   healthcheck?: { test: string[] };
   ports?: string[];
@@ -50,6 +52,26 @@ test("no service can write to its root file system, gain privileges, or be reach
     assert.deepEqual(security_opt, ["no-new-privileges:true"], name);
     for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
   }
+});
+
+test("every service has a memory limit, and log files of a limited size and number", () => {
+  for (const [name, { deploy, logging }] of Object.entries(services)) {
+    assert.match(deploy?.resources.limits.memory ?? "", /^\d+[MG]$/, name);
+    assert.equal(logging?.driver, "json-file", name);
+    assert.match(logging.options["max-size"] ?? "", /^\d+m$/, name);
+    assert.match(logging.options["max-file"] ?? "", /^\d+$/, name);
+  }
+  const limits = services["worker"]?.deploy?.resources.limits;
+  assert.ok((limits?.pids ?? 0) > 0, String(limits?.pids));
+  // At a limit of processors, tokens would wait for hashes.
+  assert.equal(limits?.cpus, undefined);
+});
+
+test("the health port of a worker is open to other containers, and not published", () => {
+  const { environment = {}, ports } = services["worker"] ?? {};
+  assert.equal(environment["AUTHMQ__HEALTH_SETTINGS__HOST"], "0.0.0.0");
+  assert.match(environment["AUTHMQ__HEALTH_SETTINGS__PORT"] ?? "", /^\d+$/);
+  assert.equal(ports, undefined);
 });
 
 test("passwords are only in files that git ignores and make secrets writes", () => {

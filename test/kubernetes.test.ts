@@ -80,10 +80,10 @@ for (const [file, content] of Object.entries({
 }))
   writeFileSync(join(folder, file), content);
 
-test("the manifests are a configuration, a one-time migration, workers and a disruption budget", () => {
+test("the manifests are a configuration, a one-time migration, workers, a disruption budget and a Service", () => {
   assert.deepEqual(
     manifests.map(({ kind }) => kind),
-    ["ConfigMap", "Job", "Deployment", "PodDisruptionBudget"],
+    ["ConfigMap", "Job", "Deployment", "PodDisruptionBudget", "Service"],
   );
   assert.deepEqual(
     autoscaling.map(({ kind }) => kind),

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
+import { stripTypeScriptTypes } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { dockerComposeAnswers } from "./demo/compose.ts";
 import { newFolder } from "./support/cli.ts";
+import { runNpm } from "./support/npm.ts";
 import { createVhost, deleteVhost } from "./support/rabbitmq.ts";
 import { missingForPython } from "./support/python.ts";
 
@@ -21,9 +23,9 @@ const DOCKER = "Docker";
 
 /** Calls the function of the block about verifying. */
 const CALL_REQUIRE_ADMIN = `
-import { connect, TokenError } from "authmq/client";
-import { requireAdmin } from "./require-admin.mts";
-await using auth = await connect({ url: process.env.AMQP_URL });
+import { connect, TokenError } from "@authmq/client";
+import { requireAdmin } from "./require-admin.mjs";
+const auth = await connect({ url: process.env.AMQP_URL });
 const tokenOf = async (username, password) => {
   const { id_token } = await auth.session.login({ username, password });
   return (await auth.session.getAccessToken({ id_token })).access_token;
@@ -31,6 +33,7 @@ const tokenOf = async (username, password) => {
 const admin = await requireAdmin(await tokenOf("root", "correct horse battery"));
 const refused = await requireAdmin(await tokenOf("alice", "staple battery horse")).catch((error) => error);
 console.log(\`\${admin} is an admin, alice gives \${refused instanceof TokenError ? refused.code : refused}\`);
+await auth.close();
 `;
 
 /** The blocks of a language in a section. */
@@ -51,16 +54,19 @@ function commands(block = ""): string[] {
     .filter((line) => line !== "");
 }
 
-/** A copy of the package as `make install build` leaves it beside a reader's folder. */
-async function buildCheckout(folder: string): Promise<void> {
-  const built = join(folder, "authmq");
-  mkdirSync(built);
-  copyFileSync(join(checkout, "package.json"), join(built, "package.json"));
-  symlinkSync(join(checkout, "node_modules"), join(built, "node_modules"));
-  const tsc = join(checkout, "node_modules/typescript/bin/tsc");
-  const build = [tsc, "-p", join(checkout, "src"), "--outDir", join(built, "dist")];
-  const { code, said } = await run(process.execPath, build, { cwd: folder });
+/** The packages that `make pack` writes in the checkout beside a reader's folder. */
+async function packCheckout(folder: string): Promise<void> {
+  const packages = join(folder, "authmq/dist/packages");
+  const script = join(checkout, "test/support/pack.ts");
+  const { code, said } = await run(process.execPath, [script, packages], { cwd: checkout });
   assert.equal(code, 0, said);
+}
+
+/** Node 20.19, the oldest version on which callers run. */
+function installNode20(folder: string): string {
+  const name = `node-linux-${process.arch}`;
+  runNpm(["install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, `${name}@20.19`], folder);
+  return join(folder, "node_modules", name, "bin/node");
 }
 
 async function run(
@@ -81,6 +87,7 @@ test("every block of README.md is run by a test of this file, and it has under 2
   assert.deepEqual(sections, [
     [TRY_IT, "sh"],
     [OPERATORS, "sh"],
+    [CALLERS, "sh"],
     [CALLERS, "ts"],
     [CALLERS, "python"],
     [CALLERS, "sh"],
@@ -101,9 +108,10 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
       AMQP_URL: vhost.url,
       npm_config_update_notifier: "false",
       CHECKOUT: checkout,
+      NODE20: installNode20(newFolder()),
     };
     const [install = ""] = blocks(OPERATORS, "sh");
-    const [call = ""] = blocks(CALLERS, "sh");
+    const [installClient = "", call = ""] = blocks(CALLERS, "sh");
     const [typescript = ""] = blocks(CALLERS, "ts");
     const [python = ""] = blocks(CALLERS, "python");
     const [verifier = ""] = blocks(WHO, "ts");
@@ -115,19 +123,22 @@ describe("the first call of README.md", { skip: missingForPython() ?? false }, (
         // With all that it started, as a shell ends a job.
         "trap 'kill -- -$worker; wait $worker || true' EXIT",
         "for _ in $(seq 600); do grep -q ready serve.log && break; sleep 0.1; done",
-        "cp ../first-call.mts ../first_call.py ../require-admin.mts ../call-require-admin.mts .",
+        // Callers have a folder of their own, the client alone, and Node 20.
+        "mkdir -p ../caller && cp signing-key.pub.pem ../first-call.mjs ../require-admin.mjs ../call-require-admin.mjs ../caller",
+        `(cd ../caller && npm init -y >/dev/null && ${installClient.trim()})`,
+        '(cd ../caller && "$NODE20" first-call.mjs && "$NODE20" call-require-admin.mjs)',
+        "cp ../first_call.py .",
         'cp "$CHECKOUT/examples/python/authmq_client.py" .',
-        "node first-call.mts",
         "python3 first_call.py",
-        "node call-require-admin.mts",
         call,
       ].join("\n");
     try {
-      await buildCheckout(folder);
-      writeFileSync(join(folder, "first-call.mts"), typescript);
+      await packCheckout(folder);
+      writeFileSync(join(folder, "first-call.mjs"), typescript);
       writeFileSync(join(folder, "first_call.py"), python);
-      writeFileSync(join(folder, "require-admin.mts"), verifier);
-      writeFileSync(join(folder, "call-require-admin.mts"), CALL_REQUIRE_ADMIN);
+      // A service on Node 20 compiles its TypeScript.
+      writeFileSync(join(folder, "require-admin.mjs"), stripTypeScriptTypes(verifier));
+      writeFileSync(join(folder, "call-require-admin.mjs"), CALL_REQUIRE_ADMIN);
       const first = await run("bash", ["-c", script("-e")], { cwd: folder, env });
       assert.equal(first.code, 0, first.said);
       assert.match(first.said, /^alice was created at 20\S+Z$/m);

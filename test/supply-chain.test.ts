@@ -30,6 +30,7 @@ interface Lock {
 
 interface Stage {
   readonly name: string | undefined;
+  readonly from: string;
   readonly lines: readonly string[];
 }
 
@@ -66,23 +67,59 @@ test("the SBOM lists the production packages, from the lock file alone and witho
 
 test("the image runs without root, and contains only production packages and compiled code", () => {
   const stages = stagesOf(read("Dockerfile"));
-  const last = stages.at(-1)!;
-  const users = last.lines.filter((line) => line.startsWith("USER "));
-  assert.deepEqual(users, ["USER node"]);
-  const command = last.lines.findIndex((line) => /^(CMD|ENTRYPOINT) /.test(line));
-  assert.ok(last.lines.indexOf("USER node") < command, last.lines.join("\n"));
-  assert.ok(last.lines.includes("ENV NODE_ENV=production"), last.lines.join("\n"));
+  const { lines } = stageOf(stages, "runtime");
   assert.deepEqual(
-    last.lines.filter((line) => /^(COPY|ADD) /.test(line)),
-    [
-      "COPY --from=packages /authmq/node_modules node_modules",
-      "COPY --from=build /authmq/dist dist",
-      "COPY package.json LICENSE ./",
-    ],
+    lines.filter((line) => line.startsWith("USER ")),
+    ["USER node"],
   );
-  const packages = stages.find(({ name }) => name === "packages")!;
-  const installs = packages.lines.filter((line) => /^RUN .*npm /.test(line));
+  const command = lines.findIndex((line) => /^(CMD|ENTRYPOINT) /.test(line));
+  assert.ok(lines.indexOf("USER node") < command, lines.join("\n"));
+  assert.ok(lines.includes("ENV NODE_ENV=production"), lines.join("\n"));
+  assert.deepEqual(copiesIn(lines), [
+    "COPY --from=packages /authmq/node_modules node_modules",
+    "COPY --from=build /authmq/dist dist",
+    "COPY package.json LICENSE ./",
+  ]);
+  const installs = stageOf(stages, "packages").lines.filter((line) => /^RUN .*npm /.test(line));
   assert.deepEqual(installs, ["RUN npm ci --omit=dev --no-audit --no-fund"]);
+  // Docker builds the last stage, unless a build names another one.
+  assert.deepEqual(stages.at(-1), { name: undefined, from: "runtime", lines: [] });
+});
+
+test("the image with Kerberos adds kinit and the compiled package, and no build tool", () => {
+  const stages = stagesOf(read("Dockerfile"));
+  const { from, lines } = stageOf(stages, "kerberos");
+  assert.equal(from, "runtime");
+  assert.deepEqual(copiesIn(lines), ["COPY --from=kerberos-packages /kerberos/node_modules /node_modules"]);
+  assert.equal(lines.at(-1), "USER node");
+  const installed = lines.flatMap((line) => /--no-install-recommends (.*?) +&&/.exec(line)?.[1] ?? []);
+  assert.deepEqual(installed, ["krb5-user"]);
+  const build = stageOf(stages, "kerberos-packages").lines.join("\n");
+  const { peerDependencies } = JSON.parse(read("package.json")) as {
+    peerDependencies: { kerberos: string };
+  };
+  const [, version = ""] = /--ignore-scripts .* kerberos@(\d+\.\d+\.\d+) /.exec(build) ?? [];
+  const [major = ""] = version.split(".");
+  assert.equal(peerDependencies.kerberos, `^${major}.0.0`, "an exact version in the range of the peer");
+});
+
+test("the image has what npm needs to read the lock file: the folders that it links", () => {
+  const { packages } = JSON.parse(read("package-lock.json")) as {
+    packages: Record<string, { link?: boolean; resolved?: string }>;
+  };
+  const linked = Object.values(packages).flatMap((entry) =>
+    entry.link === true ? (entry.resolved ?? "") : [],
+  );
+  assert.deepEqual(linked.toSorted(), [".ci/node", "src/client"]);
+  for (const name of ["build", "packages"]) {
+    const { lines } = stageOf(stagesOf(read("Dockerfile")), name);
+    const before = lines.slice(
+      0,
+      lines.findIndex((line) => line.includes("npm ci")),
+    );
+    for (const copy of ["COPY .ci .ci", "COPY src/client/package.json src/client/package.json"])
+      assert.ok(before.includes(copy), `${name}: ${copy}`);
+  }
 });
 
 test("no secret of a checkout can get into the image, and the build needs none", () => {
@@ -111,11 +148,21 @@ function stagesOf(dockerfile: string): Stage[] {
     .replaceAll("\\\n", " ")
     .split("\n")
     .filter((line) => line.trim() !== "" && !line.startsWith("#"));
-  const stages: { name: string | undefined; lines: string[] }[] = [];
+  const stages: (Stage & { lines: string[] })[] = [];
   for (const line of lines) {
-    const from = /^FROM \S+(?: AS (\S+))?$/i.exec(line);
-    if (from) stages.push({ name: from[1], lines: [] });
+    const [, from, name] = /^FROM (\S+)(?: AS (\S+))?$/i.exec(line) ?? [];
+    if (from !== undefined) stages.push({ name, from, lines: [] });
     else stages.at(-1)?.lines.push(line);
   }
   return stages;
+}
+
+function stageOf(stages: readonly Stage[], name: string): Stage {
+  const stage = stages.find((one) => one.name === name);
+  assert.ok(stage !== undefined, name);
+  return stage;
+}
+
+function copiesIn(lines: readonly string[]): string[] {
+  return lines.filter((line) => /^(COPY|ADD) /.test(line));
 }

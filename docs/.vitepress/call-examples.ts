@@ -40,7 +40,7 @@ function typeScript(queue: QueueName, request: JsonObject): string {
     isToken(name) ? name : `${name}: ${JSON.stringify(value)}`,
   );
   return [
-    'import { connect } from "authmq/client";',
+    'import { connect } from "@authmq/client";',
     "",
     `await using auth = await connect({ url: ${JSON.stringify(BROKER_URL)} });`,
     `const reply = await auth.${namespace}.${method}(${braced(fields, { pad: " ", indent: "" })});`,

@@ -47,6 +47,11 @@ export function nameQueues(): Record<string, string> {
   return Object.fromEntries(Object.entries(QUEUES).map(([queue, { key }]) => [key, `${prefix}.${queue}`]));
 }
 
+/** The names of the queues by their default names, as the client expects them. */
+export function byQueue(names: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(QUEUES).map(([queue, { key }]) => [queue, names[key] ?? queue]));
+}
+
 /** Deletes queues from a broker; does nothing if it cannot be reached. */
 export async function deleteQueues({ url }: Broker, names: readonly string[]): Promise<void> {
   const connection = await connect(url.href, { timeout: 3_000 }).catch(() => undefined);

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { Scratch } from "../support/servers/scratch.ts";
-import { type Broker, deleteQueues, findBroker, nameQueues, startBroker } from "./broker.ts";
+import { type Broker, byQueue, deleteQueues, findBroker, nameQueues, startBroker } from "./broker.ts";
 import { DemoInstallation } from "./installation.ts";
 import { tellStory } from "./story.ts";
 import { chapter, closing, command, printDone, failure, heading, introduction, remark } from "./terminal.ts";
@@ -81,7 +81,7 @@ async function play(): Promise<number> {
   command("authmq serve & authmq serve &");
   const [first, second] = await Promise.all([installation.serve("worker-1"), installation.serve("worker-2")]);
   printDone(`ready: worker ${first.pid} and worker ${second.pid}`);
-  return tellStory({ installation, secondWorker: second, rootPassword });
+  return tellStory({ installation, secondWorker: second, rootPassword, queues: byQueue(queues) });
 }
 
 /** Runs a command and shows its output. */

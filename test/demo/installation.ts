@@ -48,10 +48,23 @@ export class DemoInstallation {
 
   /** Runs `authmq` to its end. */
   async run(args: readonly string[], stdin = ""): Promise<CommandResult> {
+    return this.#runNode([CLI, ...args], stdin, {});
+  }
+
+  /** Runs a program that imports `@authmq/client`; returns its JSON, or throws with its stderr. */
+  async runProgram(file: URL, env: Readonly<Record<string, string>>, stdin = ""): Promise<unknown> {
+    // In a checkout, this condition resolves @authmq/client to its source.
+    const args = ["--conditions=authmq-source", fileURLToPath(file)];
+    const { exitCode, stdout, stderr } = await this.#runNode(args, stdin, env);
+    if (exitCode !== 0) throw new Error(`${file.pathname} failed\n${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  async #runNode(args: readonly string[], stdin: string, env: NodeJS.ProcessEnv): Promise<CommandResult> {
     // In its own process group, because Ctrl-C in the terminal must reach only the demo, which ends the command.
-    const child = spawn(process.execPath, [CLI, ...args], {
+    const child = spawn(process.execPath, args, {
       cwd: this.#scratch.folder,
-      env: this.#env,
+      env: { ...this.#env, ...env },
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });

@@ -1,23 +1,31 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { importSPKI, jwtVerify } from "jose";
 import { DemoCaller, tokenIn } from "./caller.ts";
 import type { DemoInstallation, WorkerProcess } from "./installation.ts";
-import { chapter, printDone, heading } from "./terminal.ts";
+import { chapter, command, heading, printDone, remark } from "./terminal.ts";
 
 const BASIC = ["username", "activated", "created_at"];
 const OWN = [...BASIC, "groups", "token_info", "email_verified"];
 const ALL = [...OWN, "email", "auth_type"];
+
+type Data = Readonly<Record<string, unknown>>;
 
 /** What the story needs: the worker that is stopped during it, and the administrator's password. */
 interface Story {
   readonly installation: DemoInstallation;
   readonly secondWorker: WorkerProcess;
   readonly rootPassword: string;
+  /** The names of the queues on the broker, by their default names. */
+  readonly queues: Readonly<Record<string, string>>;
 }
 
 /** The first steps of a user, as calls whose replies are checked; returns the number of replies. */
-export async function tellStory({ installation, secondWorker, rootPassword }: Story): Promise<number> {
+export async function tellStory({
+  installation,
+  secondWorker,
+  rootPassword,
+  queues,
+}: Story): Promise<number> {
   const caller = new DemoCaller(installation);
 
   chapter("Logging in");
@@ -50,6 +58,10 @@ export async function tellStory({ installation, secondWorker, rootPassword }: St
   const aliceId = tokenIn(await caller.call("login", alice));
   const aliceToken = tokenIn(await caller.call("token", { id_token: aliceId }));
   await verifyAsAService(installation, aliceToken);
+
+  chapter("A service calls authmq");
+  heading("A service with the package @authmq/client logs in as bobby and reads its account.");
+  await callAsAService(installation, { ...bobby, queues });
 
   chapter("Who may read alice's account");
   heading("Without a token: nothing (anonymous_user_get is false in the configuration of init).");
@@ -106,17 +118,38 @@ export async function tellStory({ installation, secondWorker, rootPassword }: St
   return caller.count;
 }
 
-/** Verifies an access token like any service, without authmq. */
-async function verifyAsAService({ folder }: DemoInstallation, token: string): Promise<void> {
-  const key = await importSPKI(readFileSync(join(folder, "signing-key.pub.pem"), "utf8"), "EdDSA");
-  const { payload } = await jwtVerify(token, key, { issuer: "authmq", typ: "at+jwt", algorithms: ["EdDSA"] });
-  const { user, groups, vhost, iat = 0, exp = 0 } = payload;
-  const minutes = (exp - iat) / 60;
-  printDone(`the signature, issuer and times are valid; valid for ${minutes} minutes, with the claims`, {
-    user,
-    groups,
-    vhost,
-  });
+/** Verifies an access token in the process of a service, which does not connect to the broker. */
+async function verifyAsAService(installation: DemoInstallation, token: string): Promise<void> {
+  const env = { PUBLIC_KEY: join(installation.folder, "signing-key.pub.pem") };
+  // verify.ts writes it.
+  const { minutes, claims } = (await installation.runProgram(
+    new URL("verify.ts", import.meta.url),
+    env,
+    token,
+  )) as Data;
+  printDone(
+    `the signature, issuer and times are valid; valid for ${String(minutes)} minutes, with the claims`,
+    claims,
+  );
+}
+
+interface Service {
+  readonly username: string;
+  readonly password: string;
+  readonly queues: Readonly<Record<string, string>>;
+}
+
+/** Shows the code of a service and what it prints. */
+async function callAsAService(installation: DemoInstallation, service: Service): Promise<void> {
+  const file = new URL("service.ts", import.meta.url);
+  const code = readFileSync(file, "utf8");
+  command("node service.ts");
+  remark('import { connect, createSession } from "@authmq/client";');
+  for (const line of code.slice(code.indexOf("const auth =")).trim().split("\n")) remark(line);
+  const { username, password, queues } = service;
+  const env = { USERNAME: username, PASSWORD: password, QUEUES: JSON.stringify(queues) };
+  const account = await installation.runProgram(file, env);
+  printDone("it printed", account);
 }
 
 /** The token with root's name and the admin group, and the old signature. */

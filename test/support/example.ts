@@ -27,7 +27,7 @@ export async function startExample(
   const key = join(newFolder(), "signing-key.pub.pem");
   const publicKey = createPublicKey(worker.config.signing!.key);
   writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
-  // In a checkout, this condition resolves authmq/client to its source.
+  // In a checkout, this condition resolves @authmq/client to its source.
   const child = spawn(process.execPath, ["--conditions=authmq-source", resolve(EXAMPLES, file)], {
     env: { ...process.env, PUBLIC_KEY: key, ...env },
     stdio: ["ignore", "pipe", "pipe"],
