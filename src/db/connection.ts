@@ -247,8 +247,8 @@ export class ServerConnection {
 
 /**
  * Statements that set up each session: UTC, no silent truncation, READ COMMITTED. The lock wait ends before the
- * statement's deadline, so that the statement can be retried. The statement time limit keeps a statement that timed out
- * from being committed later; MySQL has it for SELECT only (see Cancellation). MySQL and MariaDB each ignore the
+ * statement's deadline, so that the statement can be retried. The statement time limit ends a statement that timed out;
+ * MySQL has it for SELECT only (see Cancellation). MySQL and MariaDB each ignore the
  * other's version comment. The idle limit releases the locks of a worker that froze in a transaction.
  */
 function sessionSetup(timeout: number): readonly string[] {
