@@ -129,7 +129,10 @@ test("a database user at a server limit is UNAVAILABLE with advice, and served a
   await server.restoreSettings();
   await query();
   await limit("max_queries_per_hour 1");
-  await assert.rejects(query(), { code: "UNAVAILABLE", message: /max_(?:queries_per_hour|questions).*: raise the user's/ });
+  await assert.rejects(query(), {
+    code: "UNAVAILABLE",
+    message: /max_(?:queries_per_hour|questions).*: raise the user's/,
+  });
   await limit("max_queries_per_hour 0");
   await query();
   await first.end();
