@@ -17,8 +17,8 @@ interface ConnectionSource {
 }
 
 /**
- * Cancels statements that the worker no longer waits for. Otherwise the server finishes and commits them, although the
- * request was answered 503. MariaDB limits the time of every statement, MySQL only that of SELECT.
+ * Cancels statements that the worker no longer waits for. Otherwise the server finishes them and holds their locks,
+ * although the request was answered 503. MariaDB limits the time of every statement, MySQL only that of SELECT.
  */
 export class Cancellation {
   readonly #source: ConnectionSource;

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MysqlQueryResult } from "kysely";
-import mysql, { type Connection, type TypedParameterValue } from "mysql2";
+import mysql, { type Connection, type ConnectionOptions, type TypedParameterValue } from "mysql2";
 import type { DbConfig } from "../config/load.ts";
 import { AppError } from "../errors.ts";
 import { isServerError, isContention, isFailover, translateError } from "./faults.ts";
@@ -78,6 +78,8 @@ export class ServerConnection {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE,
     });
+    // Node compares the certificate with this field. It sets it for names only, and takes "localhost" for an address.
+    Object.assign(this.#socket, { _host: host });
     this.#connection = mysql.createConnection({
       host,
       port,
@@ -87,7 +89,7 @@ export class ServerConnection {
       database: config.database,
       user: config.user,
       password: config.password,
-      ...(config.tls ? { ssl: { ...(config.ca && { ca: config.ca }), verifyIdentity: true } } : {}),
+      ...tlsOptions(config),
       charset: "utf8mb4_unicode_520_ci",
       timezone: "Z",
       dateStrings: true,
@@ -257,8 +259,8 @@ export class ServerConnection {
 
 /**
  * Statements that set up each session: UTC, no silent truncation, READ COMMITTED. The lock wait ends before the
- * statement's deadline, so that the statement can be retried. The statement time limit keeps a statement that timed out
- * from being committed later; MySQL has it for SELECT only (see Cancellation). MySQL and MariaDB each ignore the
+ * statement's deadline, so that the statement can be retried. The statement time limit ends a statement that timed out;
+ * MySQL has it for SELECT only (see Cancellation). MySQL and MariaDB each ignore the
  * other's version comment. The idle limit releases the locks of a worker that froze in a transaction.
  */
 function sessionSetup(timeout: number): readonly string[] {
@@ -273,6 +275,11 @@ function sessionSetup(timeout: number): readonly string[] {
       `/*M!100101 , max_statement_time = ${timeout / 1000} */` +
       `/*M!100309 , idle_write_transaction_timeout = ${IDLE_WRITE_TIMEOUT} */`,
   ];
+}
+
+/** mysql2 always checks the chain of certificates, and the host name only with `verifyIdentity`. */
+function tlsOptions({ tls, ca, verify_host }: ServerConfig): Pick<ConnectionOptions, "ssl"> {
+  return tls ? { ssl: { ...(ca && { ca }), verifyIdentity: verify_host } } : {};
 }
 
 function toInput(value: unknown): ExecuteValue {

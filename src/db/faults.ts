@@ -64,10 +64,24 @@ export function translateError<E>(error: E): E | AppError {
   const kind = classOf(error);
   if (kind === undefined || CALLER_CLASSES.has(kind)) return error;
   const number = mysqlNumber(error);
-  // Only server errors have advice.
-  const advice = number > 0 ? adviceOnServerError(number, kind as ServerErrorClass) : undefined;
+  // The class of an error with a number is one of the server's.
+  const advice = number > 0 ? adviceOnServerError(number, kind as ServerErrorClass) : adviceOnTls(error);
   const text = `database: ${error.message}${advice === undefined ? "" : `: ${advice}`}`;
   return new AppError("UNAVAILABLE", text, { cause: error });
+}
+
+/** What an operator can do about a rejected certificate; undefined for other errors. */
+function adviceOnTls(error: Error): string | undefined {
+  if (!("code" in error) || error.code !== "HANDSHAKE_SSL_ERROR") return undefined;
+  if (error.message.includes("altnames"))
+    return (
+      "use a name in the server's certificate as db_settings.host; if it has none, like the certificate that MySQL " +
+      "generates, set ca_file and verify_host: false"
+    );
+  const isUntrusted = /issuer|self.signed|unable to verify/.test(error.message);
+  return isUntrusted
+    ? "db_settings.ca_file must contain the CA that signed the server's certificate"
+    : undefined;
 }
 
 /** The class of a database error; undefined for any other error. */

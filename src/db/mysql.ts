@@ -3,6 +3,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { traced } from "../observability/tracing.ts";
 import type { ServerConfig } from "./connection.ts";
 import { ConnectionPool, type PooledConnection } from "./pool.ts";
+import { isWrite, runSingleWrite } from "./single-write.ts";
 import { statementSpan } from "./statement-span.ts";
 
 /** Kysely's MySQL dialect on mysql2, with prepared statements and a timeout on every wait. */
@@ -65,8 +66,13 @@ class KyselyConnection implements MysqlPoolConnection {
   ): { stream: () => never } {
     // The wait for the connection counts towards the first statement's timeout.
     const deadline = this.#firstDeadline ?? performance.now() + this.#timeout;
+    // Transactions begin with another statement.
+    const isSingleWrite = this.#firstDeadline !== undefined && isWrite(sql);
     this.#firstDeadline = undefined;
-    const run = () => this.#connection.run(sql, parameters, deadline);
+    const run = () =>
+      isSingleWrite
+        ? runSingleWrite(this.#connection, sql, parameters, deadline)
+        : this.#connection.run(sql, parameters, deadline);
     traced(() => statementSpan("mysql", sql), run).then(
       (result) => callback?.(null, result),
       // With an error, Kysely does not read the result.

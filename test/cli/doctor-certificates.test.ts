@@ -78,6 +78,8 @@ test("doctor checks the certificate of a database server", async (t) => {
     const diagnosis = await installed.diagnose({
       db_settings: { ...db_settings, ca_file: certificates.caFile },
     });
+    // The certificate has the server's address, and no host name.
+    assert.match(diagnosis.of("database"), /^ok: .*, TLS$/m);
     assert.deepEqual(warnings(diagnosis), [
       "warn: db_settings.ca_file: the certificate CN=database authority",
       `warn: the database at ${host}:${port} presents the certificate CN=database server`,

@@ -68,3 +68,30 @@ for (const [section, settings] of Object.entries(SECTIONS)) {
     }
   });
 }
+
+describe("db_settings.verify_host", () => {
+  const faults = (settings: object): Record<string, string> =>
+    faultsOf({ db_settings: { ...DATABASE, ...settings } }, { folder });
+
+  test("may be false only together with ca_file, and the fault says what to set", () => {
+    writeFileSync(join(folder, "good.pem"), ROOT);
+    assert.deepEqual(faults({ verify_host: false, ca_file: "good.pem" }), {});
+    for (const tls of [undefined, true, false]) {
+      const { "db_settings.verify_host": fault, ...others } = faults({ verify_host: false, tls });
+      assert.match(fault ?? "", /needs ca_file: set ca_file to the CA .* ca\.pem in its data directory/);
+      assert.deepEqual(others, {});
+    }
+    const unreadable = faults({ verify_host: false, ca_file: "missing.pem" });
+    assert.deepEqual(Object.keys(unreadable), ["db_settings.ca_file"]);
+  });
+
+  test("is true by default, and can be set beside a URL with ssl-ca", () => {
+    const db = (settings: object): unknown => {
+      const { db: parsed } = parse({ db_settings: settings }, { folder });
+      return parsed.dialect === "mysql" && parsed.verify_host;
+    };
+    const url = "mysql://u:p@db/auth?ssl-mode=VERIFY_CA&ssl-ca=good.pem";
+    assert.equal(db({ url }), true);
+    assert.equal(db({ url, verify_host: false }), false);
+  });
+});

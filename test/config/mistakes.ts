@@ -69,6 +69,7 @@ export const MISTAKES: readonly Mistake[] = [
   mistake("db_settings.port", "3306"),
   mistake("db_settings.user", undefined),
   mistake("db_settings.ca_file", "missing.pem"),
+  mistake("db_settings.verify_host", 1),
   mistake("db_settings.file", "a.db"),
   mistake("amqp_settings.host.0", "a b"),
   mistake("amqp_settings.host.1", null),

@@ -12,14 +12,22 @@ const SLOW = "benchmark(200000000, sha2('x', 256))";
 
 let address: Awaited<ReturnType<typeof createDatabase>>;
 const open = (): Database =>
-  openDatabase({ dialect: "mysql", ...address, tls: false, ca: undefined, pool_size: 2, timeout_ms: 1500 });
+  openDatabase({
+    dialect: "mysql",
+    ...address,
+    tls: false,
+    ca: undefined,
+    verify_host: true,
+    pool_size: 2,
+    timeout_ms: 1500,
+  });
 
 before(async () => {
   address = await createDatabase();
   const { host, port, user, password, database } = address;
   await migrate({
     ...{ dialect: "mysql", host, port, user, password, database },
-    ...{ tls: false, ca: undefined, pool_size: 2, timeout_ms: 8000 },
+    ...{ tls: false, ca: undefined, verify_host: true, pool_size: 2, timeout_ms: 8000 },
   });
   await using db = open();
   await db

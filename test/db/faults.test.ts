@@ -89,6 +89,7 @@ describe("an error of the server", () => {
       ...address,
       tls: false,
       ca: undefined,
+      verify_host: true,
       pool_size: 2,
       timeout_ms: 8000,
     });

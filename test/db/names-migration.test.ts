@@ -28,7 +28,15 @@ async function withOldDatabase(
   const config: DbConfig =
     server === undefined
       ? { dialect: "sqlite", file: join(scratchFolder, `${randomBytes(6).toString("hex")}.db`) }
-      : { dialect: "mysql", ...server, tls: false, ca: undefined, pool_size: 4, timeout_ms: 10_000 };
+      : {
+          dialect: "mysql",
+          ...server,
+          tls: false,
+          ca: undefined,
+          verify_host: true,
+          pool_size: 4,
+          timeout_ms: 10_000,
+        };
   const db = openDatabase(config);
   try {
     await applyOld(db);

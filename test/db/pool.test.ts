@@ -21,6 +21,7 @@ describe("the connection pool", { concurrency: true }, () => {
       ...address,
       tls: false,
       ca: undefined,
+      verify_host: true,
       pool_size: 1,
       timeout_ms: 1500,
     });
@@ -28,7 +29,16 @@ describe("the connection pool", { concurrency: true }, () => {
   after(() => dropDatabase(address.database));
 
   const open = (timeout_ms: number, port = address.port): Database =>
-    openDatabase({ dialect: "mysql", ...address, port, tls: false, ca: undefined, pool_size: 1, timeout_ms });
+    openDatabase({
+      dialect: "mysql",
+      ...address,
+      port,
+      tls: false,
+      ca: undefined,
+      verify_host: true,
+      pool_size: 1,
+      timeout_ms,
+    });
   const run = (db: Database, seconds: number) => sql`select sleep(${sql.lit(seconds)})`.execute(db);
 
   test("counts the wait for a connection towards the first statement's timeout", async () => {

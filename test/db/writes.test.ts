@@ -83,7 +83,14 @@ test("a database user without CREATE privilege can run migrate if nothing is pen
 
 test("a server at its limit of prepared statements is UNAVAILABLE with advice, and used again later", async () => {
   const own = await server.createDatabase();
-  const db_settings = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
+  const db_settings = {
+    ...own,
+    tls: false,
+    ca: undefined,
+    verify_host: true,
+    pool_size: 2,
+    timeout_ms: 30_000,
+  } as const;
   await migrate(db_settings);
   await using db = openDatabase(db_settings);
   const query = (): Promise<unknown> => sql`select ${"x"} as x`.execute(db);
@@ -98,7 +105,14 @@ test("a server at its limit of prepared statements is UNAVAILABLE with advice, a
 
 test("a database user at a server limit is UNAVAILABLE with advice, and served again later", async () => {
   const own = await server.createDatabase();
-  const db_settings = { ...own, tls: false, ca: undefined, pool_size: 1, timeout_ms: 30_000 } as const;
+  const db_settings = {
+    ...own,
+    tls: false,
+    ca: undefined,
+    verify_host: true,
+    pool_size: 1,
+    timeout_ms: 30_000,
+  } as const;
   const query = async (): Promise<void> => {
     await using db = openDatabase(db_settings);
     await sql`select ${"x"} as x`.execute(db);
@@ -115,7 +129,10 @@ test("a database user at a server limit is UNAVAILABLE with advice, and served a
   await server.restoreSettings();
   await query();
   await limit("max_queries_per_hour 1");
-  await assert.rejects(query(), { code: "UNAVAILABLE", message: /max_queries_per_hour.*: raise the user's/ });
+  await assert.rejects(query(), {
+    code: "UNAVAILABLE",
+    message: /max_(?:queries_per_hour|questions).*: raise the user's/,
+  });
   await limit("max_queries_per_hour 0");
   await query();
   await first.end();
@@ -123,7 +140,14 @@ test("a database user at a server limit is UNAVAILABLE with advice, and served a
 
 test("a migration that was killed before it was recorded resumes", async () => {
   const own = await server.createDatabase();
-  const config = { ...own, tls: false, ca: undefined, pool_size: 2, timeout_ms: 30_000 } as const;
+  const config = {
+    ...own,
+    tls: false,
+    ca: undefined,
+    verify_host: true,
+    pool_size: 2,
+    timeout_ms: 30_000,
+  } as const;
   const all = Object.entries(MIGRATIONS);
   for (const killed of ["0010-lease", "0008-rpc-inbox-by-age", "0006-token-validated-at"]) {
     const executed = all.filter(([name]) => name <= killed);

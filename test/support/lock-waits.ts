@@ -1,14 +1,29 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/db/database.ts";
+import { readServerFacts } from "../../src/db/queries/server.ts";
 import { waitUntil } from "./servers/scratch.ts";
 
-/** The numbers of statements that have been running in this MariaDB database for at least `ms` milliseconds. */
+/**
+ * The numbers of statements that have been running in this database for at least `ms` milliseconds. Two statements
+ * never have the same number.
+ */
 export async function runningFor(db: Database, ms: number): Promise<readonly string[]> {
+  const { product } = await readServerFacts(db);
   // Ignore commits and statements of the event relay, which may wait for the disk.
-  const { rows } = await sql<{ number: string }>`
-    select cast(query_id as char) as number from information_schema.processlist
-    where db = database() and id <> connection_id() and command <> 'Sleep' and time_ms >= ${sql.lit(ms)}
-      and info not regexp '^commit|event|lease'`.execute(db);
+  const others = sql.lit("^commit|event|lease");
+  const { rows } = await (product === "MySQL"
+    ? sql<{ number: string }>`
+        select concat(thread_id, '/', statement.event_id) as number
+        from performance_schema.events_statements_current statement
+        join performance_schema.threads thread using (thread_id)
+        where thread.processlist_db = database() and thread.processlist_id <> connection_id()
+          and statement.end_event_id is null and statement.timer_wait >= ${sql.lit(ms)} * 1000000000
+          and lower(statement.sql_text) not regexp ${others}`
+    : sql<{ number: string }>`
+        select cast(query_id as char) as number from information_schema.processlist
+        where db = database() and id <> connection_id() and command <> 'Sleep' and time_ms >= ${sql.lit(ms)}
+          and info not regexp ${others}`
+  ).execute(db);
   return rows.map(({ number }) => number);
 }
 

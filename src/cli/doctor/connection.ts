@@ -11,11 +11,20 @@ interface SettingNames {
   readonly ca: string;
   /** The setting that enables TLS. */
   readonly tls: string;
+  /** The setting that turns off the check of the host name, if there is one. */
+  readonly verifyHost?: string;
 }
 
 /** Advice on failed connections, by the text of the error; the first match applies. */
 const ADVICE: readonly (readonly [pattern: RegExp, advice: (names: SettingNames) => string])[] = [
-  [/altnames/, ({ address }) => `${address} must match a name in the server's certificate.`],
+  [
+    /altnames/,
+    ({ address, ca, verifyHost }) =>
+      `${address} must match a name in the server's certificate.` +
+      (verifyHost === undefined
+        ? ""
+        : ` If it has none, like the certificate that MySQL generates, set ${ca} and ${verifyHost}: false.`),
+  ],
   [
     /certificate (?:has expired|is not yet valid)/,
     () => "Renew the server's certificate, or correct the clock.",

@@ -35,6 +35,14 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
       ),
     );
   }
+  if (db.dialect === "mysql" && !db.verify_host) {
+    findings.push(
+      on.warn(
+        `the host name ${db.host} is not verified: any certificate of this CA is accepted`,
+        "Give the server a certificate with this name, and remove db_settings.verify_host.",
+      ),
+    );
+  }
   if (ahead !== undefined) findings.push(clockFinding(on, "the clock of the database", ahead));
   findings.push(...schemaFindings(schema, db));
   if (writeError !== undefined) findings.push(notWritable(db, writeError));
@@ -111,7 +119,7 @@ function refused(db: DbConfig, error: unknown): Finding {
   const ca = "db_settings.ca_file";
   return on.fail(
     `cannot reach ${address}: ${text}`,
-    adviceOn(text, { address: "db_settings.host and port", ca, tls: ca }),
+    adviceOn(text, { address: "db_settings.host and port", ca, tls: ca, verifyHost: "verify_host" }),
   );
 }
 

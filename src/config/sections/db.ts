@@ -34,6 +34,13 @@ export const dbSettings = z.strictObject({
       "PEM file of the CA that signed the server's certificate; enables TLS and the check of the host name; " +
         "by default the CAs that Node trusts",
     ),
+  verify_host: z
+    .boolean()
+    .default(true)
+    .describe(
+      "whether the server's certificate must contain `host`; false needs `ca_file`, and is for certificates without a " +
+        "host name, such as the one that MySQL generates",
+    ),
   pool_size: z.int().min(1).max(1000).default(10).describe("maximum connections per worker (mysql)"),
   timeout_ms: z
     .int()

@@ -14,12 +14,15 @@ export async function readTables(db: Db): Promise<TableColumns> {
     const { rows } = await sql.raw<{ table: string; column: string }>(SQLITE_COLUMNS).execute(db);
     return groupColumns(rows.map(({ table, column }) => ({ table: table.toLowerCase(), column })));
   }
-  const { rows } = await sql<{ table: string; column: string; folds: number }>`
+  const { rows } = await sql<{ table: string; column: string; folds: number | string }>`
     select table_name as ${sql.ref("table")}, lower(column_name) as ${sql.ref("column")},
       @@lower_case_table_names as folds
     from information_schema.columns where table_schema = database()`.execute(db);
   return groupColumns(
-    rows.map(({ table, column, folds }) => ({ table: folds === 0 ? table : table.toLowerCase(), column })),
+    rows.map(({ table, column, folds }) => ({
+      table: Number(folds) === 0 ? table : table.toLowerCase(),
+      column,
+    })),
   );
 }
 
@@ -58,10 +61,11 @@ export const MIGRATION_LOCK = "ea586330-2c93-47c8-908d-981d9d270f9d";
 /** Whether a migration runs on this server. Always false on SQLite, where readers never see a partial migration. */
 export async function isMigrating(db: Db): Promise<boolean> {
   if (dialectOf(db) === "sqlite") return false;
-  const { rows } = await sql<{ isFree: number }>`select is_free_lock(${MIGRATION_LOCK}) as isFree`.execute(
-    db,
-  );
-  return rows[0]?.isFree === 0;
+  // MySQL returns a bigint, which arrives as text; MariaDB an integer.
+  const { rows } = await sql<{
+    isFree: number | string;
+  }>`select is_free_lock(${MIGRATION_LOCK}) as isFree`.execute(db);
+  return Number(rows[0]?.isFree) === 0;
 }
 
 /** Whether a table has no rows. */
