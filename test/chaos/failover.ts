@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Connection, createConnection, type RowDataPacket } from "mysql2/promise";
-import type { DatabaseAddress } from "../support/servers/database.ts";
+import type { DatabaseAddress } from "../support/servers/database-address.ts";
 
 /** How often each node is checked, and how long it may take to answer, in milliseconds. */
 const INTERVAL = 250;

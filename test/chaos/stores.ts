@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
-import type { DatabaseAddress } from "../support/servers/database.ts";
+import type { DatabaseAddress } from "../support/servers/database-address.ts";
 import { type Effect, type Holdings, watchStatements } from "./effects.ts";
 
 /** The databases for faults. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { createConnection } from "mysql2/promise";
 import { readRunVariable } from "./run-environment.ts";
-import type { DatabaseAddress } from "./servers/database.ts";
+import type { DatabaseAddress } from "./servers/database-address.ts";
 
 /** The database server of this run. The runner starts it for test files that import this module, directly or indirectly. */
 const server = JSON.parse(readRunVariable("AUTHMQ_TEST_DATABASE")) as DatabaseAddress;

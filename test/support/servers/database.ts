@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
+import type { DatabaseAddress } from "./database-address.ts";
 import { containerServer } from "./docker.ts";
 import { installMariaDb, MARIADB_SETTINGS } from "./mariadb.ts";
 import { installMySql, MYSQL_SETTINGS } from "./mysql.ts";
@@ -9,14 +10,6 @@ import { sourceOf } from "./sources.ts";
 
 const HOST = "127.0.0.1";
 const USER = "root";
-
-export interface DatabaseAddress {
-  readonly host: string;
-  readonly port: number;
-  /** Has all privileges, including the creation of databases. */
-  readonly user: string;
-  readonly password: string;
-}
 
 /** A private MariaDB or MySQL server on loopback. */
 export interface DatabaseServer extends DatabaseAddress {

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import type { DatabaseAddress } from "./database.ts";
+import type { DatabaseAddress } from "./database-address.ts";
 import type { Scratch, Server } from "./scratch.ts";
 import { programOf } from "./sources.ts";
 
