@@ -24,7 +24,8 @@ demo: install ## run a demo: two workers on a real RabbitMQ, called from the com
 	@$(NPM) run demo
 
 # Tests that touch the broker or the database run on the newest servers, too.
-ON_NEWEST := test/amqp test/rpc test/db test/procedures test/events test/client test/chaos test/tokens/broker-tokens.test.ts
+ON_NEWEST := test/amqp test/rpc test/db test/procedures test/events test/chaos test/tokens/broker-tokens.test.ts \
+  $(filter-out %/package.test.ts %/hover.test.ts %/types.test.ts, $(wildcard test/client/*.test.ts))
 
 test: install ## run the tests on real servers; FILES="test/rpc a.test.ts" selects some; SERVERS=newest others
 	@$(NPM) test -- $(FILES)

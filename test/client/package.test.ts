@@ -44,7 +44,7 @@ verify("no token").catch((error) => {
 `;
 
 const EXPECTED =
-  "AuthError,NoReplyError,TokenError,connect,createSession,createVerifier TokenError,createVerifier true INVALID_TOKEN NO_REPLY";
+  "AuthError,NoReplyError,TokenError,connect,createSession,createVerifier,renewBrokerToken TokenError,createVerifier true INVALID_TOKEN NO_REPLY";
 
 describe("the package @authmq/client, installed from its tarball", () => {
   let folder = "";
