@@ -11,7 +11,7 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** The versions of Node that the package supports, each as npm's package of its binary. */
 const NODES = ["20.19", "22", "24", "26"];
-const TYPESCRIPTS = ["5.4", "5.9", "6.0"];
+const TYPESCRIPTS = ["5.4", "6.0"];
 
 /** The ways in which TypeScript finds the types of a package. */
 const RESOLUTIONS = {
