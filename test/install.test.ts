@@ -208,6 +208,8 @@ function end(
   const registry = (registryUrl ??= runNpm(["config", "get", "registry"], checkout).trim());
   const env = {
     ...process.env,
+    // make runs npm with --silent, which this npm would inherit.
+    npm_config_loglevel: "error",
     // Node 24 first, as on a reader's machine.
     PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
     // Yarn has its own default registry, and caches in the home folder.
