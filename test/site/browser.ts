@@ -41,26 +41,32 @@ export function testInBrowser(site: Site): void {
   });
   after(() => scratch.close());
 
-  test("every page is whole, asks for nothing elsewhere, says nothing on the console, and fits the window", async () => {
-    const { page, troubles, visit } = await open(browser, served.url);
-    const sizes = [WIDE, NARROW];
-    assert.ok(site.pages.length > 80, `${site.pages.length} pages`);
-    for (const path of site.pages) {
-      await visit(path);
-      assert.deepEqual(await page.evaluate(ACCESSIBILITY), [], path);
-      assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
-      sizes.reverse(); // start the next page with the current size, to save a resize
-      await page.setViewportSize(sizes[0]!);
-      assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
-    }
-    await page.setViewportSize(NARROWEST);
-    for (const path of SAMPLES) {
-      await visit(path);
-      assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${NARROWEST.width} wide`);
-    }
-    assert.deepEqual(troubles, []);
-    await page.context().close();
-  });
+  // Some 150 pages, each in two sizes.
+  const allPages = { timeout: 400_000 };
+  test(
+    "every page is whole, asks for nothing elsewhere, says nothing on the console, and fits the window",
+    allPages,
+    async () => {
+      const { page, troubles, visit } = await open(browser, served.url);
+      const sizes = [WIDE, NARROW];
+      assert.ok(site.pages.length > 80, `${site.pages.length} pages`);
+      for (const path of site.pages) {
+        await visit(path);
+        assert.deepEqual(await page.evaluate(ACCESSIBILITY), [], path);
+        assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
+        sizes.reverse(); // start the next page with the current size, to save a resize
+        await page.setViewportSize(sizes[0]!);
+        assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${sizes[0]!.width} wide`);
+      }
+      await page.setViewportSize(NARROWEST);
+      for (const path of SAMPLES) {
+        await visit(path);
+        assert.equal(await page.evaluate(OVERFLOWS), false, `${path}, ${NARROWEST.width} wide`);
+      }
+      assert.deepEqual(troubles, []);
+      await page.context().close();
+    },
+  );
 
   test("a click leads from page to page and to a part of one; where there is no room the way is in a menu", async () => {
     const { page, troubles, visit } = await open(browser, served.url);
