@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import type { DatabaseAddress } from "./database-address.ts";
+import { writeAccounts } from "./database-files.ts";
 import type { DatabaseServer } from "./database.ts";
 import { findProgram, getProgram, installPackages } from "./install.ts";
 import { MARIADB_SETTINGS } from "./mariadb.ts";
@@ -152,19 +153,7 @@ function writeSettings(
 
 /** Creates the data of a node that is not started yet. */
 async function createData(scratch: Scratch, address: NodeAddress, file: string): Promise<void> {
-  const { user, host, password } = address;
-  const accounts = join(folderOf(scratch, address), "accounts.sql");
-  writeFileSync(
-    accounts,
-    [
-      "flush privileges;",
-      `create or replace user ${user}@${host} identified by '${password}';`,
-      `grant all privileges on *.* to ${user}@${host} with grant option;`,
-      "drop user if exists root@localhost;",
-      "",
-    ].join("\n"),
-    { mode: 0o600 },
-  );
+  const accounts = writeAccounts(folderOf(scratch, address), address, "create or replace user");
   const args = [
     `--defaults-file=${file}`,
     "--auth-root-authentication-method=normal",

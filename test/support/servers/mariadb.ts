@@ -1,7 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { userInfo } from "node:os";
-import { join } from "node:path";
 import type { DatabaseAddress } from "./database-address.ts";
+import { writeAccounts, writeSettings } from "./database-files.ts";
 import type { Scratch, Server } from "./scratch.ts";
 import { programOf } from "./sources.ts";
 
@@ -19,49 +17,16 @@ export const MARIADB_SETTINGS = [
 /** A MariaDB server as a process with its own folder; not started yet. */
 export async function installMariaDb(
   scratch: Scratch,
-  { host, port, user, password }: DatabaseAddress,
+  address: DatabaseAddress,
   more: readonly string[],
 ): Promise<Server> {
-  const name = `mariadb-${port}`;
-  const folder = scratch.subfolder(name);
-  const accounts = join(folder, "accounts.sql");
-  writeFileSync(
-    accounts,
-    [
-      `create or replace user ${user}@${host} identified by '${password}';`,
-      `grant all privileges on *.* to ${user}@${host} with grant option;`,
-      "drop user if exists root@localhost;",
-      "",
-    ].join("\n"),
-    { mode: 0o600 },
-  );
-  const settings = join(folder, "my.cnf");
-  writeFileSync(
-    settings,
-    [
-      "[mariadbd]",
-      `datadir=${join(folder, "data")}`,
-      `socket=${join(folder, "s")}`,
-      `pid-file=${join(folder, "pid")}`,
-      `tmpdir=${scratch.subfolder(`${name}/tmp`)}`, // at its start a server deletes the temporary tables in its tmpdir
-      `bind-address=${host}`,
-      `port=${port}`,
-      `user=${userInfo().username}`, // required when run by root; otherwise without effect
-      "skip-name-resolve",
-      ...MARIADB_SETTINGS,
-      ...more,
-      "",
-    ].join("\n"),
-    { mode: 0o600 },
-  );
+  const name = `mariadb-${address.port}`;
+  const accounts = writeAccounts(scratch.subfolder(name), address, "create or replace user");
+  const lines = [...MARIADB_SETTINGS, ...more];
+  const defaults = `--defaults-file=${writeSettings(scratch, name, address, { section: "mariadbd", lines })}`;
   const env = { PATH: process.env["PATH"] };
-  const [create, createArgs] = programOf("database", "mariadb-install-db", [
-    `--defaults-file=${settings}`,
-    "--auth-root-authentication-method=normal",
-    "--skip-test-db",
-  ]);
-  await scratch.run(create, createArgs, { name: `${name}-install`, env });
-  // The server reads the accounts from a file before it listens, so it never accepts logins without a password.
-  const args = [`--defaults-file=${settings}`, `--init-file=${accounts}`];
-  return scratch.process(...programOf("database", "mariadbd", args), { name, env });
+  const create = [defaults, "--auth-root-authentication-method=normal", "--skip-test-db"];
+  await scratch.run(...programOf("database", "mariadb-install-db", create), { name: `${name}-install`, env });
+  const start = [defaults, `--init-file=${accounts}`];
+  return scratch.process(...programOf("database", "mariadbd", start), { name, env });
 }

@@ -1,7 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { userInfo } from "node:os";
-import { join } from "node:path";
 import type { DatabaseAddress } from "./database-address.ts";
+import { writeAccounts, writeSettings } from "./database-files.ts";
 import type { Scratch, Server } from "./scratch.ts";
 import { programOf } from "./sources.ts";
 
@@ -18,49 +16,17 @@ export const MYSQL_SETTINGS = [
 /** A MySQL server as a process with its own folder; not started yet. */
 export async function installMySql(
   scratch: Scratch,
-  { host, port, user, password }: DatabaseAddress,
+  address: DatabaseAddress,
   more: readonly string[],
 ): Promise<Server> {
-  const name = `mysql-${port}`;
-  const folder = scratch.subfolder(name);
-  const accounts = join(folder, "accounts.sql");
-  writeFileSync(
-    accounts,
-    [
-      `create user if not exists ${user}@${host} identified by '${password}';`,
-      `grant all privileges on *.* to ${user}@${host} with grant option;`,
-      "drop user if exists root@localhost;",
-      "",
-    ].join("\n"),
-    { mode: 0o600 },
-  );
-  const settings = join(folder, "my.cnf");
-  writeFileSync(
-    settings,
-    [
-      "[mysqld]",
-      `datadir=${join(folder, "data")}`,
-      `socket=${join(folder, "s")}`,
-      `pid-file=${join(folder, "pid")}`,
-      `tmpdir=${scratch.subfolder(`${name}/tmp`)}`, // at its start a server deletes the temporary tables in its tmpdir
-      `bind-address=${host}`,
-      `port=${port}`,
-      `user=${userInfo().username}`, // required when run by root; otherwise without effect
-      "secure-file-priv=NULL", // Debian's folder for it exists only with its own service
-      "skip-name-resolve",
-      ...MYSQL_SETTINGS,
-      ...more,
-      "",
-    ].join("\n"),
-    { mode: 0o600 },
-  );
+  const name = `mysql-${address.port}`;
+  const accounts = writeAccounts(scratch.subfolder(name), address, "create user if not exists");
+  // Debian's folder for files to import exists only with its own service.
+  const lines = ["secure-file-priv=NULL", ...MYSQL_SETTINGS, ...more];
+  const defaults = `--defaults-file=${writeSettings(scratch, name, address, { section: "mysqld", lines })}`;
   const env = { PATH: process.env["PATH"] };
-  const defaults = `--defaults-file=${settings}`;
   const create = programOf("database", "mysqld", [defaults, "--initialize-insecure"]);
   await scratch.run(...create, { name: `${name}-install`, env });
-  // The server reads the accounts from a file before it listens, so it never accepts logins without a password.
-  return scratch.process(...programOf("database", "mysqld", [defaults, `--init-file=${accounts}`]), {
-    name,
-    env,
-  });
+  const start = [defaults, `--init-file=${accounts}`];
+  return scratch.process(...programOf("database", "mysqld", start), { name, env });
 }
