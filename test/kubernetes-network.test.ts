@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parseAllDocuments } from "yaml";
+import { findKind, manifestsIn } from "./support/manifests.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -41,16 +41,16 @@ interface Manifest {
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 
-const manifests = manifestsIn("authmq.yaml");
-const deployment = find(manifests, "Deployment").spec;
+const manifests = load("authmq.yaml");
+const deployment = findKind(manifests, "Deployment").spec;
 const { labels } = deployment.template.metadata;
 const [{ ports: open = [] }] = deployment.template.spec.containers;
-const policies = manifestsIn("network-policy.yaml");
+const policies = load("network-policy.yaml");
 const [policy, migration] = policies;
 assert.ok(policy !== undefined && migration !== undefined);
 
 test("the Service leads to the workers' health port", () => {
-  const { selector, ports } = find(manifests, "Service").spec;
+  const { selector, ports } = findKind(manifests, "Service").spec;
   assert.deepEqual(selector, labels);
   assert.deepEqual(
     ports.map(({ port, targetPort }) => ({ name: targetPort, containerPort: port })),
@@ -59,7 +59,7 @@ test("the Service leads to the workers' health port", () => {
 });
 
 test("the PodMonitor selects the workers, and a path that they serve on an open port", () => {
-  const [{ kind, spec } = assert.fail("no manifest"), ...others] = manifestsIn("monitoring.yaml");
+  const [{ kind, spec } = assert.fail("no manifest"), ...others] = load("monitoring.yaml");
   assert.deepEqual([kind, others], ["PodMonitor", []]);
   assert.deepEqual(spec.selector.matchLabels, labels);
   for (const { port, path } of spec.podMetricsEndpoints) {
@@ -94,7 +94,7 @@ test("workers are reached on the health port only, and a migration not at all", 
 });
 
 test("workers reach DNS, the broker, the database and directories, and a migration what it needs of them", () => {
-  const config = JSON.parse(find(manifests, "ConfigMap").data?.["config.json"] ?? "") as {
+  const config = JSON.parse(findKind(manifests, "ConfigMap").data?.["config.json"] ?? "") as {
     amqp_settings: { host: string };
     db_settings: { host: string };
   };
@@ -127,17 +127,7 @@ function byText(a: Labels, b: Labels): number {
   return JSON.stringify(a).localeCompare(JSON.stringify(b));
 }
 
-function manifestsIn(file: string): readonly Manifest[] {
-  const documents = parseAllDocuments(read(`../docs/kubernetes/${file}`));
-  assert.ok(Array.isArray(documents), `${file} is empty`);
-  return documents.map((document) => {
-    assert.deepEqual(document.errors, []);
-    return document.toJS() as Manifest;
-  });
-}
-
-function find(among: readonly Manifest[], kind: string): Manifest {
-  const manifest = among.find((one) => one.kind === kind);
-  assert.ok(manifest !== undefined, kind);
-  return manifest;
+/** The manifests in a file. The tests check the members that they read. */
+function load(file: string): readonly Manifest[] {
+  return manifestsIn(file) as readonly Manifest[]; // as said above
 }

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { parseAllDocuments } from "yaml";
 import { generateSecret } from "../src/config/generate-key.ts";
 import { type Config, parseConfig } from "../src/config/load.ts";
 import { isQueueName } from "../src/config/queues.ts";
 import { constantIn } from "./support/constant.ts";
+import { findKind, manifestsIn } from "./support/manifests.ts";
 
 interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
@@ -61,11 +61,11 @@ interface Manifest {
   };
 }
 
-const manifests = manifestsIn("authmq.yaml");
-const autoscaling = manifestsIn("autoscaling.yaml");
-const configText = find(manifests, "ConfigMap").data?.["config.json"] ?? "";
-const deployment = find(manifests, "Deployment");
-const job = find(manifests, "Job");
+const manifests = load("authmq.yaml");
+const autoscaling = load("autoscaling.yaml");
+const configText = findKind(manifests, "ConfigMap").data?.["config.json"] ?? "";
+const deployment = findKind(manifests, "Deployment");
+const job = findKind(manifests, "Job");
 const pods = [job, deployment].map(({ spec }) => spec.template.spec);
 const worker = deployment.spec.template.spec;
 
@@ -162,14 +162,14 @@ test("no container runs as root, gains privileges, writes its root file system, 
 });
 
 test("the budget counts the workers and not the migration", () => {
-  const { matchLabels } = find(manifests, "PodDisruptionBudget").spec.selector;
+  const { matchLabels } = findKind(manifests, "PodDisruptionBudget").spec.selector;
   assert.deepEqual(deployment.spec.selector.matchLabels, matchLabels);
   assert.deepEqual(deployment.spec.template.metadata.labels, matchLabels);
   assert.notDeepEqual(job.spec.template.metadata.labels, matchLabels);
 });
 
 test("the autoscaler watches queues that the workers consume, and never removes the last worker", () => {
-  const { scaleTargetRef, minReplicaCount, triggers } = find(autoscaling, "ScaledObject").spec;
+  const { scaleTargetRef, minReplicaCount, triggers } = findKind(autoscaling, "ScaledObject").spec;
   assert.equal(scaleTargetRef.name, deployment.metadata.name);
   assert.ok(minReplicaCount >= 1, String(minReplicaCount));
   const { queues } = configOf(worker, { keys: true });
@@ -184,8 +184,10 @@ test("the autoscaler watches queues that the workers consume, and never removes 
 });
 
 test("the autoscaler reads the broker's address from the workers' Secret", () => {
-  const { metadata, spec } = find(autoscaling, "TriggerAuthentication");
-  const triggers = find(autoscaling, "ScaledObject").spec.triggers.filter(({ type }) => type === "rabbitmq");
+  const { metadata, spec } = findKind(autoscaling, "TriggerAuthentication");
+  const triggers = findKind(autoscaling, "ScaledObject").spec.triggers.filter(
+    ({ type }) => type === "rabbitmq",
+  );
   for (const { authenticationRef } of triggers) assert.equal(authenticationRef?.name, metadata.name);
   const secrets = worker.volumes.flatMap(({ secret }) => secret?.secretName ?? []);
   assert.deepEqual(
@@ -196,21 +198,6 @@ test("the autoscaler reads the broker's address from the workers' Secret", () =>
 
 function read(path: string): string {
   return readFileSync(new URL(path, import.meta.url), "utf8");
-}
-
-function manifestsIn(file: string): readonly Manifest[] {
-  const documents = parseAllDocuments(read(`../docs/kubernetes/${file}`));
-  assert.ok(Array.isArray(documents), `${file} is empty`);
-  return documents.map((document) => {
-    assert.deepEqual(document.errors, []);
-    return document.toJS() as Manifest;
-  });
-}
-
-function find(among: readonly Manifest[], kind: string): Manifest {
-  const manifest = among.find((one) => one.kind === kind);
-  assert.ok(manifest !== undefined, kind);
-  return manifest;
 }
 
 /** The configuration as a pod's container reads it, with `folder` as the root of the mounts. */
@@ -225,4 +212,9 @@ function configOf(pod: PodSpec, { keys }: { keys: boolean }): Config {
 
 function secretsOf({ volumes }: PodSpec): string[] {
   return volumes.flatMap(({ secret }) => secret?.items.map(({ path }) => path) ?? []);
+}
+
+/** The manifests in a file. The tests check the members that they read. */
+function load(file: string): readonly Manifest[] {
+  return manifestsIn(file) as readonly Manifest[]; // as said above
 }
