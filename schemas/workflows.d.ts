@@ -2,7 +2,7 @@
 
 /** The request of each queue. */
 export interface Requests {
-  /** Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token. */
+  /** Starts a session and issues its ID token, for a username and password or a Kerberos ticket. Beyond `sessions_per_user`, ends the user's least recently used session. */
   login: {
     /** Username, case-insensitive; optional with kerberos_ticket */
     username?: string | null | undefined;
@@ -14,6 +14,8 @@ export interface Requests {
     vhost?: string | null | undefined;
     /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
     ip?: string | null | undefined;
+    /** What the user sees in the list of sessions, for example "Firefox on Linux" */
+    client?: string | null | undefined;
   };
   /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
   logout: {
@@ -22,7 +24,7 @@ export interface Requests {
     /** From `login` */
     id_token: string;
   };
-  /** Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token. */
+  /** Issues a short-lived access token with the account's groups and vhost, in exchange for an ID token or an API key. */
   token: {
     /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
     ip?: string | null | undefined;
@@ -30,8 +32,12 @@ export interface Requests {
     groups?: Array<string> | null | undefined;
     /** Whether to issue a broker_token too */
     broker?: boolean | null | undefined;
+    /** Whether to issue a new ID token of the same session too; not with api_key */
+    renew?: boolean | null | undefined;
     /** From `login` */
-    id_token: string;
+    id_token?: string | null | undefined;
+    /** From `api_key_create`, instead of id_token */
+    api_key?: string | null | undefined;
   };
   /** Returns whether a token is valid now, and its claims (RFC 7662). */
   introspect: {
@@ -42,10 +48,19 @@ export interface Requests {
   };
   /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); empty for HS*. */
   jwks: Record<string, never>;
-  /** Revokes a user's session: all workers reject its ID token from then on. */
-  session_revoke: {
+  /** Lists the sessions of a user, the latest used first; by default the caller's own. */
+  session_all: {
     /** Username, case-insensitive */
-    username: string;
+    username?: string | null | undefined;
+    /** From `token` */
+    access_token: string;
+  };
+  /** Revokes one session of a user, or all of them: all workers reject its ID token, and authmq its access tokens. */
+  session_revoke: {
+    /** Username, case-insensitive; by default the caller's */
+    username?: string | null | undefined;
+    /** Id of the session (`session_all`); by default all sessions of the user */
+    sid?: string | null | undefined;
     /** From `token` */
     access_token: string;
   };
@@ -60,27 +75,27 @@ export interface Requests {
     /** Email address of the user */
     email: string;
   };
-  /** Creates an activated account, even if registration is closed. */
+  /** Creates an activated account, of a user or of a service, even if registration is closed. */
   user_admin_create: {
     /** Username, case-insensitive */
     username: string;
     /** Required for LOCAL accounts, not allowed for others */
     password?: string | null | undefined;
-    /** Email address of the user */
-    email: string;
-    /** Login source that verifies the user's password */
-    auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | null | undefined;
+    /** Email address; required unless auth_type is SERVICE */
+    email?: string | null | undefined;
+    /** Login source that verifies the user's password; SERVICE: no password, only API keys */
+    auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | "SERVICE" | null | undefined;
     /** From `token` */
     access_token: string;
   };
-  /** Deletes a user, the user's session and memberships; users may delete themselves. */
+  /** Deletes a user, the user's sessions, API keys and memberships; users may delete themselves. */
   user_delete: {
     /** Username, case-insensitive */
     username: string;
     /** From `token` */
     access_token: string;
   };
-  /** Changes a user's password, email or activation in one transaction; a new password revokes the session. */
+  /** Changes a user's password, email or activation in one transaction; a new password revokes the sessions. */
   user_change: {
     /** Username, case-insensitive */
     username: string;
@@ -90,6 +105,8 @@ export interface Requests {
     email?: string | null | undefined;
     /** Whether the user may log in; only admins may set it */
     activated?: boolean | null | undefined;
+    /** Whether a new password keeps the session of the access token; all others are revoked */
+    keep_session?: boolean | null | undefined;
     /** From `token` */
     access_token: string;
   };
@@ -104,7 +121,7 @@ export interface Requests {
     /** From `token` */
     access_token: string;
   };
-  /** Returns a user: basic fields; to the user and admins also the groups of the user and the session. */
+  /** Returns a user: basic fields; to the user and admins also the groups and the latest session of the user. */
   user_get: {
     /** Username, case-insensitive */
     username: string;
@@ -145,6 +162,37 @@ export interface Requests {
     username?: string | null | undefined;
     /** Email address of the user */
     email?: string | null | undefined;
+  };
+  /** Creates an API key for an account, which `token` takes instead of an ID token; shown only once. */
+  api_key_create: {
+    /** Username, case-insensitive */
+    username: string;
+    /** What the key is for */
+    name: string;
+    /** Lifetime in seconds; by default the key never expires */
+    expires_in?: number | null | undefined;
+    /** Only these of the account's groups, as they are when a token is issued; by default all */
+    groups?: Array<string> | null | undefined;
+    /** Vhost that access tokens are issued for */
+    vhost?: string | null | undefined;
+    /** From `token` */
+    access_token: string;
+  };
+  /** Lists the API keys of an account, without the keys themselves. */
+  api_key_all: {
+    /** Username, case-insensitive */
+    username: string;
+    /** From `token` */
+    access_token: string;
+  };
+  /** Revokes an API key: authmq rejects it, and the access tokens that it was exchanged for. */
+  api_key_revoke: {
+    /** Username, case-insensitive */
+    username: string;
+    /** Id of the key (`api_key_all`) */
+    id: string;
+    /** From `token` */
+    access_token: string;
   };
   /** Lists all groups, or one page of them; returns 204 if there are none. */
   group_all: {
@@ -217,7 +265,7 @@ export interface Requests {
 
 /** The `resp_data` of each queue's success reply. */
 export interface Replies {
-  /** Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token. */
+  /** Starts a session and issues its ID token, for a username and password or a Kerberos ticket. Beyond `sessions_per_user`, ends the user's least recently used session. */
   login: {
     /** ID token, for `token` and `logout` */
     id_token: string;
@@ -233,7 +281,7 @@ export interface Replies {
     /** Result in one English sentence */
     msg: string;
   };
-  /** Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token. */
+  /** Issues a short-lived access token with the account's groups and vhost, in exchange for an ID token or an API key. */
   token: {
     /** Access token, for the other queues and other services */
     access_token: string;
@@ -243,6 +291,12 @@ export interface Replies {
     expires_in: number;
     /** Broker token, to use as password for RabbitMQ; only with broker: true */
     broker_token?: string | undefined;
+    /** New ID token of the session; only with renew: true */
+    id_token?: string | undefined;
+    /** Expiry time of the new ID token, in UTC; only with renew: true */
+    id_token_expires_at?: string | undefined;
+    /** Seconds until the new ID token expires; only with renew: true */
+    id_token_expires_in?: number | undefined;
   };
   /** Returns whether a token is valid now, and its claims (RFC 7662). */
   introspect: {
@@ -258,7 +312,7 @@ export interface Replies {
     sub?: string | undefined;
     /** Same value as sub */
     username?: string | undefined;
-    /** Access tokens: groups in the token; ID tokens: current groups of the user */
+    /** Current groups of the user, as far as the token is for them; from other issuers, groups in the token */
     groups?: Array<string> | undefined;
     /** Access tokens: the token has only the requested groups, not all groups of the user */
     limited?: true | undefined;
@@ -268,6 +322,10 @@ export interface Replies {
     aud?: string | Array<string> | undefined;
     /** Access tokens: id of the token */
     jti?: string | undefined;
+    /** Id of the session */
+    sid?: string | undefined;
+    /** Access tokens: id of the API key that was exchanged for it */
+    api_key_id?: string | undefined;
     /** Issue time, in seconds since 1970 */
     iat?: number | undefined;
     /** Start of validity, in seconds since 1970 */
@@ -290,7 +348,29 @@ export interface Replies {
       [name: string]: unknown;
     }>;
   };
-  /** Revokes a user's session: all workers reject its ID token from then on. */
+  /** Lists the sessions of a user, the latest used first; by default the caller's own. */
+  session_all: {
+    /** Sessions, the latest used first */
+    sessions: Array<{
+      /** Id of the session, as in the claim `sid` of its tokens */
+      sid: string;
+      /** `client` of the login; null if there was none */
+      client: string | null;
+      /** Client address that the session is bound to, or * */
+      ip: string;
+      /** Vhost that access tokens are issued for */
+      vhost: string;
+      /** Time of the login, in UTC */
+      created_at: string;
+      /** Time of the last access token, in UTC; null if there was none */
+      last_use: string | null;
+      /** Expiry time of the latest ID token, in UTC */
+      valid_until: string;
+      /** Whether the access token of this request belongs to the session */
+      current: boolean;
+    }>;
+  };
+  /** Revokes one session of a user, or all of them: all workers reject its ID token, and authmq its access tokens. */
   session_revoke: {
     /** Result in one English sentence */
     msg: string;
@@ -302,21 +382,21 @@ export interface Replies {
     /** Result in one English sentence */
     msg: string;
   };
-  /** Creates an activated account, even if registration is closed. */
+  /** Creates an activated account, of a user or of a service, even if registration is closed. */
   user_admin_create: {
     /** Always true */
     success: true;
     /** Result in one English sentence */
     msg: string;
   };
-  /** Deletes a user, the user's session and memberships; users may delete themselves. */
+  /** Deletes a user, the user's sessions, API keys and memberships; users may delete themselves. */
   user_delete: {
     /** Always true */
     success: true;
     /** Result in one English sentence */
     msg: string;
   };
-  /** Changes a user's password, email or activation in one transaction; a new password revokes the session. */
+  /** Changes a user's password, email or activation in one transaction; a new password revokes the sessions. */
   user_change: {
     /** Always true */
     success: true;
@@ -330,7 +410,7 @@ export interface Replies {
     /** Cursor for the next page: pass it as `after`; absent on the last page */
     next?: string | undefined;
   };
-  /** Returns a user: basic fields; to the user and admins also the groups of the user and the session. */
+  /** Returns a user: basic fields; to the user and admins also the groups and the latest session of the user. */
   user_get: {
     /** Username, spelled as registered */
     username: string;
@@ -340,7 +420,7 @@ export interface Replies {
     created_at: string;
     /** For the user and admins: groups of the user */
     groups?: Array<string> | undefined;
-    /** For the user and admins: session; null if there is none */
+    /** For the user and admins: session that was used last; null if there is none */
     token_info?: {
       /** Expiry time of the ID token, in UTC */
       valid_until: string;
@@ -355,12 +435,14 @@ export interface Replies {
       /** For admins: algorithm of the ID token */
       sign_method?: string | undefined;
     } | null | undefined;
+    /** For the user and admins: number of sessions */
+    sessions?: number | undefined;
     /** For the user and admins: whether the email address is verified */
     email_verified?: boolean | undefined;
     /** For admins: email address; null for a directory user without one */
     email?: string | null | undefined;
     /** For admins: login source that verifies the password */
-    auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | undefined;
+    auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | "SERVICE" | undefined;
   };
   /** Deletes an account's failed logins, so that it is no longer rate limited. */
   user_unlock: {
@@ -392,6 +474,40 @@ export interface Replies {
   user_verification_resend: {
     /** Always true */
     success: true;
+    /** Result in one English sentence */
+    msg: string;
+  };
+  /** Creates an API key for an account, which `token` takes instead of an ID token; shown only once. */
+  api_key_create: {
+    /** API key; it cannot be read again */
+    api_key: string;
+    /** Id of the key, for `api_key_revoke` */
+    id: string;
+    /** Expiry time, in UTC; null if it never expires */
+    expires_at: string | null;
+  };
+  /** Lists the API keys of an account, without the keys themselves. */
+  api_key_all: {
+    /** API keys, in the order of creation */
+    api_keys: Array<{
+      /** Id of the key, for `api_key_revoke` */
+      id: string;
+      /** What the key is for */
+      name: string;
+      /** Only these of the account's groups; null for all groups */
+      groups: Array<string> | null;
+      /** Vhost that access tokens are issued for */
+      vhost: string;
+      /** Creation time, in UTC */
+      created_at: string;
+      /** Expiry time, in UTC; null if it never expires */
+      expires_at: string | null;
+      /** Time of the last access token, in UTC; null if there was none */
+      last_use: string | null;
+    }>;
+  };
+  /** Revokes an API key: authmq rejects it, and the access tokens that it was exchanged for. */
+  api_key_revoke: {
     /** Result in one English sentence */
     msg: string;
   };
@@ -436,7 +552,7 @@ export interface Replies {
       /** `id` of the published event */
       id: string;
       /** Event type */
-      type: "user.created" | "user.changed" | "user.deleted" | "user.verified" | "user.verification_requested" | "user.unlocked" | "session.started" | "session.revoked" | "login.failed" | "group.created" | "group.deleted" | "group.member_added" | "group.member_removed" | "password.reset_requested";
+      type: "user.created" | "user.changed" | "user.deleted" | "user.verified" | "user.verification_requested" | "user.unlocked" | "session.started" | "session.revoked" | "login.failed" | "group.created" | "group.deleted" | "group.member_added" | "group.member_removed" | "password.reset_requested" | "api_key.created" | "api_key.revoked";
       /** Time of the event, in UTC */
       time: string;
       /** User that the event is about */
@@ -454,31 +570,33 @@ export interface Replies {
 /** The workflows by namespace and method; `Options` are the parameters after the request. */
 export interface Workflows<Options extends readonly unknown[]> {
   readonly session: {
-    /** Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token. */
+    /** Starts a session and issues its ID token, for a username and password or a Kerberos ticket. Beyond `sessions_per_user`, ends the user's least recently used session. */
     readonly login: (request: Requests["login"], ...options: Options) => Promise<Replies["login"]>;
     /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
     readonly logout: (request: Requests["logout"], ...options: Options) => Promise<Replies["logout"]>;
-    /** Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token. */
+    /** Issues a short-lived access token with the account's groups and vhost, in exchange for an ID token or an API key. */
     readonly getAccessToken: (request: Requests["token"], ...options: Options) => Promise<Replies["token"]>;
     /** Returns whether a token is valid now, and its claims (RFC 7662). */
     readonly introspect: (request: Requests["introspect"], ...options: Options) => Promise<Replies["introspect"]>;
     /** Returns the public keys that verify access tokens, as a JWK Set (RFC 7517); empty for HS*. */
     readonly getJwks: (request: Requests["jwks"], ...options: Options) => Promise<Replies["jwks"]>;
-    /** Revokes a user's session: all workers reject its ID token from then on. */
+    /** Lists the sessions of a user, the latest used first; by default the caller's own. */
+    readonly getAll: (request: Requests["session_all"], ...options: Options) => Promise<Replies["session_all"]>;
+    /** Revokes one session of a user, or all of them: all workers reject its ID token, and authmq its access tokens. */
     readonly revoke: (request: Requests["session_revoke"], ...options: Options) => Promise<Replies["session_revoke"]>;
   };
   readonly user: {
     /** Creates an account for the caller, if registration is open. */
     readonly register: (request: Requests["user_register"], ...options: Options) => Promise<Replies["user_register"]>;
-    /** Creates an activated account, even if registration is closed. */
+    /** Creates an activated account, of a user or of a service, even if registration is closed. */
     readonly adminCreate: (request: Requests["user_admin_create"], ...options: Options) => Promise<Replies["user_admin_create"]>;
-    /** Deletes a user, the user's session and memberships; users may delete themselves. */
+    /** Deletes a user, the user's sessions, API keys and memberships; users may delete themselves. */
     readonly delete: (request: Requests["user_delete"], ...options: Options) => Promise<Replies["user_delete"]>;
-    /** Changes a user's password, email or activation in one transaction; a new password revokes the session. */
+    /** Changes a user's password, email or activation in one transaction; a new password revokes the sessions. */
     readonly change: (request: Requests["user_change"], ...options: Options) => Promise<Replies["user_change"]>;
     /** Lists all usernames, or one page of them; returns 204 if there are none. */
     readonly getAll: (request: Requests["user_all"], ...options: Options) => Promise<Replies["user_all"]>;
-    /** Returns a user: basic fields; to the user and admins also the groups of the user and the session. */
+    /** Returns a user: basic fields; to the user and admins also the groups and the latest session of the user. */
     readonly get: (request: Requests["user_get"], ...options: Options) => Promise<Replies["user_get"]>;
     /** Deletes an account's failed logins, so that it is no longer rate limited. */
     readonly unlock: (request: Requests["user_unlock"], ...options: Options) => Promise<Replies["user_unlock"]>;
@@ -490,6 +608,12 @@ export interface Workflows<Options extends readonly unknown[]> {
     readonly verifyEmail: (request: Requests["user_verify_email"], ...options: Options) => Promise<Replies["user_verify_email"]>;
     /** Requests another email with a verification token; the reply does not reveal whether the account exists. */
     readonly resendVerification: (request: Requests["user_verification_resend"], ...options: Options) => Promise<Replies["user_verification_resend"]>;
+    /** Creates an API key for an account, which `token` takes instead of an ID token; shown only once. */
+    readonly createApiKey: (request: Requests["api_key_create"], ...options: Options) => Promise<Replies["api_key_create"]>;
+    /** Lists the API keys of an account, without the keys themselves. */
+    readonly getApiKeys: (request: Requests["api_key_all"], ...options: Options) => Promise<Replies["api_key_all"]>;
+    /** Revokes an API key: authmq rejects it, and the access tokens that it was exchanged for. */
+    readonly revokeApiKey: (request: Requests["api_key_revoke"], ...options: Options) => Promise<Replies["api_key_revoke"]>;
   };
   readonly group: {
     /** Lists all groups, or one page of them; returns 204 if there are none. */

@@ -25,6 +25,7 @@ const GROUPS: readonly Group[] = [
       "docs/guides/authenticate-people.md",
       "docs/guides/browser-gateway.md",
       "docs/guides/authenticate-services.md",
+      "docs/guides/api-keys.md",
       "docs/guides/sessions.md",
       "docs/guides/verify-access-tokens.md",
       "docs/guides/reset-passwords.md",

@@ -174,3 +174,32 @@ alter table event
   add column username_key varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ generated always as (replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(username, 'A', 'a'), 'B', 'b'), 'C', 'c'), 'D', 'd'), 'E', 'e'), 'F', 'f'), 'G', 'g'), 'H', 'h'), 'I', 'i'), 'J', 'j'), 'K', 'k'), 'L', 'l'), 'M', 'm'), 'N', 'n'), 'O', 'o'), 'P', 'p'), 'Q', 'q'), 'R', 'r'), 'S', 's'), 'T', 't'), 'U', 'u'), 'V', 'v'), 'W', 'w'), 'X', 'x'), 'Y', 'y'), 'Z', 'z')) stored,
   drop index event_by_user,
   add index event_by_user (username_key);
+
+-- 0023-sessions-breaking
+alter table token
+  add column created_at datetime(3) null,
+  add column client varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null,
+  drop index user_id,
+  add index token_by_user (user_id),
+  add index token_by_expiry (valid_until);
+update token set created_at = coalesce(last_use, utc_timestamp(3)) where created_at is null;
+alter table token modify created_at datetime(3) not null;
+alter table `user`
+  /*!80017 drop check user_chk_1, */
+  modify auth_type varchar(16) not null,
+  add constraint user_auth_type check (auth_type in ('LOCAL', 'LDAP', 'KERBEROS', 'SERVICE'));
+
+-- 0024-api-key
+create table api_key (
+  api_key_id bigint not null primary key,
+  key_hash binary(32) not null unique,
+  user_id varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  name varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  key_groups longtext null,
+  vhost varchar(100) not null,
+  created_at datetime(3) not null,
+  expires_at datetime(3) null,
+  last_use datetime(3) null,
+  index api_key_by_user (user_id),
+  constraint api_key_user foreign key (user_id) references `user` (username) on delete cascade on update cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

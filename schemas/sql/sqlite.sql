@@ -190,3 +190,83 @@ create index user_by_external_id on "user" (external_id);
 alter table event add column username_key text generated always as (lower(username)) virtual;
 drop index event_by_user;
 create index event_by_user on event (username_key);
+
+-- 0023-sessions-breaking
+create table user_next (
+  username text not null primary key,
+  username_key text generated always as (lower(username)) stored,
+  password_hash blob null,
+  auth_type text not null constraint user_auth_type check (auth_type in ('LOCAL', 'LDAP', 'KERBEROS', 'SERVICE')),
+  email text null,
+  email_key text generated always as (lower(email)) stored,
+  activated integer not null default 1,
+  created_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  modified_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  email_verified_at text null,
+  external_id text null
+);
+insert into user_next (username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id)
+  select username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id from "user";
+create table token_next (
+  token_id integer not null primary key,
+  user_id text not null references user_next (username) on delete cascade on update cascade,
+  ip text not null,
+  valid_until text not null,
+  last_use text null,
+  sign_method text not null,
+  vhost text not null,
+  validated_at text null,
+  created_at text not null,
+  client text null
+);
+insert into token_next (token_id, user_id, ip, valid_until, last_use, sign_method, vhost, validated_at, created_at)
+  select token_id, user_id, ip, valid_until, last_use, sign_method, vhost, validated_at,
+    coalesce(last_use, strftime('%Y-%m-%d %H:%M:%f', 'now')) from token;
+drop table token;
+alter table token_next rename to token;
+create index token_by_user on token (user_id);
+create index token_by_expiry on token (valid_until);
+create table usergroup_next (
+  username text not null references user_next (username) on delete cascade on update cascade,
+  username_key text generated always as (lower(username)) virtual,
+  groupname text not null references "group" (name) on delete cascade on update cascade,
+  primary key (username, groupname)
+);
+insert into usergroup_next (username, groupname) select username, groupname from usergroup;
+drop table usergroup;
+alter table usergroup_next rename to usergroup;
+create index usergroup_by_group on usergroup (groupname, username_key, username);
+create table one_time_token_next (
+  token_hash blob not null primary key,
+  purpose text not null,
+  account_key blob not null,
+  username text null references user_next (username) on delete cascade on update cascade,
+  email text null,
+  expires_at text not null
+);
+insert into one_time_token_next (token_hash, purpose, account_key, username, email, expires_at)
+  select token_hash, purpose, account_key, username, email, expires_at from one_time_token;
+drop table one_time_token;
+alter table one_time_token_next rename to one_time_token;
+create index one_time_token_by_expiry on one_time_token (expires_at);
+create index one_time_token_by_user on one_time_token (username);
+create index one_time_token_by_account on one_time_token (account_key);
+drop table "user";
+alter table user_next rename to "user";
+create unique index user_by_username_key on "user" (username_key);
+create unique index user_by_email_key on "user" (email_key);
+create index user_by_external_id on "user" (external_id);
+
+-- 0024-api-key
+create table api_key (
+  api_key_id integer not null primary key,
+  key_hash blob not null unique,
+  user_id text not null references "user" (username) on delete cascade on update cascade,
+  name text not null,
+  key_groups text null,
+  vhost text not null,
+  created_at text not null,
+  expires_at text null,
+  last_use text null
+);
+create index api_key_by_user on api_key (user_id);

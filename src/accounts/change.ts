@@ -2,9 +2,10 @@ import { isDuplicate } from "../db/faults.ts";
 import { isSameName } from "../db/names.ts";
 import { isLastAdmin } from "../db/queries/admins.ts";
 import { deleteOneTimeTokens } from "../db/queries/one-time-tokens.ts";
-import { deleteIdTokenOf, type UserRef, lockUser, updateUser } from "../db/queries/users.ts";
+import { lockUser, updateUser, type UserRef } from "../db/queries/users.ts";
 import { toSqlTime } from "../db/time.ts";
-import { sessionRevoked, userChanged, userUnlocked } from "./events.ts";
+import { userChanged, userUnlocked } from "./events.ts";
+import { endSessionsOf } from "./sessions.ts";
 import { type MessageRules, requestVerification } from "./verification.ts";
 import { record, type Writer } from "./writer.ts";
 
@@ -21,17 +22,19 @@ interface ChangeRules {
   readonly messages?: MessageRules;
   /** Whether the user presented a reset token, which proves access to the address. */
   readonly isReset?: boolean;
+  /** A session that a new password does not revoke. */
+  readonly keepSession?: bigint | undefined;
 }
 
 /**
- * Changes an account, all or nothing. A new password revokes the session. So does activation, because an earlier
+ * Changes an account, all or nothing. A new password revokes the sessions. So does activation, because an earlier
  * session may be the reason for the deactivation. Setting the stored address again is no change.
  */
 export async function changeAccount(
   writer: Writer,
   { username, created_at }: UserRef,
   { password_hash, email: wantedEmail, activated }: AccountChanges,
-  { adminGroup, messages, isReset = false }: ChangeRules,
+  { adminGroup, messages, isReset = false, keepSession }: ChangeRules,
 ): Promise<"changed" | "unchanged" | "no such user" | "email taken" | "last admin"> {
   const { trx } = writer;
   if (activated === false && (await isLastAdmin(trx, username, adminGroup))) return "last admin";
@@ -59,13 +62,12 @@ export async function changeAccount(
   else if (password_hash !== undefined) await deleteOneTimeTokens(trx, username, "password_reset");
   const isPassword = password_hash !== undefined;
   const endsSession = isPassword || (activated === true && current.activated === 0);
-  const isEnded = endsSession && (await deleteIdTokenOf(trx, username));
   const previousEmail = isOther ? current.email : null;
-  await record(
-    writer,
-    userChanged(username, { email, activated, isPassword, isReset, previousEmail }),
-    ...(isEnded ? [sessionRevoked(username, isPassword ? "password" : "activated")] : []),
-  );
+  await record(writer, userChanged(username, { email, activated, isPassword, isReset, previousEmail }));
+  if (endsSession) {
+    const except = isPassword ? keepSession : undefined;
+    await endSessionsOf(writer, username, isPassword ? "password" : "activated", { except });
+  }
   // No verification email to a deactivated account: it could activate the account.
   const isActive = activated ?? current.activated === 1;
   if (messages !== undefined && isOther && isActive)

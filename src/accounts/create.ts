@@ -12,6 +12,8 @@ export async function createAccount(
   const outcome = await createUser(writer.trx, user);
   if (outcome !== "created") return outcome;
   await record(writer, userCreated(user));
-  if (rules !== undefined && user.auth_type === "LOCAL") await requestVerification(writer, user, rules);
+  const { username, email, auth_type } = user;
+  if (rules !== undefined && auth_type === "LOCAL" && email !== null)
+    await requestVerification(writer, { username, email }, rules);
   return outcome;
 }

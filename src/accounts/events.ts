@@ -1,4 +1,5 @@
-import type { UserRow } from "../db/tables.ts";
+import type { IdTokenRow } from "../db/queries/id-tokens.ts";
+import type { AuthType, UserRow } from "../db/tables.ts";
 import type { AccountEvent } from "./writer.ts";
 
 type NewAccount = Pick<UserRow, "username" | "email" | "auth_type"> & { readonly activated: boolean };
@@ -56,16 +57,42 @@ export function userUnlocked(username: string | null): AccountEvent {
   return { type: "user.unlocked", username, data: {} };
 }
 
-/** Why a session was revoked. */
-export type RevocationReason = "logout" | "revoked" | "password" | "activated" | "directory";
+/** `session.started`. */
+export function sessionStarted(
+  username: string,
+  auth_type: AuthType,
+  id: bigint,
+  { ip, vhost, valid_until, client }: Pick<IdTokenRow, "ip" | "vhost" | "valid_until" | "client">,
+): AccountEvent {
+  const data = { sid: id.toString(), ip, vhost, auth_type, valid_until: valid_until.toISOString() };
+  return { type: "session.started", username, data: { ...data, ...(client === null ? {} : { client }) } };
+}
+
+/** Why a session was revoked; "limit": the user has too many sessions. */
+export type RevocationReason = "logout" | "revoked" | "password" | "activated" | "directory" | "limit";
 
 /** `session.revoked`. */
-export function sessionRevoked(username: string, reason: RevocationReason, detail?: string): AccountEvent {
+export function sessionRevoked(
+  username: string,
+  id: bigint,
+  reason: RevocationReason,
+  detail?: string,
+): AccountEvent {
   return {
     type: "session.revoked",
     username,
-    data: { reason, ...(detail === undefined ? {} : { detail }) },
+    data: { sid: id.toString(), reason, ...(detail === undefined ? {} : { detail }) },
   };
+}
+
+/** `api_key.created`. */
+export function apiKeyCreated(username: string, id: bigint, name: string): AccountEvent {
+  return { type: "api_key.created", username, data: { id: id.toString(), name } };
+}
+
+/** `api_key.revoked`. */
+export function apiKeyRevoked(username: string, id: bigint, name: string): AccountEvent {
+  return { type: "api_key.revoked", username, data: { id: id.toString(), name } };
 }
 
 /** `group.created`. */

@@ -1,10 +1,18 @@
 import type { Database } from "../db/database.ts";
-import { createTokenId, deleteIdToken, type NewIdToken, recordIdToken } from "../db/queries/id-tokens.ts";
 import { recordEvent } from "../db/queries/events.ts";
-import { deleteIdTokenOf, lockUser, setPasswordHash } from "../db/queries/users.ts";
+import {
+  deleteExpiredIdTokensOf,
+  deleteIdTokens,
+  listSessionsOf,
+  listTokenIdsOf,
+  type NewIdToken,
+  recordIdToken,
+} from "../db/queries/id-tokens.ts";
+import { lockUser, setPasswordHash } from "../db/queries/users.ts";
+import { createRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";
 import { withRetry } from "../db/transaction.ts";
-import { type RevocationReason, sessionRevoked } from "./events.ts";
+import { type RevocationReason, sessionRevoked, sessionStarted } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** The account against which a login was verified; a directory user has no password hash. */
@@ -15,13 +23,15 @@ export interface VerifiedLogin {
 }
 
 /**
- * Starts the user's session and returns its id; the commit revokes an earlier session. Returns "changed", and writes
- * nothing, if the account, its password, its activation or its auth type has changed since the login was verified.
+ * Starts a session and returns its id. Ends the least recently used sessions of the user beyond `limit`, and deletes
+ * the expired ones. Returns "changed", and writes nothing, if the account, its password, its activation or its auth
+ * type has changed since the login was verified.
  */
 export async function startSession(
   writer: Writer,
   { user, rehashed }: VerifiedLogin,
   session: NewIdToken,
+  limit: number,
 ): Promise<bigint | "changed"> {
   const { trx } = writer;
   const { username, auth_type } = user;
@@ -35,11 +45,14 @@ export async function startSession(
     current.external_id === user.external_id;
   if (!isSame) return "changed";
   if (rehashed !== undefined) await setPasswordHash(trx, username, rehashed);
-  const id = createTokenId();
+  await deleteExpiredIdTokensOf(trx, username);
+  const live = await listSessionsOf(trx, username);
+  const excess = live.slice(limit - 1).map(({ token_id }) => token_id);
+  const id = createRowId();
   await recordIdToken(trx, username, id, session);
-  const { ip, vhost } = session;
-  const data = { ip, vhost, auth_type, valid_until: session.valid_until.toISOString() };
-  await record({ trx, actor: username }, { type: "session.started", username, data });
+  const author = { trx, actor: username };
+  await endSessions(author, username, excess, "limit");
+  await record(author, sessionStarted(username, auth_type, id, session));
   return id;
 }
 
@@ -64,27 +77,39 @@ export async function recordFailedLogin(
   await withRetry(() => recordEvent(db, { type: "login.failed", username, actor: null, data }));
 }
 
-/** Revokes the session of an ID token, if it still exists. */
-export async function endSession(
+/** Revokes some sessions of a user, if they still exist; returns how many did. `username` in its stored spelling. */
+export async function endSessions(
   writer: Writer,
-  { token_id, username }: { readonly token_id: bigint; readonly username: string },
+  username: string,
+  tokenIds: readonly bigint[],
   reason: RevocationReason,
   detail?: string,
-): Promise<void> {
-  if (await deleteIdToken(writer.trx, token_id))
-    await record(writer, sessionRevoked(username, reason, detail));
+): Promise<number> {
+  const ended = await deleteIdTokens(writer.trx, username, tokenIds);
+  if (ended.length > 0)
+    await record(writer, ...ended.map((id) => sessionRevoked(username, id, reason, detail)));
+  return ended.length;
 }
 
-/** Revokes the session of a user; false if there is none. `username` in its stored spelling. */
-export async function endSessionOf(
+/**
+ * Revokes all sessions of a user, except the one with the id `except`; returns how many. The user's row must be locked,
+ * or a login at the same time keeps its session. `username` in its stored spelling.
+ */
+export async function endSessionsOf(
   writer: Writer,
   username: string,
   reason: RevocationReason,
-  detail?: string,
-): Promise<boolean> {
-  if (!(await deleteIdTokenOf(writer.trx, username))) return false;
-  await record(writer, sessionRevoked(username, reason, detail));
-  return true;
+  { detail, except }: { readonly detail?: string; readonly except?: bigint | undefined } = {},
+): Promise<number> {
+  await deleteExpiredIdTokensOf(writer.trx, username);
+  const all = await listTokenIdsOf(writer.trx, username);
+  return endSessions(
+    writer,
+    username,
+    all.filter((id) => id !== except),
+    reason,
+    detail,
+  );
 }
 
 function equal(a: Uint8Array | null, b: Uint8Array | null): boolean {

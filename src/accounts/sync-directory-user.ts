@@ -2,14 +2,7 @@ import type { Database, Reader } from "../db/database.ts";
 import { isDuplicate } from "../db/faults.ts";
 import { isSameName } from "../db/names.ts";
 import { lockGroupCreation } from "../db/queries/groups.ts";
-import {
-  deleteIdTokenOf,
-  findUser,
-  findUserByEmail,
-  insertUsers,
-  lockUser,
-  updateUser,
-} from "../db/queries/users.ts";
+import { findUser, findUserByEmail, insertUsers, lockUser, updateUser } from "../db/queries/users.ts";
 import type { UserRow } from "../db/tables.ts";
 import { toSqlTime } from "../db/time.ts";
 import { inTransaction } from "../db/transaction.ts";
@@ -24,7 +17,7 @@ import {
   planGroups,
 } from "./directory-groups.ts";
 import { userChanged, userCreated } from "./events.ts";
-import { endSessionOf } from "./sessions.ts";
+import { endSessionsOf } from "./sessions.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** A user as read from the directory. */
@@ -199,7 +192,8 @@ async function changeAccount(writer: Writer, before: UserRow, after: UserRow): P
   await updateUser(writer.trx, username, changes);
   // A session from before the account had an id may belong to another person. The login that sets the id starts a new
   // one.
-  if (before.external_id === null && external_id !== null) await deleteIdTokenOf(writer.trx, username);
+  if (before.external_id === null && external_id !== null)
+    await endSessionsOf(writer, username, "directory", { detail: "first-id" });
   if (!hasNewEmail) return;
   const isOther = before.email !== null && (email === null || !isSameName(before.email, email));
   await record(writer, userChanged(username, { email, previousEmail: isOther ? before.email : undefined }));
@@ -221,7 +215,7 @@ async function endSessions(db: Database, user: DirectoryUser, { username }: User
   await write(db, async (writer) => {
     const row = await lockUser(writer.trx, username);
     if (row !== undefined && isAnotherPerson(row, user))
-      await endSessionOf(writer, username, "directory", "another-person");
+      await endSessionsOf(writer, username, "directory", { detail: "another-person" });
   });
 }
 

@@ -1,5 +1,7 @@
 import type { Database } from "../db/database.ts";
-import { type SessionRow, touchIdTokens } from "../db/queries/id-tokens.ts";
+import { touchApiKeys } from "../db/queries/api-keys.ts";
+import type { Grant } from "../db/queries/granted.ts";
+import { touchIdTokens } from "../db/queries/id-tokens.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { detached } from "../observability/tracing.ts";
@@ -7,21 +9,52 @@ import { detached } from "../observability/tracing.ts";
 /** The maximum delay of a write in milliseconds, unless the database is unavailable. */
 const DELAY = 1000;
 
-/** ID tokens per statement, so that it holds its locks only briefly. */
+/** Rows per statement, so that it holds its locks only briefly. */
 const BATCH_SIZE = 512;
 
-/** Records when ID tokens were last used; writes after the reply, in batches. */
+/** Records when sessions and API keys were last used; writes after the reply, in batches. */
 export interface LastUse {
-  /** Records a use. Writes the first use of a session immediately; false if the session has ended. */
-  note(session: SessionRow): Promise<boolean>;
+  /** Records a use. Writes the first use, if `last_use` is null, immediately; false if the row is gone. */
+  note(grant: Grant, row: { readonly last_use: Date | null }): Promise<boolean>;
   /** The last recorded use that is not written yet. */
-  unwritten(tokenId: bigint): Date | undefined;
+  unwritten(grant: Grant): Date | undefined;
   /** Writes all recorded uses; complete on return. */
   close(): Promise<void>;
 }
 
 /** Creates the record of uses for a database. */
 export function createLastUse(db: Database, log: Log): LastUse {
+  const sessions = createTable(db, log, touchIdTokens);
+  const keys = createTable(db, log, touchApiKeys);
+  const tableOf = (grant: Grant): readonly [Table, bigint] =>
+    "sid" in grant ? [sessions, grant.sid] : [keys, grant.apiKeyId];
+  return {
+    note(grant, row) {
+      const [table, id] = tableOf(grant);
+      return table.note(id, row.last_use === null);
+    },
+    unwritten(grant) {
+      const [table, id] = tableOf(grant);
+      return table.unwritten(id);
+    },
+    async close() {
+      await Promise.all([sessions.close(), keys.close()]);
+    },
+  };
+}
+
+/** The uses of one table's rows. */
+interface Table {
+  note(id: bigint, isFirst: boolean): Promise<boolean>;
+  unwritten(id: bigint): Date | undefined;
+  close(): Promise<void>;
+}
+
+function createTable(
+  db: Database,
+  log: Log,
+  touch: (db: Database, ids: readonly bigint[], at: Date) => Promise<number>,
+): Table {
   let pending = new Map<bigint, Date>();
   /** The batch that is being written: until then, reads of the database return older values. */
   let inFlight: ReadonlyMap<bigint, Date> = pending;
@@ -36,11 +69,11 @@ export function createLastUse(db: Database, log: Log): LastUse {
     for (let from = 0; from < ids.length; from += BATCH_SIZE) {
       const batch = ids.slice(from, from + BATCH_SIZE);
       try {
-        await touchIdTokens(db, batch, new Date());
+        await touch(db, batch, new Date());
       } catch (error) {
         log.warn(
-          { reason: messageOf(error), tokens: batch.length },
-          "could not store when sessions were last used",
+          { reason: messageOf(error), rows: batch.length },
+          "could not store when sessions or API keys were last used",
         );
       }
     }
@@ -50,13 +83,13 @@ export function createLastUse(db: Database, log: Log): LastUse {
     writing = writing.then(write);
   };
   return {
-    async note({ token_id, last_use }) {
-      if (last_use === null) return (await touchIdTokens(db, [token_id], new Date())) > 0;
-      pending.set(token_id, new Date());
+    async note(id, isFirst) {
+      if (isFirst) return (await touch(db, [id], new Date())) > 0;
+      pending.set(id, new Date());
       timer ??= detached(() => setTimeout(begin, DELAY)).unref();
       return true;
     },
-    unwritten: (tokenId) => pending.get(tokenId) ?? inFlight.get(tokenId),
+    unwritten: (id) => pending.get(id) ?? inFlight.get(id),
     async close() {
       clearTimeout(timer);
       await writing;

@@ -45,6 +45,7 @@ export function createLogin(db: Database, passwords: Passwords, sources: LoginSo
     LOCAL: localLogin(passwords),
     LDAP: ldap,
     KERBEROS: kerberos,
+    SERVICE: refused,
   };
   const isRemote = sources.ldap !== undefined || sources.kerberos !== undefined;
   const constantTime = isRemote ? createConstantTimeResponse() : NO_DELAY;

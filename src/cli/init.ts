@@ -29,6 +29,8 @@ const initialConfig = (defaultVhost: string) => ({
     anonymous_user_get: false,
     admin_group: "admin",
     default_vhost: defaultVhost,
+    sessions_per_user: 10,
+    session_renewal_time: 43_200,
     password_regex: ".{12,}",
     password_blocklist: BLOCKLIST,
   },

@@ -16,6 +16,7 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["migrate", async () => (await import("./migrate.ts")).migrateCommand()],
   ["admin", async () => (await import("./admin.ts")).adminCommand()],
   ["users", async () => (await import("./users.ts")).usersCommand()],
+  ["api-key", async () => (await import("./api-key.ts")).apiKeyCommand()],
   ["call", async () => (await import("./call.ts")).callCommand()],
   ["bench", async () => (await import("./bench.ts")).benchCommand()],
   ["doctor", async () => (await import("./doctor.ts")).doctorCommand()],

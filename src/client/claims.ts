@@ -12,6 +12,10 @@ export interface AccessClaims {
   readonly user?: string;
   readonly vhost?: string;
   readonly aud?: string | readonly string[];
+  /** The id of the session that the token was issued for. */
+  readonly sid?: string;
+  /** The id of the API key that the token was issued for. */
+  readonly api_key_id?: string;
   readonly [name: string]: unknown;
 }
 
@@ -26,7 +30,7 @@ export function isCurrent({ iat, nbf, exp }: AccessClaims, now: number, toleranc
 }
 
 function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is AccessClaims {
-  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud } = claims;
+  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud, sid, api_key_id } = claims;
   return (
     typeof iss === "string" &&
     typeof sub === "string" &&
@@ -35,7 +39,8 @@ function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is A
     isTexts(groups) &&
     (user === undefined || user === sub) &&
     (vhost === undefined || typeof vhost === "string") &&
-    (aud === undefined || typeof aud === "string" || isTexts(aud))
+    (aud === undefined || typeof aud === "string" || isTexts(aud)) &&
+    [sid, api_key_id].every((id) => id === undefined || typeof id === "string")
   );
 }
 

@@ -58,6 +58,15 @@ export class AuthError extends Error {
   }
 }
 
+/**
+ * Another login of the same user keeps ending the session: the installation allows fewer sessions than there are
+ * replicas. Logging in again would only end the other one's session.
+ */
+export class SessionLimitError extends Error {
+  override readonly name = "SessionLimitError";
+  readonly code = "SESSION_LIMIT";
+}
+
 /** The error codes of a verifier, with their HTTP status codes. */
 const TOKEN_ERRORS = { INVALID_TOKEN: 401, FORBIDDEN: 403, UNAVAILABLE: 503 } as const;
 

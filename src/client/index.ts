@@ -5,13 +5,20 @@ export {
   renewBrokerToken,
 } from "./broker-token.ts";
 export { type AuthClient, connect } from "./client.ts";
-export { AuthError, type AuthErrorCode, NoReplyError } from "./errors.ts";
+export { AuthError, type AuthErrorCode, NoReplyError, SessionLimitError } from "./errors.ts";
 export type { ConnectOptions } from "./options.ts";
 export type { QueueName } from "../wire/queues.ts";
 export type { CallOptions, Method, ReplyFrom, RequestTo } from "./queues.ts";
 export {
+  createRevocationList,
+  type RevocationList,
+  type RevocationListOptions,
+} from "./revocation-list.ts";
+export {
+  type ApiKeyOptions,
   createSession,
   type Credentials,
+  type LoginOptions,
   type Session,
   type SessionOptions,
   type SessionWorkflows,

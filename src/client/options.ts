@@ -4,6 +4,7 @@ import { type BrokerAddress, parseUrl } from "./address.ts";
 import {
   a,
   checked,
+  type Kind,
   flag,
   func,
   listOf,
@@ -49,8 +50,9 @@ export type ConnectOptions = (UrlOptions | NodesOptions) & {
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
 };
 
+const ca = a("a PEM", (value) => (typeof value === "string" && value !== "") || value instanceof Uint8Array);
+
 const common = {
-  ca: a("a PEM", (value) => (typeof value === "string" && value !== "") || value instanceof Uint8Array),
   queues: optionsOf(Object.fromEntries(Object.keys(QUEUES).map((queue) => [queue, text]))),
   timeout: number,
   connectionName: string,
@@ -61,13 +63,20 @@ const common = {
 const port = a("a port", (value) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536);
 const node = optionsOf({ host: text, port }, ["host"]);
 
-const kinds = oneOf({
-  url: optionsOf({ url: text, ...common }),
-  nodes: optionsOf(
-    { nodes: listOf(node), username: text, password: textOrFunc, vhost: text, tls: flag, ...common },
-    ["username", "password"],
-  ),
-});
+/** The checks of options with a broker's address and these further options. */
+export function addressKinds(
+  more: Readonly<Record<string, Kind>>,
+  required: readonly string[] = [],
+): Readonly<Record<string, Kind>> {
+  const all = { ca, ...more };
+  const nodes = { nodes: listOf(node), username: text, password: textOrFunc, vhost: text, tls: flag };
+  return {
+    url: optionsOf({ url: text, ...all }, required),
+    nodes: optionsOf({ ...nodes, ...all }, ["username", "password", ...required]),
+  };
+}
+
+const kinds = oneOf(addressKinds(common));
 
 /** Returns the options without undefined ones; throws a TypeError that names the invalid option. */
 export function checkConnectOptions(options: ConnectOptions): ConnectOptions {

@@ -1,4 +1,7 @@
 import { a, check, checked, func, listOf, number, oneOf, optionsOf, text, textOrFunc } from "./check.ts";
+import { ErrorCache } from "./error-cache.ts";
+import { endsSoon, type HeldToken, now, secondsLeft } from "./held-token.ts";
+import { type Exchanged, Login } from "./login.ts";
 import type { ReplyFrom, RequestTo } from "./queues.ts";
 import { textFrom, type TextSource } from "./text-source.ts";
 
@@ -17,21 +20,39 @@ export type Credentials =
   | { readonly kerberosTicket: TextSource; readonly username?: string | undefined }
   | { readonly idToken: string };
 
-/** Options of `createSession`. */
-export type SessionOptions = Credentials & {
-  /** The broker vhost that access tokens are valid for. Default: set by the installation. */
-  readonly vhost?: string | undefined;
-  /** The client address that the session is bound to. Default: any. */
-  readonly ip?: string | undefined;
-  /** The user's groups to list in access tokens; fewer groups make shorter tokens. Default: all. */
-  readonly groups?: readonly string[] | undefined;
-};
+/** Options of `createSession`: an API key, which needs no login, or the credentials of a login. */
+export type SessionOptions = ApiKeyOptions | LoginOptions;
 
-/** A session that renews its access tokens and logs in again when needed. */
+/** A service with an API key, which has its own vhost. */
+export interface ApiKeyOptions extends GroupOptions {
+  readonly apiKey: string | TextSource;
+}
+
+interface GroupOptions {
+  /** The account's groups to list in access tokens; fewer groups make shorter tokens. Default: all. */
+  readonly groups?: readonly string[] | undefined;
+}
+
+/** A user who logs in. */
+export type LoginOptions = Credentials &
+  GroupOptions & {
+    /** The broker vhost that access tokens are valid for. Default: set by the installation. */
+    readonly vhost?: string | undefined;
+    /** The client address that the session is bound to. Default: any. */
+    readonly ip?: string | undefined;
+    /** What the user sees in the list of sessions, for example the name of this service. */
+    readonly client?: string | undefined;
+  };
+
+/**
+ * A session that renews its access tokens and, where the installation allows it, its ID token; otherwise it logs in
+ * again when needed.
+ */
 export interface Session extends AsyncDisposable {
   /**
    * An access token that is valid for at least `minimumValidity` more seconds (default 10, capped at 90 % of its
-   * lifetime). Rejects with the error of a failed login or renewal.
+   * lifetime). Rejects with the error of a failed login or renewal, and with a SessionLimitError when other logins of
+   * the user keep ending the session.
    */
   accessToken(options?: { readonly minimumValidity?: number | undefined }): Promise<string>;
   /** A newly issued broker token, to use as password for RabbitMQ. Rejects with the error of a failed request. */
@@ -42,26 +63,10 @@ export interface Session extends AsyncDisposable {
 
 const DEFAULT_VALIDITY = 10;
 
-/** A token that expires within this many seconds is renewed in the background while it is still used. */
-const RENEW_BEFORE = 60;
-
-/** How long a client error (4xx) is returned without a new request, in milliseconds, unless it has `retryAfter`. */
-const ERROR_CACHE = 1000;
-
-/** How often to log in again when another login of the same user revokes the session before its token is fetched. */
-const MAX_RETRIES = 2;
-
-interface HeldToken {
-  readonly text: string;
-  /** Seconds; used instead of the expiration time, because the clocks of this host and the worker may differ. */
-  readonly lifetime: number;
-  /** In milliseconds, by two clocks: a wall clock may be set back, and the steady clock stops while the host sleeps. */
-  readonly requestedAt: { readonly clock: number; readonly steady: number };
-}
-
-const common = { vhost: text, ip: text, groups: listOf(text) };
+const common = { vhost: text, ip: text, client: text, groups: listOf(text) };
 
 const kinds = oneOf({
+  apiKey: optionsOf({ apiKey: textOrFunc, groups: listOf(text) }),
   password: optionsOf({ username: text, password: textOrFunc, ...common }, ["username"]),
   kerberosTicket: optionsOf({ kerberosTicket: func, username: text, ...common }),
   idToken: optionsOf({ idToken: text, ...common }),
@@ -78,34 +83,36 @@ const tokenKinds = optionsOf({ minimumValidity: number });
 
 /**
  * A session that logs in when an access token is first needed, and again when the session has ended, if it has
- * credentials. Throws a TypeError for an invalid option.
+ * credentials; an API key needs no login. Throws a TypeError for an invalid option.
  */
 export function createSession(client: SessionWorkflows, options: SessionOptions): Session {
   check("createSession", client, workflows, "client");
   return new KeptSession(client, checked("createSession", options, kinds));
 }
 
+type TokenRequest = Omit<RequestTo<"token">, "id_token" | "api_key">;
+
+/** The source of access tokens: an API key, or a login. */
+interface Source {
+  exchange(more: TokenRequest): Promise<Exchanged>;
+  close(): Promise<void>;
+}
+
 class KeptSession implements Session {
-  readonly #workflows: SessionWorkflows["session"];
-  readonly #options: SessionOptions;
-  readonly #address: { readonly ip?: string };
+  readonly #source: Source;
   readonly #groups: { readonly groups?: string[] };
-  #idToken: HeldToken | undefined;
   #access: HeldToken | undefined;
   #renewal: Promise<HeldToken> | undefined;
-  #login: Promise<HeldToken> | undefined;
   #brokerTokens = new Set<Promise<string>>();
   readonly #accessErrors = new ErrorCache();
   readonly #brokerErrors = new ErrorCache();
   #closing: Promise<void> | undefined;
 
   constructor({ session }: SessionWorkflows, options: SessionOptions) {
-    this.#workflows = session;
-    this.#options = options;
-    this.#address = options.ip === undefined ? {} : { ip: options.ip };
     this.#groups = options.groups === undefined ? {} : { groups: [...options.groups] };
-    if ("idToken" in options)
-      this.#idToken = { text: options.idToken, lifetime: Number.POSITIVE_INFINITY, requestedAt: now() };
+    const renew = (): void => void this.#renew().catch(() => undefined); // a later call reports the error
+    this.#source =
+      "apiKey" in options ? fromApiKey(session, options.apiKey) : new Login(session, options, renew);
   }
 
   async accessToken(options: { readonly minimumValidity?: number | undefined } = {}): Promise<string> {
@@ -150,103 +157,24 @@ class KeptSession implements Session {
     return (this.#access = { text: reply.access_token, lifetime: reply.expires_in, requestedAt });
   }
 
-  async #exchange(
-    more: Pick<RequestTo<"token">, "broker">,
-  ): Promise<{ reply: ReplyFrom<"token">; requestedAt: HeldToken["requestedAt"] }> {
-    for (let ended = 0; ; ended++) {
-      const idToken = await this.#session();
-      const requestedAt = now();
-      try {
-        const request = { id_token: idToken.text, ...this.#address, ...this.#groups, ...more };
-        return { reply: await this.#workflows.getAccessToken(request), requestedAt };
-      } catch (error) {
-        if (errorReplyIn(error).respCode !== 401 || "idToken" in this.#options || ended === MAX_RETRIES)
-          throw error;
-        // A concurrent request may have logged in again.
-        if (this.#idToken === idToken) this.#idToken = undefined;
-      }
-    }
-  }
-
-  /** The ID token, after a login if needed: access tokens do not outlive their session, so also before it ends. */
-  async #session(): Promise<HeldToken> {
-    if (this.#idToken !== undefined && !endsSoon(this.#idToken)) return this.#idToken;
-    // One login for all: a second one would revoke the first one's session.
-    const login = (this.#login ??= this.#logIn().finally(() => (this.#login = undefined)));
-    return (this.#idToken = await login);
-  }
-
-  async #logIn(): Promise<HeldToken> {
-    const { vhost } = this.#options;
-    const more = { ...this.#address, ...(vhost === undefined ? {} : { vhost }) };
-    const credentials = await credentialsIn(this.#options);
-    const requestedAt = now();
-    const { id_token: text, expires_in: lifetime } = await this.#workflows.login({ ...credentials, ...more });
-    return { text, lifetime, requestedAt };
+  #exchange(more: TokenRequest): Promise<Exchanged> {
+    return this.#source.exchange({ ...this.#groups, ...more });
   }
 
   async #end(): Promise<void> {
     await Promise.allSettled([this.#renewal, ...this.#brokerTokens]);
-    if (this.#idToken === undefined) return;
-    try {
-      await this.#workflows.logout({ id_token: this.#idToken.text, ...this.#address });
-    } catch (error) {
-      // 401: the session has expired already.
-      if (errorReplyIn(error).respCode !== 401) throw error;
-    }
+    await this.#source.close();
   }
 }
 
-/** Repeats a client error (4xx) for a while without a new request. */
-class ErrorCache {
-  #last: { readonly error: unknown; readonly until: number } | undefined;
-
-  async run<T>(request: () => Promise<T>): Promise<T> {
-    if (this.#last !== undefined && performance.now() < this.#last.until) throw this.#last.error;
-    try {
-      return await request();
-    } catch (error) {
-      const { respCode = 0, retryAfter = ERROR_CACHE / 1000 } = errorReplyIn(error);
-      if (respCode >= 400 && respCode < 500)
-        this.#last = { error, until: performance.now() + retryAfter * 1000 };
-      throw error;
-    }
-  }
-}
-
-async function credentialsIn(options: Credentials): Promise<RequestTo<"login">> {
-  if ("password" in options) {
-    const { username, password } = options;
-    return { username, password: await textFrom("createSession", "password", password) };
-  }
-  if ("idToken" in options)
-    throw new Error("a session from an ID token cannot log in again: it has no credentials");
-  const { username, kerberosTicket } = options;
+/** Exchanges an API key for access tokens: there is no session to start, to renew or to end. */
+function fromApiKey(session: SessionWorkflows["session"], apiKey: string | TextSource): Source {
   return {
-    kerberos_ticket: await textFrom("createSession", "kerberosTicket", kerberosTicket),
-    ...(username === undefined ? {} : { username }),
-  };
-}
-
-function now(): HeldToken["requestedAt"] {
-  return { clock: Date.now(), steady: performance.now() };
-}
-
-function secondsLeft({ lifetime, requestedAt: { clock, steady } }: HeldToken): number {
-  return lifetime - Math.max(Date.now() - clock, performance.now() - steady) / 1000;
-}
-
-function endsSoon(token: HeldToken): boolean {
-  return secondsLeft(token) < Math.min(RENEW_BEFORE, token.lifetime / 2);
-}
-
-/** The codes in an AuthError, or in an AppError of `createAuth`. */
-function errorReplyIn(error: unknown): { readonly respCode?: number; readonly retryAfter?: number } {
-  if (!(error instanceof Error)) return {};
-  return {
-    ...("respCode" in error && typeof error.respCode === "number" ? { respCode: error.respCode } : {}),
-    ...("retryAfter" in error && typeof error.retryAfter === "number"
-      ? { retryAfter: error.retryAfter }
-      : {}),
+    async exchange(more) {
+      const api_key = await textFrom("createSession", "apiKey", apiKey);
+      const requestedAt = now();
+      return { reply: await session.getAccessToken({ api_key, ...more }), requestedAt };
+    },
+    close: async () => undefined,
   };
 }

@@ -4,6 +4,7 @@ export type { Jwk, KeySet, KeySource, PublicKey } from "./keys.ts";
 export {
   createVerifier,
   type Demands,
+  type Revocations,
   type VerifiedToken,
   type Verifier,
   type VerifierOptions,

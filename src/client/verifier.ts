@@ -26,7 +26,14 @@ export type VerifierOptions = KeySource & {
   readonly vhost?: string | undefined;
   /** How many seconds clocks may differ. Default: 30. */
   readonly clockTolerance?: number | undefined;
+  /** Revocations to reject tokens by, from `createRevocationList`. Default: tokens are valid until they expire. */
+  readonly revocations?: Revocations | undefined;
 };
+
+/** Tells whether a token was revoked. */
+export interface Revocations {
+  isRevoked(claims: AccessClaims): boolean;
+}
 
 /** Further requirements on a token. */
 export interface Demands {
@@ -41,6 +48,10 @@ export interface VerifiedToken {
   readonly user: string;
   readonly groups: readonly string[];
   readonly vhost: string | undefined;
+  /** The id of the session; undefined for the token of an API key. */
+  readonly sid: string | undefined;
+  /** The id of the API key; undefined for the token of a session. */
+  readonly apiKeyId: string | undefined;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
   /** All claims of the token. */
@@ -64,6 +75,11 @@ const common = {
     "a number of seconds, 0 or more",
     (value) => Number.isFinite(value) && Number(value) >= 0,
   ),
+  revocations: a(
+    "a list from createRevocationList",
+    // Object() accepts any value, so that its member can be checked.
+    (value) => typeof (Object(value) as { isRevoked?: unknown }).isRevoked === "function",
+  ),
 };
 
 const kinds = oneOf({
@@ -81,7 +97,7 @@ const demandKinds = optionsOf({
 /** A verifier for the access tokens of one issuer; throws a TypeError for invalid options, keys or algorithms. */
 export function createVerifier(given: VerifierOptions): Verifier {
   const options = checked("createVerifier", given, kinds);
-  const { issuer, audience, vhost, clockTolerance = CLOCK_TOLERANCE } = options;
+  const { issuer, audience, vhost, clockTolerance = CLOCK_TOLERANCE, revocations } = options;
   const algorithms = algorithmsOf(options);
   const findKeys = openKeys(options, algorithms);
 
@@ -100,6 +116,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
     if (claims === undefined) throw invalid("its claims are not those of an access token");
     if (!isCurrent(claims, Date.now() / 1000, clockTolerance))
       throw invalid("it has expired, or is not valid yet");
+    if (revocations?.isRevoked(claims) === true) throw invalid("it was revoked");
     if (audience !== undefined && ![claims.aud].flat().includes(audience))
       throw invalid("it is for another audience");
     for (const wanted of [vhost, demands.vhost])
@@ -109,6 +126,8 @@ export function createVerifier(given: VerifierOptions): Verifier {
       user: claims.sub,
       groups: claims.groups,
       vhost: claims.vhost,
+      sid: claims.sid,
+      apiKeyId: claims.api_key_id,
       issuedAt: new Date(claims.iat * 1000),
       expiresAt: new Date(claims.exp * 1000),
       claims,

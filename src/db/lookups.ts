@@ -3,8 +3,14 @@ import { bound, type SpanDescription, traced } from "../observability/tracing.ts
 import type { Database } from "./database.ts";
 import { foldName } from "./names.ts";
 import { type AccountRow, findAccounts } from "./queries/accounts.ts";
+import { findApiKeys, findApiKeysByHash, type KeyedAccountRow } from "./queries/api-keys.ts";
 import { listGroups } from "./queries/groups.ts";
-import { findSessions, type SessionRow } from "./queries/id-tokens.ts";
+import {
+  findSessions,
+  type SessionRow,
+  type SessionSummary,
+  summarizeSessions,
+} from "./queries/id-tokens.ts";
 import { listUsernames } from "./queries/users.ts";
 import { readDeadline, readingUntil } from "./reads.ts";
 
@@ -18,7 +24,13 @@ const MAX_BATCH = 128;
 export interface Lookups {
   /** The session of a token id; undefined if it is revoked. */
   session(tokenId: bigint): Promise<SessionRow | undefined>;
-  /** A user with groups and session; the case of the name is ignored. */
+  /** The latest session of a user and their number, by stored username; undefined if there is none. */
+  sessions(username: string): Promise<SessionSummary | undefined>;
+  /** An API key with its account, by id; undefined if it is revoked. */
+  apiKey(id: bigint): Promise<KeyedAccountRow | undefined>;
+  /** An API key with its account, by `digestOfApiKey`; undefined if it does not exist. */
+  apiKeyByDigest(digest: string): Promise<KeyedAccountRow | undefined>;
+  /** A user with groups; the case of the name is ignored. */
   account(username: string): Promise<AccountRow | undefined>;
   /** All group names, sorted. */
   groups(): Promise<readonly string[]>;
@@ -36,14 +48,16 @@ export function createLookups(db: Database): Lookups {
     deadline = Math.max(deadline, readDeadline());
     return traced(spanOf(what), read);
   };
-  const sessions = batched<bigint, SessionRow | undefined>(async (ids) => {
-    const found = await findSessions(db, distinct(ids));
-    return ids.map((id) => found.get(id));
-  });
-  const accounts = batched<string, AccountRow | undefined>(async (names) => {
-    const found = await findAccounts(db, distinct(names));
-    return names.map((name) => found.get(name));
-  });
+  const found = <K, V>(find: (db: Database, keys: readonly K[]) => Promise<ReadonlyMap<K, V>>) =>
+    batched<K, V | undefined>(async (keys) => {
+      const rows = await find(db, distinct(keys));
+      return keys.map((key) => rows.get(key));
+    });
+  const sessions = found(findSessions);
+  const summaries = found(summarizeSessions);
+  const apiKeys = found(findApiKeys);
+  const apiKeysByHash = found(findApiKeysByHash);
+  const accounts = found(findAccounts);
   const list = (read: (from: Database) => Promise<readonly string[]>) =>
     batched<"all", readonly string[]>(async (keys) => {
       const all = await read(db);
@@ -53,6 +67,9 @@ export function createLookups(db: Database): Lookups {
   const usernames = list(listUsernames);
   return {
     session: (tokenId) => load("session", () => sessions.load(tokenId)),
+    sessions: (username) => load("sessions", () => summaries.load(username)),
+    apiKey: (id) => load("API key", () => apiKeys.load(id)),
+    apiKeyByDigest: (digest) => load("API key", () => apiKeysByHash.load(digest)),
     account: (username) => load("account", () => accounts.load(foldName(username))),
     groups: () => load("groups", () => groups.load("all")),
     usernames: () => load("usernames", () => usernames.load("all")),

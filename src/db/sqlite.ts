@@ -198,6 +198,9 @@ function identityOf(file: string): string {
   return stats === undefined ? "" : `${stats.dev}:${stats.ino}`;
 }
 
+/** Columns with ids of `createRowId`. */
+const ROW_IDS: ReadonlySet<string> = new Set(["token_id", "api_key_id"]);
+
 function toInput(value: unknown): SQLInputValue {
   if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint")
     return value;
@@ -205,10 +208,10 @@ function toInput(value: unknown): SQLInputValue {
   throw new TypeError(`cannot bind a ${typeof value}`);
 }
 
-/** Converts integers to numbers, as MySQL returns them. A token id does not fit in a number and stays a bigint. */
+/** Converts integers to numbers, as MySQL returns them. An id that does not fit in a number stays a bigint. */
 function fromRow(row: Record<string, unknown>): Record<string, unknown> {
   for (const [name, value] of Object.entries(row)) {
-    if (typeof value === "bigint" && name !== "token_id") row[name] = Number(value);
+    if (typeof value === "bigint" && !ROW_IDS.has(name)) row[name] = Number(value);
   }
   return row;
 }

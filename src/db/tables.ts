@@ -1,7 +1,7 @@
 import type { ColumnType, Selectable } from "kysely";
 
 /** How a user is authenticated. */
-export type AuthType = "LOCAL" | "LDAP" | "KERBEROS";
+export type AuthType = "LOCAL" | "LDAP" | "KERBEROS" | "SERVICE";
 
 /** All event types. */
 export const EVENT_TYPES = [
@@ -19,6 +19,8 @@ export const EVENT_TYPES = [
   "group.member_added",
   "group.member_removed",
   "password.reset_requested",
+  "api_key.created",
+  "api_key.revoked",
 ] as const;
 
 /** The type of an event. */
@@ -38,7 +40,7 @@ interface UserTable {
   username_key: FoldedKey;
   password_hash: Uint8Array | null;
   auth_type: AuthType;
-  /** Null for a directory user whose address belongs to another account. */
+  /** Null for a directory user whose address belongs to another account, and for a service without one. */
   email: string | null;
   email_key: ColumnType<string | null, never, never>;
   /** 0 or 1. */
@@ -62,6 +64,26 @@ interface TokenTable {
   vhost: string;
   /** When a directory last confirmed the user; null if no directory was asked. */
   validated_at: SqlTime | null;
+  /** The time of the login. */
+  created_at: SqlTime;
+  /** How the person recognizes the session, as given at the login. */
+  client: string | null;
+}
+
+interface ApiKeyTable {
+  /** Random, positive, up to 63 bits; MySQL returns decimal digits. */
+  api_key_id: ColumnType<bigint | string, bigint, bigint>;
+  /** SHA-256 of the key. */
+  key_hash: Uint8Array;
+  user_id: string;
+  name: string;
+  /** JSON list; null for all groups of the account. */
+  key_groups: string | null;
+  vhost: string;
+  created_at: SqlTime;
+  /** Null if it never expires. */
+  expires_at: SqlTime | null;
+  last_use: SqlTime | null;
 }
 
 interface GroupTable {
@@ -155,6 +177,7 @@ export interface Tables {
   login_throttle: LoginThrottleTable;
   event: EventTable;
   one_time_token: OneTimeTokenTable;
+  api_key: ApiKeyTable;
 }
 
 /** A user's row without the columns that the database generates. */

@@ -128,8 +128,8 @@ export const LOG_MESSAGES = {
     "A client may be guessing the password of `username`. `known: false` means that the account does not exist.",
     "Find the client in the audit log. Call `user_unlock` to unlock the account.",
   ),
-  "could not store when sessions were last used": warn(
-    "The database rejected the write (`reason`). `last_use` of `tokens` sessions is out of date until their next use.",
+  "could not store when sessions or API keys were last used": warn(
+    "The database rejected the write (`reason`). `last_use` of `rows` sessions or API keys is out of date until their next use.",
     "None if it happens once. Otherwise check the database.",
   ),
   // Database.

@@ -70,8 +70,8 @@ export function passwordConfirm(): z.ZodString {
 /** The login source of an account. */
 export function authType() {
   return z
-    .enum(["LOCAL", "LDAP", "KERBEROS"], "must be LOCAL, LDAP or KERBEROS")
-    .describe("login source that verifies the user's password");
+    .enum(["LOCAL", "LDAP", "KERBEROS", "SERVICE"], "must be LOCAL, LDAP, KERBEROS or SERVICE")
+    .describe("login source that verifies the user's password; SERVICE: no password, only API keys");
 }
 
 /** The SPNEGO token (RFC 4178) of a Kerberos client, in base64. */
@@ -137,11 +137,10 @@ export const containsUsername = {
 
 /** A vhost, with `default_vhost` as default; one of `vhosts` where that is set. */
 export function vhost(app: AppConfig) {
-  const one = textField()
-    .min(1, "must not be empty")
-    .max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true })
-    .refine((value) => !/\p{Cc}/u.test(value), "must have no control characters")
-    .refine((value) => app.vhosts?.includes(value) !== false, "is not a vhost of this installation");
+  const one = label().refine(
+    (value) => app.vhosts?.includes(value) !== false,
+    "is not a vhost of this installation",
+  );
   return one.default(app.default_vhost).describe("vhost that access tokens are issued for");
 }
 
@@ -156,6 +155,24 @@ export function ip() {
     })
     .default(ANY_IP)
     .describe("IPv4 or IPv6 address of the client (the user's device or service), or * for any");
+}
+
+/** A label of 1 to 100 characters for people. */
+export function label(): z.ZodString {
+  return textField()
+    .min(1, "must not be empty")
+    .max(MAX_NAME, { error: `must have at most ${MAX_NAME} characters`, abort: true })
+    .refine((value) => !/\p{Cc}/u.test(value), "must have no control characters");
+}
+
+/** How a person recognizes a session. */
+export function client(): z.ZodString {
+  return label().describe('what the user sees in the list of sessions, for example "Firefox on Linux"');
+}
+
+/** The id of a session, as in the claim `sid`. */
+export function sid(): z.ZodString {
+  return textField().describe("id of a session: `sid` in `session_all` and in tokens");
 }
 
 /** A result message for people. */

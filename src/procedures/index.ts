@@ -1,3 +1,6 @@
+import { apiKeyAll } from "./api/key-all.ts";
+import { apiKeyCreate } from "./api/key-create.ts";
+import { apiKeyRevoke } from "./api/key-revoke.ts";
 import { auditLog } from "./audit/log.ts";
 import { groupAddUser } from "./group/add-user.ts";
 import { groupAll } from "./group/all.ts";
@@ -5,6 +8,7 @@ import { groupCreate } from "./group/create.ts";
 import { groupDelete } from "./group/delete.ts";
 import { groupRemoveUser } from "./group/remove-user.ts";
 import { groupUser } from "./group/user.ts";
+import { sessionAll } from "./session/all.ts";
 import { introspect } from "./session/introspect.ts";
 import { jwks } from "./session/jwks.ts";
 import { login } from "./session/login.ts";
@@ -30,6 +34,7 @@ export const PROCEDURES = [
   token,
   introspect,
   jwks,
+  sessionAll,
   sessionRevoke,
   userRegister,
   userAdminCreate,
@@ -42,6 +47,9 @@ export const PROCEDURES = [
   userPasswordReset,
   userVerifyEmail,
   userVerificationResend,
+  apiKeyCreate,
+  apiKeyAll,
+  apiKeyRevoke,
   groupAll,
   groupUser,
   groupCreate,

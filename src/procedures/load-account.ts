@@ -1,6 +1,6 @@
 import type { AccountRow } from "../db/queries/accounts.ts";
 import { AppError } from "../errors.ts";
-import type { Context } from "../rpc/context.ts";
+import type { Authenticated, Context } from "../rpc/context.ts";
 
 /** Loads the account with this username; throws USER_NOT_FOUND. */
 export async function loadAccount(
@@ -14,4 +14,13 @@ export async function loadAccount(
 export function requireAccount(account: AccountRow | undefined): AccountRow {
   if (account === undefined) throw new AppError("USER_NOT_FOUND");
   return account;
+}
+
+/**
+ * Throws FORBIDDEN if an API key's token is used on the key's own account: a key, which may be limited to some groups,
+ * must not become a password that has all of them.
+ */
+export function assertNoOwnKey({ username, grant }: Authenticated, account: AccountRow): void {
+  if (grant !== undefined && "apiKeyId" in grant && username === account.username)
+    throw new AppError("FORBIDDEN", "an API key may not change or delete its own account");
 }

@@ -8,8 +8,8 @@ import type { Procedure } from "./procedure.ts";
 import { stepsOf } from "./steps.ts";
 
 /**
- * The account that a request names; undefined if there is none. An access token outlives its account, so this checks
- * callers who name themselves. Throws INVALID_TOKEN if the token is older than the account, which then belongs to
+ * The account that a request names, by default the caller's own; undefined if there is none. The token of another
+ * issuer outlives the account, so this checks callers who name themselves. Throws INVALID_TOKEN if the token is older than the account, which then belongs to
  * another person. With access "self" it also throws FORBIDDEN for a stored name that only looks like the caller's, and
  * ACCOUNT_NOT_ACTIVATED.
  */
@@ -17,7 +17,7 @@ export async function findNamedAccount(
   { lookups }: Pick<Services, "lookups">,
   procedure: Procedure,
   caller: Authenticated | undefined,
-  { username }: Readonly<Record<string, unknown>>,
+  { username = caller?.username }: Readonly<Record<string, unknown>>,
 ): Promise<AccountRow | undefined> {
   if (caller === undefined || typeof username !== "string" || !stepsOf(procedure).account) return undefined;
   const { access } = procedure;

@@ -1,43 +1,59 @@
+import { findGranted, isExpiredKey } from "../auth/granted.ts";
 import { ANY_IP, resumeSession } from "../auth/session.ts";
 import { isSameName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
+import { digestOfApiKey, isApiKey } from "../tokens/api-key.ts";
 import type { Authenticated, Context, Services } from "./context.ts";
-import { type Procedure, tokenField } from "./procedure.ts";
+import { type Procedure, tokenFields } from "./procedure.ts";
 import { missingToken, type Valid } from "./validate.ts";
 
 /** The caller of a request. */
-export type CallerIdentity = Pick<Context, "caller" | "session">;
+export type CallerIdentity = Pick<Context, "caller" | "session" | "apiKey">;
+
+/** The caller, and why the request is refused. */
+export interface Authorization extends CallerIdentity {
+  /**
+   * Thrown unless this is a retry with a recorded reply: the request itself may have ended the caller's session or
+   * membership, and its reply may have been lost.
+   */
+  readonly refusal: AppError | undefined;
+}
 
 interface AuthorizationInput extends Valid {
   /** Gets the username, even if authorization then fails. */
   readonly notes: RequestNotes;
 }
 
-/** Authenticates and authorizes the caller as the procedure's access requires. Throws INVALID_TOKEN or FORBIDDEN. */
+const NOBODY: Authorization = {
+  caller: undefined,
+  session: undefined,
+  apiKey: undefined,
+  refusal: undefined,
+};
+
+/** Authenticates and authorizes the caller as the procedure's access requires. Throws INVALID_TOKEN. */
 export async function authorize(
   services: Services,
   procedure: Procedure,
   { token, input, notes }: AuthorizationInput,
-): Promise<CallerIdentity> {
-  const field = tokenField(procedure.access);
-  if (field === undefined || (procedure.access === "optional" && token === undefined))
-    return { caller: undefined, session: undefined };
+): Promise<Authorization> {
+  const { access } = procedure;
+  const [field] = tokenFields(access);
+  if (field === undefined || (access === "optional" && token === undefined)) return NOBODY;
   if (token === undefined) throw missingToken(field);
-  if (field === "id_token") {
-    const resumed = await resumeSession(services, token, addressIn(input));
+  if (token.field === "api_key") return authorizeKey(services, token.text, notes);
+  if (token.field === "id_token") {
+    const resumed = await resumeSession(services, token.text, addressIn(input));
     if (resumed.state === "refused") throw new AppError("INVALID_TOKEN");
     notes.user = resumed.session.username;
-    if (resumed.state === "ended" && procedure.access !== "any_id_token")
+    if (resumed.state === "ended" && access !== "any_id_token")
       throw new AppError("INVALID_TOKEN", "the session has ended");
-    return { caller: undefined, session: resumed.session };
+    return { ...NOBODY, session: resumed.session };
   }
-  const caller = await authenticate(services, token);
+  const { caller, refusal } = await authenticate(services, token.text);
   notes.user = caller.username;
-  if (procedure.access === "admin" && !caller.isAdmin) throw new AppError("FORBIDDEN");
-  if (procedure.access === "self" && !caller.isAdmin && !isNamed(caller, input))
-    throw new AppError("FORBIDDEN");
-  return { caller, session: undefined };
+  return { ...NOBODY, caller, refusal: refusal ?? forbidden(access, caller, input) };
 }
 
 /** The `ip` of a request, in canonical form; `*` if absent. */
@@ -45,13 +61,49 @@ export function addressIn({ ip }: Readonly<Record<string, unknown>>): string {
   return typeof ip === "string" ? ip : ANY_IP;
 }
 
-async function authenticate({ app, validator }: Services, token: string): Promise<Authenticated> {
-  const caller = validator.verifyAccessToken(token);
-  if (caller === undefined) throw new AppError("INVALID_TOKEN");
-  return { ...caller, isAdmin: caller.groups.includes(app.admin_group) };
+async function authorizeKey(
+  { lookups }: Services,
+  text: string,
+  notes: RequestNotes,
+): Promise<Authorization> {
+  const key = isApiKey(text) ? await lookups.apiKeyByDigest(digestOfApiKey(text)) : undefined;
+  if (key === undefined) throw new AppError("INVALID_TOKEN");
+  notes.user = key.username;
+  if (isExpiredKey(key)) throw new AppError("INVALID_TOKEN", "the API key has expired");
+  return { ...NOBODY, apiKey: key };
 }
 
-function isNamed(caller: Authenticated, input: Readonly<Record<string, unknown>>): boolean {
-  const { username } = input;
-  return typeof username === "string" && isSameName(username, caller.username);
+async function authenticate(
+  { app, lookups, validator }: Services,
+  text: string,
+): Promise<{ readonly caller: Authenticated; readonly refusal?: AppError }> {
+  const token = validator.verifyAccessToken(text);
+  if (token === undefined) throw new AppError("INVALID_TOKEN");
+  const isAdmin = (groups: readonly string[]): boolean => groups.includes(app.admin_group);
+  // Other issuers decide about their users.
+  if (token.grant === undefined) return { caller: { ...token, isAdmin: isAdmin(token.groups) } };
+  const found = await findGranted(lookups, { ...token, grant: token.grant });
+  if (found.state === "alive") {
+    const { username, groups } = found;
+    return { caller: { ...token, username, groups, isAdmin: isAdmin(groups) } };
+  }
+  return { caller: { ...token, groups: [], isAdmin: false }, refusal: refusalOf(found.state) };
+}
+
+/** The error for an access token whose session, API key or account has changed since it was issued. */
+export function refusalOf(state: "ended" | "deactivated" | "not in the group"): AppError {
+  if (state === "deactivated") return new AppError("ACCOUNT_NOT_ACTIVATED");
+  if (state === "not in the group") return new AppError("FORBIDDEN");
+  return new AppError("INVALID_TOKEN", "the session or API key of the token has ended");
+}
+
+function forbidden(
+  access: Procedure["access"],
+  caller: Authenticated,
+  { username }: Readonly<Record<string, unknown>>,
+): AppError | undefined {
+  if (caller.isAdmin || (access !== "admin" && access !== "self")) return undefined;
+  const isOwn =
+    username === undefined || (typeof username === "string" && isSameName(username, caller.username));
+  return access === "self" && isOwn ? undefined : new AppError("FORBIDDEN");
 }

@@ -4,7 +4,7 @@ import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/poison-messages.ts";
 import { clearReplies } from "../db/queries/inbox.ts";
 import { clearEvents, deleteUnknownUserEvents, withholdEvents } from "../db/queries/events.ts";
-import { clearExpired } from "../db/queries/expired.ts";
+import { clearExpired, clearExpiredSessions } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
@@ -44,6 +44,7 @@ export async function deleteExpired(
     clearReplies,
     clearOldThrottles,
     clearOldTokens,
+    clearExpiredSessions,
     clearOldEvents,
     clearUnknownUserEvents,
   ]) {

@@ -10,6 +10,7 @@ import type { AppConfig } from "../config/schema.ts";
 import type { Database, Reader } from "../db/database.ts";
 import type { Lookups } from "../db/lookups.ts";
 import type { AccountRow } from "../db/queries/accounts.ts";
+import type { KeyedAccountRow } from "../db/queries/api-keys.ts";
 import type { SessionRow } from "../db/queries/id-tokens.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
@@ -20,12 +21,19 @@ import type { Caller, TokenValidator } from "../tokens/validator.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**
- * Authorization of a procedure. public: no token; optional: no token or a valid access token; id_token: an ID token
- * with an active session; any_id_token: an unexpired ID token, even if its session has ended; user: any access token;
- * self: an administrator's access token, or that of the user that `username` names; admin: an access token that lists
- * the admin group.
+ * Authorization of a procedure. public: no token; optional: no token or a valid access token; id_token_or_api_key: an
+ * ID token with an active session, or an API key; any_id_token: an unexpired ID token, even if its session has ended; user: any access token;
+ * self: an administrator's access token, or that of the user that `username` names; admin: the access token
+ * of an administrator.
  */
-export type Access = "public" | "optional" | "id_token" | "any_id_token" | "user" | "self" | "admin";
+export type Access =
+  | "public"
+  | "optional"
+  | "id_token_or_api_key"
+  | "any_id_token"
+  | "user"
+  | "self"
+  | "admin";
 
 /** Services for all requests; one instance per process. */
 export interface Services {
@@ -49,7 +57,7 @@ export interface Services {
   readonly showsNames: boolean;
 }
 
-/** A caller with an access token. */
+/** A caller with an access token; of this installation, the groups are those in the database. */
 export interface Authenticated extends Caller {
   readonly isAdmin: boolean;
 }
@@ -60,7 +68,11 @@ export interface Context<A extends Access = Access> extends Omit<Services, "db">
   readonly db: Reader;
   readonly caller: CallerOf<A>;
   readonly session: SessionOf<A>;
-  /** The account that `username` names, if the access is self, or optional with a token; undefined if there is none. */
+  readonly apiKey: ApiKeyOf<A>;
+  /**
+   * The account that `username` names, if the access is self, or optional with a token; the caller's own if the request
+   * has no `username`. Undefined if there is none.
+   */
   readonly account: AccountOf<A>;
   readonly isCancelled: CancellationCheck;
   readonly notes: RequestNotes;
@@ -74,10 +86,12 @@ type CallerOf<A extends Access> = A extends "user" | "self" | "admin"
     ? Authenticated | undefined
     : undefined;
 
-type SessionOf<A extends Access> = A extends "id_token"
-  ? SessionRow
+type SessionOf<A extends Access> = A extends "id_token_or_api_key"
+  ? SessionRow | undefined
   : A extends "any_id_token"
     ? NamedSession
     : undefined;
+
+type ApiKeyOf<A extends Access> = A extends "id_token_or_api_key" ? KeyedAccountRow | undefined : undefined;
 
 type AccountOf<A extends Access> = A extends "self" | "optional" ? AccountRow | undefined : undefined;

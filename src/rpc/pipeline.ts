@@ -17,7 +17,7 @@ import { Message } from "./message.ts";
 import { createPoisonGuard } from "./poison-messages.ts";
 import { rateLimited } from "./rate-limit.ts";
 import type { Procedure } from "./procedure.ts";
-import { replayed } from "./replay.ts";
+import { mayBeOwnEffect, replayed } from "./replay.ts";
 import { runHandler } from "./run.ts";
 import type { InFlight } from "./in-flight.ts";
 import { validate } from "./validate.ts";
@@ -65,8 +65,11 @@ export function createPipeline(
         const { input, token } = validate(procedure, schema, body, { services, notes });
         // 5. Authorize
         const identity = await authorize(services, procedure, { input, token, notes });
+        const { caller, refusal } = identity;
+        if (refusal !== undefined && !mayBeOwnEffect(inFlight)) throw refusal;
         // 6. Account still valid
-        const account = await findNamedAccount(services, procedure, identity.caller, input);
+        const account =
+          refusal === undefined ? await findNamedAccount(services, procedure, caller, input) : undefined;
         const authorized = { ...identity, account, input };
         // 7. Rate limit
         return rateLimited(services.throttle, inFlight, input, () =>

@@ -68,11 +68,13 @@ export type ReplyOf<P extends Procedure> = z.output<P["output"]>;
 
 type TokenOf<A extends Access> = A extends "public"
   ? unknown
-  : A extends "id_token" | "any_id_token"
-    ? { id_token: string }
-    : A extends "optional"
-      ? { access_token?: string | undefined }
-      : { access_token: string };
+  : A extends "id_token_or_api_key"
+    ? { id_token?: string | null | undefined; api_key?: string | null | undefined }
+    : A extends "any_id_token"
+      ? { id_token: string }
+      : A extends "optional"
+        ? { access_token?: string | undefined }
+        : { access_token: string };
 
 /** Errors that any request can return. */
 const ERRORS_OF_ALL: readonly ErrorCode[] = [
@@ -93,10 +95,14 @@ export function defineProcedure<
   return procedure;
 }
 
-/** The request field of the token for an access level; undefined if there is none. */
-export function tokenField(access: Access): "id_token" | "access_token" | undefined {
-  if (access === "public") return undefined;
-  return access === "id_token" || access === "any_id_token" ? "id_token" : "access_token";
+/** A request field that identifies the caller. */
+export type TokenField = "id_token" | "api_key" | "access_token";
+
+/** The request fields for the token of an access level; a request has one of them. */
+export function tokenFields(access: Access): readonly TokenField[] {
+  if (access === "public") return [];
+  if (access === "id_token_or_api_key") return ["id_token", "api_key"];
+  return access === "any_id_token" ? ["id_token"] : ["access_token"];
 }
 
 /** All error codes that a procedure can return, in the order of the table. */
@@ -104,6 +110,7 @@ export function errorsOf(procedure: Procedure): ErrorCode[] {
   const { access, errors = [], remembersAnswer } = procedure;
   const possible = new Set<string>([...ERRORS_OF_ALL, ...errors]);
   if (access !== "public") possible.add("INVALID_TOKEN");
+  if (tokenFields(access).includes("access_token")) possible.add("ACCOUNT_NOT_ACTIVATED");
   if (access === "admin" || access === "self") possible.add("FORBIDDEN");
   if (procedure.guesses !== undefined) possible.add("TOO_MANY_ATTEMPTS");
   if (remembersAnswer === true) possible.add("IDEMPOTENCY_CONFLICT");
@@ -112,9 +119,20 @@ export function errorsOf(procedure: Procedure): ErrorCode[] {
 
 /** The schema of a complete request, for documentation: input and token. */
 export function requestSchema(procedure: Procedure, app: AppConfig): z.ZodObject {
-  const field = tokenField(procedure.access);
-  const input = procedure.input(app);
-  if (field === undefined) return input;
-  const token = z.string().describe(field === "id_token" ? "from `login`" : "from `token`");
-  return input.extend({ [field]: procedure.access === "optional" ? token.optional() : token });
+  const { access } = procedure;
+  const fields = tokenFields(access);
+  const isOptional = access === "optional" || fields.length > 1;
+  const tokens = fields.map((field) => {
+    const token = z.string().describe(ORIGINS[field]);
+    return [field, isOptional ? token.optional() : token];
+  });
+  const schema = procedure.input(app).extend(Object.fromEntries(tokens));
+  // One of several; as JSON Schema, because a refinement cannot appear in the published schema.
+  return fields.length > 1 ? schema.meta({ anyOf: fields.map((field) => ({ required: [field] })) }) : schema;
 }
+
+const ORIGINS: Readonly<Record<TokenField, string>> = {
+  id_token: "from `login`",
+  api_key: "from `api_key_create`, instead of id_token",
+  access_token: "from `token`",
+};

@@ -9,6 +9,14 @@ import { stepsOf } from "./steps.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /**
+ * Whether a refused request may have been processed before, and the refusal may be its own effect. Not for procedures
+ * whose replies contain secrets.
+ */
+export function mayBeOwnEffect({ procedure, message }: InFlight): boolean {
+  return message !== undefined && stepsOf(procedure).replay && procedure.recall === undefined;
+}
+
+/**
  * Returns the recorded reply of a request, if its procedure records replies; otherwise runs `work`, which gets the
  * identity to record its reply by.
  */
@@ -25,6 +33,7 @@ export async function replayed(
   const recall = (reply: Envelope): Promise<Envelope> => recalled(services, procedure, reply, notes);
   if (about.mayReplay) {
     const reply = await inbox.find(about).catch(async (error: unknown) => {
+      if (authorized.refusal !== undefined) throw authorized.refusal;
       if (error instanceof AppError && error.code === "IDEMPOTENCY_CONFLICT")
         await payForHash(services, inFlight);
       throw error;

@@ -1,8 +1,9 @@
 import type { Writer } from "../accounts/writer.ts";
 import type { Trx } from "../db/database.ts";
 import type { AccountRow } from "../db/queries/accounts.ts";
+import { lockGranted } from "../db/queries/granted.ts";
 import { announceStage } from "../observability/stages.ts";
-import type { CallerIdentity } from "./authorize.ts";
+import { type Authorization, type CallerIdentity, refusalOf } from "./authorize.ts";
 import { commit } from "./commit.ts";
 import type { Services } from "./context.ts";
 import { asObject } from "./decode.ts";
@@ -12,7 +13,7 @@ import { deleteAttemptsAt } from "./poison-messages.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /** A valid request of an authorized caller. */
-export interface Authorized extends CallerIdentity {
+export interface Authorized extends Authorization {
   /** The account that the request names, if the procedure checks one. */
   readonly account: AccountRow | undefined;
   readonly input: Readonly<Record<string, unknown>>;
@@ -22,9 +23,10 @@ export interface Authorized extends CallerIdentity {
 export async function runHandler(
   services: Services,
   { procedure, message, isCancelled, deadline, notes }: InFlight,
-  { input, ...identity }: Authorized,
+  { input, refusal, ...identity }: Authorized,
   about: RequestIdentity | undefined,
 ): Promise<Envelope> {
+  if (refusal !== undefined) throw refusal;
   const incoming = message?.incoming;
   /** The last output and its reply: the recorded and the returned reply must be the same. */
   let built: { readonly output: unknown; readonly reply: Envelope } | undefined;
@@ -53,9 +55,10 @@ export async function runHandler(
     notes,
     commit: async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
       const actor = callerOf(identity) || null;
-      const output = await commit({ db: services.db, deadline, incoming, record }, (trx) =>
-        work({ trx, actor }),
-      );
+      const output = await commit({ db: services.db, deadline, incoming, record }, async (trx) => {
+        await assertStillGranted(trx, services.app.admin_group, identity);
+        return work({ trx, actor });
+      });
       announceStage("committed", procedure.name, incoming?.correlationId);
       services.announceEvents();
       return output;
@@ -65,6 +68,25 @@ export async function runHandler(
 }
 
 /** The caller's username; empty if unknown. */
-export function callerOf({ caller, session }: CallerIdentity): string {
-  return caller?.username ?? session?.username ?? "";
+export function callerOf({ caller, session, apiKey }: CallerIdentity): string {
+  return caller?.username ?? session?.username ?? apiKey?.username ?? "";
+}
+
+/**
+ * Checks the caller again in the transaction of the effect: a session that was revoked, or an administrator who was
+ * removed, must not change anything after the reply to that.
+ */
+async function assertStillGranted(
+  trx: Trx,
+  adminGroup: string,
+  { caller, account }: Pick<Authorized, "caller" | "account">,
+): Promise<void> {
+  if (caller?.grant === undefined) return;
+  const { username, isAdmin } = caller;
+  const state = await lockGranted(trx, caller.grant, {
+    username,
+    group: isAdmin ? adminGroup : undefined,
+    changesAccount: account?.username === username,
+  });
+  if (state !== "alive") throw refusalOf(state);
 }

@@ -3,7 +3,7 @@ import { AppError, type FieldFault } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
 import type { Services } from "./context.ts";
 import { patternRejects } from "./pattern-rejects.ts";
-import { type Procedure, tokenField } from "./procedure.ts";
+import { type Procedure, type TokenField, tokenFields } from "./procedure.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -11,7 +11,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface Valid {
   readonly input: Fields;
   /** Undefined if the request has none, or the procedure needs none. */
-  readonly token: string | undefined;
+  readonly token: { readonly field: TokenField; readonly text: string } | undefined;
 }
 
 /**
@@ -27,10 +27,11 @@ export function validate(
   const given = withoutNulls(request);
   const { data: input = {}, error } = schema.safeParse(given);
   const faults = error === undefined ? [] : error.issues.map((issue) => toFault(issue, given));
-  const field = tokenField(procedure.access);
-  const token = field === undefined ? undefined : given[field];
-  if (field !== undefined && token !== undefined && typeof token !== "string")
-    faults.push({ path: field, msg: "must be a string" });
+  const tokens = tokenFields(procedure.access).filter((field) => given[field] !== undefined);
+  for (const field of tokens)
+    if (typeof given[field] !== "string") faults.push({ path: field, msg: "must be a string" });
+  const [first, second] = tokens;
+  if (second !== undefined) faults.push({ path: second, msg: `must be omitted if ${first} is given` });
   const missingSentToken = faults.find(({ path, msg }) => SENT_TOKENS.has(path) && msg === MISSING);
   const fields = faults.filter((fault) => fault !== missingSentToken);
   if (fields.length > 0) {
@@ -38,7 +39,8 @@ export function validate(
     throw new AppError("INVALID_INPUT", undefined, { fields });
   }
   if (missingSentToken !== undefined) throw missingToken(missingSentToken.path);
-  return { input, token: typeof token === "string" ? token : undefined };
+  const text = first && given[first];
+  return { input, token: first && typeof text === "string" ? { field: first, text } : undefined };
 }
 
 /** The error for a missing token. */

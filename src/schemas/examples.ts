@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from "../errors.ts";
 import { type Envelope, failureEnvelope, successEnvelope } from "../rpc/envelope.ts";
-import { type Procedure, tokenField } from "../rpc/procedure.ts";
+import { type Procedure, tokenFields } from "../rpc/procedure.ts";
 
 /** The details of some errors. */
 const DETAILS: Partial<Record<ErrorCode, ConstructorParameters<typeof AppError>[2]>> = {
@@ -11,7 +11,7 @@ const DETAILS: Partial<Record<ErrorCode, ConstructorParameters<typeof AppError>[
 /** An example request with placeholders for tokens. */
 export function exampleRequest(procedure: Procedure): Readonly<Record<string, unknown>> {
   const { request } = procedure.example;
-  const field = tokenField(procedure.access);
+  const [field] = tokenFields(procedure.access);
   if (field === undefined) return request;
   return { ...request, [field]: field === "id_token" ? "<ID token>" : "<access token>" };
 }

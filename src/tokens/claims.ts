@@ -21,6 +21,9 @@ const registered = z.object({
 /** The claims of an ID token; `groups` is absent if the list would be too long. */
 export const idClaims = registered.extend({ groups: z.array(z.string()).optional(), ip: z.string() });
 
+/** The id of a row, as text; the id of this installation's session is the `kid` of its ID token. */
+const rowId = z.string().optional().catch(undefined);
+
 /** The claims of an access token (RFC 9068); `user` equals `sub`. */
 export const accessClaims = registered
   .extend({
@@ -30,6 +33,8 @@ export const accessClaims = registered
     vhost: z.string().optional(),
     aud: z.union([z.string(), z.array(z.string())]).optional(),
     jti: z.string().optional().catch(undefined),
+    sid: rowId,
+    api_key_id: rowId,
   })
   .refine(({ sub, user }) => user === undefined || user === sub);
 

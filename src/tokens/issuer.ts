@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject, randomUUID } from "node:crypto";
 import type { SigningConfig, SigningKey } from "../config/issuers.ts";
 import type { SignMethod } from "../config/sections/jwt.ts";
+import type { Grant } from "../db/queries/granted.ts";
 import { AppError } from "../errors.ts";
 import { MAX_TOKEN_LENGTH } from "../wire/token-length.ts";
 import { keyIdOf } from "./jwks.ts";
@@ -31,7 +32,7 @@ export interface TokenIssuer {
   /** Identifies the signing key: its thumbprint (RFC 7638), or a digest of a shared secret. */
   readonly signerId: string;
   /**
-   * Signs an ID token with the id of its row as `kid`; `issuedAt` is `iat` and `nbf`, `validUntil` is `exp`. Lists the
+   * Signs an ID token with the id of its row as `kid` and `sid`; `issuedAt` is `iat` and `nbf`, `validUntil` is `exp`. Lists the
    * groups unless the token would exceed 8 KiB. Uses the key with this `signerId` if it still exists: with a
    * deterministic algorithm, a replay then returns the same text.
    */
@@ -42,11 +43,12 @@ export interface TokenIssuer {
   ): IssuedIdToken;
   /**
    * Signs an access token (RFC 9068) for one vhost, valid for `lifetime` seconds from `issuedAt` (default: now).
-   * `isLimited` marks that the user has more groups than the token lists.
+   * `grant` is the session or API key that it was issued for. `isLimited` marks that the caller asked for some of the
+   * groups only.
    */
   signAccessToken(
     subject: Subject,
-    token: { vhost: string; lifetime: number; issuedAt?: Date; isLimited?: boolean },
+    token: { grant: Grant; vhost: string; lifetime: number; issuedAt?: Date; isLimited?: boolean },
   ): string;
   /**
    * Signs a token that RabbitMQ accepts as a password, valid for `lifetime` seconds from `issuedAt` (default: now). No
@@ -95,7 +97,8 @@ export async function createIssuer(
       const header = encodePart({ alg: by.method, typ: "id+jwt", kid: tokenId.toString() });
       const { username, groups } = subject;
       const sign = (about: typeof subject, limit: number): string | undefined => {
-        const claims = encodeClaims(about, { ip }, inSeconds(issuedAt), inSeconds(validUntil));
+        const more = { sid: tokenId.toString(), ip };
+        const claims = encodeClaims(about, more, inSeconds(issuedAt), inSeconds(validUntil));
         if (header.length + claims.length > limit) return undefined; // skip the signature
         const text = signCompact(header, claims, by.method, by.key);
         return text.length > limit ? undefined : text;
@@ -106,10 +109,11 @@ export async function createIssuer(
       if (text === undefined) throw tooLarge(0, maxLength);
       return { text, listsGroups: false };
     },
-    signAccessToken(subject, { vhost, lifetime, issuedAt = new Date(), isLimited = false }) {
+    signAccessToken(subject, { grant, vhost, lifetime, issuedAt = new Date(), isLimited = false }) {
       const now = inSeconds(issuedAt);
       const limited = isLimited ? { limited: true } : {};
-      const more = { user: subject.username, ...limited, vhost, jti: randomUUID(), ...aud };
+      const by = "sid" in grant ? { sid: grant.sid.toString() } : { api_key_id: grant.apiKeyId.toString() };
+      const more = { user: subject.username, ...limited, ...by, vhost, jti: randomUUID(), ...aud };
       const claims = encodeClaims(subject, more, now, endOf(now, lifetime));
       const text = signCompact(accessHeader, claims, method, key);
       if (text.length > maxLength) throw tooLarge(subject.groups.length, maxLength);

@@ -2,6 +2,8 @@ import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { z } from "zod";
 import type { IssuerConfig, SigningConfig, VerificationKey } from "../config/issuers.ts";
+import type { Grant } from "../db/queries/granted.ts";
+import { readRowId } from "../db/row-id.ts";
 import { readCompact } from "../wire/compact.ts";
 import { accessClaims, idClaims, isWithinLifetime } from "./claims.ts";
 import { isSignedBy } from "./jws.ts";
@@ -12,6 +14,10 @@ export interface Caller {
   readonly groups: readonly string[];
   /** The token's `iat`. */
   readonly issuedAt: Date;
+  /** Whether the groups are only some of the user's, as the caller of `token` wanted. */
+  readonly isLimited: boolean;
+  /** What this installation issued the token for; undefined for tokens of other issuers. */
+  readonly grant: Grant | undefined;
 }
 
 /** The claims of an ID token; its database row is authoritative. */
@@ -39,11 +45,10 @@ export interface TokenValidator {
 export interface ValidatedToken {
   readonly typ: "at+jwt" | "id+jwt";
   readonly claims: Pick<z.output<typeof idClaims>, keyof Times | "iss" | "sub" | "groups"> &
-    Partial<Pick<z.output<typeof accessClaims>, "limited" | "vhost" | "aud" | "jti">>;
+    Partial<Pick<z.output<typeof accessClaims>, "limited" | "vhost" | "aud" | "jti" | "sid" | "api_key_id">>;
+  /** What this installation issued an access token for; undefined for ID tokens and tokens of other issuers. */
+  readonly grant: Grant | undefined;
 }
-
-const TOKEN_ID = /^(?:0|[1-9]\d{0,18})$/;
-const MAX_TOKEN_ID = 2n ** 63n - 1n;
 
 /** Size of the cache of verified ID tokens; each takes about 300 bytes. */
 const MAX_ID_TOKENS = 20_000;
@@ -65,6 +70,8 @@ interface Read<Claims> {
   readonly kid: string | undefined;
   readonly alg: string;
 }
+
+type ReadAccess = Read<z.output<typeof accessClaims>> & { readonly grant: Grant | undefined };
 
 /** A cached token; its lifetime is checked on each use. */
 interface Cached<T> {
@@ -90,20 +97,25 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const { data } = kind.claims.safeParse(payload);
     return data?.iss === issuer.name ? { claims: data, issuer, key, kid, alg } : undefined;
   };
-  const readAccess = (text: string): Read<z.output<typeof accessClaims>> | undefined => {
+  const readAccess = (text: string): ReadAccess | undefined => {
     const token = read(text, { typ: "at+jwt", claims: accessClaims });
     if (token === undefined) return undefined;
-    const audience = token.issuer.name === own.issuer ? own.audience : token.issuer.audience;
-    return audience === undefined || [token.claims.aud].flat().includes(audience) ? token : undefined;
+    const isOwn = token.issuer.name === own.issuer;
+    const audience = isOwn ? own.audience : token.issuer.audience;
+    if (audience !== undefined && ![token.claims.aud].flat().includes(audience)) return undefined;
+    if (!isOwn) return { ...token, grant: undefined };
+    const grant = grantOf(token.claims);
+    return grant && { ...token, grant };
   };
   const readAccessToken = (text: string): Cached<Caller> | undefined => {
     const token = readAccess(text);
     if (token === undefined) return undefined;
-    const { sub, groups, iat } = token.claims;
+    const { claims, key, grant } = token;
+    const { sub, groups, iat, limited = false } = claims;
     return {
-      times: timesOf(token.claims),
-      key: token.key,
-      token: { username: sub, groups, issuedAt: new Date(iat * 1000) },
+      times: timesOf(claims),
+      key,
+      token: { username: sub, groups, issuedAt: new Date(iat * 1000), isLimited: limited, grant },
     };
   };
   const readId = (text: string): Read<z.output<typeof idClaims>> | undefined => {
@@ -112,9 +124,8 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
   };
   const readIdToken = (text: string): Cached<IdTokenClaims> | undefined => {
     const token = readId(text);
-    if (token?.kid === undefined || !TOKEN_ID.test(token.kid)) return undefined;
-    const tokenId = BigInt(token.kid);
-    if (tokenId > MAX_TOKEN_ID) return undefined;
+    const tokenId = readRowId(token?.kid);
+    if (token === undefined || tokenId === undefined) return undefined;
     const { sub: username, ip } = token.claims;
     const { claims, key, alg: method } = token;
     const validUntil = new Date(claims.exp * 1000);
@@ -127,7 +138,9 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
       const access = readAccess(text);
       const token = access ?? readId(text);
       if (token === undefined || !isWithinLifetime(token.claims, Date.now() / 1000)) return undefined;
-      return { typ: access === undefined ? "id+jwt" : "at+jwt", claims: token.claims };
+      return access === undefined
+        ? { typ: "id+jwt", claims: token.claims, grant: undefined }
+        : { typ: "at+jwt", claims: token.claims, grant: access.grant };
     },
   };
 }
@@ -144,6 +157,13 @@ function signerOf(text: string, alg: string, { keys }: IssuerConfig): Verificati
 /** Whether a key is not retired at `now`, in milliseconds. */
 function isInUse({ until }: VerificationKey, now: number): boolean {
   return until === undefined || until.getTime() > now;
+}
+
+/** What a token of this installation was issued for; undefined, and so invalid, for one of an earlier version. */
+function grantOf({ sid, api_key_id }: z.output<typeof accessClaims>): Grant | undefined {
+  const [session, key] = [readRowId(sid), readRowId(api_key_id)];
+  if (session !== undefined && api_key_id === undefined) return { sid: session };
+  return key !== undefined && sid === undefined ? { apiKeyId: key } : undefined;
 }
 
 /** Drops the other claims from the cache. */

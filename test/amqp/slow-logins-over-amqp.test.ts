@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
 import { createUser } from "../../src/db/queries/users.ts";
+import { latestSessionOf } from "../support/session-row.ts";
 import { bodyOf, connectRaw, type RawCaller } from "../support/raw-caller.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
@@ -58,7 +58,7 @@ test("a request that expires at the concurrency limit is counted and not execute
   await waitUntil("the slow replies", () => caller.replies.length === 3 || undefined);
   const { messageCount } = await caller.channel.checkQueue("login");
   assert.equal(messageCount, 0);
-  assert.equal(await findIdTokenOf(worker.db, "late"), undefined);
+  assert.equal(await latestSessionOf(worker.db, "late"), undefined);
   assert.equal(
     caller.replies.some(({ properties }) => properties.correlationId === "late"),
     false,
@@ -79,7 +79,7 @@ test("a request whose caller disconnects while it waits at the concurrency limit
   }
   const { resp_code } = await worker.call("login", { username: "late", password: "wrong" });
   assert.equal(resp_code, 401, "a connected caller gets its reply");
-  assert.equal(await findIdTokenOf(worker.db, "late"), undefined);
+  assert.equal(await latestSessionOf(worker.db, "late"), undefined);
   const counters = await countersOf(worker);
   const abandoned = counters["requests_abandoned_total"]?.["login"] ?? 0;
   assert.ok(abandoned >= 1, JSON.stringify(counters));

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
 import { insertMember, insertGroup } from "../../src/db/queries/groups.ts";
-import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
 import { toSqlTime } from "../../src/db/time.ts";
+import { latestSessionOf } from "../support/session-row.ts";
 import { DATABASES, startWorker, type TestWorker } from "../support/worker.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 
@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       await worker.addUser("user-once", PASSWORD);
       const id_token = await worker.login("user-once", PASSWORD);
       const lastUse = async (): Promise<number> =>
-        (await findIdTokenOf(worker.db, "user-once"))?.last_use?.getTime() ?? 0;
+        (await latestSessionOf(worker.db, "user-once"))?.last_use?.getTime() ?? 0;
       assert.equal(await lastUse(), 0);
       await exchange(id_token, 1);
       const first = await lastUse();
@@ -141,7 +141,7 @@ for (const database of DATABASES) {
       await alone.addUser("farewell", PASSWORD);
       const id_token = await alone.login("farewell", PASSWORD);
       await alone.call("token", { id_token });
-      const first = (await findIdTokenOf(alone.db, "farewell"))?.last_use?.getTime() ?? Number.NaN;
+      const first = (await latestSessionOf(alone.db, "farewell"))?.last_use?.getTime() ?? Number.NaN;
       await alone.call("token", { id_token });
       const { resp_data } = await alone.call("user_get", {
         username: "farewell",
@@ -150,7 +150,7 @@ for (const database of DATABASES) {
       const { last_use } = resp_data["token_info"] as { last_use: string };
       assert.ok(Date.parse(last_use) > first, "this worker returns uses that are not written yet");
       await alone.worker.stop();
-      const written = (await findIdTokenOf(alone.db, "farewell"))?.last_use?.getTime() ?? 0;
+      const written = (await latestSessionOf(alone.db, "farewell"))?.last_use?.getTime() ?? 0;
       assert.ok(written > first, `${written}, after ${first}`);
     });
 

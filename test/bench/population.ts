@@ -1,6 +1,11 @@
-import { sql } from "kysely";
+import { hash as digest } from "node:crypto";
+import { type RawBuilder, sql } from "kysely";
 import type { Config } from "../../src/config/load.ts";
-import { openDatabase } from "../../src/db/database.ts";
+import { type Database, openDatabase } from "../../src/db/database.ts";
+import { insertApiKey } from "../../src/db/queries/api-keys.ts";
+import { insertGroup, insertMember } from "../../src/db/queries/groups.ts";
+import { createUser } from "../../src/db/queries/users.ts";
+import { deriveApiKey, digestOfApiKey } from "../../src/tokens/api-key.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 
 /** Users that exist before a worker starts, each with a session and in the same number of groups. */
@@ -10,6 +15,12 @@ export interface Population {
   /** The hash of every user's password, "correct horse". */
   readonly hash: Uint8Array;
 }
+
+/** The administrator. */
+export const ADMIN = "root";
+
+/** Number of users with an API key. */
+const KEYS = 100;
 
 /** Number of digits in the number of the last of a million users. */
 const DIGITS = 6;
@@ -33,6 +44,11 @@ export async function populate({ db: config }: Config, population: Population): 
       .insertInto("group")
       .values(groups.map((name) => ({ name })))
       .execute();
+  await insertGroup(db, "admin");
+  const root = { username: ADMIN, email: null, password_hash: null, auth_type: "SERVICE" } as const;
+  await createUser(db, { ...root, activated: true });
+  await insertMember(db, "admin", ADMIN);
+  await insertSessions(db, now, sql`(select -1 as n) as numbers`);
   const places = Array.from({ length: DIGITS }, (_, place) => place);
   const number = sql.raw(places.map((place) => `n${place}.d * ${10 ** place}`).join(" + "));
   const numbers = sql`select ${number} as n from ${sql.join(places.map((place) => sql`(${digit}) ${sql.raw(`n${place}`)}`))}`;
@@ -42,14 +58,37 @@ export async function populate({ db: config }: Config, population: Population): 
       (username, password_hash, auth_type, email, activated, created_at, modified_at)
       select concat('user-', n), ${hash}, 'LOCAL', concat('user-', n, '@example.com'), 1, ${now}, ${now}
       from ${portion}`.execute(db);
-    await sql`insert into token (token_id, user_id, ip, valid_until, last_use, sign_method, vhost)
-      select ${FIRST_TOKEN} + n, concat('user-', n), '*', '2099-01-01 00:00:00.000', ${now}, 'EdDSA', 'prod'
-      from ${portion}`.execute(db);
+    await insertSessions(db, now, portion);
     for (const group of groups)
       await sql`insert into usergroup (username, groupname) select concat('user-', n), ${group} from ${portion}`.execute(
         db,
       );
   }
+  await insertApiKeys(db, users);
+}
+
+/** Inserts a session for each number; -1 is the administrator. */
+async function insertSessions(db: Database, now: string, numbers: RawBuilder<unknown>): Promise<void> {
+  await sql`insert into token (token_id, user_id, ip, valid_until, last_use, sign_method, vhost, created_at)
+    select ${FIRST_TOKEN} + n, case when n < 0 then ${ADMIN} else concat('user-', n) end, '*',
+      '2099-01-01 00:00:00.000', ${now}, 'EdDSA', 'prod', ${now}
+    from ${numbers}`.execute(db);
+}
+
+/** The API key of a populated user. */
+export function apiKeyOf(username: string): string {
+  return deriveApiKey({ of: (...parts) => digest("sha256", parts.join(), "buffer") }, username);
+}
+
+async function insertApiKeys(db: Database, users: number): Promise<void> {
+  const created_at = new Date();
+  const key = { groups: null, vhost: "prod", created_at, expires_at: null };
+  await db.transaction().execute(async (trx) => {
+    for (const username of someUsers(users, KEYS)) {
+      const key_hash = Buffer.from(digestOfApiKey(apiKeyOf(username)), "hex");
+      await insertApiKey(trx, username, { ...key, id: tokenIdOf(username), key_hash, name: "bench" });
+    }
+  });
 }
 
 /** Names of `some` users, spread evenly over all; those `beside` them are other users, if there are enough. */
@@ -77,6 +116,7 @@ export async function idTokenOf({ signing }: Config, username: string, groupsEac
 
 /** The session id of a populated user. */
 export function tokenIdOf(username: string): bigint {
+  if (username === ADMIN) return FIRST_TOKEN - 1n;
   return FIRST_TOKEN + BigInt(username.slice("user-".length));
 }
 

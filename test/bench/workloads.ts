@@ -1,7 +1,7 @@
 import type { Config } from "../../src/config/load.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
 import type { Call } from "./callers.ts";
-import { groupName, idTokenOf, someUsers } from "./population.ts";
+import { ADMIN, apiKeyOf, groupName, idTokenOf, someUsers, tokenIdOf } from "./population.ts";
 import { ECHO } from "./setup.ts";
 
 /** Maximum number of callers, each with its own tokens. */
@@ -14,6 +14,8 @@ const MEMBERS = 500;
 export interface Workloads {
   readonly echo: readonly Call[];
   readonly token: readonly Call[];
+  /** `token` in exchange for an API key. */
+  readonly api_key: readonly Call[];
   readonly user_get: readonly Call[];
   readonly group_all: readonly Call[];
   readonly login: readonly Call[];
@@ -30,15 +32,19 @@ export async function workloadsFor(
   const issuer = await createIssuer(config.signing);
   const groups = Array.from({ length: groupsEach }, (_, index) => groupName(index));
   const accessToken = (username: string, more: readonly string[] = []): string =>
-    issuer.signAccessToken({ username, groups: [...groups, ...more] }, { vhost: "prod", lifetime: 3600 });
+    issuer.signAccessToken(
+      { username, groups: [...groups, ...more] },
+      { grant: { sid: tokenIdOf(username) }, vhost: "prod", lifetime: 3600 },
+    );
   const callers = await Promise.all(
     someUsers(users, callersAtMost).map(async (username) => ({
       username,
       id_token: await idTokenOf(config, username, groupsEach),
       access_token: accessToken(username),
+      api_key: apiKeyOf(username),
     })),
   );
-  const admin = accessToken("root", ["admin"]);
+  const admin = accessToken(ADMIN, ["admin"]);
   const calls = (queue: string, requests: readonly object[]): Call[] =>
     requests.map((request) => ({ queue, body: JSON.stringify(request) }));
   const tokens = callers.map(({ id_token }) => ({ id_token }));
@@ -52,6 +58,10 @@ export async function workloadsFor(
   return {
     echo: calls(ECHO, tokens),
     token: calls("token", tokens),
+    api_key: calls(
+      "token",
+      callers.map(({ api_key }) => ({ api_key })),
+    ),
     user_get: calls(
       "user_get",
       callers.map(({ username, access_token }) => ({ username, access_token })),
@@ -60,7 +70,7 @@ export async function workloadsFor(
       "group_all",
       callers.map(({ access_token }) => ({ access_token })),
     ),
-    // Not the users with tokens: a login revokes the previous session.
+    // Not the users with tokens: a login may revoke an earlier session.
     login: calls(
       "login",
       someUsers(users, CALLERS, 1).map((username) => ({ username, password: "correct horse" })),

@@ -10,6 +10,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { ensureGroup, ensureMember } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
+import { insertSession } from "../support/session-row.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import type { DatabaseServer } from "../support/servers/database.ts";
 import type { Scratch } from "../support/servers/scratch.ts";
@@ -195,6 +196,7 @@ async function prepareDatabase(raw: {
   await ensureMember(db, "admin", ROOT.username);
   if (config.signing === undefined) throw new Error("the configuration has no signing key");
   const issuer = await createIssuer(config.signing);
+  const sid = await insertSession(db, ROOT.username);
   const root = { username: ROOT.username, groups: ["admin"] };
-  return { adminToken: issuer.signAccessToken(root, { vhost: "prod", lifetime: 3600 }) };
+  return { adminToken: issuer.signAccessToken(root, { grant: { sid }, vhost: "prod", lifetime: 3600 }) };
 }

@@ -3,13 +3,14 @@ import { after, before, describe, test } from "node:test";
 import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { createTokenId, deleteIdToken, findSessions, recordIdToken } from "../../src/db/queries/id-tokens.ts";
+import { deleteIdTokens, findSessions } from "../../src/db/queries/id-tokens.ts";
 import { createUser, setPasswordHash } from "../../src/db/queries/users.ts";
 import { inTransaction } from "../../src/db/transaction.ts";
 import { withRoot } from "../chaos/stores.ts";
 import type { DatabaseServer } from "../support/servers/database.ts";
 import { hasGalera, startGalera } from "../support/servers/galera.ts";
 import { Scratch, waitUntil } from "../support/servers/scratch.ts";
+import { insertSession } from "../support/session-row.ts";
 
 const USER = "anna";
 
@@ -55,15 +56,10 @@ describe("a Galera cluster", { skip: hasGalera() ? false : "Galera is not instal
 
   test("a session that one node has revoked is not found at a node that lags", async () => {
     const [here, there] = databases as [Database, Database];
-    const id = createTokenId();
-    const session = {
-      ...{ ip: "", vhost: "prod", sign_method: "EdDSA", validated_at: null },
-      valid_until: new Date(Date.now() + 60_000),
-    };
-    await inTransaction(here, (trx) => recordIdToken(trx, USER, id, session));
+    const id = await insertSession(here, USER);
     assert.equal((await findSessions(there, [id])).size, 1, "the session is not visible at the other node");
     await whileSecondLags(async (catchUp) => {
-      await deleteIdToken(here, id);
+      await inTransaction(here, (trx) => deleteIdTokens(trx, USER, [id]));
       let hasEnded = false;
       const found = findSessions(there, [id]).finally(() => (hasEnded = true));
       await waitUntil(

@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { Config } from "../../src/config/load.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
+import { readCompact } from "../../src/wire/compact.ts";
 import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";
 import type { TokenName } from "./tokens.ts";
 import { PARTNER, type Variant } from "./variants.ts";
@@ -23,7 +24,9 @@ export interface FuzzTokens {
 }
 
 /** The ID tokens from logins. */
-export type Sessions = Readonly<Record<"session" | "bound-session" | "off-session" | "revoked", string>>;
+export type Sessions = Readonly<
+  Record<"session" | "bound-session" | "off-session" | "root-session" | "revoked", string>
+>;
 
 /** The client address of the bound session. */
 export const BOUND_IP = "10.1.2.3";
@@ -31,11 +34,18 @@ export const BOUND_IP = "10.1.2.3";
 /** Lifetime of tokens in seconds, longer than a run. */
 const LIFETIME = 24 * 60 * 60;
 
-const ACCESS: Readonly<Partial<Record<TokenName, { username: string; groups: readonly string[] }>>> = {
-  admin: { username: "root", groups: ["admin"] },
-  alice: { username: "alice", groups: ["staff"] },
-  carol: { username: "Carol", groups: ["staff", "Staff"] },
-  bobby: { username: "bobby", groups: ["staff"] },
+interface AccessSubject {
+  readonly username: string;
+  readonly groups: readonly string[];
+  /** The session that the token is of; without one, the token is not valid for this installation. */
+  readonly session?: keyof Sessions;
+}
+
+const ACCESS: Readonly<Partial<Record<TokenName, AccessSubject>>> = {
+  admin: { username: "root", groups: ["admin"], session: "root-session" },
+  alice: { username: "alice", groups: ["staff"], session: "session" },
+  carol: { username: "Carol", groups: ["staff", "Staff"], session: "bound-session" },
+  bobby: { username: "bobby", groups: ["staff"], session: "off-session" },
   ghost: { username: "nobody-here", groups: [] },
 };
 
@@ -56,12 +66,15 @@ export async function issueFuzzTokens(
   hold(sessions.revoked, { kind: "id", username: "alice", isRevoked: true });
   // A deactivated user may still log out.
   hold(sessions["off-session"], { kind: "id", username: "bobby" });
+  hold(sessions["root-session"], { kind: "id", username: "root" });
   for (const [name, subject] of Object.entries(ACCESS)) {
-    const text = issuer.signAccessToken(subject, { vhost: "prod", lifetime: LIFETIME });
+    const grant = { sid: subject.session === undefined ? 0n : idOf(sessions[subject.session]) };
+    const text = issuer.signAccessToken(subject, { grant, vhost: "prod", lifetime: LIFETIME });
     texts.set(name as TokenName, text);
     hold(text, { kind: "access", username: subject.username, isAdmin: subject.groups.includes("admin") });
   }
-  for (const [name, text] of Object.entries(await forgeries(config, variant)))
+  const sid = idOf(sessions["root-session"]).toString();
+  for (const [name, text] of Object.entries(await forgeries(config, variant, sid)))
     texts.set(name as TokenName, text);
   // Signed by this installation, for a session that does not exist, like the token of a revoked session.
   hold(texts.get("other-kid") ?? "", { kind: "id", username: "root", isRevoked: true });
@@ -75,9 +88,15 @@ export async function issueFuzzTokens(
   return { texts, holders };
 }
 
+/** The id of an ID token's session. */
+function idOf(idToken: string): bigint {
+  return BigInt(readCompact(idToken)?.kid ?? "");
+}
+
 async function forgeries(
   { signing }: Config,
   { partner }: Variant,
+  sid: string,
 ): Promise<Partial<Record<TokenName, string>>> {
   const { key, method, audience } = signing!;
   const stranger = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -86,6 +105,7 @@ async function forgeries(
     sub: "root",
     user: "root",
     groups: ["admin"],
+    sid,
     ...(audience === undefined ? {} : { aud: audience }),
   };
   const claims = (more: object = {}): Record<string, unknown> =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { AppConfig } from "../../src/config/schema.ts";
-import { requestSchema, tokenField, type Procedure } from "../../src/rpc/procedure.ts";
+import { requestSchema, tokenFields, type Procedure } from "../../src/rpc/procedure.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { GROUPS, PASSWORDS, USERS } from "./users.ts";
 import type { Member, Node } from "./json.ts";
@@ -90,7 +90,14 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   activated: fc.record({ raw: fc.constantFrom("true", "false") }),
   broker: fc.record({ raw: fc.constantFrom("true", "false") }),
   token: fc.record({ token: fc.oneof(goodToken, invalidToken) }),
-  auth_type: text(["LOCAL", "LDAP", "KERBEROS"]),
+  auth_type: text(["LOCAL", "LDAP", "KERBEROS", "SERVICE"]),
+  client: text(["Firefox on Linux", "x".repeat(100), "\u{1f600}"]),
+  renew: fc.record({ raw: fc.constantFrom("true", "false") }),
+  keep_session: fc.record({ raw: fc.constantFrom("true", "false") }),
+  sid: text(["0", "1", "-1", "9223372036854775807", "9223372036854775808", "' or 1=1"]),
+  id: text(["0", "1", "-1", "9223372036854775807", "9223372036854775808", "' or 1=1"]),
+  name: text(["production", "x".repeat(100), "\u{1f600}"]),
+  expires_in: fc.record({ raw: fc.constantFrom("1", "3600", "3155760000", "0", "-1", "1.5", "1e99") }),
   limit: fc.record({ raw: fc.constantFrom("1", "2", "1000", "0", "1001") }),
   after: text([...usernames, ...groups, "", "%"]),
   user: named(usernames, app.username_regex),
@@ -105,6 +112,11 @@ const SELDOM: Readonly<Record<string, number>> = {
   kerberos_ticket: 5,
   broker: 10,
   groups: 10,
+  renew: 10,
+  api_key: 5,
+  client: 20,
+  sid: 30,
+  expires_in: 20,
   auth_type: 20,
   vhost: 20,
   ip: 30,
@@ -213,10 +225,10 @@ export function inputsFor(procedure: Procedure, app: AppConfig): fc.Arbitrary<In
 
 /** The fields of a valid request, including the token. */
 function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member[]> {
-  const token = tokenField(procedure.access);
+  const tokens: readonly string[] = tokenFields(procedure.access);
   const known = examples(app);
   const fields = Object.keys(requestSchema(procedure, app).shape).map((name) => {
-    const value: fc.Arbitrary<Node> | undefined = name === token ? tokenNode(procedure) : known[name];
+    const value: fc.Arbitrary<Node> | undefined = tokens.includes(name) ? tokenNode(procedure) : known[name];
     // A new field needs example values, or it would never be valid.
     if (value === undefined)
       throw new Error(`${procedure.name}: the field ${name} has no example in requests.ts`);
@@ -240,7 +252,7 @@ function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member
 
 /** Valid tokens for each kind of access, by holder. */
 const GOOD_FOR = {
-  id_token: ["session", "session", "bound-session"],
+  id_token_or_api_key: ["session", "session", "bound-session"],
   any_id_token: ["session", "revoked", "bound-session"],
   admin: ["admin"],
   others: ["admin", "alice", "carol"],

@@ -70,6 +70,7 @@ export async function startFuzzTarget(
     session: await login("alice"),
     "bound-session": await login("Carol", BOUND_IP),
     "off-session": await login("bobby"),
+    "root-session": await login("root"),
   };
   await snapshots.execute("update `user` set activated = 0 where username = 'bobby'");
   await snapshots.begin();

@@ -10,6 +10,7 @@ export const GOOD_TOKENS = [
   "ghost",
   "session",
   "bound-session",
+  "root-session",
   "partner",
   // Unusual, but signed by this installation.
   "deep",

@@ -6,7 +6,6 @@ import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createUser } from "../../src/db/queries/users.ts";
-import { createIssuer } from "../../src/tokens/issuer.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { provision } from "../support/worker.ts";
@@ -50,7 +49,7 @@ export async function startLoneWorker({
   users,
   others = [],
 }: LoneWorkerOptions): Promise<LoneWorker> {
-  const { raw, vhost, cleanUp } = await provision({
+  const { raw, vhost, partner, cleanUp } = await provision({
     config: { app_config: { ...appConfig }, log_settings: { level: "info" } },
   });
   const cwd = folderWith(raw);
@@ -65,7 +64,6 @@ export async function startLoneWorker({
     died: () => (child.exitCode === null ? undefined : log),
   });
   const client = await connectRpc(config.amqp);
-  const issuer = await createIssuer(config.signing!);
   const read = (name: string): number => {
     const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
     return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / MEGABYTE;
@@ -77,8 +75,7 @@ export async function startLoneWorker({
       return { now: read("VmRSS"), peak: read("VmHWM") };
     },
     forgetPeak: () => writeFileSync(`/proc/${child.pid}/clear_refs`, "5"),
-    accessToken: async (username) =>
-      issuer.signAccessToken({ username, groups: [] }, { vhost: "prod", lifetime: 300 }),
+    accessToken: async (username) => partner.accessToken(username),
     call: async (queue, request) => (await client.call(queue, JSON.stringify(request), 60_000)) as Reply,
     async [Symbol.asyncDispose]() {
       await client.close();

@@ -12,9 +12,9 @@ import { AppError } from "../../src/errors.ts";
 import { createLogTo } from "../../src/observability/log.ts";
 import { createMetrics } from "../../src/observability/metrics.ts";
 import { failureEnvelope } from "../../src/rpc/envelope.ts";
-import { createIssuer } from "../../src/tokens/issuer.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { createDatabase, dropDatabase } from "../support/database.ts";
+import { createPartner } from "../support/partner.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { assertInvalid, assertRefused, dataOf } from "../support/replies.ts";
 import { DATABASES, type DatabaseKind } from "../support/worker.ts";
@@ -51,8 +51,10 @@ interface Installation extends AsyncDisposable {
 async function install(kind: DatabaseKind): Promise<Installation> {
   const server = kind === "mysql" ? await createDatabase() : undefined;
   const file = join(scratchFolder, `${randomBytes(6).toString("hex")}.db`);
+  const partner = await createPartner();
   const raw = {
     jwt_creation: { issuer: "authmq", signmethod: "HS256", secret: { type: "plain", value: "x".repeat(64) } },
+    jwt_validation: [partner.entry],
     db_settings:
       server === undefined
         ? { dialect: "sqlite", file }
@@ -65,10 +67,8 @@ async function install(kind: DatabaseKind): Promise<Installation> {
     },
   };
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
-  assert.ok(config.signing !== undefined, "there is no signing key");
   await migrate(config.db);
   const engine = await openEngine(config, createLogTo(new PassThrough().resume(), "silent"), createMetrics());
-  const issuer = await createIssuer(config.signing);
   const db = openDatabase(config.db);
   const call = async (queue: QueueName, request: object): Promise<Reply> => {
     try {
@@ -82,8 +82,7 @@ async function install(kind: DatabaseKind): Promise<Installation> {
   return {
     db,
     call,
-    accessToken: async (username, groups = []) =>
-      issuer.signAccessToken({ username, groups }, { vhost: "prod", lifetime: 300 }),
+    accessToken: async (username, groups = []) => partner.accessToken(username, groups),
     login: async (username, password) =>
       String(dataOf(await call("login", { username, password }))["id_token"]),
     async [Symbol.asyncDispose]() {

@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { SECTIONS } from "../../src/config/schema.ts";
 import { AppError, type Auth, createAuth } from "../../src/index.ts";
 import { PROCEDURES } from "../../src/procedures/index.ts";
-import { type Procedure, tokenField } from "../../src/rpc/procedure.ts";
+import { type Procedure, tokenFields } from "../../src/rpc/procedure.ts";
 import { requestJsonSchema } from "../../src/schemas/requests.ts";
 import { QUEUES } from "../../src/wire/queues.ts";
 import { folderWith, runCli } from "../support/cli.ts";
@@ -130,7 +130,7 @@ test("the published schemas accept null for optional fields and reject it for re
   const cases: [procedure: Procedure, request: Fields, isValid: boolean][] = [];
   for (const procedure of procedures) {
     const { properties = {}, required = [], anyOf, oneOf } = requestJsonSchema(procedure, app);
-    const field = tokenField(procedure.access);
+    const [field] = tokenFields(procedure.access);
     const request = { ...procedure.example.request, ...(field === undefined ? {} : { [field]: "a token" }) };
     const nulls = Object.fromEntries(Object.keys(properties).map((name) => [name, null]));
     const isNeeded = required.length > 0 || anyOf !== undefined || oneOf !== undefined;
@@ -174,7 +174,7 @@ test("authmq call sends null unchanged, and does not treat it as a token on the 
 async function goodRequest(procedure: Procedure): Promise<Fields> {
   // Not bound to an address: the request is valid with and without `ip`.
   const token =
-    tokenField(procedure.access) === "id_token"
+    tokenFields(procedure.access)[0] === "id_token"
       ? { id_token: await worker.login("alice", PASSWORD) }
       : { access_token: await worker.accessToken("root", ["admin"]) };
   return { ...procedure.example.request, ...(procedure.access === "public" ? {} : token) };
@@ -186,7 +186,7 @@ function without(field: string, request: Fields): Fields {
 
 /** The same request with a fresh ID token, if it has one: the previous request may have ended the session. */
 async function renewed(procedure: Procedure, request: Fields): Promise<Fields> {
-  return tokenField(procedure.access) === "id_token"
+  return tokenFields(procedure.access)[0] === "id_token"
     ? { ...request, id_token: await worker.login("alice", PASSWORD) }
     : request;
 }

@@ -12,12 +12,12 @@ import { insertMember, insertGroup } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import type { AuthType } from "../../src/db/tables.ts";
 import { createLogTo } from "../../src/observability/log.ts";
-import { createIssuer } from "../../src/tokens/issuer.ts";
 import { createWorker, type Worker } from "../../src/worker.ts";
 import "../secrets/note-logs.ts";
 import { noteConfig, noteMessage, noteName, noteReply, noteSecret } from "../secrets/notes.ts";
 import { noteTables } from "../secrets/tables.ts";
 import { createDatabase, dropDatabase } from "./database.ts";
+import { createPartner, type Partner } from "./partner.ts";
 import { createVhost, deleteVhost } from "./rabbitmq.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 import { parseSelection } from "./servers/selection.ts";
@@ -65,17 +65,19 @@ export interface TestWorker extends AsyncDisposable {
   call(queue: string, request: unknown, timeout?: number): Promise<Reply>;
   /** Creates a user directly in the database, with missing groups. */
   addUser(username: string, password: string, options?: UserOptions): Promise<void>;
-  /** A new access token for a username, which need not exist. */
+  /** A new access token of another issuer, for a username, which need not exist. */
   accessToken(username: string, groups?: readonly string[]): Promise<string>;
   /** Logs in and returns the ID token; throws unless the reply is 200. */
   login(username: string, password: string, more?: object): Promise<string>;
+  /** Logs in and exchanges the ID token for an access token. */
+  ownToken(username: string, password: string, more?: object): Promise<string>;
   /** Starts another replica on the same queues and database; either processes a call. */
   startReplica(): Promise<Worker>;
 }
 
 /** Starts a worker, and resolves when it consumes; disposing removes its vhost and database. */
 export async function startWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-  const { raw, cleanUp, vhost } = await provision(options);
+  const { raw, cleanUp, vhost, partner } = await provision(options);
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
   await migrate(config.db);
   const log: string[] = [];
@@ -90,7 +92,6 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
   await worker.start();
   const replicas: Worker[] = [];
   const db = openDatabase(config.db);
-  const issuer = await createIssuer(config.signing!);
   const client: RpcClient = await connectRpc(config.amqp);
 
   const call = async (queue: string, request: unknown, timeout = 15_000): Promise<Reply> => {
@@ -99,6 +100,12 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
     const reply = (await client.call(queue, body, timeout)) as Reply;
     noteReply(Buffer.from(JSON.stringify(reply)));
     return reply;
+  };
+
+  const login = async (username: string, password: string, more = {}): Promise<string> => {
+    const reply = await call("login", { username, password, ...more });
+    if (reply.resp_code !== 200) throw new Error(`login: ${JSON.stringify(reply)}`);
+    return reply.resp_data["id_token"] as string;
   };
 
   return {
@@ -137,12 +144,13 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
         await insertMember(db, group, username);
       }
     },
-    accessToken: async (username, groups = []) =>
-      issuer.signAccessToken({ username, groups }, { vhost: "prod", lifetime: 300 }),
-    async login(username, password, more = {}) {
-      const reply = await call("login", { username, password, ...more });
-      if (reply.resp_code !== 200) throw new Error(`login: ${JSON.stringify(reply)}`);
-      return reply.resp_data["id_token"] as string;
+    accessToken: async (username, groups) => partner.accessToken(username, groups),
+    login,
+    async ownToken(username, password, more) {
+      const id_token = await login(username, password, more);
+      const reply = await call("token", { id_token });
+      if (reply.resp_code !== 200) throw new Error(`token: ${JSON.stringify(reply)}`);
+      return reply.resp_data["access_token"] as string;
     },
     async startReplica() {
       const replica = await createWorker(config, logger);
@@ -163,6 +171,8 @@ export async function startWorker(options: WorkerOptions = {}): Promise<TestWork
 export async function provision({ database = "sqlite", config = {} }: WorkerOptions = {}): Promise<{
   raw: Raw;
   vhost: { name: string; url: string };
+  /** An issuer that the installation trusts. */
+  partner: Partner;
   cleanUp: () => Promise<void>;
 }> {
   const vhost = await createVhost();
@@ -181,10 +191,14 @@ export async function provision({ database = "sqlite", config = {} }: WorkerOpti
   for (const [section, keys] of Object.entries(config)) {
     raw[section] = Array.isArray(keys) ? keys : { ...base[section], ...keys };
   }
-  noteConfig(raw);
+  const partner = await createPartner();
+  const { jwt_validation: trusted = [] } = raw as { jwt_validation?: unknown };
+  const withPartner = { ...raw, jwt_validation: [...[trusted].flat(), partner.entry] } as unknown as Raw;
+  noteConfig(withPartner);
   return {
-    raw,
+    raw: withPartner,
     vhost,
+    partner,
     cleanUp: async () => {
       await noteTables(raw["db_settings"] ?? {});
       await deleteVhost(vhost.name);

@@ -3,8 +3,8 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { calculateJwkThumbprint, exportJWK, jwtVerify } from "jose";
 import { generateSecret } from "../../src/config/generate-key.ts";
-import { findIdTokenOf } from "../../src/db/queries/id-tokens.ts";
 import { createIssuer } from "../../src/tokens/issuer.ts";
+import { latestSessionOf } from "../support/session-row.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, craft, decodePart } from "./craft.ts";
 
@@ -31,7 +31,7 @@ describe("issued tokens", () => {
   }
 
   test("an ID token's header names the algorithm, its type and its database row", async () => {
-    const row = await findIdTokenOf(worker.db, "Alice");
+    const row = await latestSessionOf(worker.db, "Alice");
     assert.deepEqual(decodePart(idToken, 0), { alg: "EdDSA", typ: "id+jwt", kid: String(row?.token_id) });
     assert.match(String(row?.token_id), /^[1-9]\d*$/);
   });
@@ -46,7 +46,7 @@ describe("issued tokens", () => {
   });
 
   test("an ID token's row has the same expiry, address and algorithm, and the vhost", async () => {
-    const row = await findIdTokenOf(worker.db, "Alice");
+    const row = await latestSessionOf(worker.db, "Alice");
     assert.equal(Math.floor(Number(row?.valid_until) / 1000), decodePart(idToken, 1)["exp"]);
     assert.equal(row?.ip, "192.0.2.7");
     assert.equal(row.sign_method, "EdDSA");
@@ -115,7 +115,7 @@ describe("tokens of an installation with an audience", () => {
     const withoutAudience = await createIssuer({ ...worker.config.signing!, audience: undefined });
     const without = withoutAudience.signAccessToken(
       { username: "alice", groups: [] },
-      { vhost: "prod", lifetime: 60 },
+      { grant: { sid: 1n }, vhost: "prod", lifetime: 60 },
     );
     assert.equal((await worker.call("user_all", { access_token: without })).resp_code, 401);
   });

@@ -35,7 +35,7 @@ async function signedBy(key: RingKey): Promise<{ access: string; id: string }> {
   const subject = { username: "alice", groups: [] };
   const validUntil = new Date(Date.now() + HOUR);
   return {
-    access: issuer.signAccessToken(subject, { vhost: "prod", lifetime: 3600 }),
+    access: issuer.signAccessToken(subject, { grant: { sid: 1n }, vhost: "prod", lifetime: 3600 }),
     id: issuer.signIdToken(subject, { tokenId: 1n, ip: "*", issuedAt: new Date(), validUntil }).text,
   };
 }
@@ -141,7 +141,10 @@ describe("the published keys", () => {
     assert.equal(new Set(keys.map(({ kid }) => kid)).size, 3);
     for (const key of keys)
       for (const member of ["d", "p", "q", "dp", "dq", "qi", "k"]) assert.ok(!(member in key), member);
-    const token = issuer.signAccessToken({ username: "alice", groups: [] }, { vhost: "prod", lifetime: 60 });
+    const token = issuer.signAccessToken(
+      { username: "alice", groups: [] },
+      { grant: { sid: 1n }, vhost: "prod", lifetime: 60 },
+    );
     assert.equal(decodePart(token, 0)["kid"], keys[0]?.kid);
   });
 

@@ -84,7 +84,12 @@ describe("tokens with names and lists of any length, for every algorithm", () =>
     const property = fc.asyncProperty(settings, groups, async (given, list) => {
       const { issuer, validator, verifier } = await installation(given);
       const subject: Subject = { username: given.username, groups: list };
-      const how = { vhost: given.vhost, lifetime: 300, isLimited: given.isLimited };
+      const how = {
+        grant: { sid: 2n ** 63n - 1n },
+        vhost: given.vhost,
+        lifetime: 300,
+        isLimited: given.isLimited,
+      };
       const token = orTooLarge(() => issuer.signAccessToken(subject, how));
       if (token instanceof AppError) {
         assert.match(token.message, new RegExp(`\\b${list.length} groups\\b`));
@@ -136,7 +141,9 @@ describe("tokens with names and lists of any length, for every algorithm", () =>
       });
       const withName = (length: number): string | AppError => {
         const subject = { username: "u", groups: ["g".repeat(length)] };
-        return orTooLarge(() => issuer.signAccessToken(subject, { vhost: "/", lifetime: 9 }));
+        return orTooLarge(() =>
+          issuer.signAccessToken(subject, { grant: { sid: 1n }, vhost: "/", lifetime: 9 }),
+        );
       };
       let [fits, tooLong] = [0, MAX_TOKEN_LENGTH];
       while (tooLong - fits > 1) {

@@ -1,4 +1,4 @@
-import { endSession } from "../../accounts/sessions.ts";
+import { endSessions } from "../../accounts/sessions.ts";
 import type { Database } from "../../db/database.ts";
 import { markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import { inTransaction } from "../../db/transaction.ts";
@@ -49,7 +49,9 @@ async function revalidate(
   };
   const end = async (reason: LdapReason): Promise<undefined> => {
     note(reason);
-    await inTransaction(db, (trx) => endSession({ trx, actor: null }, session, "directory", reason.label));
+    await inTransaction(db, (trx) =>
+      endSessions({ trx, actor: null }, username, [token_id], "directory", reason.label),
+    );
   };
   const verdict = await directory.lookUp(username);
   if (!verdict.ok) return end(verdict.reason);

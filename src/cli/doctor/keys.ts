@@ -31,7 +31,10 @@ async function signingFindings({ signing, issuers }: Config): Promise<Finding[]>
   if (signing === undefined) return [];
   const { method, issuer } = signing;
   const tokens = await createIssuer(signing);
-  const token = tokens.signAccessToken({ username: "doctor", groups: [] }, { vhost: "-", lifetime: 60 });
+  const token = tokens.signAccessToken(
+    { username: "doctor", groups: [] },
+    { grant: { sid: 0n }, vhost: "-", lifetime: 60 },
+  );
   if (createValidator(signing, issuers).verifyAccessToken(token) === undefined)
     return [
       on.fail("this installation rejects the tokens that it signs", "Check jwt_creation and jwt_validation."),

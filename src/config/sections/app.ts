@@ -47,9 +47,29 @@ const loginThrottle = z.strictObject({
 /** `app_config`: rules for accounts, names and tokens. */
 export const appConfig = z.strictObject({
   id_token_valid_time: minutes.default(1440).describe("lifetime of an ID token"),
+  sessions_per_user: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe(
+      "sessions (ID tokens) that a user may have at once; one more login ends the least recently used one; " +
+        "`authmq init` writes 10",
+    ),
+  session_renewal_time: z
+    .number()
+    .min(0)
+    .max(5_256_000)
+    .default(0)
+    .meta({ title: "minutes" })
+    .describe(
+      "time after the login during which `token` renews the ID token; 0 turns renewal off; `authmq init` writes 43200",
+    ),
   access_token_valid_time: minutes
     .default(5)
-    .describe("lifetime of an access token; access tokens cannot be revoked, so keep it short"),
+    .describe(
+      "lifetime of an access token; services that verify it themselves do not notice a revocation, so keep it short",
+    ),
   password_reset_valid_time: minutes.default(30).describe("lifetime of a password reset token"),
   email_verification_valid_time: minutes.default(1440).describe("lifetime of an email verification token"),
   verification_activates: z

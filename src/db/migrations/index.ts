@@ -20,6 +20,8 @@ import { oneTimeTokenByAccount } from "./0019-one-time-token-by-account.ts";
 import { userEmailVerifiedAt } from "./0020-user-email-verified-at.ts";
 import { namesByKey } from "./0021-names-by-key.ts";
 import { eventUsernameKey } from "./0022-event-username-key.ts";
+import { sessions } from "./0023-sessions-breaking.ts";
+import { apiKey } from "./0024-api-key.ts";
 import type { Ddl } from "./migration.ts";
 
 /** All migrations by name, in order. Append only. */
@@ -46,4 +48,6 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0020-user-email-verified-at": userEmailVerifiedAt,
   "0021-names-by-key": namesByKey,
   "0022-event-username-key": eventUsernameKey,
+  "0023-sessions-breaking": sessions,
+  "0024-api-key": apiKey,
 };

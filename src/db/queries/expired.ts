@@ -1,6 +1,24 @@
 import type { Db } from "../database.ts";
 import { toSqlTime } from "../time.ts";
 
+/** Deletes at most `limit` expired sessions, oldest first; returns how many. */
+export async function clearExpiredSessions(db: Db, limit: number): Promise<number> {
+  const now = toSqlTime(new Date());
+  const last = await db
+    .selectFrom("token")
+    .select("valid_until")
+    .where("valid_until", "<=", now)
+    .orderBy("valid_until")
+    .limit(1)
+    .offset(limit - 1)
+    .executeTakeFirst();
+  const { numDeletedRows } = await db
+    .deleteFrom("token")
+    .where("valid_until", "<=", last?.valid_until ?? now)
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
 /** Deletes at most `limit` expired rows of a table, oldest first; returns how many. */
 export async function clearExpired(
   db: Db,

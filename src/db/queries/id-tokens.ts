@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
 import type { AuthType } from "../tables.ts";
 import { padInList } from "../in-list-padding.ts";
@@ -6,7 +5,7 @@ import { fromSqlTime, toSqlTime } from "../time.ts";
 import { withRetry } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 
-/** The row of an ID token. */
+/** The row of an ID token: a session. */
 export interface IdTokenRow {
   readonly token_id: bigint;
   readonly ip: string;
@@ -14,6 +13,10 @@ export interface IdTokenRow {
   readonly last_use: Date | null;
   readonly sign_method: string;
   readonly vhost: string;
+  /** The time of the login. */
+  readonly created_at: Date;
+  /** How the person recognizes the session; null if the login did not say. */
+  readonly client: string | null;
 }
 
 /** A valid ID token's row with its user's state, read by one statement. */
@@ -33,9 +36,17 @@ export interface NewIdToken {
   readonly sign_method: string;
   readonly vhost: string;
   readonly validated_at: Date | null;
+  readonly created_at: Date;
+  readonly client: string | null;
 }
 
-/** Records the user's ID token and replaces the previous one. `username` in its stored spelling. */
+/** The columns of `toIdToken`. */
+const COLUMNS = [
+  ...(["token.token_id", "token.ip", "token.valid_until", "token.last_use"] as const),
+  ...(["token.sign_method", "token.vhost", "token.created_at", "token.client"] as const),
+] as const;
+
+/** Records an ID token. `username` in its stored spelling. */
 export async function recordIdToken(
   trx: Trx,
   username: string,
@@ -45,16 +56,13 @@ export async function recordIdToken(
   const row = {
     ...token,
     token_id,
+    user_id: username,
     valid_until: toSqlTime(token.valid_until),
     last_use: null,
     validated_at: token.validated_at && toSqlTime(token.validated_at),
+    created_at: toSqlTime(token.created_at),
   };
-  const insert = trx.insertInto("token").values({ ...row, user_id: username });
-  const upsert =
-    dialectOf(trx) === "mysql"
-      ? insert.onDuplicateKeyUpdate(row)
-      : insert.onConflict((conflict) => conflict.column("user_id").doUpdateSet(row));
-  await upsert.execute();
+  await trx.insertInto("token").values(row).execute();
 }
 
 /** Sessions by token id, with their users' activation and groups; revoked tokens are absent. */
@@ -65,19 +73,8 @@ export async function findSessions(
   const rows = await db
     .selectFrom("token")
     .innerJoin("user", "user.username", "token.user_id")
-    .select([
-      "token.token_id",
-      "token.ip",
-      "token.valid_until",
-      "token.last_use",
-      "token.sign_method",
-      "token.vhost",
-      "token.validated_at",
-      "user.username",
-      "user.auth_type",
-      "user.activated",
-      groupsOfUser(db),
-    ])
+    .select(COLUMNS)
+    .select(["token.validated_at", "user.username", "user.auth_type", "user.activated", groupsOfUser(db)])
     .where("token.token_id", "in", padInList(tokenIds))
     .execute();
   const sessions = rows.map(({ username, auth_type, activated, validated_at, groups, ...token }) => ({
@@ -91,10 +88,64 @@ export async function findSessions(
   return new Map(sessions.map((session) => [session.token_id, session]));
 }
 
-/** The ID token of a user; undefined if there is none. */
-export async function findIdTokenOf(db: Reader, username: string): Promise<IdTokenRow | undefined> {
-  const row = await db.selectFrom("token").selectAll().where("user_id", "=", username).executeTakeFirst();
-  return row && toIdToken(row);
+/** The unexpired sessions of a user, the latest used first; a login counts as a use. */
+export async function listSessionsOf(db: Reader, username: string): Promise<IdTokenRow[]> {
+  const rows = await db
+    .selectFrom("token")
+    .select(COLUMNS)
+    .where("user_id", "=", username)
+    .where("valid_until", ">", toSqlTime(new Date()))
+    .execute();
+  return rows.map(toIdToken).sort((a, b) => usedAt(b) - usedAt(a));
+}
+
+/** The latest used session of a user, and the number of unexpired sessions. */
+export interface SessionSummary {
+  readonly latest: IdTokenRow;
+  readonly count: number;
+}
+
+/** The summaries of some users' sessions by stored username; users without sessions are absent. */
+export async function summarizeSessions(
+  db: Reader,
+  usernames: readonly string[],
+): Promise<ReadonlyMap<string, SessionSummary>> {
+  const rows = await db
+    .selectFrom((from) =>
+      from
+        .selectFrom("token")
+        .select(COLUMNS)
+        .select("token.user_id")
+        .select((is) => [
+          is.fn
+            .countAll<number | string>()
+            .over((over) => over.partitionBy("user_id"))
+            .as("sessions"),
+          is.fn
+            .agg<number>("row_number")
+            .over((over) =>
+              over.partitionBy("user_id").orderBy(is.fn.coalesce("last_use", "created_at"), "desc"),
+            )
+            .as("rank"),
+        ])
+        .where("user_id", "in", padInList(usernames))
+        .where("valid_until", ">", toSqlTime(new Date()))
+        .as("ranked"),
+    )
+    .selectAll()
+    .where("rank", "=", 1)
+    .execute();
+  return new Map(
+    rows.map(({ user_id, sessions, ...row }) => [
+      user_id,
+      { latest: toIdToken(row), count: Number(sessions) },
+    ]),
+  );
+}
+
+/** When a session was last used, in milliseconds; a login counts as a use. */
+function usedAt({ last_use, created_at }: IdTokenRow): number {
+  return (last_use ?? created_at).getTime();
 }
 
 /** Sets the time of last use of some ID tokens; returns how many still exist. */
@@ -118,26 +169,73 @@ export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
   return numUpdatedRows > 0n;
 }
 
-/** Revokes an ID token; false if it was already revoked. */
-export async function deleteIdToken(db: Db, tokenId: bigint): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom("token").where("token_id", "=", tokenId).executeTakeFirst();
-  return numDeletedRows > 0n;
+/** Extends a session to `validUntil`, and never shortens it; false if it was revoked. */
+export async function extendIdToken(trx: Trx, tokenId: bigint, validUntil: Date): Promise<boolean> {
+  const until = toSqlTime(validUntil);
+  const row = await trx
+    .selectFrom("token")
+    .select("valid_until")
+    .where("token_id", "=", tokenId)
+    .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
+    .executeTakeFirst();
+  if (row === undefined) return false;
+  if (row.valid_until < until)
+    await trx.updateTable("token").set({ valid_until: until }).where("token_id", "=", tokenId).execute();
+  return true;
 }
 
-interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "last_use"> {
+/** Revokes some ID tokens of a user; returns the ids of those that were not revoked yet. */
+export async function deleteIdTokens(
+  trx: Trx,
+  username: string,
+  tokenIds: readonly bigint[],
+): Promise<bigint[]> {
+  if (tokenIds.length === 0) return [];
+  const rows = await trx
+    .selectFrom("token")
+    .select("token_id")
+    .where("token_id", "in", padInList(tokenIds))
+    .where("user_id", "=", username)
+    .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
+    .execute();
+  if (rows.length === 0) return [];
+  const found = rows.map(({ token_id }) => BigInt(token_id));
+  await trx.deleteFrom("token").where("token_id", "in", padInList(found)).execute();
+  return found;
+}
+
+/** The ids of all sessions of a user, also of expired ones that are not deleted yet. */
+export async function listTokenIdsOf(trx: Trx, username: string): Promise<bigint[]> {
+  const rows = await trx.selectFrom("token").select("token_id").where("user_id", "=", username).execute();
+  return rows.map(({ token_id }) => BigInt(token_id));
+}
+
+/** Deletes the expired sessions of a user. */
+export async function deleteExpiredIdTokensOf(trx: Trx, username: string): Promise<void> {
+  await trx
+    .deleteFrom("token")
+    .where("user_id", "=", username)
+    .where("valid_until", "<=", toSqlTime(new Date()))
+    .execute();
+}
+
+interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "last_use" | "created_at"> {
   readonly token_id: bigint | string;
   readonly valid_until: string;
   readonly last_use: string | null;
+  readonly created_at: string;
 }
 
 /** Converts a row as either database returns it. */
-export function toIdToken({
+function toIdToken({
   token_id,
   ip,
   valid_until,
   last_use,
   sign_method,
   vhost,
+  created_at,
+  client,
 }: StoredIdToken): IdTokenRow {
   return {
     token_id: BigInt(token_id),
@@ -146,10 +244,7 @@ export function toIdToken({
     last_use: last_use === null ? null : fromSqlTime(last_use),
     sign_method,
     vhost,
+    created_at: fromSqlTime(created_at),
+    client,
   };
-}
-
-/** Creates a token id within the range of a signed BIGINT. Random: a sequence would repeat ids after a restore. */
-export function createTokenId(): bigint {
-  return randomBytes(8).readBigUInt64BE() >> 1n;
 }

@@ -11,7 +11,8 @@ export interface NewUser {
   readonly username: string;
   readonly password_hash: Uint8Array | null;
   readonly auth_type: AuthType;
-  readonly email: string;
+  /** Null for a service without one. */
+  readonly email: string | null;
   readonly activated: boolean;
 }
 
@@ -65,7 +66,11 @@ export async function createUser(
   // The unique keys distinguish NFC from NFD, and earlier versions may have stored the same name in NFD.
   if (mayBeStoredInNfd(user.username) && (await findUser(db, user.username)) !== undefined)
     return "username taken";
-  if (mayBeStoredInNfd(user.email) && (await findUserByEmail(db, user.email)) !== undefined)
+  if (
+    user.email !== null &&
+    mayBeStoredInNfd(user.email) &&
+    (await findUserByEmail(db, user.email)) !== undefined
+  )
     return "email taken";
   const now = toSqlTime(new Date());
   try {
@@ -118,12 +123,6 @@ export async function findUsersByExternalId(db: Reader, ids: readonly string[]):
     .where("auth_type", "=", "LDAP")
     .orderBy("created_at")
     .execute();
-}
-
-/** Revokes the session of a user; false if there is none. */
-export async function deleteIdTokenOf(trx: Trx, username: string): Promise<boolean> {
-  const { numDeletedRows } = await trx.deleteFrom("token").where("user_id", "=", username).executeTakeFirst();
-  return numDeletedRows > 0n;
 }
 
 /** Marks an address as verified, and optionally activates the account; false if the user no longer has the address. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { findGranted } from "../../auth/granted.ts";
 import { resumeSession } from "../../auth/session.ts";
 import type { Context } from "../../rpc/context.ts";
-import { isOlderThan } from "../../rpc/account.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { ValidatedToken } from "../../tokens/validator.ts";
 import { ip } from "../fields.ts";
@@ -18,7 +18,9 @@ const output = z.object({
   groups: z
     .array(z.string())
     .optional()
-    .describe("access tokens: groups in the token; ID tokens: current groups of the user"),
+    .describe(
+      "current groups of the user, as far as the token is for them; from other issuers, groups in the token",
+    ),
   limited: z
     .literal(true)
     .optional()
@@ -29,6 +31,8 @@ const output = z.object({
     .optional()
     .describe("audience"),
   jti: z.string().optional().describe("access tokens: id of the token"),
+  sid: z.string().optional().describe("id of the session"),
+  api_key_id: z.string().optional().describe("access tokens: id of the API key that was exchanged for it"),
   iat: seconds.optional().describe("issue time, in seconds since 1970"),
   nbf: seconds.optional().describe("start of validity, in seconds since 1970"),
   exp: seconds.optional().describe("expiry time, in seconds since 1970"),
@@ -80,21 +84,24 @@ async function describeIdToken(
 ): Promise<Introspection> {
   const resumed = await resumeSession(services, token, address);
   if (resumed.state !== "alive" || !resumed.session.activated) return { active: false };
-  const { username, groups, vhost } = resumed.session;
+  const { token_id, username, groups, vhost } = resumed.session;
   const { iss, sub, iat, nbf, exp } = claims;
-  return { active: true, typ, iss, sub, username, groups: [...groups], vhost, iat, nbf, exp };
+  const sid = token_id.toString();
+  return { active: true, typ, iss, sub, username, groups: [...groups], vhost, sid, iat, nbf, exp };
 }
 
-/** Access tokens cannot be revoked, so check that the user still exists, is activated and is the one of the token. */
+/** Of this installation, a token is valid as long as its session or API key, and has the account's current groups. */
 async function describeAccessToken(
-  { issuer, lookups }: Context,
-  { typ, claims }: ValidatedToken,
+  { lookups }: Context,
+  { typ, claims, grant }: ValidatedToken,
 ): Promise<Introspection> {
-  const { iss, sub, iat, groups = [], limited, vhost, aud, jti, nbf, exp } = claims;
-  if (iss === issuer.name) {
-    const user = await lookups.account(sub);
-    if (user?.activated !== 1 || isOlderThan({ issuedAt: new Date(iat * 1000) }, user))
-      return { active: false };
+  const { iss, sub, iat, limited, vhost, aud, jti, sid, api_key_id, nbf, exp } = claims;
+  let { groups = [] } = claims;
+  if (grant !== undefined) {
+    const token = { username: sub, groups, isLimited: limited === true, grant };
+    const granted = await findGranted(lookups, token);
+    if (granted.state !== "alive") return { active: false };
+    groups = [...granted.groups];
   }
   return {
     active: true,
@@ -111,5 +118,7 @@ async function describeAccessToken(
     ...(vhost === undefined ? {} : { vhost }),
     ...(aud === undefined ? {} : { aud }),
     ...(jti === undefined ? {} : { jti }),
+    ...(sid === undefined ? {} : { sid }),
+    ...(api_key_id === undefined ? {} : { api_key_id }),
   };
 }

@@ -6,7 +6,7 @@ import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { IssuedIdToken, TokenIssuer } from "../../tokens/issuer.ts";
-import { alwaysChecked, ip, kerberosTicket, password, username, vhost } from "../fields.ts";
+import { alwaysChecked, client, ip, kerberosTicket, password, username, vhost } from "../fields.ts";
 import { endAfter, expiry, expiryOf } from "./expiry.ts";
 
 interface Given {
@@ -28,7 +28,8 @@ export const login = defineProcedure({
   namespace: "session",
   method: "login",
   description:
-    "Issues an ID token for a username and password, or for a Kerberos ticket; revokes the user's previous ID token.",
+    "Starts a session and issues its ID token, for a username and password or a Kerberos ticket. Beyond " +
+    "`sessions_per_user`, ends the user's least recently used session.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
@@ -44,6 +45,7 @@ export const login = defineProcedure({
         kerberos_ticket: kerberosTicket().optional().describe("SPNEGO token in base64, instead of password"),
         vhost: vhost(app),
         ip: ip(),
+        client: client().optional(),
       })
       .refine(hasNameOrTicket, { path: ["username"], error: "is missing", ...alwaysChecked })
       .refine(hasPasswordOrTicket, { path: ["password"], error: "is missing", ...alwaysChecked })
@@ -69,7 +71,7 @@ export const login = defineProcedure({
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
     const { login: checkLogin, isCancelled } = context;
-    const from = { ip: input.ip, vhost: input.vhost };
+    const from = { ip: input.ip, vhost: input.vhost, client: input.client ?? null };
     const credentials = credentialsOf(input);
     const check = async (): Promise<Success> => {
       const result = await checkLogin(credentials, from, isCancelled);
@@ -114,6 +116,13 @@ interface Reply {
   readonly kerberos_ticket?: string;
 }
 
+/** Where a login comes from. */
+interface Origin {
+  readonly ip: string;
+  readonly vhost: string;
+  readonly client: string | null;
+}
+
 /** The account changed between the password check and the start of the session. */
 class AccountChanged extends AppError {
   constructor() {
@@ -124,7 +133,7 @@ class AccountChanged extends AppError {
 /** Starts a session after the credentials were verified; throws AccountChanged if the account changed since then. */
 async function openSession(
   { app, commit, issuer, notes }: Context<"public">,
-  { ip: address, vhost: host }: { readonly ip: string; readonly vhost: string },
+  { ip: address, vhost: host, client: label }: Origin,
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
   const { username: name, auth_type } = user;
@@ -135,12 +144,14 @@ async function openSession(
     valid_until: endAfter(now, app.id_token_valid_time * 60),
     sign_method: issuer.method,
     validated_at: auth_type === "LDAP" ? now : null,
+    created_at: now,
+    client: label,
   };
   let id_token = "";
   await commit(async (writer) => {
     // Read everything that the reply needs before the commit: after it nothing may fail.
     const groups = known ?? (await listGroupsOf(writer.trx, name));
-    const id = await startSession(writer, { user, rehashed }, token);
+    const id = await startSession(writer, { user, rehashed }, token, app.sessions_per_user);
     if (id === "changed") throw new AccountChanged();
     const content = {
       token_id: id.toString(),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endSession } from "../../accounts/sessions.ts";
+import { endSessions } from "../../accounts/sessions.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { ip, msg } from "../fields.ts";
 
@@ -14,7 +14,8 @@ export const logout = defineProcedure({
   output: z.object({ msg }),
   example: { request: { ip: "192.0.2.17" }, reply: { msg: "logged out alice" } },
   async handler({ commit, session }) {
-    await commit((writer) => endSession(writer, session, "logout"));
-    return { msg: `logged out ${session.username}` };
+    const { token_id, username } = session;
+    await commit((writer) => endSessions(writer, username, [token_id], "logout"));
+    return { msg: `logged out ${username}` };
   },
 });

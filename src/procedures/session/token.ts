@@ -1,12 +1,13 @@
 import { z } from "zod";
-import { brokerScopes, type BrokerTokenConfig } from "../../config/broker-scopes.ts";
+import { type BrokerTokenConfig, brokerScopes } from "../../config/broker-scopes.ts";
 import type { AppConfig } from "../../config/schema.ts";
-import type { SessionRow } from "../../db/queries/id-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import type { TokenIssuer } from "../../tokens/issuer.ts";
 import { ip, textField } from "../fields.ts";
 import { endAfter, expiry, expiryOf } from "./expiry.ts";
+import { type Holder, holderOf } from "./holder.ts";
+import { renewIdToken } from "./renewal.ts";
 
 /** In characters. RabbitMQ reads the password from a frame of 4096 bytes that also contains the client's properties. */
 const MAX_BROKER_TOKEN = 2048;
@@ -19,6 +20,15 @@ const broker = ({ brokerTokens }: AppConfig) =>
       error: "cannot be true: this installation issues no broker tokens (broker_settings)",
     })
     .describe("whether to issue a broker_token too");
+
+const renew = ({ session_renewal_time: limit }: AppConfig) =>
+  z
+    .boolean("must be true or false")
+    .optional()
+    .refine((wanted) => wanted !== true || limit > 0, {
+      error: "cannot be true: this installation renews no sessions (app_config.session_renewal_time)",
+    })
+    .describe("whether to issue a new ID token of the same session too; not with api_key");
 
 const groups = () =>
   z
@@ -34,10 +44,10 @@ export const token = defineProcedure({
   namespace: "session",
   method: "getAccessToken",
   description:
-    "Issues a short-lived access token with the user's groups and vhost, in exchange for an ID token.",
-  access: "id_token",
+    "Issues a short-lived access token with the account's groups and vhost, in exchange for an ID token or an API key.",
+  access: "id_token_or_api_key",
   errors: ["ACCOUNT_NOT_ACTIVATED", "NO_BROKER_ACCESS", "BROKER_TOKEN_TOO_LARGE", "TOKEN_TOO_LARGE"],
-  input: (app) => z.object({ ip: ip(), groups: groups(), broker: broker(app) }),
+  input: (app) => z.object({ ip: ip(), groups: groups(), broker: broker(app), renew: renew(app) }),
   output: z.object({
     access_token: z.string().describe("access token, for the other queues and other services"),
     ...expiry,
@@ -45,6 +55,16 @@ export const token = defineProcedure({
       .string()
       .optional()
       .describe("broker token, to use as password for RabbitMQ; only with broker: true"),
+    id_token: z.string().optional().describe("new ID token of the session; only with renew: true"),
+    id_token_expires_at: z.iso
+      .datetime()
+      .optional()
+      .describe("expiry time of the new ID token, in UTC; only with renew: true"),
+    id_token_expires_in: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("seconds until the new ID token expires; only with renew: true"),
   }),
   example: {
     request: { ip: "192.0.2.17", groups: ["billing"] },
@@ -54,30 +74,32 @@ export const token = defineProcedure({
       expires_in: 300,
     },
   },
-  async handler(context, { broker: wantsBroker, groups: wanted }) {
-    const { app, issuer, lastUse, revalidate, session: presented } = context;
-    if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
-    const session = await revalidate(presented);
-    if (session === undefined)
-      throw new AppError("INVALID_TOKEN", "the session ended during its revalidation");
-    const isLimited = wanted !== undefined;
-    const subject = isLimited ? { ...session, groups: pickGroups(session.groups, wanted) } : session;
+  async handler(context, { broker: wantsBroker, groups: wanted, renew: wantsRenewal }) {
+    const { app, issuer, lastUse } = context;
     const issuedAt = new Date();
+    const given = await holderOf(context);
+    const isLimited = wanted !== undefined;
+    const groupsOfToken = isLimited ? pickGroups(given.groups, wanted) : given.groups;
+    // Renew before: the access token may then be valid longer.
+    const renewed =
+      wantsRenewal === true ? await renewIdToken(context, given, issuedAt) : { holder: given, reply: {} };
+    const holder = renewed.holder;
+    const subject = { ...holder, groups: groupsOfToken };
     const expires = expiryOf(
-      endAfter(issuedAt, app.access_token_valid_time * 60, session.valid_until),
+      endAfter(issuedAt, app.access_token_valid_time * 60, holder.validUntil),
       issuedAt,
     );
     const lifetime = expires.expires_in;
-    if (lifetime < 1) throw new AppError("INVALID_TOKEN", "the session ends within a second");
-    const { vhost } = session;
-    const access_token = issuer.signAccessToken(subject, { vhost, lifetime, issuedAt, isLimited });
+    if (lifetime < 1) throw new AppError("INVALID_TOKEN", "the session or API key ends within a second");
+    const { grant, vhost } = holder;
+    const access_token = issuer.signAccessToken(subject, { grant, vhost, lifetime, issuedAt, isLimited });
     const brokerToken =
       wantsBroker === true && app.brokerTokens !== undefined
         ? { broker_token: signBrokerToken(issuer, app.brokerTokens, subject, issuedAt) }
         : {};
-    if (!(await lastUse.note(session)))
-      throw new AppError("INVALID_TOKEN", "the session was revoked during the request");
-    return { access_token, ...expires, ...brokerToken };
+    if (!(await lastUse.note(grant, holder)))
+      throw new AppError("INVALID_TOKEN", "the session or API key was revoked during the request");
+    return { access_token, ...expires, ...brokerToken, ...renewed.reply };
   },
 });
 
@@ -97,15 +119,15 @@ function pickGroups(all: readonly string[], wanted: readonly string[]): string[]
 function signBrokerToken(
   issuer: TokenIssuer,
   config: BrokerTokenConfig,
-  { username, groups, vhost, valid_until }: SessionRow,
+  { username, groups: picked, vhost, validUntil }: Holder,
   issuedAt: Date,
 ): string {
-  const scopes = brokerScopes(config, groups, vhost);
+  const scopes = brokerScopes(config, picked, vhost);
   if (scopes.length === 0) throw new AppError("NO_BROKER_ACCESS");
   const { resourceServerId: audience } = config;
-  const { expires_in: lifetime } = expiryOf(endAfter(issuedAt, config.lifetime, valid_until), issuedAt);
-  const token = issuer.signBrokerToken(username, { audience, scopes, lifetime, issuedAt });
-  if (token.length > MAX_BROKER_TOKEN)
-    throw new AppError("BROKER_TOKEN_TOO_LARGE", `${scopes.length} scopes make ${token.length} characters`);
-  return token;
+  const { expires_in: lifetime } = expiryOf(endAfter(issuedAt, config.lifetime, validUntil), issuedAt);
+  const text = issuer.signBrokerToken(username, { audience, scopes, lifetime, issuedAt });
+  if (text.length > MAX_BROKER_TOKEN)
+    throw new AppError("BROKER_TOKEN_TOO_LARGE", `${scopes.length} scopes make ${text.length} characters`);
+  return text;
 }

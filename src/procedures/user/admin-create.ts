@@ -16,17 +16,19 @@ import {
 interface Given {
   readonly auth_type?: unknown;
   readonly password?: unknown;
+  readonly email?: unknown;
 }
 
 const isLocal = ({ auth_type }: Given): boolean => auth_type === undefined || auth_type === "LOCAL";
-const isRemote = ({ auth_type }: Given): boolean => auth_type === "LDAP" || auth_type === "KERBEROS";
+const hasEmail = ({ auth_type, email: address }: Given): boolean =>
+  address !== undefined || auth_type === "SERVICE";
 
 export const userAdminCreate = defineProcedure({
   name: "user_admin_create",
   key: "user_workflow_admin_create_user",
   namespace: "user",
   method: "adminCreate",
-  description: "Creates an activated account, even if registration is closed.",
+  description: "Creates an activated account, of a user or of a service, even if registration is closed.",
   access: "admin",
   remembersAnswer: true,
   hashes: true,
@@ -36,7 +38,7 @@ export const userAdminCreate = defineProcedure({
       .object({
         username: username(app),
         password: newPassword(app).optional().describe("required for LOCAL accounts, not allowed for others"),
-        email: email(app),
+        email: email(app).optional().describe("email address; required unless auth_type is SERVICE"),
         auth_type: authType().default("LOCAL"),
       })
       .refine((given) => !isLocal(given) || given.password !== undefined, {
@@ -44,11 +46,13 @@ export const userAdminCreate = defineProcedure({
         error: "is missing",
         ...alwaysChecked,
       })
-      .refine((given) => !isRemote(given) || given.password === undefined, {
+      .refine((given) => isLocal(given) || given.password === undefined, {
         path: ["password"],
-        error: "must be omitted: the directory or KDC verifies this user's password",
+        error:
+          "must be omitted: the directory or KDC verifies this user's password, and a service has API keys instead",
         ...alwaysChecked,
       })
+      .refine(hasEmail, { path: ["email"], error: "is missing", ...alwaysChecked })
       .refine(omitsUsername, containsUsername),
   output: z.object(successReply),
   example: {
@@ -62,7 +66,7 @@ export const userAdminCreate = defineProcedure({
       username: input.username,
       password_hash: password === undefined ? null : await passwords.hash(password, isCancelled),
       auth_type: input.auth_type,
-      email: input.email,
+      email: input.email ?? null,
       activated: true,
     };
     return commit(async (writer) => {

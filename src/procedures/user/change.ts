@@ -11,7 +11,7 @@ import {
   successReply,
   username,
 } from "../fields.ts";
-import { requireAccount } from "../load-account.ts";
+import { assertNoOwnKey, requireAccount } from "../load-account.ts";
 
 const FAILURES = {
   "no such user": "USER_NOT_FOUND",
@@ -25,7 +25,7 @@ export const userChange = defineProcedure({
   namespace: "user",
   method: "change",
   description:
-    "Changes a user's password, email or activation in one transaction; a new password revokes the session.",
+    "Changes a user's password, email or activation in one transaction; a new password revokes the sessions.",
   access: "self",
   remembersAnswer: true,
   hashes: true,
@@ -40,6 +40,10 @@ export const userChange = defineProcedure({
           .boolean("must be true or false")
           .optional()
           .describe("whether the user may log in; only admins may set it"),
+        keep_session: z
+          .boolean("must be true or false")
+          .optional()
+          .describe("whether a new password keeps the session of the access token; all others are revoked"),
       })
       .refine(
         ({ password, email: address, activated }) =>
@@ -55,15 +59,21 @@ export const userChange = defineProcedure({
     request: { username: "alice", email: "alice@example.org" },
     reply: { success: true, msg: "changed user alice" },
   },
-  async handler(context, { password, email: address, activated }) {
+  async handler(context, { password, email: address, activated, keep_session }) {
     const { app, caller, commit, fingerprints, passwords, isCancelled } = context;
     if (activated !== undefined && !caller.isAdmin)
       throw new AppError("FORBIDDEN", "only an admin may set activated");
     const user = requireAccount(context.account);
-    if (user.auth_type !== "LOCAL" && (password !== undefined || address !== undefined))
+    const changesCredentials = password !== undefined || address !== undefined;
+    if (changesCredentials) assertNoOwnKey(caller, user);
+    const isRemote = user.auth_type === "LDAP" || user.auth_type === "KERBEROS";
+    if ((password !== undefined && user.auth_type !== "LOCAL") || (address !== undefined && isRemote))
       throw new AppError("NOT_LOCAL");
     const password_hash = password === undefined ? undefined : await passwords.hash(password, isCancelled);
-    const rules = { adminGroup: app.admin_group, messages: { app, fingerprints } };
+    const { grant } = caller;
+    const keepSession =
+      keep_session === true && grant !== undefined && "sid" in grant ? grant.sid : undefined;
+    const rules = { adminGroup: app.admin_group, messages: { app, fingerprints }, keepSession };
     return commit(async (writer) => {
       const changes = { password_hash, email: address, activated };
       const outcome = await changeAccount(writer, user, changes, rules);

@@ -23,7 +23,7 @@ export const userGet = defineProcedure({
   namespace: "user",
   method: "get",
   description:
-    "Returns a user: basic fields; to the user and admins also the groups of the user and the session.",
+    "Returns a user: basic fields; to the user and admins also the groups and the latest session of the user.",
   access: "optional",
   errors: ["USER_NOT_FOUND"],
   input: (app) => z.object({ username: username(app) }),
@@ -35,7 +35,8 @@ export const userGet = defineProcedure({
     token_info: tokenInfo
       .nullable()
       .optional()
-      .describe("for the user and admins: session; null if there is none"),
+      .describe("for the user and admins: session that was used last; null if there is none"),
+    sessions: z.int().optional().describe("for the user and admins: number of sessions"),
     email_verified: z
       .boolean()
       .optional()
@@ -59,6 +60,7 @@ export const userGet = defineProcedure({
         last_use: "2026-03-01T16:45:12.000Z",
         vhost: "prod",
       },
+      sessions: 2,
     },
   },
   async handler({ account, app, caller, lastUse, lookups }, input) {
@@ -72,13 +74,16 @@ export const userGet = defineProcedure({
     };
     const isAdmin = caller?.isAdmin === true;
     if (!isAdmin && (caller === undefined || !isSameAccount(caller.username, user.username))) return basic;
-    const { token } = user;
+    const { latest: token, count } = (await lookups.sessions(user.username)) ?? {
+      latest: undefined,
+      count: 0,
+    };
     const token_info =
       token === undefined
         ? null
         : {
             valid_until: token.valid_until.toISOString(),
-            last_use: (lastUse.unwritten(token.token_id) ?? token.last_use)?.toISOString() ?? null,
+            last_use: (lastUse.unwritten({ sid: token.token_id }) ?? token.last_use)?.toISOString() ?? null,
             vhost: token.vhost,
             ...(isAdmin
               ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_method }
@@ -88,6 +93,7 @@ export const userGet = defineProcedure({
       ...basic,
       groups: [...user.groups],
       token_info,
+      sessions: count,
       email_verified: user.email_verified_at !== null,
       ...(isAdmin ? { email: user.email, auth_type: user.auth_type } : {}),
     };

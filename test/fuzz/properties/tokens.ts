@@ -114,7 +114,7 @@ async function sign(method: SignMethod): Promise<Signed> {
         audience: undefined,
       },
     ]),
-    access: issuer.signAccessToken(subject, { vhost: "prod", lifetime: 3600 }),
+    access: issuer.signAccessToken(subject, { grant: { sid: 1n }, vhost: "prod", lifetime: 3600 }),
     id: issuer.signIdToken(subject, {
       tokenId: 1n,
       ip: "*",

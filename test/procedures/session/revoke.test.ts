@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { assertNeedsAdmin } from "../../support/access-rules.ts";
+import { decodeJwt } from "jose";
+import { assertNeedsAccessToken } from "../../support/access-rules.ts";
 import { connectKeyed } from "../../support/keyed-caller.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
@@ -10,20 +11,28 @@ const PASSWORD = "correct horse battery";
 for (const database of DATABASES) {
   describe(`session_revoke on ${database}`, () => {
     let worker: TestWorker;
+    /** A worker whose users may have several sessions. */
+    let several: TestWorker;
     let access_token: string;
     before(async () => {
       worker = await startWorker({ database });
+      several = await startWorker({ database, config: { app_config: { sessions_per_user: 5 } } });
+      await several.addUser("carol", PASSWORD);
+      await several.addUser("davey", PASSWORD);
       access_token = await worker.accessToken("root", ["admin"]);
       await worker.addUser("Alice", PASSWORD);
       await worker.addUser("bobby", PASSWORD);
     });
-    after(() => worker[Symbol.asyncDispose]());
+    after(async () => {
+      await worker[Symbol.asyncDispose]();
+      await several[Symbol.asyncDispose]();
+    });
 
     const revoke = (username: unknown) => worker.call("session_revoke", { username, access_token });
 
     test("revokes only the user's session, with a case-insensitive username", async () => {
       const [hers, his] = [await worker.login("Alice", PASSWORD), await worker.login("bobby", PASSWORD)];
-      assert.deepEqual(dataOf(await revoke("ALICE")), { msg: "revoked the session of Alice" });
+      assert.deepEqual(dataOf(await revoke("ALICE")), { msg: "revoked 1 session of Alice" });
       assertRefused(await worker.call("token", { id_token: hers }), 401, "INVALID_TOKEN");
       assert.equal((await worker.call("token", { id_token: his })).resp_code, 200);
     });
@@ -72,15 +81,41 @@ for (const database of DATABASES) {
     });
 
     test("rejects an invalid username", async () => {
-      for (const username of [undefined, null, 1, [], {}, "a b", "x".repeat(101)])
+      for (const username of [1, [], {}, "a b", "x".repeat(101)])
         assertInvalid(await revoke(username), "username");
     });
 
-    test("is for admins, not for the user", async () => {
-      await assertNeedsAdmin(worker, "session_revoke", { username: "Alice" });
-      const own = await worker.accessToken("Alice", []);
-      const reply = await worker.call("session_revoke", { username: "Alice", access_token: own });
-      assertRefused(reply, 403, "FORBIDDEN");
+    test("is for admins, and for users about their own sessions", async () => {
+      await assertNeedsAccessToken(worker, "session_revoke", { username: "Alice" });
+      const own = await worker.ownToken("bobby", PASSWORD);
+      const foreign = await worker.call("session_revoke", { username: "Alice", access_token: own });
+      assertRefused(foreign, 403, "FORBIDDEN");
+      const reply = await worker.call("session_revoke", { access_token: own });
+      assert.deepEqual(dataOf(reply), { msg: "revoked 1 session of bobby" });
+      assertRefused(await worker.call("session_all", { access_token: own }), 401, "INVALID_TOKEN");
+    });
+
+    test("revokes one session by its sid, and only one of that user", async () => {
+      const [first, second] = [
+        await several.login("carol", PASSWORD),
+        await several.login("carol", PASSWORD),
+      ];
+      const { access_token: hers } = dataOf(await several.call("token", { id_token: second }));
+      const { sid } = decodeJwt(first);
+      const byDave = await several.ownToken("davey", PASSWORD);
+      const theft = await several.call("session_revoke", { access_token: byDave, sid });
+      assertRefused(theft, 404, "SESSION_NOT_FOUND");
+      const reply = await several.call("session_revoke", { access_token: hers, sid });
+      assert.deepEqual(dataOf(reply), { msg: `revoked the session ${String(sid)} of carol` });
+      assertRefused(await several.call("token", { id_token: first }), 401, "INVALID_TOKEN");
+      dataOf(await several.call("token", { id_token: second }));
+      for (const other of [sid, "0", "-1", "x", "9".repeat(19), "9".repeat(40)])
+        assertRefused(
+          await several.call("session_revoke", { access_token: hers, sid: other }),
+          404,
+          "SESSION_NOT_FOUND",
+        );
+      assertInvalid(await several.call("session_revoke", { access_token: hers, sid: 1 }), "sid");
     });
   });
 }

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeJwt } from "jose";
+import {
+  type AuthClient,
+  AuthError,
+  connect,
+  createSession,
+  SessionLimitError,
+} from "../../src/client/index.ts";
+import { dataOf } from "../support/replies.ts";
+import { startWorker, type TestWorker } from "../support/worker.ts";
+
+const alice = { username: "alice", password: "correct horse" };
+
+async function startWith(app: object): Promise<{ worker: TestWorker; auth: AuthClient } & AsyncDisposable> {
+  const worker = await startWorker({ config: { app_config: { ...app } } });
+  await worker.addUser(alice.username, alice.password, { groups: ["dev"] });
+  const auth = await connect({ url: worker.url });
+  return {
+    worker,
+    auth,
+    async [Symbol.asyncDispose]() {
+      await auth.close();
+      await worker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function createKey(worker: TestWorker): Promise<{ api_key: string; id: string }> {
+  const access_token = await worker.accessToken("root", ["admin"]);
+  const request = { username: "alice", name: "service", access_token };
+  return dataOf(await worker.call("api_key_create", request)) as { api_key: string; id: string };
+}
+
+test("a session with an API key needs no login and no logout, and twelve replicas can share the key", async () => {
+  await using started = await startWith({});
+  const { worker, auth } = started;
+  const { api_key, id } = await createKey(worker);
+  const sessions = Array.from({ length: 12 }, () => createSession(auth, { apiKey: () => api_key }));
+  const tokens = await Promise.all(sessions.map((session) => session.accessToken()));
+  for (const text of tokens) {
+    assert.equal(decodeJwt(text)["api_key_id"], id);
+    dataOf(await worker.call("group_all", { access_token: text }));
+  }
+  await Promise.all(sessions.map((session) => session.close()));
+  dataOf(await worker.call("token", { api_key }));
+  const { token } = await worker.db
+    .selectFrom("token")
+    .select((is) => is.fn.countAll<number>().as("token"))
+    .executeTakeFirstOrThrow();
+  assert.equal(token, 0, "there are sessions");
+});
+
+test("a session with a revoked API key rejects with INVALID_TOKEN", async () => {
+  await using started = await startWith({});
+  const { worker, auth } = started;
+  const { api_key, id } = await createKey(worker);
+  const access_token = await worker.accessToken("root", ["admin"]);
+  dataOf(await worker.call("api_key_revoke", { username: "alice", id, access_token }));
+  await using session = createSession(auth, { apiKey: api_key });
+  await assert.rejects(
+    session.accessToken(),
+    (error) => error instanceof AuthError && error.respCode === 401,
+  );
+});
+
+test("replicas that share a password do not revoke each other where several sessions are allowed", async () => {
+  await using started = await startWith({ sessions_per_user: 12 });
+  const { worker, auth } = started;
+  const sessions = Array.from({ length: 12 }, () => createSession(auth, alice));
+  const tokens = await Promise.all(sessions.map((session) => session.accessToken()));
+  for (const access_token of tokens) dataOf(await worker.call("group_all", { access_token }));
+  await Promise.all(sessions.map((session) => session.close()));
+});
+
+test("replicas that share a password get one clear error where one session is allowed, and no login loop", async () => {
+  // Every call needs a new access token.
+  await using started = await startWith({ access_token_valid_time: 0.02 });
+  const { worker, auth } = started;
+  const replicas = [createSession(auth, alice), createSession(auth, alice)];
+  const errors: unknown[] = [];
+  for (let round = 0; round < 12; round++)
+    for (const replica of replicas)
+      await replica.accessToken({ minimumValidity: 100 }).catch((error: unknown) => errors.push(error));
+  assert.ok(errors.length > 0, "no error in twelve rounds");
+  for (const error of errors) assert.ok(error instanceof SessionLimitError, String(error));
+  assert.match(String(errors[0]), /"alice".*API key.*sessions_per_user/);
+  const logins = await worker.db
+    .selectFrom("event")
+    .select((is) => is.fn.countAll<number>().as("count"))
+    .where("type", "=", "session.started")
+    .executeTakeFirstOrThrow();
+  assert.ok(logins.count <= 8, `${logins.count} logins`);
+  await Promise.all(replicas.map((replica) => replica.close()));
+});
+
+test("a password session renews its ID token instead of logging in again", async () => {
+  await using started = await startWith({
+    id_token_valid_time: 0.1, // six seconds
+    access_token_valid_time: 0.02,
+    session_renewal_time: 60,
+  });
+  const { worker, auth } = started;
+  await using session = createSession(auth, alice);
+  const sids = new Set<unknown>();
+  for (const end = Date.now() + 9_000; Date.now() < end; )
+    sids.add(decodeJwt(await session.accessToken({ minimumValidity: 0.5 }))["sid"]);
+  assert.equal(sids.size, 1, "it has logged in again");
+  const started_ = await worker.db
+    .selectFrom("event")
+    .select("id")
+    .where("type", "=", "session.started")
+    .execute();
+  assert.equal(started_.length, 1, "it has logged in again");
+});
+
+test("a session from an ID token stays alive by renewal, also while nobody uses it", async () => {
+  await using started = await startWith({ id_token_valid_time: 0.1, session_renewal_time: 60 });
+  const { worker, auth } = started;
+  const idToken = await worker.login(alice.username, alice.password);
+  await using session = createSession(auth, { idToken });
+  await session.accessToken();
+  const validUntil = async (): Promise<number> =>
+    Date.parse(
+      `${(await worker.db.selectFrom("token").select("valid_until").executeTakeFirstOrThrow()).valid_until}Z`,
+    );
+  const first = await validUntil();
+  const end = Date.now() + 20_000;
+  while ((await validUntil()) <= first + 3_000 && Date.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok((await validUntil()) > first + 3_000, "it was not renewed");
+  assert.equal(decodeJwt(await session.accessToken())["sid"], decodeJwt(idToken)["sid"]);
+});
