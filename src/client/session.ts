@@ -55,6 +55,8 @@ export interface Session extends AsyncDisposable {
    * the user keep ending the session.
    */
   accessToken(options?: { readonly minimumValidity?: number | undefined }): Promise<string>;
+  /** Drops an access token that was rejected before it expired, so that the next call requests another one. */
+  invalidate(accessToken: string): void;
   /** A newly issued broker token, to use as password for RabbitMQ. Rejects with the error of a failed request. */
   brokerToken(): Promise<string>;
   /** Logs out if it has logged in; may be called twice. */
@@ -126,6 +128,10 @@ class KeptSession implements Session {
     // Ignore an error: the current token is still valid, and a later call reports it.
     if (endsSoon(known)) this.#renew().catch(() => undefined);
     return known.text;
+  }
+
+  invalidate(accessToken: string): void {
+    if (this.#access?.text === accessToken) this.#access = undefined;
   }
 
   async brokerToken(): Promise<string> {

@@ -5,7 +5,7 @@ import type { DemoInstallation, WorkerProcess } from "./installation.ts";
 import { chapter, command, heading, printDone, remark } from "./terminal.ts";
 
 const BASIC = ["username", "activated", "created_at"];
-const OWN = [...BASIC, "groups", "token_info", "email_verified"];
+const OWN = [...BASIC, "groups", "token_info", "sessions", "email_verified"];
 const ALL = [...OWN, "email", "auth_type"];
 
 type Data = Readonly<Record<string, unknown>>;
@@ -55,13 +55,21 @@ export async function tellStory({
   await caller.call("group_create", { groupname: "writers", access_token: root });
   await caller.call("group_add_user", { groupname: "writers", username: "alice", access_token: root });
   heading("alice logs in. Her access token contains her groups.");
-  const aliceId = tokenIn(await caller.call("login", alice));
+  const aliceId = tokenIn(await caller.call("login", { ...alice, client: "Laptop" }));
   const aliceToken = tokenIn(await caller.call("token", { id_token: aliceId }));
   await verifyAsAService(installation, aliceToken);
 
-  chapter("A service calls authmq");
-  heading("A service with the package @authmq/client logs in as bobby and reads its account.");
-  await callAsAService(installation, { ...bobby, queues });
+  chapter("A service with two replicas");
+  heading("The administrator creates an account for the service. It has no password.");
+  const invoices = { username: "invoices", auth_type: "SERVICE" };
+  await caller.call("user_admin_create", { ...invoices, access_token: root });
+  heading("An operator creates an API key for it, directly in the database.");
+  const create = ["api-key", "create", "invoices", "--name", "demo"];
+  command(`authmq ${create.join(" ")} > invoices.key`);
+  const apiKey = (await installation.must(create)).trim();
+  printDone("invoices.key contains the key, and the database only its SHA-256");
+  heading("Two replicas of the service share the key: neither logs in, and neither ends a session.");
+  await callAsAService(installation, { apiKey, queues });
 
   chapter("Who may read alice's account");
   heading("Without a token: nothing (anonymous_user_get is false in the configuration of init).");
@@ -74,6 +82,27 @@ export async function tellStory({
   await caller.call("user_get", { username: "alice", access_token: aliceToken }, { members: OWN });
   heading("The administrator sees everything that is stored, but no password.");
   await caller.call("user_get", { username: "alice", access_token: root }, { members: ALL });
+
+  chapter("A user with two devices");
+  heading("alice also logs in on her phone. Both sessions are valid, and she can list them.");
+  const phoneId = tokenIn(await caller.call("login", { ...alice, client: "Phone" }));
+  const listed = await caller.call("session_all", { access_token: aliceToken }, { members: ["sessions"] });
+  heading("She loses the phone, and revokes its session from her laptop.");
+  const sid = sidOf(listed, "Phone");
+  await caller.call("session_revoke", { sid, access_token: aliceToken });
+  await caller.call("token", { id_token: phoneId }, { code: 401, error: "INVALID_TOKEN" });
+  await caller.call("token", { id_token: aliceId }, { members: ["access_token", "expires_at", "expires_in"] });
+
+  chapter("A dismissed administrator");
+  heading("bobby becomes an administrator. His access token is older, but the database decides.");
+  const member = { groupname: "admin", username: "bobby" };
+  await caller.call("group_add_user", { ...member, access_token: root });
+  await caller.call("group_create", { groupname: "plans", access_token: bobbyToken });
+  heading("He is dismissed. The same token has not expired, but is refused immediately.");
+  await caller.call("group_remove_user", { ...member, access_token: root });
+  const backdoor = { username: "backdoor", password: "correct battery", email: "bobby@example.net" };
+  const dismissed = { code: 403, error: "FORBIDDEN" };
+  await caller.call("user_admin_create", { ...backdoor, access_token: bobbyToken }, dismissed);
 
   chapter("Errors");
   heading("A wrong password. An unknown user gets the same reply in the same time.");
@@ -90,7 +119,7 @@ export async function tellStory({
   await caller.call("user_admin_create", mistaken, { code: 400, error: "INVALID_INPUT" });
 
   chapter("Sessions end");
-  heading("alice changes her password: her session is revoked immediately.");
+  heading("alice changes her password: her sessions are revoked immediately.");
   const newPassword = "correct horse battery";
   await caller.call("user_change", { username: "alice", password: newPassword, access_token: aliceToken });
   await caller.call("token", { id_token: aliceId }, { code: 401, error: "INVALID_TOKEN" });
@@ -134,22 +163,27 @@ async function verifyAsAService(installation: DemoInstallation, token: string): 
 }
 
 interface Service {
-  readonly username: string;
-  readonly password: string;
+  readonly apiKey: string;
   readonly queues: Readonly<Record<string, string>>;
 }
 
-/** Shows the code of a service and what it prints. */
+/** Shows the code of a service, and what two processes of it print at the same time. */
 async function callAsAService(installation: DemoInstallation, service: Service): Promise<void> {
   const file = new URL("service.ts", import.meta.url);
   const code = readFileSync(file, "utf8");
-  command("node service.ts");
+  command("node service.ts & node service.ts");
   remark('import { connect, createSession } from "@authmq/client";');
   for (const line of code.slice(code.indexOf("const auth =")).trim().split("\n")) remark(line);
-  const { username, password, queues } = service;
-  const env = { USERNAME: username, PASSWORD: password, QUEUES: JSON.stringify(queues) };
-  const account = await installation.runProgram(file, env);
-  printDone("it printed", account);
+  const { apiKey, queues } = service;
+  const env = { API_KEY: apiKey, QUEUES: JSON.stringify(queues) };
+  const replicas = [1, 2].map(() => installation.runProgram(file, env));
+  for (const account of await Promise.all(replicas)) printDone("it printed", account);
+}
+
+/** The id of the session that was started by this client. */
+function sidOf({ sessions }: Data, client: string): unknown {
+  const all = sessions as readonly Data[]; // the caller checked the members
+  return all.find((session) => session["client"] === client)?.["sid"];
 }
 
 /** The token with root's name and the admin group, and the old signature. */
