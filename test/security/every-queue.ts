@@ -19,11 +19,15 @@ export async function callEveryQueue(fixture: AttackFixture): Promise<Record<str
   const [groupname, created, registered] = [newName(), newName(), newName()];
   const { id_token } = await call("login", { username, password });
   const exchanged = await call("token", { id_token });
+  await call("user_all", { access_token: exchanged["access_token"] });
   await call("introspect", { token: id_token });
   await call("jwks", {});
   await call("logout", { id_token });
+  await call("session_all", { username, access_token });
   await call("session_revoke", { username, access_token });
-  await call("user_all", { access_token: exchanged["access_token"] });
+  const { id } = await call("api_key_create", { username, name: "every queue", access_token });
+  await call("api_key_all", { username, access_token });
+  await call("api_key_revoke", { username, id, access_token });
   await call("user_get", { username, access_token });
   await call("user_change", { username, access_token, email: `${created}@example.com` });
   const email = `${registered}@example.com`;

@@ -6,6 +6,7 @@ const SECRET_FIELDS = [
   "password",
   "password_confirm",
   "id_token",
+  "api_key",
   "access_token",
   "broker_token",
   "token",
@@ -18,7 +19,7 @@ const SECRET_FIELDS = [
 const SHORTEST_SECRET = 8;
 
 /**
- * The content that an attacker may not change without authorization: users, tokens, groups and memberships. Each table
+ * The content that an attacker may not change without authorization: users, tokens, API keys, groups and memberships. Each table
  * is one text, because it is read before and after each attack.
  */
 export async function rowsOf(db: Database): Promise<unknown> {
@@ -34,6 +35,10 @@ export async function rowsOf(db: Database): Promise<unknown> {
   return Promise.all([
     db.selectFrom(hashed).select(user).executeTakeFirst(),
     db.selectFrom("token").select(token).executeTakeFirst(),
+    db
+      .selectFrom("api_key")
+      .select(all("user_id", "api_key_id", "name", "expires_at"))
+      .executeTakeFirst(),
     db.selectFrom("group").select(all("name")).executeTakeFirst(),
     db.selectFrom("usergroup").select(all("username", "groupname")).executeTakeFirst(),
   ]);

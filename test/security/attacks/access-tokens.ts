@@ -22,7 +22,11 @@ import { ACCESS_QUEUES } from "./stolen-id-tokens.ts";
 const ADMIN_QUEUES: readonly QueueName[] = [
   "user_admin_create",
   "user_unlock",
+  "session_all",
   "session_revoke",
+  "api_key_create",
+  "api_key_all",
+  "api_key_revoke",
   "group_user",
   "group_create",
   "group_delete",

@@ -16,6 +16,7 @@ import { names } from "./names.ts";
 import { otherIssuers } from "./other-issuers.ts";
 import { passwords } from "./passwords.ts";
 import { replays } from "./replays.ts";
+import { sessionsAndKeys } from "./sessions-and-keys.ts";
 import { signingKey } from "./signing-key.ts";
 import { stolenIdTokens } from "./stolen-id-tokens.ts";
 import { unicodeNames } from "./unicode-names.ts";
@@ -40,6 +41,7 @@ export const ATTACKS: readonly Attack[] = [
   ...otherIssuers,
   ...passwords,
   ...replays,
+  ...sessionsAndKeys,
   ...signingKey,
   ...stolenIdTokens,
   ...unicodeNames,
