@@ -8,7 +8,7 @@ import {
   type NewIdToken,
   recordIdToken,
 } from "../db/queries/id-tokens.ts";
-import { lockUser, setPasswordHash } from "../db/queries/users.ts";
+import { lockUser, recordLogin } from "../db/queries/users.ts";
 import { createRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";
 import { withRetry } from "../db/transaction.ts";
@@ -44,7 +44,8 @@ export async function startSession(
     current.created_at === user.created_at &&
     current.external_id === user.external_id;
   if (!isSame) return "changed";
-  if (rehashed !== undefined) await setPasswordHash(trx, username, rehashed);
+  // In a Galera cluster, only this write makes logins of a user through different nodes conflict.
+  await recordLogin(trx, username, { at: session.created_at, password_hash: rehashed });
   await deleteExpiredIdTokensOf(trx, username);
   const live = await listSessionsOf(trx, username);
   const excess = live.slice(limit - 1).map(({ token_id }) => token_id);

@@ -140,6 +140,7 @@ async function createAccount(db: Database, user: DirectoryUser, rules: GroupRule
     created_at: now,
     modified_at: now,
     email_verified_at: null,
+    last_login_at: null,
     external_id: user.ids[0] ?? null,
   };
   const plan: Plan = (on) => planGroups(on, undefined, user.groups, rules);

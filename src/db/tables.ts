@@ -51,6 +51,8 @@ interface UserTable {
   email_verified_at: SqlTime | null;
   /** The directory's stable id of the person, independent of the name; null if it was not read. */
   external_id: string | null;
+  /** Null before the first login since this column exists. */
+  last_login_at: ColumnType<SqlTime | null, SqlTime | null | undefined, SqlTime | null>;
 }
 
 interface TokenTable {

@@ -51,9 +51,11 @@ export async function authorize(
       throw new AppError("INVALID_TOKEN", "the session has ended");
     return { ...NOBODY, session: resumed.session };
   }
-  const { caller, refusal } = await authenticate(services, token.text);
+  const { caller, refusal = forbidden(access, caller, input) } = await authenticate(services, token.text);
   notes.user = caller.username;
-  return { ...NOBODY, caller, refusal: refusal ?? forbidden(access, caller, input) };
+  // No request changes what the token of another issuer says.
+  if (refusal !== undefined && caller.grant === undefined) throw refusal;
+  return { ...NOBODY, caller, refusal };
 }
 
 /** The `ip` of a request, in canonical form; `*` if absent. */

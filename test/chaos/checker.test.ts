@@ -52,6 +52,7 @@ function find(history: RequestHistory, found: Partial<Omit<Evidence, "requests">
     holdings: holdings({ users: [{ username: "alice", email: "a@example.com" }] }),
     leftovers: [],
     unnoticed: false,
+    sessionLimit: 2,
     ...found,
   });
   return violations.map(({ kind, text }) => `${kind}: ${text}`);
@@ -80,6 +81,7 @@ test("a duplicate reply is counted, and is no violation", () => {
     holdings: holdings({}),
     leftovers: [],
     unnoticed: false,
+    sessionLimit: 2,
   });
   assert.equal(repeated, 1);
 });
@@ -153,7 +155,7 @@ test("an unexpected reply is found, by its code and by its data", () => {
   assert.ok(find(write([...created], [conflict, "key", done])).some((text) => text.includes("expected 409")));
 });
 
-test("leftovers are found: orphans, second sessions, messages, unsolicited replies, no administrator", () => {
+test("leftovers are found: orphans, sessions beyond the limit, messages, unsolicited replies, no administrator", () => {
   const history = write([intents.createUser(ALICE), undefined, { replies: [CREATED] }]);
   const users = [{ username: "alice", email: "a@example.com" }];
   const session = { username: "alice", tokenId: "1" };
@@ -166,14 +168,16 @@ test("leftovers are found: orphans, second sessions, messages, unsolicited repli
     holdings: holdings({
       users,
       memberships: [{ username: "alice", groupname: "nowhere" }],
-      tokens: [session, { ...session, tokenId: "2" }, { username: "ghost", tokenId: "3" }],
+      tokens: [1, 2, 3]
+        .map((id) => ({ ...session, tokenId: String(id) }))
+        .concat({ username: "ghost", tokenId: "4" }),
       admins: 0,
     }),
   });
   for (const expected of [
     "wrong: alice is a member of nowhere, and one of them is absent",
     "wrong: ghost is absent and has a session",
-    "doubled: alice has 2 sessions",
+    "doubled: alice has 3 sessions",
     "lost: 2 messages are left in login",
     "wrong: an unsolicited reply: {}",
     "wrong: there is no administrator",
@@ -192,18 +196,16 @@ test("a login has one effect, known from its reply, and a login without reply at
     "key",
     { replies: [{ resp_code: 200, resp_data: { id_token: idToken } }] },
   ]);
-  const good = { initial, effects: effects("token set alice 77"), holdings: state("77") };
+  const good = { initial, effects: effects("token insert alice 77"), holdings: state("77") };
   assert.deepEqual(find(succeeded, good), []);
-  assert.deepEqual(
-    find(succeeded, { ...good, effects: effects("token set alice 77", "token set alice 78") }),
-    ['doubled: "token set alice 78" happened without a request for it'],
-  );
+  const twice = effects("token insert alice 77", "token insert alice 78");
+  assert.deepEqual(find(succeeded, { ...good, effects: twice }), [
+    'doubled: "token insert alice 78" happened without a request for it',
+    "lost: session 78 of alice is absent, and nothing ended it",
+  ]);
   const unknown = write([intents.login(ALICE), undefined, { replies: [] }]);
   assert.deepEqual(find(unknown, good), []);
-  assert.deepEqual(
-    find(unknown, { ...good, effects: effects("token set alice 77", "token set alice 78") }).length,
-    1,
-  );
+  assert.equal(find(unknown, { ...good, effects: twice }).length, 2);
 });
 
 test("for unnoticed faults, a message with no reply or two replies is found", () => {
@@ -222,8 +224,35 @@ test("cascading deletes need no request of their own", () => {
     ["user alice", "a@example.com"],
     ["member alice staff", "exists"],
     ["group staff", "exists"],
-    ["token alice", "5"],
   ] as const;
   const all = effects("token delete alice 5", "usergroup delete alice staff", "user delete alice");
   assert.deepEqual(find(history, { initial, effects: all, holdings: holdings({ groups: ["staff"] }) }), []);
 });
+
+test("a login beyond the limit ends one session without a request for it, and no login ends more", () => {
+  const login = (kid: number) =>
+    [
+      intents.login(ALICE),
+      undefined,
+      { replies: [{ resp_code: 200, resp_data: { id_token: `${encode({ kid: String(kid) })}.e30.x` } }] },
+    ] as const;
+  const history = write([...login(1)], [...login(2)], [...login(3)]);
+  const started = ["token insert alice 1", "token insert alice 2", "token insert alice 3"];
+  const state = (...ids: readonly string[]): Partial<Evidence> => ({
+    initial: [["user alice", "a@example.com"]],
+    holdings: holdings({
+      users: [{ username: "alice", email: "a@example.com" }],
+      tokens: ids.map((tokenId) => ({ username: "alice", tokenId })),
+    }),
+  });
+  const evicted = effects(...started, "token delete alice 1");
+  assert.deepEqual(find(history, { ...state("2", "3"), effects: evicted }), []);
+  const one = effects(...started, "token delete alice 1", "token delete alice 2");
+  assert.deepEqual(find(history, { ...state("3"), effects: one }), [
+    'doubled: "token delete alice 2" happened without a request for it',
+  ]);
+});
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}

@@ -1,5 +1,6 @@
 import type { Effect, Holdings } from "./effects.ts";
 import { effectOf, expectHoldings, factsIn } from "./facts.ts";
+import { checkSessions, followSessions, type SessionsOfUser } from "./sessions.ts";
 import {
   type Fact,
   isDefinite,
@@ -22,6 +23,8 @@ export interface Evidence {
   readonly leftovers: readonly { readonly queue: string; readonly messages: number }[];
   /** Whether callers must not notice the fault. */
   readonly unnoticed: boolean;
+  /** How many sessions a user may have: `sessions_per_user`. */
+  readonly sessionLimit: number;
 }
 
 /** A violation; the table has separate columns for lost and doubled ones. */
@@ -118,7 +121,7 @@ function* checkEachMessage(requests: readonly RequestRecord[]): Generator<Violat
 }
 
 /** Effects in the database match the replies: one for each success, none for each rejection. */
-function* checkEffects({ requests, effects }: Evidence): Generator<Violation> {
+function* checkEffects({ requests, effects, holdings, sessionLimit }: Evidence): Generator<Violation> {
   const noted = Map.groupBy(effects, ({ what }) => what);
   const claims = Map.groupBy(
     requests.filter(({ intent }) => intent.effect !== undefined),
@@ -137,20 +140,24 @@ function* checkEffects({ requests, effects }: Evidence): Generator<Violation> {
       yield { kind: "doubled", text, requests: claimants };
     }
   }
-  yield* checkUnclaimed(noted, claims);
+  const sessions = followSessions(effects, sessionLimit);
+  yield* checkUnclaimed(noted, claims, sessions);
+  for (const found of checkSessions(sessions, holdings.tokens, sessionLimit))
+    yield { ...found, requests: [] };
 }
 
-/** Effects without a request by that name: of logins without a reply, and of cascading deletes. */
+/** Effects without a request by that name: of logins without a reply, evictions of sessions, and cascading deletes. */
 function* checkUnclaimed(
   noted: ReadonlyMap<string, readonly Effect[]>,
   claims: ReadonlyMap<string, readonly RequestRecord[]>,
+  sessions: ReadonlyMap<string, SessionsOfUser>,
 ): Generator<Violation> {
   const open = new Map<string, number>();
   for (const [what, claimants] of claims) {
     if (what.endsWith("*")) open.set(what.slice(0, -1), claimants.filter(mayBeDone).length);
   }
   for (const [what, { length: count }] of noted) {
-    if (claims.has(what) || isCascade(what, noted)) continue;
+    if (claims.has(what) || isCascade(what, noted) || isEviction(what, sessions)) continue;
     const prefix = [...open.keys()].find((start) => what.startsWith(start));
     const left = prefix === undefined ? 0 : (open.get(prefix) ?? 0);
     if (prefix !== undefined) open.set(prefix, left - count);
@@ -174,6 +181,11 @@ function isCascade(what: string, noted: ReadonlyMap<string, unknown>): boolean {
     : table === "usergroup" && (withUser || noted.has(`group delete ${second}`));
 }
 
+function isEviction(what: string, sessions: ReadonlyMap<string, SessionsOfUser>): boolean {
+  const [table, event, username = "", id = ""] = what.split(" ");
+  return table === "token" && event === "delete" && sessions.get(username)?.evicted.has(id) === true;
+}
+
 function mayBeDone(request: RequestRecord): boolean {
   return !isDefinite(request) && request.attempts.length > 0 && !wasNeverDelivered(request);
 }
@@ -192,11 +204,6 @@ function* checkHoldings({ initial, requests, holdings }: Evidence): Generator<Vi
       text: `${name} should be ${allowed} and is ${value ?? "absent"}`,
       requests: requests.filter(({ intent }) => intent.facts?.some(([fact]) => covers(fact, name)) === true),
     };
-  }
-  const twice = Map.groupBy(holdings.tokens, ({ username }) => username);
-  for (const [username, tokens] of twice) {
-    if (tokens.length > 1)
-      yield { kind: "doubled", text: `${username} has ${tokens.length} sessions`, requests: [] };
   }
 }
 

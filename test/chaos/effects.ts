@@ -20,8 +20,6 @@ interface Watch {
   readonly event: "insert" | "update" | "delete";
   /** The columns to record after `table event`, of the new or the deleted row. */
   readonly columns: readonly string[];
-  /** The word to record instead of the event. */
-  readonly as?: string;
   /** Records only if this column changed. */
   readonly whenChanged?: string;
 }
@@ -29,14 +27,13 @@ interface Watch {
 // SQLite triggers record cascading deletes; those of MariaDB and MySQL do not.
 const WATCHES: readonly Watch[] = [
   { table: "user", event: "insert", columns: ["username", "email"] },
-  { table: "user", event: "update", columns: ["username", "email"] },
+  { table: "user", event: "update", columns: ["username", "email"], whenChanged: "email" },
   { table: "user", event: "delete", columns: ["username"] },
   { table: "group", event: "insert", columns: ["name"] },
   { table: "group", event: "delete", columns: ["name"] },
   { table: "usergroup", event: "insert", columns: ["username", "groupname"] },
   { table: "usergroup", event: "delete", columns: ["username", "groupname"] },
-  { table: "token", event: "insert", columns: ["user_id", "token_id"], as: "set" },
-  { table: "token", event: "update", columns: ["user_id", "token_id"], as: "set", whenChanged: "token_id" },
+  { table: "token", event: "insert", columns: ["user_id", "token_id"] },
   { table: "token", event: "delete", columns: ["user_id", "token_id"] },
 ];
 
@@ -52,13 +49,13 @@ export function watchStatements(dialect: "mysql" | "sqlite"): string[] {
   return [table, ...WATCHES.map((watch) => trigger(watch, dialect))];
 }
 
-function trigger({ table, event, columns, as, whenChanged }: Watch, dialect: "mysql" | "sqlite"): string {
+function trigger({ table, event, columns, whenChanged }: Watch, dialect: "mysql" | "sqlite"): string {
   const quoted = dialect === "mysql" ? `\`${table}\`` : `"${table}"`;
   const row = event === "delete" ? "old" : "new";
   // Names of users and groups have different collations in MySQL.
   const textOf = (value: string): string =>
     dialect === "mysql" ? `cast(${value} as char) collate utf8mb4_bin` : value;
-  const words = [`'${table} ${as ?? event}'`, ...columns.map((column) => textOf(`${row}.${column}`))];
+  const words = [`'${table} ${event}'`, ...columns.map((column) => textOf(`${row}.${column}`))];
   const text = dialect === "mysql" ? `concat_ws(' ', ${words.join(", ")})` : words.join(" || ' ' || ");
   const condition = whenChanged === undefined ? "true" : `old.${whenChanged} <> new.${whenChanged}`;
   const note = `insert into chaos_effect (what) select ${text} where ${condition}`;

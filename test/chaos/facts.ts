@@ -27,13 +27,12 @@ export function expectHoldings(initial: readonly Fact[], requests: readonly Requ
   );
 }
 
-/** The content of the database as facts. */
-export function factsIn({ users, groups, memberships, tokens }: Holdings): ReadonlyMap<string, string> {
+/** The content of the database as facts, except sessions: see sessions.ts. */
+export function factsIn({ users, groups, memberships }: Holdings): ReadonlyMap<string, string> {
   return new Map([
     ...users.map(({ username, email }) => [`user ${username}`, email] as const),
     ...groups.map((name) => [`group ${name}`, "exists"] as const),
     ...memberships.map(({ username, groupname }) => [`member ${username} ${groupname}`, "exists"] as const),
-    ...tokens.map(({ username, tokenId }) => [`token ${username}`, tokenId] as const),
   ]);
 }
 
@@ -42,10 +41,8 @@ export function effectOf({ intent, result }: RequestRecord): string | undefined 
   return result !== undefined && result.code < 300 ? fill(intent.effect, intent, result.data) : intent.effect;
 }
 
-function factsOf({ intent, result }: RequestRecord): Fact[] {
-  const facts = intent.facts ?? [];
-  if (result === undefined || result.code >= 300) return [...facts];
-  return facts.map(([name, value]) => [name, fill(value, intent, result.data)]);
+function factsOf({ intent }: RequestRecord): readonly Fact[] {
+  return intent.facts ?? [];
 }
 
 function fill(

@@ -45,7 +45,6 @@ export class Intents {
       effect: `user delete ${username}`,
       facts: [
         [`user ${username}`, undefined],
-        [`token ${username}`, undefined],
         [`member ${username} *`, undefined],
       ],
     });
@@ -102,9 +101,8 @@ export class Intents {
       queue: "login",
       body: { username, password },
       expect: 200,
-      effect: `token set ${username} *`,
-      facts: [[`token ${username}`, "*"]],
-      reveal: (data) => tokenIdOf(data["id_token"]),
+      effect: `token insert ${username} *`,
+      reveal: (data) => sidOf(data["id_token"]),
     };
   }
 
@@ -117,27 +115,53 @@ export class Intents {
       queue: "logout",
       body: { id_token: idToken },
       expect: 200,
-      effect: `token delete ${username} ${tokenIdOf(idToken)}`,
-      facts: [[`token ${username}`, undefined]],
+      effect: `token delete ${username} ${sidOf(idToken)}`,
+    };
+  }
+
+  /** Ends one session of a user with the access token of another one. */
+  revokeSession({ username }: KnownUser, idToken: string, accessToken: string): Intent {
+    const sid = sidOf(idToken);
+    return {
+      queue: "session_revoke",
+      body: { sid, access_token: accessToken },
+      expect: 200,
+      effect: `token delete ${username} ${sid}`,
     };
   }
 
   getAccessToken({ username, groups }: KnownUser, idToken: string): Intent {
-    const expected = JSON.stringify([username, groups.toSorted()]);
+    const sid = sidOf(idToken);
+    const expected = JSON.stringify([username, groups.toSorted(), sid]);
     return {
       queue: "token",
       body: { id_token: idToken },
       expect: 200,
       inspect: (data) => {
-        const claims = decode(data["access_token"], 1);
-        return differs(expected, JSON.stringify([claims["user"], asList(claims["groups"]).toSorted()]));
+        const { user, groups: named, sid: session } = decode(data["access_token"], 1);
+        return differs(expected, JSON.stringify([user, asList(named).toSorted(), session]));
       },
+    };
+  }
+
+  /** Requests an ID token that lives longer, of the same session. */
+  renew(idToken: string): Intent {
+    return {
+      queue: "token",
+      body: { id_token: idToken, renew: true },
+      expect: 200,
+      inspect: (data) => differs(sidOf(idToken), sidOf(data["id_token"])),
     };
   }
 
   /** Requests an access token for a revoked session. */
   useRevokedToken(idToken: string): Intent {
     return { queue: "token", body: { id_token: idToken }, expect: 401 };
+  }
+
+  /** Uses the access token of a revoked session. */
+  useRevokedAccess({ username }: KnownUser, accessToken: string): Intent {
+    return { queue: "user_get", body: { username, access_token: accessToken }, expect: 401 };
   }
 
   #admin(
@@ -163,7 +187,7 @@ function asList(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [String(value)];
 }
 
-function tokenIdOf(idToken: unknown): string {
+function sidOf(idToken: unknown): string {
   return String(decode(idToken, 0)["kid"]);
 }
 

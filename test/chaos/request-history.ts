@@ -41,7 +41,7 @@ export interface Intent {
   readonly effect?: string;
   /** The content of the database afterwards; undefined means absent. */
   readonly facts?: readonly Fact[];
-  /** The value of `*` in effect and facts, from the data of the reply. */
+  /** The value of `*` in effect, from the data of the reply. */
   readonly reveal?: (data: Readonly<Record<string, unknown>>) => string;
   /** Checks the data of a successful reply; returns what is wrong. */
   readonly inspect?: (data: Readonly<Record<string, unknown>>) => string | undefined;

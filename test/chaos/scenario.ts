@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ChaosSetup, openSetup, type Servers } from "./setup.ts";
+import { type ChaosSetup, openSetup, type Servers, SESSIONS_PER_USER } from "./setup.ts";
 import { check, type CheckResult, type Violation } from "./checker.ts";
 import { describeViolation } from "./history.ts";
 import { Intents } from "./intents.ts";
@@ -121,6 +121,7 @@ export async function runScenario(
     holdings,
     leftovers,
     unnoticed,
+    sessionLimit: SESSIONS_PER_USER,
   });
   if (recovery === undefined || recovery > recoveryLimit) {
     problems.push(`${describeRecovery(recovery)}, limit ${recoveryLimit} s\n${describeProbes(history)}`);

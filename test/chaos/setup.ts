@@ -68,6 +68,9 @@ interface SetupOptions {
   readonly amqp: Readonly<Record<string, unknown>>;
 }
 
+/** `sessions_per_user` of the workers. */
+export const SESSIONS_PER_USER = 2;
+
 const ROOT = { username: "root", email: "root@example.com" };
 const BYSTANDER: KnownUser = {
   username: "bystander",
@@ -108,7 +111,7 @@ export async function openSetup(servers: Servers, options: SetupOptions): Promis
       ...options.amqp,
       ...(brokerProxies.length > 1 ? { host: brokerProxies.map(({ port }) => `127.0.0.1:${port}`) } : {}),
     },
-    app_config: { bcrypt_cost: 4 },
+    app_config: { bcrypt_cost: 4, sessions_per_user: SESSIONS_PER_USER, session_renewal_time: 60 },
   };
   writeFileSync(join(folder, "config.json"), JSON.stringify(config), { mode: 0o600 });
   const { adminToken } = await prepareDatabase(config);

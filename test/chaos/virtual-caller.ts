@@ -1,5 +1,6 @@
 import { type Intents, type KnownUser, reuseKey } from "./intents.ts";
 import { type Intent, isDefinite, isDone } from "./request-history.ts";
+import { SESSIONS_PER_USER } from "./setup.ts";
 import type { Random } from "./random.ts";
 import type { Sender } from "./sender.ts";
 
@@ -68,10 +69,15 @@ export class VirtualCaller {
       () => this.#changeEmail(user, id),
       () => (random.chance(0.2) ? this.#sendInvalid(user, id) : done()),
       async () => {
-        if (!random.chance(0.3)) return;
-        const earlier = session;
-        session = await this.#login(user);
-        if (earlier !== undefined) await this.#do(intents.useRevokedToken(earlier));
+        if (session !== undefined && random.chance(0.4)) session = await this.#renew(session);
+      },
+      async () => {
+        if (session !== undefined && random.chance(0.4)) session = await this.#replace(user, session);
+      },
+      async () => {
+        // One more than the limit: this login ends one of the others.
+        if (random.chance(0.2))
+          for (let extra = 0; extra < SESSIONS_PER_USER; extra++) session = await this.#login(user);
       },
       () => this.#changeEmail(user, id),
       async () => {
@@ -106,6 +112,25 @@ export class VirtualCaller {
   async #login(user: KnownUser): Promise<string> {
     const data = await this.#send(this.#options.intents.login(user));
     return String(data["id_token"]);
+  }
+
+  /** Renews the ID token of a session, which both tokens then belong to. */
+  async #renew(idToken: string): Promise<string> {
+    const data = await this.#send(this.#options.intents.renew(idToken));
+    return String(data["id_token"]);
+  }
+
+  /** Logs in on a second device and revokes the first session from there; no token of it works afterwards. */
+  async #replace(user: KnownUser, first: string): Promise<string> {
+    const { intents } = this.#options;
+    const second = await this.#login(user);
+    const access = async (idToken: string): Promise<string> =>
+      String((await this.#send(intents.getAccessToken(user, idToken)))["access_token"]);
+    const [ofFirst, ofSecond] = [await access(first), await access(second)];
+    await this.#do(intents.revokeSession(user, first, ofSecond));
+    await this.#do(intents.useRevokedToken(first));
+    await this.#do(intents.useRevokedAccess(user, ofFirst));
+    return second;
   }
 
   async #changeEmail(user: KnownUser, id: string): Promise<void> {

@@ -3,8 +3,9 @@ import { after, before, describe, test } from "node:test";
 import { parseConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { deleteIdTokens, findSessions } from "../../src/db/queries/id-tokens.ts";
-import { createUser, setPasswordHash } from "../../src/db/queries/users.ts";
+import { startSession } from "../../src/accounts/sessions.ts";
+import { deleteIdTokens, findSessions, listSessionsOf } from "../../src/db/queries/id-tokens.ts";
+import { createUser, recordLogin } from "../../src/db/queries/users.ts";
 import { inTransaction } from "../../src/db/transaction.ts";
 import { withRoot } from "../chaos/stores.ts";
 import type { DatabaseServer } from "../support/servers/database.ts";
@@ -73,12 +74,15 @@ describe("a Galera cluster", { skip: hasGalera() ? false : "Galera is not instal
 
   test("a transaction that loses a conflict at its commit is retried", async () => {
     const [here, there] = databases as [Database, Database];
+    const at = new Date();
     let attempts = 0;
     await inTransaction(there, async (trx) => {
       attempts++;
-      await setPasswordHash(trx, USER, Buffer.from("of the second node"));
+      await recordLogin(trx, USER, { at, password_hash: Buffer.from("of the second node") });
       if (attempts === 1) {
-        await inTransaction(here, (other) => setPasswordHash(other, USER, Buffer.from("of the first node")));
+        await inTransaction(here, (other) =>
+          recordLogin(other, USER, { at, password_hash: Buffer.from("of the first node") }),
+        );
       }
     });
     assert.equal(attempts, 2, `${attempts} attempts`);
@@ -87,5 +91,22 @@ describe("a Galera cluster", { skip: hasGalera() ? false : "Galera is not instal
     );
     for (const { password_hash } of rows)
       assert.equal(String(password_hash), "of the second node", "the retried transaction was lost");
+  });
+
+  test("logins through two nodes at once keep to the limit of sessions", async () => {
+    const user = await databases[0]!.selectFrom("user").selectAll().executeTakeFirstOrThrow();
+    const logIn = async (db: Database): Promise<void> => {
+      await inTransaction(db, async (trx) => {
+        const now = new Date();
+        const more = { ip: "*", vhost: "prod", sign_method: "EdDSA", validated_at: null, client: null };
+        const session = { ...more, created_at: now, valid_until: new Date(now.getTime() + 60_000) };
+        await startSession({ trx, actor: USER }, { user, rehashed: undefined }, session, 2);
+      });
+    };
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(databases.map(logIn));
+      const { length } = await listSessionsOf(databases[0]!, USER);
+      assert.ok(length <= 2, `${length} sessions after round ${round}`);
+    }
   });
 });

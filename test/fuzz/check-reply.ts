@@ -52,7 +52,7 @@ export function expectationsOf(procedure: Procedure, app: AppConfig): Expectatio
     procedure,
     // Only fields of the queue: any other name would quote the request.
     fields: ["", "x-idempotency-key", ...fields],
-    words: JSON.stringify([ERRORS, fields, app, USERS, GROUPS, "must be LOCAL, LDAP or KERBEROS"]),
+    words: JSON.stringify([ERRORS, fields, app, USERS, GROUPS, "must be LOCAL, LDAP, KERBEROS or SERVICE"]),
   };
 }
 

@@ -15,7 +15,7 @@ export const INVALID_JSON = refusal(400, "INVALID_JSON", "the request is not a J
 export const NOT_LOCAL = refusal(
   400,
   "NOT_LOCAL",
-  "the password and email of a directory user can only be changed in the directory",
+  "the account has no password here; a directory user's password and email are changed in the directory",
 );
 export const INVALID_CREDENTIALS = refusal(
   401,

@@ -48,6 +48,7 @@ const CONFIGURATIONS = {
     jwt_creation: { audience: "services", signmethod: "RS256", secret: { type: "plain", value: privatePem } },
     app_config: {
       anonymous_user_get: false,
+      session_renewal_time: 60,
       vhosts: ["prod", "staging"],
       login_throttle: { free_failures: 3 },
     },

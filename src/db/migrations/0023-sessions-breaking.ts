@@ -33,7 +33,8 @@ export const sessions: Ddl = {
       run: `alter table \`user\`
   /*!80017 drop check user_chk_1, */
   modify auth_type varchar(16) not null,
-  add constraint user_auth_type check (${AUTH_TYPES})`,
+  add constraint user_auth_type check (${AUTH_TYPES}),
+  add column last_login_at datetime(3) null`,
     },
   ],
   // Only a new table can have another check. As in 0021, the tables that reference it are created again.
@@ -49,7 +50,8 @@ export const sessions: Ddl = {
   created_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   modified_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   email_verified_at text null,
-  external_id text null
+  external_id text null,
+  last_login_at text null
 )`,
     `insert into user_next (username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id)
   select username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id from "user"`,

@@ -109,9 +109,17 @@ export async function updateUser(trx: Trx, username: string, changes: ChangedCol
     .execute();
 }
 
-/** Replaces the hash of an unchanged password; `modified_at` stays. */
-export async function setPasswordHash(trx: Trx, username: string, password_hash: Uint8Array): Promise<void> {
-  await trx.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
+/** Records the time of a login, and a new hash of the unchanged password if there is one; `modified_at` stays. */
+export async function recordLogin(
+  trx: Trx,
+  username: string,
+  { at, password_hash }: { readonly at: Date; readonly password_hash: Uint8Array | undefined },
+): Promise<void> {
+  await trx
+    .updateTable("user")
+    .set({ last_login_at: toSqlTime(at), ...(password_hash === undefined ? {} : { password_hash }) })
+    .where("username", "=", username)
+    .execute();
 }
 
 /** Directory users with one of these external ids, oldest first. */

@@ -177,7 +177,7 @@ const kinds = [
     },
     async (auth_type, fixture) => ({
       request: await newAccount(fixture, auth_type),
-      reply: invalid(["auth_type", "must be LOCAL, LDAP or KERBEROS"]),
+      reply: invalid(["auth_type", "must be LOCAL, LDAP, KERBEROS or SERVICE"]),
     }),
   ),
   ...attacks(
@@ -186,7 +186,10 @@ const kinds = [
     { LDAP: "LDAP", KERBEROS: "KERBEROS" },
     async (auth_type, fixture) => ({
       request: await newAccount(fixture, auth_type),
-      reply: invalid(["password", "must be omitted: the directory or KDC verifies this user's password"]),
+      reply: invalid([
+        "password",
+        "must be omitted: the directory or KDC verifies this user's password, and a service has API keys instead",
+      ]),
     }),
   ),
 ];

@@ -394,16 +394,29 @@ const dismissed = BACK_DOORS.flatMap((queue) =>
 );
 
 const renewals = [
-  attack("a renewal of a session that was logged out", "token", async (fixture) => {
-    const { id_token } = await logIn(fixture);
-    await fixture.ask("logout", { id_token });
-    return { request: { id_token, renew: true }, reply: INVALID_TOKEN };
-  }),
-  attack("a renewal of another user's session by its id", "token", async (fixture) => {
-    const [own, victim] = [await logIn(fixture), await logIn(fixture)];
-    const id_token = fixture.resigned(own.id_token, {}, { kid: victim.sid });
-    return { request: { id_token, renew: true }, reply: INVALID_TOKEN };
-  }),
+  attack(
+    "a renewal of a session that was logged out",
+    "token",
+    async (fixture) => {
+      const { id_token } = await logIn(fixture);
+      await fixture.ask("logout", { id_token });
+      return { request: { id_token, renew: true }, reply: INVALID_TOKEN };
+    },
+    "closed",
+  ),
+  attack(
+    "a renewal of another user's session by its id",
+    "token",
+    async (fixture) => {
+      const [own, victim] = [await logIn(fixture), await logIn(fixture)];
+      const id_token = fixture.resigned(own.id_token, {}, { kid: victim.sid });
+      return { request: { id_token, renew: true }, reply: INVALID_TOKEN };
+    },
+    "closed",
+  ),
+];
+
+const services = [
   ...attacks(
     "a password of a service account:",
     "login",
@@ -442,4 +455,5 @@ export const sessionsAndKeys: Attack[] = [
   ...grants,
   ...dismissed,
   ...renewals,
+  ...services,
 ];

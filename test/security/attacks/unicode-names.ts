@@ -75,7 +75,7 @@ const takeovers = attacks<readonly [own: string, other: string]>(
       request: {
         username: own,
         password: "taken over by me",
-        access_token: fixture.signedAccess({ sub: other, user: other }),
+        access_token: await fixture.accessToken(other),
       },
       reply: FORBIDDEN,
       after: async () => {

@@ -21,7 +21,7 @@ const FIELDS: Readonly<Partial<Record<QueueName, Readonly<Record<string, string>
     username: NOT_A_STRING,
     password: NOT_A_STRING,
     email: NOT_A_STRING,
-    auth_type: "must be LOCAL, LDAP or KERBEROS",
+    auth_type: "must be LOCAL, LDAP, KERBEROS or SERVICE",
   },
   user_delete: { username: NOT_A_STRING },
   user_change: {
