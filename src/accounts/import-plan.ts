@@ -6,7 +6,8 @@ import type { AccountChanges } from "./change.ts";
 /** A user from another system. An existing account keeps the values that are undefined here. */
 export interface ImportedUser {
   readonly username: string;
-  readonly email: string;
+  /** Required for LOCAL and KERBEROS users. Default of a new account: none. */
+  readonly email: string | undefined;
   /** Default of a new account: LOCAL. */
   readonly auth_type: AuthType | undefined;
   /** Default of a new account: true. */
@@ -63,7 +64,7 @@ export interface Changes {
 /** Plans the import of a user. */
 export function planFor(user: ImportedUser, known: Known, rules: ImportRules): Plan {
   const account = known.accounts.get(foldName(user.username));
-  const owner = known.owners.get(foldName(user.email));
+  const owner = user.email === undefined ? undefined : known.owners.get(foldName(user.email));
   const conflict = (reason: ImportRefusal["reason"], detail: readonly string[] = []): Plan => ({
     verdict: rules.onConflict === "skip" ? { outcome: "skipped" } : refused(reason, detail),
   });
@@ -100,7 +101,7 @@ function changesOf(user: ImportedUser, account: KnownAccount | undefined): Chang
   return {
     fields: {
       ...(isOtherHash ? { password_hash } : {}),
-      ...(email === account.email ? {} : { email }),
+      ...(email === undefined || email === account.email ? {} : { email }),
       ...(activated === undefined || activated === (account.activated === 1) ? {} : { activated }),
     },
     groups: user.groups.filter((name) => !account.groups.has(name)),

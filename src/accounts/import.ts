@@ -101,7 +101,7 @@ async function create(writer: Writer, users: readonly ImportedUser[]): Promise<v
   await insertMembers(writer.trx, members);
   await record(
     writer,
-    ...users.flatMap(({ username, email, auth_type = "LOCAL", activated = true, groups }) => [
+    ...users.flatMap(({ username, email = null, auth_type = "LOCAL", activated = true, groups }) => [
       userCreated({ username, email, auth_type, activated }),
       ...groups.map((name) => memberAdded(username, name)),
     ]),
@@ -125,7 +125,7 @@ async function update(
 }
 
 function toRow({ auth_type = "LOCAL", activated = true, ...user }: ImportedUser) {
-  const { username, email, password_hash, created_at, email_verified_at } = user;
+  const { username, email = null, password_hash, created_at, email_verified_at } = user;
   const now = new Date();
   // A deactivated account gets `created_at` before `modified_at`: equal values mean that it waits for email
   // verification.

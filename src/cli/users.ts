@@ -37,10 +37,10 @@ function importCommand(): Command {
     .addHelpText(
       "after",
       `
-Fields of a user: username, email, password_hash (bcrypt or argon2id), auth_type (LOCAL, LDAP or KERBEROS),
-activated (true or false, 1 or 0), groups (a list; in CSV one cell, separated by ;), created_at, email_verified_at.
-Only username and email are required. Safe to interrupt and to run again: users that are already imported count as
-unchanged.
+Fields of a user: username, email, password_hash (bcrypt or argon2id), auth_type (LOCAL, LDAP, KERBEROS or
+SERVICE), activated (true or false, 1 or 0), groups (a list; in CSV one cell, separated by ;), created_at,
+email_verified_at. Only username and email are required, and for SERVICE and LDAP only username.
+Safe to interrupt and to run again: users that are already imported count as unchanged.
 
 Examples:
   $ authmq users import users.csv --dry-run

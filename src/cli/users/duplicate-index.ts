@@ -33,7 +33,8 @@ export function createDuplicateIndex(): DuplicateIndex {
   return {
     add(user, line) {
       for (const field of ["username", "email"] as const) {
-        const earlier = earlierLine(`${field} ${foldName(user[field])}`, line);
+        const value = user[field];
+        const earlier = value === undefined ? undefined : earlierLine(`${field} ${foldName(value)}`, line);
         if (earlier !== undefined) return `${field} is already in line ${earlier}`;
       }
       return undefined;

@@ -31,7 +31,7 @@ export type ReadRecord = (value: Readonly<Record<string, unknown>>) => ImportedU
 
 /** Reads users by the rules of an installation. */
 export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boolean }): ReadRecord {
-  const schemaWith = (address: z.ZodType<string>) =>
+  const schemaWith = (address: z.ZodType<string | undefined>) =>
     z
       .strictObject({
         username: username(app),
@@ -48,7 +48,7 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
         ({ auth_type = "LOCAL", password_hash }) => auth_type === "LOCAL" || password_hash === undefined,
         {
           path: ["password_hash"],
-          error: "must be absent: the directory or the KDC checks the password of such a user",
+          error: "must be absent: only LOCAL users have a password here",
         },
       )
       .refine((user) => allowAdmins || !user.groups.includes(app.admin_group), {
@@ -56,9 +56,13 @@ export function recordReader(app: AppConfig, { allowAdmins }: { allowAdmins: boo
         error: `contains the admin group (${app.admin_group}): add --allow-admins to allow that`,
       });
   const usual = schemaWith(email(app));
-  const ofDirectory = schemaWith(z.union([email(app), GENERATED], `must match ${app.email_regex}`));
+  const ofDirectory = schemaWith(
+    z.union([email(app), GENERATED], `must match ${app.email_regex}`).optional(),
+  );
+  const ofService = schemaWith(email(app).optional());
   return (value) => {
-    const schema = value["auth_type"] === "LDAP" ? ofDirectory : usual;
+    const { auth_type } = value;
+    const schema = auth_type === "LDAP" ? ofDirectory : auth_type === "SERVICE" ? ofService : usual;
     const { data, error } = schema.safeParse(value);
     if (error !== undefined) return error.issues.map((issue) => describe(issue, value)).join("; ");
     const { password_hash, created_at, groups } = data;

@@ -26,6 +26,8 @@ async function populate(installed: Installed): Promise<void> {
     { username: "Zoe_", email: "=cmd|'/C calc'!A0@example.com", groups: ["admin"], auth_type: "LDAP" },
     { username: "-dash-", email: "+dash@example.com", auth_type: "KERBEROS" },
     { username: "nobody", email: "nobody@example.com" },
+    { username: "invoices", auth_type: "SERVICE", groups: ["billing"] },
+    { username: "addressless", auth_type: "LDAP" },
   ]);
   const { code, stderr } = await installed.users(["import", "in.jsonl", "--create-groups", "--allow-admins"]);
   assert.equal(code, 0, stderr);
@@ -39,7 +41,7 @@ for (const database of DATABASES) {
       });
       await populate(from);
       const expected = await from.rows();
-      assert.equal(Object.keys(expected).length, 1206);
+      assert.equal(Object.keys(expected).length, 1208);
       for (const format of FORMATS) {
         const { code, stdout, stderr } = await from.users(["export", "--format", format, "--with-hashes"]);
         assert.equal(code, 0, stderr);
@@ -50,13 +52,13 @@ for (const database of DATABASES) {
         const imported = await to.users(args, stdout);
         assert.deepEqual(
           [imported.code, imported.stdout],
-          [0, "1206 created, 0 updated, 0 unchanged, 0 skipped, 0 refused\n"],
+          [0, "1208 created, 0 updated, 0 unchanged, 0 skipped, 0 refused\n"],
           imported.stderr,
         );
         assert.deepEqual(await to.rows(), expected);
         assert.equal(
           (await from.users(args, stdout)).stdout,
-          "0 created, 0 updated, 1206 unchanged, 0 skipped, 0 refused\n",
+          "0 created, 0 updated, 1208 unchanged, 0 skipped, 0 refused\n",
         );
       }
     });
@@ -70,11 +72,11 @@ for (const database of DATABASES) {
         const { stdout, stderr } = await installed.users(["export", "--format", format]);
         for (const part of ["password", "$2b$", "$argon2id$"])
           assert.equal(stdout.includes(part), false, part);
-        assert.match(stderr, /^users: 1206\n/);
+        assert.match(stderr, /^users: 1208\n/);
         const again = await installed.users(["import", "-", "--format", format, "--allow-admins"], stdout);
         assert.equal(
           again.stdout,
-          "0 created, 0 updated, 1206 unchanged, 0 skipped, 0 refused\n",
+          "0 created, 0 updated, 1208 unchanged, 0 skipped, 0 refused\n",
           again.stderr,
         );
       }

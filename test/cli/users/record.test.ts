@@ -122,7 +122,13 @@ test("the generated address of a directory user is accepted even if email_regex 
     assert.equal(strict(line), "email must match [a-z]+@example\\.com", line.email);
   for (const address of [`generated_${"a".repeat(90)}@corp`, "generated_\ud800@corp"])
     assert.match(reasonFor({ ...generated, auth_type: "LDAP", email: address }, strict), /^email must /);
-  assert.equal(strict({ username: "alice", auth_type: "LDAP" }), "email is missing");
+});
+
+test("only directory users and services may have no address", () => {
+  for (const auth_type of ["LDAP", "SERVICE"])
+    assertAccepted(recordReader(app, { allowAdmins: false })({ username: "alice", auth_type }));
+  for (const auth_type of ["LOCAL", "KERBEROS", undefined])
+    assert.equal(reasonFor({ username: "alice", auth_type }), "email is missing");
 });
 
 test("administrators are accepted only with allowAdmins", () => {
