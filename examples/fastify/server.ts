@@ -1,6 +1,12 @@
 /** A Fastify service whose routes require an access token: npm install @authmq/client fastify; node server.ts */
 import { readFileSync } from "node:fs";
-import { createVerifier, type Demands, TokenError, type VerifiedToken } from "@authmq/client";
+import {
+  createRevocationList,
+  createVerifier,
+  type Demands,
+  TokenError,
+  type VerifiedToken,
+} from "@authmq/client";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 
 declare module "fastify" {
@@ -9,9 +15,14 @@ declare module "fastify" {
   }
 }
 
+// With the broker's address, a revoked token is rejected immediately; without it, when it expires.
+const { AMQP_URL: url } = process.env;
+const revocations =
+  url === undefined ? undefined : await createRevocationList({ url, queue: "reports.revocations" });
 const verifier = createVerifier({
   issuer: process.env["ISSUER"] ?? "authmq",
   keys: readFileSync(process.env["PUBLIC_KEY"] ?? "signing-key.pub.pem", "utf8"),
+  revocations,
 });
 
 /** A preHandler that rejects requests without a valid token that meets the requirements. */
