@@ -4,7 +4,7 @@ NPM := npm --silent
 export NO_UPDATE_NOTIFIER := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check-fast bench profile bench-directory bench-timing chaos fuzz check format schemas docs build pack secrets sbom
+.PHONY: lint types unused generated formatted help install demo test coverage check-fast bench profile bench-directory bench-timing chaos fuzz check format schemas docs build pack secrets sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,14 +52,22 @@ chaos: install ## kill and freeze processes under load, and count lost effects (
 	@$(NPM) run chaos
 
 check: install ## run all CI checks: format, lint, types, unused code, generated files, tests
-	@echo "format" && $(NPM) run check:format
-	@echo "lint" && $(NPM) run check:lint
-	@echo "types" && $(NPM) run check:types
-	@echo "unused code" && $(NPM) run check:unused
-	@echo "generated files" && $(NPM) run check:generated
+	@$(MAKE) -j2 lint types unused generated formatted
 	@echo "tests on the newest servers" && $(MAKE) test SERVERS=newest FILES="$(ON_NEWEST)"
 	@echo "tests" && $(MAKE) test
 	@echo "speed" && $(NPM) run bench -- --short
+
+# The checks without tests; `make check` runs two at once, the slow ones first.
+lint:
+	@echo "lint" && $(NPM) run check:lint
+types:
+	@echo "types" && $(NPM) run check:types
+unused:
+	@echo "unused code" && $(NPM) run check:unused
+generated:
+	@echo "generated files" && $(NPM) run check:generated
+formatted:
+	@echo "format" && $(NPM) run check:format
 
 # Lint and types run in parallel, then the tests that need no server.
 check-fast: install ## run format, lint, types and the tests that need no server (two minutes)

@@ -33,7 +33,7 @@ export async function findNamedAccount(
 }
 
 /** Whether a token was issued before the account was created: then it belongs to an earlier account of this name. */
-export function isOlderThan(
+function isOlderThan(
   { issuedAt }: Pick<Authenticated, "issuedAt">,
   { created_at }: Pick<UserRow, "created_at">,
 ): boolean {

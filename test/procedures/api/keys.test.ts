@@ -53,10 +53,7 @@ for (const database of DATABASES) {
     test("a key is exchanged for access tokens with the account's groups and the key's vhost, by any replica", async () => {
       const { api_key, id } = await create({ vhost: "orders" });
       assert.match(api_key, FORM);
-      await using replica = await worker.startReplica().then((one) => ({
-        [Symbol.asyncDispose]: () => one.stop(),
-      }));
-      void replica;
+      await worker.startReplica();
       const replies = await Promise.all(Array.from({ length: 20 }, () => exchange(api_key)));
       for (const reply of replies) {
         const claims = decodeJwt(dataOf(reply)["access_token"] as string);

@@ -27,10 +27,10 @@ for (const database of DATABASES) {
         await worker.login("alice", PASSWORD),
         await worker.login("alice", PASSWORD),
       ];
-      assert.ok(await isAlive(first!), "the oldest one is used");
+      assert.ok(await isAlive(first), "the oldest one is used");
       const fourth = await worker.login("alice", PASSWORD);
       assert.deepEqual(
-        [await isAlive(first!), await isAlive(second!), await isAlive(third!), await isAlive(fourth)],
+        [await isAlive(first), await isAlive(second), await isAlive(third), await isAlive(fourth)],
         [true, false, true, true],
       );
     });

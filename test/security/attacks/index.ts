@@ -1,6 +1,7 @@
 import type { Attack } from "../attack.ts";
 import { accessTokens } from "./access-tokens.ts";
 import { addresses } from "./addresses.ts";
+import { apiKeys } from "./api-keys.ts";
 import { databaseRows } from "./database-rows.ts";
 import { forgedAlgorithms } from "./forged-algorithms.ts";
 import { forgedClaims } from "./forged-claims.ts";
@@ -16,7 +17,7 @@ import { names } from "./names.ts";
 import { otherIssuers } from "./other-issuers.ts";
 import { passwords } from "./passwords.ts";
 import { replays } from "./replays.ts";
-import { sessionsAndKeys } from "./sessions-and-keys.ts";
+import { sessions } from "./sessions.ts";
 import { signingKey } from "./signing-key.ts";
 import { stolenIdTokens } from "./stolen-id-tokens.ts";
 import { unicodeNames } from "./unicode-names.ts";
@@ -26,6 +27,7 @@ import { wrongTypes } from "./wrong-types.ts";
 export const ATTACKS: readonly Attack[] = [
   ...accessTokens,
   ...addresses,
+  ...apiKeys,
   ...databaseRows,
   ...forgedAlgorithms,
   ...forgedClaims,
@@ -41,7 +43,7 @@ export const ATTACKS: readonly Attack[] = [
   ...otherIssuers,
   ...passwords,
   ...replays,
-  ...sessionsAndKeys,
+  ...sessions,
   ...signingKey,
   ...stolenIdTokens,
   ...unicodeNames,

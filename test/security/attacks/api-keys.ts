@@ -1,9 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { formatApiKey } from "../../../src/tokens/api-key.ts";
-import type { QueueName } from "../../../src/wire/queues.ts";
-import { decodePart } from "../../tokens/craft.ts";
-import { attack, type Attack, attacks, type AttackContext } from "../attack.ts";
+import { attack, type Attack, attacks } from "../attack.ts";
 import {
   API_KEY_NOT_FOUND,
   FORBIDDEN,
@@ -14,78 +12,11 @@ import {
   MISSING,
   NOT_A_STRING,
   NOT_ACTIVATED,
-  SESSION_NOT_FOUND,
 } from "../envelopes.ts";
-import { PASSWORD, type AttackFixture } from "../fixture.ts";
-import { ACCESS_QUEUES } from "./stolen-id-tokens.ts";
+import { type AttackFixture, PASSWORD } from "../fixture.ts";
+import { type ApiKey, GUESSED_IDS, keyOf, logIn, MISTYPED_IDS, tokenOf } from "../holders.ts";
 
-/** A user who has logged in. */
-interface Victim {
-  readonly username: string;
-  readonly sid: string;
-  readonly id_token: string;
-  readonly access_token: string;
-}
-
-async function logIn(fixture: AttackFixture, groups: readonly string[] = []): Promise<Victim> {
-  const person = await fixture.newUser({ groups });
-  const id_token = await fixture.idToken(person);
-  const { resp_data } = await fixture.ask("token", { id_token });
-  const access_token = String(resp_data["access_token"]);
-  return { username: person.username, sid: String(decodePart(id_token, 0)["kid"]), id_token, access_token };
-}
-
-interface ApiKey {
-  readonly username: string;
-  readonly id: string;
-  readonly api_key: string;
-}
-
-/** A service with an API key. */
-async function keyOf(fixture: AttackFixture, groups: readonly string[] = []): Promise<ApiKey> {
-  const { username } = await fixture.newUser({ authType: "SERVICE", groups });
-  const request = { username, name: "attacked", access_token: await fixture.adminToken() };
-  const { resp_data } = await fixture.ask("api_key_create", request);
-  return { username, id: String(resp_data["id"]), api_key: String(resp_data["api_key"]) };
-}
-
-async function tokenOf({ ask }: AttackFixture, { api_key }: ApiKey): Promise<string> {
-  return String((await ask("token", { api_key })).resp_data["access_token"]);
-}
-
-/** What an attacker may send as the id of a session or key. */
-const GUESSED_IDS: Readonly<Record<string, string>> = {
-  zero: "0",
-  "a small number": "1",
-  "a negative number": "-1",
-  "the largest number and one": "9223372036854775808",
-  "a number in hexadecimal": "0x10",
-  "a number with an exponent": "1e18",
-  "a leading zero": "01",
-  "nothing in between": "",
-  "a wildcard": "%",
-  SQL: "1 or 1=1",
-  "digits of another script": "\u0661\u0662\u0663",
-};
-
-/** An id in another type than text. */
-const MISTYPED_IDS: Readonly<Record<string, unknown>> = {
-  "a number": 1,
-  "a list": ["1"],
-  "an object": { $ne: "0" },
-  true: true,
-};
-
-const idGuesses = [
-  ...attacks(
-    "a revocation of an own session whose id is",
-    "session_revoke",
-    GUESSED_IDS,
-    async (sid, fixture) => ({
-      request: { sid, access_token: (await logIn(fixture)).access_token },
-      reply: SESSION_NOT_FOUND,
-    }),
-  ),
+const guesses = [
   ...attacks(
     "a revocation of an own API key whose id is",
     "api_key_revoke",
@@ -99,15 +30,6 @@ const idGuesses = [
     },
   ),
   ...attacks(
-    "a revocation of a session whose id is",
-    "session_revoke",
-    MISTYPED_IDS,
-    async (sid, fixture) => ({
-      request: { sid, access_token: (await logIn(fixture)).access_token },
-      reply: invalid(["sid", NOT_A_STRING]),
-    }),
-  ),
-  ...attacks(
     "a revocation of an API key whose id is",
     "api_key_revoke",
     MISTYPED_IDS,
@@ -119,37 +41,6 @@ const idGuesses = [
 ];
 
 const foreign = [
-  attack("a user lists the sessions of the administrator", "session_all", async (fixture) => ({
-    request: { username: "root", access_token: (await logIn(fixture)).access_token },
-    reply: FORBIDDEN,
-  })),
-  attack("a user revokes another user's session by its sid", "session_revoke", async (fixture) => ({
-    request: { sid: (await logIn(fixture)).sid, access_token: (await logIn(fixture)).access_token },
-    reply: SESSION_NOT_FOUND,
-  })),
-  attack(
-    "a user revokes another user's session by its sid and its user",
-    "session_revoke",
-    async (fixture) => {
-      const { username, sid } = await logIn(fixture);
-      return {
-        request: { username, sid, access_token: (await logIn(fixture)).access_token },
-        reply: FORBIDDEN,
-      };
-    },
-  ),
-  attack(
-    "an administrator revokes a session of one user in the name of another",
-    "session_revoke",
-    async (fixture) => ({
-      request: {
-        username: "alice",
-        sid: (await logIn(fixture)).sid,
-        access_token: await fixture.adminToken(),
-      },
-      reply: SESSION_NOT_FOUND,
-    }),
-  ),
   attack("a user lists the API keys of a service", "api_key_all", async (fixture) => ({
     request: { username: (await keyOf(fixture)).username, access_token: (await logIn(fixture)).access_token },
     reply: FORBIDDEN,
@@ -316,106 +207,6 @@ const misplacedKeys = [
   ),
 ];
 
-/** Claims of a token that this installation's key has signed, for another session than the caller's. */
-const FOREIGN_GRANTS: Readonly<Record<string, (victim: Victim, key: ApiKey) => object>> = {
-  "no session": () => ({}),
-  "a session that is not there": () => ({ sid: "1" }),
-  "the session of another user": ({ sid }) => ({ sid }),
-  "the session as a number": ({ sid }) => ({ sid: Number(sid) }),
-  "the API key of another account": (_victim, { id }) => ({ api_key_id: id }),
-  "a session and an API key": ({ sid }, { id }) => ({ sid, api_key_id: id }),
-};
-
-const grants = attacks(
-  "an access token of the administrator with",
-  "group_create",
-  FOREIGN_GRANTS,
-  async (claims, fixture) => {
-    const grant = claims(await logIn(fixture), await keyOf(fixture));
-    const access_token = fixture.signedAccess({ sub: "root", user: "root", groups: ["admin"], ...grant });
-    return { request: { groupname: "never-made", access_token }, reply: INVALID_TOKEN };
-  },
-);
-
-/** An administrator, and what happened since its access token was issued. */
-const DISMISSALS: Readonly<
-  Record<
-    string,
-    {
-      readonly reply: AttackContext["reply"];
-      dismiss(fixture: AttackFixture, name: string): Promise<unknown>;
-    }
-  >
-> = {
-  "that left the admin group": {
-    reply: FORBIDDEN,
-    dismiss: async ({ ask, adminToken }, username) =>
-      ask("group_remove_user", { groupname: "admin", username, access_token: await adminToken() }),
-  },
-  "whose session was revoked": {
-    reply: INVALID_TOKEN,
-    dismiss: async ({ ask, adminToken }, username) =>
-      ask("session_revoke", { username, access_token: await adminToken() }),
-  },
-  "that was deactivated": {
-    reply: NOT_ACTIVATED,
-    dismiss: async ({ ask, adminToken }, username) =>
-      ask("user_change", { username, activated: false, access_token: await adminToken() }),
-  },
-  "that was deleted": {
-    reply: INVALID_TOKEN,
-    dismiss: async ({ ask, adminToken }, username) =>
-      ask("user_delete", { username, access_token: await adminToken() }),
-  },
-  "that was deleted and created again": {
-    reply: INVALID_TOKEN,
-    dismiss: async (fixture, username) => {
-      await fixture.ask("user_delete", { username, access_token: await fixture.adminToken() });
-      await fixture.newUser({ username, groups: ["admin"] });
-    },
-  },
-};
-
-/** The queues by which a dismissed administrator could come back. */
-const BACK_DOORS: readonly QueueName[] = [
-  "user_admin_create",
-  "user_change",
-  "group_add_user",
-  "api_key_create",
-  "session_revoke",
-];
-
-const dismissed = BACK_DOORS.flatMap((queue) =>
-  attacks(`on ${queue}, an administrator`, queue, DISMISSALS, async ({ reply, dismiss }, fixture) => {
-    const { username, access_token } = await logIn(fixture, ["admin"]);
-    await dismiss(fixture, username);
-    return { request: { ...ACCESS_QUEUES[queue], access_token }, reply };
-  }),
-);
-
-const renewals = [
-  attack(
-    "a renewal of a session that was logged out",
-    "token",
-    async (fixture) => {
-      const { id_token } = await logIn(fixture);
-      await fixture.ask("logout", { id_token });
-      return { request: { id_token, renew: true }, reply: INVALID_TOKEN };
-    },
-    "closed",
-  ),
-  attack(
-    "a renewal of another user's session by its id",
-    "token",
-    async (fixture) => {
-      const [own, victim] = [await logIn(fixture), await logIn(fixture)];
-      const id_token = fixture.resigned(own.id_token, {}, { kid: victim.sid });
-      return { request: { id_token, renew: true }, reply: INVALID_TOKEN };
-    },
-    "closed",
-  ),
-];
-
 const services = [
   ...attacks(
     "a password of a service account:",
@@ -444,16 +235,13 @@ const services = [
   })),
 ];
 
-/** The attacker has another user's session, API key or id, or was an administrator. */
-export const sessionsAndKeys: Attack[] = [
-  ...idGuesses,
+/** The attacker has another account's API key or its id. */
+export const apiKeys: Attack[] = [
+  ...guesses,
   ...foreign,
   ...escapes,
   ...forgedKeys,
   ...endedKeys,
   ...misplacedKeys,
-  ...grants,
-  ...dismissed,
-  ...renewals,
   ...services,
 ];
