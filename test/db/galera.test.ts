@@ -100,13 +100,15 @@ describe("a Galera cluster", { skip: hasGalera() ? false : "Galera is not instal
         const now = new Date();
         const more = { ip: "*", vhost: "prod", sign_method: "EdDSA", validated_at: null, client: null };
         const session = { ...more, created_at: now, valid_until: new Date(now.getTime() + 60_000) };
-        await startSession({ trx, actor: USER }, { user, rehashed: undefined }, session, 2);
+        await startSession({ trx, actor: USER }, { user, rehashed: undefined }, session, 1);
       });
     };
     for (let round = 0; round < 20; round++) {
+      // With no session to end, the two logins change no common row of the table of sessions.
+      await databases[0]!.deleteFrom("token").execute();
       await Promise.all(databases.map(logIn));
       const { length } = await listSessionsOf(databases[0]!, USER);
-      assert.ok(length <= 2, `${length} sessions after round ${round}`);
+      assert.equal(length, 1, `${length} sessions after round ${round}`);
     }
   });
 });
