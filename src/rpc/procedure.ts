@@ -121,12 +121,15 @@ export function errorsOf(procedure: Procedure): ErrorCode[] {
 export function requestSchema(procedure: Procedure, app: AppConfig): z.ZodObject {
   const { access } = procedure;
   const fields = tokenFields(access);
+  const input = procedure.input(app);
+  // `extend` drops the alternatives of an input.
+  if (fields.length === 0) return input;
   const isOptional = access === "optional" || fields.length > 1;
   const tokens = fields.map((field) => {
     const token = z.string().describe(ORIGINS[field]);
     return [field, isOptional ? token.optional() : token];
   });
-  const schema = procedure.input(app).extend(Object.fromEntries(tokens));
+  const schema = input.extend(Object.fromEntries(tokens));
   // One of several; as JSON Schema, because a refinement cannot appear in the published schema.
   return fields.length > 1 ? schema.meta({ anyOf: fields.map((field) => ({ required: [field] })) }) : schema;
 }

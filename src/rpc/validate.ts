@@ -33,7 +33,7 @@ export function validate(
   const [first, second] = tokens;
   if (second !== undefined) faults.push({ path: second, msg: `must be omitted if ${first} is given` });
   const missingSentToken = faults.find(({ path, msg }) => SENT_TOKENS.has(path) && msg === MISSING);
-  const fields = faults.filter((fault) => fault !== missingSentToken);
+  const fields = firstOfEachField(faults.filter((fault) => fault !== missingSentToken));
   if (fields.length > 0) {
     notes.reason = patternRejects(fields, request, services);
     throw new AppError("INVALID_INPUT", undefined, { fields });
@@ -64,6 +64,13 @@ function toFault({ code, path, message }: z.core.$ZodIssue, request: Fields): Fi
   // Custom rules have their own message. For an absent value, every other issue means that it is missing.
   const isMissing = code !== "custom" && valueAt(request, path) === undefined;
   return { path: path.join("."), msg: isMissing ? MISSING : message };
+}
+
+/** zod checks the length of a list even where a text is wanted, so one wrong value can have several faults. */
+function firstOfEachField(faults: readonly FieldFault[]): FieldFault[] {
+  const byPath = new Map<string, FieldFault>();
+  for (const fault of faults) if (!byPath.has(fault.path)) byPath.set(fault.path, fault);
+  return [...byPath.values()];
 }
 
 function valueAt(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknown {

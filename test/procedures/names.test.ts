@@ -184,9 +184,12 @@ for (const database of DATABASES) {
       assert.equal(await loginCode(NFC, PASSWORD), 200);
       assert.equal(await loginCode(NFD, PASSWORD), 200);
       assert.equal(dataOf(await worker.call("user_get", { username: NFD }))["username"], NFC);
-      const id_token = await worker.login(NFD, PASSWORD);
-      const own = dataOf(await worker.call("token", { id_token }))["access_token"];
-      dataOf(await worker.call("user_change", { username: NFD, password: "another one", access_token: own }));
+      const ownToken = async (password: string) => {
+        const id_token = await worker.login(NFD, password);
+        return dataOf(await worker.call("token", { id_token }))["access_token"];
+      };
+      const change = { username: NFD, password: "another one", access_token: await ownToken(PASSWORD) };
+      dataOf(await worker.call("user_change", change));
       dataOf(await worker.call("group_create", { groupname: "staff", access_token }));
       dataOf(await worker.call("group_add_user", { groupname: "staff", username: NFD, access_token }));
       const members = dataOf(await worker.call("group_user", { groupname: "staff", access_token }));
@@ -194,6 +197,8 @@ for (const database of DATABASES) {
       const { events } = dataOf(await worker.call("audit_log", { user: NFD, access_token }));
       const others = (events as { user: string }[]).filter(({ user }) => user !== NFC);
       assert.deepEqual(others, []);
+      // The new password has ended the session before.
+      const own = await ownToken("another one");
       dataOf(await worker.call("user_delete", { username: NFD, access_token: own }));
     });
 

@@ -73,7 +73,7 @@ for (const database of DATABASES) {
         const { name, access_token } = hired;
         await end(hired);
         for (const [queue, request] of [
-          ["user_admin_create", { username: "x-1", password: PASSWORD, email: "x-1@example.com" }],
+          ["user_admin_create", { username: "intruder", password: PASSWORD, email: "x-1@example.com" }],
           ["group_all", {}],
           ["user_all", {}],
           ["user_get", { username: "alice" }],
@@ -146,19 +146,29 @@ for (const database of DATABASES) {
     });
 
     test("has no effect after the reply to its dismissal, in twenty races", async () => {
+      const boss = await worker.ownToken("boss", PASSWORD);
       for (let round = 0; round < 20; round++) {
         const { name, access_token } = await hire();
-        const dismissal = asBoss(
-          round % 2 === 0 ? "group_remove_user" : "session_revoke",
-          round % 2 === 0 ? { groupname: "admin", username: name } : { username: name },
-        );
         const attempts = Array.from({ length: 5 }, () => backdoor(access_token));
-        await dismissal;
+        const [queue, more, dismissed] =
+          round % 2 === 0
+            ? (["group_remove_user", { groupname: "admin" }, "group.member_removed"] as const)
+            : (["session_revoke", {}, "session.revoked"] as const);
+        dataOf(await worker.call(queue, { username: name, access_token: boss, ...more }));
         const late = await Promise.all(Array.from({ length: 3 }, () => backdoor(access_token)));
         for (const { resp_code } of late)
           assert.ok([401, 403].includes(resp_code), `${resp_code} after the dismissal`);
         for (const { resp_code } of await Promise.all(attempts))
           assert.ok([200, 401, 403].includes(resp_code), String(resp_code));
+        // A request that was authorized before must not commit later either.
+        const events = await worker.db
+          .selectFrom("event")
+          .select("type")
+          .where((is) => is.or([is("actor", "=", name), is("username", "=", name)]))
+          .where("type", "in", ["user.created", dismissed])
+          .orderBy("seq")
+          .execute();
+        assert.equal(events.at(-1)?.type, dismissed, JSON.stringify(events));
       }
     });
   });

@@ -36,9 +36,10 @@ describe("issued tokens", () => {
     assert.match(String(row?.token_id), /^[1-9]\d*$/);
   });
 
-  test("an ID token contains user, groups and address, but not the vhost", async () => {
+  test("an ID token contains user, groups, session and address, but not the vhost", async () => {
     const { iat, nbf, exp, groups, ...rest } = decodePart(idToken, 1);
-    assert.deepEqual(rest, { iss: "https://auth.example.com", sub: "Alice", ip: "192.0.2.7" });
+    const { kid: sid } = decodePart(idToken, 0);
+    assert.deepEqual(rest, { iss: "https://auth.example.com", sub: "Alice", sid, ip: "192.0.2.7" });
     assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
     assert.ok(Number.isSafeInteger(iat), String(iat));
     assert.equal(nbf, iat);
@@ -62,12 +63,13 @@ describe("issued tokens", () => {
     });
   });
 
-  test("an access token contains user, groups, vhost and times, and an audience only if one is set", () => {
+  test("an access token contains user, groups, session, vhost and times, and an audience only if one is set", () => {
     const { iat, nbf, exp, jti, groups, ...rest } = decodePart(accessToken, 1);
     assert.deepEqual(rest, {
       iss: "https://auth.example.com",
       sub: "Alice",
       user: "Alice",
+      sid: decodePart(idToken, 0)["kid"],
       vhost: "staging",
     });
     assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
@@ -113,9 +115,10 @@ describe("tokens of an installation with an audience", () => {
     assert.equal((await worker.call("user_all", { access_token: accessToken })).resp_code, 200);
 
     const withoutAudience = await createIssuer({ ...worker.config.signing!, audience: undefined });
+    const grant = { sid: BigInt(String(decodePart(idToken, 0)["kid"])) };
     const without = withoutAudience.signAccessToken(
       { username: "alice", groups: [] },
-      { grant: { sid: 1n }, vhost: "prod", lifetime: 60 },
+      { grant, vhost: "prod", lifetime: 60 },
     );
     assert.equal((await worker.call("user_all", { access_token: without })).resp_code, 401);
   });

@@ -97,23 +97,24 @@ describe("a token", () => {
       Buffer.from(key.export({ type: "spki", format: "pem" }).toString()),
     );
     const { key: own } = configOf({ active: rsa }).signing!;
+    const claims = accessClaims({ sid: "1" });
     for (const kid of [undefined, ...kids]) {
       const header = (alg: string) => ({ alg, typ: "at+jwt", ...(kid === undefined ? {} : { kid }) });
       const forged = [
-        await craft(header("ES256"), accessClaims(), forger.signing!.key),
-        await craft(header("RS256"), accessClaims(), forger.signing!.reserve[0]!.key),
+        await craft(header("ES256"), claims, forger.signing!.key),
+        await craft(header("RS256"), claims, forger.signing!.reserve[0]!.key),
         // Another algorithm of the same key type, and HMAC with a public key.
-        await craft(header("PS256"), accessClaims(), own),
-        await craft(header("RS512"), accessClaims(), own),
-        await craft(header("HS256"), accessClaims(), publicRsa!),
-        await craft(header("HS256"), accessClaims(), publicEc!),
+        await craft(header("PS256"), claims, own),
+        await craft(header("RS512"), claims, own),
+        await craft(header("HS256"), claims, publicRsa!),
+        await craft(header("HS256"), claims, publicEc!),
       ];
       for (const token of forged) {
         assert.equal(validator.verifyAccessToken(token), undefined, JSON.stringify(decodePart(token, 0)));
         assert.equal(validator.verifyToken(token), undefined);
       }
       // `kid` is for other verifiers; the worker ignores it.
-      const good = await craft(header("RS256"), accessClaims(), own);
+      const good = await craft(header("RS256"), claims, own);
       assert.equal(validator.verifyAccessToken(good)?.username, "alice");
     }
   });

@@ -5,6 +5,7 @@ import { exportJWK } from "jose";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { readSigningKey } from "../../src/config/keys.ts";
 import type { SignMethod } from "../../src/config/sections/jwt.ts";
+import { insertSession } from "../support/session-row.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, craft, secondsFromNow } from "./craft.ts";
 
@@ -20,6 +21,8 @@ function generate(method: SignMethod): { key: KeyObject; publicPem: string } {
 describe("an access token", () => {
   let worker: TestWorker;
   let own: KeyObject;
+  /** A session of alice, which lives: tokens are rejected only for what is wrong with them. */
+  let sid: string;
   before(async () => {
     const issuers = [
       { name: "partner", secret: { type: "plain", value: partner.publicPem }, methods: ["ES256"] },
@@ -29,6 +32,8 @@ describe("an access token", () => {
       config: { jwt_validation: issuers as unknown as Record<string, unknown> },
     });
     await worker.addUser("alice", "correct horse");
+    await worker.addUser("bobby", "correct horse");
+    sid = String(await insertSession(worker.db, "alice"));
     own = worker.config.signing!.key;
   });
   after(() => worker[Symbol.asyncDispose]());
@@ -37,11 +42,13 @@ describe("an access token", () => {
     return (await worker.call("user_all", { access_token: token })).resp_code;
   }
 
+  const ownClaims = (changes: Record<string, unknown> = {}) => accessClaims({ sid, ...changes });
+
   async function presentSigned(
     changes: Record<string, unknown>,
     more: Record<string, unknown> = {},
   ): Promise<number> {
-    return present(await craft({ ...header, ...more }, accessClaims(changes), own));
+    return present(await craft({ ...header, ...more }, ownClaims(changes), own));
   }
 
   test("that is valid is accepted, with or without the optional claims", async () => {
@@ -74,14 +81,14 @@ describe("an access token", () => {
 
   test("with the name of one issuer and the key of another is rejected", async () => {
     const es256 = { ...header, alg: "ES256" };
-    assert.equal(await present(await craft(es256, accessClaims(), partner.key)), 401);
+    assert.equal(await present(await craft(es256, ownClaims(), partner.key)), 401);
     assert.equal(await presentSigned({ iss: "partner" }), 401);
     const claims = accessClaims({ iss: "partner" });
     assert.equal(await present(await craft({ ...header, alg: "RS256" }, claims, reseller.key)), 401);
   });
 
   test("without a signature is rejected", async () => {
-    const claims = Buffer.from(JSON.stringify(accessClaims())).toString("base64url");
+    const claims = Buffer.from(JSON.stringify(ownClaims())).toString("base64url");
     for (const alg of ["none", "None", "NONE", ""]) {
       const protectedHeader = Buffer.from(JSON.stringify({ alg, typ: "at+jwt" })).toString("base64url");
       assert.equal(await present(`${protectedHeader}.${claims}.`), 401, alg);
@@ -98,7 +105,7 @@ describe("an access token", () => {
       ["reseller", reseller.publicPem],
     ] as const) {
       for (const secret of [pem, pem.trimEnd()]) {
-        const token = await craft({ ...header, alg: "HS256" }, accessClaims({ iss }), Buffer.from(secret));
+        const token = await craft({ ...header, alg: "HS256" }, ownClaims({ iss }), Buffer.from(secret));
         assert.equal(await present(token), 401, iss);
       }
     }
@@ -121,11 +128,11 @@ describe("an access token", () => {
     for (const typ of ["id+jwt", "JWT", "at", "application/at+jwt; x=y", "at+jwt ", 1, null, undefined]) {
       assert.equal(await presentSigned({}, { typ }), 401, String(typ));
     }
-    assert.equal(await present(await worker.login("alice", "correct horse")), 401, "an ID token");
+    assert.equal(await present(await worker.login("bobby", "correct horse")), 401, "an ID token");
   });
 
-  test("without one of exp, iat, nbf, iss and sub is rejected", async () => {
-    for (const name of ["exp", "iat", "nbf", "iss", "sub"]) {
+  test("without one of exp, iat, nbf, iss, sub and sid is rejected", async () => {
+    for (const name of ["exp", "iat", "nbf", "iss", "sub", "sid"]) {
       assert.equal(await presentSigned({ [name]: undefined }), 401, name);
       assert.equal(await presentSigned({ [name]: null }), 401, name);
     }
@@ -143,7 +150,7 @@ describe("an access token", () => {
         '{"a":1}',
       ];
       for (const text of wrong) {
-        const payload = JSON.stringify(accessClaims({ [name]: "HERE" })).replace('"HERE"', text);
+        const payload = JSON.stringify(ownClaims({ [name]: "HERE" })).replace('"HERE"', text);
         assert.equal(await present(await craft(header, payload, own)), 401, `${name} ${text}`);
       }
     }

@@ -169,18 +169,29 @@ export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
   return numUpdatedRows > 0n;
 }
 
-/** Extends a session to `validUntil`, and never shortens it; false if it was revoked. */
-export async function extendIdToken(trx: Trx, tokenId: bigint, validUntil: Date): Promise<boolean> {
+/**
+ * Records a new ID token of a session, with its end and algorithm. Never shortens the session; false if it was revoked.
+ */
+export async function extendIdToken(
+  trx: Trx,
+  tokenId: bigint,
+  { validUntil, method }: { readonly validUntil: Date; readonly method: string },
+): Promise<boolean> {
   const until = toSqlTime(validUntil);
   const row = await trx
     .selectFrom("token")
-    .select("valid_until")
+    .select(["valid_until", "sign_method"])
     .where("token_id", "=", tokenId)
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();
   if (row === undefined) return false;
-  if (row.valid_until < until)
-    await trx.updateTable("token").set({ valid_until: until }).where("token_id", "=", tokenId).execute();
+  const valid_until = row.valid_until < until ? until : row.valid_until;
+  if (valid_until !== row.valid_until || method !== row.sign_method)
+    await trx
+      .updateTable("token")
+      .set({ valid_until, sign_method: method })
+      .where("token_id", "=", tokenId)
+      .execute();
   return true;
 }
 

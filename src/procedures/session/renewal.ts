@@ -13,7 +13,8 @@ interface RenewedToken {
 
 /**
  * Extends a session by the lifetime of an ID token, within `session_renewal_time` after its login, and issues an ID
- * token with that end. The earlier ones stay valid until their own end. Throws INVALID_INPUT for an API key.
+ * token with that end. The earlier ones stay valid until their own end, unless this installation signs with another
+ * algorithm now: a session has only one. Throws INVALID_INPUT for an API key.
  */
 export async function renewIdToken(
   { app, commit, issuer }: Context<"id_token_or_api_key">,
@@ -30,7 +31,8 @@ export async function renewIdToken(
   const wanted = endAfter(now, app.id_token_valid_time * 60, latest);
   const validUntil = wanted > valid_until ? wanted : valid_until;
   const { text } = issuer.signIdToken({ username, groups }, { tokenId, ip, issuedAt: now, validUntil });
-  if (!(await commit((writer) => extendIdToken(writer.trx, tokenId, validUntil))))
+  const renewed = { validUntil, method: issuer.method };
+  if (!(await commit((writer) => extendIdToken(writer.trx, tokenId, renewed))))
     throw new AppError("INVALID_TOKEN", "the session was revoked during the request");
   const { expires_at, expires_in } = expiryOf(validUntil, now);
   return {

@@ -20,8 +20,8 @@ interface Given {
 }
 
 const isLocal = ({ auth_type }: Given): boolean => auth_type === undefined || auth_type === "LOCAL";
-// An invalid auth_type has its own error.
-const WITHOUT_PASSWORD: readonly unknown[] = ["LDAP", "KERBEROS", "SERVICE"];
+const hasNoPassword = ({ auth_type }: Given): boolean =>
+  auth_type === "LDAP" || auth_type === "KERBEROS" || auth_type === "SERVICE";
 const hasEmail = ({ auth_type, email: address }: Given): boolean =>
   address !== undefined || auth_type === "SERVICE";
 
@@ -48,7 +48,7 @@ export const userAdminCreate = defineProcedure({
         error: "is missing",
         ...alwaysChecked,
       })
-      .refine(({ auth_type, password }) => password === undefined || !WITHOUT_PASSWORD.includes(auth_type), {
+      .refine((given) => !hasNoPassword(given) || given.password === undefined, {
         path: ["password"],
         error:
           "must be omitted: the directory or KDC verifies this user's password, and a service has API keys instead",

@@ -60,10 +60,12 @@ for (const database of DATABASES) {
         "user.created first-told",
         "group.member_added first-told told",
         "session.started first-told",
+        "session.revoked first-told",
         "session.started first-told",
         "user.created then-told",
         "group.member_added then-told told",
         "session.started then-told",
+        "session.revoked then-told",
         "session.started then-told",
       ]);
     });

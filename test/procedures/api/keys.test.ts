@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
+import { digestOfApiKey } from "../../../src/tokens/api-key.ts";
 import { assertNeedsAccessToken, assertNeedsAdmin } from "../../support/access-rules.ts";
 import { connectKeyed } from "../../support/keyed-caller.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
@@ -153,8 +154,14 @@ for (const database of DATABASES) {
     });
 
     test("a mistyped key is refused without a look-up", async () => {
-      const { api_key } = await create();
+      const { api_key, id } = await create();
       const typo = `${api_key.slice(0, 20)}${api_key[20] === "a" ? "b" : "a"}${api_key.slice(21)}`;
+      // A look-up would find it.
+      await worker.db
+        .updateTable("api_key")
+        .set({ key_hash: Buffer.from(digestOfApiKey(typo), "hex") })
+        .where("api_key_id", "=", BigInt(id))
+        .execute();
       const bad = [typo, api_key.slice(0, -1), `${api_key}x`, api_key.toLowerCase(), "authmq_", ""];
       for (const one of bad) assertRefused(await exchange(one), 401, "INVALID_TOKEN");
       for (const one of [1, true, {}, [api_key]]) assertInvalid(await exchange(one), "api_key");
@@ -265,10 +272,8 @@ for (const database of DATABASES) {
         assertInvalid(await call({ name }), "name");
       for (const expires_in of [0, -1, 1.5, "60", 1e15])
         assertInvalid(await call({ expires_in }), "expires_in");
-      for (const groups of ["dev", {}, [1]]) {
-        const { resp_code } = await call({ groups });
-        assert.equal(resp_code, 400, JSON.stringify(groups));
-      }
+      for (const groups of ["dev", {}]) assertInvalid(await call({ groups }), "groups");
+      assertInvalid(await call({ groups: ["dev", 1] }), "groups.1");
       assertRefused(await call({ username: "nobody" }), 404, "USER_NOT_FOUND");
       for (const id of ["", "0x1", "-1", "9".repeat(30)]) {
         const request = { username: "invoices", id, access_token: admin };

@@ -4,6 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { generateSecret } from "../../../src/config/generate-key.ts";
 import { createIssuer } from "../../../src/tokens/issuer.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
+import { latestSessionOf } from "../../support/session-row.ts";
 import { assertInvalid, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 import { accessClaims, craft, decodePart, secondsFromNow, withSpareBits } from "../../tokens/craft.ts";
@@ -42,6 +43,10 @@ for (const database of DATABASES) {
       const { access_token } = dataOf(await worker.call("token", { id_token, ...more }));
       return { id_token, access_token: access_token as string };
     };
+    /** The id of a user's session. */
+    const sidOf = async (username: string): Promise<string> =>
+      String((await latestSessionOf(worker.db, username))?.token_id);
+    /** An access token that is signed by this installation. */
     const own = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) => {
       const { key, method } = worker.config.signing!;
       return craft({ alg: method, typ: "at+jwt", ...header }, accessClaims(claims), key);
@@ -53,7 +58,7 @@ for (const database of DATABASES) {
       assert.deepEqual(await introspect(access_token), {
         ...{ active: true, typ: "at+jwt", token_type: "Bearer", iss: "authmq" },
         ...{ sub: "Carrier", username: "Carrier", groups: ["dev", "ops"], vhost: "test" },
-        ...{ iat, nbf, exp, jti },
+        ...{ sid: await sidOf("Carrier"), iat, nbf, exp, jti },
       });
     });
 
@@ -62,7 +67,7 @@ for (const database of DATABASES) {
       const { iat, nbf, exp } = decodePart(id_token, 1);
       assert.deepEqual(await introspect(id_token), {
         ...{ active: true, typ: "id+jwt", iss: "authmq", sub: "Holder", username: "Holder" },
-        ...{ groups: ["ops"], vhost: "test", iat, nbf, exp },
+        ...{ groups: ["ops"], vhost: "test", sid: await sidOf("Holder"), iat, nbf, exp },
       });
     });
 
@@ -88,6 +93,8 @@ for (const database of DATABASES) {
       const stranger = createPrivateKey(generateSecret("EdDSA").secret);
       const broker = dataOf(await worker.call("token", { id_token, broker: true }))["broker_token"];
       const [header = "", payload = "", signature = ""] = access_token.split(".");
+      // Everything but the fault is right.
+      const owner = { sub: "owner", user: "owner", sid: await sidOf("owner") };
       for (const token of [
         ...["", " ", "garbage", "a.b.c", "...", "null", "\ud800", `${id_token}x`, access_token.slice(0, -4)],
         `${header}.${payload}.${withSpareBits(signature)}`,
@@ -95,34 +102,38 @@ for (const database of DATABASES) {
         ` ${access_token}`,
         `${access_token}=`,
         "x".repeat(33 * 1024),
-        await own({ sub: "owner", user: "owner", padding: "x".repeat(33 * 1024) }),
-        await craft({ alg: "EdDSA", typ: "at+jwt" }, accessClaims({ sub: "owner", user: "owner" }), stranger),
-        await own({ sub: "owner", user: "owner" }, { typ: "JWT" }),
-        await own({ sub: "owner", user: "owner", exp: secondsFromNow(-60) }),
-        await own({ sub: "owner", user: "owner", nbf: secondsFromNow(60) }),
-        await own({ sub: "owner", user: "root" }),
+        await own({ ...owner, padding: "x".repeat(33 * 1024) }),
+        await craft({ alg: "EdDSA", typ: "at+jwt" }, accessClaims(owner), stranger),
+        await own(owner, { typ: "JWT" }),
+        await own({ ...owner, exp: secondsFromNow(-60) }),
+        await own({ ...owner, nbf: secondsFromNow(60) }),
+        await own({ ...owner, user: "root" }),
+        await own({ ...owner, sub: "root", user: "root" }),
+        await own({ ...owner, sid: undefined }),
+        await own({ ...owner, sid: "1" }),
+        await own({ ...owner, api_key_id: owner.sid }),
         String(broker),
       ])
         await assertDead(token);
       assert.equal((await introspect(access_token))["active"], true);
-      assert.equal((await introspect(await own({ sub: "owner", user: "owner" })))["active"], true);
+      assert.equal((await introspect(await own(owner)))["active"], true);
     });
 
-    test("returns false for a revoked, replaced or expired ID token", async () => {
-      const { id_token: revoked } = await session("leaver");
-      dataOf(await worker.call("logout", { id_token: revoked }));
-      await assertDead(revoked);
-      const { id_token: replaced } = await session("returner");
+    test("returns false for both tokens of a revoked, replaced or expired session", async () => {
+      const revoked = await session("leaver");
+      dataOf(await worker.call("logout", { id_token: revoked.id_token }));
+      for (const token of Object.values(revoked)) await assertDead(token);
+      const replaced = await session("returner");
       const newer = await worker.login("returner", PASSWORD);
-      await assertDead(replaced);
+      for (const token of Object.values(replaced)) await assertDead(token);
       assert.equal((await introspect(newer))["active"], true);
-      const { id_token: late } = await session("late");
+      const late = await session("late");
       await worker.db
         .updateTable("token")
         .set({ valid_until: toSqlTime(new Date(Date.now() - 1000)) })
         .where("user_id", "=", "late")
         .execute();
-      await assertDead(late);
+      for (const token of Object.values(late)) await assertDead(token);
     });
 
     test("returns false for both tokens of a deactivated user, until the user is reactivated", async () => {
@@ -136,12 +147,12 @@ for (const database of DATABASES) {
 
     test("returns false for both tokens of a deleted user, also if the name is used again", async () => {
       const { id_token, access_token } = await session("phoenix");
+      const sid = await sidOf("phoenix");
       await worker.db.deleteFrom("user").where("username", "=", "phoenix").execute();
       for (const token of [id_token, access_token]) await assertDead(token);
-      const older = await own({ sub: "phoenix", user: "phoenix", iat: secondsFromNow(-60) });
+      const older = await own({ sub: "phoenix", user: "phoenix", sid, iat: secondsFromNow(-60) });
       await session("phoenix");
-      await assertDead(id_token);
-      await assertDead(older);
+      for (const token of [id_token, access_token, older]) await assertDead(token);
     });
 
     test("accepts access tokens of other issuers, but not their ID tokens", async () => {

@@ -17,7 +17,8 @@ for (const database of DATABASES) {
       const [key, ...others] = keys as Record<string, unknown>[];
       assert.deepEqual(others, []);
       assert.deepEqual(Object.keys(key ?? {}).toSorted(), ["alg", "crv", "kid", "kty", "use", "x"]);
-      const token = await worker.accessToken("alice");
+      await worker.addUser("alice", "correct horse");
+      const token = await worker.ownToken("alice", "correct horse");
       const { payload, protectedHeader } = await jwtVerify(token, createLocalJWKSet({ keys } as JwkSet), {
         typ: "at+jwt",
       });

@@ -25,13 +25,14 @@ for (const database of DATABASES) {
       assert.deepEqual(rest, {});
       const { iat, nbf, exp, ...claims } = decodeJwt(id_token as string);
       assert.deepEqual([expires_at, expires_in], [new Date(exp! * 1000).toISOString(), 24 * 3600]);
-      assert.deepEqual(claims, { iss: "authmq", sub: "Alice", groups: ["dev", "ops"], ip: "*" });
-      assert.equal(nbf, iat);
       const row = await rowOf("Alice");
+      const sid = row.token_id.toString();
+      assert.deepEqual(claims, { iss: "authmq", sub: "Alice", groups: ["dev", "ops"], sid, ip: "*" });
+      assert.equal(nbf, iat);
       assert.deepEqual(decodeProtectedHeader(id_token as string), {
         alg: "EdDSA",
         typ: "id+jwt",
-        kid: row.token_id.toString(),
+        kid: sid,
       });
       assert.equal(exp, Math.floor(fromSqlTime(row.valid_until).getTime() / 1000));
       assert.ok(Math.abs(exp - iat! - 24 * 3600) < 60, `${exp - iat!} s`);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { decodeJwt } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { parse } from "../../config/faults-of.ts";
+import { newKey, timeFromNow } from "../../support/key-ring.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 
@@ -93,6 +95,23 @@ for (const database of DATABASES) {
     });
   });
 }
+
+test("a session that is renewed after a change of the algorithm has the new one", async () => {
+  const [before, after] = [newKey("EdDSA"), newKey("ES256")];
+  const sections = (keys: object, signmethod: string) => ({
+    jwt_creation: { issuer: "authmq", signmethod, secret: undefined, keys },
+    app_config: { session_renewal_time: 3 * DAY },
+  });
+  await using worker = await startWorker({ config: sections({ active: before, next: after }, "EdDSA") });
+  await worker.addUser("alice", PASSWORD);
+  const id_token = await worker.login("alice", PASSWORD);
+  const retiring = [{ ...before, until: timeFromNow(3_600_000) }];
+  await worker.worker.useKeys(parse(sections({ active: after, retiring }, "ES256"), { keys: true }));
+  const { id_token: renewed } = dataOf(await worker.call("token", { id_token, renew: true }));
+  assert.equal(decodeProtectedHeader(String(renewed)).alg, "ES256");
+  dataOf(await worker.call("token", { id_token: renewed }));
+  dataOf(await worker.call("token", { id_token: renewed, renew: true }));
+});
 
 test("renew is an error that names the field if the installation renews no sessions", async () => {
   await using worker = await startWorker();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { decodeJwt } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import { fromSqlTime, toSqlTime } from "../../../src/db/time.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
@@ -34,6 +34,7 @@ for (const database of DATABASES) {
         sub: "Carrier",
         user: "Carrier",
         groups: ["dev", "ops"],
+        sid: decodeProtectedHeader(id_token).kid,
         vhost: "test",
       });
       assert.equal(nbf, iat);

@@ -108,7 +108,7 @@ for (const database of DATABASES) {
       });
     }
 
-    test("accepts only these three values of auth_type", async () => {
+    test("accepts only LOCAL, LDAP, KERBEROS and SERVICE as auth_type", async () => {
       dataOf(await create("said-local", { auth_type: "LOCAL" }));
       dataOf(await create("said-nothing", { auth_type: null }));
       for (const auth_type of ["", "local", "RADIUS", 1, ["LDAP"], { $ne: "" }]) {

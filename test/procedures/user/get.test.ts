@@ -48,6 +48,7 @@ for (const database of DATABASES) {
         groups,
         email_verified: false,
         token_info: null,
+        sessions: 0,
       });
 
       const id_token = await worker.login("alice", "correct horse", { vhost: "test", ip: "192.0.2.1" });
@@ -59,6 +60,7 @@ for (const database of DATABASES) {
         groups,
         email_verified: false,
         token_info: unused,
+        sessions: 1,
       });
 
       dataOf(await worker.call("token", { id_token, ip: "192.0.2.1" }));
@@ -69,6 +71,7 @@ for (const database of DATABASES) {
         groups,
         email_verified: false,
         token_info: { ...unused, last_use },
+        sessions: 1,
       });
     });
 
@@ -83,7 +86,7 @@ for (const database of DATABASES) {
         auth_type: "LOCAL",
       };
       await worker.db.deleteFrom("token").execute();
-      assert.deepEqual(await get("alice", token), { ...all, token_info: null });
+      assert.deepEqual(await get("alice", token), { ...all, token_info: null, sessions: 0 });
 
       await worker.login("alice", "correct horse", { ip: "::ffff:192.0.2.1" });
       const row = await worker.db.selectFrom("token").selectAll().executeTakeFirstOrThrow();
@@ -97,6 +100,7 @@ for (const database of DATABASES) {
           ip: "192.0.2.1",
           sign_method: "EdDSA",
         },
+        sessions: 1,
       });
     });
 
