@@ -22,9 +22,6 @@ export const ADMIN = "root";
 /** Number of users with an API key. */
 const KEYS = 100;
 
-/** Number of digits in the number of the last of a million users. */
-const DIGITS = 6;
-
 /** The first session id. */
 const FIRST_TOKEN = 1_000_000_000_000n;
 
@@ -49,7 +46,8 @@ export async function populate({ db: config }: Config, population: Population): 
   await createUser(db, { ...root, activated: true });
   await insertMember(db, "admin", ADMIN);
   await insertSessions(db, now, sql`(select -1 as n) as numbers`);
-  const places = Array.from({ length: DIGITS }, (_, place) => place);
+  // As many digits as the last number has: the join has a row for each number with so many digits.
+  const places = Array.from({ length: String(users - 1).length }, (_, place) => place);
   const number = sql.raw(places.map((place) => `n${place}.d * ${10 ** place}`).join(" + "));
   const numbers = sql`select ${number} as n from ${sql.join(places.map((place) => sql`(${digit}) ${sql.raw(`n${place}`)}`))}`;
   for (let from = 0; from < users; from += PORTION) {
