@@ -4,11 +4,12 @@ import { createIssuer } from "../../src/tokens/issuer.ts";
 import { readCompact } from "../../src/wire/compact.ts";
 import { accessClaims, craft, secondsFromNow } from "../tokens/craft.ts";
 import type { TokenName } from "./tokens.ts";
+import { API_KEYS } from "./users.ts";
 import { PARTNER, type Variant } from "./variants.ts";
 
 /** What a token authorizes. */
 export interface Holder {
-  readonly kind: "access" | "id";
+  readonly kind: "access" | "id" | "key";
   readonly username: string;
   readonly isAdmin: boolean;
   /** The client address that an ID token is bound to. */
@@ -67,6 +68,10 @@ export async function issueFuzzTokens(
   // A deactivated user may still log out.
   hold(sessions["off-session"], { kind: "id", username: "bobby" });
   hold(sessions["root-session"], { kind: "id", username: "root" });
+  for (const [name, { text, username, isExpired }] of Object.entries(API_KEYS)) {
+    texts.set(name as TokenName, text);
+    if (!isExpired) hold(text, { kind: "key", username });
+  }
   for (const [name, subject] of Object.entries(ACCESS)) {
     const grant = { sid: subject.session === undefined ? 0n : idOf(sessions[subject.session]) };
     const text = issuer.signAccessToken(subject, { grant, vhost: "prod", lifetime: LIFETIME });

@@ -2,11 +2,12 @@ import fc from "fast-check";
 import type { AppConfig } from "../../src/config/schema.ts";
 import { requestSchema, tokenFields, type Procedure } from "../../src/rpc/procedure.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
-import { GROUPS, PASSWORDS, USERS } from "./users.ts";
+import { API_KEYS, GROUPS, PASSWORDS, USERS } from "./users.ts";
 import type { Member, Node } from "./json.ts";
 import { properties, type Properties } from "./message.ts";
+import { mutate, mutation } from "./mutations.ts";
 import { goodToken, invalidToken, type TokenName } from "./tokens.ts";
-import { anyNode, hostileNode, unknownMember } from "./values.ts";
+import { anyNode } from "./values.ts";
 
 /** JSON, and modifications of its text. */
 export interface JsonBody {
@@ -95,7 +96,15 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   renew: fc.record({ raw: fc.constantFrom("true", "false") }),
   keep_session: fc.record({ raw: fc.constantFrom("true", "false") }),
   sid: text(["0", "1", "-1", "9223372036854775807", "9223372036854775808", "' or 1=1"]),
-  id: text(["0", "1", "-1", "9223372036854775807", "9223372036854775808", "' or 1=1"]),
+  id: text([
+    ...Object.values(API_KEYS).map(({ id }) => id),
+    "0",
+    "1",
+    "-1",
+    "9223372036854775807",
+    "9223372036854775808",
+    "' or 1=1",
+  ]),
   name: text(["production", "x".repeat(100), "\u{1f600}"]),
   expires_in: fc.record({ raw: fc.constantFrom("1", "3600", "3155760000", "0", "-1", "1.5", "1e99") }),
   limit: fc.record({ raw: fc.constantFrom("1", "2", "1000", "0", "1001") }),
@@ -113,7 +122,6 @@ const SELDOM: Readonly<Record<string, number>> = {
   broker: 10,
   groups: 10,
   renew: 10,
-  api_key: 5,
   client: 20,
   sid: 30,
   expires_in: 20,
@@ -148,39 +156,13 @@ const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   user_delete: fc.record({ username: resident }),
   user_unlock: fc.record({ username: resident }),
   session_revoke: fc.record({ username: resident }),
+  api_key_revoke: fc.constantFrom(...Object.values(API_KEYS)).map(({ id, username }) => ({ id, username })),
   user_password_reset: fc
     .record({ password: fc.constantFrom(...passwords) })
     .map((one) => ({ ...one, password_confirm: one.password })),
   group_add_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
   group_remove_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
 };
-
-type Mutation =
-  | { readonly set: number; readonly to: Node }
-  | { readonly drop: number }
-  | { readonly double: number; readonly to?: Node }
-  | { readonly swap: readonly [number, number] }
-  | { readonly wrap: number; readonly in: "list" | "object" }
-  | { readonly rename: number; readonly to: string }
-  | { readonly add: Member };
-
-const at = fc.nat(6);
-
-const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ set: at, to: hostileNode }) },
-  { weight: 1, arbitrary: fc.record({ drop: at }) },
-  { weight: 1, arbitrary: fc.record({ double: at, to: hostileNode }, { requiredKeys: ["double"] }) },
-  { weight: 1, arbitrary: fc.record({ swap: fc.tuple(at, at) }) },
-  { weight: 1, arbitrary: fc.record({ wrap: at, in: fc.constantFrom("list" as const, "object" as const) }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      rename: at,
-      to: fc.constantFrom("Username", "username ", "usern\u0430me", "", "__proto__"),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ add: unknownMember }) },
-);
 
 /** Requests to the queue of a procedure: many valid ones, and modifications of them. */
 export function inputsFor(procedure: Procedure, app: AppConfig): fc.Arbitrary<Input> {
@@ -228,7 +210,9 @@ function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member
   const tokens: readonly string[] = tokenFields(procedure.access);
   const known = examples(app);
   const fields = Object.keys(requestSchema(procedure, app).shape).map((name) => {
-    const value: fc.Arbitrary<Node> | undefined = tokens.includes(name) ? tokenNode(procedure) : known[name];
+    const value: fc.Arbitrary<Node> | undefined = tokens.includes(name)
+      ? tokenNode(procedure, name)
+      : known[name];
     // A new field needs example values, or it would never be valid.
     if (value === undefined)
       throw new Error(`${procedure.name}: the field ${name} has no example in requests.ts`);
@@ -242,25 +226,34 @@ function validMembers(procedure: Procedure, app: AppConfig): fc.Arbitrary<Member
     { weight: 2, arbitrary: FITTING[procedure.name] ?? nothing },
     { weight: 1, arbitrary: nothing },
   );
-  return fc.tuple(fc.tuple(...fields), fitting).map(([members, together]) =>
-    members.flat().map(([name, node]): Member => {
-      const other = together[name];
-      return [name, other === undefined ? node : { text: other }];
-    }),
+  // Of several tokens a request has one, and seldom all.
+  const [first, second] = tokens;
+  const unwanted = fc.nat(99).map((dice) => (dice < 60 ? second : dice < 90 ? first : undefined));
+  const leftOut = tokens.length > 1 ? unwanted : fc.constant(undefined);
+  return fc.tuple(fc.tuple(...fields), fitting, leftOut).map(([members, together, without]) =>
+    members
+      .flat()
+      .filter(([name]) => name !== without)
+      .map(([name, node]): Member => {
+        const other = together[name];
+        return [name, other === undefined ? node : { text: other }];
+      }),
   );
 }
 
 /** Valid tokens for each kind of access, by holder. */
 const GOOD_FOR = {
   id_token_or_api_key: ["session", "session", "bound-session"],
+  api_key: ["api-key"],
   any_id_token: ["session", "revoked", "bound-session"],
   admin: ["admin"],
   others: ["admin", "alice", "carol"],
 } as const satisfies Record<string, readonly TokenName[]>;
 
 /** Mostly a token that may be valid here. */
-function tokenNode({ access }: Procedure): fc.Arbitrary<Node> {
-  const names = access in GOOD_FOR ? GOOD_FOR[access as keyof typeof GOOD_FOR] : GOOD_FOR.others;
+function tokenNode({ access }: Procedure, field: string): fc.Arbitrary<Node> {
+  const known = access in GOOD_FOR ? GOOD_FOR[access as keyof typeof GOOD_FOR] : GOOD_FOR.others;
+  const names = field === "api_key" ? GOOD_FOR.api_key : known;
   return fc.record({
     token: fc.oneof(
       { weight: 6, arbitrary: fc.record({ of: fc.constantFrom<TokenName[]>(...names) }) },
@@ -268,29 +261,4 @@ function tokenNode({ access }: Procedure): fc.Arbitrary<Node> {
       { weight: 2, arbitrary: invalidToken },
     ),
   });
-}
-
-function mutate(members: Member[], change: Mutation): Member[] {
-  if ("add" in change) return [...members, change.add];
-  if (members.length === 0) return members;
-  const find = (place: number): Member => members[place % members.length] ?? ["", { raw: "null" }];
-  const replace = (place: number, by: Member): Member[] => members.with(place % members.length, by);
-  if ("set" in change) return replace(change.set, [find(change.set)[0], change.to]);
-  if ("drop" in change) return members.toSpliced(change.drop % members.length, 1);
-  if ("double" in change) {
-    const [name, value] = find(change.double);
-    return [...members, [name, change.to ?? value]];
-  }
-  if ("swap" in change) {
-    const [a, b] = change.swap.map(find) as [Member, Member];
-    return replace(change.swap[0], [a[0], b[1]]).with(change.swap[1] % members.length, [b[0], a[1]]);
-  }
-  if ("wrap" in change) {
-    const [name, value] = find(change.wrap);
-    return replace(change.wrap, [
-      name,
-      change.in === "list" ? { list: [value] } : { members: [["a", value]] },
-    ]);
-  }
-  return replace(change.rename, [change.to, find(change.rename)[1]]);
 }

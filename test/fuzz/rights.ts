@@ -16,13 +16,14 @@ export interface Rules {
 export function maySucceed(procedure: Procedure, { reading }: Rendered, rules: Rules): boolean {
   if ("error" in reading) return false;
   const { object } = reading;
-  const [field] = tokenFields(procedure.access);
+  const fields = tokenFields(procedure.access);
+  const [field = fields[0]] = fields.filter((name) => object[name] !== undefined && object[name] !== null);
   if (field === undefined) return procedure.name !== "login" || hasPassword(object);
   const token = object[field];
   if (procedure.access === "optional" && (token === undefined || token === null))
     return rules.anonymousUserGet;
   const holder = typeof token === "string" ? rules.holders.get(token) : undefined;
-  if (holder === undefined || holder.kind !== (field === "id_token" ? "id" : "access")) return false;
+  if (holder === undefined || holder.kind !== KINDS[field]) return false;
   if (procedure.access === "admin") return holder.isAdmin;
   if (procedure.access === "self") {
     const named = object["username"] ?? holder.username; // some queues are about the caller by default
@@ -33,6 +34,8 @@ export function maySucceed(procedure: Procedure, { reading }: Rendered, rules: R
   // This function does not decide which spellings equal the bound address.
   return holder.ip === "*" || typeof object["ip"] === "string";
 }
+
+const KINDS = { id_token: "id", api_key: "key", access_token: "access" } as const;
 
 /** Whether a success has an effect. */
 export function hasEffect(procedure: Procedure): boolean {

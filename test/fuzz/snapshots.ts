@@ -5,10 +5,10 @@ import type { DbConfig } from "../../src/config/load.ts";
 /** One row by its columns. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The rows of the four tables that a request may change, sorted, without the last use of a session. */
+/** The rows of the tables that a request may change, sorted, without the last use of sessions and API keys. */
 export type State = Readonly<Record<Table, readonly Row[]>>;
 
-type Table = "user" | "group" | "usergroup" | "token";
+type Table = "user" | "group" | "usergroup" | "token" | "api_key";
 
 /** Parents before children, each with its sort order. */
 const TABLES: Readonly<Record<Table, string>> = {
@@ -16,6 +16,7 @@ const TABLES: Readonly<Record<Table, string>> = {
   group: "name",
   usergroup: "username, groupname",
   token: "token_id",
+  api_key: "api_key_id",
 };
 
 const NAMES = Object.keys(TABLES) as Table[];
@@ -27,7 +28,7 @@ const UNWATCHED = "last_use";
 const GENERATED = /^(?:username|email)_key$/;
 
 /** Tables that are kept when the initial state is restored, because requests do not write to them. */
-const KEPT = /^(?:user|group|usergroup|token|lease|fuzz_change|sqlite_.*|.*migration.*)$/;
+const KEPT = /^(?:user|group|usergroup|token|api_key|lease|fuzz_change|sqlite_.*|.*migration.*)$/;
 
 /** Direct access to the database: its changes, and a way back to the initial state. */
 export interface DatabaseSnapshots {

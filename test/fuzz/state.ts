@@ -1,8 +1,8 @@
 import { foldName, isSameName } from "../../src/db/names.ts";
 import type { State } from "./snapshots.ts";
 
-/** Invariants that no request may violate: an administrator exists, and every session has a user. */
-export function stateErrors({ user, group, usergroup, token }: State): string[] {
+/** Invariants that no request may violate: an administrator exists, and every session and API key has a user. */
+export function stateErrors({ user, group, usergroup, token, api_key }: State): string[] {
   const errors: string[] = [];
   const admins = usergroup.filter(
     ({ username, groupname }) =>
@@ -18,5 +18,7 @@ export function stateErrors({ user, group, usergroup, token }: State): string[] 
   if (new Set(names.map(foldName)).size < names.length) errors.push("two users with one name");
   for (const { user_id } of token)
     if (!names.some((name) => isSameName(name, String(user_id)))) errors.push("a session without a user");
+  for (const { user_id } of api_key)
+    if (!names.some((name) => isSameName(name, String(user_id)))) errors.push("an API key without a user");
   return errors;
 }

@@ -3,8 +3,10 @@ import { createPasswords } from "../../src/auth/password.ts";
 import { type Config, parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
+import { insertApiKey } from "../../src/db/queries/api-keys.ts";
 import { insertMember, insertGroup } from "../../src/db/queries/groups.ts";
 import { createUser } from "../../src/db/queries/users.ts";
+import { digestOfApiKey } from "../../src/tokens/api-key.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { folderWith, startCli } from "../support/cli.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
@@ -12,7 +14,7 @@ import { type FuzzCaller, connectCaller, type FuzzReply } from "./caller.ts";
 import { type DatabaseSnapshots, openSnapshots } from "./snapshots.ts";
 import { type WorkerLog, readLog } from "./worker-log.ts";
 import type { Properties } from "./message.ts";
-import { GROUPS, PASSWORDS, USERS } from "./users.ts";
+import { API_KEYS, GROUPS, PASSWORDS, USERS } from "./users.ts";
 import { BOUND_IP, issueFuzzTokens, type FuzzTokens } from "./issued-tokens.ts";
 import type { Variant } from "./variants.ts";
 
@@ -109,5 +111,19 @@ async function createUsers({ db: settings, app }: Config): Promise<void> {
     // Users who are deactivated later log in first.
     await createUser(db, { username, password_hash, auth_type, email, activated: true });
     for (const group of groups) await insertMember(db, group, username);
+  }
+  for (const { id, username, text, isExpired } of Object.values(API_KEYS)) {
+    const key = {
+      id: BigInt(id),
+      name: "of the fuzzer",
+      groups: null,
+      vhost: "prod",
+      created_at: new Date(),
+    };
+    const rest = {
+      key_hash: Buffer.from(digestOfApiKey(text), "hex"),
+      expires_at: isExpired ? new Date(Date.now() - 1000) : null,
+    };
+    await db.transaction().execute((trx) => insertApiKey(trx, username, { ...key, ...rest }));
   }
 }

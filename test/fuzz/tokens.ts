@@ -12,6 +12,7 @@ export const GOOD_TOKENS = [
   "bound-session",
   "root-session",
   "partner",
+  "api-key",
   // Unusual, but signed by this installation.
   "deep",
 ] as const;
@@ -30,6 +31,7 @@ export const BAD_TOKENS = [
     "critical",
   ],
   ...["no-type", "endless", "huge", "list", "other-kid", "proto-claims", "foreign-session"],
+  "expired-key",
 ] as const;
 
 /** The name of a token. */
@@ -66,12 +68,13 @@ export function changeToken(good: string, change: Change | undefined): string {
     bytes.writeUInt8((bytes[Math.floor(at / 7)] ?? 0) ^ (1 << (at % 7)), Math.floor(at / 7));
     return bytes.toString();
   }
-  if ("part" in change) return parts.with(change.part, change.becomes).join(".");
+  if ("part" in change) return parts.with(change.part % parts.length, change.becomes).join(".");
   if ("order" in change) return change.order.map((at) => parts[at] ?? "").join(".");
   if ("before" in change) return change.before + good + change.after;
   if ("cut" in change) return good.slice(0, Math.floor((change.cut * good.length) / 1000));
   if ("times" in change) return Array.from({ length: change.times }, () => good).join(".");
   if ("upper" in change) return good.toUpperCase();
+  if (parts.length !== 3) return `${good}.`; // an API key has no header
   const header = JSON.parse(Buffer.from(parts[0] ?? "", "base64url").toString()) as object;
   const changed = JSON.stringify(Object.fromEntries([...Object.entries(header), ...change.header]));
   return parts.with(0, Buffer.from(changed).toString("base64url")).join(".");

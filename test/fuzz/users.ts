@@ -1,4 +1,5 @@
 import type { AuthType } from "../../src/db/tables.ts";
+import { formatApiKey } from "../../src/tokens/api-key.ts";
 
 interface FuzzUser {
   readonly username: string;
@@ -24,6 +25,12 @@ export const PASSWORDS: Readonly<Record<string, string>> = {
   Carol: "Jw9~cardamom~58",
   bobby: "Hz4~galangal~17",
 };
+
+/** The existing API keys, by the name of their token. */
+export const API_KEYS = {
+  "api-key": { id: "41", username: "alice", text: formatApiKey(Buffer.alloc(32, 41)), isExpired: false },
+  "expired-key": { id: "42", username: "root", text: formatApiKey(Buffer.alloc(32, 42)), isExpired: true },
+} as const;
 
 /** The existing groups; group names are compared exactly. */
 export const GROUPS = ["admin", "staff", "Staff", "nobody"];
