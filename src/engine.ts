@@ -67,7 +67,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     inbox: createInbox(db, metrics),
     fingerprints,
     db,
-    lookups: createLookups(db),
+    lookups: createLookups(db, app.sessions_per_user),
     lastUse,
     // useKeys() replaces these properties; running requests keep their own copy of the services. Not getters, because
     // copying getters is slow.

@@ -1,7 +1,7 @@
 import type { Lookups } from "../db/lookups.ts";
 import type { KeyedAccountRow } from "../db/queries/api-keys.ts";
 import { isSameAccount } from "../db/names.ts";
-import type { Grant } from "../db/queries/granted.ts";
+import type { Grant, SessionHolder } from "../db/queries/granted.ts";
 
 /** An access token of this installation. */
 export interface GrantedToken {
@@ -21,8 +21,9 @@ export type Granted =
  * and only those that the token was limited to.
  */
 export async function findGranted(lookups: Lookups, token: GrantedToken): Promise<Granted> {
+  const { grant } = token;
   const found =
-    "sid" in token.grant ? await session(lookups, token.grant) : await apiKey(lookups, token.grant);
+    "sid" in grant ? await lookups.sessionHolder(grant.sid) : await apiKey(lookups, grant.apiKeyId);
   if (found === undefined || !isSameAccount(found.username, token.username)) return { state: "ended" };
   if (!found.activated) return { state: "deactivated" };
   const { username, groups } = found;
@@ -34,22 +35,8 @@ export async function findGranted(lookups: Lookups, token: GrantedToken): Promis
   };
 }
 
-interface Found {
-  readonly username: string;
-  readonly activated: boolean;
-  readonly groups: readonly string[];
-}
-
-async function session(lookups: Lookups, { sid }: { readonly sid: bigint }): Promise<Found | undefined> {
-  const row = await lookups.session(sid);
-  return row !== undefined && row.valid_until.getTime() > Date.now() ? row : undefined;
-}
-
-async function apiKey(
-  lookups: Lookups,
-  { apiKeyId }: { readonly apiKeyId: bigint },
-): Promise<Found | undefined> {
-  const row = await lookups.apiKey(apiKeyId);
+async function apiKey(lookups: Lookups, id: bigint): Promise<SessionHolder | undefined> {
+  const row = await lookups.apiKey(id);
   return row === undefined || isExpiredKey(row) ? undefined : { ...row, groups: groupsOfKey(row) };
 }
 

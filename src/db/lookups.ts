@@ -4,6 +4,7 @@ import type { Database } from "./database.ts";
 import { foldName } from "./names.ts";
 import { type AccountRow, findAccounts } from "./queries/accounts.ts";
 import { findApiKeys, findApiKeysByHash, type KeyedAccountRow } from "./queries/api-keys.ts";
+import { findSessionHolders, type SessionHolder } from "./queries/granted.ts";
 import { listGroups } from "./queries/groups.ts";
 import {
   findSessions,
@@ -17,6 +18,9 @@ import { readDeadline, readingUntil } from "./reads.ts";
 /** Keys per statement. */
 const MAX_BATCH = 128;
 
+/** Sessions per statement, so that it takes milliseconds where users have hundreds. */
+const MAX_SESSIONS = 2000;
+
 /**
  * Batched reads. Keys that are requested while a statement runs go into the next statement. That statement starts after
  * each of these requests, so each sees everything that was committed before.
@@ -24,6 +28,8 @@ const MAX_BATCH = 128;
 export interface Lookups {
   /** The session of a token id; undefined if it is revoked. */
   session(tokenId: bigint): Promise<SessionRow | undefined>;
+  /** The account of a session; undefined if the session is revoked or has expired. */
+  sessionHolder(tokenId: bigint): Promise<SessionHolder | undefined>;
   /** The latest session of a user and their number, by stored username; undefined if there is none. */
   sessions(username: string): Promise<SessionSummary | undefined>;
   /** An API key with its account, by id; undefined if it is revoked. */
@@ -38,23 +44,30 @@ export interface Lookups {
   usernames(): Promise<readonly string[]>;
 }
 
-/** Creates the batched reads of a database. */
-export function createLookups(db: Database): Lookups {
+/** Creates the batched reads of a database whose users have at most `sessionsPerUser` sessions. */
+export function createLookups(db: Database, sessionsPerUser: number): Lookups {
   /** The latest deadline of all waiting requests: a lock wait must not fail requests whose time is not over. */
   let deadline = 0;
-  const batched = <K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> =>
-    createBatched((keys) => readingUntil(deadline, () => read(keys)));
+  const batched = <K, V>(
+    read: (keys: readonly K[]) => Promise<V[]>,
+    size: number = MAX_BATCH,
+  ): DataLoader<K, V> => createBatched((keys) => readingUntil(deadline, () => read(keys)), size);
   const load = <V>(what: string, read: () => Promise<V>): Promise<V> => {
     deadline = Math.max(deadline, readDeadline());
     return traced(spanOf(what), read);
   };
-  const found = <K, V>(find: (db: Database, keys: readonly K[]) => Promise<ReadonlyMap<K, V>>) =>
+  const found = <K, V>(
+    find: (db: Database, keys: readonly K[]) => Promise<ReadonlyMap<K, V>>,
+    size?: number,
+  ) =>
     batched<K, V | undefined>(async (keys) => {
       const rows = await find(db, distinct(keys));
       return keys.map((key) => rows.get(key));
-    });
+    }, size);
   const sessions = found(findSessions);
-  const summaries = found(summarizeSessions);
+  const holders = found(findSessionHolders);
+  const usersAtOnce = Math.min(MAX_BATCH, Math.ceil(MAX_SESSIONS / sessionsPerUser));
+  const summaries = found(summarizeSessions, usersAtOnce);
   const apiKeys = found(findApiKeys);
   const apiKeysByHash = found(findApiKeysByHash);
   const accounts = found(findAccounts);
@@ -67,6 +80,7 @@ export function createLookups(db: Database): Lookups {
   const usernames = list(listUsernames);
   return {
     session: (tokenId) => load("session", () => sessions.load(tokenId)),
+    sessionHolder: (tokenId) => load("session", () => holders.load(tokenId)),
     sessions: (username) => load("sessions", () => summaries.load(username)),
     apiKey: (id) => load("API key", () => apiKeys.load(id)),
     apiKeyByDigest: (digest) => load("API key", () => apiKeysByHash.load(digest)),
@@ -80,7 +94,10 @@ export function createLookups(db: Database): Lookups {
  * Runs one statement at a time and collects keys for the next one. Results are not cached, because a later request must
  * see later changes.
  */
-function createBatched<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
+function createBatched<K, V>(
+  read: (keys: readonly K[]) => Promise<V[]>,
+  maxBatchSize: number,
+): DataLoader<K, V> {
   /** Batches that wait for their turn; the last one may still grow. */
   const waiting: (() => void)[] = [];
   let isBusy = false;
@@ -91,7 +108,7 @@ function createBatched<K, V>(read: (keys: readonly K[]) => Promise<V[]>): DataLo
   };
   return new DataLoader<K, V>((keys) => read(keys).finally(next), {
     cache: false,
-    maxBatchSize: MAX_BATCH,
+    maxBatchSize,
     batchScheduleFn: (send) => {
       // The statement's span belongs to the request that started the batch.
       waiting.push(bound(send));

@@ -1,9 +1,38 @@
 import { sql } from "kysely";
-import { dialectOf, type Trx } from "../database.ts";
+import { dialectOf, type Reader, type Trx } from "../database.ts";
+import { padInList } from "../in-list-padding.ts";
 import { toSqlTime } from "../time.ts";
+import { groupsOfUser, readGroups } from "./groups.ts";
 
 /** What an access token was issued for, by the id of its row: a session or an API key. */
 export type Grant = { readonly sid: bigint } | { readonly apiKeyId: bigint };
+
+/** The account of a session. */
+export interface SessionHolder {
+  readonly username: string;
+  readonly activated: boolean;
+  readonly groups: readonly string[];
+}
+
+/** The accounts of unexpired sessions, by token id; revoked ones are absent. Reads no more: each request needs it. */
+export async function findSessionHolders(
+  db: Reader,
+  tokenIds: readonly bigint[],
+): Promise<ReadonlyMap<bigint, SessionHolder>> {
+  const rows = await db
+    .selectFrom("token")
+    .innerJoin("user", "user.username", "token.user_id")
+    .select(["token.token_id", "user.username", "user.activated", groupsOfUser(db)])
+    .where("token.token_id", "in", padInList(tokenIds))
+    .where("token.valid_until", ">", toSqlTime(new Date()))
+    .execute();
+  return new Map(
+    rows.map(({ token_id, username, activated, groups }) => [
+      BigInt(token_id),
+      { username, activated: activated === 1, groups: readGroups(groups) },
+    ]),
+  );
+}
 
 interface Question {
   /** The account, in its stored spelling. */

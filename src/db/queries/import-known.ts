@@ -31,7 +31,11 @@ export async function readKnown(trx: Trx, users: readonly Described[]): Promise<
   const owned = await trx
     .selectFrom("user")
     .select(["username", "email"])
-    .where("email_key", "in", padInList(users.flatMap(({ email }) => (email === undefined ? [] : keysOf(email)))))
+    .where(
+      "email_key",
+      "in",
+      padInList(users.flatMap(({ email }) => (email === undefined ? [] : keysOf(email)))),
+    )
     .execute();
   const groupsOf = new Map<string, Set<string>>();
   for (const { username, groupname } of rows.length === 0 ? [] : await membershipsOf(trx, rows))
