@@ -187,7 +187,8 @@ alter table token modify created_at datetime(3) not null;
 alter table `user`
   /*!80017 drop check user_chk_1, */
   modify auth_type varchar(16) not null,
-  add constraint user_auth_type check (auth_type in ('LOCAL', 'LDAP', 'KERBEROS', 'SERVICE'));
+  add constraint user_auth_type check (auth_type in ('LOCAL', 'LDAP', 'KERBEROS', 'SERVICE')),
+  add column last_login_at datetime(3) null;
 
 -- 0024-api-key
 create table api_key (

@@ -203,7 +203,8 @@ create table user_next (
   created_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   modified_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   email_verified_at text null,
-  external_id text null
+  external_id text null,
+  last_login_at text null
 );
 insert into user_next (username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id)
   select username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id from "user";
