@@ -35,8 +35,8 @@ export const revoking = async (url: string): Promise<Verifier> => {
   return create({ issuer: "authmq", jwks: "https://auth.example.com/jwks.json", revocations });
 };
 export const session = (auth: AuthClient) => createSession(auth, { apiKey: () => "authmq_x" }).invalidate("a token");
-// @ts-expect-error an API key has its own vhost
-export const keyed = (auth: AuthClient) => createSession(auth, { apiKey: "authmq_x", vhost: "stage" });
+// @ts-expect-error the stream has a name
+export const nameless = (url: string) => createRevocationList({ url });
 export const values = [connect, createSession, createVerifier, AuthError, TokenError, SessionLimitError];
 `;
 
