@@ -50,13 +50,15 @@ test("the library runs all workflows without a broker, with the same rules", asy
   await auth.group.removeUser({ groupname: "ops", username: "alice", access_token });
   await auth.group.delete({ groupname: "ops", access_token });
   await auth.user.delete({ username: "alice", access_token });
+  const lastAdmin = { username: "root", access_token };
+  await assert.rejects(auth.user.delete(lastAdmin), { code: "LAST_ADMIN", respCode: 409 });
   await auth.session.logout({ id_token, ip: "10.0.0.1" });
 
   const refusals = [
     [() => auth.session.getAccessToken({ id_token, ip: "10.0.0.1" }), "INVALID_TOKEN", 401],
+    [() => auth.user.delete(lastAdmin), "INVALID_TOKEN", 401],
     [() => auth.session.login({ ...root, password: "wrong" }), "INVALID_CREDENTIALS", 401],
     [() => auth.session.login({ username: "x", password: "y" }), "INVALID_INPUT", 400],
-    [() => auth.user.delete({ username: "root", access_token }), "LAST_ADMIN", 409],
     [() => auth.user.get({ username: "alice" }), "USER_NOT_FOUND", 404],
   ] as const;
   for (const [call, code, respCode] of refusals) {

@@ -65,6 +65,11 @@ class AsyncAuthClient:
                     reason = NoReply(f"there is no queue {queue}: is a worker running?")
             except CONNECTION_EXCEPTIONS as error:
                 reason = NoReply(f"the connection to the broker was lost: {error!r}")
+            except Exception as error:
+                if type(error) is not Exception:
+                    raise
+                # aiormq raises it for a request whose confirm was lost with the connection
+                reason = NoReply("the connection to the broker was lost: it had not confirmed the request")
             await asyncio.sleep(max(0, min(pause * random.uniform(0.5, 1), deadline - time.monotonic())))
             pause = min(2, pause * 2)
         raise reason or NoReply(f"no reply within {timeout} s")

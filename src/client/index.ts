@@ -14,13 +14,12 @@ export {
   type RevocationList,
   type RevocationListOptions,
 } from "./revocation-list.ts";
-export {
-  type ApiKeyOptions,
-  createSession,
-  type Credentials,
-  type LoginOptions,
-  type Session,
-  type SessionOptions,
-  type SessionWorkflows,
-} from "./session.ts";
+export { createSession, type Session } from "./session.ts";
+export type {
+  ApiKeyOptions,
+  Credentials,
+  LoginOptions,
+  SessionOptions,
+  SessionWorkflows,
+} from "./session-options.ts";
 export * from "./verifier-index.ts";

@@ -3,7 +3,7 @@ import { errorReplyIn } from "./error-cache.ts";
 import { SessionLimitError } from "./errors.ts";
 import { endsSoon, type HeldToken, now, secondsLeft } from "./held-token.ts";
 import type { ReplyFrom, RequestTo } from "./queues.ts";
-import type { LoginOptions, SessionWorkflows } from "./session.ts";
+import type { LoginOptions, SessionWorkflows } from "./session-options.ts";
 import { textFrom } from "./text-source.ts";
 
 /** How often a session may be revoked before it expires, within this time in milliseconds. */
@@ -31,6 +31,8 @@ export class Login {
   #login: Promise<HeldToken> | undefined;
   /** False once the installation has answered that it renews no sessions, or that this one is too old. */
   #isRenewable = true;
+  /** The ID token in the options. */
+  readonly #given: HeldToken | undefined;
   /** When the session was revoked before it expired, by the steady clock. */
   #revocations: readonly number[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -44,7 +46,7 @@ export class Login {
     this.#options = options;
     this.#renew = renew;
     this.#address = options.ip === undefined ? {} : { ip: options.ip };
-    if ("idToken" in options) this.#keep(heldToken(options.idToken));
+    if ("idToken" in options) this.#given = this.#keep(heldToken(options.idToken));
   }
 
   /** Exchanges the ID token for an access token, after a login if needed. */
@@ -118,8 +120,9 @@ export class Login {
   #keepRenewed(reply: ReplyFrom<"token">, before: HeldToken, requestedAt: HeldToken["requestedAt"]): void {
     const { id_token: text, id_token_expires_in: lifetime } = reply;
     if (text === undefined || lifetime === undefined) return;
-    // The renewal time of the session is over: log in again before the session ends.
-    if (lifetime <= Math.ceil(secondsLeft(before))) this.#isRenewable = false;
+    // The renewal time of the session is over: log in again before the session ends. A token from the options may be
+    // new, and then its renewal also ends no later.
+    if (before !== this.#given && lifetime <= Math.ceil(secondsLeft(before))) this.#isRenewable = false;
     this.#keep({ text, lifetime, requestedAt });
   }
 

@@ -2,47 +2,9 @@ import { a, check, checked, func, listOf, number, oneOf, optionsOf, text, textOr
 import { ErrorCache } from "./error-cache.ts";
 import { endsSoon, type HeldToken, now, secondsLeft } from "./held-token.ts";
 import { type Exchanged, Login } from "./login.ts";
-import type { ReplyFrom, RequestTo } from "./queues.ts";
+import type { RequestTo } from "./queues.ts";
+import type { SessionOptions, SessionWorkflows } from "./session-options.ts";
 import { textFrom, type TextSource } from "./text-source.ts";
-
-/** The workflows that a session calls, of a client from `connect` or of `createAuth`. */
-export interface SessionWorkflows {
-  readonly session: {
-    readonly login: (request: RequestTo<"login">) => Promise<ReplyFrom<"login">>;
-    readonly getAccessToken: (request: RequestTo<"token">) => Promise<ReplyFrom<"token">>;
-    readonly logout: (request: RequestTo<"logout">) => Promise<ReplyFrom<"logout">>;
-  };
-}
-
-/** How to log in: with a password, a new Kerberos ticket for each login, or the ID token of an earlier login. */
-export type Credentials =
-  | { readonly username: string; readonly password: string | TextSource }
-  | { readonly kerberosTicket: TextSource; readonly username?: string | undefined }
-  | { readonly idToken: string };
-
-/** Options of `createSession`: an API key, which needs no login, or the credentials of a login. */
-export type SessionOptions = ApiKeyOptions | LoginOptions;
-
-/** A service with an API key, which has its own vhost. */
-export interface ApiKeyOptions extends GroupOptions {
-  readonly apiKey: string | TextSource;
-}
-
-interface GroupOptions {
-  /** The account's groups to list in access tokens; fewer groups make shorter tokens. Default: all. */
-  readonly groups?: readonly string[] | undefined;
-}
-
-/** A user who logs in. */
-export type LoginOptions = Credentials &
-  GroupOptions & {
-    /** The broker vhost that access tokens are valid for. Default: set by the installation. */
-    readonly vhost?: string | undefined;
-    /** The client address that the session is bound to. Default: any. */
-    readonly ip?: string | undefined;
-    /** What the user sees in the list of sessions, for example the name of this service. */
-    readonly client?: string | undefined;
-  };
 
 /**
  * A session that renews its access tokens and, where the installation allows it, its ID token; otherwise it logs in

@@ -20,6 +20,13 @@ const data = z.strictObject({
     .describe("user.changed: changed fields (password, email, activated)"),
   reset: z.literal(true).optional().describe("user.changed: the password was reset with a reset token"),
   groupname: z.string().optional(),
+  sid: z
+    .string()
+    .optional()
+    .describe("session.started, session.revoked: id of the session, as in the claim `sid` of its tokens"),
+  client: z.string().optional().describe("session.started: what the login said about the client"),
+  id: z.string().optional().describe("api_key.created, api_key.revoked: id of the API key"),
+  name: z.string().optional().describe("api_key.created, api_key.revoked: name of the API key"),
   ip: z.string().optional().describe("client address in the request, or *"),
   vhost: z.string().optional(),
   valid_until: time.optional(),

@@ -53,8 +53,16 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["client must be a client of connect or createAuth", {}, login],
     ["client must be a client of connect or createAuth", { session: { login() {} } }, login],
     ["options must be an object, not undefined", "CLIENT"],
-    ["password or kerberosTicket or idToken is missing", "CLIENT", {}],
-    ["password or kerberosTicket or idToken is missing", "CLIENT", { username: "alice" }],
+    ["apiKey or password or kerberosTicket or idToken is missing", "CLIENT", {}],
+    ["apiKey or password or kerberosTicket or idToken is missing", "CLIENT", { username: "alice" }],
+    ["apiKey must be a string or a function", "CLIENT", { apiKey: ["hidden-secret"] }],
+    [
+      "vhost is unknown: the options are apiKey, groups",
+      "CLIENT",
+      { apiKey: "hidden-secret", vhost: "stage" },
+    ],
+    ["pass only one of", "CLIENT", { ...login, apiKey: "hidden-secret" }],
+    ["client must be a string", "CLIENT", { ...login, client: 7 }],
     ["username is missing", "CLIENT", { password: "hidden-secret" }],
     ["username must be a string that is not empty", "CLIENT", { ...login, username: 7 }],
     ["password must be a string or a function", "CLIENT", { ...login, password: 7 }],
@@ -154,11 +162,12 @@ test("workflows reject an invalid request and unknown options", async () => {
 });
 
 test("a session rejects an invalid minimumValidity and functions that return no string", async () => {
-  await using responder = await startResponder(["login"], () => done({}));
+  await using responder = await startResponder(["login", "token"], () => done({}));
   await using auth = await client.connect({ url: responder.url });
   for (const [name, options] of Object.entries({
     password: { username: "alice", password: () => undefined },
     kerberosTicket: { kerberosTicket: () => 7 },
+    apiKey: { apiKey: () => ["hidden-secret"] },
   })) {
     const session = createSession(auth, options) as client.Session;
     const message = `the result of ${name}() must be a string`;
@@ -182,5 +191,6 @@ test("a session rejects an invalid minimumValidity and functions that return no 
 test("undefined options count as missing", () => {
   createVerifier({ issuer: "authmq", keys, secret: undefined, jwks: undefined, audience: undefined });
   const workflows = { session: { login() {}, getAccessToken() {}, logout() {} } };
-  createSession(workflows, { ...login, idToken: undefined, kerberosTicket: undefined, groups: undefined });
+  const others = { idToken: undefined, kerberosTicket: undefined, apiKey: undefined };
+  createSession(workflows, { ...login, ...others, groups: undefined });
 });

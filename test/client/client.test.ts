@@ -25,11 +25,13 @@ test("the client calls every workflow of a worker with the same methods as creat
   assert.deepEqual(await auth.call("group_all", { access_token }), { groups: ["admin", "ops"] });
   assert.equal((await auth.user.get({ username: "alice", access_token })).email, "alice@example.com");
   await auth.user.delete({ username: "alice", access_token });
+  const lastAdmin = { username: "root", access_token };
+  await assert.rejects(auth.call("user_delete", lastAdmin), { code: "LAST_ADMIN", respCode: 409 });
   await auth.session.logout({ id_token, ip: "10.0.0.1" });
   const refusals = [
     [() => auth.session.getAccessToken({ id_token, ip: "10.0.0.1" }), "INVALID_TOKEN", 401],
+    [() => auth.call("user_delete", lastAdmin), "INVALID_TOKEN", 401],
     [() => auth.session.login({ ...root, password: "wrong" }), "INVALID_CREDENTIALS", 401],
-    [() => auth.call("user_delete", { username: "root", access_token }), "LAST_ADMIN", 409],
     [() => auth.user.get({ username: "alice" }), "USER_NOT_FOUND", 404],
   ] as const;
   for (const [call, code, respCode] of refusals) {

@@ -23,13 +23,21 @@ const RESOLUTIONS = {
 
 const TYPED = `
 import { type AuthClient, AuthError, connect, createSession, createVerifier } from "@authmq/client";
+import { createRevocationList, type RevocationList, SessionLimitError } from "@authmq/client";
 import { createVerifier as create, TokenError, type Verifier } from "@authmq/client/verifier";
 export const login = async (auth: AuthClient): Promise<string> =>
   (await auth.session.login({ username: "alice", password: "x" })).id_token;
 // @ts-expect-error a request is typed
 export const wrong = (auth: AuthClient) => auth.session.login({ username: 1 });
 export const verifier: Verifier = create({ issuer: "authmq", jwks: "https://auth.example.com/jwks.json" });
-export const values = [connect, createSession, createVerifier, AuthError, TokenError];
+export const revoking = async (url: string): Promise<Verifier> => {
+  const revocations: RevocationList = await createRevocationList({ url, queue: "orders.revocations" });
+  return create({ issuer: "authmq", jwks: "https://auth.example.com/jwks.json", revocations });
+};
+export const session = (auth: AuthClient) => createSession(auth, { apiKey: () => "authmq_x" }).invalidate("a token");
+// @ts-expect-error the stream has a name
+export const nameless = (url: string) => createRevocationList({ url });
+export const values = [connect, createSession, createVerifier, AuthError, TokenError, SessionLimitError];
 `;
 
 const CHECK = `
@@ -44,7 +52,8 @@ verify("no token").catch((error) => {
 `;
 
 const EXPECTED =
-  "AuthError,NoReplyError,TokenError,connect,createSession,createVerifier,renewBrokerToken TokenError,createVerifier true INVALID_TOKEN NO_REPLY";
+  "AuthError,NoReplyError,SessionLimitError,TokenError,connect,createRevocationList,createSession,createVerifier," +
+  "renewBrokerToken TokenError,createVerifier true INVALID_TOKEN NO_REPLY";
 
 describe("the package @authmq/client, installed from its tarball", () => {
   let folder = "";

@@ -117,7 +117,8 @@ test("a session logs in again before its ID token expires, because no access tok
   pass(3.2);
   const second = decodeJwt(await session.accessToken({ minimumValidity: 4 }));
   assert.ok(second.exp! > first.exp!, `${second.exp!}, after ${first.exp!}`);
-  assert.deepEqual(client.calls, { login: 2, getAccessToken: 2, logout: 0 });
+  // In the second half of the ID token's lifetime it asks for a renewal once, and is told that there are none.
+  assert.deepEqual(client.calls, { login: 2, getAccessToken: 3, logout: 0 });
 });
 
 test("a session requests its configured groups, or all groups by default", async () => {
@@ -153,9 +154,32 @@ test("a revoked session logs in again, and a session from an ID token cannot", a
   pass(1.1);
   const again = await session.accessToken();
   assert.equal(decodeJwt(again).sub, "alice");
-  assert.deepEqual(client.calls, { login: 2, getAccessToken: 4, logout: 0 });
+  // One is the attempt to renew the given ID token, whose age is unknown.
+  assert.deepEqual(client.calls, { login: 2, getAccessToken: 5, logout: 0 });
   pass(1.1);
   await assert.rejects(borrowed.accessToken(), { code: "INVALID_TOKEN", respCode: 401 });
+});
+
+test("invalidate drops the access token of a revoked session, and the next one is of a new login", async () => {
+  await using world = await startWith();
+  const client = counting(world.auth);
+  await using session = createSession(client, alice);
+  const first = await session.accessToken();
+  const admin = await world.worker.accessToken("root", ["admin"]);
+  await world.auth.session.revoke({ username: "alice", access_token: admin });
+  assert.equal(await session.accessToken(), first, "nothing tells the session");
+  await assert.rejects(world.auth.group.getAll({ access_token: first }), { code: "INVALID_TOKEN" });
+  session.invalidate("another token");
+  assert.equal(await session.accessToken(), first);
+  session.invalidate(first);
+  const tokens = await Promise.all(Array.from({ length: 20 }, () => session.accessToken()));
+  const second = tokens[0]!;
+  assert.equal(new Set(tokens).size, 1);
+  assert.notEqual(decodeJwt(second)["sid"], decodeJwt(first)["sid"]);
+  assert.deepEqual(client.calls, { login: 2, getAccessToken: 3, logout: 0 });
+  assert.deepEqual(await world.auth.user.getAll({ access_token: second }), { users: ["alice"] });
+  session.invalidate(first);
+  assert.equal(await session.accessToken(), second, "a late rejection of the old token");
 });
 
 test("a failed login rejects with its error and is not retried until retryAfter has passed", async (context) => {

@@ -38,9 +38,10 @@ async function codeOf(verified: Promise<VerifiedToken>): Promise<string> {
 
 test("a worker's token is verified with its public key in every format", async () => {
   await using worker = await startWorker();
+  await worker.addUser("alice", "correct horse", { groups: ["dev", "ops"] });
   const publicKey = createPublicKey(worker.config.signing!.key);
   const jwk = await jwkOf(publicKey, { alg: "EdDSA" });
-  const text = await worker.accessToken("alice", ["dev", "ops"]);
+  const text = await worker.ownToken("alice", "correct horse");
   const forms: Record<string, KeySource> = {
     PEM: { keys: pemOf(publicKey) },
     "a list of PEM": { keys: [pemOf(newRsa().publicKey), pemOf(publicKey)] },

@@ -39,6 +39,8 @@ describe("an empty configuration", () => {
     assert.deepEqual(rest, {
       id_token_valid_time: 1440,
       access_token_valid_time: 5,
+      sessions_per_user: 1,
+      session_renewal_time: 0,
       allow_registration: false,
       auto_activate_accounts: true,
       admin_group: "admin",

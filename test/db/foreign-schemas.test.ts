@@ -130,7 +130,9 @@ for (const database of DATABASES) {
     await migrate(dbOf(mixed));
     const { user, group } = quoted[database];
     await mixed.execute(
-      ...["one_time_token", "usergroup", "token", group, user].map((table) => `drop table ${table}`),
+      ...["one_time_token", "api_key", "usergroup", "token", group, user].map(
+        (table) => `drop table ${table}`,
+      ),
       ...originalTables(database),
     );
     await assertRefused(mixed, /that belong to py_auth_micro/);

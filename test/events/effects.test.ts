@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { decodeJwt } from "jose";
 import { publishedEvent } from "../../src/schemas/published-events.ts";
 import { type EventListener, listenForEvents } from "../support/event-listener.ts";
 import { connectRaw } from "../support/raw-caller.ts";
@@ -122,17 +123,59 @@ for (const database of DATABASES) {
         { username, actor: "Chief", changed: ["password"] },
         { username, actor: "Chief", changed: ["activated"], activated: false },
       ]);
+      const [first, second] = [id_token, another].map((text) => decodeJwt(text as string)["sid"]);
+      assert.notEqual(first, second);
+      assert.deepEqual(
+        dataOfType("session.started").map(({ sid }) => sid),
+        [first, second],
+      );
       assert.deepEqual(dataOfType("session.revoked"), [
-        { username, actor: "Chief", reason: "password" },
-        { username, actor: username, reason: "logout" },
+        { username, actor: "Chief", sid: first, reason: "password" },
+        { username, actor: username, sid: second, reason: "logout" },
       ]);
       assert.deepEqual(dataOfType("user.deleted"), [{ username, actor: "Chief" }]);
+    });
+
+    test("is published for a login that ends another session, and for API keys without the key", async () => {
+      const username = "Holder";
+      await worker.addUser(username, PASSWORD);
+      const login = { username, password: PASSWORD };
+      const sids = [];
+      for (const client of [undefined, "Firefox on Linux"]) {
+        const { id_token } = await call("login", { ...login, client });
+        sids.push(decodeJwt(id_token as string)["sid"]);
+      }
+      const { api_key, id } = await call("api_key_create", { username, name: "billing" });
+      await call("api_key_revoke", { username, id });
+      const events = [
+        "session.started",
+        "session.revoked",
+        "session.started",
+        "api_key.created",
+        "api_key.revoked",
+      ];
+      assert.deepEqual(await listener.typesOf(username, events.length), events);
+      const mine = listener.events.filter(({ body }) => body.subject === username).map(({ body }) => body);
+      assert.ok(!JSON.stringify(mine).includes(api_key as string), "an event contains the API key");
+      const dataOfType = (type: string) => mine.filter((one) => one.type === type).map(({ data }) => data);
+      assert.deepEqual(dataOfType("session.revoked"), [
+        { username, actor: username, sid: sids[0], reason: "limit" },
+      ]);
+      assert.deepEqual(
+        dataOfType("session.started").map(({ sid, client }) => [sid, client]),
+        [
+          [sids[0], undefined],
+          [sids[1], "Firefox on Linux"],
+        ],
+      );
+      for (const type of ["api_key.created", "api_key.revoked"])
+        assert.deepEqual(dataOfType(type), [{ username, actor: "Chief", id, name: "billing" }]);
     });
 
     test("matches the schema of the AsyncAPI document, for all these types", () => {
       for (const { body } of listener.events) assert.deepEqual(publishedEvent.parse(body), body);
       const types = new Set(listener.events.map(({ body }) => body.type));
-      assert.ok(types.size >= 9, [...types].join(", "));
+      assert.ok(types.size >= 11, [...types].join(", "));
     });
 
     test("does not contain the unknown username of a failed login", async () => {

@@ -22,9 +22,10 @@ test("the example of a queue consumer accepts valid tokens, and rejects all othe
     "reporters",
     ...Array.from({ length: 400 }, (_, index) => `a-long-name-of-a-group-${index}`.padEnd(50, "x")),
   ];
+  await worker.addUser("longest", "correct horse", { groups: longList });
   const messages = [
     [{ access_token: await alice.accessToken() }, "a report for alice: sales"],
-    [{ access_token: await worker.accessToken("longest", longList) }, "a report for longest: sales"],
+    [{ access_token: await worker.ownToken("longest", "correct horse") }, "a report for longest: sales"],
     [{ access_token: await bobby.accessToken() }, "rejected: the user is not in the required groups"],
     [{ access_token: "nonsense" }, "rejected: the access token is not valid: it is malformed"],
     [{ access_token: { nested: true } }, "rejected: the access token is not valid: it is missing"],

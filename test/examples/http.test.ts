@@ -43,7 +43,8 @@ for (const framework of ["fastify", "express"]) {
       "reporters",
       ...Array.from({ length: 400 }, (_, index) => `a-long-name-of-a-group-with-the-number-${index}`),
     ];
-    const longest = await worker.accessToken("alice", groups);
+    await worker.addUser("longest", "correct horse", { groups });
+    const longest = await worker.ownToken("longest", "correct horse");
     assert.ok(longest.length > 24_000, `${longest.length} characters`);
     assert.equal((await ask("/reports", `Bearer ${longest}`)).status, 200);
     const { id_token } = await auth.session.login({ username: "bobby", password: "correct horse" });
