@@ -1,13 +1,6 @@
 import type { Database } from "../db/database.ts";
 import { recordEvent } from "../db/queries/events.ts";
-import {
-  deleteExpiredIdTokensOf,
-  deleteIdTokens,
-  listSessionsOf,
-  listTokenIdsOf,
-  type NewIdToken,
-  recordIdToken,
-} from "../db/queries/id-tokens.ts";
+import { deleteIdTokens, listSessionsOf, type NewIdToken, recordIdToken } from "../db/queries/id-tokens.ts";
 import { lockUser, recordLogin } from "../db/queries/users.ts";
 import { createRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";
@@ -46,8 +39,8 @@ export async function startSession(
   if (!isSame) return "changed";
   // In a Galera cluster, only this write makes logins of a user through different nodes conflict.
   await recordLogin(trx, username, { at: session.created_at, password_hash: rehashed });
-  await deleteExpiredIdTokensOf(trx, username);
-  const live = await listSessionsOf(trx, username);
+  const { live, expired } = await listSessionsOf(trx, username);
+  await deleteIdTokens(trx, username, expired);
   const excess = live.slice(limit - 1).map(({ token_id }) => token_id);
   const id = createRowId();
   await recordIdToken(trx, username, id, session);
@@ -102,15 +95,10 @@ export async function endSessionsOf(
   reason: RevocationReason,
   { detail, except }: { readonly detail?: string; readonly except?: bigint | undefined } = {},
 ): Promise<number> {
-  await deleteExpiredIdTokensOf(writer.trx, username);
-  const all = await listTokenIdsOf(writer.trx, username);
-  return endSessions(
-    writer,
-    username,
-    all.filter((id) => id !== except),
-    reason,
-    detail,
-  );
+  const { live, expired } = await listSessionsOf(writer.trx, username);
+  await deleteIdTokens(writer.trx, username, expired);
+  const ended = live.map(({ token_id }) => token_id).filter((id) => id !== except);
+  return endSessions(writer, username, ended, reason, detail);
 }
 
 function equal(a: Uint8Array | null, b: Uint8Array | null): boolean {

@@ -4,7 +4,7 @@ import { createRowId } from "../../src/db/row-id.ts";
 
 /** The session of a user that was used last; undefined if there is none. */
 export async function latestSessionOf(db: Reader, username: string): Promise<IdTokenRow | undefined> {
-  return (await listSessionsOf(db, username))[0];
+  return (await listSessionsOf(db, username)).live[0];
 }
 
 /** Inserts a session that is valid for a day, without a login; returns its id. `username` in its stored spelling. */

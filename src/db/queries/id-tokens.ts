@@ -88,15 +88,25 @@ export async function findSessions(
   return new Map(sessions.map((session) => [session.token_id, session]));
 }
 
-/** The unexpired sessions of a user, the latest used first; a login counts as a use. */
-export async function listSessionsOf(db: Reader, username: string): Promise<IdTokenRow[]> {
-  const rows = await db
-    .selectFrom("token")
-    .select(COLUMNS)
-    .where("user_id", "=", username)
-    .where("valid_until", ">", toSqlTime(new Date()))
-    .execute();
-  return rows.map(toIdToken).sort((a, b) => usedAt(b) - usedAt(a));
+/** The sessions of a user. */
+export interface SessionList {
+  /** The unexpired ones, the latest used first; a login counts as a use. */
+  readonly live: readonly IdTokenRow[];
+  /** The ids of expired ones that are not deleted yet. */
+  readonly expired: readonly bigint[];
+}
+
+/** All sessions of a user. */
+export async function listSessionsOf(db: Reader, username: string): Promise<SessionList> {
+  const rows = await db.selectFrom("token").select(COLUMNS).where("user_id", "=", username).execute();
+  const now = Date.now();
+  const { live = [], expired = [] } = Object.groupBy(rows.map(toIdToken), ({ valid_until }) =>
+    valid_until.getTime() > now ? "live" : "expired",
+  );
+  return {
+    live: live.sort((a, b) => usedAt(b) - usedAt(a)),
+    expired: expired.map(({ token_id }) => token_id),
+  };
 }
 
 /** The latest used session of a user, and the number of unexpired sessions. */
@@ -203,21 +213,6 @@ export async function deleteIdTokens(
   const found = rows.map(({ token_id }) => BigInt(token_id));
   await trx.deleteFrom("token").where("token_id", "in", padInList(found)).execute();
   return found;
-}
-
-/** The ids of all sessions of a user, also of expired ones that are not deleted yet. */
-export async function listTokenIdsOf(trx: Trx, username: string): Promise<bigint[]> {
-  const rows = await trx.selectFrom("token").select("token_id").where("user_id", "=", username).execute();
-  return rows.map(({ token_id }) => BigInt(token_id));
-}
-
-/** Deletes the expired sessions of a user. */
-export async function deleteExpiredIdTokensOf(trx: Trx, username: string): Promise<void> {
-  await trx
-    .deleteFrom("token")
-    .where("user_id", "=", username)
-    .where("valid_until", "<=", toSqlTime(new Date()))
-    .execute();
 }
 
 interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "last_use" | "created_at"> {

@@ -51,7 +51,7 @@ export const sessionAll = defineProcedure({
   async handler({ account, caller, db, lastUse }) {
     const { username: name } = requireAccount(account);
     const current = caller.grant !== undefined && "sid" in caller.grant ? caller.grant.sid : undefined;
-    const sessions = (await listSessionsOf(db, name)).map((session) => {
+    const sessions = (await listSessionsOf(db, name)).live.map((session) => {
       const { token_id, client, ip, vhost, created_at, valid_until } = session;
       const last_use = lastUse.unwritten({ sid: token_id }) ?? session.last_use;
       return { token_id, client, ip, vhost, created_at, last_use, valid_until };
