@@ -40,7 +40,9 @@ test("the NestJS example verifies access tokens, calls authmq, and passes errors
   await waitUntil("the microservice", () => example.output.includes("waiting for messages"));
   const options = { urls: [worker.url], queue: "reports" };
   const client = ClientProxyFactory.create({ transport: Transport.RMQ, options });
-  context.after(() => client.close()); // an open client keeps the process of a failed test alive
+  context.after(async () => {
+    await client.close(); // open, it keeps the process of a failed test alive
+  });
   const ask = async (pattern: string, data: object, token?: string): Promise<unknown> => {
     const headers: Record<string, string> = token === undefined ? {} : { access_token: token };
     const record = new RmqRecordBuilder(data).setOptions({ headers }).build();
