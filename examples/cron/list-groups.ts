@@ -1,5 +1,5 @@
 /**
- * A job for cron or a systemd timer that logs in with a service account and prints one line:
+ * A job for cron or a systemd timer that uses an API key and prints one line:
  * npm install @authmq/client; node list-groups.ts
  *
  * Exit codes: 0: done. 1: refused, or a setting is wrong. 75 (EX_TEMPFAIL): authmq cannot be reached or is overloaded, try
@@ -8,14 +8,9 @@
 import { readFileSync } from "node:fs";
 import { type AuthClient, AuthError, connect, createSession, NoReplyError } from "@authmq/client";
 
-const { AMQP_URL = "amqp://guest:guest@127.0.0.1:5672/%2F", SERVICE_USER = "nightly" } = process.env;
-const { PASSWORD_FILE = "password.txt", DEADLINE_SECONDS = "60" } = process.env;
+const { AMQP_URL = "amqp://guest:guest@127.0.0.1:5672/%2F" } = process.env;
+const { API_KEY_FILE = "nightly.key", DEADLINE_SECONDS = "60" } = process.env;
 const TRY_LATER = 75;
-
-/** How the job logs in: as a service account, whose password is in a file that only the job can read. */
-function credentials() {
-  return { username: SERVICE_USER, password: readFileSync(PASSWORD_FILE, "utf8").trimEnd() };
-}
 
 /** The work: it may call further queues with the access token, or send it to other services. */
 async function work(auth: AuthClient, access_token: string): Promise<string> {
@@ -25,12 +20,8 @@ async function work(auth: AuthClient, access_token: string): Promise<string> {
 
 async function run(): Promise<void> {
   await using auth = await connect({ url: AMQP_URL, connectionName: "list-groups" });
-  const session = createSession(auth, credentials());
-  try {
-    console.log(await work(auth, await session.accessToken()));
-  } finally {
-    await session.close().catch(() => undefined); // the work is done, and the session expires by itself
-  }
+  await using session = createSession(auth, { apiKey: readFileSync(API_KEY_FILE, "utf8").trimEnd() });
+  console.log(await work(auth, await session.accessToken()));
 }
 
 /** Prints one line: cron emails it. */

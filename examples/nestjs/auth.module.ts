@@ -6,7 +6,7 @@ import { AccessTokenGuard, VERIFIER } from "./access-token.guard.ts";
 
 export const AMQP_URL = process.env["AMQP_URL"] ?? "amqp://guest:guest@127.0.0.1:5672/%2F";
 
-/** Calls authmq. With a service account, `accessToken()` returns a fresh access token of this service. */
+/** Calls authmq. `accessToken()` returns a fresh access token of this service, for its API key. */
 @Injectable()
 export class AuthService implements OnModuleInit, OnModuleDestroy {
   #client: AuthClient | undefined;
@@ -16,14 +16,13 @@ export class AuthService implements OnModuleInit, OnModuleDestroy {
   async onModuleInit(): Promise<void> {
     this.#client = await connect({ url: AMQP_URL });
     this.#session = createSession(this.#client, {
-      username: process.env["SERVICE_USER"] ?? "reports",
-      password: () => readFileSync(process.env["PASSWORD_FILE"] ?? "password.txt", "utf8").trimEnd(),
+      apiKey: () => readFileSync(process.env["API_KEY_FILE"] ?? "reports.key", "utf8").trimEnd(),
     });
   }
 
-  /** Logs out and closes the connection; call `app.enableShutdownHooks()` for signals. */
+  /** Closes the connection; call `app.enableShutdownHooks()` for signals. */
   async onModuleDestroy(): Promise<void> {
-    await this.#session?.close().catch(() => undefined); // the session expires by itself
+    await this.#session?.close();
     await this.#client?.close();
   }
 

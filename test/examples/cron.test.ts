@@ -6,17 +6,19 @@ import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { newFolder } from "../support/cli.ts";
+import { dataOf } from "../support/replies.ts";
 import { startProxy } from "../support/proxy.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { refused, startResponder, through } from "../client/responder.ts";
 
+/** A key for a broker without authmq. */
+const KEY = "authmq_of-nobody";
 const FILE = resolve(import.meta.dirname, "../../examples/cron/list-groups.ts");
-const password = "nine lanterns at dusk";
 
-async function runJob(AMQP_URL: string, more: Readonly<Record<string, string>> = {}) {
-  const PASSWORD_FILE = join(newFolder(), "password.txt");
-  writeFileSync(PASSWORD_FILE, `${more["password"] ?? password}\n`, { mode: 0o600 });
-  const env = { ...process.env, AMQP_URL, PASSWORD_FILE, ...more };
+async function runJob(AMQP_URL: string, apiKey: string, more: Readonly<Record<string, string>> = {}) {
+  const API_KEY_FILE = join(newFolder(), "nightly.key");
+  writeFileSync(API_KEY_FILE, `${apiKey}\n`, { mode: 0o600 });
+  const env = { ...process.env, AMQP_URL, API_KEY_FILE, ...more };
   const child = spawn(process.execPath, ["--conditions=authmq-source", FILE], {
     env,
     stdio: ["ignore", "pipe", "pipe"],
@@ -27,44 +29,53 @@ async function runJob(AMQP_URL: string, more: Readonly<Record<string, string>> =
 
 describe("the example of a cron job", () => {
   let worker: TestWorker;
+  let apiKey: string;
   before(async () => {
     worker = await startWorker();
-    await worker.addUser("nightly", password, { groups: ["dev", "ops"] });
+    await worker.addUser("nightly", "", { authType: "SERVICE", groups: ["dev", "ops"] });
+    const access_token = await worker.accessToken("root", ["admin"]);
+    const request = { username: "nightly", name: "cron", access_token };
+    apiKey = String(dataOf(await worker.call("api_key_create", request))["api_key"]);
   });
   after(() => worker[Symbol.asyncDispose]());
 
-  test("prints one line, logs out, and exits with 0", async () => {
-    assert.deepEqual(await runJob(worker.url), { code: 0, stdout: "2 groups: dev, ops\n", stderr: "" });
-    const access_token = await worker.accessToken("root", ["admin"]);
-    const { resp_data } = await worker.call("user_get", { username: "nightly", access_token });
-    assert.equal(resp_data["token_info"], null);
+  test("prints one line and exits with 0", async () => {
+    assert.deepEqual(await runJob(worker.url, apiKey), {
+      code: 0,
+      stdout: "2 groups: dev, ops\n",
+      stderr: "",
+    });
   });
 
   test("exits with 1 and one line if it is refused", async () => {
-    const wrong = { SERVICE_USER: "someone", password: "a wrong password" };
-    const line = "list-groups: INVALID_CREDENTIALS: could not log in: wrong username or password\n";
-    assert.deepEqual(await runJob(worker.url, wrong), { code: 1, stdout: "", stderr: line });
+    const { code, stdout, stderr } = await runJob(worker.url, `${apiKey}x`);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /^list-groups: INVALID_TOKEN: .+\n$/);
   });
 
-  test("exits with 1 and one line if its password file is missing", async () => {
-    const { code, stderr } = await runJob(worker.url, { PASSWORD_FILE: "missing.txt" });
+  test("exits with 1 and one line if its key file is missing", async () => {
+    const { code, stderr } = await runJob(worker.url, apiKey, { API_KEY_FILE: "missing.key" });
     assert.equal(code, 1);
-    assert.match(stderr, /^list-groups: ENOENT.+missing\.txt'\n$/);
+    assert.match(stderr, /^list-groups: ENOENT.+missing\.key'\n$/);
   });
 });
 
 test("the example of a cron job exits with 75 and one line if the broker or the workers do not answer, or reply 503 or 429", async () => {
-  await using responder = await startResponder(["login"], (_request, index) => {
+  await using responder = await startResponder(["token"], (_request, index) => {
     if (index === 0) return undefined;
     return index === 1 ? refused(429, "TOO_MANY_ATTEMPTS") : refused(503, "UNAVAILABLE");
   });
   await using proxy = await startProxy(Number(new URL(responder.url).port));
   const url = through(proxy.port, responder.url);
-  const outcomes = [await runJob(url, { DEADLINE_SECONDS: "5" }), await runJob(url), await runJob(url)];
+  const outcomes = [
+    await runJob(url, KEY, { DEADLINE_SECONDS: "5" }),
+    await runJob(url, KEY),
+    await runJob(url, KEY),
+  ];
   proxy.cut();
-  outcomes.push(await runJob(url));
+  outcomes.push(await runJob(url, KEY));
   proxy.hang();
-  outcomes.push(await runJob(url, { DEADLINE_SECONDS: "1" }));
+  outcomes.push(await runJob(url, KEY, { DEADLINE_SECONDS: "1" }));
   const expected = [
     /^list-groups: not finished after 5 s\n$/,
     /^list-groups: TOO_MANY_ATTEMPTS: .+\n$/,

@@ -8,6 +8,7 @@ import { ClientProxyFactory, RmqRecordBuilder, Transport } from "@nestjs/microse
 import { firstValueFrom } from "rxjs";
 import { newFolder } from "../support/cli.ts";
 import { startExample } from "../support/example.ts";
+import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker } from "../support/worker.ts";
 
@@ -29,12 +30,15 @@ test("the NestJS example verifies access tokens, calls authmq, and passes errors
   const password = "nine lanterns at dusk";
   await worker.addUser("alice", password, { groups: ["reporters"] });
   await worker.addUser("bobby", password);
-  await worker.addUser("reports", password);
-  const passwordFile = join(newFolder(), "password.txt");
-  writeFileSync(passwordFile, `${password}\n`);
+  await worker.addUser("reports", "", { authType: "SERVICE" });
+  const access_token = await worker.accessToken("root", ["admin"]);
+  const request = { username: "reports", name: "nest", access_token };
+  const { api_key } = dataOf(await worker.call("api_key_create", request));
+  const keyFile = join(newFolder(), "reports.key");
+  writeFileSync(keyFile, `${String(api_key)}\n`);
   await using example = await startExample(worker, join(folder, "main.js"), {
     AMQP_URL: worker.url,
-    PASSWORD_FILE: passwordFile,
+    API_KEY_FILE: keyFile,
     NO_COLOR: "1",
   });
   await waitUntil("the microservice", () => example.output.includes("waiting for messages"));
