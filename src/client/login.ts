@@ -29,8 +29,10 @@ export class Login {
   readonly #address: { readonly ip?: string };
   #idToken: HeldToken | undefined;
   #login: Promise<HeldToken> | undefined;
-  /** False once the installation has answered that it renews no sessions, or that this one is too old. */
-  #isRenewable = true;
+  /** False once the installation has answered that it renews no sessions: later logins do not change that. */
+  #hasRenewals = true;
+  /** Whether the renewal time of the present session is over; a new session has its own. */
+  #isTooOld = false;
   /** The ID token in the options. */
   readonly #given: HeldToken | undefined;
   /** When the session was revoked before it expired, by the steady clock. */
@@ -62,7 +64,7 @@ export class Login {
         this.#keepRenewed(reply, idToken, requestedAt);
         return { reply, requestedAt };
       } catch (error) {
-        if (renew && isAboutRenewal(error)) this.#isRenewable = false;
+        if (renew && isAboutRenewal(error)) this.#hasRenewals = false;
         else this.#forget(idToken, error);
       }
     }
@@ -79,6 +81,10 @@ export class Login {
       // 401: the session has expired already.
       if (errorReplyIn(error).respCode !== 401) throw error;
     }
+  }
+
+  get #isRenewable(): boolean {
+    return this.#hasRenewals && !this.#isTooOld;
   }
 
   /** The ID token; undefined if a login gives a better one: access tokens do not outlive their session. */
@@ -103,7 +109,7 @@ export class Login {
     const credentials = await credentialsIn(this.#options);
     const requestedAt = now();
     const { id_token: text, expires_in: lifetime } = await this.#workflows.login({ ...credentials, ...more });
-    this.#isRenewable = true;
+    this.#isTooOld = false;
     return this.#keep({ text, lifetime, requestedAt });
   }
 
@@ -122,7 +128,7 @@ export class Login {
     if (text === undefined || lifetime === undefined) return;
     // The renewal time of the session is over: log in again before the session ends. A token from the options may be
     // new, and then its renewal also ends no later.
-    if (before !== this.#given && lifetime <= Math.ceil(secondsLeft(before))) this.#isRenewable = false;
+    if (before !== this.#given && lifetime <= Math.ceil(secondsLeft(before))) this.#isTooOld = true;
     this.#keep({ text, lifetime, requestedAt });
   }
 

@@ -119,6 +119,34 @@ test("a session logs in again before its ID token expires, because no access tok
   assert.ok(second.exp! > first.exp!, `${second.exp!}, after ${first.exp!}`);
   // In the second half of the ID token's lifetime it asks for a renewal once, and is told that there are none.
   assert.deepEqual(client.calls, { login: 2, getAccessToken: 3, logout: 0 });
+  for (const login of [3, 4]) {
+    pass(3.2);
+    await session.accessToken({ minimumValidity: 4 });
+    assert.deepEqual(client.calls, { login, getAccessToken: login + 1, logout: 0 }, "it asks once only");
+  }
+});
+
+test("a session whose renewal time is over logs in again, and renews the new session", async (context) => {
+  const times = { id_token_valid_time: 1, session_renewal_time: 100 / 60 };
+  await using world = await startWith({ ...times, access_token_valid_time: 5 });
+  const client = counting(world.auth);
+  await using session = createSession(client, alice);
+  const pass = holdClocks(context);
+  const sidAfter = async (seconds: number): Promise<unknown> => {
+    pass(seconds);
+    const token = await session.accessToken();
+    session.invalidate(token);
+    return decodeJwt(token)["sid"];
+  };
+  const first = [await sidAfter(0), await sidAfter(32), await sidAfter(32), await sidAfter(20)];
+  assert.equal(new Set(first).size, 1);
+  assert.equal(client.calls.login, 1);
+  // The hundred seconds are over soon: the last renewal has given no later end.
+  const second = [await sidAfter(10), await sidAfter(32), await sidAfter(32)];
+  assert.equal(new Set(second).size, 1);
+  assert.notEqual(second[0], first[0]);
+  // More than the minute of an ID token after its login: it was renewed.
+  assert.equal(client.calls.login, 2);
 });
 
 test("a session requests its configured groups, or all groups by default", async () => {

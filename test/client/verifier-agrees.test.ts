@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { calculateJwkThumbprint, exportJWK } from "jose";
 import { createVerifier, TokenError, type Verifier } from "../../src/client/index.ts";
+import { findSessions } from "../../src/db/queries/id-tokens.ts";
 import { accessTokens } from "../security/attacks/access-tokens.ts";
 import { forgedAlgorithms } from "../security/attacks/forged-algorithms.ts";
 import { forgedClaims } from "../security/attacks/forged-claims.ts";
@@ -52,17 +53,18 @@ function isOwn({ own }: AttackFixture, token: string): boolean {
 }
 
 /**
- * Makes a token that this installation has signed one of a live session, and signs it again: a worker also looks the
- * session up, and a verifier does not. Any other token, and any other fault of it, stays as it is.
+ * Makes a token that this installation has signed for a session that an attack has ended one of a live session, and
+ * signs it again: a worker also looks the session up, and a verifier without a revocation list does not. Any other
+ * token, and any other fault of it, stays as it is.
  */
 async function withSession(world: AttackFixture, token: string): Promise<string> {
   if (!isOwn(world, token)) return token;
   const { db, own } = world;
   const [header = "", payload = ""] = token.split(".");
   const bytes = Buffer.from(payload, "base64url");
-  if (bytes.toString("base64url") !== payload) return token;
   const { sub, sid } = readObject(bytes) ?? {};
-  if (typeof sub !== "string" || sid !== undefined) return token;
+  if (typeof sub !== "string" || typeof sid !== "string") return token;
+  if ((await findSessions(db, [BigInt(sid)])).size > 0) return token;
   const account = await db
     .selectFrom("user")
     .select("username")
@@ -70,11 +72,9 @@ async function withSession(world: AttackFixture, token: string): Promise<string>
     .executeTakeFirst();
   if (account === undefined) return token;
   const session = await insertSession(db, account.username);
-  // As bytes: parsing would repair the duplicate members and strange numbers of a forgery.
-  const end = bytes.lastIndexOf("}");
-  const member = Buffer.from(`,"sid":"${session}"`);
-  const claims = Buffer.concat([bytes.subarray(0, end), member, bytes.subarray(end)]);
-  const signed = `${header}.${claims.toString("base64url")}`;
+  // As text: parsing would repair the duplicate members and strange numbers of a forgery.
+  const claims = bytes.toString("latin1").replace(`"sid":"${sid}"`, `"sid":"${session}"`);
+  const signed = `${header}.${Buffer.from(claims, "latin1").toString("base64url")}`;
   return `${signed}.${Buffer.from(own.sign(Buffer.from(signed))).toString("base64url")}`;
 }
 

@@ -39,6 +39,9 @@ for (const database of ["sqlite", "mysql"] as const) {
     const created = { username: "created", password: `new-on-${database}`, email: "created@example.com" };
     const access_token = await worker.accessToken("root", ["admin"]);
     await worker.call("user_admin_create", { ...created, access_token });
+    const service = { username: `watched-${database}`, name: `key-on-${database}`, access_token };
+    const { api_key } = (await worker.call("api_key_create", service)).resp_data;
+    await worker.call("token", { api_key: `refused-key-on-${database}` });
     await worker[Symbol.asyncDispose]();
 
     const passwords = secretsNoted("password");
@@ -50,7 +53,13 @@ for (const database of ["sqlite", "mysql"] as const) {
         "the password of the database was not recorded",
       );
     const tokens = secretsNoted("token");
-    for (const one of [idToken, resp_data["access_token"], access_token])
+    for (const one of [
+      idToken,
+      resp_data["access_token"],
+      access_token,
+      api_key,
+      `refused-key-on-${database}`,
+    ])
       assert.ok(tokens.includes(String(one)), "a token was not recorded");
     const hashes = secretsNoted("hash").filter((hash) => hash.startsWith("$")).length;
     assert.ok(hashes >= 2, `${hashes} hashes`);
@@ -62,13 +71,16 @@ for (const database of ["sqlite", "mysql"] as const) {
       assert.ok(written("log").includes(line), "a line of the log was not recorded");
     assert.match(written("replies"), /"INVALID_CREDENTIALS"/);
     assert.match(written("replies"), /"id_token":"\.\.\."/);
+    assert.match(written("replies"), /"api_key":"\.\.\."/);
+    assert.match(written("table api_key"), new RegExp(`key-on-${database}`));
+    assert.match(written("table event"), /api_key\.created/);
     assert.match(written("table user"), new RegExp(`watched-${database}`));
     assert.doesNotMatch(written("table user"), /password_hash/);
     assert.match(written("table rpc_inbox"), /user_admin_create/);
   });
 }
 
-test("the secrets and the output of an authmq process are recorded, except a requested token in the output", async () => {
+test("the secrets and the output of an authmq process are recorded, except a requested token or API key in the output", async () => {
   const { raw, cleanUp } = await provision();
   const cwd = folderWith({ ...raw, health_settings: {} });
   const admin = ["admin", "create", "watched-root", "--email", "root@example.com"];
@@ -79,6 +91,8 @@ test("the secrets and the output of an authmq process are recorded, except a req
   const request = JSON.stringify({ username: "watched-root", password: "noted-from-stdin" });
   const { stdout } = await runCli(["call", "login", "-"], { cwd, stdin: request });
   const { resp_data } = JSON.parse(stdout) as { resp_data: { id_token: string } };
+  const created = await runCli(["api-key", "create", "watched-root", "--name", "noted"], { cwd });
+  const apiKey = created.stdout.trim();
   served.kill("SIGTERM");
   served.stderr.resume();
   await once(served, "close");
@@ -86,6 +100,9 @@ test("the secrets and the output of an authmq process are recorded, except a req
 
   assert.ok(secretsNoted("password").includes("noted-from-stdin"), "the password was not recorded");
   assert.ok(secretsNoted("token").includes(resp_data.id_token), "the token was not recorded");
+  assert.match(apiKey, /^authmq_/);
+  assert.ok(secretsNoted("token").includes(apiKey), "the API key was not recorded");
+  assert.ok(!written("stdout of authmq").includes(apiKey), "the API key was recorded as written");
   assert.match(written("stderr of authmq"), /"msg":"stopped"/);
   assert.match(written("stdout of authmq"), /applied 0001-user/);
   assert.ok(!written("stdout of authmq").includes(resp_data.id_token), "the token was recorded as written");

@@ -29,7 +29,8 @@ const files = new Map<string, number>();
 
 const KINDS: Readonly<Record<string, SecretKind | "name">> = {
   ...{ password: "password", password_confirm: "password", bind_password: "password" },
-  ...{ id_token: "token", access_token: "token", broker_token: "token", kerberos_ticket: "ticket" },
+  ...{ id_token: "token", access_token: "token", broker_token: "token", api_key: "token" },
+  ...{ kerberos_ticket: "ticket" },
   ...{ username: "name", user: "name", groupname: "name", email: "name" },
 };
 const FIELD = new RegExp(`"(${Object.keys(KINDS).join("|")})"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*")`, "gs");
@@ -70,7 +71,7 @@ export function noteMessage(message: string | Uint8Array): void {
 /** Records a worker's reply: its secrets, and its text without the tokens that it contains by design. */
 export function noteReply(reply: Uint8Array): void {
   noteMessage(reply);
-  const tokens = /"(id_token|access_token|broker_token|kerberos_ticket)":"[^"]*"/g;
+  const tokens = /"(id_token|access_token|broker_token|api_key|kerberos_ticket)":"[^"]*"/g;
   noteWritten("replies", `${textOf(reply).replaceAll(tokens, '"$1":"..."')}\n`);
 }
 

@@ -91,13 +91,17 @@ test("a worker with the log level trace logs no secret of any request", async ()
   await call("user_admin_create", { ...alice, access_token });
   await call("user_change", { username: "alice", password: "another of alice", access_token });
   await call("group_all", { access_token: `${String(access_token)}x` });
+  const { api_key } = await call("api_key_create", { username: "root", name: "traced", access_token });
+  await call("token", { api_key });
+  await call("token", { api_key: `${String(api_key)}x` });
   await call("logout", { id_token });
   worker.kill("SIGTERM");
   await once(worker, "close");
   assert.match(output, /"level":30,.*"INVALID_CREDENTIALS"/);
+  assert.match(String(api_key), /^authmq_/);
   const tokens = [id_token, access_token].map((token) => String(token).split(".")[2]!);
   const passwords = ["a wrong password", "registered", alice.password, "another of alice"];
-  assertNoSecret(output, ...passwords, ...tokens);
+  assertNoSecret(output, ...passwords, ...tokens, String(api_key));
 });
 
 describe("the command line of a call", () => {

@@ -88,6 +88,11 @@ export function attackAll(database: DatabaseKind): void {
     }
   });
 
+  test("after all attacks the session of the tokens that the attacks falsify is still live", async () => {
+    for (const { ask, signedAccess } of fixtures.values())
+      assert.equal((await ask("user_all", { access_token: signedAccess() })).resp_code, 200);
+  });
+
   test("after all attacks each request has exactly the expected number of replies", () => {
     const wrong = sent.filter(({ fixture, id, replies }) => fixture.wire.countReplies(id) !== replies);
     assert.deepEqual(

@@ -5,6 +5,7 @@ import type { Database } from "../../src/db/database.ts";
 import type { AuthType } from "../../src/db/tables.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
+import { insertSession, latestSessionOf } from "../support/session-row.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, decodePart } from "../tokens/craft.ts";
 import type { Envelope } from "./envelopes.ts";
@@ -13,6 +14,9 @@ import { connectWire, type Wire } from "./wire.ts";
 
 /** The password of every user with a password; it contains none of their names. */
 export const PASSWORD = "correct horse battery";
+
+/** A user whose one session no attack ends: none logs it in or changes it. */
+export const SIGNER = "signer";
 
 /** A password from the blocklist. */
 export const BLOCKED = "trustno1-trustno1";
@@ -102,7 +106,14 @@ export interface AttackFixture extends AsyncDisposable {
   readonly idToken: (person: Person, more?: object) => Promise<string>;
   /** The ID token of a session that no attack may end, because many attacks share it. */
   readonly liveSession: () => Promise<string>;
-  /** An access token signed by this installation, with modified claims and header members. */
+  /**
+   * The claims of an access token that this installation could have issued to SIGNER, for its live session, with
+   * modifications; undefined removes a claim.
+   */
+  readonly ownClaims: (changes?: Record<string, unknown>) => Record<string, unknown>;
+  /** The claims that name a user and its live session, which is created if there is none. */
+  readonly sessionOf: (username: string) => Promise<{ sub: string; user: string; sid: string }>;
+  /** An access token of `ownClaims`, signed by this installation, with modified claims and header members. */
   readonly signedAccess: (claims?: Record<string, unknown>, header?: Record<string, unknown>) => string;
   /** A valid ID token with modified claims and header members, signed again by this installation. */
   readonly resigned: (
@@ -132,12 +143,20 @@ export async function openFixture(
     ["kurt", "KERBEROS"],
   ] as const)
     await worker.addUser(name, "", { authType });
+  await worker.addUser(SIGNER, PASSWORD);
   const wire = await connectWire(worker.url);
-  const { key, method: alg } = worker.config.signing!;
+  const { key, method: alg, audience } = worker.config.signing!;
   const own = { alg, sign: (alg === "RS256" ? rs256 : eddsa)(key), publicKey: createPublicKey(key) };
   let count = 0;
   const newName = (): string => `person-${count++}`;
   let live: Promise<string> | undefined;
+  const sessionOf: AttackFixture["sessionOf"] = async (username) => {
+    const latest = await latestSessionOf(worker.db, username);
+    const sid = String(latest?.token_id ?? (await insertSession(worker.db, username)));
+    return { sub: username, user: username, sid };
+  };
+  const signer = { ...(await sessionOf(SIGNER)), ...(audience === undefined ? {} : { aud: audience }) };
+  const ownClaims: AttackFixture["ownClaims"] = (changes) => accessClaims({ ...signer, ...changes });
   return {
     database,
     worker,
@@ -153,8 +172,10 @@ export async function openFixture(
     adminToken: () => worker.accessToken("root", ["admin"]),
     idToken: ({ username, password }, more) => worker.login(username, password, more),
     liveSession: () => (live ??= worker.login("steady", PASSWORD)),
+    ownClaims,
+    sessionOf,
     signedAccess: (claims, header) =>
-      assemble({ alg, typ: "at+jwt", ...header }, accessClaims(claims), own.sign),
+      assemble({ alg, typ: "at+jwt", ...header }, ownClaims(claims), own.sign),
     resigned: (idToken, claims, header) =>
       assemble({ ...decodePart(idToken, 0), ...header }, { ...decodePart(idToken, 1), ...claims }, own.sign),
     ask: (queue, request) => worker.call(queue, request),

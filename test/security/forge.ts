@@ -1,5 +1,5 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { accessClaims, secondsFromNow } from "../tokens/craft.ts";
+import { secondsFromNow } from "../tokens/craft.ts";
 
 /** An object, or text or bytes that JSON.stringify would not produce. */
 export type Json = Readonly<Record<string, unknown>> | string | Uint8Array;
@@ -80,9 +80,9 @@ export function part(content: Json): string {
   return Buffer.from(isRaw ? content : JSON.stringify(content)).toString("base64url");
 }
 
-/** Access token claims as JSON text, with an additional raw member, which may duplicate a claim. */
-export function claimsWith(member: string): string {
-  return `${JSON.stringify(accessClaims()).slice(0, -1)},${member}}`;
+/** Claims as JSON text, with an additional raw member, which may duplicate a claim. */
+export function claimsWith(claims: Readonly<Record<string, unknown>>, member: string): string {
+  return `${JSON.stringify(claims).slice(0, -1)},${member}}`;
 }
 
 /** Currently valid claims of an ID token, for no row in particular; undefined removes a claim. */

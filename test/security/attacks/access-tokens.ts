@@ -197,11 +197,8 @@ const outlived = [
       queue,
       async (fixture) => {
         const { username } = await fixture.newUser();
-        const access_token = fixture.signedAccess({
-          sub: username,
-          user: username,
-          iat: secondsFromNow(-60),
-        });
+        const session = await fixture.sessionOf(username);
+        const access_token = fixture.signedAccess({ ...session, iat: secondsFromNow(-60) });
         await fixture.ask("user_delete", { username, access_token: await fixture.adminToken() });
         await fixture.newUser({ username });
         const email = queue === "user_change" ? { email: `${username}@evil.example.com` } : {};

@@ -1,4 +1,3 @@
-import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, fixed, hmac, pemOf, type Json, type Sign, unsigned } from "../forge.ts";
@@ -7,8 +6,13 @@ import { partner, reseller, untrusted, type AttackFixture } from "../fixture.ts"
 const ADMIN = { groups: ["admin"] };
 
 /** A request with the attacker's own token, which claims to be an administrator's. */
-function forged(header: Json, sign: Sign, claims: Record<string, unknown> = ADMIN) {
-  const access_token = assemble(header, accessClaims(claims), sign);
+function forged(
+  { ownClaims }: AttackFixture,
+  header: Json,
+  sign: Sign,
+  claims: Record<string, unknown> = ADMIN,
+) {
+  const access_token = assemble(header, ownClaims(claims), sign);
   return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
 }
 
@@ -28,8 +32,8 @@ const NO_ALGORITHM: Readonly<Record<string, Json>> = {
 };
 
 const unsignedTokens = [
-  ...attacks("a token without a signature whose alg is", "group_create", NO_ALGORITHM, (header) =>
-    forged(header, unsigned),
+  ...attacks("a token without a signature whose alg is", "group_create", NO_ALGORITHM, (header, fixture) =>
+    forged(fixture, header, unsigned),
   ),
   ...attacks(
     "a token whose alg is none and whose signature is",
@@ -38,7 +42,7 @@ const unsignedTokens = [
       "one byte": Buffer.alloc(1),
       "its own header": Buffer.from('{"alg":"none"}'),
     },
-    (signature) => forged({ alg: "none", typ }, fixed(signature)),
+    (signature, fixture) => forged(fixture, { alg: "none", typ }, fixed(signature)),
   ),
   attack(
     "a valid token whose header was changed to none, with its signature",
@@ -76,7 +80,7 @@ function confused(
 ): Attack[] {
   return forms.map((form) =>
     attack(`${alg} with the public key of ${iss} as the secret: ${form}`, "group_create", (fixture) =>
-      forged({ alg, typ }, hmac(HASHES[alg], AS_SECRETS[form]!(keyOf(fixture))), { ...ADMIN, iss }),
+      forged(fixture, { alg, typ }, hmac(HASHES[alg], AS_SECRETS[form]!(keyOf(fixture))), { ...ADMIN, iss }),
     ),
   );
 }
@@ -91,7 +95,7 @@ const confusion = [
     attack(
       `${alg} with the public key of an RS256 installation as the secret`,
       "group_create",
-      ({ own }) => forged({ alg, typ }, hmac(hash, pemOf(own.publicKey)), { ...ADMIN, aud: "services" }),
+      (fixture) => forged(fixture, { alg, typ }, hmac(hash, pemOf(fixture.own.publicKey))),
       "closed",
     ),
   ),
@@ -104,7 +108,7 @@ const confusion = [
       "the issuer's name": "authmq",
       "32 zero bytes": Buffer.alloc(32),
     },
-    (secret) => forged({ alg: "HS256", typ }, hmac("sha256", secret)),
+    (secret, fixture) => forged(fixture, { alg: "HS256", typ }, hmac("sha256", secret)),
   ),
 ];
 
@@ -117,7 +121,7 @@ const untrustedKeys = [
       ES256: untrusted.ec.sign,
       RS256: untrusted.rsa.sign,
     },
-    (sign, _world, alg) => forged({ alg, typ }, sign),
+    (sign, fixture, alg) => forged(fixture, { alg, typ }, sign),
   ),
   ...attacks(
     "a token signed with the right key, with another name of its alg:",
@@ -142,7 +146,7 @@ const untrustedKeys = [
       "RS256 of zeros": { alg: "RS256", iss: "partner", signature: Buffer.alloc(256) },
       "HS256 of nothing": { alg: "HS256", iss: "legacy", signature: Buffer.alloc(0) },
     },
-    ({ alg, iss, signature }) => forged({ alg, typ }, fixed(signature), { ...ADMIN, iss }),
+    ({ alg, iss, signature }, fixture) => forged(fixture, { alg, typ }, fixed(signature), { ...ADMIN, iss }),
   ),
 ];
 

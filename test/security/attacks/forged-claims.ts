@@ -1,4 +1,4 @@
-import { accessClaims, secondsFromNow } from "../../tokens/craft.ts";
+import { secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_TOKEN } from "../envelopes.ts";
 import { assemble, part } from "../forge.ts";
@@ -17,8 +17,8 @@ const OTHER_INVALID_TIMES = Object.fromEntries(Object.entries(INVALID_TIMES).sli
 
 const PAST = { negative: "-1", zero: "0", "two minutes ago": () => String(secondsFromNow(-120)) };
 
-function signedText({ own }: AttackFixture, name: string, json: string | undefined): string {
-  const claims = accessClaims({ [name]: json === undefined ? undefined : "HERE" });
+function signedText({ own, ownClaims }: AttackFixture, name: string, json: string | undefined): string {
+  const claims = ownClaims({ [name]: json === undefined ? undefined : "HERE" });
   const text = JSON.stringify(claims).replace('"HERE"', json ?? "");
   return assemble({ alg: own.alg, typ: "at+jwt" }, text, own.sign);
 }
@@ -123,11 +123,11 @@ const texts = [
       "a number": 0,
       "an empty string": "",
     },
-    (user, { signedAccess }) => ({
+    async (user, { sessionOf, signedAccess }) => ({
       request: {
         username: "alice",
         email: "taken@example.com",
-        access_token: signedAccess({ sub: "bobby", user }),
+        access_token: signedAccess({ ...(await sessionOf("bobby")), user }),
       },
       reply: INVALID_TOKEN,
     }),
@@ -151,43 +151,40 @@ const texts = [
   ),
 ];
 
-/** Payloads that are not an object of claims. */
-const INVALID_PAYLOADS: Readonly<Record<string, string | Uint8Array>> = {
+/** Payloads that are not an object of claims, from valid claims. */
+const INVALID_PAYLOADS: Readonly<
+  Record<string, string | ((claimsOf: AttackFixture["ownClaims"]) => string | Uint8Array)>
+> = {
   nothing: "",
   "half an object": '{"iss":"authmq"',
   "an empty object": "{}",
   null: "null",
   "a number": "1e3",
   "a text": '"authmq"',
-  "a list of claims": JSON.stringify([accessClaims()]),
-  "claims twice": `${JSON.stringify(accessClaims())}${JSON.stringify(accessClaims())}`,
-  "claims behind a byte order mark": `\ufeff${JSON.stringify(accessClaims())}`,
-  "claims in UTF-16": Buffer.from(JSON.stringify(accessClaims()), "utf16le"),
-  "claims with a byte that is not UTF-8": Buffer.from(
-    JSON.stringify(accessClaims({ jti: "\xff" })),
-    "latin1",
-  ),
-  "claims with an overlong character": Buffer.from(
-    JSON.stringify(accessClaims({ jti: "\xc0\xaf" })),
-    "latin1",
-  ),
-  "claims with a surrogate in UTF-8": Buffer.from(
-    JSON.stringify(accessClaims({ jti: "\xed\xa0\x80" })),
-    "latin1",
-  ),
-  "claims with a comment": `${JSON.stringify(accessClaims()).slice(0, -1)}/**/}`,
-  "claims with a NUL behind them": `${JSON.stringify(accessClaims())}\0`,
-  "another token": part(accessClaims()),
+  "a list of claims": (claimsOf) => JSON.stringify([claimsOf()]),
+  "claims twice": (claimsOf) => `${JSON.stringify(claimsOf())}${JSON.stringify(claimsOf())}`,
+  "claims behind a byte order mark": (claimsOf) => `\ufeff${JSON.stringify(claimsOf())}`,
+  "claims in UTF-16": (claimsOf) => Buffer.from(JSON.stringify(claimsOf()), "utf16le"),
+  "claims with a byte that is not UTF-8": (claimsOf) =>
+    Buffer.from(JSON.stringify(claimsOf({ jti: "\xff" })), "latin1"),
+  "claims with an overlong character": (claimsOf) =>
+    Buffer.from(JSON.stringify(claimsOf({ jti: "\xc0\xaf" })), "latin1"),
+  "claims with a surrogate in UTF-8": (claimsOf) =>
+    Buffer.from(JSON.stringify(claimsOf({ jti: "\xed\xa0\x80" })), "latin1"),
+  "claims with a comment": (claimsOf) => `${JSON.stringify(claimsOf()).slice(0, -1)}/**/}`,
+  "claims with a NUL behind them": (claimsOf) => `${JSON.stringify(claimsOf())}\0`,
+  "another token": (claimsOf) => part(claimsOf()),
 };
 
 const payloads = attacks(
   "an access token whose payload is",
   "user_all",
   INVALID_PAYLOADS,
-  (payload, { own }) => ({
-    request: { access_token: assemble({ alg: own.alg, typ: "at+jwt" }, payload, own.sign) },
-    reply: INVALID_TOKEN,
-  }),
+  (payload, { own, ownClaims }) => {
+    const text = typeof payload === "string" ? payload : payload(ownClaims);
+    const access_token = assemble({ alg: own.alg, typ: "at+jwt" }, text, own.sign);
+    return { request: { access_token }, reply: INVALID_TOKEN };
+  },
 );
 
 /** The attacker has the signing key, and signs invalid claims: times, names, groups, payloads. */

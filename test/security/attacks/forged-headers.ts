@@ -1,4 +1,3 @@
-import { accessClaims } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { ok, INVALID_TOKEN } from "../envelopes.ts";
 import { assemble } from "../forge.ts";
@@ -31,22 +30,28 @@ const REFUSED_MEMBERS: Readonly<Record<string, Readonly<Record<string, unknown>>
 const KEYS = Object.fromEntries(["jwk", "jku", "x5u", "x5c"].map((name) => [name, REFUSED_MEMBERS[name]!]));
 
 const embedded = [
-  ...attacks("a token of the attacker's key that contains it in", "group_create", KEYS, (members) => {
-    const header = { alg: "EdDSA", typ: "at+jwt", ...members };
-    const access_token = assemble(header, accessClaims({ groups: ["admin"] }), untrusted.ed25519.sign);
-    return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
-  }),
+  ...attacks(
+    "a token of the attacker's key that contains it in",
+    "group_create",
+    KEYS,
+    (members, { ownClaims }) => {
+      const header = { alg: "EdDSA", typ: "at+jwt", ...members };
+      const access_token = assemble(header, ownClaims({ groups: ["admin"] }), untrusted.ed25519.sign);
+      return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
+    },
+  ),
   ...attacks("a token of the right key with", "user_all", REFUSED_MEMBERS, (members, { signedAccess }) => ({
     request: { access_token: signedAccess({}, members) },
     reply: INVALID_TOKEN,
   })),
-  attack("a token whose payload is signed without base64 (RFC 7797)", "user_all", ({ own }) => {
+  attack("a token whose payload is signed without base64 (RFC 7797)", "user_all", ({ own, ownClaims }) => {
+    const claims = ownClaims();
     const [header, , signature] = assemble(
       { alg: "EdDSA", typ: "at+jwt", b64: false, crit: ["b64"] },
-      accessClaims(),
+      claims,
       own.sign,
     ).split(".");
-    const access_token = `${header}.${JSON.stringify(accessClaims()).replaceAll(".", "")}.${signature}`;
+    const access_token = `${header}.${JSON.stringify(claims).replaceAll(".", "")}.${signature}`;
     return { request: { access_token }, reply: INVALID_TOKEN };
   }),
 ];
@@ -61,17 +66,22 @@ const KEY_NAMES = {
 };
 
 const keyNames = [
-  ...attacks("a token of the attacker's key whose kid is", "group_create", KEY_NAMES, (kid) => ({
-    request: {
-      groupname: "forged",
-      access_token: assemble(
-        { alg: "EdDSA", typ: "at+jwt", kid },
-        accessClaims({ groups: ["admin"] }),
-        untrusted.ed25519.sign,
-      ),
-    },
-    reply: INVALID_TOKEN,
-  })),
+  ...attacks(
+    "a token of the attacker's key whose kid is",
+    "group_create",
+    KEY_NAMES,
+    (kid, { ownClaims }) => ({
+      request: {
+        groupname: "forged",
+        access_token: assemble(
+          { alg: "EdDSA", typ: "at+jwt", kid },
+          ownClaims({ groups: ["admin"] }),
+          untrusted.ed25519.sign,
+        ),
+      },
+      reply: INVALID_TOKEN,
+    }),
+  ),
   ...attacks(
     "an access token whose kid is not a string but",
     "user_all",

@@ -2,6 +2,7 @@ import type { Attack } from "../attack.ts";
 import { accessTokens } from "./access-tokens.ts";
 import { addresses } from "./addresses.ts";
 import { apiKeys } from "./api-keys.ts";
+import { controls } from "./controls.ts";
 import { databaseRows } from "./database-rows.ts";
 import { forgedAlgorithms } from "./forged-algorithms.ts";
 import { forgedClaims } from "./forged-claims.ts";
@@ -23,8 +24,9 @@ import { stolenIdTokens } from "./stolen-id-tokens.ts";
 import { unicodeNames } from "./unicode-names.ts";
 import { wrongTypes } from "./wrong-types.ts";
 
-/** Every attack. */
+/** Every attack, and first what must be accepted for the attacks to prove anything. */
 export const ATTACKS: readonly Attack[] = [
+  ...controls,
   ...accessTokens,
   ...addresses,
   ...apiKeys,

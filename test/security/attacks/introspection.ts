@@ -1,39 +1,40 @@
-import { accessClaims, decodePart, secondsFromNow } from "../../tokens/craft.ts";
+import { decodePart, secondsFromNow } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INACTIVE, invalid, NOT_A_STRING, MISSING } from "../envelopes.ts";
 import { assemble, hmac, idClaims, pemOf, unsigned } from "../forge.ts";
 import { legacySecret, partner, untrusted, type AttackFixture } from "../fixture.ts";
 
 /** Access tokens that this installation has not issued, of existing and unknown users. */
-const FORGERIES: Readonly<Record<string, (fixture: AttackFixture) => string>> = {
-  "without a signature": () => assemble({ alg: "none", typ: "at+jwt" }, accessClaims(), unsigned),
-  "of an unknown key": ({ own: { alg } }) =>
-    assemble({ alg, typ: "at+jwt" }, accessClaims(), untrusted.ed25519.sign),
-  "of an unknown key, of an unknown user": ({ own: { alg } }) =>
+const FORGERIES: Readonly<Record<string, (fixture: AttackFixture) => string | Promise<string>>> = {
+  "without a signature": ({ ownClaims }) => assemble({ alg: "none", typ: "at+jwt" }, ownClaims(), unsigned),
+  "of an unknown key": ({ own: { alg }, ownClaims }) =>
+    assemble({ alg, typ: "at+jwt" }, ownClaims(), untrusted.ed25519.sign),
+  "of an unknown key, of an unknown user": ({ own: { alg }, ownClaims }) =>
     assemble(
       { alg, typ: "at+jwt" },
-      accessClaims({ sub: "nobody-here", user: "nobody-here" }),
+      ownClaims({ sub: "nobody-here", user: "nobody-here" }),
       untrusted.ed25519.sign,
     ),
-  "of an unknown key that it contains": ({ own: { alg } }) =>
+  "of an unknown key that it contains": ({ own: { alg }, ownClaims }) =>
     assemble(
       { alg, typ: "at+jwt", jwk: untrusted.ed25519.publicKey.export({ format: "jwk" }) },
-      accessClaims(),
+      ownClaims(),
       untrusted.ed25519.sign,
     ),
-  "with the public key as the secret": ({ own: { publicKey } }) =>
-    assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", pemOf(publicKey))),
-  "of a partner in our name": () =>
-    assemble({ alg: "RS256", typ: "at+jwt" }, accessClaims({ iss: "authmq" }), partner.sign),
-  "of an issuer with a secret, in our name": () =>
-    assemble({ alg: "HS256", typ: "at+jwt" }, accessClaims(), hmac("sha256", legacySecret)),
+  "with the public key as the secret": ({ own: { publicKey }, ownClaims }) =>
+    assemble({ alg: "HS256", typ: "at+jwt" }, ownClaims(), hmac("sha256", pemOf(publicKey))),
+  "of a partner in our name": ({ ownClaims }) =>
+    assemble({ alg: "RS256", typ: "at+jwt" }, ownClaims({ iss: "authmq" }), partner.sign),
+  "of an issuer with a secret, in our name": ({ ownClaims }) =>
+    assemble({ alg: "HS256", typ: "at+jwt" }, ownClaims(), hmac("sha256", legacySecret)),
   "of ours that has expired": ({ signedAccess }) => signedAccess({ exp: secondsFromNow(-60) }),
   "of ours without exp": ({ signedAccess }) => signedAccess({ exp: undefined }),
   "of ours that is for the broker": ({ signedAccess }) => signedAccess({}, { typ: "rabbitmq+jwt" }),
   "of ours without typ": ({ signedAccess }) => signedAccess({}, { typ: undefined }),
   "of ours of an unknown user": ({ signedAccess }) =>
     signedAccess({ sub: "nobody-here", user: "nobody-here" }),
-  "of ours of a deactivated user": ({ signedAccess }) => signedAccess({ sub: "carol", user: "carol" }),
+  "of ours of a deactivated user": async ({ sessionOf, signedAccess }) =>
+    signedAccess(await sessionOf("carol")),
   "of ours with a name that is SQL": ({ signedAccess }) => {
     const sub = "' or '1'='1";
     return signedAccess({ sub, user: sub });
@@ -41,8 +42,8 @@ const FORGERIES: Readonly<Record<string, (fixture: AttackFixture) => string>> = 
   "of ours of 33,000 characters": ({ signedAccess }) => signedAccess({ padding: "x".repeat(33_000) }),
 };
 
-const forgeries = attacks("an introspection of a token", "introspect", FORGERIES, (forge, fixture) => ({
-  request: { token: forge(fixture) },
+const forgeries = attacks("an introspection of a token", "introspect", FORGERIES, async (forge, fixture) => ({
+  request: { token: await forge(fixture) },
   reply: INACTIVE,
 }));
 

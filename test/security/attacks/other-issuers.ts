@@ -16,8 +16,8 @@ const NAMES = Object.entries(SIGNERS).flatMap(([signer, how]) =>
 );
 
 const names = NAMES.map(({ signer, iss, alg, sign }) =>
-  attack(`a token that ${signer} signed in the name of ${iss}`, "group_create", () => {
-    const access_token = assemble({ alg, typ: "at+jwt" }, accessClaims({ iss, groups: ["admin"] }), sign);
+  attack(`a token that ${signer} signed in the name of ${iss}`, "group_create", ({ ownClaims }) => {
+    const access_token = assemble({ alg, typ: "at+jwt" }, ownClaims({ iss, groups: ["admin"] }), sign);
     return { request: { groupname: "forged", access_token }, reply: INVALID_TOKEN };
   }),
 );
@@ -105,8 +105,8 @@ const both = [
       reply: INVALID_TOKEN,
     };
   }),
-  attack("a token of partner that names two issuers in a list", "user_all", () => {
-    const claims = accessClaims({ iss: ["partner", "authmq"] });
+  attack("a token of partner that names two issuers in a list", "user_all", ({ ownClaims }) => {
+    const claims = ownClaims({ iss: ["partner", "authmq"] });
     return {
       request: { access_token: assemble({ alg: "RS256", typ: "at+jwt" }, claims, partner.sign) },
       reply: INVALID_TOKEN,
