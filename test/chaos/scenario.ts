@@ -34,6 +34,8 @@ export interface InjectedFault {
   readonly copies?: number;
   /** Callers must not notice the fault: each of their messages gets exactly one reply. */
   readonly unnoticed?: boolean;
+  /** Maximum recovery time in seconds, if it is longer than that of other faults. */
+  readonly recoveryLimit?: number;
   /** Whether the broker is a cluster of three nodes. */
   readonly cluster?: boolean;
   /** Whether the servers must be processes on this machine. */
@@ -82,7 +84,8 @@ export async function runScenario(
   measure: Measure & { seed: number },
 ): Promise<ScenarioResult> {
   const { kill, amqp = {}, copies = 1, unnoticed = false } = fault;
-  const { callers, seed, recoveryLimit } = measure;
+  const { callers, seed } = measure;
+  const { recoveryLimit = measure.recoveryLimit } = fault;
   const startedAt = Date.now();
   await using setup = await openSetup(servers, { database, kill, amqp });
   const history = new RequestHistory();
@@ -104,7 +107,8 @@ export async function runScenario(
     return new VirtualCaller({ name: `c${index + 1}`, sender, intents, random }).run(stopped.signal);
   });
   const problems: string[] = [];
-  const recovery = await injectUnderLoad(fault, { setup, sender, intents, history }, measure, problems);
+  const limits = { ...measure, recoveryLimit };
+  const recovery = await injectUnderLoad(fault, { setup, sender, intents, history }, limits, problems);
   loadEnded = Date.now();
   stopped.abort();
   await Promise.all(load);
