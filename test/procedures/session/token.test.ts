@@ -4,6 +4,7 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import { fromSqlTime, toSqlTime } from "../../../src/db/time.ts";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
+import { craft, decodePart } from "../../tokens/craft.ts";
 
 for (const database of DATABASES) {
   describe(`token on ${database}`, () => {
@@ -40,6 +41,16 @@ for (const database of DATABASES) {
       assert.equal(nbf, iat);
       assert.equal(exp! - iat!, 300);
       assert.equal(typeof jti, "string");
+    });
+
+    test("accepts an ID token from before the upgrade, which has no sid, and its access tokens have one", async () => {
+      const id_token = await session("Upgraded", {}, ["ops"]);
+      const { sid, ...claims } = decodePart(id_token, 1);
+      const header = { ...decodePart(id_token, 0), alg: "EdDSA" };
+      const old = await craft(header, claims, worker.config.signing!.key);
+      const { access_token } = dataOf(await worker.call("token", { id_token: old }));
+      assert.equal(decodeJwt(access_token as string)["sid"], sid);
+      dataOf(await worker.call("group_all", { access_token }));
     });
 
     test("issues any number of access tokens, which the other queues accept", async () => {
