@@ -14,6 +14,7 @@ import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { type Layers, joinLayers, namePath } from "./layers.ts";
 import { unknownKey } from "./parts.ts";
+import { adviceOn, legacyValues } from "./py-auth-micro.ts";
 import { readQueues } from "./queues.ts";
 import { SECTIONS, type AppConfig, type EventConfig, type LogConfig, type Settings } from "./schema.ts";
 import { readSections, type Section } from "./section.ts";
@@ -65,6 +66,15 @@ export function loadConfig(file: string | undefined, options: LoadOptions): Conf
   return readConfig(raw, { ...options, folder }, faults);
 }
 
+/** Reads a configuration file without validation; throws ConfigError if it is not a JSON object. */
+export function readConfigObject(file: string): Record<string, unknown> {
+  const faults = new Faults();
+  const raw = readConfigFile(file, faults);
+  const list = faults.list();
+  if (list.length > 0) throw new ConfigError(list);
+  return raw;
+}
+
 /** Validates a configuration object; relative paths start at `folder`. Throws ConfigError with all faults. */
 export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
@@ -98,7 +108,8 @@ function readConfig(
   const log = readLog(section("log_settings"), folder, faults);
   const events = section("event_settings").whole;
   const health = readHealth(section("health_settings").whole);
-  const list = faults.list((path) => namePath(sources, path));
+  const advice = legacyAdvice(raw);
+  const list = faults.list(({ path, msg }) => ({ path: namePath(sources, path), msg: advice(path) ?? msg }));
   if (list.length > 0 || !app || !db || !amqp || !log || !events) throw new ConfigError(list);
   return freezeDeep({
     signing,
@@ -114,6 +125,15 @@ function readConfig(
     health,
     origins: { given: raw, sources, unused },
   });
+}
+
+/** What to write instead of a value of py_auth_micro. */
+function legacyAdvice(raw: Readonly<Record<string, unknown>>): (path: string) => string | undefined {
+  let advice: ReadonlyMap<string, string> | undefined;
+  return (path) => {
+    advice ??= new Map(legacyValues(raw).map((value) => [value.path, adviceOn(value)]));
+    return advice.get(path);
+  };
 }
 
 /** Reads a configuration file; on error, adds a fault and marks all values as unknown. */
