@@ -203,7 +203,8 @@ create table user_next (
   created_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   modified_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   email_verified_at text null,
-  external_id text null
+  external_id text null,
+  last_login_at text null
 );
 insert into user_next (username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id)
   select username, password_hash, auth_type, email, activated, created_at, modified_at, email_verified_at, external_id from "user";
@@ -270,3 +271,13 @@ create table api_key (
   last_use text null
 );
 create index api_key_by_user on api_key (user_id);
+
+-- 0025-imported-row
+create table imported_row (
+  kind text not null,
+  name text not null,
+  groupname text not null default '',
+  digest blob null,
+  account_created_at text null,
+  primary key (kind, name, groupname)
+);
