@@ -8,13 +8,13 @@ import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readBrokerTokens } from "./broker-tokens.ts";
 import { type DbConfig, readDatabase } from "./database.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
-import { ConfigError, Faults } from "./fault.ts";
+import { ConfigError, type ConfigFault, Faults } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { type Layers, joinLayers, namePath } from "./layers.ts";
 import { unknownKey } from "./parts.ts";
-import { adviceOn, legacyValues } from "./py-auth-micro.ts";
+import { adviceOn, type LegacyValue, legacyValues } from "./py-auth-micro.ts";
 import { readQueues } from "./queues.ts";
 import { SECTIONS, type AppConfig, type EventConfig, type LogConfig, type Settings } from "./schema.ts";
 import { readSections, type Section } from "./section.ts";
@@ -109,7 +109,10 @@ function readConfig(
   const events = section("event_settings").whole;
   const health = readHealth(section("health_settings").whole);
   const advice = legacyAdvice(raw);
-  const list = faults.list(({ path, msg }) => ({ path: namePath(sources, path), msg: advice(path) ?? msg }));
+  const list = faults.list(({ path, msg }) => ({
+    path: namePath(sources, path),
+    msg: advice({ path, msg }),
+  }));
   if (list.length > 0 || !app || !db || !amqp || !log || !events) throw new ConfigError(list);
   return freezeDeep({
     signing,
@@ -127,12 +130,15 @@ function readConfig(
   });
 }
 
-/** What to write instead of a value of py_auth_micro. */
-function legacyAdvice(raw: Readonly<Record<string, unknown>>): (path: string) => string | undefined {
-  let advice: ReadonlyMap<string, string> | undefined;
-  return (path) => {
-    advice ??= new Map(legacyValues(raw).map((value) => [value.path, adviceOn(value)]));
-    return advice.get(path);
+/** Describes a fault; for a value of py_auth_micro, with what to write instead. */
+function legacyAdvice(raw: Readonly<Record<string, unknown>>): (fault: ConfigFault) => string {
+  let legacy: ReadonlyMap<string, LegacyValue> | undefined;
+  return ({ path, msg }) => {
+    legacy ??= new Map(legacyValues(raw).map((value) => [value.path, value]));
+    const value = legacy.get(path);
+    if (value === undefined) return msg;
+    // The message about a pattern names what is wrong in it.
+    return path.endsWith("_regex") ? `${msg}. Write ${JSON.stringify(value.replacement)}` : adviceOn(value);
   };
 }
 
