@@ -7,10 +7,10 @@ import { DEFAULT_PATTERNS } from "../../../src/config/patterns.ts";
 import { newFolder, runCli } from "../../support/cli.ts";
 import { createOldDatabase, type OldDatabase } from "../../support/py-auth-micro.ts";
 
-type Settings = Record<string, Record<string, unknown>>;
+type Settings = Record<string, Record<string, unknown> | undefined>;
 
 /** The example that py_auth_micro ships, with the values that authmq cannot read. */
-function oldConfig({ settings }: OldDatabase): Settings & { jwt_validation: unknown } {
+function oldConfig({ settings }: OldDatabase) {
   const secret = { type: "plain", value: "example_hmac_secret" };
   const methods = ["HS256", "HS384", "HS512"];
   return {
@@ -145,7 +145,7 @@ test("with --mixed sets the legacy options, and with --database uses the old ser
 test("a value that only a person can correct is an error with its place, and writes nothing", async () => {
   await using old = await createOldDatabase();
   const config = oldConfig(old);
-  const cwd = folderOf({ ...config, app_config: { ...config["app_config"], id_token_valid_time: "long" } });
+  const cwd = folderOf({ ...config, app_config: { ...config.app_config, id_token_valid_time: "long" } });
   const { code, stderr } = await write(cwd);
   assert.equal(code, 78);
   assert.match(stderr, /^authmq: old\/old\.json: app_config\.id_token_valid_time: must be a number/);
@@ -157,7 +157,7 @@ test("a database that cannot be reached does not matter", async () => {
   const config = oldConfig(old);
   const cwd = folderOf({
     ...config,
-    db_settings: { ...config["db_settings"], password: "wrong horse battery" },
+    db_settings: { ...config.db_settings, password: "wrong horse battery" },
   });
   const { code, stdout } = await write(cwd);
   assert.equal(code, 0);
