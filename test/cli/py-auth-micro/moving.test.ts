@@ -132,15 +132,14 @@ for (const orientation of ["swapped", "straight"] as const)
     await second[Symbol.asyncDispose]();
     turnOptionsOff(join(cwd, "new/config.json"));
     assert.equal((await page.run("authmq config check")).stdout, "ok\n");
-    {
-      await using _ = await page.serve();
-      const token = await accessToken(caller, await loginAsOld(caller, "user-7", isZulu));
-      assert.ok("error" in (await service.verify(token)));
-      const verifier = createVerifier({ issuer: ISSUER, algorithms: ["HS256"], secret: SECRET });
-      assert.deepEqual((await verifier.verify(token)).groups, ["everybody", "team-0"]);
-      const another = { ...register, username: "another", email: "a@example.com" };
-      assert.equal((await caller.call("user_register", another)).resp_code, 200);
-    }
+    stack.use(await page.serve());
+    const token = await accessToken(caller, await loginAsOld(caller, "user-7", isZulu));
+    assert.ok("error" in (await service.verify(token)));
+    const verifier = createVerifier({ issuer: ISSUER, algorithms: ["HS256"], secret: SECRET });
+    assert.deepEqual((await verifier.verify(token)).groups, ["everybody", "team-0"]);
+    const another = { ...register, username: "another", email: "a@example.com" };
+    assert.equal((await caller.call("user_register", another)).resp_code, 200);
+    await stack.disposeAsync();
     assert.deepEqual(page.left, []);
     await old.execute(`drop database ${database}`);
     await deleteVhost(vhost.name);
@@ -174,7 +173,7 @@ async function loginAsOld(caller: OldCaller, username: string, isTime = isPython
   const { resp_code, resp_data } = await caller.call("login", { username, password: OLD_PASSWORD });
   assert.equal(resp_code, 200, JSON.stringify(resp_data));
   const { expires_at: time } = resp_data;
-  if (time !== undefined) assert.ok(isTime(time), String(time));
+  if (time !== undefined) assert.ok(isTime(time), JSON.stringify(time));
   return String(resp_data["id_token"]);
 }
 
