@@ -54,12 +54,18 @@ export function oldTables(orientation: Orientation, hasForeignKeys = true): stri
   ];
 }
 
+interface OldOptions {
+  readonly hasForeignKeys?: boolean;
+  /** Another server than that of the run. */
+  readonly server?: DatabaseAddress | undefined;
+}
+
 /** Creates an old database without users. */
 export async function createOldDatabase(
   orientation: Orientation = "swapped",
-  { hasForeignKeys = true } = {},
+  { hasForeignKeys = true, server }: OldOptions = {},
 ): Promise<OldDatabase> {
-  const root = await createDatabase();
+  const root = server === undefined ? await createDatabase() : await createDatabaseOn(server);
   const connection = await createConnection({ ...root, timezone: "Z" });
   for (const statement of oldTables(orientation, hasForeignKeys)) await connection.query(statement);
   const reader = {
@@ -111,9 +117,16 @@ export async function createOldDatabase(
     async [Symbol.asyncDispose]() {
       await connection.query(`drop user '${reader.user}'@'%'`);
       await connection.end();
-      await dropDatabase(root.database);
+      if (server === undefined) await dropDatabase(root.database);
     },
   };
+}
+
+async function createDatabaseOn({ host, port, user, password }: DatabaseAddress) {
+  const connection = await createConnection({ host, port, user, password });
+  await connection.query("create database old_auth");
+  await connection.end();
+  return { host, port, user, password, database: "old_auth" };
 }
 
 /** Ordinary users, each in two of the groups `everybody` and `team-0` to `team-6`. */
