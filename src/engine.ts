@@ -93,7 +93,11 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     remotes: sources.remotes,
     ping: () => ping(db),
     assertWritable: () => assertWritable(db, config.db),
-    pipeline: createPipeline(PROCEDURES, services, { log, maxRequestBytes: config.amqp.max_request_bytes }),
+    pipeline: createPipeline(PROCEDURES, services, {
+      log,
+      maxRequestBytes: config.amqp.max_request_bytes,
+      legacyReplies: config.amqp.legacy_replies,
+    }),
     usableSchema: () => usableSchema(db, config.db),
     startCleanup() {
       cleanup = startCleanup(db, config, log);

@@ -204,3 +204,13 @@ create table api_key (
   index api_key_by_user (user_id),
   constraint api_key_user foreign key (user_id) references `user` (username) on delete cascade on update cascade
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0025-imported-row
+create table imported_row (
+  kind varchar(8) character set ascii collate ascii_bin not null,
+  name varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  groupname varchar(100) not null default '',
+  digest binary(32) null,
+  account_created_at datetime(3) null,
+  primary key (kind, name, groupname)
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;

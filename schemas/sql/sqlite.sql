@@ -271,3 +271,13 @@ create table api_key (
   last_use text null
 );
 create index api_key_by_user on api_key (user_id);
+
+-- 0025-imported-row
+create table imported_row (
+  kind text not null,
+  name text not null,
+  groupname text not null default '',
+  digest blob null,
+  account_created_at text null,
+  primary key (kind, name, groupname)
+);

@@ -31,11 +31,11 @@ const LOCK_TIMEOUT = 60_000;
 const ATTEMPTS = 5;
 
 class RolledBack extends Error {
-  readonly imported: Imported;
+  readonly result: unknown;
 
-  constructor(imported: Imported) {
+  constructor(result: unknown) {
     super("rolled back");
-    this.imported = imported;
+    this.result = result;
   }
 }
 
@@ -43,31 +43,44 @@ class RolledBack extends Error {
  * Imports users in one transaction; no two may share a name or address. Rolls back if `isKept` rejects the result. Only
  * adds memberships. An existing user without differences is unchanged, so an import can be repeated.
  */
-export async function importBatch(
+export function importBatch(
   db: Database,
   users: readonly ImportedUser[],
   rules: ImportRules,
   isKept: (imported: Imported) => boolean,
 ): Promise<Imported> {
+  return inImport(db, (writer) => importUsers(writer, users, rules), isKept);
+}
+
+/**
+ * Runs one batch of an import in a transaction, again if other processes create the same rows. Rolls back if `isKept`
+ * rejects the result; returns it in any case.
+ */
+export async function inImport<T>(
+  db: Database,
+  work: (writer: Writer) => Promise<T>,
+  isKept: (result: T) => boolean,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await inTransaction(
         db,
         async (trx) => {
-          const imported = await importUsers({ trx, actor: null }, users, rules);
-          if (!isKept(imported)) throw new RolledBack(imported);
-          return imported;
+          const result = await work({ trx, actor: null });
+          if (!isKept(result)) throw new RolledBack(result);
+          return result;
         },
         LOCK_TIMEOUT,
       );
     } catch (error) {
-      if (error instanceof RolledBack) return error.imported;
+      if (error instanceof RolledBack) return error.result as T; // `work` of this call returned it
       if (!isDuplicate(error) || attempt === ATTEMPTS) throw error;
     }
   }
 }
 
-async function importUsers(
+/** Imports users in the transaction of `writer`, as `importBatch`. */
+export async function importUsers(
   writer: Writer,
   users: readonly ImportedUser[],
   rules: ImportRules,

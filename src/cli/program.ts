@@ -16,6 +16,10 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["migrate", async () => (await import("./migrate.ts")).migrateCommand()],
   ["admin", async () => (await import("./admin.ts")).adminCommand()],
   ["users", async () => (await import("./users.ts")).usersCommand()],
+  [
+    "import-py-auth-micro",
+    async () => (await import("./import-py-auth-micro.ts")).importPyAuthMicroCommand(),
+  ],
   ["api-key", async () => (await import("./api-key.ts")).apiKeyCommand()],
   ["call", async () => (await import("./call.ts")).callCommand()],
   ["bench", async () => (await import("./bench.ts")).benchCommand()],

@@ -55,10 +55,9 @@ export class Faults {
     );
   }
 
-  /** All faults without duplicates; `name` converts a path for the reader. */
-  list(name: (path: string) => string = (path) => path): ConfigFault[] {
-    const named = this.#list.map(({ path, msg }) => ({ path: name(path), msg }));
-    return [...new Map(named.map((fault) => [JSON.stringify(fault), fault])).values()];
+  /** All faults without duplicates; `present` converts a fault for the reader. */
+  list(present: (fault: ConfigFault) => ConfigFault = (fault) => fault): ConfigFault[] {
+    return [...new Map(this.#list.map(present).map((fault) => [JSON.stringify(fault), fault])).values()];
   }
 }
 

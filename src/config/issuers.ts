@@ -31,6 +31,8 @@ export interface SigningConfig extends SigningKey {
   readonly audience: string | undefined;
   /** The next key and the retiring keys. */
   readonly reserve: readonly ReserveKey[];
+  /** Whether the header of access tokens has copies of the claims. */
+  readonly legacyHeaderClaims?: boolean;
   /** Secret for stored digests; undefined to use the signing key. */
   readonly fingerprintKey: KeyObject | undefined;
 }
@@ -172,6 +174,29 @@ function readSigning(
         ? checkReadable(material, folder)
         : readFingerprintKey(material, folder),
     );
+  if (parts.legacy_header_claims === true)
+    checkLegacyClaims(parts.audience, [signing?.method, next?.method], faults);
   if (signing === undefined || whole === undefined) return undefined;
-  return { ...signing, issuer: whole.issuer, audience: whole.audience, reserve, fingerprintKey };
+  const { issuer, audience, legacy_header_claims: legacyHeaderClaims } = whole;
+  return { ...signing, issuer, audience, reserve, legacyHeaderClaims, fingerprintKey };
+}
+
+/** Services of py_auth_micro know HS* and RS* only, and reject a token with an audience. */
+function checkLegacyClaims(
+  audience: string | undefined,
+  methods: readonly (SignMethod | undefined)[],
+  faults: Faults,
+): void {
+  const path = "jwt_creation.legacy_header_claims";
+  const unknown = methods.find((method) => method !== undefined && !/^[HR]S/.test(method));
+  if (unknown !== undefined)
+    faults.push({
+      path,
+      msg: `services of py_auth_micro cannot verify ${unknown}: sign with HS* or RS*, or set this to false`,
+    });
+  if (audience !== undefined)
+    faults.push({
+      path,
+      msg: "services of py_auth_micro reject tokens with an audience: remove jwt_creation.audience, or set this to false",
+    });
 }

@@ -116,9 +116,11 @@ function readSharedSecret(bytes: Buffer, methods: readonly SignMethod[]): KeyObj
   if (bytes.includes("-----BEGIN")) throw new BadSetting("is a PEM key: HS* needs a shared secret");
   const needed = Math.max(...methods.map((method) => Number(method.slice(2)) / 8));
   if (bytes.length < needed) {
+    const fitting = methods.filter((method) => bytes.length >= Number(method.slice(2)) / 8);
+    const fewer = fitting.length === 0 ? "" : `, or list only ${fitting.join(", ")}`;
     throw new BadSetting(
       `has ${bytes.length} bytes; ${methods.join(", ")} needs at least ${needed} (RFC 7518 section 3.2). ` +
-        `Generate one: "authmq keys generate --alg HS${needed * 8}"`,
+        `Generate one: "authmq keys generate --alg HS${needed * 8}"${fewer}`,
     );
   }
   return createSecretKey(bytes);

@@ -8,12 +8,13 @@ import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readBrokerTokens } from "./broker-tokens.ts";
 import { type DbConfig, readDatabase } from "./database.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
-import { ConfigError, Faults } from "./fault.ts";
+import { ConfigError, type ConfigFault, Faults } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
 import { type KerberosConfig, readKerberos } from "./kerberos.ts";
 import { type Layers, joinLayers, namePath } from "./layers.ts";
 import { unknownKey } from "./parts.ts";
+import { adviceOn, type LegacyValue, legacyValues } from "./py-auth-micro.ts";
 import { readQueues } from "./queues.ts";
 import { SECTIONS, type AppConfig, type EventConfig, type LogConfig, type Settings } from "./schema.ts";
 import { readSections, type Section } from "./section.ts";
@@ -65,6 +66,15 @@ export function loadConfig(file: string | undefined, options: LoadOptions): Conf
   return readConfig(raw, { ...options, folder }, faults);
 }
 
+/** Reads a configuration file without validation; throws ConfigError if it is not a JSON object. */
+export function readConfigObject(file: string): Record<string, unknown> {
+  const faults = new Faults();
+  const raw = readConfigFile(file, faults);
+  const list = faults.list();
+  if (list.length > 0) throw new ConfigError(list);
+  return raw;
+}
+
 /** Validates a configuration object; relative paths start at `folder`. Throws ConfigError with all faults. */
 export function parseConfig(
   raw: Readonly<Record<string, unknown>>,
@@ -98,7 +108,11 @@ function readConfig(
   const log = readLog(section("log_settings"), folder, faults);
   const events = section("event_settings").whole;
   const health = readHealth(section("health_settings").whole);
-  const list = faults.list((path) => namePath(sources, path));
+  const advice = legacyAdvice(raw);
+  const list = faults.list(({ path, msg }) => ({
+    path: namePath(sources, path),
+    msg: advice({ path, msg }),
+  }));
   if (list.length > 0 || !app || !db || !amqp || !log || !events) throw new ConfigError(list);
   return freezeDeep({
     signing,
@@ -114,6 +128,18 @@ function readConfig(
     health,
     origins: { given: raw, sources, unused },
   });
+}
+
+/** Describes a fault; for a value of py_auth_micro, with what to write instead. */
+function legacyAdvice(raw: Readonly<Record<string, unknown>>): (fault: ConfigFault) => string {
+  let legacy: ReadonlyMap<string, LegacyValue> | undefined;
+  return ({ path, msg }) => {
+    legacy ??= new Map(legacyValues(raw).map((value) => [value.path, value]));
+    const value = legacy.get(path);
+    if (value === undefined) return msg;
+    // The message about a pattern names what is wrong in it.
+    return path.endsWith("_regex") ? `${msg}. Write ${JSON.stringify(value.replacement)}` : adviceOn(value);
+  };
 }
 
 /** Reads a configuration file; on error, adds a fault and marks all values as unknown. */

@@ -47,13 +47,20 @@ function describeForeign({ foreign, origin }: SchemaState): string {
     return `has tables of authmq (${names}) that are not in its list of migrations, authmq_migration`;
   const what = foreign.length === 1 ? `a table ${names} that belongs` : `tables ${names} that belong`;
   return origin === "py_auth_micro"
-    ? `has ${what} to py_auth_micro (by names and foreign keys)`
+    ? `has ${what} to py_auth_micro (by the names of tables and columns)`
     : `has ${what} to another application`;
 }
 
 function adviceOnForeign({ origin }: SchemaState, config: DbConfig): string {
   if (origin === "authmq") return "Restore the database completely from a backup.";
-  return config.dialect === "sqlite"
-    ? "Give authmq a file of its own: set db_settings.file to another path."
-    : "Give authmq a database of its own: create one and set db_settings.database to its name.";
+  const own =
+    config.dialect === "sqlite"
+      ? "Give authmq a file of its own: set db_settings.file to another path."
+      : "Give authmq a database of its own: create one and set db_settings.database to its name.";
+  return origin === "py_auth_micro" ? `${own} ${COPY}` : own;
 }
+
+/** How to get users out of a database of py_auth_micro. */
+const COPY =
+  'Then run "authmq migrate", and copy users and groups with ' +
+  '"authmq import-py-auth-micro --from FILE", where FILE is the configuration of py_auth_micro (docs/moving.md).';

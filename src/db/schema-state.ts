@@ -4,15 +4,8 @@ import type { Db } from "./database.ts";
 import { type TableColumns, tablesAfter } from "./expected-tables.ts";
 import { MIGRATION_TABLE } from "./migration-table.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
-import {
-  hasTable,
-  isEmpty,
-  isMigrating,
-  readApplied,
-  readReferences,
-  readTables,
-  type Reference,
-} from "./queries/tables.ts";
+import { isPyAuthMicro } from "./py-auth-micro.ts";
+import { hasTable, isEmpty, isMigrating, readApplied, readTables } from "./queries/tables.ts";
 
 /** Suffix of migrations that earlier versions cannot work with. The name is all that those versions see. */
 const BREAKING = "-breaking";
@@ -89,7 +82,7 @@ async function readOnce(db: Db): Promise<SchemaState> {
     breaking: newer.filter((name) => name.endsWith(BREAKING)),
     isMixed,
     foreign,
-    origin: foreign.length === 0 ? undefined : originOf(tables, await readReferences(db)),
+    origin: foreign.length === 0 ? undefined : originOf(tables),
     missing: [...expected.keys()].filter((table) => !tables.has(table)),
     unrecorded,
   };
@@ -125,16 +118,8 @@ function lacks(found: ReadonlySet<string> | undefined, expected: ReadonlySet<str
   return found !== undefined && [...expected].some((column) => !found.has(column));
 }
 
-/** Recognizes the application by tables, columns and foreign keys that only it has. */
-function originOf(tables: TableColumns, references: readonly Reference[]): SchemaState["origin"] {
-  const members = tables.get("usergroup");
-  if (tables.has("rpc_inbox") && members?.has("groupname") === true) return "authmq";
-  const refers = (from: string, to: string): boolean =>
-    references.some((reference) => reference.from === from && reference.to === to);
-  const isOriginal =
-    members?.has("groupname") === false &&
-    refers("token", "user") &&
-    refers("usergroup", "user") &&
-    refers("usergroup", "group");
-  return isOriginal ? "py_auth_micro" : undefined;
+/** Recognizes the application by tables and columns that only it has. */
+function originOf(tables: TableColumns): SchemaState["origin"] {
+  if (tables.has("rpc_inbox") && tables.get("usergroup")?.has("groupname") === true) return "authmq";
+  return isPyAuthMicro(tables) ? "py_auth_micro" : undefined;
 }

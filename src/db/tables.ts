@@ -167,6 +167,19 @@ interface OneTimeTokenTable {
   expires_at: SqlTime;
 }
 
+/** What an import of another database has copied. */
+interface ImportedRowTable {
+  kind: "user" | "group" | "member";
+  /** The name of the user or group in the other database. */
+  name: string;
+  /** Of a membership: the group's name in the other database; else empty. */
+  groupname: string;
+  /** Of a user: the columns of the other database, each as a digest of 8 bytes. */
+  digest: Uint8Array | null;
+  /** Of a user: `created_at` of the account here, which identifies it. */
+  account_created_at: SqlTime | null;
+}
+
 /** All tables, with rows as either database returns them. */
 export interface Tables {
   user: UserTable;
@@ -180,6 +193,7 @@ export interface Tables {
   event: EventTable;
   one_time_token: OneTimeTokenTable;
   api_key: ApiKeyTable;
+  imported_row: ImportedRowTable;
 }
 
 /** A user's row without the columns that the database generates. */

@@ -13,6 +13,7 @@ import { createDeadlines, type Deadline } from "./deadline.ts";
 import { asObject, decodeRequest } from "./decode.ts";
 import { type Envelope, failureEnvelope, type Incoming } from "./envelope.ts";
 import { idempotencyKeyOf } from "./identity.ts";
+import { createLegacyReplies } from "./legacy-replies.ts";
 import { Message } from "./message.ts";
 import { createPoisonGuard } from "./poison-messages.ts";
 import { rateLimited } from "./rate-limit.ts";
@@ -37,8 +38,13 @@ export interface Pipeline {
 export function createPipeline(
   procedures: readonly Procedure[],
   services: Services,
-  { log, maxRequestBytes }: { log: Log; maxRequestBytes: number },
+  {
+    log,
+    maxRequestBytes,
+    legacyReplies = false,
+  }: { log: Log; maxRequestBytes: number; legacyReplies?: boolean },
 ): Pipeline {
+  const toReply = legacyReplies ? createLegacyReplies(procedures) : (_: QueueName, reply: Envelope) => reply;
   const deadlines = createDeadlines(DEADLINE);
   const poison = createPoisonGuard(services, log);
   const prepared = new Map(
@@ -102,7 +108,7 @@ export function createPipeline(
   return {
     async handle(queue, incoming, notes) {
       try {
-        return await answerOrFail(queue, { incoming, request: undefined }, notes);
+        return toReply(queue, await answerOrFail(queue, { incoming, request: undefined }, notes));
       } catch (error) {
         return error instanceof AppError ? failureEnvelope(error) : undefined;
       }

@@ -65,12 +65,12 @@ export async function createIssuer(
   signing: SigningConfig,
   maxLength = MAX_TOKEN_LENGTH,
 ): Promise<TokenIssuer> {
-  const { issuer, method, key, audience } = signing;
+  const { issuer, method, key, audience, legacyHeaderClaims } = signing;
   const keyId = await keyIdOf(key);
   const ring = new Map<string, SigningKey>();
   for (const one of signing.reserve) ring.set(await signerIdOf(one.key), one);
-  const headerOf = (typ: string): string =>
-    encodePart({ alg: method, typ, ...(keyId === undefined ? {} : { kid: keyId }) });
+  const headerOf = (typ: string, more = {}): string =>
+    encodePart({ alg: method, typ, ...(keyId === undefined ? {} : { kid: keyId }), ...more });
   const [accessHeader, brokerHeader] = [headerOf("at+jwt"), headerOf("rabbitmq+jwt")];
   const aud = audience === undefined ? {} : { aud: audience };
   const encodeClaims = (
@@ -114,8 +114,15 @@ export async function createIssuer(
       const limited = isLimited ? { limited: true } : {};
       const by = "sid" in grant ? { sid: grant.sid.toString() } : { api_key_id: grant.apiKeyId.toString() };
       const more = { user: subject.username, ...limited, ...by, vhost, jti: randomUUID(), ...aud };
-      const claims = encodeClaims(subject, more, now, endOf(now, lifetime));
-      const text = signCompact(accessHeader, claims, method, key);
+      const expires = endOf(now, lifetime);
+      const claims = encodeClaims(subject, more, now, expires);
+      const times = { iat: now, nbf: now, exp: expires };
+      // For services that verify like py_auth_micro; nothing here reads these members.
+      const header =
+        legacyHeaderClaims === true
+          ? headerOf("at+jwt", { iss: issuer, aud: subject.groups, ...times, Type: "Access-Token", vhost })
+          : accessHeader;
+      const text = signCompact(header, claims, method, key);
       if (text.length > maxLength) throw tooLarge(subject.groups.length, maxLength);
       return text;
     },

@@ -71,6 +71,9 @@ async function assertRefused(foreign: RawDatabase, report: RegExp, advice = OWN_
   assert.equal(await foreign.snapshot(), before);
 }
 
+/** The way out of a database of py_auth_micro. */
+const COPY = /of its own: .* "authmq import-py-auth-micro --from FILE"/;
+
 const OWN_DATABASE =
   /a (?:file|database) of its own: (?:create one and )?set db_settings\.(?:file|database) to/;
 
@@ -91,9 +94,18 @@ for (const database of DATABASES) {
       assert.equal(code, 78, which);
       assert.match(stderr, report, which);
       assert.match(stderr, /^authmq: db_settings\.(?:file|database): .*nothing was written/m, which);
+      assert.match(stderr, COPY, which);
     }
     assert.equal(await foreign.snapshot(), before);
-    await assertRefused(foreign, report);
+    await assertRefused(foreign, report, COPY);
+  });
+
+  test(`tables of py_auth_micro on ${database} that were made by hand, without foreign keys, are recognized`, async () => {
+    await using foreign = await emptyDatabase(database);
+    const tables = originalTables(database).map((text) => text.replace(/,\s*foreign key[^]*\)$/, ")"));
+    assert.doesNotMatch(tables.join(), /foreign key/);
+    await foreign.execute(...tables);
+    await assertRefused(foreign, /that belong to py_auth_micro/, COPY);
   });
 
   test(`another application's table user on ${database} is named, even beside a migration list`, async () => {
@@ -130,9 +142,7 @@ for (const database of DATABASES) {
     await migrate(dbOf(mixed));
     const { user, group } = quoted[database];
     await mixed.execute(
-      ...["one_time_token", "api_key", "usergroup", "token", group, user].map(
-        (table) => `drop table ${table}`,
-      ),
+      ...["api_key", "one_time_token", "usergroup", "token", group, user].map((table) => `drop table ${table}`),
       ...originalTables(database),
     );
     await assertRefused(mixed, /that belong to py_auth_micro/);

@@ -13,7 +13,9 @@ export interface DuplicateIndex extends Disposable {
  * Keeps the index in a temporary file that is deleted with this process, so memory does not grow with it. The file
  * contains digests with a random salt, so it reveals no names.
  */
-export function createDuplicateIndex(): DuplicateIndex {
+export function createDuplicateIndex(
+  describe = (field: "username" | "email", line: number): string => `${field} is already in line ${line}`,
+): DuplicateIndex {
   const salt = randomBytes(16).toString("base64");
   // For an empty name, SQLite creates a temporary file and deletes it immediately.
   const database = new DatabaseSync("");
@@ -35,7 +37,7 @@ export function createDuplicateIndex(): DuplicateIndex {
       for (const field of ["username", "email"] as const) {
         const value = user[field];
         const earlier = value === undefined ? undefined : earlierLine(`${field} ${foldName(value)}`, line);
-        if (earlier !== undefined) return `${field} is already in line ${earlier}`;
+        if (earlier !== undefined) return describe(field, earlier);
       }
       return undefined;
     },

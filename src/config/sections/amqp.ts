@@ -75,6 +75,13 @@ export const amqpSettings = z.strictObject({
     .enum(QUEUE_PROFILES)
     .default("durable")
     .describe("queue type to declare; `transient` is compatible with py_auth_micro"),
+  legacy_replies: z
+    .boolean()
+    .default(false)
+    .describe(
+      "whether replies are like those of py_auth_micro: 201 for `user_register` and `user_admin_create`, and times " +
+        "like `2026-11-29T10:00:00.123456+00:00`",
+    ),
   max_request_bytes: z
     .int()
     .min(1024)

@@ -93,6 +93,13 @@ export const jwtCreation = z.strictObject({
     .describe(
       "the `aud` claim of issued access tokens; if set, authmq's access tokens without it are rejected",
     ),
+  legacy_header_claims: z
+    .boolean()
+    .default(false)
+    .describe(
+      "whether the header of access tokens has copies of the claims, for services that verify like py_auth_micro; only " +
+        "with HS* and RS*, and without `audience`",
+    ),
 });
 
 /** A shared secret or key in the configuration file. */

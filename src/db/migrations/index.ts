@@ -22,6 +22,7 @@ import { namesByKey } from "./0021-names-by-key.ts";
 import { eventUsernameKey } from "./0022-event-username-key.ts";
 import { sessions } from "./0023-sessions-breaking.ts";
 import { apiKey } from "./0024-api-key.ts";
+import { importedRow } from "./0025-imported-row.ts";
 import type { Ddl } from "./migration.ts";
 
 /** All migrations by name, in order. Append only. */
@@ -50,4 +51,5 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0022-event-username-key": eventUsernameKey,
   "0023-sessions-breaking": sessions,
   "0024-api-key": apiKey,
+  "0025-imported-row": importedRow,
 };

@@ -5,7 +5,9 @@ import { groupColumns, SQLITE_COLUMNS, type TableColumns } from "../expected-tab
 /** A foreign key between two tables. */
 export interface Reference {
   readonly from: string;
+  readonly column: string;
   readonly to: string;
+  readonly toColumn: string;
 }
 
 /** All tables and views that the database user can see, with their columns. */
@@ -35,14 +37,16 @@ export async function hasTable(db: Db, table: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** All foreign keys of the database. */
+/** The columns of all foreign keys in the database. */
 export async function readReferences(db: Db): Promise<Reference[]> {
   const { rows } = await (dialectOf(db) === "sqlite"
-    ? sql<Reference>`select lower(m.name) as "from", lower(k."table") as "to"
+    ? sql<Reference>`select lower(m.name) as "from", lower(k."from") as "column", lower(k."table") as "to",
+          lower(k."to") as "toColumn"
         from sqlite_master as m join pragma_foreign_key_list(m.name) as k where m.type = 'table'`
-    : sql<Reference>`select lower(table_name) as ${sql.ref("from")}, lower(referenced_table_name) as ${sql.ref("to")}
+    : sql<Reference>`select lower(table_name) as ${sql.ref("from")}, lower(column_name) as ${sql.ref("column")},
+          lower(referenced_table_name) as ${sql.ref("to")}, lower(referenced_column_name) as ${sql.ref("toColumn")}
         from information_schema.key_column_usage
-        where table_schema = database() and referenced_table_name is not null`
+        where table_schema = database() and referenced_table_schema = database()`
   ).execute(db);
   return rows;
 }
