@@ -25,6 +25,7 @@ demo: install ## run a demo: two workers on a real RabbitMQ, called from the com
 
 # Tests that touch the broker or the database run on the newest servers, too.
 ON_NEWEST := test/amqp test/rpc test/db test/procedures test/events test/chaos test/tokens/broker-tokens.test.ts \
+  test/cli/py-auth-micro \
   $(filter-out %/package.test.ts %/hover.test.ts %/types.test.ts, $(wildcard test/client/*.test.ts))
 
 test: install ## run the tests on real servers; FILES="test/rpc a.test.ts" selects some; SERVERS=newest others

@@ -31,12 +31,14 @@ export interface OldDatabase extends AsyncDisposable {
   execute(statement: string, values?: readonly unknown[]): Promise<void>;
   add(...users: readonly OldRow[]): Promise<void>;
   addGroups(...names: readonly string[]): Promise<void>;
+  /** Closes the connections of the user that may only read. */
+  disconnect(): Promise<void>;
   /** All rows as text, to see that nothing was written. */
   snapshot(): Promise<string>;
 }
 
 /** The statements that create the tables of py_auth_micro. */
-export function oldTables(orientation: Orientation, hasForeignKeys = true): string[] {
+function oldTables(orientation: Orientation, hasForeignKeys = true): string[] {
   const [user, group] = orientation === "swapped" ? ["name", "username"] : ["username", "name"];
   const foreignKeys = `,
       foreign key (${user}) references \`user\` (username) on delete cascade,
@@ -106,6 +108,11 @@ export async function createOldDatabase(
         "`group` (name)",
         names.map((name) => [name]),
       ),
+    async disconnect() {
+      const statement = "select id from information_schema.processlist where user = ?";
+      const [rows] = await connection.query<RowDataPacket[]>(statement, [reader.user]);
+      for (const row of rows) await connection.query("kill ?", [Object.values(row)[0]]);
+    },
     async snapshot() {
       const tables = ["`user`", "`group`", "usergroup", "token"].map(async (table) => {
         const [rows] = await connection.query<RowDataPacket[]>(`select * from ${table}`);

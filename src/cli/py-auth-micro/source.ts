@@ -50,19 +50,24 @@ export async function readOldDatabase<T>(
   server: OldServer,
   read: (db: Db, columns: MemberColumns) => Promise<T>,
 ): Promise<T> {
-  const columns = await findMemberColumns(old, server.database).catch((error: unknown) => {
-    throw unreadable(server, error);
-  });
-  if (typeof columns === "string") throw new ExitError(1, columns);
-  return old
-    .transaction()
-    .setIsolationLevel("repeatable read")
-    .setAccessMode("read only")
-    .execute((trx) => read(trx, columns));
+  const results: T[] = [];
+  try {
+    const columns = await findMemberColumns(old, server.database);
+    if (typeof columns === "string") throw new ExitError(1, columns);
+    await old
+      .transaction()
+      .setIsolationLevel("repeatable read")
+      .setAccessMode("read only")
+      .execute(async (trx) => results.push(await read(trx, columns)));
+  } catch (error) {
+    // Once `read` has returned, nothing is lost if the transaction ends with its connection.
+    if (results.length === 0) throw error instanceof ExitError ? error : unreadable(server, error);
+  }
+  return results[0] as T; // without a result, an error was thrown
 }
 
 /** Why the database of py_auth_micro cannot be read. */
-export function unreadable({ host, port, database, user }: OldServer, error: unknown): ExitError {
+function unreadable({ host, port, database, user }: OldServer, error: unknown): ExitError {
   return new ExitError(
     1,
     `cannot read the database ${database} of py_auth_micro at ${host}:${port} as ${user}: ${messageOf(error)}`,

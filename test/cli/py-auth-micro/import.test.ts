@@ -187,34 +187,33 @@ for (const database of DATABASES) {
       assert.deepEqual(totalsIn(dry.stdout).users, [511, 510, 0, 1, 0]);
     });
 
-    test("stops at Ctrl-C after a batch, and continues when it runs again", async () => {
-      await using old = await createOldDatabase();
-      await old.addGroups(...OLD_GROUPS);
-      await old.add(...oldUsers(4000));
-      await using here = await installWithUsers(database);
-      const child = startCli(["import-py-auth-micro", "--from", fromFile(here.folder, old)], {
-        cwd: here.folder,
+    for (const [cause, code, advice] of [
+      ["Ctrl-C", 130, /interrupted after user \d+ of 4000: .* run the same command again/],
+      ["the loss of the old database", 1, /stopped after user \d+ of 4000: .* run the same command again/],
+    ] as const)
+      test(`stops at ${cause} after a batch, and continues when it runs again`, async () => {
+        await using old = await createOldDatabase();
+        await old.addGroups(...OLD_GROUPS);
+        await old.add(...oldUsers(4000));
+        await using here = await installWithUsers(database);
+        const command = ["import-py-auth-micro", "--from", fromFile(here.folder, old)];
+        const child = startCli(command, { cwd: here.folder });
+        let stderr = "";
+        child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+        child.stdout.resume();
+        const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+        while ((await countUsers(here)) === 0) await new Promise(setImmediate);
+        if (code === 130) child.kill("SIGINT");
+        else await old.disconnect();
+        assert.equal(await ended, code, stderr);
+        assert.match(stderr, advice);
+        const imported = await countUsers(here);
+        assert.equal(imported % 500, 0);
+        assert.ok(imported < 4000, String(imported));
+        const again = totalsIn((await copyInto(here.folder, old)).stdout);
+        assert.deepEqual(again.users, [4000, 4000 - imported, imported, 0, 4000]);
+        assert.deepEqual(again.members.slice(0, 4), [8000, 8000 - 2 * imported, 2 * imported, 0]);
       });
-      let stderr = "";
-      child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-      child.stdout.resume();
-      const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-      while ((await countUsers(here)) === 0) await new Promise(setImmediate);
-      child.kill("SIGINT");
-      assert.equal(await ended, 130, stderr);
-      assert.match(stderr, /interrupted after user \d+ of 4000: .* run the same command again/);
-      const imported = await countUsers(here);
-      assert.equal(imported % 500, 0);
-      assert.ok(imported < 4000, String(imported));
-      const again = await copyInto(here.folder, old);
-      assert.deepEqual(totalsIn(again.stdout).users, [4000, 4000 - imported, imported, 0, 4000]);
-      assert.deepEqual(totalsIn(again.stdout).members.slice(0, 4), [
-        8000,
-        8000 - 2 * imported,
-        2 * imported,
-        0,
-      ]);
-    });
   });
 }
 
