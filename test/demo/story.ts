@@ -91,7 +91,11 @@ export async function tellStory({
   const sid = sidOf(listed, "Phone");
   await caller.call("session_revoke", { sid, access_token: aliceToken });
   await caller.call("token", { id_token: phoneId }, { code: 401, error: "INVALID_TOKEN" });
-  await caller.call("token", { id_token: aliceId }, { members: ["access_token", "expires_at", "expires_in"] });
+  await caller.call(
+    "token",
+    { id_token: aliceId },
+    { members: ["access_token", "expires_at", "expires_in"] },
+  );
 
   chapter("A dismissed administrator");
   heading("bobby becomes an administrator. His access token is older, but the database decides.");
