@@ -142,7 +142,7 @@ export interface Requests {
     /** Email address of the user */
     email?: string | null | undefined;
   };
-  /** Sets a new password with a reset token; revokes the session and unlocks the account. */
+  /** Sets a new password with a reset token; revokes the sessions and unlocks the account. */
   user_password_reset: {
     /** One-time token from the email */
     reset_token: string;
@@ -439,7 +439,7 @@ export interface Replies {
     sessions?: number | undefined;
     /** For the user and admins: whether the email address is verified */
     email_verified?: boolean | undefined;
-    /** For admins: email address; null for a directory user without one */
+    /** For admins: email address; null for a service or directory user without one */
     email?: string | null | undefined;
     /** For admins: login source that verifies the password */
     auth_type?: "LOCAL" | "LDAP" | "KERBEROS" | "SERVICE" | undefined;
@@ -456,7 +456,7 @@ export interface Replies {
     /** Result in one English sentence */
     msg: string;
   };
-  /** Sets a new password with a reset token; revokes the session and unlocks the account. */
+  /** Sets a new password with a reset token; revokes the sessions and unlocks the account. */
   user_password_reset: {
     /** Always true */
     success: true;
@@ -602,7 +602,7 @@ export interface Workflows<Options extends readonly unknown[]> {
     readonly unlock: (request: Requests["user_unlock"], ...options: Options) => Promise<Replies["user_unlock"]>;
     /** Requests a password reset email; the reply does not reveal whether the account exists. */
     readonly forgotPassword: (request: Requests["user_password_forgot"], ...options: Options) => Promise<Replies["user_password_forgot"]>;
-    /** Sets a new password with a reset token; revokes the session and unlocks the account. */
+    /** Sets a new password with a reset token; revokes the sessions and unlocks the account. */
     readonly resetPassword: (request: Requests["user_password_reset"], ...options: Options) => Promise<Replies["user_password_reset"]>;
     /** Verifies an email address with the token from the verification email. */
     readonly verifyEmail: (request: Requests["user_verify_email"], ...options: Options) => Promise<Replies["user_verify_email"]>;

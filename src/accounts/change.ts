@@ -68,9 +68,9 @@ export async function changeAccount(
     const except = isPassword ? keepSession : undefined;
     await endSessionsOf(writer, username, isPassword ? "password" : "activated", { except });
   }
-  // No verification email to a deactivated account: it could activate the account.
-  const isActive = activated ?? current.activated === 1;
-  if (messages !== undefined && isOther && isActive)
+  // No verification email to a deactivated account: it could activate the account. Nor to a service.
+  const isVerifiable = current.auth_type === "LOCAL" && (activated ?? current.activated === 1);
+  if (messages !== undefined && isOther && isVerifiable)
     await requestVerification(writer, { username, email }, messages);
   return "changed";
 }

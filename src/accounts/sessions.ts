@@ -1,6 +1,13 @@
 import type { Database } from "../db/database.ts";
 import { recordEvent } from "../db/queries/events.ts";
-import { deleteIdTokens, listSessionsOf, type NewIdToken, recordIdToken } from "../db/queries/id-tokens.ts";
+import {
+  deleteExpiredIdTokens,
+  deleteIdTokens,
+  extendIdToken,
+  listSessionsOf,
+  type NewIdToken,
+  recordIdToken,
+} from "../db/queries/id-tokens.ts";
 import { lockUser, recordLogin } from "../db/queries/users.ts";
 import { createRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";
@@ -40,7 +47,7 @@ export async function startSession(
   // In a Galera cluster, only this write makes logins of a user through different nodes conflict.
   await recordLogin(trx, username, { at: session.created_at, password_hash: rehashed });
   const { live, expired } = await listSessionsOf(trx, username);
-  await deleteIdTokens(trx, username, expired);
+  await deleteExpiredIdTokens(trx, expired);
   const excess = live.slice(limit - 1).map(({ token_id }) => token_id);
   const id = createRowId();
   await recordIdToken(trx, username, id, session);
@@ -48,6 +55,18 @@ export async function startSession(
   await endSessions(author, username, excess, "limit");
   await record(author, sessionStarted(username, auth_type, id, session));
   return id;
+}
+
+/** Extends a session of an activated account for a new ID token; says why if that is not possible. */
+export async function renewSession(
+  { trx }: Writer,
+  username: string,
+  { tokenId, ...token }: { readonly tokenId: bigint; readonly validUntil: Date; readonly method: string },
+): Promise<"renewed" | "ended" | "deactivated"> {
+  // The lock of the user comes first, as everywhere.
+  const user = await lockUser(trx, username);
+  if (user?.activated === 0) return "deactivated";
+  return user !== undefined && (await extendIdToken(trx, tokenId, token)) ? "renewed" : "ended";
 }
 
 /** A failed login. */
@@ -96,7 +115,7 @@ export async function endSessionsOf(
   { detail, except }: { readonly detail?: string; readonly except?: bigint | undefined } = {},
 ): Promise<number> {
   const { live, expired } = await listSessionsOf(writer.trx, username);
-  await deleteIdTokens(writer.trx, username, expired);
+  await deleteExpiredIdTokens(writer.trx, expired);
   const ended = live.map(({ token_id }) => token_id).filter((id) => id !== except);
   return endSessions(writer, username, ended, reason, detail);
 }

@@ -10,7 +10,8 @@ import { textFrom } from "./text-source.ts";
 const MAX_REVOCATIONS = 2;
 const WINDOW = 600_000;
 
-/** The longest timer, in milliseconds. */
+/** The shortest and the longest timer, in milliseconds. */
+const MIN_TIMER = 1000;
 const MAX_TIMER = 2 ** 31 - 1;
 
 /** A reply to `token`, and when it was requested. */
@@ -116,11 +117,19 @@ export class Login {
   /** Keeps an ID token, and renews it in the background if no call does it before three quarters of its lifetime. */
   #keep(idToken: HeldToken): HeldToken {
     this.#idToken = idToken;
-    clearTimeout(this.#timer);
-    const delay = Math.min(MAX_TIMER, secondsLeft(idToken) * 750);
-    if (!this.#isClosed && this.#isRenewable && Number.isFinite(delay))
-      this.#timer = setTimeout(this.#renew, delay).unref();
+    this.#renewLater(idToken, secondsLeft(idToken) * 750);
     return idToken;
+  }
+
+  #renewLater(idToken: HeldToken, delay: number): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed || !this.#isRenewable || !Number.isFinite(delay) || secondsLeft(idToken) <= 0) return;
+    const renew = (): void => {
+      this.#renew();
+      // In case that fails, or it was too early: again after a tenth of the rest. A new ID token replaces the timer.
+      this.#renewLater(idToken, secondsLeft(idToken) * 100);
+    };
+    this.#timer = setTimeout(renew, Math.min(MAX_TIMER, Math.max(MIN_TIMER, delay))).unref();
   }
 
   #keepRenewed(reply: ReplyFrom<"token">, before: HeldToken, requestedAt: HeldToken["requestedAt"]): void {

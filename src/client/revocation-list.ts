@@ -40,6 +40,9 @@ export interface RevocationList extends Revocations, AsyncDisposable {
 
 const EVENTS = ["session.revoked", "api_key.revoked", "user.deleted", "user.changed"];
 
+/** Time for a connection to a node, in milliseconds. */
+const CONNECT_LIMIT = 10_000;
+
 /** Tolerated difference of clocks, in seconds. */
 const LEEWAY = 60;
 
@@ -123,8 +126,20 @@ class StreamedList implements RevocationList {
     return this.close();
   }
 
+  /** Connects to a node within a time limit; closing the list ends it, too. */
   async #open(node: BrokerNode): Promise<{ readonly lost: Promise<unknown> }> {
     const socket = new AbortController();
+    const late = (): Error => new Error(`the broker did not answer within ${CONNECT_LIMIT} ms`);
+    using limit = new Limit(CONNECT_LIMIT, late, this.#closed.signal);
+    try {
+      return await limit.race(this.#connect(node, socket));
+    } catch (error) {
+      socket.abort();
+      throw error;
+    }
+  }
+
+  async #connect(node: BrokerNode, socket: AbortController): Promise<{ readonly lost: Promise<unknown> }> {
     const model = await dial(this.#address, node, socket.signal);
     const lost = deferred<unknown>();
     const lose = (reason: unknown): void => {

@@ -44,7 +44,7 @@ export class RevokedTokens {
       const isExpired = at < oldest;
       if (!isExpired && this.#entries.size <= this.#maxEntries) break;
       this.#entries.delete(key);
-      if (!isExpired) this.#horizon = Math.max(this.#horizon, at);
+      if (!isExpired) this.#horizon = Math.max(this.#horizon, at + CLOCKS);
     }
   }
 }

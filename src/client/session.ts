@@ -74,7 +74,10 @@ class KeptSession implements Session {
 
   constructor({ session }: SessionWorkflows, options: SessionOptions) {
     this.#groups = options.groups === undefined ? {} : { groups: [...options.groups] };
-    const renew = (): void => void this.#renew().catch(() => undefined); // a later call reports the error
+    const renew = (): void => {
+      // A later call reports the error.
+      if (this.#closing === undefined) this.#renew().catch(() => undefined);
+    };
     this.#source =
       "apiKey" in options ? fromApiKey(session, options.apiKey) : new Login(session, options, renew);
   }

@@ -1,5 +1,6 @@
 import type { Writer } from "../accounts/writer.ts";
 import type { Trx } from "../db/database.ts";
+import { isSameName } from "../db/names.ts";
 import type { AccountRow } from "../db/queries/accounts.ts";
 import { lockGranted } from "../db/queries/granted.ts";
 import { announceStage } from "../observability/stages.ts";
@@ -56,7 +57,7 @@ export async function runHandler(
     commit: async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
       const actor = callerOf(identity) || null;
       const output = await commit({ db: services.db, deadline, incoming, record }, async (trx) => {
-        await assertStillGranted(trx, services.app.admin_group, identity);
+        await assertStillGranted(trx, services.app.admin_group, { ...identity, input });
         return work({ trx, actor });
       });
       announceStage("committed", procedure.name, incoming?.correlationId);
@@ -79,14 +80,16 @@ export function callerOf({ caller, session, apiKey }: CallerIdentity): string {
 async function assertStillGranted(
   trx: Trx,
   adminGroup: string,
-  { caller, account }: Pick<Authorized, "caller" | "account">,
+  { caller, account, input }: Pick<Authorized, "caller" | "account" | "input">,
 ): Promise<void> {
   if (caller?.grant === undefined) return;
   const { username, isAdmin } = caller;
+  const { username: named } = input;
   const state = await lockGranted(trx, caller.grant, {
     username,
     group: isAdmin ? adminGroup : undefined,
-    changesAccount: account?.username === username,
+    changesAccount:
+      account?.username === username || (typeof named === "string" && isSameName(named, username)),
   });
   if (state !== "alive") throw refusalOf(state);
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import {
   createRevocationList,
@@ -45,6 +47,16 @@ describe("a revocation list", () => {
   };
   const untilRefused = (verifier: Verifier, token: string): Promise<true> =>
     waitUntil("the revocation", () => isRefused(verifier, token), { seconds: 10 });
+
+  test("rejects in time, and closes, if a node accepts the connection and never answers", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const started = performance.now();
+    await assert.rejects(open({ url: `amqp://127.0.0.1:${port}`, timeout: 500 }), NoReplyError);
+    assert.ok(performance.now() - started < 5000, "the time limit was not kept");
+    silent.close();
+  });
 
   test("makes a verifier reject the tokens of one session, and no others", async () => {
     await worker.addUser("alice", PASSWORD);

@@ -6,9 +6,11 @@ import {
   AuthError,
   connect,
   createSession,
+  NoReplyError,
   SessionLimitError,
 } from "../../src/client/index.ts";
 import { dataOf } from "../support/replies.ts";
+import { waitUntil } from "../support/servers/scratch.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 
 const alice = { username: "alice", password: "correct horse" };
@@ -139,4 +141,28 @@ test("a session from an ID token stays alive by renewal, also while nobody uses 
     await new Promise((resolve) => setTimeout(resolve, 100));
   assert.ok((await validUntil()) > first + 3_000, "it was not renewed");
   assert.equal(decodeJwt(await session.accessToken())["sid"], decodeJwt(idToken)["sid"]);
+});
+
+test("a renewal in the background that failed is tried again before the ID token expires", async () => {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const exp = Math.floor(Date.now() / 1000) + 6;
+  const requests: { renew?: boolean | null | undefined }[] = [];
+  const session = {
+    login: () => Promise.reject(new Error("no login is needed")),
+    logout: async () => ({ msg: "" }),
+    async getAccessToken(request: { renew?: boolean | null | undefined }) {
+      requests.push(request);
+      if (requests.length === 1) throw new NoReplyError("the broker is away");
+      const expires_at = new Date(Date.now() + 300_000).toISOString();
+      const access = { access_token: "a.b.c", expires_at, expires_in: 300 };
+      return { ...access, id_token: "d.e.f", id_token_expires_at: expires_at, id_token_expires_in: 300 };
+    },
+  };
+  await using kept = createSession({ session }, { idToken: `${encode({})}.${encode({ exp })}.x` });
+  await waitUntil("the second attempt", () => requests.length === 2 || undefined, { seconds: 6 });
+  assert.deepEqual(
+    requests.map(({ renew }) => renew),
+    [true, true],
+  );
+  await kept.close();
 });

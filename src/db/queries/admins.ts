@@ -2,7 +2,7 @@ import { dialectOf, type Reader, type Trx } from "../database.ts";
 
 /**
  * Whether the user is the only activated local member of the admin group. Locks the group's row until the transaction
- * ends, so two administrators cannot remove each other at the same time. Call it before taking other locks.
+ * ends, so two administrators cannot remove each other at the same time. Call it before taking other locks for the change.
  */
 export async function isLastAdmin(trx: Trx, username: string, adminGroup: string): Promise<boolean> {
   await trx

@@ -170,7 +170,7 @@ export async function markValidated(db: Db, tokenId: bigint): Promise<boolean> {
 }
 
 /**
- * Records a new ID token of a session, with its end and algorithm. Never shortens the session; false if it was revoked.
+ * Records a new ID token of a session, with its end and algorithm. Never shortens the session; false if it has ended.
  */
 export async function extendIdToken(
   trx: Trx,
@@ -182,6 +182,7 @@ export async function extendIdToken(
     .selectFrom("token")
     .select(["valid_until", "sign_method"])
     .where("token_id", "=", tokenId)
+    .where("valid_until", ">", toSqlTime(new Date()))
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .executeTakeFirst();
   if (row === undefined) return false;
@@ -213,6 +214,16 @@ export async function deleteIdTokens(
   const found = rows.map(({ token_id }) => BigInt(token_id));
   await trx.deleteFrom("token").where("token_id", "in", padInList(found)).execute();
   return found;
+}
+
+/** Deletes these ID tokens as far as they have expired: a renewal may have extended one since it was read. */
+export async function deleteExpiredIdTokens(trx: Trx, tokenIds: readonly bigint[]): Promise<void> {
+  if (tokenIds.length === 0) return;
+  await trx
+    .deleteFrom("token")
+    .where("token_id", "in", padInList(tokenIds))
+    .where("valid_until", "<=", toSqlTime(new Date()))
+    .execute();
 }
 
 interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "last_use" | "created_at"> {

@@ -23,6 +23,7 @@ export interface Holder {
  */
 export async function holderOf({
   apiKey,
+  lookups,
   revalidate,
   session: presented,
 }: Context<"id_token_or_api_key">): Promise<Holder> {
@@ -36,8 +37,12 @@ export async function holderOf({
   // Authorization has found one of them.
   if (presented === undefined) throw new AppError("INVALID_TOKEN");
   if (!presented.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
-  const session = await revalidate(presented);
+  const confirmed = await revalidate(presented);
+  // The directory may have taken seconds to answer.
+  const session =
+    confirmed === presented ? presented : confirmed && (await lookups.session(confirmed.token_id));
   if (session === undefined) throw new AppError("INVALID_TOKEN", "the session ended during its revalidation");
+  if (!session.activated) throw new AppError("ACCOUNT_NOT_ACTIVATED");
   const { token_id, username, groups, vhost, last_use, valid_until: validUntil } = session;
   return { grant: { sid: token_id }, username, groups, vhost, last_use, validUntil, session };
 }

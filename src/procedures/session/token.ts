@@ -7,7 +7,7 @@ import type { TokenIssuer } from "../../tokens/issuer.ts";
 import { ip, textField } from "../fields.ts";
 import { endAfter, expiry, expiryOf } from "./expiry.ts";
 import { type Holder, holderOf } from "./holder.ts";
-import { renewIdToken } from "./renewal.ts";
+import { prepareRenewal } from "./renewal.ts";
 
 /** In characters. RabbitMQ reads the password from a frame of 4096 bytes that also contains the client's properties. */
 const MAX_BROKER_TOKEN = 2048;
@@ -80,10 +80,9 @@ export const token = defineProcedure({
     const given = await holderOf(context);
     const isLimited = wanted !== undefined;
     const groupsOfToken = isLimited ? pickGroups(given.groups, wanted) : given.groups;
-    // Renew before: the access token may then be valid longer.
-    const renewed =
-      wantsRenewal === true ? await renewIdToken(context, given, issuedAt) : { holder: given, reply: {} };
-    const holder = renewed.holder;
+    // After a renewal the access token may be valid longer.
+    const renewal = wantsRenewal === true ? prepareRenewal(context, given, issuedAt) : undefined;
+    const holder = renewal?.holder ?? given;
     const subject = { ...holder, groups: groupsOfToken };
     const expires = expiryOf(
       endAfter(issuedAt, app.access_token_valid_time * 60, holder.validUntil),
@@ -97,9 +96,11 @@ export const token = defineProcedure({
       wantsBroker === true && app.brokerTokens !== undefined
         ? { broker_token: signBrokerToken(issuer, app.brokerTokens, subject, issuedAt) }
         : {};
+    // Last: a refused request must not extend the session.
+    await renewal?.save();
     if (!(await lastUse.note(grant, holder)))
       throw new AppError("INVALID_TOKEN", "the session or API key was revoked during the request");
-    return { access_token, ...expires, ...brokerToken, ...renewed.reply };
+    return { access_token, ...expires, ...brokerToken, ...renewal?.reply };
   },
 });
 

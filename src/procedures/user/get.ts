@@ -45,7 +45,7 @@ export const userGet = defineProcedure({
       .string()
       .nullable()
       .optional()
-      .describe("for admins: email address; null for a directory user without one"),
+      .describe("for admins: email address; null for a service or directory user without one"),
     auth_type: authType().optional().describe("for admins: login source that verifies the password"),
   }),
   example: {

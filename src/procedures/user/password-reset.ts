@@ -20,7 +20,7 @@ export const userPasswordReset = defineProcedure({
   key: "user_workflow_reset_password",
   namespace: "user",
   method: "resetPassword",
-  description: "Sets a new password with a reset token; revokes the session and unlocks the account.",
+  description: "Sets a new password with a reset token; revokes the sessions and unlocks the account.",
   access: "public",
   remembersAnswer: true,
   hashes: true,

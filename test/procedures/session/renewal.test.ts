@@ -81,6 +81,22 @@ for (const database of DATABASES) {
       assertRefused(await renew(id_token), 401, "INVALID_TOKEN");
     });
 
+    test("is refused for an account that was deactivated, and for one that is deactivated meanwhile", async () => {
+      await worker.addUser("leaver", PASSWORD);
+      const access_token = await worker.accessToken("root", ["admin"]);
+      const change = { username: "leaver", access_token };
+      for (let round = 0; round < 10; round++) {
+        dataOf(await worker.call("user_change", { ...change, activated: true }));
+        const id_token = await worker.login("leaver", PASSWORD);
+        const [renewal] = await Promise.all([
+          renew(id_token),
+          worker.call("user_change", { ...change, activated: false }),
+        ]);
+        assert.ok([200, 401, 403].includes(renewal.resp_code), JSON.stringify(renewal));
+        assertRefused(await renew(id_token), 403, "ACCOUNT_NOT_ACTIVATED");
+      }
+    });
+
     test("keeps the address of the session", async () => {
       const id_token = await worker.login("alice", PASSWORD, { ip: "192.0.2.7" });
       assertRefused(await renew(id_token), 401, "INVALID_TOKEN");
@@ -96,7 +112,7 @@ for (const database of DATABASES) {
   });
 }
 
-test("a session that is renewed after a change of the algorithm has the new one", async () => {
+test("a session that is renewed after a change of the algorithm has the new one, and its old token lives on", async () => {
   const [before, after] = [newKey("EdDSA"), newKey("ES256")];
   const sections = (keys: object, signmethod: string) => ({
     jwt_creation: { issuer: "authmq", signmethod, secret: undefined, keys },
@@ -111,6 +127,9 @@ test("a session that is renewed after a change of the algorithm has the new one"
   assert.equal(decodeProtectedHeader(String(renewed)).alg, "ES256");
   dataOf(await worker.call("token", { id_token: renewed }));
   dataOf(await worker.call("token", { id_token: renewed, renew: true }));
+  dataOf(await worker.call("token", { id_token }));
+  dataOf(await worker.call("logout", { id_token }));
+  assertRefused(await worker.call("token", { id_token: renewed }), 401, "INVALID_TOKEN");
 });
 
 test("renew is an error that names the field if the installation renews no sessions", async () => {
