@@ -26,8 +26,9 @@ export async function resumeSession(
   if (claims === undefined) return REFUSED;
   const { tokenId: token_id, username } = claims;
   const row = await lookups.session(token_id);
-  // The database row decides; the token must match it. Not its algorithm: the session may have a newer token by another one.
-  if (row !== undefined && row.username !== username) return REFUSED;
+  // The database row decides; the token must match it.
+  if (row !== undefined && !(row.username === username && row.sign_methods.includes(claims.method)))
+    return REFUSED;
   const boundTo = row?.ip ?? claims.ip;
   if (boundTo !== ANY_IP && boundTo !== ip) return REFUSED;
   const now = Date.now();

@@ -62,6 +62,7 @@ interface TokenTable {
   ip: string;
   valid_until: SqlTime;
   last_use: SqlTime | null;
+  /** One or two, separated by a space; the latest first. */
   sign_method: string;
   vhost: string;
   /** When a directory last confirmed the user; null if no directory was asked. */

@@ -24,6 +24,7 @@ export interface Caller {
 export interface IdTokenClaims {
   readonly tokenId: bigint;
   readonly username: string;
+  readonly method: string;
   readonly ip: string;
   /** Its `exp`. */
   readonly validUntil: Date;
@@ -67,6 +68,7 @@ interface Read<Claims> {
   readonly issuer: IssuerConfig;
   readonly key: VerificationKey;
   readonly kid: string | undefined;
+  readonly alg: string;
 }
 
 type ReadAccess = Read<z.output<typeof accessClaims>> & { readonly grant: Grant | undefined };
@@ -93,7 +95,7 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const key = signerOf(text, alg, issuer);
     if (key === undefined) return undefined;
     const { data } = kind.claims.safeParse(payload);
-    return data?.iss === issuer.name ? { claims: data, issuer, key, kid } : undefined;
+    return data?.iss === issuer.name ? { claims: data, issuer, key, kid, alg } : undefined;
   };
   const readAccess = (text: string): ReadAccess | undefined => {
     const token = read(text, { typ: "at+jwt", claims: accessClaims });
@@ -125,9 +127,9 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const tokenId = readRowId(token?.kid);
     if (token === undefined || tokenId === undefined) return undefined;
     const { sub: username, ip } = token.claims;
-    const { claims, key } = token;
+    const { claims, key, alg: method } = token;
     const validUntil = new Date(claims.exp * 1000);
-    return { times: timesOf(claims), key, token: { tokenId, username, ip, validUntil } };
+    return { times: timesOf(claims), key, token: { tokenId, username, method, ip, validUntil } };
   };
   return {
     verifyAccessToken: cached(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),

@@ -158,7 +158,10 @@ test("a renewal in the background that failed is tried again before the ID token
       return { ...access, id_token: "d.e.f", id_token_expires_at: expires_at, id_token_expires_in: 300 };
     },
   };
-  await using kept = createSession({ session }, { idToken: `${encode({})}.${encode({ exp })}.x` });
+  await using kept = createSession(
+    { session },
+    { idToken: `${encode({ typ: "id+jwt", alg: "EdDSA" })}.${encode({ exp })}.AAAA` },
+  );
   await waitUntil("the second attempt", () => requests.length === 2 || undefined, { seconds: 6 });
   assert.deepEqual(
     requests.map(({ renew }) => renew),

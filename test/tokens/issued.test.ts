@@ -50,7 +50,7 @@ describe("issued tokens", () => {
     const row = await latestSessionOf(worker.db, "Alice");
     assert.equal(Math.floor(Number(row?.valid_until) / 1000), decodePart(idToken, 1)["exp"]);
     assert.equal(row?.ip, "192.0.2.7");
-    assert.equal(row.sign_method, "EdDSA");
+    assert.deepEqual(row.sign_methods, ["EdDSA"]);
     assert.equal(row.vhost, "staging");
   });
 

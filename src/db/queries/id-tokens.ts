@@ -11,7 +11,8 @@ export interface IdTokenRow {
   readonly ip: string;
   readonly valid_until: Date;
   readonly last_use: Date | null;
-  readonly sign_method: string;
+  /** The algorithms of its ID tokens: of the latest one, and the one before that if it was another. */
+  readonly sign_methods: readonly string[];
   readonly vhost: string;
   /** The time of the login. */
   readonly created_at: Date;
@@ -187,10 +188,13 @@ export async function extendIdToken(
     .executeTakeFirst();
   if (row === undefined) return false;
   const valid_until = row.valid_until < until ? until : row.valid_until;
-  if (valid_until !== row.valid_until || method !== row.sign_method)
+  // Earlier ID tokens stay valid after a change of the algorithm.
+  const others = methodsIn(row.sign_method).filter((name) => name !== method);
+  const sign_method = [method, ...others].slice(0, 2).join(" ");
+  if (valid_until !== row.valid_until || sign_method !== row.sign_method)
     await trx
       .updateTable("token")
-      .set({ valid_until, sign_method: method })
+      .set({ valid_until, sign_method })
       .where("token_id", "=", tokenId)
       .execute();
   return true;
@@ -226,8 +230,13 @@ export async function deleteExpiredIdTokens(trx: Trx, tokenIds: readonly bigint[
     .execute();
 }
 
-interface StoredIdToken extends Omit<IdTokenRow, "token_id" | "valid_until" | "last_use" | "created_at"> {
+function methodsIn(sign_method: string): string[] {
+  return sign_method.split(" ");
+}
+
+interface StoredIdToken extends Pick<IdTokenRow, "ip" | "vhost" | "client"> {
   readonly token_id: bigint | string;
+  readonly sign_method: string;
   readonly valid_until: string;
   readonly last_use: string | null;
   readonly created_at: string;
@@ -249,7 +258,7 @@ function toIdToken({
     ip,
     valid_until: fromSqlTime(valid_until),
     last_use: last_use === null ? null : fromSqlTime(last_use),
-    sign_method,
+    sign_methods: methodsIn(sign_method),
     vhost,
     created_at: fromSqlTime(created_at),
     client,

@@ -86,7 +86,7 @@ export const userGet = defineProcedure({
             last_use: (lastUse.unwritten({ sid: token.token_id }) ?? token.last_use)?.toISOString() ?? null,
             vhost: token.vhost,
             ...(isAdmin
-              ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_method }
+              ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_methods[0] }
               : {}),
           };
     return {

@@ -60,6 +60,8 @@ const ENDS: Readonly<Record<string, (fixture: AttackFixture, holder: Holder) => 
       .set({ valid_until: toSqlTime(new Date(Date.now() - 1)) })
       .where("user_id", "=", username)
       .execute(),
+  "a change of its row's algorithm": (fixture, { username }) =>
+    fixture.db.updateTable("token").set({ sign_method: "HS256" }).where("user_id", "=", username).execute(),
   "a change of its row's address": (fixture, { username }) =>
     fixture.db.updateTable("token").set({ ip: "192.0.2.99" }).where("user_id", "=", username).execute(),
   "the transfer of its row to another user": async (fixture, { username }) => {
@@ -101,7 +103,7 @@ const ended = [
   ...attacks(
     "an ID token on the queue logout after",
     "logout",
-    pick(ENDS, "the transfer of its row to another user"),
+    pick(ENDS, "a change of its row's algorithm", "the transfer of its row to another user"),
     endedFor,
   ),
 ];
