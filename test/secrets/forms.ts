@@ -12,7 +12,8 @@ const SHORTEST_SIGNATURE = 20;
 
 /**
  * The byte sequences to search for a secret: its bytes, and their encodings in logs, URLs and dumps. For a token only
- * its signature, which is unique; for a hash everything but its common prefix; for a private key every line.
+ * its signature, and for an API key its random part, which are unique; for a hash everything but its common prefix; for
+ * a private key every line.
  */
 export function formsOf(kind: SecretKind, value: string): Buffer[] {
   const forms = coresOf(kind, value).flatMap((core) =>
@@ -27,7 +28,8 @@ function coresOf(kind: SecretKind, value: string): string[] {
     case "token": {
       const [, , signature = "", more] = value.split(".");
       if (more === undefined && signature.length >= SHORTEST_SIGNATURE) return [signature];
-      return value.length >= SHORTEST_SIGNATURE ? [value] : [];
+      const [, random = value] = /^authmq_([0-9A-Za-z]{43})_/.exec(value) ?? [];
+      return random.length >= SHORTEST_SIGNATURE ? [random] : [];
     }
     case "hash":
       // bcrypt: $2b$04$, then salt and hash; argon2id: $argon2id$v=19$m=...$, then salt and hash.

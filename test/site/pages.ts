@@ -68,7 +68,7 @@ export function testPages(site: Site): void {
     );
     const of = (title: string): readonly string[] => groups.get(title) ?? [];
     assert.ok(of("How-to guides").includes("docs/guides/kerberos.html"));
-    assert.ok(of("How-to guides").every((address) => /^docs\/(?:guides\/|upgrade)/.test(address)));
+    assert.ok(of("How-to guides").every((address) => /^docs\/(?:guides\/|upgrade|moving)/.test(address)));
     assert.ok(of("Reference").includes("docs/protocol.html"));
     assert.ok(of("Explanation").includes("docs/reliability.html"));
   });
