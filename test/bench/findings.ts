@@ -23,10 +23,10 @@ export function isMet({ value, wanted }: BenchResult): boolean {
   return "atLeast" in wanted ? value >= wanted.atLeast : value <= wanted.atMost;
 }
 
-/** Whether a result misses its target by a factor of two, which noise of a shared machine does not explain. */
+/** Whether a result misses its target by a factor of three: the noise of a busy shared machine reached 2.9 (p99). */
 export function isBroken({ value, wanted }: BenchResult): boolean {
   if (value === undefined) return false;
-  return "atLeast" in wanted ? value < wanted.atLeast / 2 : value > wanted.atMost * 2;
+  return "atLeast" in wanted ? value < wanted.atLeast / 3 : value > wanted.atMost * 3;
 }
 
 /** Groups samples by workload and load, in the order of their first occurrence. */
