@@ -1,10 +1,36 @@
 import { deleteApiKey, insertApiKey, listApiKeysOf, type NewApiKey } from "../db/queries/api-keys.ts";
 import { lockUser, type UserRef } from "../db/queries/users.ts";
+import { createRowId } from "../db/row-id.ts";
+import { digestOfApiKey } from "../tokens/api-key.ts";
 import { apiKeyCreated, apiKeyRevoked } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
 /** How many unexpired API keys an account may have. */
 const MAX_KEYS = 20;
+
+/** What an administrator decides about an API key. */
+interface KeyRules {
+  readonly name: string;
+  /** Only these of the account's groups; by default all. */
+  readonly groups?: readonly string[] | undefined;
+  readonly vhost: string;
+  /** Lifetime in seconds; by default it never expires. */
+  readonly expires_in?: number | undefined;
+}
+
+/** The row of an API key, with a new id; it has the digest of the key alone. */
+export function newApiKey(text: string, { name, groups, vhost, expires_in }: KeyRules): NewApiKey {
+  const created_at = new Date();
+  return {
+    id: createRowId(),
+    key_hash: Buffer.from(digestOfApiKey(text), "hex"),
+    name,
+    groups: groups === undefined ? null : [...new Set(groups)],
+    vhost,
+    created_at,
+    expires_at: expires_in === undefined ? null : new Date(created_at.getTime() + expires_in * 1000),
+  };
+}
 
 /** Adds an API key to an account, and deletes the account's expired ones. */
 export async function createApiKey(

@@ -1,7 +1,8 @@
 import type { Lookups } from "../db/lookups.ts";
 import type { KeyedAccountRow } from "../db/queries/api-keys.ts";
 import { isSameAccount } from "../db/names.ts";
-import type { Grant, SessionHolder } from "../db/queries/granted.ts";
+import type { AccountRow } from "../db/queries/accounts.ts";
+import type { Grant } from "../db/queries/granted.ts";
 
 /** An access token of this installation. */
 export interface GrantedToken {
@@ -13,7 +14,13 @@ export interface GrantedToken {
 
 /** What the database says about an access token's session or API key, and about its account. */
 export type Granted =
-  | { readonly state: "alive"; readonly username: string; readonly groups: readonly string[] }
+  | {
+      readonly state: "alive";
+      readonly username: string;
+      readonly groups: readonly string[];
+      /** Undefined for an API key. */
+      readonly account: AccountRow | undefined;
+    }
   | { readonly state: "deactivated" | "ended" };
 
 /**
@@ -22,22 +29,27 @@ export type Granted =
  */
 export async function findGranted(lookups: Lookups, token: GrantedToken): Promise<Granted> {
   const { grant } = token;
-  const found =
-    "sid" in grant ? await lookups.sessionHolder(grant.sid) : await apiKey(lookups, grant.apiKeyId);
+  const account = "sid" in grant ? await lookups.sessionHolder(grant.sid) : undefined;
+  const found = "apiKeyId" in grant ? await apiKey(lookups, grant.apiKeyId) : account;
   if (found === undefined || !isSameAccount(found.username, token.username)) return { state: "ended" };
-  if (!found.activated) return { state: "deactivated" };
+  if (found.activated !== 1) return { state: "deactivated" };
   const { username, groups } = found;
   const limit = new Set(token.groups);
   return {
     state: "alive",
     username,
+    account,
     groups: token.isLimited ? groups.filter((name) => limit.has(name)) : groups,
   };
 }
 
-async function apiKey(lookups: Lookups, id: bigint): Promise<SessionHolder | undefined> {
+type Found = Pick<AccountRow, "username" | "activated" | "groups">;
+
+async function apiKey(lookups: Lookups, id: bigint): Promise<Found | undefined> {
   const row = await lookups.apiKey(id);
-  return row === undefined || isExpiredKey(row) ? undefined : { ...row, groups: groupsOfKey(row) };
+  return row === undefined || isExpiredKey(row)
+    ? undefined
+    : { ...row, activated: Number(row.activated), groups: groupsOfKey(row) };
 }
 
 /** Whether an API key has expired. */

@@ -1,17 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { Command } from "commander";
 import type { z } from "zod";
-import { createApiKey, revokeApiKey } from "../accounts/api-keys.ts";
+import { createApiKey, newApiKey, revokeApiKey } from "../accounts/api-keys.ts";
 import type { AppConfig } from "../config/schema.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Database, Reader } from "../db/database.ts";
 import { listApiKeysOf } from "../db/queries/api-keys.ts";
 import { findUser } from "../db/queries/users.ts";
-import { createRowId, readRowId } from "../db/row-id.ts";
+import { readRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";
 import { inTransaction } from "../db/transaction.ts";
+import { describeApiKey } from "../procedures/api/key-all.ts";
 import { apiKeyCreate } from "../procedures/api/key-create.ts";
-import { digestOfApiKey, formatApiKey } from "../tokens/api-key.ts";
+import { formatApiKey } from "../tokens/api-key.ts";
 import { ExitError } from "./exit.ts";
 import { openMigratedDatabase } from "./open-database.ts";
 import { configOption, findConfig } from "./options.ts";
@@ -77,16 +78,7 @@ async function createKey(username: string, options: CreateOptions): Promise<void
   await withAccount(username, options.config, async (database, account, app) => {
     const input = parseInput(app, account.username, options);
     const api_key = formatApiKey(randomBytes(32));
-    const now = new Date();
-    const key = {
-      id: createRowId(),
-      key_hash: Buffer.from(digestOfApiKey(api_key), "hex"),
-      name: input.name,
-      groups: input.groups ?? null,
-      vhost: input.vhost,
-      created_at: now,
-      expires_at: input.expires_in === undefined ? null : new Date(now.getTime() + input.expires_in * 1000),
-    };
+    const key = newApiKey(api_key, input);
     const outcome = await inTransaction(database, (trx) => createApiKey({ trx, actor: null }, account, key));
     if (outcome === "too many") throw new ExitError(1, `${account.username} has 20 API keys: revoke one`);
     if (outcome !== "created") throw new ExitError(1, `there is no account ${username}`);
@@ -97,15 +89,7 @@ async function createKey(username: string, options: CreateOptions): Promise<void
 
 async function listKeys(username: string, options: { json?: boolean; config?: string }): Promise<void> {
   await withAccount(username, options.config, async (database, account) => {
-    const keys = (await listApiKeysOf(database, account.username)).map((key) => ({
-      id: key.id.toString(),
-      name: key.name,
-      groups: key.groups,
-      vhost: key.vhost,
-      created_at: key.created_at.toISOString(),
-      expires_at: key.expires_at?.toISOString() ?? null,
-      last_use: key.last_use?.toISOString() ?? null,
-    }));
+    const keys = (await listApiKeysOf(database, account.username)).map(describeApiKey);
     if (options.json === true) process.stdout.write(`${JSON.stringify(keys, null, 2)}\n`);
     else
       for (const { id, name, groups, vhost, expires_at, last_use } of keys)

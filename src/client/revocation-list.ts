@@ -54,8 +54,8 @@ const kinds = oneOf(
 
 /**
  * Reads the installation's events from a stream, so that a verifier rejects revoked access tokens at once. Resolves
- * when it has read the stream: it then knows every revocation since the stream was created. Rejects with a NoReplyError if that takes
- * longer than the timeout, and with a TypeError for an invalid option.
+ * when it has read the stream: it then knows every revocation since the stream was created. Rejects with a NoReplyError
+ * if that takes longer than the timeout, and with a TypeError for an invalid option.
  */
 export async function createRevocationList(given: RevocationListOptions): Promise<RevocationList> {
   const options = checked("createRevocationList", given, kinds);

@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 import { foldName } from "./names.ts";
 import { type AccountRow, findAccounts } from "./queries/accounts.ts";
 import { findApiKeys, findApiKeysByHash, type KeyedAccountRow } from "./queries/api-keys.ts";
-import { findSessionHolders, type SessionHolder } from "./queries/granted.ts";
+import { findSessionHolders } from "./queries/granted.ts";
 import { listGroups } from "./queries/groups.ts";
 import {
   findSessions,
@@ -29,7 +29,7 @@ export interface Lookups {
   /** The session of a token id; undefined if it is revoked. */
   session(tokenId: bigint): Promise<SessionRow | undefined>;
   /** The account of a session; undefined if the session is revoked or has expired. */
-  sessionHolder(tokenId: bigint): Promise<SessionHolder | undefined>;
+  sessionHolder(tokenId: bigint): Promise<AccountRow | undefined>;
   /** The latest session of a user and their number, by stored username; undefined if there is none. */
   sessions(username: string): Promise<SessionSummary | undefined>;
   /** An API key with its account, by id; undefined if it is revoked. */

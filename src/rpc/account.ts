@@ -1,5 +1,5 @@
 import type { AccountRow } from "../db/queries/accounts.ts";
-import { isSameAccount, isSameName } from "../db/names.ts";
+import { isNfc, isSameAccount, isSameName } from "../db/names.ts";
 import type { UserRow } from "../db/tables.ts";
 import { fromSqlTime } from "../db/time.ts";
 import { AppError } from "../errors.ts";
@@ -9,9 +9,9 @@ import { stepsOf } from "./steps.ts";
 
 /**
  * The account that a request names, by default the caller's own; undefined if there is none. The token of another
- * issuer outlives the account, so this checks callers who name themselves. Throws INVALID_TOKEN if the token is older than the account, which then belongs to
- * another person. With access "self" it also throws FORBIDDEN for a stored name that only looks like the caller's, and
- * ACCOUNT_NOT_ACTIVATED.
+ * issuer outlives the account, so this checks callers who name themselves. Throws INVALID_TOKEN if the token is older
+ * than the account, which then belongs to another person. With access "self" it also throws FORBIDDEN for a stored name
+ * that only looks like the caller's, and ACCOUNT_NOT_ACTIVATED.
  */
 export async function findNamedAccount(
   { lookups }: Pick<Services, "lookups">,
@@ -21,7 +21,9 @@ export async function findNamedAccount(
 ): Promise<AccountRow | undefined> {
   if (caller === undefined || typeof username !== "string" || !stepsOf(procedure).account) return undefined;
   const { access } = procedure;
-  const account = await lookups.account(username);
+  // Authorization has read the caller's own account. Only in NFC does a stored name belong to one account for certain.
+  const isCaller = username === caller.username && isNfc(username);
+  const account = (isCaller ? caller.account : undefined) ?? (await lookups.account(username));
   // The procedure decides whether the account must exist: a replay has a reply even if it was deleted since.
   if (account === undefined || caller.isAdmin || !isSameName(username, caller.username)) return account;
   const isOwn = isSameAccount(caller.username, account.username);

@@ -86,8 +86,8 @@ async function authenticate(
   if (token.grant === undefined) return { caller: { ...token, isAdmin: isAdmin(token.groups) } };
   const found = await findGranted(lookups, { ...token, grant: token.grant });
   if (found.state === "alive") {
-    const { username, groups } = found;
-    return { caller: { ...token, username, groups, isAdmin: isAdmin(groups) } };
+    const { username, groups, account } = found;
+    return { caller: { ...token, username, groups, account, isAdmin: isAdmin(groups) } };
   }
   return { caller: { ...token, groups: [], isAdmin: false }, refusal: refusalOf(found.state) };
 }

@@ -22,9 +22,9 @@ import type { Inbox } from "./inbox.ts";
 
 /**
  * Authorization of a procedure. public: no token; optional: no token or a valid access token; id_token_or_api_key: an
- * ID token with an active session, or an API key; any_id_token: an unexpired ID token, even if its session has ended; user: any access token;
- * self: an administrator's access token, or that of the user that `username` names; admin: the access token
- * of an administrator.
+ * ID token with an active session, or an API key; any_id_token: an unexpired ID token, even if its session has ended;
+ * user: any access token; self: an administrator's access token, or that of the user that `username` names; admin: the
+ * access token of an administrator.
  */
 export type Access =
   | "public"
@@ -60,6 +60,8 @@ export interface Services {
 /** A caller with an access token; of this installation, the groups are those in the database. */
 export interface Authenticated extends Caller {
   readonly isAdmin: boolean;
+  /** The caller's account, if its session was looked up. */
+  readonly account?: AccountRow | undefined;
 }
 
 /** The services and the caller that a handler receives, as far as the procedure's access provides one. */

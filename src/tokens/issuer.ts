@@ -32,8 +32,8 @@ export interface TokenIssuer {
   /** Identifies the signing key: its thumbprint (RFC 7638), or a digest of a shared secret. */
   readonly signerId: string;
   /**
-   * Signs an ID token with the id of its row as `kid` and `sid`; `issuedAt` is `iat` and `nbf`, `validUntil` is `exp`. Lists the
-   * groups unless the token would exceed 8 KiB. Uses the key with this `signerId` if it still exists: with a
+   * Signs an ID token with the id of its row as `kid` and `sid`; `issuedAt` is `iat` and `nbf`, `validUntil` is `exp`.
+   * Lists the groups unless the token would exceed 8 KiB. Uses the key with this `signerId` if it still exists: with a
    * deterministic algorithm, a replay then returns the same text.
    */
   signIdToken(

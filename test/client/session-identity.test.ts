@@ -1,33 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeJwt } from "jose";
-import {
-  type AuthClient,
-  AuthError,
-  connect,
-  createSession,
-  NoReplyError,
-  SessionLimitError,
-} from "../../src/client/index.ts";
+import { AuthError, createSession, NoReplyError, SessionLimitError } from "../../src/client/index.ts";
+import { alice, startWith } from "./session-setup.ts";
 import { dataOf } from "../support/replies.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
-import { startWorker, type TestWorker } from "../support/worker.ts";
-
-const alice = { username: "alice", password: "correct horse" };
-
-async function startWith(app: object): Promise<{ worker: TestWorker; auth: AuthClient } & AsyncDisposable> {
-  const worker = await startWorker({ config: { app_config: { ...app } } });
-  await worker.addUser(alice.username, alice.password, { groups: ["dev"] });
-  const auth = await connect({ url: worker.url });
-  return {
-    worker,
-    auth,
-    async [Symbol.asyncDispose]() {
-      await auth.close();
-      await worker[Symbol.asyncDispose]();
-    },
-  };
-}
+import type { TestWorker } from "../support/worker.ts";
 
 async function createKey(worker: TestWorker): Promise<{ api_key: string; id: string }> {
   const access_token = await worker.accessToken("root", ["admin"]);

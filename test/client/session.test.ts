@@ -3,19 +3,11 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { decodeJwt } from "jose";
-import {
-  type AuthClient,
-  AuthError,
-  connect,
-  createSession,
-  type SessionWorkflows,
-} from "../../src/client/index.ts";
+import { type AuthClient, AuthError, createSession, type SessionWorkflows } from "../../src/client/index.ts";
 import { createAuth } from "../../src/create-auth.ts";
 import { generateSecret } from "../../src/config/generate-key.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
-import { startWorker, type TestWorker } from "../support/worker.ts";
-
-const alice = { username: "alice", password: "correct horse" };
+import { alice, startWith } from "./session-setup.ts";
 
 /** A client that counts its calls by workflow. */
 function counting({ session }: AuthClient) {
@@ -44,22 +36,6 @@ function holdClocks({ mock }: TestContext, now = Date.now()): PassTime {
   return (seconds) => {
     passed += seconds * 1000;
     mock.timers.setTime(Date.now() + seconds * 1000);
-  };
-}
-
-async function startWith(
-  app: object = {},
-): Promise<{ worker: TestWorker; auth: AuthClient } & AsyncDisposable> {
-  const worker = await startWorker({ config: { app_config: { ...app } } });
-  await worker.addUser(alice.username, alice.password, { groups: ["dev"] });
-  const auth = await connect({ url: worker.url });
-  return {
-    worker,
-    auth,
-    async [Symbol.asyncDispose]() {
-      await auth.close();
-      await worker[Symbol.asyncDispose]();
-    },
   };
 }
 
@@ -117,7 +93,7 @@ test("a session logs in again before its ID token expires, because no access tok
   pass(3.2);
   const second = decodeJwt(await session.accessToken({ minimumValidity: 4 }));
   assert.ok(second.exp! > first.exp!, `${second.exp!}, after ${first.exp!}`);
-  // In the second half of the ID token's lifetime it asks for a renewal once, and is told that there are none.
+  // In the second half of the ID token's lifetime it requests a renewal once, and the installation refuses.
   assert.deepEqual(client.calls, { login: 2, getAccessToken: 3, logout: 0 });
   for (const login of [3, 4]) {
     pass(3.2);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { sql } from "kysely";
-import { createConnection, type RowDataPacket } from "mysql2/promise";
+import { dataFolder } from "../support/data-folder.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { parse } from "../config/faults-of.ts";
 import { type DoctorInstallation, installForDoctor } from "../support/doctor.ts";
@@ -86,13 +86,3 @@ describe(`TLS to a database server with ${CERTIFICATE}`, {
     await assert.rejects(cipher({ tls: true }), { code: "UNAVAILABLE", message: /certificate/ });
   });
 });
-
-async function dataFolder({ host, port, user, password }: DatabaseServer): Promise<string> {
-  const connection = await createConnection({ host, port, user, password });
-  try {
-    const [rows] = await connection.query<RowDataPacket[]>("select @@datadir as folder");
-    return String(rows[0]?.["folder"]);
-  } finally {
-    await connection.end();
-  }
-}

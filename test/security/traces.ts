@@ -19,8 +19,8 @@ const SECRET_FIELDS = [
 const SHORTEST_SECRET = 8;
 
 /**
- * The content that an attacker may not change without authorization: users, tokens, API keys, groups and memberships. Each table
- * is one text, because it is read before and after each attack.
+ * The content that an attacker may not change without authorization: users, tokens, API keys, groups and memberships.
+ * Each table is one text, because it is read before and after each attack.
  */
 export async function rowsOf(db: Database): Promise<unknown> {
   const all = (...columns: readonly string[]) => {

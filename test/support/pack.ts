@@ -1,6 +1,6 @@
 /**
- * Writes the packages authmq and @authmq/client as tarballs to dist/packages/, or to a folder that is named. The client is bundled from src/client and
- * src/wire, so that it needs amqplib and jose only and runs on Node 20.
+ * Writes the packages authmq and @authmq/client as tarballs to dist/packages/, or to a folder that is named. The client
+ * is bundled from src/client and src/wire, so that it needs amqplib and jose only and runs on Node 20.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

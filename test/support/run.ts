@@ -1,8 +1,9 @@
 /**
  * Runs the tests on real servers: `npm test [-- FILES OR FOLDERS...] [--fast] [--coverage] [other options of node --test]`.
- * SERVERS=newest selects other versions (see servers/selection.ts). `--fast` runs the files that need no server; `--script=FILE` runs another program on the servers. Installs and starts
- * what the files need (see needs.ts), returns the exit code of node's test runner, and stops and deletes everything at
- * the end. Before the runner's summary it reports whether written data contains a secret (see ../secrets/verdict.ts).
+ * SERVERS=newest selects other versions (see servers/selection.ts). `--fast` runs the files that need no server;
+ * `--script=FILE` runs another program on the servers. Installs and starts what the files need (see needs.ts), returns
+ * the exit code of node's test runner, and stops and deletes everything at the end. Before the runner's summary it
+ * reports whether written data contains a secret (see ../secrets/verdict.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -4,8 +4,18 @@ import { padInList } from "../in-list-padding.ts";
 import type { UserRow } from "../tables.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 
+/** The columns of an account that requests need; each request reads some. */
+export const ACCOUNT_COLUMNS = [
+  ...(["user.username", "user.auth_type", "user.email", "user.activated"] as const),
+  ...(["user.created_at", "user.email_verified_at"] as const),
+] as const;
+
 /** A user with groups, read by one statement. */
-export interface AccountRow extends UserRow {
+export interface AccountRow
+  extends Pick<
+    UserRow,
+    "username" | "auth_type" | "email" | "activated" | "created_at" | "email_verified_at"
+  > {
   readonly groups: readonly string[];
 }
 
@@ -16,7 +26,7 @@ export async function findAccounts(
 ): Promise<ReadonlyMap<string, AccountRow>> {
   const rows = await db
     .selectFrom("user")
-    .selectAll("user")
+    .select(ACCOUNT_COLUMNS)
     .select(groupsOfUser(db))
     .where("user.username_key", "in", padInList(names.flatMap(keysOf)))
     .execute();

@@ -2,35 +2,27 @@ import { sql } from "kysely";
 import { dialectOf, type Reader, type Trx } from "../database.ts";
 import { padInList } from "../in-list-padding.ts";
 import { toSqlTime } from "../time.ts";
+import { ACCOUNT_COLUMNS, type AccountRow } from "./accounts.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
 
 /** What an access token was issued for, by the id of its row: a session or an API key. */
 export type Grant = { readonly sid: bigint } | { readonly apiKeyId: bigint };
 
-/** The account of a session. */
-export interface SessionHolder {
-  readonly username: string;
-  readonly activated: boolean;
-  readonly groups: readonly string[];
-}
-
-/** The accounts of unexpired sessions, by token id; revoked ones are absent. Reads no more: each request needs it. */
+/** The accounts of unexpired sessions, by token id; revoked ones are absent. */
 export async function findSessionHolders(
   db: Reader,
   tokenIds: readonly bigint[],
-): Promise<ReadonlyMap<bigint, SessionHolder>> {
+): Promise<ReadonlyMap<bigint, AccountRow>> {
   const rows = await db
     .selectFrom("token")
     .innerJoin("user", "user.username", "token.user_id")
-    .select(["token.token_id", "user.username", "user.activated", groupsOfUser(db)])
+    .select(ACCOUNT_COLUMNS)
+    .select(["token.token_id", groupsOfUser(db)])
     .where("token.token_id", "in", padInList(tokenIds))
     .where("token.valid_until", ">", toSqlTime(new Date()))
     .execute();
   return new Map(
-    rows.map(({ token_id, username, activated, groups }) => [
-      BigInt(token_id),
-      { username, activated: activated === 1, groups: readGroups(groups) },
-    ]),
+    rows.map(({ token_id, groups, ...user }) => [BigInt(token_id), { ...user, groups: readGroups(groups) }]),
   );
 }
 

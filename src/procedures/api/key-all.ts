@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { listApiKeysOf } from "../../db/queries/api-keys.ts";
+import { type ApiKeyRow, listApiKeysOf } from "../../db/queries/api-keys.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { username } from "../fields.ts";
 import { requireAccount } from "../load-account.ts";
@@ -52,15 +52,22 @@ export const apiKeyAll = defineProcedure({
   async handler({ account, db, lastUse }) {
     const keys = await listApiKeysOf(db, requireAccount(account).username);
     return {
-      api_keys: keys.map(({ id, name, groups, vhost, created_at, expires_at, last_use }) => ({
-        id: id.toString(),
-        name,
-        groups: groups === null ? null : [...groups],
-        vhost,
-        created_at: created_at.toISOString(),
-        expires_at: expires_at?.toISOString() ?? null,
-        last_use: (lastUse.unwritten({ apiKeyId: id }) ?? last_use)?.toISOString() ?? null,
-      })),
+      api_keys: keys.map((key) =>
+        describeApiKey({ ...key, last_use: lastUse.unwritten({ apiKeyId: key.id }) ?? key.last_use }),
+      ),
     };
   },
 });
+
+/** An API key as in replies, and in the output of `authmq api-key list --json`. */
+export function describeApiKey({ id, name, groups, vhost, created_at, expires_at, last_use }: ApiKeyRow) {
+  return {
+    id: id.toString(),
+    name,
+    groups: groups === null ? null : [...groups],
+    vhost,
+    created_at: created_at.toISOString(),
+    expires_at: expires_at?.toISOString() ?? null,
+    last_use: last_use?.toISOString() ?? null,
+  };
+}

@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { createApiKey } from "../../accounts/api-keys.ts";
-import { createRowId } from "../../db/row-id.ts";
+import { createApiKey, newApiKey } from "../../accounts/api-keys.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import { deriveApiKey, digestOfApiKey } from "../../tokens/api-key.ts";
+import { deriveApiKey } from "../../tokens/api-key.ts";
 import { label, textField, username, vhost } from "../fields.ts";
 import { loadAccount } from "../load-account.ts";
 
@@ -58,27 +57,16 @@ export const apiKeyCreate = defineProcedure({
   },
   async handler({ commit, fingerprints, lookups }, input) {
     const account = await loadAccount({ lookups }, input.username);
-    const now = new Date();
     const seed = randomBytes(32).toString("base64url");
     const api_key = deriveApiKey(fingerprints, seed);
-    const digest = digestOfApiKey(api_key);
-    const id = createRowId();
-    const expires = input.expires_in === undefined ? null : new Date(now.getTime() + input.expires_in * 1000);
-    const { id: text, expires_at } = await commit(async (writer) => {
-      const outcome = await createApiKey(writer, account, {
-        id,
-        key_hash: Buffer.from(digest, "hex"),
-        name: input.name,
-        groups: input.groups === undefined ? null : [...new Set(input.groups)],
-        vhost: input.vhost,
-        created_at: now,
-        expires_at: expires,
-      });
+    const key = newApiKey(api_key, input);
+    const { id, expires_at } = await commit(async (writer) => {
+      const outcome = await createApiKey(writer, account, key);
       if (outcome !== "created")
         throw new AppError(outcome === "too many" ? "TOO_MANY_KEYS" : "USER_NOT_FOUND");
-      return { seed, id: id.toString(), expires_at: expires?.toISOString() ?? null };
+      return { seed, id: key.id.toString(), expires_at: key.expires_at?.toISOString() ?? null };
     });
-    return { api_key, id: text, expires_at };
+    return { api_key, id, expires_at };
   },
   async recall({ fingerprints }, stored) {
     const { seed, id, expires_at } = created.parse(stored);

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createConnection, type RowDataPacket } from "mysql2/promise";
+import { dataFolder } from "../../support/data-folder.ts";
 import { runCli } from "../../support/cli.ts";
 import { createOldDatabase } from "../../support/py-auth-micro.ts";
 import { makeCertificates } from "../../support/servers/certificates.ts";
-import { type DatabaseServer, startDatabase } from "../../support/servers/database.ts";
+import { startDatabase } from "../../support/servers/database.ts";
 import { Scratch } from "../../support/servers/scratch.ts";
 import { parseSelection } from "../../support/servers/selection.ts";
 import { isContainer, provideServers } from "../../support/servers/sources.ts";
@@ -49,13 +49,3 @@ test("a server that requires TLS is read with the ca_file of the old configurati
     await scratch.close();
   }
 });
-
-async function dataFolder({ host, port, user, password }: DatabaseServer): Promise<string> {
-  const connection = await createConnection({ host, port, user, password });
-  try {
-    const [rows] = await connection.query<RowDataPacket[]>("select @@datadir as folder");
-    return String(rows[0]?.["folder"]);
-  } finally {
-    await connection.end();
-  }
-}
