@@ -76,7 +76,7 @@ function revokeCommand(): Command {
 
 async function createKey(username: string, options: CreateOptions): Promise<void> {
   await withAccount(username, options.config, async (database, account, app) => {
-    const input = parseInput(app, account.username, options);
+    const input = parseInput(app, options);
     const api_key = formatApiKey(randomBytes(32));
     const key = newApiKey(api_key, input);
     const outcome = await inTransaction(database, (trx) => createApiKey({ trx, actor: null }, account, key));
@@ -133,18 +133,20 @@ async function findAccount(db: Reader, username: string): Promise<UserRow> {
   return account;
 }
 
-type Input = z.output<ReturnType<typeof apiKeyCreate.input>>;
+type Input = Omit<z.output<ReturnType<typeof apiKeyCreate.input>>, "username">;
 
-/** The same rules as `api_key_create`. */
-function parseInput(app: AppConfig, username: string, options: CreateOptions): Input {
+/** The same rules as `api_key_create`; the name of an existing account needs to match no pattern. */
+function parseInput(app: AppConfig, options: CreateOptions): Input {
   const { name, group, expiresIn, vhost } = options;
-  const { data, error } = apiKeyCreate.input(app).safeParse({
-    username,
-    name,
-    groups: group,
-    expires_in: expiresIn === undefined ? undefined : Number(expiresIn),
-    vhost,
-  });
+  const { data, error } = apiKeyCreate
+    .input(app)
+    .omit({ username: true })
+    .safeParse({
+      name,
+      groups: group,
+      expires_in: expiresIn === undefined ? undefined : Number(expiresIn),
+      vhost,
+    });
   if (error === undefined) return data;
   const faults = error.issues.map(({ path, message }) => `${path.join(".").replace("_", "-")} ${message}`);
   throw new ExitError(1, faults.join("; "));

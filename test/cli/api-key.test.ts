@@ -25,8 +25,16 @@ for (const database of DATABASES) {
       dataOf(await worker.call("token", { api_key: stdout.trim() }));
     });
 
+    test("create works for an account whose name username_regex no longer allows", async () => {
+      await worker.addUser("old name", "correct horse battery");
+      const { code, stdout, stderr } = await run("create", "old name", "--name", "production");
+      assert.equal(code, 0, stderr);
+      dataOf(await worker.call("token", { api_key: stdout.trim() }));
+    });
+
     test("create takes groups, a lifetime and a vhost; list shows them, revoke ends the key", async () => {
-      const options = ["--group", "billing", "--group", "dev", "--expires-in", "3600", "--vhost", "orders"];
+      const groups = ["--group", "billing", "--group", "dev", "--group", "billing"];
+      const options = [...groups, "--expires-in", "3600", "--vhost", "orders"];
       const { stdout: key, stderr } = await run("create", "INVOICES", "--name", "nightly", ...options);
       const id = /\d+/.exec(stderr)?.[0] ?? "";
       const listed = JSON.parse((await run("list", "invoices", "--json")).stdout) as Record<
