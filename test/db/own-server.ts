@@ -3,6 +3,7 @@ import { after, before } from "node:test";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { provideServers } from "../support/servers/sources.ts";
 import { type DatabaseServer, startDatabase } from "../support/servers/database.ts";
+import { killConnectionsOf } from "../support/connections-of.ts";
 import { Scratch } from "../support/servers/scratch.ts";
 
 /** Settings of a worker; its user has all privileges on one database and none on the server. */
@@ -65,11 +66,7 @@ export function useOwnServer(configuration: readonly string[] = []): OwnServer {
       for (const [name, value] of settings) await execute(`set global ${name} = ${value}`);
       settings.clear();
     },
-    async killSessions(user) {
-      const sessions = await execute(`select id from information_schema.processlist where user = '${user}'`);
-      // A session may have ended in the meantime.
-      for (const { id } of sessions) await execute(`kill ${id}`).catch(() => undefined);
-    },
+    killSessions: (user) => killConnectionsOf(user, execute),
     async createDatabase(like) {
       const name = like?.database ?? `authmq_${randomBytes(6).toString("hex")}`;
       const password = like?.password ?? randomBytes(12).toString("hex");

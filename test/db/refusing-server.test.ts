@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { type Connection, createConnection } from "mysql2/promise";
+import { connectionsOf } from "../support/connections-of.ts";
 import { waitUntil } from "../support/servers/scratch.ts";
 import { type OwnDatabase, useOwnServer } from "./own-server.ts";
 import { assertAllServed, assertAllUnavailable, canLogIn, wrongReplies, startServed } from "./requests.ts";
@@ -121,10 +122,7 @@ test("requests are 503 at once while the server has no connection left", async (
     await waitUntil("all connections to be taken", async () => {
       await server.killSessions(database.user);
       await holder.fill();
-      const [row] = await server.execute(
-        `select count(*) as n from information_schema.processlist where user = '${database.user}'`,
-      );
-      return row?.["n"] === 0;
+      return (await connectionsOf(database.user, (text) => server.execute(text))).length === 0;
     });
     await assertAllUnavailable(served, { times: 5 });
   }

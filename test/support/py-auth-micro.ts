@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
+import { killConnectionsOf } from "./connections-of.ts";
 import { noteName, noteSecret } from "../secrets/notes.ts";
 import { createDatabase, dropDatabase } from "./database.ts";
 import type { DatabaseAddress } from "./servers/database-address.ts";
@@ -109,9 +110,10 @@ export async function createOldDatabase(
         names.map((name) => [name]),
       ),
     async disconnect() {
-      const statement = "select id from information_schema.processlist where user = ?";
-      const [rows] = await connection.query<RowDataPacket[]>(statement, [reader.user]);
-      for (const row of rows) await connection.query("kill ?", [Object.values(row)[0]]);
+      await killConnectionsOf(
+        reader.user,
+        async (text) => (await connection.query<RowDataPacket[]>(text))[0],
+      );
     },
     async snapshot() {
       const tables = ["`user`", "`group`", "usergroup", "token"].map(async (table) => {

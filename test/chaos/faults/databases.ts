@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
+import { killConnectionsOf } from "../../support/connections-of.ts";
 import type { InjectedFault, ScenarioContext } from "../scenario.ts";
 import { withRoot } from "../stores.ts";
 import { freeze } from "./broker.ts";
@@ -51,7 +52,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
       withRoot(setup.servers.database, async (query) => {
         await query("set global max_connections = 10");
         try {
-          await killConnections(setup, query);
+          await killConnectionsOf(databaseOf(setup), query);
           await sleep(3000);
         } finally {
           await query(`set global max_connections = ${MAX_CONNECTIONS}`);
@@ -64,7 +65,7 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
     inject: ({ setup, duration }) =>
       withRoot(setup.servers.database, async (query) => {
         for (const end = Date.now() + duration; Date.now() < end; await sleep(300)) {
-          await killConnections(setup, query);
+          await killConnectionsOf(databaseOf(setup), query);
         }
       }),
   },
@@ -113,17 +114,6 @@ export const DATABASE_FAULTS: readonly InjectedFault[] = [
     },
   },
 ];
-
-async function killConnections(
-  setup: ScenarioContext["setup"],
-  query: (statement: string) => Promise<Record<string, unknown>[]>,
-): Promise<void> {
-  const rows = await query(
-    `select id from information_schema.processlist where user = '${databaseOf(setup)}'`,
-  );
-  // Ignore connections that closed in the meantime.
-  for (const { id } of rows) await query(`kill ${String(id)}`).catch(() => undefined);
-}
 
 function databaseOf({ store }: ScenarioContext["setup"]): string {
   return String(store.settings(0)["database"]);
