@@ -125,6 +125,8 @@ export class Login {
     clearTimeout(this.#timer);
     if (this.#isClosed || !this.#isRenewable || !Number.isFinite(delay) || secondsLeft(idToken) <= 0) return;
     const renew = (): void => {
+      // Its session was revoked: the next call logs in, and the background does not try a password again and again.
+      if (this.#idToken !== idToken) return;
       this.#renew();
       // In case that fails, or it was too early: again after a tenth of the rest. A new ID token replaces the timer.
       this.#renewLater(idToken, secondsLeft(idToken) * 100);

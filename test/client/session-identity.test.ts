@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { decodeJwt } from "jose";
 import { AuthError, createSession, NoReplyError, SessionLimitError } from "../../src/client/index.ts";
 import { alice, startWith } from "./session-setup.ts";
 import { dataOf } from "../support/replies.ts";
-import { waitUntil } from "../support/servers/scratch.ts";
 import type { TestWorker } from "../support/worker.ts";
 
 async function createKey(worker: TestWorker): Promise<{ api_key: string; id: string }> {
@@ -121,29 +120,67 @@ test("a session from an ID token stays alive by renewal, also while nobody uses 
   assert.equal(decodeJwt(await session.accessToken())["sid"], decodeJwt(idToken)["sid"]);
 });
 
-test("a renewal in the background that failed is tried again before the ID token expires", async () => {
+/** A client without a broker; its ID tokens are valid for an hour. Ticks move its clocks and timers. */
+function hourly({ mock }: TestContext, getAccessToken: (count: number) => object) {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const exp = Math.floor(Date.now() / 1000) + 6;
-  const requests: { renew?: boolean | null | undefined }[] = [];
+  const issue = (): string =>
+    `${encode({ typ: "id+jwt", alg: "EdDSA" })}.${encode({ exp: Date.now() / 1000 + 3600 })}.AAAA`;
+  const steady = performance.now();
+  mock.timers.enable({ apis: ["Date", "setTimeout"] });
+  mock.method(performance, "now", () => steady + Date.now());
+  const seen: { logins: number; renewals: (boolean | null | undefined)[] } = { logins: 0, renewals: [] };
+  const expires_at = new Date(0).toISOString();
   const session = {
-    login: () => Promise.reject(new Error("no login is needed")),
+    async login() {
+      if (++seen.logins > 1) throw new AuthError(401, "wrong", { code: "INVALID_CREDENTIALS" });
+      return { id_token: issue(), expires_at, expires_in: 3600 };
+    },
     logout: async () => ({ msg: "" }),
-    async getAccessToken(request: { renew?: boolean | null | undefined }) {
-      requests.push(request);
-      if (requests.length === 1) throw new NoReplyError("the broker is away");
-      const expires_at = new Date(Date.now() + 300_000).toISOString();
-      const access = { access_token: "a.b.c", expires_at, expires_in: 300 };
-      return { ...access, id_token: "d.e.f", id_token_expires_at: expires_at, id_token_expires_in: 300 };
+    async getAccessToken({ renew }: { renew?: boolean | null | undefined }) {
+      seen.renewals.push(renew);
+      const more = getAccessToken(seen.renewals.length);
+      return { access_token: "a.b.c", expires_at, expires_in: 300, ...more };
     },
   };
-  await using kept = createSession(
-    { session },
-    { idToken: `${encode({ typ: "id+jwt", alg: "EdDSA" })}.${encode({ exp })}.AAAA` },
-  );
-  await waitUntil("the second attempt", () => requests.length === 2 || undefined, { seconds: 6 });
-  assert.deepEqual(
-    requests.map(({ renew }) => renew),
-    [true, true],
-  );
+  const pass = async (seconds: number): Promise<void> => {
+    mock.timers.tick(seconds * 1000);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  };
+  return { client: { session }, issue, seen, pass };
+}
+
+test("a renewal in the background that failed is tried again before the ID token expires", async (t) => {
+  const { client, issue, seen, pass } = hourly(t, (count) => {
+    if (count === 1) throw new NoReplyError("the broker is away");
+    return {
+      id_token: "d.e.f",
+      id_token_expires_at: new Date(0).toISOString(),
+      id_token_expires_in: 3600,
+    };
+  });
+  await using kept = createSession(client, { idToken: issue() });
+  await pass(2699);
+  assert.deepEqual(seen.renewals, []);
+  await pass(1);
+  assert.deepEqual(seen.renewals, [true]);
+  await pass(90);
+  assert.deepEqual(seen.renewals, [true, true]);
+  await pass(2000);
+  assert.deepEqual(seen.renewals, [true, true], "the new ID token was renewed before its time");
   await kept.close();
+});
+
+test("a session that was revoked is not logged in again in the background, with a password that may be old", async (t) => {
+  const { client, seen, pass } = hourly(t, (count) => {
+    if (count > 1) throw new AuthError(401, "revoked", { code: "INVALID_TOKEN" });
+    return {};
+  });
+  await using kept = createSession(client, { ...alice });
+  await kept.accessToken();
+  await pass(2700);
+  assert.deepEqual([seen.renewals, seen.logins], [[undefined, true], 2]);
+  await pass(890);
+  assert.equal(seen.logins, 2);
+  await assert.rejects(kept.accessToken(), { code: "INVALID_CREDENTIALS" });
+  assert.equal(seen.logins, 3);
 });
