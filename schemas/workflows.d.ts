@@ -552,7 +552,7 @@ export interface Replies {
       /** `id` of the published event */
       id: string;
       /** Event type */
-      type: "user.created" | "user.changed" | "user.deleted" | "user.verified" | "user.verification_requested" | "user.unlocked" | "session.started" | "session.revoked" | "login.failed" | "group.created" | "group.deleted" | "group.member_added" | "group.member_removed" | "password.reset_requested" | "api_key.created" | "api_key.revoked";
+      type: "user.created" | "user.changed" | "user.deleted" | "user.verified" | "user.verification_requested" | "user.unlocked" | "session.started" | "session.revoked" | "login.failed" | "group.created" | "group.deleted" | "group.member_added" | "group.member_removed" | "password.reset_requested" | "api_key.created" | "api_key.revoked" | "factor.added" | "factor.removed" | "recovery_codes.renewed" | "recovery_code.used" | "login.challenged";
       /** Time of the event, in UTC */
       time: string;
       /** User that the event is about */

@@ -7,8 +7,22 @@ export const ERRORS = {
     msg: "the account has no password here; a directory user's password and email are changed in the directory",
   },
   INVALID_CREDENTIALS: { resp: 401, msg: "could not log in: wrong username or password" },
+  SECOND_FACTOR_REQUIRED: {
+    resp: 401,
+    msg: "the password is right and a second factor is needed; send challenge and an answer to login_continue",
+  },
+  SECOND_FACTOR_SETUP_REQUIRED: {
+    resp: 401,
+    msg: "the password is right and the account must set up a second factor; use setup_token for totp_begin or passkey_begin",
+  },
   INVALID_TOKEN: { resp: 401, msg: "the token is missing, malformed, expired, revoked or of the wrong type" },
   FORBIDDEN: { resp: 403, msg: "the caller is not authorized to do this" },
+  REAUTHENTICATION_REQUIRED: { resp: 403, msg: "the login is too old for this; log in again" },
+  SECOND_FACTOR_OFF: {
+    resp: 403,
+    msg: "second factors are turned off in this installation (app_config.second_factor)",
+  },
+  PASSKEYS_OFF: { resp: 403, msg: "passkeys are not configured in this installation (app_config.passkeys)" },
   REGISTRATION_CLOSED: { resp: 403, msg: "registration is closed" },
   NO_BROKER_ACCESS: { resp: 403, msg: "the user has no broker permissions on the session's vhost" },
   ACCOUNT_NOT_ACTIVATED: { resp: 403, msg: "the account is not activated" },
@@ -16,6 +30,7 @@ export const ERRORS = {
   GROUP_NOT_FOUND: { resp: 404, msg: "no such group" },
   SESSION_NOT_FOUND: { resp: 404, msg: "the user has no such session" },
   API_KEY_NOT_FOUND: { resp: 404, msg: "the account has no such API key" },
+  FACTOR_NOT_FOUND: { resp: 404, msg: "the account has no such second factor" },
   USERNAME_TAKEN: { resp: 409, msg: "the username is taken" },
   EMAIL_TAKEN: { resp: 409, msg: "the email address is taken" },
   GROUP_TAKEN: { resp: 409, msg: "the group exists already" },
@@ -32,6 +47,11 @@ export const ERRORS = {
     msg: "the token would be too long to be accepted; for an access token, list the needed groups in groups",
   },
   TOO_MANY_KEYS: { resp: 409, msg: "the account has 20 API keys; revoke one that is not used" },
+  NO_PENDING_FACTOR: {
+    resp: 409,
+    msg: "no enrolment to confirm: none was begun, it has expired, or it was confirmed already; begin again",
+  },
+  TOO_MANY_FACTORS: { resp: 409, msg: "the account has 20 passkeys; remove one that is not used" },
   LAST_ADMIN: { resp: 409, msg: "this would remove the last administrator" },
   REQUEST_TOO_LARGE: { resp: 413, msg: "the request is too large" },
   TOO_MANY_ATTEMPTS: { resp: 429, msg: "too many failed logins; try again in retry_after seconds" },
@@ -57,6 +77,20 @@ interface AppErrorOptions extends ErrorOptions {
   readonly fields?: readonly FieldFault[];
   readonly reference?: string;
   readonly retryAfter?: number;
+  /** Further fields of the reply, for a login that needs a second factor. */
+  readonly data?: LoginStep;
+}
+
+/** How a login with the right password goes on; `resp_data` of SECOND_FACTOR_REQUIRED and its SETUP variant. */
+export interface LoginStep {
+  /** For `login_continue`. */
+  readonly challenge?: string;
+  /** The factors that the account can answer with. */
+  readonly methods?: readonly ("totp" | "passkey" | "recovery_code")[];
+  /** PublicKeyCredentialRequestOptions in JSON form (WebAuthn section 5.1.9). */
+  readonly passkey_options?: Readonly<Record<string, unknown>>;
+  /** For `totp_begin`, `passkey_begin` and their confirmations. */
+  readonly setup_token?: string;
 }
 
 /** An error with a code of `ERRORS`; `message` and `cause` go to the log, `publicMsg` goes to the caller. */
@@ -68,6 +102,7 @@ export class AppError extends Error {
   readonly reference: string | undefined;
   /** Seconds. */
   readonly retryAfter: number | undefined;
+  readonly data: LoginStep | undefined;
 
   constructor(code: ErrorCode, detail?: string, options: AppErrorOptions = {}) {
     super(detail ?? ERRORS[code].msg, options);
@@ -76,6 +111,7 @@ export class AppError extends Error {
     this.fields = options.fields;
     this.reference = options.reference;
     this.retryAfter = options.retryAfter;
+    this.data = options.data;
   }
 
   /** The detail for the log; undefined if the error has only the text of `ERRORS`. */

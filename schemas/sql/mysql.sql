@@ -214,3 +214,51 @@ create table imported_row (
   account_created_at datetime(3) null,
   primary key (kind, name, groupname)
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0026-factor
+create table factor (
+  factor_id bigint not null primary key,
+  user_id varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  type varchar(16) character set ascii collate ascii_bin not null,
+  name varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ not null,
+  created_at datetime(3) not null,
+  confirmed_at datetime(3) null,
+  last_use datetime(3) null,
+  secret varbinary(255) null,
+  secret_key_id varchar(16) character set ascii collate ascii_bin null,
+  last_step bigint null,
+  credential_hash binary(32) null unique,
+  credential longtext null,
+  sign_count bigint null,
+  index factor_by_user (user_id),
+  index factor_by_key (secret_key_id),
+  constraint factor_user foreign key (user_id) references `user` (username) on delete cascade on update cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0027-recovery-code
+create table recovery_code (
+  factor_id bigint not null,
+  code_hash binary(32) not null,
+  primary key (factor_id, code_hash),
+  constraint recovery_code_factor foreign key (factor_id) references factor (factor_id) on delete cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0028-challenge
+create table challenge (
+  challenge_hash binary(32) not null primary key,
+  purpose varchar(20) character set ascii collate ascii_bin not null,
+  user_id varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null,
+  account_modified_at datetime(3) null,
+  ip varchar(45) not null,
+  vhost varchar(100) not null,
+  client varchar(100) /*!80017 collate utf8mb4_0900_bin */ /*M! collate utf8mb4_nopad_bin */ null,
+  amr varchar(64) character set ascii collate ascii_bin null,
+  wrong_answers int not null default 0,
+  expires_at datetime(3) not null,
+  index challenge_by_user (user_id),
+  index challenge_by_expiry (expires_at),
+  constraint challenge_user foreign key (user_id) references `user` (username) on delete cascade on update cascade
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
+
+-- 0029-token-amr
+alter table token add column amr varchar(64) character set ascii collate ascii_bin null;

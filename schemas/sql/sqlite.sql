@@ -281,3 +281,48 @@ create table imported_row (
   account_created_at text null,
   primary key (kind, name, groupname)
 );
+
+-- 0026-factor
+create table factor (
+  factor_id integer not null primary key,
+  user_id text not null references "user" (username) on delete cascade on update cascade,
+  type text not null,
+  name text not null,
+  created_at text not null,
+  confirmed_at text null,
+  last_use text null,
+  secret blob null,
+  secret_key_id text null,
+  last_step integer null,
+  credential_hash blob null unique,
+  credential text null,
+  sign_count integer null
+);
+create index factor_by_user on factor (user_id);
+create index factor_by_key on factor (secret_key_id);
+
+-- 0027-recovery-code
+create table recovery_code (
+  factor_id integer not null references factor (factor_id) on delete cascade,
+  code_hash blob not null,
+  primary key (factor_id, code_hash)
+);
+
+-- 0028-challenge
+create table challenge (
+  challenge_hash blob not null primary key,
+  purpose text not null,
+  user_id text null references "user" (username) on delete cascade on update cascade,
+  account_modified_at text null,
+  ip text not null,
+  vhost text not null,
+  client text null,
+  amr text null,
+  wrong_answers integer not null default 0,
+  expires_at text not null
+);
+create index challenge_by_user on challenge (user_id);
+create index challenge_by_expiry on challenge (expires_at);
+
+-- 0029-token-amr
+alter table token add column amr text null;

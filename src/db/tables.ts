@@ -21,6 +21,11 @@ export const EVENT_TYPES = [
   "password.reset_requested",
   "api_key.created",
   "api_key.revoked",
+  "factor.added",
+  "factor.removed",
+  "recovery_codes.renewed",
+  "recovery_code.used",
+  "login.challenged",
 ] as const;
 
 /** The type of an event. */
@@ -71,6 +76,8 @@ interface TokenTable {
   created_at: SqlTime;
   /** How the person recognizes the session, as given at the login. */
   client: string | null;
+  /** How the login authenticated the user (RFC 8176), separated by spaces; null for a session from before 0029. */
+  amr: ColumnType<string | null, string | null | undefined, string | null>;
 }
 
 interface ApiKeyTable {
@@ -168,6 +175,58 @@ interface OneTimeTokenTable {
   expires_at: SqlTime;
 }
 
+/** What an account can prove a login with, besides its password. */
+export type FactorType = "totp" | "passkey" | "recovery_codes";
+
+interface FactorTable {
+  /** Random, positive, up to 63 bits; MySQL returns decimal digits. */
+  factor_id: ColumnType<bigint | string, bigint, never>;
+  user_id: string;
+  type: FactorType;
+  name: string;
+  created_at: SqlTime;
+  /** Null for a TOTP whose enrolment is not finished. */
+  confirmed_at: SqlTime | null;
+  last_use: ColumnType<SqlTime | null, SqlTime | null | undefined, SqlTime | null>;
+  /** Of a TOTP: the encrypted secret, and the id of its encryption key. */
+  secret: ColumnType<Uint8Array | null, Uint8Array | undefined, Uint8Array>;
+  secret_key_id: ColumnType<string | null, string | undefined, string>;
+  /** Of a TOTP: the latest time step whose code was used. MySQL returns it as digits. */
+  last_step: ColumnType<number | string | null, number | undefined, number>;
+  /** Of a passkey: SHA-256 of the credential id. */
+  credential_hash: ColumnType<Uint8Array | null, Uint8Array | undefined, never>;
+  /** Of a passkey: JSON. */
+  credential: ColumnType<string | null, string | undefined, never>;
+  /** Of a passkey: its signature counter. MySQL returns it as digits. */
+  sign_count: ColumnType<number | string | null, number | undefined, number>;
+}
+
+/** Unused recovery codes by their SHA-256 digests. */
+interface RecoveryCodeTable {
+  factor_id: ColumnType<bigint | string, bigint, never>;
+  code_hash: Uint8Array;
+}
+
+/** What a challenge is for. */
+export type ChallengePurpose = "login" | "passkey_login" | "passkey_enrolment";
+
+/** Challenges by their SHA-256 digests; each can be answered once. */
+interface ChallengeTable {
+  challenge_hash: Uint8Array;
+  purpose: ChallengePurpose;
+  /** Null for a login without a username. */
+  user_id: string | null;
+  /** `modified_at` of the account when the challenge was issued: a changed account makes it invalid. */
+  account_modified_at: SqlTime | null;
+  ip: string;
+  vhost: string;
+  client: string | null;
+  /** How the login has authenticated the user so far; separated by spaces. */
+  amr: string | null;
+  wrong_answers: ColumnType<number, never, number>;
+  expires_at: SqlTime;
+}
+
 /** What an import of another database has copied. */
 interface ImportedRowTable {
   kind: "user" | "group" | "member";
@@ -195,6 +254,9 @@ export interface Tables {
   one_time_token: OneTimeTokenTable;
   api_key: ApiKeyTable;
   imported_row: ImportedRowTable;
+  factor: FactorTable;
+  recovery_code: RecoveryCodeTable;
+  challenge: ChallengeTable;
 }
 
 /** A user's row without the columns that the database generates. */

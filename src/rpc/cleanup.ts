@@ -34,6 +34,8 @@ export async function deleteExpired(
     clearExpired(from, "login_throttle", limit);
   const clearOldTokens = (from: Database, limit: number): Promise<number> =>
     clearExpired(from, "one_time_token", limit);
+  const clearOldChallenges = (from: Database, limit: number): Promise<number> =>
+    clearExpired(from, "challenge", limit);
   const yesterday = new Date(Date.now() - DAY);
   const clearUnknownUserEvents = (from: Database, limit: number): Promise<number> =>
     deleteUnknownUserEvents(from, yesterday, limit);
@@ -44,6 +46,7 @@ export async function deleteExpired(
     clearReplies,
     clearOldThrottles,
     clearOldTokens,
+    clearOldChallenges,
     clearExpiredSessions,
     clearOldEvents,
     clearUnknownUserEvents,

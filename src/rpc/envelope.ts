@@ -46,6 +46,7 @@ export function failureEnvelope(error: AppError): Envelope {
       ...(error.fields === undefined ? {} : { fields: error.fields }),
       ...(error.reference === undefined ? {} : { reference: error.reference }),
       ...(error.retryAfter === undefined ? {} : { retry_after: error.retryAfter }),
+      ...error.data,
     },
   };
 }

@@ -25,8 +25,19 @@ const data = z.strictObject({
     .optional()
     .describe("session.started, session.revoked: id of the session, as in the claim `sid` of its tokens"),
   client: z.string().optional().describe("session.started: what the login said about the client"),
-  id: z.string().optional().describe("api_key.created, api_key.revoked: id of the API key"),
-  name: z.string().optional().describe("api_key.created, api_key.revoked: name of the API key"),
+  amr: z
+    .array(z.string())
+    .optional()
+    .describe("session.started: how the login authenticated the user (RFC 8176)"),
+  id: z.string().optional().describe("id of the API key or second factor"),
+  name: z.string().optional().describe("name of the API key or second factor"),
+  type: z.string().optional().describe("factor.added, factor.removed: totp, passkey or recovery_codes"),
+  count: z.int().optional().describe("recovery_codes.renewed: number of codes"),
+  remaining: z.int().optional().describe("recovery_code.used: number of unused codes"),
+  methods: z
+    .array(z.string())
+    .optional()
+    .describe("login.challenged: second factors that the account can answer with"),
   ip: z.string().optional().describe("client address in the request, or *"),
   vhost: z.string().optional(),
   valid_until: time.optional(),

@@ -14,6 +14,22 @@ export const failure = z.object({
       .describe("invalid fields (400)"),
     reference: z.string().optional().describe("reference to search for in the service's log (500)"),
     retry_after: z.int().positive().optional().describe("seconds to wait before a retry (429)"),
+    challenge: z
+      .string()
+      .optional()
+      .describe("challenge for `login_continue`, valid for 5 minutes (SECOND_FACTOR_REQUIRED)"),
+    methods: z
+      .array(z.enum(["totp", "passkey", "recovery_code"]))
+      .optional()
+      .describe("second factors that the account can answer with (SECOND_FACTOR_REQUIRED)"),
+    passkey_options: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("options for `navigator.credentials.get`, in JSON form (SECOND_FACTOR_REQUIRED)"),
+    setup_token: z
+      .string()
+      .optional()
+      .describe("token for enrolment only, valid for 15 minutes (SECOND_FACTOR_SETUP_REQUIRED)"),
   }),
 });
 

@@ -44,6 +44,21 @@ const loginThrottle = z.strictObject({
     .describe("time after its last failed login when a client's failures are forgotten"),
 });
 
+const passkeys = z.strictObject({
+  rp_id: z
+    .string()
+    .min(1)
+    .max(253)
+    .describe(
+      "domain that passkeys are bound to, for example `example.com`; a change makes all passkeys useless",
+    ),
+  rp_name: z.string().min(1).max(100).describe("name of the service, as browsers show it"),
+  origins: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe("origins of the login pages, for example `https://login.example.com`"),
+});
+
 /** `app_config`: rules for accounts, names and tokens. */
 export const appConfig = z.strictObject({
   id_token_valid_time: minutes.default(1440).describe("lifetime of an ID token"),
@@ -130,6 +145,28 @@ export const appConfig = z.strictObject({
     .default(2)
     .describe("argon2id passes over the memory (iterations)"),
   login_throttle: loginThrottle.prefault({}).describe("rate limit for failed logins"),
+  second_factor: z
+    .enum(["off", "optional", "required"])
+    .default("off")
+    .describe(
+      "second factor (TOTP, passkey, recovery code): `off`, for those who enrol one (`optional`), or for everybody; " +
+        "service accounts never need one",
+    ),
+  second_factor_groups: z
+    .array(z.string().min(1).max(100))
+    .default([])
+    .describe("groups whose members need a second factor although it is optional"),
+  passkeys: passkeys.optional().describe("relying party of passkeys (WebAuthn); optional"),
+  reauthentication_time: z
+    .number()
+    .min(0)
+    .max(525_600)
+    .default(0)
+    .meta({ title: "minutes" })
+    .describe(
+      "maximum age of the login for changes to second factors and to the own password or email; 0 means any age; " +
+        "`authmq init` writes 15",
+    ),
   anonymous_user_get: z
     .boolean()
     .default(true)

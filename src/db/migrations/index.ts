@@ -23,6 +23,10 @@ import { eventUsernameKey } from "./0022-event-username-key.ts";
 import { sessions } from "./0023-sessions-breaking.ts";
 import { apiKey } from "./0024-api-key.ts";
 import { importedRow } from "./0025-imported-row.ts";
+import { factor } from "./0026-factor.ts";
+import { recoveryCode } from "./0027-recovery-code.ts";
+import { challenge } from "./0028-challenge.ts";
+import { tokenAmr } from "./0029-token-amr.ts";
 import type { Ddl } from "./migration.ts";
 
 /** All migrations by name, in order. Append only. */
@@ -52,4 +56,8 @@ export const MIGRATIONS: Readonly<Record<string, Ddl>> = {
   "0023-sessions-breaking": sessions,
   "0024-api-key": apiKey,
   "0025-imported-row": importedRow,
+  "0026-factor": factor,
+  "0027-recovery-code": recoveryCode,
+  "0028-challenge": challenge,
+  "0029-token-amr": tokenAmr,
 };

@@ -22,7 +22,7 @@ export async function clearExpiredSessions(db: Db, limit: number): Promise<numbe
 /** Deletes at most `limit` expired rows of a table, oldest first; returns how many. */
 export async function clearExpired(
   db: Db,
-  table: "login_throttle" | "one_time_token",
+  table: "login_throttle" | "one_time_token" | "challenge",
   limit: number,
 ): Promise<number> {
   const now = toSqlTime(new Date());
