@@ -1,3 +1,4 @@
+import type { FactorRow } from "../db/queries/factors.ts";
 import type { IdTokenRow } from "../db/queries/id-tokens.ts";
 import type { AuthType, UserRow } from "../db/tables.ts";
 import type { AccountEvent } from "./writer.ts";
@@ -94,6 +95,40 @@ export function apiKeyCreated(username: string, id: bigint, name: string): Accou
 export function apiKeyRevoked(username: string, id: bigint, name: string): AccountEvent {
   return { type: "api_key.revoked", username, data: { id: id.toString(), name } };
 }
+
+/** `factor.added`. */
+export function factorAdded(username: string, { id, type, name }: NamedFactor): AccountEvent {
+  return { type: "factor.added", username, data: { id: id.toString(), type, name } };
+}
+
+/** `factor.removed`. */
+export function factorRemoved(username: string, { id, type, name }: NamedFactor): AccountEvent {
+  return { type: "factor.removed", username, data: { id: id.toString(), type, name } };
+}
+
+/** `recovery_codes.renewed`. */
+export function recoveryCodesRenewed(username: string, id: bigint, count: number): AccountEvent {
+  return { type: "recovery_codes.renewed", username, data: { id: id.toString(), count } };
+}
+
+/** `recovery_code.used`. */
+export function recoveryCodeUsed(username: string, id: bigint, remaining: number): AccountEvent {
+  return { type: "recovery_code.used", username, data: { id: id.toString(), remaining } };
+}
+
+/** `login.challenged`: the password was right, and the account has a second factor. */
+export function loginChallenged(
+  username: string,
+  {
+    ip,
+    vhost,
+    methods,
+  }: { readonly ip: string; readonly vhost: string; readonly methods: readonly string[] },
+): AccountEvent {
+  return { type: "login.challenged", username, data: { ip, vhost, methods } };
+}
+
+type NamedFactor = Pick<FactorRow, "id" | "type" | "name">;
 
 /** `group.created`. */
 export function groupCreated(groupname: string): AccountEvent {

@@ -223,7 +223,7 @@ interface ChallengeTable {
   client: string | null;
   /** How the login has authenticated the user so far; separated by spaces. */
   amr: string | null;
-  wrong_answers: ColumnType<number, never, number>;
+  wrong_answers: ColumnType<number, undefined, number>;
   expires_at: SqlTime;
 }
 

@@ -25,7 +25,8 @@ const LOCKED_COLUMNS = [
   ...(["email", "email_verified_at", "external_id", "created_at", "modified_at"] as const),
 ] as const;
 
-type LockedUser = Pick<UserRow, (typeof LOCKED_COLUMNS)[number]>;
+/** A locked user. */
+export type LockedUser = Pick<UserRow, (typeof LOCKED_COLUMNS)[number]>;
 
 /** Columns to change; `modified_at` is updated too. */
 interface ChangedColumns {
