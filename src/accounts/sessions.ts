@@ -1,4 +1,4 @@
-import type { Database } from "../db/database.ts";
+import type { Database, Trx } from "../db/database.ts";
 import { recordEvent } from "../db/queries/events.ts";
 import {
   deleteExpiredIdTokens,
@@ -8,7 +8,7 @@ import {
   type NewIdToken,
   recordIdToken,
 } from "../db/queries/id-tokens.ts";
-import { lockUser, recordLogin } from "../db/queries/users.ts";
+import { type LockedUser, lockUser, recordLogin } from "../db/queries/users.ts";
 import { createRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";
 import { withRetry } from "../db/transaction.ts";
@@ -22,6 +22,31 @@ export interface VerifiedLogin {
   readonly rehashed: Uint8Array | undefined;
 }
 
+/** Rules for the start of a session. */
+interface SessionRules {
+  /** Sessions that the user may have at once. */
+  readonly limit: number;
+  /** Runs under the user's lock, before anything is written; its error rolls the transaction back. */
+  readonly beforeStart?: ((trx: Trx) => Promise<void>) | undefined;
+}
+
+/**
+ * Whether a locked account is still the one that a login was verified against: detects a new account of this name and
+ * another person's account. Accounts without a hash differ in nothing else.
+ */
+export function isUnchanged(
+  current: LockedUser | undefined,
+  user: VerifiedLogin["user"],
+): current is LockedUser {
+  return (
+    current?.activated === 1 &&
+    current.auth_type === user.auth_type &&
+    equal(current.password_hash, user.password_hash) &&
+    current.created_at === user.created_at &&
+    current.external_id === user.external_id
+  );
+}
+
 /**
  * Starts a session and returns its id. Ends the least recently used sessions of the user beyond `limit`, and deletes
  * the expired ones. Returns "changed", and writes nothing, if the account, its password, its activation or its auth
@@ -31,19 +56,12 @@ export async function startSession(
   writer: Writer,
   { user, rehashed }: VerifiedLogin,
   session: NewIdToken,
-  limit: number,
+  { limit, beforeStart }: SessionRules,
 ): Promise<bigint | "changed"> {
   const { trx } = writer;
   const { username, auth_type } = user;
-  const current = await lockUser(trx, username);
-  // Detects a new account of this name and another person's account. Accounts without a hash differ in nothing else.
-  const isSame =
-    current?.activated === 1 &&
-    current.auth_type === auth_type &&
-    equal(current.password_hash, user.password_hash) &&
-    current.created_at === user.created_at &&
-    current.external_id === user.external_id;
-  if (!isSame) return "changed";
+  if (!isUnchanged(await lockUser(trx, username), user)) return "changed";
+  await beforeStart?.(trx);
   // In a Galera cluster, only this write makes logins of a user through different nodes conflict.
   await recordLogin(trx, username, { at: session.created_at, password_hash: rehashed });
   const { live, expired } = await listSessionsOf(trx, username);

@@ -9,7 +9,14 @@ import type { Metrics } from "../observability/metrics.ts";
 import { createRealm } from "./kerberos/realm.ts";
 import { kerberosLogin, ticketLogin } from "./kerberos.ts";
 import { createDirectory } from "./ldap/directory.ts";
-import { createRevalidation, keepSession, type Revalidate } from "./ldap/revalidate.ts";
+import {
+  confirmNobody,
+  type ConfirmUser,
+  createConfirmation,
+  createRevalidation,
+  keepSession,
+  type Revalidate,
+} from "./ldap/revalidate.ts";
 import { createSync } from "./ldap/sync.ts";
 import { ldapLogin } from "./ldap.ts";
 import type { LoginSources } from "./login.ts";
@@ -33,6 +40,8 @@ export interface Remote {
 /** The configured login sources and the revalidation of their sessions. */
 export interface Sources extends LoginSources {
   readonly revalidate: Revalidate;
+  /** Confirms a directory user who logs in without a password. */
+  readonly confirm: ConfirmUser;
   readonly remotes: readonly Remote[];
   /** Closes connections and processes; may be called twice. */
   close(): Promise<void>;
@@ -55,10 +64,11 @@ export async function openSources(parts: SourceParts): Promise<Sources> {
 
 function openDirectory(
   parts: SourceParts,
-): Pick<Sources, "ldap" | "revalidate" | "remotes"> & { close(): void } {
+): Pick<Sources, "ldap" | "revalidate" | "confirm" | "remotes"> & { close(): void } {
   const { config, db, metrics, log } = parts;
   const { directory: settings, app } = config;
-  if (settings === undefined) return { revalidate: keepSession, remotes: [], close: () => undefined };
+  if (settings === undefined)
+    return { revalidate: keepSession, confirm: confirmNobody, remotes: [], close: () => undefined };
   warnAboutPlainText(settings.servers, log);
   if (app.allow_registration)
     log.warn("registration is open: anyone may take the name of a directory user who has not logged in yet");
@@ -71,6 +81,7 @@ function openDirectory(
       service === undefined || minutes === 0
         ? keepSession
         : createRevalidation({ ...parts, directory, sync, minutes }),
+    confirm: service === undefined ? confirmNobody : createConfirmation({ ...parts, directory, sync }),
     remotes: [{ name: "directory", fault: () => directory.fault }],
     close: () => directory.close(),
   };

@@ -162,6 +162,9 @@ export const LOG_MESSAGES = {
     "The directory rejected `username` (`reason`, `detail`).",
     "Find the `reason` in docs/directory.md.",
   ),
+  "the directory refused a login with a passkey": info(
+    "The directory no longer lets the user (`username`) log in, for the `reason` of the table of refusals.",
+  ),
   "the directory ended a session": info(
     "At revalidation the account was locked, disabled, deleted or in no login group (`username`, `reason`).",
   ),

@@ -38,32 +38,60 @@ export function createRevalidation(parts: RevalidationParts): Revalidate {
   };
 }
 
-async function revalidate(
-  { db, directory, sync, metrics, log }: RevalidationParts,
-  session: SessionRow,
-): Promise<SessionRow | undefined> {
+async function revalidate(parts: RevalidationParts, session: SessionRow): Promise<SessionRow | undefined> {
+  const { db } = parts;
   const { username, token_id } = session;
-  const note = ({ label, text }: LdapReason): void => {
-    metrics.count("directory_refusals_total", { reason: label });
-    log.info({ username, reason: label, detail: text }, "the directory ended a session");
-  };
-  const end = async (reason: LdapReason): Promise<undefined> => {
-    note(reason);
-    await inTransaction(db, (trx) =>
-      endSessions({ trx, actor: null }, username, [token_id], "directory", reason.label),
-    );
-  };
-  const verdict = await directory.lookUp(username);
-  if (!verdict.ok) return end(verdict.reason);
-  // This is not a login, so do not create an account.
-  const synced = await sync.session(verdict.account, username);
-  if (synced.outcome === "another person") {
-    note(REASONS.anotherPerson); // the sync has ended the session
+  const verdict = await askDirectory(parts, username);
+  if ("refused" in verdict) {
+    note(parts, username, verdict.refused, "the directory ended a session");
+    // After another person's entry, the sync has ended the session.
+    if (verdict.refused !== REASONS.anotherPerson)
+      await inTransaction(db, (trx) =>
+        endSessions({ trx, actor: null }, username, [token_id], "directory", verdict.refused.label),
+      );
     return undefined;
   }
-  if (synced.outcome !== "synced") return end(REASONS.notDirectory);
   if (!(await markValidated(db, token_id))) return undefined;
-  return { ...session, groups: synced.groups };
+  return { ...session, groups: verdict.groups };
+}
+
+/** Asks the directory for a user who logs in without a password; the groups, or undefined if it refuses the user. */
+export type ConfirmUser = (username: string) => Promise<readonly string[] | undefined>;
+
+/** Creates the check of users without a password; throws UNAVAILABLE if the directory cannot decide, like a login. */
+export function createConfirmation(parts: Omit<RevalidationParts, "minutes">): ConfirmUser {
+  return async (username) => {
+    const verdict = await askDirectory(parts, username);
+    if ("groups" in verdict) return verdict.groups;
+    note(parts, username, verdict.refused, "the directory refused a login with a passkey");
+    return undefined;
+  };
+}
+
+/** Without a directory or service account, nobody can confirm the user. */
+export const confirmNobody: ConfirmUser = async () => undefined;
+
+/** The user's entry with the service account: the groups after the sync, or why the directory refuses the user. */
+async function askDirectory(
+  { directory, sync }: Pick<RevalidationParts, "directory" | "sync">,
+  username: string,
+): Promise<{ readonly groups: readonly string[] } | { readonly refused: LdapReason }> {
+  const verdict = await directory.lookUp(username);
+  if (!verdict.ok) return { refused: verdict.reason };
+  // The password is not known, so do not create an account.
+  const synced = await sync.session(verdict.account, username);
+  if (synced.outcome === "synced") return { groups: synced.groups };
+  return { refused: synced.outcome === "another person" ? REASONS.anotherPerson : REASONS.notDirectory };
+}
+
+function note(
+  { metrics, log }: Pick<RevalidationParts, "metrics" | "log">,
+  username: string,
+  { label, text }: LdapReason,
+  msg: string,
+): void {
+  metrics.count("directory_refusals_total", { reason: label });
+  log.info({ username, reason: label, detail: text }, msg);
 }
 
 /** For installations without a directory or service account: keeps every session. */

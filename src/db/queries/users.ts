@@ -123,6 +123,11 @@ export async function recordLogin(
     .execute();
 }
 
+/** Replaces the hash of an unchanged password; `modified_at` stays. */
+export async function replaceHash(trx: Trx, username: string, password_hash: Uint8Array): Promise<void> {
+  await trx.updateTable("user").set({ password_hash }).where("username", "=", username).execute();
+}
+
 /** Directory users with one of these external ids, oldest first. */
 export async function findUsersByExternalId(db: Reader, ids: readonly string[]): Promise<UserRow[]> {
   return db

@@ -1,0 +1,181 @@
+import type { AuthenticationResponseJSON } from "@simplewebauthn/server";
+import { challengeLogin } from "../../accounts/challenges.ts";
+import type { FactorUse } from "../../accounts/factors.ts";
+import { recordFailedLogin, type VerifiedLogin } from "../../accounts/sessions.ts";
+import type { AppConfig } from "../../config/schema.ts";
+import type { Database } from "../../db/database.ts";
+import { type ChallengeRow, countAnswer, findChallenge } from "../../db/queries/challenges.ts";
+import { type FactorRow, findPasskey, findTotp } from "../../db/queries/factors.ts";
+import { findUser } from "../../db/queries/users.ts";
+import type { UserRow } from "../../db/tables.ts";
+import { inTransaction, withRetry } from "../../db/transaction.ts";
+import type { LoginStep } from "../../errors.ts";
+import { createChallenge, digestOfChallenge } from "../../tokens/challenge.ts";
+import { digestOfRecoveryCode } from "../../tokens/recovery-codes.ts";
+import { ANY_IP } from "../session.ts";
+import { digestOfCredential, PASSKEY_TIMEOUT, requestOptions, verifyRequest } from "./passkeys.ts";
+import { methodsOf } from "./policy.ts";
+import type { SecretBox } from "./secret-box.ts";
+import { totpPurpose } from "./secret-box.ts";
+import { findTotpStep } from "./totp.ts";
+
+/** How long a challenge can be answered, in milliseconds. */
+export const CHALLENGE_LIFETIME = PASSKEY_TIMEOUT;
+
+/** Answers to a challenge; the next one is refused, even if it is right. */
+const MAX_ANSWERS = 5;
+
+/** Where a login comes from. */
+export type LoginOrigin = Pick<ChallengeRow, "ip" | "vhost" | "client">;
+
+/** An answer to a challenge: exactly one of the three. */
+export interface Answer {
+  readonly challenge: string;
+  readonly ip: string;
+  readonly totp?: string | undefined;
+  readonly recovery_code?: string | undefined;
+  readonly passkey?: AuthenticationResponseJSON | undefined;
+}
+
+/** A right answer: the account, what it used, and how it is authenticated now. */
+export interface RightAnswer {
+  readonly user: UserRow;
+  readonly use: FactorUse;
+  readonly login: ChallengeRow;
+  readonly challengeHash: Uint8Array;
+  /** RFC 8176. */
+  readonly amr: readonly string[];
+  /** The groups, if the directory has just confirmed the user. */
+  readonly groups: readonly string[] | undefined;
+}
+
+/** Challenges of logins, which any replica can issue and check. */
+export interface Challenges {
+  /** Issues a challenge to a user whose password was right; undefined if the account has changed since then. */
+  issue(
+    verified: VerifiedLogin,
+    login: LoginOrigin & Pick<ChallengeRow, "amr">,
+    factors: readonly FactorRow[],
+  ): Promise<LoginStep | undefined>;
+  /** The account that an answer is for; undefined if the challenge or passkey is unknown. */
+  accountOf(answer: Pick<Answer, "challenge" | "passkey">): Promise<string | undefined>;
+  /** Checks an answer and counts it; undefined if it is refused, which is recorded as a failed login. */
+  check(answer: Answer): Promise<RightAnswer | undefined>;
+}
+
+interface ChallengeParts {
+  readonly db: Database;
+  readonly app: AppConfig;
+  readonly secrets: SecretBox | undefined;
+  /** Asks the directory for a user who logs in without a password; the groups, or undefined if it refuses. */
+  readonly confirm: (username: string) => Promise<readonly string[] | undefined>;
+}
+
+/** Creates the challenges of a database. */
+export function createChallenges({ db, app, secrets, confirm }: ChallengeParts): Challenges {
+  const { passkeys: party } = app;
+
+  const isPasskeyOf = async (
+    answer: AuthenticationResponseJSON,
+    { username, challenge, isAlone }: { username: string; challenge: string; isAlone: boolean },
+  ): Promise<FactorUse | undefined> => {
+    const row = party && (await findPasskey(db, digestOfCredential(answer.id)));
+    if (party === undefined || row?.username !== username) return undefined;
+    const verified = await verifyRequest(party, answer, row, { challenge, isAlone });
+    return verified && { type: "passkey", row, signCount: verified.signCount };
+  };
+
+  const isTotpOf = async (code: string, username: string): Promise<FactorUse | undefined> => {
+    const totp = secrets && (await findTotp(db, username));
+    if (secrets === undefined || totp === undefined) return undefined;
+    const secret = await secrets.open(totp.keyId, totp.sealed, totpPurpose(totp.id));
+    const step = findTotpStep(secret, code);
+    return step === undefined ? undefined : { type: "totp", id: totp.id, step };
+  };
+
+  const usedBy = async (
+    { challenge, totp, recovery_code, passkey }: Answer,
+    username: string,
+    isAlone: boolean,
+  ): Promise<FactorUse | undefined> => {
+    if (passkey !== undefined) return isPasskeyOf(passkey, { username, challenge, isAlone });
+    if (isAlone) return undefined;
+    if (totp !== undefined) return isTotpOf(totp, username);
+    return recovery_code === undefined
+      ? undefined
+      : { type: "recovery_code", hash: digestOfRecoveryCode(recovery_code) };
+  };
+
+  /** The account of an answer; a login without a username is by the owner of the passkey. */
+  const usernameOf = async (
+    login: ChallengeRow,
+    { passkey }: Pick<Answer, "passkey">,
+  ): Promise<string | undefined> => {
+    if (login.purpose === "login") return login.username ?? undefined;
+    if (login.purpose !== "passkey_login" || passkey === undefined) return undefined;
+    return (await findPasskey(db, digestOfCredential(passkey.id)))?.username;
+  };
+
+  const verify = async (
+    answer: Answer,
+    login: ChallengeRow,
+    hash: Uint8Array,
+  ): Promise<RightAnswer | undefined> => {
+    const username = await usernameOf(login, answer);
+    const user = username === undefined ? undefined : await findUser(db, username);
+    if (user === undefined || user.username !== username || user.auth_type === "SERVICE") return undefined;
+    const isAlone = login.purpose === "passkey_login";
+    if (!isAlone && user.modified_at !== login.accountModifiedAt) return undefined;
+    const use = await usedBy(answer, username, isAlone);
+    if (use === undefined) return undefined;
+    // Without a password, nobody has asked the source of the account yet.
+    const groups = isAlone && user.auth_type !== "LOCAL" ? await confirm(username) : undefined;
+    if (isAlone && user.auth_type !== "LOCAL" && groups === undefined) return undefined;
+    return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)], groups };
+  };
+
+  return {
+    async issue(verified, login, factors) {
+      const challenge = createChallenge();
+      const methods = methodsOf(app, factors);
+      const hash = digestOfChallenge(challenge);
+      const expiresAt = new Date(Date.now() + CHALLENGE_LIFETIME);
+      const isIssued = await inTransaction(db, (trx) =>
+        challengeLogin({ trx, actor: null }, verified, { ...login, methods }, { hash, expiresAt }),
+      );
+      if (!isIssued) return undefined;
+      const known = factors.flatMap(({ passkey }) => passkey ?? []);
+      const options =
+        party !== undefined && known.length > 0
+          ? { passkey_options: await requestOptions(party, challenge, known) }
+          : {};
+      return { challenge, methods, ...options };
+    },
+    async accountOf({ challenge, passkey }) {
+      const login = await findChallenge(db, digestOfChallenge(challenge));
+      return login && usernameOf(login, { passkey });
+    },
+    async check(answer) {
+      const hash = digestOfChallenge(answer.challenge);
+      const login = await findChallenge(db, hash);
+      const isHere = login !== undefined && (login.ip === ANY_IP || login.ip === answer.ip);
+      // Counted first: of parallel guesses, none may be checked beyond the limit.
+      const isCounted = isHere && (await withRetry(() => countAnswer(db, hash, MAX_ANSWERS)));
+      const right = isCounted ? await verify(answer, login, hash) : undefined;
+      if (right === undefined && login !== undefined && login.purpose !== "passkey_enrolment")
+        await recordFailedLogin(db, {
+          reason: "second-factor",
+          username: login.username,
+          ip: answer.ip,
+          vhost: login.vhost,
+        });
+      return right;
+    },
+  };
+}
+
+/** How a factor authenticates (RFC 8176), after what came before it. */
+export function amrOf({ type }: Pick<FactorUse, "type">, isAlone = false): readonly string[] {
+  if (type !== "passkey") return ["otp", "mfa"];
+  return isAlone ? ["hwk", "user", "mfa"] : ["hwk", "mfa"];
+}
