@@ -326,6 +326,10 @@ export interface Replies {
     sid?: string | undefined;
     /** Access tokens: id of the API key that was exchanged for it */
     api_key_id?: string | undefined;
+    /** How the login authenticated the user (RFC 8176); absent for API keys */
+    amr?: Array<string> | undefined;
+    /** Time of the login, in seconds since 1970; absent for API keys */
+    auth_time?: number | undefined;
     /** Issue time, in seconds since 1970 */
     iat?: number | undefined;
     /** Start of validity, in seconds since 1970 */

@@ -63,9 +63,15 @@ export function sessionStarted(
   username: string,
   auth_type: AuthType,
   id: bigint,
-  { ip, vhost, valid_until, client }: Pick<IdTokenRow, "ip" | "vhost" | "valid_until" | "client">,
+  {
+    ip,
+    vhost,
+    valid_until,
+    client,
+    amr,
+  }: Pick<IdTokenRow, "ip" | "vhost" | "valid_until" | "client" | "amr">,
 ): AccountEvent {
-  const data = { sid: id.toString(), ip, vhost, auth_type, valid_until: valid_until.toISOString() };
+  const data = { sid: id.toString(), ip, vhost, auth_type, amr, valid_until: valid_until.toISOString() };
   return { type: "session.started", username, data: { ...data, ...(client === null ? {} : { client }) } };
 }
 

@@ -18,8 +18,15 @@ const registered = z.object({
   exp: numericDate,
 });
 
+/** How and when the login authenticated the user: RFC 8176, and `auth_time` of OpenID Connect Core section 2. */
+const authentication = { amr: z.array(z.string()).optional(), auth_time: numericDate.optional() };
+
 /** The claims of an ID token; `groups` is absent if the list would be too long. */
-export const idClaims = registered.extend({ groups: z.array(z.string()).optional(), ip: z.string() });
+export const idClaims = registered.extend({
+  groups: z.array(z.string()).optional(),
+  ip: z.string(),
+  ...authentication,
+});
 
 /** The id of a row, as text; the id of this installation's session is the `kid` of its ID token. */
 const rowId = z.string().optional().catch(undefined);
@@ -35,6 +42,7 @@ export const accessClaims = registered
     jti: z.string().optional().catch(undefined),
     sid: rowId,
     api_key_id: rowId,
+    ...authentication,
   })
   .refine(({ sub, user }) => user === undefined || user === sub);
 

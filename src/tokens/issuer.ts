@@ -16,6 +16,13 @@ export interface Subject {
   readonly groups: readonly string[];
 }
 
+/** How and when the login of a session authenticated the user; both are absent for an API key. */
+export interface Authentication {
+  /** RFC 8176; an empty list makes no claim. */
+  readonly amr?: readonly string[] | undefined;
+  readonly authTime?: Date | undefined;
+}
+
 /** An issued ID token. */
 export interface IssuedIdToken {
   readonly text: string;
@@ -38,7 +45,7 @@ export interface TokenIssuer {
    */
   signIdToken(
     subject: Partial<Subject> & Pick<Subject, "username">,
-    token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date },
+    token: { tokenId: bigint; ip: string; issuedAt: Date; validUntil: Date } & Authentication,
     signerId?: string,
   ): IssuedIdToken;
   /**
@@ -48,7 +55,13 @@ export interface TokenIssuer {
    */
   signAccessToken(
     subject: Subject,
-    token: { grant: Grant; vhost: string; lifetime: number; issuedAt?: Date; isLimited?: boolean },
+    token: {
+      grant: Grant;
+      vhost: string;
+      lifetime: number;
+      issuedAt?: Date;
+      isLimited?: boolean;
+    } & Authentication,
   ): string;
   /**
    * Signs a token that RabbitMQ accepts as a password, valid for `lifetime` seconds from `issuedAt` (default: now). No
@@ -92,12 +105,12 @@ export async function createIssuer(
     name: issuer,
     method,
     signerId: await signerIdOf(key),
-    signIdToken(subject, { tokenId, ip, issuedAt, validUntil }, signer) {
+    signIdToken(subject, { tokenId, ip, issuedAt, validUntil, ...login }, signer) {
       const by = (signer === undefined ? undefined : ring.get(signer)) ?? signing;
       const header = encodePart({ alg: by.method, typ: "id+jwt", kid: tokenId.toString() });
       const { username, groups } = subject;
       const sign = (about: typeof subject, limit: number): string | undefined => {
-        const more = { sid: tokenId.toString(), ip };
+        const more = { sid: tokenId.toString(), ip, ...authenticationClaims(login) };
         const claims = encodeClaims(about, more, inSeconds(issuedAt), inSeconds(validUntil));
         if (header.length + claims.length > limit) return undefined; // skip the signature
         const text = signCompact(header, claims, by.method, by.key);
@@ -109,11 +122,12 @@ export async function createIssuer(
       if (text === undefined) throw tooLarge(0, maxLength);
       return { text, listsGroups: false };
     },
-    signAccessToken(subject, { grant, vhost, lifetime, issuedAt = new Date(), isLimited = false }) {
+    signAccessToken(subject, { grant, vhost, lifetime, issuedAt = new Date(), isLimited = false, ...login }) {
       const now = inSeconds(issuedAt);
       const limited = isLimited ? { limited: true } : {};
       const by = "sid" in grant ? { sid: grant.sid.toString() } : { api_key_id: grant.apiKeyId.toString() };
-      const more = { user: subject.username, ...limited, ...by, vhost, jti: randomUUID(), ...aud };
+      const about = { ...by, vhost, ...authenticationClaims(login), jti: randomUUID(), ...aud };
+      const more = { user: subject.username, ...limited, ...about };
       const expires = endOf(now, lifetime);
       const claims = encodeClaims(subject, more, now, expires);
       const times = { iat: now, nbf: now, exp: expires };
@@ -133,6 +147,13 @@ export async function createIssuer(
       const claims = { iss: issuer, sub: username, aud: broker, ...times, jti: randomUUID(), scope };
       return signCompact(brokerHeader, encodePart(claims), method, key);
     },
+  };
+}
+
+function authenticationClaims({ amr = [], authTime }: Authentication): Readonly<Record<string, unknown>> {
+  return {
+    ...(amr.length === 0 ? {} : { amr }),
+    ...(authTime === undefined ? {} : { auth_time: inSeconds(authTime) }),
   };
 }
 

@@ -18,6 +18,10 @@ export interface Caller {
   readonly isLimited: boolean;
   /** What this installation issued the token for; undefined for tokens of other issuers. */
   readonly grant: Grant | undefined;
+  /** When the user logged in; undefined if the token does not say so, as that of an API key. */
+  readonly authTime: Date | undefined;
+  /** How the login authenticated the user (RFC 8176). */
+  readonly amr: readonly string[] | undefined;
 }
 
 /** The claims of an ID token; its database row is authoritative. */
@@ -44,7 +48,10 @@ export interface TokenValidator {
 /** A valid token and its claims. */
 export interface ValidatedToken {
   readonly typ: "at+jwt" | "id+jwt";
-  readonly claims: Pick<z.output<typeof idClaims>, keyof Times | "iss" | "sub" | "groups"> &
+  readonly claims: Pick<
+    z.output<typeof idClaims>,
+    keyof Times | "iss" | "sub" | "groups" | "amr" | "auth_time"
+  > &
     Partial<Pick<z.output<typeof accessClaims>, "limited" | "vhost" | "aud" | "jti" | "sid" | "api_key_id">>;
   /** What this installation issued an access token for; undefined for ID tokens and tokens of other issuers. */
   readonly grant: Grant | undefined;
@@ -111,11 +118,13 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     const token = readAccess(text);
     if (token === undefined) return undefined;
     const { claims, key, grant } = token;
-    const { sub, groups, iat, limited = false } = claims;
+    const { sub: username, groups, iat, limited: isLimited = false, amr, auth_time } = claims;
+    const authTime = auth_time === undefined ? undefined : new Date(auth_time * 1000);
+    const issuedAt = new Date(iat * 1000);
     return {
       times: timesOf(claims),
       key,
-      token: { username: sub, groups, issuedAt: new Date(iat * 1000), isLimited: limited, grant },
+      token: { username, groups, issuedAt, isLimited, grant, authTime, amr },
     };
   };
   const readId = (text: string): Read<z.output<typeof idClaims>> | undefined => {

@@ -99,7 +99,12 @@ describe("a Galera cluster", { skip: hasGalera() ? false : "Galera is not instal
       await inTransaction(db, async (trx) => {
         const now = new Date();
         const more = { ip: "*", vhost: "prod", sign_method: "EdDSA", validated_at: null, client: null };
-        const session = { ...more, created_at: now, valid_until: new Date(now.getTime() + 60_000) };
+        const session = {
+          ...more,
+          amr: ["pwd"],
+          created_at: now,
+          valid_until: new Date(now.getTime() + 60_000),
+        };
         await startSession({ trx, actor: USER }, { user, rehashed: undefined }, session, 1);
       });
     };

@@ -162,10 +162,10 @@ for (const database of DATABASES) {
         { username, actor: username, sid: sids[0], reason: "limit" },
       ]);
       assert.deepEqual(
-        dataOfType("session.started").map(({ sid, client }) => [sid, client]),
+        dataOfType("session.started").map(({ sid, client, amr }) => [sid, client, amr]),
         [
-          [sids[0], undefined],
-          [sids[1], "Firefox on Linux"],
+          [sids[0], undefined, ["pwd"]],
+          [sids[1], "Firefox on Linux", ["pwd"]],
         ],
       );
       for (const type of ["api_key.created", "api_key.revoked"])

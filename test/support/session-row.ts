@@ -11,7 +11,14 @@ export async function latestSessionOf(db: Reader, username: string): Promise<IdT
 export async function insertSession(db: Database, username: string): Promise<bigint> {
   const id = createRowId();
   const now = new Date();
-  const row = { ip: "*", vhost: "prod", sign_method: "EdDSA", validated_at: null, client: null };
+  const row = {
+    ip: "*",
+    vhost: "prod",
+    sign_method: "EdDSA",
+    validated_at: null,
+    client: null,
+    amr: ["pwd"],
+  };
   const valid_until = new Date(now.getTime() + 86_400_000);
   await db
     .transaction()

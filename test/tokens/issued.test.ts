@@ -37,9 +37,11 @@ describe("issued tokens", () => {
   });
 
   test("an ID token contains user, groups, session and address, but not the vhost", async () => {
-    const { iat, nbf, exp, groups, ...rest } = decodePart(idToken, 1);
+    const { iat, nbf, exp, groups, auth_time, ...rest } = decodePart(idToken, 1);
     const { kid: sid } = decodePart(idToken, 0);
-    assert.deepEqual(rest, { iss: "https://auth.example.com", sub: "Alice", sid, ip: "192.0.2.7" });
+    const claims = { iss: "https://auth.example.com", sub: "Alice", sid, ip: "192.0.2.7", amr: ["pwd"] };
+    assert.deepEqual(rest, claims);
+    assert.equal(auth_time, iat, "the login has just issued it");
     assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
     assert.ok(Number.isSafeInteger(iat), String(iat));
     assert.equal(nbf, iat);
@@ -64,13 +66,15 @@ describe("issued tokens", () => {
   });
 
   test("an access token contains user, groups, session, vhost and times, and an audience only if one is set", () => {
-    const { iat, nbf, exp, jti, groups, ...rest } = decodePart(accessToken, 1);
+    const { iat, nbf, exp, jti, groups, auth_time, ...rest } = decodePart(accessToken, 1);
+    assert.equal(auth_time, decodePart(idToken, 1)["iat"]);
     assert.deepEqual(rest, {
       iss: "https://auth.example.com",
       sub: "Alice",
       user: "Alice",
       sid: decodePart(idToken, 0)["kid"],
       vhost: "staging",
+      amr: ["pwd"],
     });
     assert.deepEqual((groups as string[]).toSorted(), ["dev", "ops"]);
     assert.ok(Number.isSafeInteger(iat), String(iat));

@@ -18,6 +18,8 @@ export interface IdTokenRow {
   readonly created_at: Date;
   /** How the person recognizes the session; null if the login did not say. */
   readonly client: string | null;
+  /** How the login authenticated the user (RFC 8176); empty if it was before this was recorded. */
+  readonly amr: readonly string[];
 }
 
 /** A valid ID token's row with its user's state, read by one statement. */
@@ -39,12 +41,13 @@ export interface NewIdToken {
   readonly validated_at: Date | null;
   readonly created_at: Date;
   readonly client: string | null;
+  readonly amr: readonly string[];
 }
 
 /** The columns of `toIdToken`. */
 const COLUMNS = [
   ...(["token.token_id", "token.ip", "token.valid_until", "token.last_use"] as const),
-  ...(["token.sign_method", "token.vhost", "token.created_at", "token.client"] as const),
+  ...(["token.sign_method", "token.vhost", "token.created_at", "token.client", "token.amr"] as const),
 ] as const;
 
 /** Records an ID token. `username` in its stored spelling. */
@@ -62,6 +65,7 @@ export async function recordIdToken(
     last_use: null,
     validated_at: token.validated_at && toSqlTime(token.validated_at),
     created_at: toSqlTime(token.created_at),
+    amr: token.amr.length === 0 ? null : token.amr.join(" "),
   };
   await trx.insertInto("token").values(row).execute();
 }
@@ -240,6 +244,7 @@ interface StoredIdToken extends Pick<IdTokenRow, "ip" | "vhost" | "client"> {
   readonly valid_until: string;
   readonly last_use: string | null;
   readonly created_at: string;
+  readonly amr: string | null;
 }
 
 /** Converts a row as either database returns it. */
@@ -252,6 +257,7 @@ function toIdToken({
   vhost,
   created_at,
   client,
+  amr,
 }: StoredIdToken): IdTokenRow {
   return {
     token_id: BigInt(token_id),
@@ -262,5 +268,6 @@ function toIdToken({
     vhost,
     created_at: fromSqlTime(created_at),
     client,
+    amr: amr === null ? [] : amr.split(" "),
   };
 }

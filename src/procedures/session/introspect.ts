@@ -33,6 +33,11 @@ const output = z.object({
   jti: z.string().optional().describe("access tokens: id of the token"),
   sid: z.string().optional().describe("id of the session"),
   api_key_id: z.string().optional().describe("access tokens: id of the API key that was exchanged for it"),
+  amr: z
+    .array(z.string())
+    .optional()
+    .describe("how the login authenticated the user (RFC 8176); absent for API keys"),
+  auth_time: seconds.optional().describe("time of the login, in seconds since 1970; absent for API keys"),
   iat: seconds.optional().describe("issue time, in seconds since 1970"),
   nbf: seconds.optional().describe("start of validity, in seconds since 1970"),
   exp: seconds.optional().describe("expiry time, in seconds since 1970"),
@@ -60,6 +65,8 @@ export const introspect = defineProcedure({
       groups: ["billing"],
       vhost: "prod",
       jti: "3d5b7a6e-6c0e-4c5e-9a53-4f3f6d1c2b1a",
+      amr: ["pwd"],
+      auth_time: 1_789_999_900,
       iat: 1_790_000_000,
       nbf: 1_790_000_000,
       exp: 1_790_000_300,
@@ -86,8 +93,8 @@ async function describeIdToken(
   if (resumed.state !== "alive" || !resumed.session.activated) return { active: false };
   const { token_id, username, groups, vhost } = resumed.session;
   const { iss, sub, iat, nbf, exp } = claims;
-  const sid = token_id.toString();
-  return { active: true, typ, iss, sub, username, groups: [...groups], vhost, sid, iat, nbf, exp };
+  const about = { groups: [...groups], vhost, sid: token_id.toString(), ...authenticationOf(claims) };
+  return { active: true, typ, iss, sub, username, ...about, iat, nbf, exp };
 }
 
 /** Of this installation, a token is valid as long as its session or API key, and has the account's current groups. */
@@ -120,5 +127,13 @@ async function describeAccessToken(
     ...(jti === undefined ? {} : { jti }),
     ...(sid === undefined ? {} : { sid }),
     ...(api_key_id === undefined ? {} : { api_key_id }),
+    ...authenticationOf(claims),
   };
+}
+
+function authenticationOf({
+  amr,
+  auth_time,
+}: ValidatedToken["claims"]): Pick<Introspection, "amr" | "auth_time"> {
+  return { ...(amr === undefined ? {} : { amr }), ...(auth_time === undefined ? {} : { auth_time }) };
 }

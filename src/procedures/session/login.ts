@@ -71,7 +71,8 @@ export const login = defineProcedure({
   guesses: ({ username: name, password: secret }) => (secret === undefined ? undefined : name),
   async handler(context, input) {
     const { login: checkLogin, isCancelled } = context;
-    const from = { ip: input.ip, vhost: input.vhost, client: input.client ?? null };
+    const amr = input.kerberos_ticket === undefined ? ["pwd"] : ["kerb"];
+    const from = { ip: input.ip, vhost: input.vhost, client: input.client ?? null, amr };
     const credentials = credentialsOf(input);
     const check = async (): Promise<Success> => {
       const result = await checkLogin(credentials, from, isCancelled);
@@ -105,6 +106,8 @@ const issuedToken = z.object({
   issued_at: z.iso.datetime(),
   valid_until: z.iso.datetime(),
   signer_id: z.string().optional(),
+  /** Absent if an earlier version has issued the token: it has neither `amr` nor `auth_time`. */
+  amr: z.array(z.string()).optional(),
 });
 
 type Success = Extract<LoginResult, { ok: true }>;
@@ -121,6 +124,8 @@ interface Origin {
   readonly ip: string;
   readonly vhost: string;
   readonly client: string | null;
+  /** How the user was authenticated (RFC 8176). */
+  readonly amr: string[];
 }
 
 /** The account changed between the password check and the start of the session. */
@@ -133,7 +138,7 @@ class AccountChanged extends AppError {
 /** Starts a session after the credentials were verified; throws AccountChanged if the account changed since then. */
 async function openSession(
   { app, commit, issuer, notes }: Context<"public">,
-  { ip: address, vhost: host, client: label }: Origin,
+  { ip: address, vhost: host, client: label, amr }: Origin,
   { user, rehashed, ticket, groups: known }: Success,
 ): Promise<Reply> {
   const { username: name, auth_type } = user;
@@ -146,6 +151,7 @@ async function openSession(
     validated_at: auth_type === "LDAP" ? now : null,
     created_at: now,
     client: label,
+    amr,
   };
   let id_token = "";
   await commit(async (writer) => {
@@ -160,6 +166,7 @@ async function openSession(
       issued_at: now.toISOString(),
       valid_until: token.valid_until.toISOString(),
       signer_id: issuer.signerId,
+      amr,
     };
     // Sign before the commit: a session must not start if its token is too long.
     const { text, listsGroups } = sign(issuer, { ...content, groups: [...groups] });
@@ -185,15 +192,18 @@ function sign(
     issued_at,
     valid_until,
     signer_id,
+    amr,
   }: z.output<typeof issuedToken>,
 ): IssuedIdToken {
+  const issuedAt = new Date(issued_at);
   return issuer.signIdToken(
     { username: name, ...(groups === undefined ? {} : { groups }) },
     {
       tokenId: BigInt(token_id),
       ip: address,
-      issuedAt: new Date(issued_at),
+      issuedAt,
       validUntil: new Date(valid_until),
+      ...(amr === undefined ? {} : { amr, authTime: issuedAt }),
     },
     signer_id,
   );

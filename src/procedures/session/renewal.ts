@@ -32,18 +32,20 @@ export function prepareRenewal(
     throw new AppError("INVALID_INPUT", undefined, {
       fields: [{ path: "renew", msg: "cannot be true: an API key needs no renewal" }],
     });
-  const { token_id: tokenId, ip, created_at, valid_until } = session;
+  const { token_id: tokenId, ip, created_at, valid_until, amr } = session;
   const latest = endAfter(created_at, app.session_renewal_time * 60);
   const wanted = endAfter(now, app.id_token_valid_time * 60, latest);
   const validUntil = wanted > valid_until ? wanted : valid_until;
-  const { text } = issuer.signIdToken({ username, groups }, { tokenId, ip, issuedAt: now, validUntil });
+  const login = { amr, authTime: created_at };
+  const token = { tokenId, ip, issuedAt: now, validUntil, ...login };
+  const { text } = issuer.signIdToken({ username, groups }, token);
   const { expires_at, expires_in } = expiryOf(validUntil, now);
   return {
     holder: { ...holder, validUntil },
     reply: { id_token: text, id_token_expires_at: expires_at, id_token_expires_in: expires_in },
     async save() {
-      const token = { tokenId, validUntil, method: issuer.method };
-      const outcome = await commit((writer) => renewSession(writer, username, token));
+      const row = { tokenId, validUntil, method: issuer.method };
+      const outcome = await commit((writer) => renewSession(writer, username, row));
       if (outcome === "deactivated") throw new AppError("ACCOUNT_NOT_ACTIVATED");
       if (outcome === "ended")
         throw new AppError("INVALID_TOKEN", "the session was revoked during the request");

@@ -91,7 +91,9 @@ export const token = defineProcedure({
     const lifetime = expires.expires_in;
     if (lifetime < 1) throw new AppError("INVALID_TOKEN", "the session or API key ends within a second");
     const { grant, vhost } = holder;
-    const access_token = issuer.signAccessToken(subject, { grant, vhost, lifetime, issuedAt, isLimited });
+    const login = { amr: holder.session?.amr, authTime: holder.session?.created_at };
+    const about = { grant, vhost, lifetime, issuedAt, isLimited, ...login };
+    const access_token = issuer.signAccessToken(subject, about);
     const brokerToken =
       wantsBroker === true && app.brokerTokens !== undefined
         ? { broker_token: signBrokerToken(issuer, app.brokerTokens, subject, issuedAt) }

@@ -54,20 +54,21 @@ for (const database of DATABASES) {
 
     test("returns the claims of an access token", async () => {
       const { access_token } = await session("Carrier", { vhost: "test" }, ["ops", "dev"]);
-      const { iat, nbf, exp, jti } = decodePart(access_token, 1);
+      const { iat, nbf, exp, jti, auth_time } = decodePart(access_token, 1);
       assert.deepEqual(await introspect(access_token), {
         ...{ active: true, typ: "at+jwt", token_type: "Bearer", iss: "authmq" },
         ...{ sub: "Carrier", username: "Carrier", groups: ["dev", "ops"], vhost: "test" },
-        ...{ sid: await sidOf("Carrier"), iat, nbf, exp, jti },
+        ...{ sid: await sidOf("Carrier"), iat, nbf, exp, jti, amr: ["pwd"], auth_time },
       });
     });
 
     test("returns the claims of an ID token and the data of its session", async () => {
       const { id_token } = await session("Holder", { vhost: "test" }, ["ops"]);
-      const { iat, nbf, exp } = decodePart(id_token, 1);
+      const { iat, nbf, exp, auth_time } = decodePart(id_token, 1);
       assert.deepEqual(await introspect(id_token), {
         ...{ active: true, typ: "id+jwt", iss: "authmq", sub: "Holder", username: "Holder" },
         ...{ groups: ["ops"], vhost: "test", sid: await sidOf("Holder"), iat, nbf, exp },
+        ...{ amr: ["pwd"], auth_time },
       });
     });
 

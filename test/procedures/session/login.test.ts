@@ -23,12 +23,12 @@ for (const database of DATABASES) {
       const reply = await worker.call("login", { username: "aLICE", password: "correct horse" });
       const { id_token, expires_at, expires_in, ...rest } = dataOf(reply);
       assert.deepEqual(rest, {});
-      const { iat, nbf, exp, ...claims } = decodeJwt(id_token as string);
+      const { iat, nbf, exp, amr, auth_time, ...claims } = decodeJwt(id_token as string);
       assert.deepEqual([expires_at, expires_in], [new Date(exp! * 1000).toISOString(), 24 * 3600]);
       const row = await rowOf("Alice");
       const sid = row.token_id.toString();
       assert.deepEqual(claims, { iss: "authmq", sub: "Alice", groups: ["dev", "ops"], sid, ip: "*" });
-      assert.equal(nbf, iat);
+      assert.deepEqual([nbf, auth_time, amr], [iat, iat, ["pwd"]]);
       assert.deepEqual(decodeProtectedHeader(id_token as string), {
         alg: "EdDSA",
         typ: "id+jwt",
