@@ -10,21 +10,23 @@ interface Challenged extends Pick<ChallengeRow, "ip" | "vhost" | "client" | "amr
 }
 
 /**
- * Records a challenge for a user whose password was right. Returns false, and writes nothing, if the account has changed
- * since the password was compared.
+ * Records that a user's password was right and a second factor is needed, with a challenge if the account has one.
+ * Returns false, and writes nothing, if the account has changed since the password was compared.
  */
 export async function challengeLogin(
   { trx }: Writer,
   { user, rehashed }: VerifiedLogin,
   { methods, ...login }: Challenged,
-  { hash, expiresAt }: { readonly hash: Uint8Array; readonly expiresAt: Date },
+  challenge: { readonly hash: Uint8Array; readonly expiresAt: Date } | undefined,
 ): Promise<boolean> {
   const { username } = user;
   const current = await lockUser(trx, username);
   if (!isUnchanged(current, user)) return false;
   if (rehashed !== undefined) await replaceHash(trx, username, rehashed);
-  const row = { ...login, purpose: "login", username, accountModifiedAt: current.modified_at } as const;
-  await insertChallenge(trx, hash, row, expiresAt);
+  if (challenge !== undefined) {
+    const row = { ...login, purpose: "login", username, accountModifiedAt: current.modified_at } as const;
+    await insertChallenge(trx, challenge.hash, row, challenge.expiresAt);
+  }
   await record({ trx, actor: username }, loginChallenged(username, { ...login, methods }));
   return true;
 }

@@ -1,5 +1,5 @@
 import { isDuplicate } from "../db/faults.ts";
-import { deleteChallenge } from "../db/queries/challenges.ts";
+import { deleteChallenge, insertChallenge } from "../db/queries/challenges.ts";
 import {
   confirmTotp,
   deleteFactors,
@@ -19,6 +19,9 @@ import { type LockedUser, lockUser } from "../db/queries/users.ts";
 import type { SqlTime } from "../db/tables.ts";
 import { factorAdded, factorRemoved, recoveryCodesRenewed, recoveryCodeUsed } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
+
+/** A confirmation may come from any address: the token that it needs is bound to one. */
+const ANY_IP = "*";
 
 /** How many passkeys an account may have. */
 const MAX_PASSKEYS = 20;
@@ -68,6 +71,21 @@ export async function finishTotp(
   await deleteFactors(trx, ids(replaced));
   await recordRemoved(writer, enrolee.username, replaced);
   return added(writer, locked, { id, type: "totp", name }, codes);
+}
+
+/** Begins the enrolment of a passkey; false if the account may not enrol. */
+export async function beginPasskey(
+  { trx }: Writer,
+  enrolee: Enrolee,
+  { hash, expiresAt }: { readonly hash: Uint8Array; readonly expiresAt: Date },
+): Promise<boolean> {
+  const locked = await lockEnrolee(trx, enrolee);
+  if (locked === undefined) return false;
+  const { username, modified_at: accountModifiedAt } = locked.user;
+  const anywhere = { ip: ANY_IP, vhost: "", client: null, amr: [] };
+  const row = { ...anywhere, purpose: "passkey_enrolment", username, accountModifiedAt } as const;
+  await insertChallenge(trx, hash, row, expiresAt);
+  return true;
 }
 
 /** Adds a passkey, and consumes the challenge of its enrolment. */

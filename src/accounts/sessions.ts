@@ -1,4 +1,4 @@
-import type { Database, Trx } from "../db/database.ts";
+import type { Database } from "../db/database.ts";
 import { recordEvent } from "../db/queries/events.ts";
 import {
   deleteExpiredIdTokens,
@@ -27,7 +27,7 @@ interface SessionRules {
   /** Sessions that the user may have at once. */
   readonly limit: number;
   /** Runs under the user's lock, before anything is written; its error rolls the transaction back. */
-  readonly beforeStart?: ((trx: Trx) => Promise<void>) | undefined;
+  readonly beforeStart?: ((account: LockedUser) => Promise<void>) | undefined;
 }
 
 /**
@@ -60,8 +60,9 @@ export async function startSession(
 ): Promise<bigint | "changed"> {
   const { trx } = writer;
   const { username, auth_type } = user;
-  if (!isUnchanged(await lockUser(trx, username), user)) return "changed";
-  await beforeStart?.(trx);
+  const current = await lockUser(trx, username);
+  if (!isUnchanged(current, user)) return "changed";
+  await beforeStart?.(current);
   // In a Galera cluster, only this write makes logins of a user through different nodes conflict.
   await recordLogin(trx, username, { at: session.created_at, password_hash: rehashed });
   const { live, expired } = await listSessionsOf(trx, username);

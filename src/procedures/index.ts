@@ -2,12 +2,19 @@ import { apiKeyAll } from "./api/key-all.ts";
 import { apiKeyCreate } from "./api/key-create.ts";
 import { apiKeyRevoke } from "./api/key-revoke.ts";
 import { auditLog } from "./audit/log.ts";
+import { factorAll } from "./factor/all.ts";
+import { factorRemove } from "./factor/remove.ts";
 import { groupAddUser } from "./group/add-user.ts";
 import { groupAll } from "./group/all.ts";
 import { groupCreate } from "./group/create.ts";
 import { groupDelete } from "./group/delete.ts";
 import { groupRemoveUser } from "./group/remove-user.ts";
 import { groupUser } from "./group/user.ts";
+import { loginContinue } from "./login/continue.ts";
+import { passkeyBegin } from "./passkey/begin.ts";
+import { passkeyConfirm } from "./passkey/confirm.ts";
+import { passkeyLoginBegin } from "./passkey/login-begin.ts";
+import { recoveryCodesRenew } from "./recovery/codes-renew.ts";
 import { sessionAll } from "./session/all.ts";
 import { introspect } from "./session/introspect.ts";
 import { jwks } from "./session/jwks.ts";
@@ -15,6 +22,8 @@ import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
 import { sessionRevoke } from "./session/revoke.ts";
 import { token } from "./session/token.ts";
+import { totpBegin } from "./totp/begin.ts";
+import { totpConfirm } from "./totp/confirm.ts";
 import { userAdminCreate } from "./user/admin-create.ts";
 import { userAll } from "./user/all.ts";
 import { userChange } from "./user/change.ts";
@@ -30,6 +39,8 @@ import { userVerifyEmail } from "./user/verify-email.ts";
 /** All procedures, in the order of the documentation. */
 export const PROCEDURES = [
   login,
+  loginContinue,
+  passkeyLoginBegin,
   logout,
   token,
   introspect,
@@ -47,6 +58,13 @@ export const PROCEDURES = [
   userPasswordReset,
   userVerifyEmail,
   userVerificationResend,
+  totpBegin,
+  totpConfirm,
+  passkeyBegin,
+  passkeyConfirm,
+  factorAll,
+  factorRemove,
+  recoveryCodesRenew,
   apiKeyCreate,
   apiKeyAll,
   apiKeyRevoke,

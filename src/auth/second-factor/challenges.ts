@@ -51,7 +51,10 @@ export interface RightAnswer {
 
 /** Challenges of logins, which any replica can issue and check. */
 export interface Challenges {
-  /** Issues a challenge to a user whose password was right; undefined if the account has changed since then. */
+  /**
+   * Records that a user's password was right and a second factor is needed; issues a challenge unless the account has
+   * no factor. Returns undefined if the account has changed since the password was compared.
+   */
   issue(
     verified: VerifiedLogin,
     login: LoginOrigin & Pick<ChallengeRow, "amr">,
@@ -138,18 +141,16 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     async issue(verified, login, factors) {
       const challenge = createChallenge();
       const methods = methodsOf(app, factors);
-      const hash = digestOfChallenge(challenge);
       const expiresAt = new Date(Date.now() + CHALLENGE_LIFETIME);
-      const isIssued = await inTransaction(db, (trx) =>
-        challengeLogin({ trx, actor: null }, verified, { ...login, methods }, { hash, expiresAt }),
+      const row = factors.length === 0 ? undefined : { hash: digestOfChallenge(challenge), expiresAt };
+      const isRecorded = await inTransaction(db, (trx) =>
+        challengeLogin({ trx, actor: null }, verified, { ...login, methods }, row),
       );
-      if (!isIssued) return undefined;
+      if (!isRecorded) return undefined;
+      if (row === undefined) return {};
       const known = factors.flatMap(({ passkey }) => passkey ?? []);
-      const options =
-        party !== undefined && known.length > 0
-          ? { passkey_options: await requestOptions(party, challenge, known) }
-          : {};
-      return { challenge, methods, ...options };
+      if (party === undefined || known.length === 0) return { challenge, methods };
+      return { challenge, methods, passkey_options: await requestOptions(party, challenge, known) };
     },
     async accountOf({ challenge, passkey }) {
       const login = await findChallenge(db, digestOfChallenge(challenge));

@@ -8,6 +8,8 @@ import {
 } from "@simplewebauthn/server";
 import { decodeAttestationObject, decodeClientDataJSON, isoBase64URL } from "@simplewebauthn/server/helpers";
 import { hash } from "node:crypto";
+import { foldName } from "../../db/names.ts";
+import type { Fingerprints } from "../../tokens/fingerprint.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { PasskeyRow, StoredPasskey } from "../../db/queries/factors.ts";
 
@@ -16,6 +18,11 @@ export type RelyingParty = NonNullable<AppConfig["passkeys"]>;
 
 /** How long a person may take, in milliseconds; the lifetime of the challenge. */
 export const PASSKEY_TIMEOUT = 5 * 60_000;
+
+/** The account as authenticators know it: `user.id`, which must not reveal the person (WebAuthn Level 3 section 14.6.1). */
+export function userHandle(fingerprints: Fingerprints, username: string): Buffer {
+  return fingerprints.of("passkey user", foldName(username));
+}
 
 /** Options for `navigator.credentials.create`, in JSON form (WebAuthn Level 3 section 5.4). */
 export async function creationOptions(

@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { startSession } from "../../accounts/sessions.ts";
 import type { LoginCredentials, LoginResult } from "../../auth/login.ts";
-import { listGroupsOf } from "../../db/queries/groups.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
-import type { IssuedIdToken, TokenIssuer } from "../../tokens/issuer.ts";
+import { commitReply } from "../commit-reply.ts";
 import { alwaysChecked, client, ip, kerberosTicket, password, username, vhost } from "../fields.ts";
-import { endAfter, expiry, expiryOf } from "./expiry.ts";
+import { askForFactor, assertNoFactorNeeded, FactorNeeded } from "./ask-for-factor.ts";
+import { expiry } from "./expiry.ts";
+import { AccountChanged, openSession, recallSession, type SessionOrigin, type SessionReply } from "./open-session.ts";
 
 interface Given {
   readonly username?: unknown;
@@ -34,7 +34,13 @@ export const login = defineProcedure({
   remembersAnswer: true,
   hashes: true,
   asksDirectory: true,
-  errors: ["INVALID_CREDENTIALS", "ACCOUNT_NOT_ACTIVATED", "TOKEN_TOO_LARGE"],
+  errors: [
+    "INVALID_CREDENTIALS",
+    "SECOND_FACTOR_REQUIRED",
+    "SECOND_FACTOR_SETUP_REQUIRED",
+    "ACCOUNT_NOT_ACTIVATED",
+    "TOKEN_TOO_LARGE",
+  ],
   input: (app) =>
     z
       .object({
@@ -81,132 +87,38 @@ export const login = defineProcedure({
       throw new AppError(isDeactivated ? "ACCOUNT_NOT_ACTIVATED" : "INVALID_CREDENTIALS");
     };
     try {
-      return await openSession(context, from, await check());
+      return await proceed(context, from, await check());
     } catch (error) {
       if (!(error instanceof AccountChanged)) throw error;
     }
     // Retry once: another login replaced the hash, or the account changed while the password was compared.
-    return openSession(context, from, await check());
+    return proceed(context, from, await check());
   },
-  // The claims are stored instead of the token. Signing them again gives the same token, even if its session has ended.
-  async recall({ issuer, notes }, stored) {
-    const issued = issuedToken.parse(stored);
-    notes.user = issued.username;
-    const expires = expiryOf(new Date(issued.valid_until), new Date(issued.issued_at));
-    return { id_token: sign(issuer, issued).text, ...expires };
-  },
-});
-
-/** The claims of an ID token, as stored for an idempotent replay. */
-const issuedToken = z.object({
-  token_id: z.string(),
-  username: z.string(),
-  groups: z.array(z.string()).optional(),
-  ip: z.string(),
-  issued_at: z.iso.datetime(),
-  valid_until: z.iso.datetime(),
-  signer_id: z.string().optional(),
-  /** Absent if an earlier version has issued the token: it has neither `amr` nor `auth_time`. */
-  amr: z.array(z.string()).optional(),
+  recall: async (context, stored) => recallSession(context, stored),
 });
 
 type Success = Extract<LoginResult, { ok: true }>;
 
-interface Reply {
-  readonly id_token: string;
-  readonly expires_at: string;
-  readonly expires_in: number;
-  readonly kerberos_ticket?: string;
-}
-
-/** Where a login comes from. */
-interface Origin {
-  readonly ip: string;
-  readonly vhost: string;
-  readonly client: string | null;
-  /** How the user was authenticated (RFC 8176). */
-  readonly amr: string[];
-}
-
-/** The account changed between the password check and the start of the session. */
-class AccountChanged extends AppError {
-  constructor() {
-    super("INVALID_CREDENTIALS", "the account changed during the login");
+/** Starts a session, unless the account has or needs a second factor. Throws AccountChanged. */
+async function proceed(
+  context: Context<"public">,
+  origin: SessionOrigin,
+  { user, rehashed, ticket, groups }: Success,
+): Promise<SessionReply & { readonly kerberos_ticket?: string }> {
+  const { app, notes } = context;
+  notes.user = user.username;
+  try {
+    const reply = await commitReply(context, (writer) =>
+      openSession(context, writer, origin, {
+        ...{ user, rehashed, groups },
+        beforeStart: (account, known) => assertNoFactorNeeded(app, writer, account, known),
+      }),
+    );
+    return { ...reply, ...(ticket === undefined ? {} : { kerberos_ticket: ticket }) };
+  } catch (error) {
+    if (error instanceof FactorNeeded) return askForFactor(context, origin, { user, rehashed }, error);
+    throw error;
   }
-}
-
-/** Starts a session after the credentials were verified; throws AccountChanged if the account changed since then. */
-async function openSession(
-  { app, commit, issuer, notes }: Context<"public">,
-  { ip: address, vhost: host, client: label, amr }: Origin,
-  { user, rehashed, ticket, groups: known }: Success,
-): Promise<Reply> {
-  const { username: name, auth_type } = user;
-  const now = new Date();
-  const token = {
-    ip: address,
-    vhost: host,
-    valid_until: endAfter(now, app.id_token_valid_time * 60),
-    sign_method: issuer.method,
-    validated_at: auth_type === "LDAP" ? now : null,
-    created_at: now,
-    client: label,
-    amr,
-  };
-  let id_token = "";
-  await commit(async (writer) => {
-    // Read everything that the reply needs before the commit: after it nothing may fail.
-    const groups = known ?? (await listGroupsOf(writer.trx, name));
-    const id = await startSession(writer, { user, rehashed }, token, app.sessions_per_user);
-    if (id === "changed") throw new AccountChanged();
-    const content = {
-      token_id: id.toString(),
-      username: name,
-      ip: address,
-      issued_at: now.toISOString(),
-      valid_until: token.valid_until.toISOString(),
-      signer_id: issuer.signerId,
-      amr,
-    };
-    // Sign before the commit: a session must not start if its token is too long.
-    const { text, listsGroups } = sign(issuer, { ...content, groups: [...groups] });
-    id_token = text;
-    return listsGroups ? { ...content, groups: [...groups] } : content;
-  });
-  notes.user = name;
-  return {
-    id_token,
-    ...expiryOf(token.valid_until, now),
-    ...(ticket === undefined ? {} : { kerberos_ticket: ticket }),
-  };
-}
-
-/** Signs an ID token; the same content always gives the same token. */
-function sign(
-  issuer: TokenIssuer,
-  {
-    token_id,
-    username: name,
-    groups,
-    ip: address,
-    issued_at,
-    valid_until,
-    signer_id,
-    amr,
-  }: z.output<typeof issuedToken>,
-): IssuedIdToken {
-  const issuedAt = new Date(issued_at);
-  return issuer.signIdToken(
-    { username: name, ...(groups === undefined ? {} : { groups }) },
-    {
-      tokenId: BigInt(token_id),
-      ip: address,
-      issuedAt,
-      validUntil: new Date(valid_until),
-      ...(amr === undefined ? {} : { amr, authTime: issuedAt }),
-    },
-    signer_id,
-  );
 }
 
 function credentialsOf(input: {
