@@ -46,6 +46,15 @@ export const accessClaims = registered
   })
   .refine(({ sub, user }) => user === undefined || user === sub);
 
+/** The claims of a setup token. `account` is `modified_at` of the account when it was issued. */
+export const setupClaims = registered.extend({
+  ip: z.string(),
+  vhost: z.string(),
+  client: z.string().optional(),
+  amr: z.array(z.string()),
+  account: z.string().min(1),
+});
+
 /** Whether a token is valid at `now`, in seconds (RFC 7519 sections 4.1.4 to 4.1.6). */
 export function isWithinLifetime(claims: { iat: number; nbf: number; exp: number }, now: number): boolean {
   return claims.exp > now - LEEWAY && claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY;

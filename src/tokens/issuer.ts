@@ -10,6 +10,9 @@ import { encodePart, signCompact } from "./jws.ts";
 /** Maximum length of an ID token that lists groups, in characters. No reader needs groups from an ID token. */
 const MAX_ID_TOKEN_WITH_GROUPS = 8192;
 
+/** Lifetime of a setup token, in seconds. */
+const SETUP_LIFETIME = 15 * 60;
+
 /** The user that a token identifies. */
 export interface Subject {
   readonly username: string;
@@ -28,6 +31,17 @@ export interface IssuedIdToken {
   readonly text: string;
   /** Whether it lists the groups. */
   readonly listsGroups: boolean;
+}
+
+/** What a setup token says about the login that issued it. */
+export interface SetupDetails {
+  readonly ip: string;
+  readonly vhost: string;
+  readonly client: string | null;
+  /** How the login has authenticated the user (RFC 8176). */
+  readonly amr: readonly string[];
+  /** `modified_at` of the account: a changed account makes the token useless. */
+  readonly accountModifiedAt: string;
 }
 
 /** Signs this installation's tokens. Throws TOKEN_TOO_LARGE for a token that its readers would reject. */
@@ -64,6 +78,11 @@ export interface TokenIssuer {
     } & Authentication,
   ): string;
   /**
+   * Signs a setup token, valid for 15 minutes from `issuedAt` (default: now). It is good only for enrolling the first
+   * second factor of the account; no other service accepts it.
+   */
+  signSetupToken(username: string, token: SetupDetails & { issuedAt?: Date }): string;
+  /**
    * Signs a token that RabbitMQ accepts as a password, valid for `lifetime` seconds from `issuedAt` (default: now). No
    * other service accepts it. Its length is not limited.
    */
@@ -85,6 +104,7 @@ export async function createIssuer(
   const headerOf = (typ: string, more = {}): string =>
     encodePart({ alg: method, typ, ...(keyId === undefined ? {} : { kid: keyId }), ...more });
   const [accessHeader, brokerHeader] = [headerOf("at+jwt"), headerOf("rabbitmq+jwt")];
+  const setupHeader = headerOf("setup+jwt");
   const aud = audience === undefined ? {} : { aud: audience };
   const encodeClaims = (
     { username, groups }: Partial<Subject> & Pick<Subject, "username">,
@@ -139,6 +159,13 @@ export async function createIssuer(
       const text = signCompact(header, claims, method, key);
       if (text.length > maxLength) throw tooLarge(subject.groups.length, maxLength);
       return text;
+    },
+    signSetupToken(username, { ip, vhost, client, amr, accountModifiedAt, issuedAt = new Date() }) {
+      const now = inSeconds(issuedAt);
+      const login = { ip, vhost, ...(client === null ? {} : { client }), amr, account: accountModifiedAt };
+      const about = { iss: issuer, sub: username, ...login, jti: randomUUID() };
+      const times = { iat: now, nbf: now, exp: endOf(now, SETUP_LIFETIME) };
+      return signCompact(setupHeader, encodePart({ ...about, ...times }), method, key);
     },
     signBrokerToken(username, { audience: broker, scopes, lifetime, issuedAt = new Date() }) {
       const now = inSeconds(issuedAt);

@@ -5,7 +5,8 @@ import type { IssuerConfig, SigningConfig, VerificationKey } from "../config/iss
 import type { Grant } from "../db/queries/granted.ts";
 import { readRowId } from "../db/row-id.ts";
 import { readCompact } from "../wire/compact.ts";
-import { accessClaims, idClaims, isWithinLifetime } from "./claims.ts";
+import { accessClaims, idClaims, isWithinLifetime, setupClaims } from "./claims.ts";
+import type { SetupDetails } from "./issuer.ts";
 import { isSignedBy } from "./jws.ts";
 
 /** The caller that an access token identifies. */
@@ -34,13 +35,22 @@ export interface IdTokenClaims {
   readonly validUntil: Date;
 }
 
+/** A valid setup token. Whether it can still be used depends on the account. */
+export interface SetupToken extends SetupDetails {
+  readonly username: string;
+  /** Its `iat`: the time of the login. */
+  readonly issuedAt: Date;
+}
+
 /** Verifies tokens; returns undefined for an invalid token, whatever the reason. */
 export interface TokenValidator {
   verifyAccessToken(text: string): Caller | undefined;
   verifyIdToken(text: string): IdTokenClaims | undefined;
+  /** Verifies a setup token of this installation. Not cached: it is used a few times only. */
+  verifySetupToken(text: string): SetupToken | undefined;
   /**
-   * Verifies a token of either kind and returns all its claims. Only the row of an ID token tells whether it is
-   * revoked.
+   * Verifies an access token or ID token and returns all its claims. Only the row of an ID token tells whether it
+   * is revoked.
    */
   verifyToken(text: string): ValidatedToken | undefined;
 }
@@ -143,6 +153,12 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
   return {
     verifyAccessToken: cached(readAccessToken, { maxSize: MAX_ACCESS_TOKENS }),
     verifyIdToken: cached(readIdToken, { max: MAX_ID_TOKENS }),
+    verifySetupToken(text) {
+      const claims = read(text, { typ: "setup+jwt", claims: setupClaims })?.claims;
+      if (claims?.iss !== own.issuer || !isWithinLifetime(claims, Date.now() / 1000)) return undefined;
+      const { sub: username, ip, vhost, client = null, amr, account: accountModifiedAt, iat } = claims;
+      return { username, ip, vhost, client, amr, accountModifiedAt, issuedAt: new Date(iat * 1000) };
+    },
     verifyToken(text) {
       const access = readAccess(text);
       const token = access ?? readId(text);
