@@ -3,6 +3,7 @@ import type { CancellationCheck } from "../auth/concurrency-limiter.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { LastUse } from "../auth/last-use.ts";
 import type { Login } from "../auth/login.ts";
+import type { Challenges } from "../auth/second-factor/challenges.ts";
 import type { SecretBox } from "../auth/second-factor/secret-box.ts";
 import type { NamedSession } from "../auth/session.ts";
 import type { Passwords } from "../auth/password.ts";
@@ -46,6 +47,7 @@ export interface Services {
   readonly jwks: () => JwkSet;
   readonly passwords: Passwords;
   readonly login: Login;
+  readonly challenges: Challenges;
   readonly throttle: Throttle;
   readonly revalidate: Revalidate;
   readonly lastUse: LastUse;
