@@ -3,6 +3,7 @@ import type { CancellationCheck } from "../auth/concurrency-limiter.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { LastUse } from "../auth/last-use.ts";
 import type { Login } from "../auth/login.ts";
+import type { SecretBox } from "../auth/second-factor/secret-box.ts";
 import type { NamedSession } from "../auth/session.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { Throttle } from "../auth/throttle.ts";
@@ -50,6 +51,8 @@ export interface Services {
   readonly lastUse: LastUse;
   readonly inbox: Inbox;
   readonly fingerprints: Fingerprints;
+  /** Encrypts TOTP secrets, with the current keys; undefined without `encryption_keys`. */
+  readonly secrets: SecretBox | undefined;
   readonly metrics: Metrics;
   /** Notifies the relay that events were committed and can be published. */
   readonly announceEvents: () => void;
