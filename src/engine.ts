@@ -1,5 +1,6 @@
 import { createLastUse } from "./auth/last-use.ts";
 import { createLogin } from "./auth/login.ts";
+import { createChallenges } from "./auth/second-factor/challenges.ts";
 import { createPasswords } from "./auth/password.ts";
 import { createRefreshingBox } from "./auth/second-factor/refreshing-box.ts";
 import { openSources, type Remote } from "./auth/sources.ts";
@@ -94,6 +95,7 @@ export async function openEngine(
     jwks: tokens.jwks,
     passwords,
     login: createLogin(db, passwords, sources),
+    challenges: createChallenges({ db, app, secrets, confirm: sources.confirm }),
     throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
     revalidate: sources.revalidate,
     announceEvents: () => relay?.wake(),
