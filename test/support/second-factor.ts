@@ -23,7 +23,7 @@ export function secondFactors(app: Readonly<Record<string, unknown>> = {}) {
       bcrypt_cost: 4,
       second_factor: "optional",
       passkeys: { rp_id: "example.com", rp_name: "Example", origins: [ORIGIN] },
-      sessions_per_user: 10,
+      sessions_per_user: 100,
       login_throttle: UNTHROTTLED,
       ...app,
     },
