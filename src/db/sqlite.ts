@@ -199,7 +199,7 @@ function identityOf(file: string): string {
 }
 
 /** Columns with ids of `createRowId`. */
-const ROW_IDS: ReadonlySet<string> = new Set(["token_id", "api_key_id"]);
+const ROW_IDS: ReadonlySet<string> = new Set(["token_id", "api_key_id", "factor_id"]);
 
 function toInput(value: unknown): SQLInputValue {
   if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint")

@@ -97,6 +97,7 @@ export async function verifyCreation(
     });
     if (!verified) return undefined;
     const { id, publicKey, counter } = registrationInfo.credential;
+    if (id !== credential.id) return undefined; // the library does not compare them
     const passkey = {
       id,
       publicKey: isoBase64URL.fromBuffer(publicKey),

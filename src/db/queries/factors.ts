@@ -60,6 +60,9 @@ export async function listFactors(db: Reader, username: string): Promise<FactorR
     .where("user_id", "=", username)
     .where("confirmed_at", "is not", null)
     .orderBy("created_at")
+    // Recovery codes are created in the same millisecond as the first factor.
+    .orderBy((is) => is("type", "=", "recovery_codes"))
+    .orderBy("factor_id")
     .execute();
   return rows.map(({ factor_id, created_at, last_use, credential, remaining, ...row }) => ({
     ...row,
