@@ -32,7 +32,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const count = (): void => metrics.count("log_lines_dropped_total");
   const lines = level === "silent" ? undefined : await openLines(config.log, count, { pretty: false });
   const log = lines === undefined ? createLogTo(NOWHERE, level) : createLogOn(lines, level);
-  const engine = await openEngine(config, log, metrics);
+  const engine = await openEngine(config, log, metrics, () => readConfig(options.config).encryption);
   const close = async (): Promise<void> => {
     await engine.close();
     lines?.close();

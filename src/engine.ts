@@ -1,10 +1,12 @@
 import { createLastUse } from "./auth/last-use.ts";
 import { createLogin } from "./auth/login.ts";
+import { createChallenges } from "./auth/second-factor/challenges.ts";
 import { createPasswords } from "./auth/password.ts";
+import { createRefreshingBox } from "./auth/second-factor/refreshing-box.ts";
 import { openSources, type Remote } from "./auth/sources.ts";
 import { createThrottle } from "./auth/throttle.ts";
 import { ConfigError } from "./config/fault.ts";
-import type { IssuerConfig, SigningConfig } from "./config/issuers.ts";
+import type { EncryptionConfig } from "./config/encryption.ts";
 import type { Config } from "./config/load.ts";
 import { openDatabase } from "./db/database.ts";
 import { createLookups } from "./db/lookups.ts";
@@ -42,14 +44,28 @@ export interface Engine {
   startRelay(sink: MessageSink): void;
   /** The current public keys. */
   jwks(): JwkSet;
-  /** Replaces the token keys; running requests keep the previous ones. */
-  useKeys(signing: SigningConfig, issuers: readonly IssuerConfig[]): Promise<void>;
+  /**
+   * Replaces the token keys, which running requests keep, and the encryption keys. Without `encryption` or `signing`, the
+   * previous ones stay.
+   */
+  useKeys(keys: Pick<Config, "signing" | "issuers" | "encryption">): Promise<void>;
   /** Closes the database and login sources; may be called twice. */
   close(): Promise<void>;
 }
 
-/** Opens the engine; the configuration needs a signing key. */
-export async function openEngine(config: Config, log: Log, metrics: Metrics): Promise<Engine> {
+/** Reads the encryption keys from the configuration again; throws ConfigError. */
+export type ReadEncryptionKeys = () => EncryptionConfig | undefined;
+
+/**
+ * Opens the engine; the configuration needs a signing key. `readKeys` reads the encryption keys again when a stored secret
+ * has an unknown one.
+ */
+export async function openEngine(
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+  readKeys?: ReadEncryptionKeys,
+): Promise<Engine> {
   const { app, signing } = config;
   if (signing === undefined) throw new ConfigError([{ path: "jwt_creation", msg: "is missing" }]);
   // Issued tokens must fit into a request, with a quarter of it left for other fields.
@@ -61,11 +77,14 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
   // Always uses the current keys, which useKeys() replaces.
   const fingerprints: Fingerprints = { of: (...parts) => tokens.fingerprints.of(...parts) };
   const lastUse = createLastUse(db, log);
+  const boxWith = (keys: EncryptionConfig) => createRefreshingBox({ keys, readKeys, log });
+  let secrets = config.encryption && boxWith(config.encryption);
   const services = {
     app,
     metrics,
     inbox: createInbox(db, metrics),
     fingerprints,
+    secrets,
     db,
     lookups: createLookups(db, app.sessions_per_user),
     lastUse,
@@ -76,6 +95,7 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
     jwks: tokens.jwks,
     passwords,
     login: createLogin(db, passwords, sources),
+    challenges: createChallenges({ db, app, secrets, confirm: sources.confirm }),
     throttle: createThrottle({ db, limits: app.login_throttle, fingerprints, metrics, log }),
     revalidate: sources.revalidate,
     announceEvents: () => relay?.wake(),
@@ -103,10 +123,14 @@ export async function openEngine(config: Config, log: Log, metrics: Metrics): Pr
       cleanup = startCleanup(db, config, log);
     },
     jwks: () => tokens.jwks(),
-    async useKeys(next, issuers) {
-      tokens = await createTokens(next, issuers, maxLength);
+    async useKeys({ signing: next, issuers, encryption }) {
+      if (next !== undefined) tokens = await createTokens(next, issuers, maxLength);
+      if (encryption !== undefined) {
+        secrets ??= boxWith(encryption);
+        secrets.useKeys(encryption);
+      }
       const { issuer, validator, jwks } = tokens;
-      Object.assign(services, { issuer, validator, jwks });
+      Object.assign(services, { issuer, validator, jwks, secrets });
     },
     startRelay(sink) {
       relay = createRelay({ db, metrics, log, sink: cloudEventSink(sink, signing.issuer, fingerprints) });

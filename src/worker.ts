@@ -8,7 +8,7 @@ import { hashesAtOnce } from "./auth/password.ts";
 import { caFiles } from "./config/certificates.ts";
 import type { Config } from "./config/load.ts";
 import { AppError } from "./errors.ts";
-import { type Engine, openEngine } from "./engine.ts";
+import { type Engine, openEngine, type ReadEncryptionKeys } from "./engine.ts";
 import { HealthServer, type Readiness } from "./observability/health.ts";
 import type { Log } from "./observability/log.ts";
 import { createMetrics, type Metrics } from "./observability/metrics.ts";
@@ -26,18 +26,23 @@ export interface Worker {
   start(): Promise<void>;
   /** Stops consuming, finishes running requests within ten seconds, closes everything. May be called twice. */
   stop(): Promise<void>;
-  /** Replaces the token keys without dropping requests; ignores the rest of the configuration. */
-  readonly useKeys: (config: Pick<Config, "signing" | "issuers">) => Promise<void>;
+  /** Replaces token and encryption keys without dropping requests; ignores the rest of the configuration. */
+  readonly useKeys: Engine["useKeys"];
   /** Whether the worker accepts requests, and the state of its dependencies. */
   readiness(): Promise<Readiness>;
   readonly metrics: Metrics;
 }
 
-/** Creates a worker; the configuration needs a signing key. */
-export async function createWorker(config: Config, log: Log, metrics = createMetrics()): Promise<Worker> {
+/** Creates a worker; the configuration needs a signing key. `readKeys` as for the engine. */
+export async function createWorker(
+  config: Config,
+  log: Log,
+  metrics = createMetrics(),
+  readKeys?: ReadEncryptionKeys,
+): Promise<Worker> {
   const { version } = readPackage();
   metrics.gauge("build_info", { version, node: process.versions.node }, () => 1);
-  const engine = await openEngine(config, log, metrics);
+  const engine = await openEngine(config, log, metrics, readKeys);
   const replies = new Replies({ amqp: config.amqp, metrics, log });
   const faults = new ConsumerFaults({ amqp: config.amqp, log });
   const byWorkflow = PROCEDURES.map((procedure) => {
@@ -120,9 +125,7 @@ export async function createWorker(config: Config, log: Log, metrics = createMet
       if (!stopping.signal.aborted) phase = "serving";
     },
     stop: () => (stopped ??= stop()),
-    async useKeys({ signing, issuers }) {
-      if (signing !== undefined) await engine.useKeys(signing, issuers);
-    },
+    useKeys: (keys) => engine.useKeys(keys),
     readiness: () => readiness(phase),
     metrics,
   };

@@ -16,6 +16,11 @@ export type ResumedSession =
 
 const REFUSED: ResumedSession = { state: "refused" };
 
+/** Whether a token that is bound to a client address may be used from `ip`. */
+export function isUsableFrom({ ip: boundTo }: { readonly ip: string }, ip: string): boolean {
+  return boundTo === ANY_IP || boundTo === ip;
+}
+
 /** Finds the session of an ID token that is used from `ip`. */
 export async function resumeSession(
   { lookups, validator }: { lookups: Lookups; validator: TokenValidator },
@@ -29,8 +34,7 @@ export async function resumeSession(
   // The database row decides; the token must match it.
   if (row !== undefined && !(row.username === username && row.sign_methods.includes(claims.method)))
     return REFUSED;
-  const boundTo = row?.ip ?? claims.ip;
-  if (boundTo !== ANY_IP && boundTo !== ip) return REFUSED;
+  if (!isUsableFrom(row ?? claims, ip)) return REFUSED;
   const now = Date.now();
   if (row !== undefined && row.valid_until.getTime() > now) return { state: "alive", session: row };
   return claims.validUntil.getTime() > now ? { state: "ended", session: { token_id, username } } : REFUSED;

@@ -15,7 +15,7 @@ const EXIT_NO_REPLY = 2;
 /** Fields that other users of this host must not read. */
 const SECRET_FIELDS = [
   ...["password", "password_confirm", "kerberos_ticket"],
-  ...["id_token", "access_token", "token", "reset_token", "verify_token"],
+  ...["id_token", "access_token", "token", "setup_token", "reset_token", "verify_token"],
 ];
 
 interface CallOptions {

@@ -38,8 +38,8 @@ export function serveCommand(): Command {
       "after",
       `
 Prints "ready" on stderr when it consumes all queues. On SIGTERM or SIGINT, it accepts no more requests, finishes those
-in progress and exits with 0; a second signal stops it immediately. On SIGHUP, it reloads the token keys and the log
-level from the configuration ("authmq keys rotate"). Use a process manager to start one worker for each processor.
+in progress and exits with 0; a second signal stops it immediately. On SIGHUP, it reloads the keys and the log level
+from the configuration ("authmq keys rotate"). Use a process manager to start one worker for each processor.
 
 Examples:
   $ authmq serve
@@ -69,7 +69,8 @@ async function serve(options: ServeOptions): Promise<void> {
       const applied = await migrate(config.db);
       log.info({ applied }, "the database schema is current");
     }
-    const worker = await createWorker(config, log, metrics);
+    const readKeys = (): Config["encryption"] => loadConfig(file, { keys: true }).encryption;
+    const worker = await createWorker(config, log, metrics, readKeys);
     warnOfOpenFiles(file, config, log);
     const signalled = awaitSignal(log, () => process.exit(130));
     const { useKeys } = worker;

@@ -14,6 +14,8 @@ const FAMILIES = {
   Ed: { type: "ed25519", need: "an Ed25519 key" },
 } as const;
 
+const ENCRYPTION_KEY_BYTES = 32;
+
 const CURVES: Readonly<Record<string, string>> = {
   ES256: "prime256v1",
   ES384: "secp384r1",
@@ -51,6 +53,20 @@ export function readVerificationKey(
 export function readFingerprintKey(secret: SecretSetting, folder: string): KeyObject {
   const bytes = readBytes(secret, folder);
   return bytes.includes("-----BEGIN") ? readPrivateKey(bytes, secret) : readSharedSecret(bytes, ["HS256"]);
+}
+
+/**
+ * Reads a key for AES-256; throws BadSetting. A file has the 32 bytes, or their base64, because that is what
+ * `authmq keys generate --alg HS256` prints.
+ */
+export function readEncryptionKey(secret: SecretSetting, folder: string): KeyObject {
+  const bytes =
+    secret.type === "keyfile" ? keyInFile(resolve(folder, secret.value)) : readBytes(secret, folder);
+  if (bytes.length === ENCRYPTION_KEY_BYTES) return createSecretKey(bytes);
+  throw new BadSetting(
+    `has ${bytes.length} bytes; an encryption key has exactly ${ENCRYPTION_KEY_BYTES}. Generate one of the type ` +
+      'base64plain: "authmq keys generate --alg HS256"',
+  );
 }
 
 /** Throws BadSetting if a secret cannot be read; does not check its content. */
@@ -101,11 +117,29 @@ function decodeBase64(text: string): Buffer {
   return bytes;
 }
 
+/** The key in a file: raw, or as base64. 32 bytes are raw, even if the last one looks like a newline. */
+function keyInFile(path: string): Buffer {
+  const raw = readFile(path);
+  if (raw.length === ENCRYPTION_KEY_BYTES) return raw;
+  const bytes = withoutNewline(raw);
+  const text = bytes.toString("latin1");
+  return /^[A-Za-z0-9+/=\s]+$/.test(text) && bytes.length !== ENCRYPTION_KEY_BYTES
+    ? decodeBase64(text)
+    : bytes;
+}
+
 function readKeyFile(path: string): Buffer {
+  return withoutNewline(readFile(path));
+}
+
+/** Editors add a newline at the end, which is not part of the secret. */
+function withoutNewline(bytes: Buffer): Buffer {
+  return bytes.at(-1) === 0x0a ? bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1) : bytes;
+}
+
+function readFile(path: string): Buffer {
   try {
-    const bytes = readFileSync(path);
-    // Editors add a newline at the end, which is not part of the secret.
-    return bytes.at(-1) === 0x0a ? bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1) : bytes;
+    return readFileSync(path);
   } catch (error) {
     // Do not show the path: it may be the key itself, set here by mistake.
     throw new BadSetting(`cannot read the key file: ${describeFileError(error)}`);

@@ -8,6 +8,7 @@ import { type BrokerConfig, readBroker } from "./broker.ts";
 import { readBrokerTokens } from "./broker-tokens.ts";
 import { type DbConfig, readDatabase } from "./database.ts";
 import { type DirectoryConfig, readDirectory } from "./directory.ts";
+import { type EncryptionConfig, readEncryption } from "./encryption.ts";
 import { ConfigError, type ConfigFault, Faults } from "./fault.ts";
 import { freezeDeep } from "./freeze.ts";
 import { type IssuerConfig, readIssuers, type SigningConfig } from "./issuers.ts";
@@ -31,6 +32,8 @@ export interface HealthConfig {
 export interface Config {
   readonly signing: SigningConfig | undefined;
   readonly issuers: readonly IssuerConfig[];
+  /** Undefined if not configured or if `keys` was false. */
+  readonly encryption: EncryptionConfig | undefined;
   readonly db: DbConfig;
   readonly amqp: BrokerConfig;
   readonly app: AppConfig;
@@ -51,10 +54,13 @@ export interface Origins extends Pick<Layers, "sources" | "unused"> {
   readonly given: Layers["raw"];
 }
 
+/** Sections with keys only. */
+const KEY_SECTIONS = ["jwt_creation", "jwt_validation", "encryption_keys"] as const;
+
 interface LoadOptions {
   /** Environment variables; by default those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whether to read token keys; commands like `call` and `migrate` do not need them. */
+  /** Whether to read keys; commands like `call` and `migrate` do not need them. */
   readonly keys: boolean;
 }
 
@@ -94,13 +100,16 @@ function readConfig(
     if (!known.includes(key)) faults.push({ path: key, msg: unknownKey("section", key, known) });
   // Validate all sections first: checks across keys are skipped if they need a value with a fault.
   // A command that needs no keys may run without access to their secrets, for example a migration job.
-  const section = readSections(raw, faults, keys ? [] : ["jwt_creation", "jwt_validation"]);
+  const section = readSections(raw, faults, keys ? [] : KEY_SECTIONS);
   const directory = readDirectory(section("ldap_settings"), folder, faults);
   const kerberos = keys ? readKerberos(section("kerberos_settings"), folder, faults) : undefined;
   const app = readApp(section("app_config"), folder, faults);
   const { signing, issuers } = keys
     ? readIssuers(section("jwt_creation"), section("jwt_validation"), folder, faults)
     : { signing: undefined, issuers: [] };
+  const encryption = keys
+    ? readEncryption(section("encryption_keys"), section("app_config"), folder, faults)
+    : undefined;
   const brokerTokens = readBrokerTokens(section("broker_settings"), section("app_config"), signing, faults);
   const db = readDatabase(section("db_settings"), folder, faults);
   const amqp = readBroker(section("amqp_settings"), folder, faults);
@@ -117,6 +126,7 @@ function readConfig(
   return freezeDeep({
     signing,
     issuers,
+    encryption,
     db,
     amqp,
     app: brokerTokens === undefined ? app : { ...app, brokerTokens },

@@ -4,6 +4,7 @@ import { amqpSettings } from "./sections/amqp.ts";
 import type { BrokerTokenConfig } from "./broker-scopes.ts";
 import { brokerSettings } from "./sections/broker.ts";
 import { dbSettings } from "./sections/db.ts";
+import { encryptionKeys } from "./sections/encryption.ts";
 import { eventSettings } from "./sections/events.ts";
 import { healthSettings } from "./sections/health.ts";
 import { issuerSchema, jwtCreation } from "./sections/jwt.ts";
@@ -19,6 +20,9 @@ export const SECTIONS = {
     .default([])
     .describe("trusted issuers of access tokens, besides authmq itself"),
   jwt_creation: jwtCreation.optional().describe("how authmq signs its tokens"),
+  encryption_keys: encryptionKeys
+    .optional()
+    .describe("keys that encrypt TOTP secrets; required unless `app_config.second_factor` is `off`"),
   ldap_settings: ldapSettings.optional().describe("directory (LDAP, Active Directory); optional"),
   kerberos_settings: kerberosSettings.optional().describe("Kerberos realm; optional"),
   db_settings: dbSettings.prefault({}).describe("database; by default SQLite in ./authmq.db"),

@@ -54,7 +54,18 @@ export const LOG_MESSAGES = {
     "Set `allow_registration` to false, or accept that a directory user may find the username taken.",
   ),
   // Reload.
-  "reloaded the token keys": info("After SIGHUP. `algorithm` and `key_id` describe the new signing key."),
+  "reloaded the token keys": info(
+    "After SIGHUP. `algorithm` and `key_id` describe the new signing key, `encryption_key_id` the active encryption key.",
+  ),
+  "reloaded the encryption keys": info(
+    "A second factor was encrypted with an unknown key, so the worker read the configuration again. " +
+      "`encryption_key_id` is the active key.",
+  ),
+  "could not reload the encryption keys": error(
+    "A second factor was encrypted with an unknown key, and the configuration has errors (`faults`), or cannot be " +
+      "read (`err`).",
+    "Correct the configuration (`authmq config check`). The worker tries again with the next such login.",
+  ),
   "reloaded the log level": info("After SIGHUP. `log_level` is the new level, `previous` the old one."),
   "changed settings need a restart": warn(
     "After SIGHUP. The sections in `changed` differ from the running configuration.",

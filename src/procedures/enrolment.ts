@@ -16,9 +16,14 @@ export const enrolled = {
   recovery_codes: z
     .array(z.string())
     .optional()
-    .describe("ten codes that each replace a second factor once; only with the first factor, and only this time"),
+    .describe(
+      "ten codes that each replace a second factor once; only with the first factor, and only this time",
+    ),
   id_token: z.string().optional().describe("ID token of a new session; only with setup_token"),
-  expires_at: z.iso.datetime().optional().describe("expiry time of the ID token, in UTC; only with setup_token"),
+  expires_at: z.iso
+    .datetime()
+    .optional()
+    .describe("expiry time of the ID token, in UTC; only with setup_token"),
   expires_in: z.int().min(0).optional().describe("seconds until the ID token expires; only with setup_token"),
 };
 
@@ -40,8 +45,7 @@ export interface EnrolmentReply extends Partial<SessionReply> {
 
 /** The account that enrols a factor; throws INVALID_TOKEN if there is none. */
 export function enroleeOf({ account, setup }: Pick<EnrolmentContext, "account" | "setup">): Enrolee {
-  if (setup !== undefined)
-    return { username: setup.username, accountModifiedAt: setup.accountModifiedAt };
+  if (setup !== undefined) return { username: setup.username, accountModifiedAt: setup.accountModifiedAt };
   if (account === undefined) throw new AppError("INVALID_TOKEN", "the account was deleted");
   return { username: account.username, accountModifiedAt: undefined };
 }
@@ -50,7 +54,10 @@ export function enroleeOf({ account, setup }: Pick<EnrolmentContext, "account" |
 export function enrolmentRefused({ setup }: Pick<EnrolmentContext, "setup">): AppError {
   return setup === undefined
     ? new AppError("FORBIDDEN", "the account cannot have a second factor, or was changed")
-    : new AppError("INVALID_TOKEN", "the account has a factor or has changed since the setup token was issued");
+    : new AppError(
+        "INVALID_TOKEN",
+        "the account has a factor or has changed since the setup token was issued",
+      );
 }
 
 /** Recovery codes that are not stored, their digests, and the seed that gives the same codes again. */
@@ -71,13 +78,22 @@ export async function finishEnrolment(
   context: EnrolmentContext,
   writer: Writer,
   { user, hasNewCodes }: AddedFactor,
-  { id, amr, generated }: { readonly id: bigint; readonly amr: readonly string[]; readonly generated: GeneratedCodes },
+  {
+    id,
+    amr,
+    generated,
+  }: { readonly id: bigint; readonly amr: readonly string[]; readonly generated: GeneratedCodes },
 ): Promise<{ readonly reply: EnrolmentReply; readonly stored: StoredEnrolment }> {
   const { setup } = context;
   const opened =
     setup === undefined
       ? undefined
-      : await openSession(context, writer, { ...setup, amr: [...setup.amr, ...amr] }, { user, rehashed: undefined });
+      : await openSession(
+          context,
+          writer,
+          { ...setup, amr: [...setup.amr, ...amr] },
+          { user, rehashed: undefined },
+        );
   return {
     reply: {
       id: id.toString(),

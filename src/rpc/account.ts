@@ -19,6 +19,8 @@ export async function findNamedAccount(
   caller: Authenticated | undefined,
   { username = caller?.username }: Readonly<Record<string, unknown>>,
 ): Promise<AccountRow | undefined> {
+  // Authorization has found it by the session.
+  if (procedure.access === "enrolment") return caller?.account;
   if (caller === undefined || typeof username !== "string" || !stepsOf(procedure).account) return undefined;
   const { access } = procedure;
   // Authorization has read the caller's own account. Only in NFC does a stored name belong to one account for certain.

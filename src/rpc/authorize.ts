@@ -1,5 +1,5 @@
 import { findGranted, isExpiredKey } from "../auth/granted.ts";
-import { ANY_IP, resumeSession } from "../auth/session.ts";
+import { ANY_IP, isUsableFrom, resumeSession } from "../auth/session.ts";
 import { isSameName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
 import type { RequestNotes } from "../observability/request-line.ts";
@@ -9,7 +9,7 @@ import { type Procedure, tokenFields } from "./procedure.ts";
 import { missingToken, type Valid } from "./validate.ts";
 
 /** The caller of a request. */
-export type CallerIdentity = Pick<Context, "caller" | "session" | "apiKey">;
+export type CallerIdentity = Pick<Context, "caller" | "session" | "apiKey" | "setup">;
 
 /** The caller, and why the request is refused. */
 export interface Authorization extends CallerIdentity {
@@ -29,6 +29,7 @@ const NOBODY: Authorization = {
   caller: undefined,
   session: undefined,
   apiKey: undefined,
+  setup: undefined,
   refusal: undefined,
 };
 
@@ -51,7 +52,13 @@ export async function authorize(
       throw new AppError("INVALID_TOKEN", "the session has ended");
     return { ...NOBODY, session: resumed.session };
   }
-  const { caller, refusal = forbidden(access, caller, input) } = await authenticate(services, token.text);
+  if (token.field === "setup_token") return authorizeSetup(services, token.text, { input, notes });
+  const authenticated = await authenticate(services, token.text);
+  const { caller } = authenticated;
+  const refusal =
+    authenticated.refusal ??
+    forbidden(access, caller, input) ??
+    tooOld(services.app, procedure, caller, input);
   notes.user = caller.username;
   // No request changes what the token of another issuer says.
   if (refusal !== undefined && caller.grant === undefined) throw refusal;
@@ -73,6 +80,17 @@ async function authorizeKey(
   notes.user = key.username;
   if (isExpiredKey(key)) throw new AppError("INVALID_TOKEN", "the API key has expired");
   return { ...NOBODY, apiKey: key };
+}
+
+function authorizeSetup(
+  { validator }: Services,
+  text: string,
+  { input, notes }: Pick<AuthorizationInput, "input" | "notes">,
+): Authorization {
+  const setup = validator.verifySetupToken(text);
+  if (setup === undefined || !isUsableFrom(setup, addressIn(input))) throw new AppError("INVALID_TOKEN");
+  notes.user = setup.username;
+  return { ...NOBODY, setup };
 }
 
 async function authenticate(
@@ -104,8 +122,32 @@ function forbidden(
   caller: Authenticated,
   { username }: Readonly<Record<string, unknown>>,
 ): AppError | undefined {
+  if (access === "enrolment") return isOfSession(caller) ? undefined : new AppError("FORBIDDEN");
   if (caller.isAdmin || (access !== "admin" && access !== "self")) return undefined;
-  const isOwn =
-    username === undefined || (typeof username === "string" && isSameName(username, caller.username));
-  return access === "self" && isOwn ? undefined : new AppError("FORBIDDEN");
+  return access === "self" && isAbout(caller, username) ? undefined : new AppError("FORBIDDEN");
+}
+
+function isOfSession({ grant }: Authenticated): boolean {
+  return grant !== undefined && "sid" in grant;
+}
+
+/** Whether a request is about its caller: it names nobody, or the caller. */
+function isAbout(caller: Authenticated, username: unknown): boolean {
+  return username === undefined || (typeof username === "string" && isSameName(username, caller.username));
+}
+
+/** The error if the request needs a recent login, and that of the token is too old or unknown. */
+function tooOld(
+  { reauthentication_time }: Services["app"],
+  procedure: Procedure,
+  caller: Authenticated,
+  input: Valid["input"],
+): AppError | undefined {
+  if (reauthentication_time <= 0) return undefined;
+  const isOwn = isAbout(caller, input["username"]);
+  if (procedure.needsRecentLogin?.(input, { isOwn }) !== true) return undefined;
+  const { authTime } = caller;
+  if (authTime !== undefined && Date.now() - authTime.getTime() <= reauthentication_time * 60_000)
+    return undefined;
+  return new AppError("REAUTHENTICATION_REQUIRED");
 }

@@ -3,6 +3,8 @@ import type { CancellationCheck } from "../auth/concurrency-limiter.ts";
 import type { Revalidate } from "../auth/ldap/revalidate.ts";
 import type { LastUse } from "../auth/last-use.ts";
 import type { Login } from "../auth/login.ts";
+import type { Challenges } from "../auth/second-factor/challenges.ts";
+import type { SecretBox } from "../auth/second-factor/secret-box.ts";
 import type { NamedSession } from "../auth/session.ts";
 import type { Passwords } from "../auth/password.ts";
 import type { Throttle } from "../auth/throttle.ts";
@@ -17,20 +19,22 @@ import type { RequestNotes } from "../observability/request-line.ts";
 import type { Fingerprints } from "../tokens/fingerprint.ts";
 import type { JwkSet } from "../tokens/jwks.ts";
 import type { TokenIssuer } from "../tokens/issuer.ts";
-import type { Caller, TokenValidator } from "../tokens/validator.ts";
+import type { Caller, SetupToken, TokenValidator } from "../tokens/validator.ts";
 import type { Inbox } from "./inbox.ts";
 
 /**
  * Authorization of a procedure. public: no token; optional: no token or a valid access token; id_token_or_api_key: an
  * ID token with an active session, or an API key; any_id_token: an unexpired ID token, even if its session has ended;
- * user: any access token; self: an administrator's access token, or that of the user that `username` names; admin: the
- * access token of an administrator.
+ * enrolment: the access token of a session, or a setup token that is used from its `ip` (a field of the request); user:
+ * any access token; self: an administrator's access token, or that of the user that `username` names; admin: the access
+ * token of an administrator.
  */
 export type Access =
   | "public"
   | "optional"
   | "id_token_or_api_key"
   | "any_id_token"
+  | "enrolment"
   | "user"
   | "self"
   | "admin";
@@ -45,11 +49,14 @@ export interface Services {
   readonly jwks: () => JwkSet;
   readonly passwords: Passwords;
   readonly login: Login;
+  readonly challenges: Challenges;
   readonly throttle: Throttle;
   readonly revalidate: Revalidate;
   readonly lastUse: LastUse;
   readonly inbox: Inbox;
   readonly fingerprints: Fingerprints;
+  /** Encrypts TOTP secrets, with the current keys; undefined without `encryption_keys`. */
+  readonly secrets: SecretBox | undefined;
   readonly metrics: Metrics;
   /** Notifies the relay that events were committed and can be published. */
   readonly announceEvents: () => void;
@@ -72,8 +79,13 @@ export interface Context<A extends Access = Access> extends Omit<Services, "db">
   readonly session: SessionOf<A>;
   readonly apiKey: ApiKeyOf<A>;
   /**
+   * The setup token of the request, instead of a caller. Only its signature, lifetime and address were checked: the
+   * handler compares it with the account in its transaction.
+   */
+  readonly setup: SetupOf<A>;
+  /**
    * The account that `username` names, if the access is self, or optional with a token; the caller's own if the request
-   * has no `username`. Undefined if there is none.
+   * has no `username`, or the access is enrolment. Undefined if there is none.
    */
   readonly account: AccountOf<A>;
   readonly isCancelled: CancellationCheck;
@@ -84,7 +96,7 @@ export interface Context<A extends Access = Access> extends Omit<Services, "db">
 
 type CallerOf<A extends Access> = A extends "user" | "self" | "admin"
   ? Authenticated
-  : A extends "optional"
+  : A extends "optional" | "enrolment"
     ? Authenticated | undefined
     : undefined;
 
@@ -96,4 +108,8 @@ type SessionOf<A extends Access> = A extends "id_token_or_api_key"
 
 type ApiKeyOf<A extends Access> = A extends "id_token_or_api_key" ? KeyedAccountRow | undefined : undefined;
 
-type AccountOf<A extends Access> = A extends "self" | "optional" ? AccountRow | undefined : undefined;
+type SetupOf<A extends Access> = A extends "enrolment" ? SetupToken | undefined : undefined;
+
+type AccountOf<A extends Access> = A extends "self" | "optional" | "enrolment"
+  ? AccountRow | undefined
+  : undefined;

@@ -21,6 +21,7 @@ import type { Procedure } from "./procedure.ts";
 import { mayBeOwnEffect, replayed } from "./replay.ts";
 import { runHandler } from "./run.ts";
 import type { InFlight } from "./in-flight.ts";
+import { assertTurnedOn } from "./turned-on.ts";
 import { validate } from "./validate.ts";
 
 /** Deadline of a request, in milliseconds: shorter than the timeouts of callers and of a stop. */
@@ -69,6 +70,7 @@ export function createPipeline(
         const body = decode(arrived, queue);
         // 4. Validate
         const { input, token } = validate(procedure, schema, body, { services, notes });
+        assertTurnedOn(services.app, procedure);
         // 5. Authorize
         const identity = await authorize(services, procedure, { input, token, notes });
         const { caller, refusal } = identity;
@@ -78,7 +80,7 @@ export function createPipeline(
           refusal === undefined ? await findNamedAccount(services, procedure, caller, input) : undefined;
         const authorized = { ...identity, account, input };
         // 7. Rate limit
-        return rateLimited(services.throttle, inFlight, input, () =>
+        return rateLimited(services, inFlight, input, () =>
           // 8. Replay
           replayed(services, inFlight, authorized, (about) =>
             // 9. Run

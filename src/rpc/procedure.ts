@@ -31,8 +31,15 @@ export interface Procedure<
    * again.
    */
   readonly remembersAnswer?: boolean;
-  /** The account whose password the request tries, if any: then rate limiting applies. */
-  guesses?(input: z.output<Input>): string | undefined;
+  /** What the installation must have turned on; otherwise the reply is SECOND_FACTOR_OFF or PASSKEYS_OFF. */
+  readonly requires?: "second_factor" | "passkeys";
+  /**
+   * Whether the login of the caller's access token must be within `reauthentication_time`. `isOwn`: the request names
+   * nobody, or the caller.
+   */
+  needsRecentLogin?(input: z.output<Input>, about: { readonly isOwn: boolean }): boolean;
+  /** The account whose password or second factor the request tries, if any: then rate limiting applies. */
+  guesses?(input: z.output<Input>, services: Services): string | undefined | Promise<string | undefined>;
   /** Builds the reply from the recorded commit result, if the reply itself must not be stored. */
   recall?(
     context: Services & Pick<Context, "notes">,
@@ -74,7 +81,9 @@ type TokenOf<A extends Access> = A extends "public"
       ? { id_token: string }
       : A extends "optional"
         ? { access_token?: string | undefined }
-        : { access_token: string };
+        : A extends "enrolment"
+          ? { access_token?: string | null | undefined; setup_token?: string | null | undefined }
+          : { access_token: string };
 
 /** Errors that any request can return. */
 const ERRORS_OF_ALL: readonly ErrorCode[] = [
@@ -96,22 +105,26 @@ export function defineProcedure<
 }
 
 /** A request field that identifies the caller. */
-export type TokenField = "id_token" | "api_key" | "access_token";
+export type TokenField = "id_token" | "api_key" | "access_token" | "setup_token";
 
 /** The request fields for the token of an access level; a request has one of them. */
 export function tokenFields(access: Access): readonly TokenField[] {
   if (access === "public") return [];
   if (access === "id_token_or_api_key") return ["id_token", "api_key"];
+  if (access === "enrolment") return ["access_token", "setup_token"];
   return access === "any_id_token" ? ["id_token"] : ["access_token"];
 }
 
 /** All error codes that a procedure can return, in the order of the table. */
 export function errorsOf(procedure: Procedure): ErrorCode[] {
-  const { access, errors = [], remembersAnswer } = procedure;
+  const { access, errors = [], remembersAnswer, requires } = procedure;
   const possible = new Set<string>([...ERRORS_OF_ALL, ...errors]);
   if (access !== "public") possible.add("INVALID_TOKEN");
   if (tokenFields(access).includes("access_token")) possible.add("ACCOUNT_NOT_ACTIVATED");
-  if (access === "admin" || access === "self") possible.add("FORBIDDEN");
+  if (access === "admin" || access === "self" || access === "enrolment") possible.add("FORBIDDEN");
+  if (procedure.needsRecentLogin !== undefined) possible.add("REAUTHENTICATION_REQUIRED");
+  if (requires !== undefined) possible.add("SECOND_FACTOR_OFF");
+  if (requires === "passkeys") possible.add("PASSKEYS_OFF");
   if (procedure.guesses !== undefined) possible.add("TOO_MANY_ATTEMPTS");
   if (remembersAnswer === true) possible.add("IDEMPOTENCY_CONFLICT");
   return Object.keys(ERRORS).filter((code): code is ErrorCode => possible.has(code));
@@ -138,4 +151,5 @@ const ORIGINS: Readonly<Record<TokenField, string>> = {
   id_token: "from `login`",
   api_key: "from `api_key_create`, instead of id_token",
   access_token: "from `token`",
+  setup_token: "from `login`, instead of access_token, to set up the first second factor",
 };

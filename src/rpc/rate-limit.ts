@@ -1,12 +1,13 @@
-import type { Throttle } from "../auth/throttle.ts";
 import type { AttemptOutcome } from "../auth/throttle/policy.ts";
 import { AppError, type ErrorCode } from "../errors.ts";
 import { addressIn } from "./authorize.ts";
+import type { Services } from "./context.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /**
- * The outcome that an error implies for the attempted password. An idempotency conflict means a different password from
- * the first request's: a caller who knows the key could otherwise guess passwords.
+ * The outcome that an error implies for the attempted password; others are "undecided". SECOND_FACTOR_REQUIRED is
+ * undecided, because the right password must not clear the failures of wrong codes. An idempotency conflict means a
+ * different password from the first request's: a caller who knows the key could otherwise guess passwords.
  */
 const OUTCOMES: Partial<Record<ErrorCode, AttemptOutcome>> = {
   INVALID_CREDENTIALS: "failed",
@@ -16,19 +17,19 @@ const OUTCOMES: Partial<Record<ErrorCode, AttemptOutcome>> = {
 };
 
 /**
- * Returns the result of `work`, and counts it if it tries a password. Throws TOO_MANY_ATTEMPTS if the account is rate
- * limited.
+ * Returns the result of `work`, and counts it if it tries a password or second factor. Throws TOO_MANY_ATTEMPTS if the
+ * account is rate limited.
  */
 export async function rateLimited<T>(
-  throttle: Throttle,
+  services: Services,
   { procedure, message, deadline }: InFlight,
   input: Readonly<Record<string, unknown>>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const account = procedure.guesses?.(input);
+  const account = await procedure.guesses?.(input, services);
   if (account === undefined) return work();
   const origin = { userId: message?.incoming.userId ?? "", ip: addressIn(input) };
-  const attempt = await throttle.admit(account, origin, deadline.left);
+  const attempt = await services.throttle.admit(account, origin, deadline.left);
   let result: T;
   try {
     result = await work();

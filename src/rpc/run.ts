@@ -69,8 +69,8 @@ export async function runHandler(
 }
 
 /** The caller's username; empty if unknown. */
-export function callerOf({ caller, session, apiKey }: CallerIdentity): string {
-  return caller?.username ?? session?.username ?? apiKey?.username ?? "";
+export function callerOf({ caller, session, apiKey, setup }: CallerIdentity): string {
+  return caller?.username ?? session?.username ?? apiKey?.username ?? setup?.username ?? "";
 }
 
 /**

@@ -14,6 +14,8 @@ const CALLERS = {
     "users with an access token; anyone without a token, if `app_config.anonymous_user_get` is on (`authmq init` turns it off)",
   id_token_or_api_key: "users with a valid ID token, and accounts with a valid API key",
   any_id_token: "users with an unexpired ID token, even if its session has ended",
+  enrolment:
+    "users with an access token of a session; users whose login has returned a setup token, with that",
   user: "users with an access token",
   self: "admins, and the user in `username`, with an access token",
   admin: "admins with an access token",

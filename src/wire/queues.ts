@@ -3,6 +3,8 @@
 /** All queues by default name, with the key in `queue_settings` and the method in `createAuth` and the client. */
 export const QUEUES = {
   login: { key: "session_workflow_login", namespace: "session", method: "login" },
+  login_continue: { key: "session_workflow_login_continue", namespace: "session", method: "loginContinue" },
+  passkey_login_begin: { key: "session_workflow_begin_passkey_login", namespace: "session", method: "beginPasskeyLogin" },
   logout: { key: "session_workflow_logout", namespace: "session", method: "logout" },
   token: { key: "session_workflow_get_access_token", namespace: "session", method: "getAccessToken" },
   introspect: { key: "session_workflow_introspect", namespace: "session", method: "introspect" },
@@ -20,6 +22,13 @@ export const QUEUES = {
   user_password_reset: { key: "user_workflow_reset_password", namespace: "user", method: "resetPassword" },
   user_verify_email: { key: "user_workflow_verify_email", namespace: "user", method: "verifyEmail" },
   user_verification_resend: { key: "user_workflow_resend_verification", namespace: "user", method: "resendVerification" },
+  totp_begin: { key: "user_workflow_begin_totp", namespace: "user", method: "beginTotp" },
+  totp_confirm: { key: "user_workflow_confirm_totp", namespace: "user", method: "confirmTotp" },
+  passkey_begin: { key: "user_workflow_begin_passkey", namespace: "user", method: "beginPasskey" },
+  passkey_confirm: { key: "user_workflow_confirm_passkey", namespace: "user", method: "confirmPasskey" },
+  factor_all: { key: "user_workflow_get_factors", namespace: "user", method: "getFactors" },
+  factor_remove: { key: "user_workflow_remove_factor", namespace: "user", method: "removeFactor" },
+  recovery_codes_renew: { key: "user_workflow_renew_recovery_codes", namespace: "user", method: "renewRecoveryCodes" },
   api_key_create: { key: "user_workflow_create_api_key", namespace: "user", method: "createApiKey" },
   api_key_all: { key: "user_workflow_get_api_keys", namespace: "user", method: "getApiKeys" },
   api_key_revoke: { key: "user_workflow_revoke_api_key", namespace: "user", method: "revokeApiKey" },

@@ -105,7 +105,7 @@ describe("a Galera cluster", { skip: hasGalera() ? false : "Galera is not instal
           created_at: now,
           valid_until: new Date(now.getTime() + 60_000),
         };
-        await startSession({ trx, actor: USER }, { user, rehashed: undefined }, session, 1);
+        await startSession({ trx, actor: USER }, { user, rehashed: undefined }, session, { limit: 1 });
       });
     };
     for (let round = 0; round < 20; round++) {

@@ -35,7 +35,7 @@ export function maySucceed(procedure: Procedure, { reading }: Rendered, rules: R
   return holder.ip === "*" || typeof object["ip"] === "string";
 }
 
-const KINDS = { id_token: "id", api_key: "key", access_token: "access" } as const;
+const KINDS = { id_token: "id", api_key: "key", access_token: "access", setup_token: "setup" } as const;
 
 /** Whether a success has an effect. */
 export function hasEffect(procedure: Procedure): boolean {

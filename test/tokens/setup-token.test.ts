@@ -100,6 +100,7 @@ describe("a setup token", () => {
     assert.equal(validator.verifyToken(setup), undefined);
     for (const { name, access, example } of PROCEDURES)
       for (const field of tokenFields(access)) {
+        if (field === "setup_token") continue;
         const request = { ...example.request, ip: DETAILS.ip, [field]: setup };
         assertRefused(await worker.call(name, request), 401, "INVALID_TOKEN");
       }

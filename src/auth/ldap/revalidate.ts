@@ -3,6 +3,7 @@ import type { Database } from "../../db/database.ts";
 import { markValidated, type SessionRow } from "../../db/queries/id-tokens.ts";
 import { inTransaction } from "../../db/transaction.ts";
 import type { Log } from "../../observability/log.ts";
+import type { MessageAt } from "../../observability/log-messages.ts";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { Directory } from "./directory.ts";
 import { type LdapReason, REASONS } from "./reason.ts";
@@ -88,7 +89,7 @@ function note(
   { metrics, log }: Pick<RevalidationParts, "metrics" | "log">,
   username: string,
   { label, text }: LdapReason,
-  msg: string,
+  msg: MessageAt<"info">,
 ): void {
   metrics.count("directory_refusals_total", { reason: label });
   log.info({ username, reason: label, detail: text }, msg);

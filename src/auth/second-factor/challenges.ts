@@ -15,8 +15,7 @@ import { digestOfRecoveryCode } from "../../tokens/recovery-codes.ts";
 import { ANY_IP } from "../session.ts";
 import { digestOfCredential, PASSKEY_TIMEOUT, requestOptions, verifyRequest } from "./passkeys.ts";
 import { methodsOf } from "./policy.ts";
-import type { SecretBox } from "./secret-box.ts";
-import { totpPurpose } from "./secret-box.ts";
+import { type SecretBox, totpPurpose } from "./secret-box.ts";
 import { findTotpStep } from "./totp.ts";
 
 /** How long a challenge can be answered, in milliseconds. */

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
+import { encryptionKeyId } from "../../auth/second-factor/secret-box.ts";
 import { ConfigError } from "../../config/fault.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import type { Settings } from "../../config/schema.ts";
@@ -8,7 +9,7 @@ import { keyIdOf } from "../../tokens/jwks.ts";
 
 /** Settings that need a restart, and their configuration sections. */
 const RESTART_SECTIONS: Readonly<
-  Record<Exclude<keyof Config, "signing" | "issuers" | "origins">, keyof Settings>
+  Record<Exclude<keyof Config, "signing" | "issuers" | "encryption" | "origins">, keyof Settings>
 > = {
   db: "db_settings",
   amqp: "amqp_settings",
@@ -51,7 +52,7 @@ export function holdSighups(): OnSighup {
 }
 
 /**
- * On each SIGHUP, reloads the token keys and the log level from the configuration. An invalid configuration changes
+ * On each SIGHUP, reloads the keys and the log level from the configuration. An invalid configuration changes
  * nothing. Other changed sections are logged, because they need a restart.
  */
 export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTerminalClosed }: Reload): void {
@@ -62,7 +63,8 @@ export function reloadOnSighup({ onSighup, config, file, log, useKeys, onTermina
       await useKeys(next);
       const { key, method } = next.signing ?? {};
       const key_id = key && (await keyIdOf(key));
-      log.info({ algorithm: method, key_id }, "reloaded the token keys");
+      const encryption_key_id = next.encryption && encryptionKeyId(next.encryption.active);
+      log.info({ algorithm: method, key_id, encryption_key_id }, "reloaded the token keys");
       applyLevel(log, next.log.level);
       const changed = changedSections(config, next);
       if (changed.length > 0) log.warn({ changed }, "changed settings need a restart");

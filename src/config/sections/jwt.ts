@@ -27,7 +27,8 @@ const secretType = z
     "format of `value`: the secret itself (`plain`), base64 (`base64plain`, `base64key`) or a file path (`keyfile`)",
   );
 
-const secret = z
+/** A secret or key as text, as base64 or as a file. */
+export const secretSchema = z
   .strictObject({
     type: secretType,
     value: z.string().min(1).describe("secret or PEM key, as text, as base64, or as the path of its file"),
@@ -37,7 +38,7 @@ const secret = z
 /** An entry of `jwt_validation`: a trusted issuer of access tokens. */
 export const issuerSchema = z.strictObject({
   name: z.string().min(1).describe("issuer name: the `iss` claim of its tokens"),
-  secret: secret.describe("public key of the issuer, or shared secret (HS*)"),
+  secret: secretSchema.describe("public key of the issuer, or shared secret (HS*)"),
   methods: z.array(signMethod).min(1).describe("accepted algorithms; HS* cannot be mixed with others"),
   audience: z
     .string()
@@ -48,7 +49,7 @@ export const issuerSchema = z.strictObject({
     ),
 });
 
-const signingSecret = secret.extend({
+const signingSecret = secretSchema.extend({
   secret: z.string().optional().describe("passphrase of an encrypted private key; only in `jwt_creation`"),
 });
 

@@ -24,8 +24,7 @@ export const factorAll = defineProcedure({
   access: "self",
   requires: "second_factor",
   errors: ["USER_NOT_FOUND"],
-  input: (app) =>
-    z.object({ username: username(app).optional().describe("user; by default the caller") }),
+  input: (app) => z.object({ username: username(app).optional().describe("user; by default the caller") }),
   output: z.object({ factors: z.array(factor).describe("the oldest first") }),
   example: {
     request: {},

@@ -89,6 +89,7 @@ async function complete(
 /** The same error whatever is wrong. */
 function wrongAnswer(): AppError {
   return new AppError("INVALID_CREDENTIALS", undefined, {
-    publicMsg: "could not log in: the answer is wrong or was used already, or the challenge has ended; log in again",
+    publicMsg:
+      "could not log in: the answer is wrong or was used already, or the challenge has ended; log in again",
   });
 }

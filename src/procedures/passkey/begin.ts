@@ -21,7 +21,9 @@ export const passkeyBegin = defineProcedure({
   output: z.object({
     passkey_options: z
       .record(z.string(), z.unknown())
-      .describe("options for `navigator.credentials.create`, in JSON form (`parseCreationOptionsFromJSON()`)"),
+      .describe(
+        "options for `navigator.credentials.create`, in JSON form (`parseCreationOptionsFromJSON()`)",
+      ),
   }),
   example: {
     request: {},

@@ -30,14 +30,14 @@ export function passkeyAssertion() {
     .object(
       {
         ...common,
-        response: z.object({
-          clientDataJSON: bytes("client data"),
-          authenticatorData: bytes("authenticator data"),
-          signature: bytes("signature"),
-          userHandle: bytes("user handle", 100)
-            .nullish()
-            .transform((handle) => handle ?? undefined),
-        }),
+        response: z
+          .object({
+            clientDataJSON: bytes("client data"),
+            authenticatorData: bytes("authenticator data"),
+            signature: bytes("signature"),
+            userHandle: bytes("user handle", 100).nullish(),
+          })
+          .transform(({ userHandle, ...rest }) => (userHandle == null ? rest : { ...rest, userHandle })),
       },
       "must be an object",
     )

@@ -7,7 +7,13 @@ import { commitReply } from "../commit-reply.ts";
 import { alwaysChecked, client, ip, kerberosTicket, password, username, vhost } from "../fields.ts";
 import { askForFactor, assertNoFactorNeeded, FactorNeeded } from "./ask-for-factor.ts";
 import { expiry } from "./expiry.ts";
-import { AccountChanged, openSession, recallSession, type SessionOrigin, type SessionReply } from "./open-session.ts";
+import {
+  AccountChanged,
+  openSession,
+  recallSession,
+  type SessionOrigin,
+  type SessionReply,
+} from "./open-session.ts";
 
 interface Given {
   readonly username?: unknown;

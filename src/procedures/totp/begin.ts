@@ -5,9 +5,11 @@ import { createTotpSecret, describeTotp } from "../../auth/second-factor/totp.ts
 import { findTotpById } from "../../db/queries/factors.ts";
 import { createRowId } from "../../db/row-id.ts";
 import { AppError } from "../../errors.ts";
+import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { enroleeOf, enrolmentRefused } from "../enrolment.ts";
 import { ip } from "../fields.ts";
+import { secretsOf } from "./secrets.ts";
 
 /** What is stored for an idempotent replay: the secret is in the database, encrypted. */
 const begun = z.object({ id: z.string(), username: z.string() });
@@ -37,12 +39,12 @@ export const totpBegin = defineProcedure({
     },
   },
   async handler(context) {
-    const { commit, secrets } = context;
+    const { commit } = context;
     const enrolee = enroleeOf(context);
     const { username } = enrolee;
     const id = createRowId();
     const secret = createTotpSecret();
-    const sealed = secrets.seal(secret, totpPurpose(id));
+    const sealed = secretsOf(context).seal(secret, totpPurpose(id));
     await commit(async (writer) => {
       if (!(await beginTotp(writer, enrolee, { id, ...sealed }))) throw enrolmentRefused(context);
       return { id: id.toString(), username };
@@ -53,12 +55,12 @@ export const totpBegin = defineProcedure({
     const { id, username } = begun.parse(stored);
     const totp = await findTotpById(context.db, BigInt(id));
     if (totp === undefined) throw new AppError("NO_PENDING_FACTOR", "a later enrolment replaced this one");
-    const secret = await context.secrets.open(totp.keyId, totp.sealed, totpPurpose(totp.id));
+    const secret = await secretsOf(context).open(totp.keyId, totp.sealed, totpPurpose(totp.id));
     return describeTotp(secret, { issuer: issuerOf(context), username });
   },
 });
 
 /** The name that authenticator apps show beside the username. */
-function issuerOf({ app, issuer }: Parameters<NonNullable<typeof totpBegin.recall>>[0]): string {
+function issuerOf({ app, issuer }: Pick<Context, "app" | "issuer">): string {
   return app.passkeys?.rp_name ?? issuer.name;
 }

@@ -17,6 +17,7 @@ import {
 } from "../enrolment.ts";
 import { totpCode } from "../factor-fields.ts";
 import { ip, label } from "../fields.ts";
+import { secretsOf } from "./secrets.ts";
 
 /** How long an enrolment may take, in milliseconds: people install an app meanwhile. */
 const MAX_DURATION = 60 * 60_000;
@@ -26,7 +27,8 @@ export const totpConfirm = defineProcedure({
   key: "user_workflow_confirm_totp",
   namespace: "user",
   method: "confirmTotp",
-  description: "Finishes the enrolment of a TOTP with its first code, which cannot be used for a login any more.",
+  description:
+    "Finishes the enrolment of a TOTP with its first code, which cannot be used for a login any more.",
   access: "enrolment",
   requires: "second_factor",
   needsRecentLogin: () => true,
@@ -44,12 +46,12 @@ export const totpConfirm = defineProcedure({
     reply: { id: "5577006791947779410", recovery_codes: ["7h2k-9qwe-m4zx-0rt5"] },
   },
   async handler(context, { totp: code, name }) {
-    const { db, secrets } = context;
+    const { db } = context;
     const enrolee = enroleeOf(context);
     const pending = await findTotp(db, enrolee.username, new Date(Date.now() - MAX_DURATION));
     if (pending === undefined) throw new AppError("NO_PENDING_FACTOR");
     const { id, keyId, sealed } = pending;
-    const step = findTotpStep(await secrets.open(keyId, sealed, totpPurpose(id)), code);
+    const step = findTotpStep(await secretsOf(context).open(keyId, sealed, totpPurpose(id)), code);
     if (step === undefined)
       throw new AppError("INVALID_CREDENTIALS", undefined, {
         publicMsg: "the code is wrong; check the clock of the device, and send the next code",

@@ -59,6 +59,8 @@ export const userChange = defineProcedure({
     request: { username: "alice", email: "alice@example.org" },
     reply: { success: true, msg: "changed user alice" },
   },
+  needsRecentLogin: ({ password, email: address }, { isOwn }) =>
+    isOwn && (password !== undefined || address !== undefined),
   async handler(context, { password, email: address, activated, keep_session }) {
     const { app, caller, commit, fingerprints, passwords, isCancelled } = context;
     if (activated !== undefined && !caller.isAdmin)
