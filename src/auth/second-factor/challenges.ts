@@ -130,7 +130,7 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     if (!isAlone && user.modified_at !== login.accountModifiedAt) return undefined;
     const use = await usedBy(answer, username, isAlone);
     if (use === undefined) return undefined;
-    // Without a password, nobody has asked the source of the account yet.
+    // Without a password, the source of the account was not asked yet.
     const groups = isAlone && user.auth_type !== "LOCAL" ? await confirm(username) : undefined;
     if (isAlone && user.auth_type !== "LOCAL" && groups === undefined) return undefined;
     return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)], groups };
