@@ -131,7 +131,7 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     const use = await usedBy(answer, username, isAlone);
     if (use === undefined) return undefined;
     // Without a password, the source of the account was not asked yet.
-    const groups = isAlone && user.auth_type !== "LOCAL" ? await confirm(username) : undefined;
+    const groups = isAlone && user.auth_type === "LDAP" ? await confirm(username) : undefined;
     if (isAlone && user.auth_type !== "LOCAL" && groups === undefined) return undefined;
     return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)], groups };
   };
