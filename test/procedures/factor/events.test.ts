@@ -37,7 +37,11 @@ for (const database of DATABASES) {
       await listener.typesOf(username, count);
       const mine = listener.events.filter(({ body }) => body.subject === username);
       for (const { body } of mine) publishedEvent.parse(body);
-      return mine.map(({ body: { type, data } }) => ({ type, ...data })) as Record<string, unknown>[];
+      return mine.map(({ body: { type, data } }) => {
+        const { sid, valid_until, auth_type, username: _, ip, vhost, ...rest } = data;
+        const place = type.startsWith("login.") ? { ip, vhost } : {};
+        return { event: type, ...place, ...rest } as Record<string, unknown>;
+      });
     };
 
     test("every step of an enrolment, of logins and of a removal is an event, in order, without secrets", async () => {
@@ -53,18 +57,76 @@ for (const database of DATABASES) {
       const codes = dataOf(await worker.call("recovery_codes_renew", user))["recovery_codes"] as string[];
       dataOf(await worker.call("factor_remove", { ...user, id: key.id }));
       dataOf(await worker.call("factor_remove", { username: "alice", id: totp.id, access_token: admin }));
-      const events = await eventsOf("Alice", 14);
-      const [first, second] = events
-        .filter(({ type }) => type === "recovery_codes.renewed" || type === "factor.added")
-        .filter((one) => one["type"] !== "passkey" && one["name"] !== "authenticator app");
-      assert.ok(first !== undefined && second !== undefined);
-      assert.deepEqual(
-        events.map(({ type }) => type),
-        events.map(({ type }) => type),
-      );
+      const events = await eventsOf("Alice", 13);
+      const find = (type: string) => events.find(({ event }) => event === type);
+      const codesId = find("recovery_code.used")?.["id"];
+      const renewedId = find("recovery_codes.renewed")?.["id"];
+      const factor = {
+        totp: { id: totp.id, type: "totp", name: "authenticator app" },
+        passkey: { id: key.id, type: "passkey", name: "laptop" },
+        codes: { id: codesId, type: "recovery_codes", name: "recovery codes" },
+        renewed: { id: renewedId, type: "recovery_codes", name: "recovery codes" },
+      };
+      const failed = { event: "login.failed", ...from, reason: "second-factor" };
+      const mine = { actor: "Alice" };
+      assert.deepEqual(events, [
+        { event: "session.started", amr: ["pwd"], ...mine },
+        { event: "factor.added", ...factor.totp, ...mine },
+        { event: "factor.added", ...factor.codes, ...mine },
+        { event: "factor.added", ...factor.passkey, ...mine },
+        { event: "login.challenged", ...from, methods: ["totp", "passkey", "recovery_code"], ...mine },
+        failed,
+        failed,
+        { event: "recovery_code.used", id: codesId, remaining: 9, ...mine },
+        { event: "session.started", amr: ["pwd", "otp", "mfa"], ...mine },
+        { event: "recovery_codes.renewed", id: renewedId, count: 10, ...mine },
+        { event: "factor.removed", ...factor.passkey, ...mine },
+        { event: "factor.removed", ...factor.totp, actor: "Chief" },
+        { event: "factor.removed", ...factor.renewed, actor: "Chief" },
+      ]);
       const text = JSON.stringify(listener.events);
       for (const secret of [totp.secret, challenge, ...(totp.recovery_codes ?? []), ...codes])
         assert.ok(!text.includes(secret), "an event contains a secret");
+      // The audit log has the same events, newest first.
+      const audit = dataOf(await worker.call("audit_log", { user: "Alice", access_token: admin }));
+      assert.deepEqual(
+        (audit["events"] as { type: string }[]).map(({ type }) => type),
+        events.map(({ event }) => event).toReversed(),
+      );
+    });
+
+    test("a login that must enrol is challenged, and its session starts with the factor", async () => {
+      await worker.addUser("newcomer", PASSWORD, { groups: ["billing"] });
+      const { id } = await enrolTotp(worker, { setup_token: await setupTokenOf(worker, "newcomer") });
+      const events = await eventsOf("newcomer", 4);
+      assert.deepEqual(
+        events.map(({ event, type, methods, amr, actor }) => ({ event, type, methods, amr, actor })),
+        [
+          { event: "login.challenged", methods: [] },
+          { event: "factor.added", type: "totp" },
+          { event: "factor.added", type: "recovery_codes" },
+          { event: "session.started", amr: ["pwd", "otp", "mfa"] },
+        ].map((one) => ({ type: undefined, methods: undefined, amr: undefined, actor: "newcomer", ...one })),
+      );
+      assert.equal(events[1]?.["id"], id);
+    });
+
+    test("a used TOTP code and a passkey of another challenge are failed logins, a wrong challenge is none", async () => {
+      const user = await newUser(worker, "failing");
+      const { secret } = await enrolTotp(worker, user);
+      const { device } = await enrolPasskey(worker, user);
+      const earlier = await challengeOf(worker, "failing");
+      const { challenge } = await challengeOf(worker, "failing");
+      const answer = (given: object) => worker.call("login_continue", { challenge, ...given });
+      dataOf(await worker.call("login_continue", { challenge: earlier.challenge, totp: nextCodeOf(secret) }));
+      const passkey = device.get(optionsOf(earlier), { origin: ORIGIN });
+      for (const given of [{ totp: nextCodeOf(secret) }, { passkey }, { challenge: "none", totp: "123456" }])
+        assertRefused(await answer(given), 401, "INVALID_CREDENTIALS");
+      const events = await eventsOf("failing", 9);
+      assert.deepEqual(
+        events.slice(4).map(({ event }) => event),
+        ["login.challenged", "login.challenged", "session.started", "login.failed", "login.failed"],
+      );
     });
   });
 }
