@@ -17,6 +17,45 @@ export interface Requests {
     /** What the user sees in the list of sessions, for example "Firefox on Linux" */
     client?: string | null | undefined;
   };
+  /** Completes a login with an answer to its challenge: a TOTP code, a recovery code or a passkey. Five wrong answers end the challenge. */
+  login_continue: {
+    /** From `login` */
+    challenge: string;
+    /** Code of six digits from the authenticator app */
+    totp?: string | null | undefined;
+    /** Recovery code; case, hyphens and spaces are ignored */
+    recovery_code?: string | null | undefined;
+    /** Response of `navigator.credentials.get`, in JSON form (`toJSON()`) */
+    passkey?: {
+      /** Credential id, base64url */
+      id: string;
+      /** The same as id */
+      rawId: string;
+      type: "public-key";
+      /** Ignored */
+      clientExtensionResults?: Record<string, unknown> | null | undefined;
+      response: {
+        /** Client data */
+        clientDataJSON: string;
+        /** Authenticator data */
+        authenticatorData: string;
+        /** Signature */
+        signature: string;
+        userHandle?: string | null | undefined;
+      };
+    } | null | undefined;
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
+    ip?: string | null | undefined;
+  };
+  /** Begins a login with a passkey alone, without a username; `login_continue` completes it. */
+  passkey_login_begin: {
+    /** Vhost that access tokens are issued for */
+    vhost?: string | null | undefined;
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
+    ip?: string | null | undefined;
+    /** What the user sees in the list of sessions, for example "Firefox on Linux" */
+    client?: string | null | undefined;
+  };
   /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
   logout: {
     /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
@@ -163,6 +202,87 @@ export interface Requests {
     /** Email address of the user */
     email?: string | null | undefined;
   };
+  /** Begins to enrol a TOTP (RFC 6238) and returns its secret; `totp_confirm` finishes it within an hour. A finished one replaces the account's earlier TOTP. */
+  totp_begin: {
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
+    ip?: string | null | undefined;
+    /** From `token` */
+    access_token?: string | null | undefined;
+    /** From `login`, instead of access_token, to set up the first second factor */
+    setup_token?: string | null | undefined;
+  };
+  /** Finishes the enrolment of a TOTP with its first code, which cannot be used for a login any more. */
+  totp_confirm: {
+    /** Code of six digits from the authenticator app */
+    totp: string;
+    /** What the user sees in the list of factors */
+    name?: string | null | undefined;
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
+    ip?: string | null | undefined;
+    /** From `token` */
+    access_token?: string | null | undefined;
+    /** From `login`, instead of access_token, to set up the first second factor */
+    setup_token?: string | null | undefined;
+  };
+  /** Begins to enrol a passkey; `passkey_confirm` finishes it within five minutes. */
+  passkey_begin: {
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
+    ip?: string | null | undefined;
+    /** From `token` */
+    access_token?: string | null | undefined;
+    /** From `login`, instead of access_token, to set up the first second factor */
+    setup_token?: string | null | undefined;
+  };
+  /** Finishes the enrolment of a passkey with the credential that the browser created. */
+  passkey_confirm: {
+    /** Response of `navigator.credentials.create`, in JSON form (`toJSON()`) */
+    credential: {
+      /** Credential id, base64url */
+      id: string;
+      /** The same as id */
+      rawId: string;
+      type: "public-key";
+      /** Ignored */
+      clientExtensionResults?: Record<string, unknown> | null | undefined;
+      response: {
+        /** Client data */
+        clientDataJSON: string;
+        /** Attestation object */
+        attestationObject: string;
+        /** How the browser can reach the authenticator */
+        transports?: Array<string> | null | undefined;
+      };
+    };
+    /** What the user sees in the list of factors */
+    name: string;
+    /** IPv4 or IPv6 address of the client (the user's device or service), or * for any */
+    ip?: string | null | undefined;
+    /** From `token` */
+    access_token?: string | null | undefined;
+    /** From `login`, instead of access_token, to set up the first second factor */
+    setup_token?: string | null | undefined;
+  };
+  /** Lists the second factors of a user; for the user and admins. */
+  factor_all: {
+    /** User; by default the caller */
+    username?: string | null | undefined;
+    /** From `token` */
+    access_token: string;
+  };
+  /** Removes a second factor of a user, and with the last one the recovery codes; for the user and admins. Where a factor is required, the next login enrols a new one. */
+  factor_remove: {
+    /** User; by default the caller */
+    username?: string | null | undefined;
+    /** Id of a factor, from `factor_all` */
+    id: string;
+    /** From `token` */
+    access_token: string;
+  };
+  /** Replaces the caller's recovery codes; the earlier ones stop working. Shown only once. */
+  recovery_codes_renew: {
+    /** From `token` */
+    access_token: string;
+  };
   /** Creates an API key for an account, which `token` takes instead of an ID token; shown only once. */
   api_key_create: {
     /** Username, case-insensitive */
@@ -275,6 +395,22 @@ export interface Replies {
     expires_in: number;
     /** SPNEGO token in base64 that authenticates the service to the client */
     kerberos_ticket?: string | undefined;
+  };
+  /** Completes a login with an answer to its challenge: a TOTP code, a recovery code or a passkey. Five wrong answers end the challenge. */
+  login_continue: {
+    /** ID token, for `token` and `logout` */
+    id_token: string;
+    /** Expiry time of the token, in UTC */
+    expires_at: string;
+    /** Seconds until the token expires */
+    expires_in: number;
+  };
+  /** Begins a login with a passkey alone, without a username; `login_continue` completes it. */
+  passkey_login_begin: {
+    /** Challenge for `login_continue`, valid for five minutes */
+    challenge: string;
+    /** Options for `navigator.credentials.get`, in JSON form (`parseRequestOptionsFromJSON()`) */
+    passkey_options: Record<string, unknown>;
   };
   /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
   logout: {
@@ -481,6 +617,73 @@ export interface Replies {
     /** Result in one English sentence */
     msg: string;
   };
+  /** Begins to enrol a TOTP (RFC 6238) and returns its secret; `totp_confirm` finishes it within an hour. A finished one replaces the account's earlier TOTP. */
+  totp_begin: {
+    /** Secret in base32, for people who cannot scan a QR code */
+    secret: string;
+    /** `otpauth:` URI, for a QR code */
+    uri: string;
+  };
+  /** Finishes the enrolment of a TOTP with its first code, which cannot be used for a login any more. */
+  totp_confirm: {
+    /** Id of the factor, for `factor_remove` */
+    id: string;
+    /** Ten codes that each replace a second factor once; only with the first factor, and only this time */
+    recovery_codes?: Array<string> | undefined;
+    /** ID token of a new session; only with setup_token */
+    id_token?: string | undefined;
+    /** Expiry time of the ID token, in UTC; only with setup_token */
+    expires_at?: string | undefined;
+    /** Seconds until the ID token expires; only with setup_token */
+    expires_in?: number | undefined;
+  };
+  /** Begins to enrol a passkey; `passkey_confirm` finishes it within five minutes. */
+  passkey_begin: {
+    /** Options for `navigator.credentials.create`, in JSON form (`parseCreationOptionsFromJSON()`) */
+    passkey_options: Record<string, unknown>;
+  };
+  /** Finishes the enrolment of a passkey with the credential that the browser created. */
+  passkey_confirm: {
+    /** Id of the factor, for `factor_remove` */
+    id: string;
+    /** Ten codes that each replace a second factor once; only with the first factor, and only this time */
+    recovery_codes?: Array<string> | undefined;
+    /** ID token of a new session; only with setup_token */
+    id_token?: string | undefined;
+    /** Expiry time of the ID token, in UTC; only with setup_token */
+    expires_at?: string | undefined;
+    /** Seconds until the ID token expires; only with setup_token */
+    expires_in?: number | undefined;
+  };
+  /** Lists the second factors of a user; for the user and admins. */
+  factor_all: {
+    /** The oldest first */
+    factors: Array<{
+      /** Id of the factor, for `factor_remove` */
+      id: string;
+      type: "totp" | "passkey" | "recovery_codes";
+      /** Name that the user gave it */
+      name: string;
+      /** Time of the enrolment, in UTC */
+      created_at: string;
+      /** Time of the last login with it, in UTC; null if there was none */
+      last_use: string | null;
+      /** For recovery codes: number of unused ones */
+      remaining?: number | undefined;
+    }>;
+  };
+  /** Removes a second factor of a user, and with the last one the recovery codes; for the user and admins. Where a factor is required, the next login enrols a new one. */
+  factor_remove: {
+    /** Always true */
+    success: true;
+    /** Result in one English sentence */
+    msg: string;
+  };
+  /** Replaces the caller's recovery codes; the earlier ones stop working. Shown only once. */
+  recovery_codes_renew: {
+    /** Ten codes that each replace a second factor once */
+    recovery_codes: Array<string>;
+  };
   /** Creates an API key for an account, which `token` takes instead of an ID token; shown only once. */
   api_key_create: {
     /** API key; it cannot be read again */
@@ -576,6 +779,10 @@ export interface Workflows<Options extends readonly unknown[]> {
   readonly session: {
     /** Starts a session and issues its ID token, for a username and password or a Kerberos ticket. Beyond `sessions_per_user`, ends the user's least recently used session. */
     readonly login: (request: Requests["login"], ...options: Options) => Promise<Replies["login"]>;
+    /** Completes a login with an answer to its challenge: a TOTP code, a recovery code or a passkey. Five wrong answers end the challenge. */
+    readonly loginContinue: (request: Requests["login_continue"], ...options: Options) => Promise<Replies["login_continue"]>;
+    /** Begins a login with a passkey alone, without a username; `login_continue` completes it. */
+    readonly beginPasskeyLogin: (request: Requests["passkey_login_begin"], ...options: Options) => Promise<Replies["passkey_login_begin"]>;
     /** Ends the session of an ID token; succeeds if it has already ended (RFC 7009, section 2.2). */
     readonly logout: (request: Requests["logout"], ...options: Options) => Promise<Replies["logout"]>;
     /** Issues a short-lived access token with the account's groups and vhost, in exchange for an ID token or an API key. */
@@ -612,6 +819,20 @@ export interface Workflows<Options extends readonly unknown[]> {
     readonly verifyEmail: (request: Requests["user_verify_email"], ...options: Options) => Promise<Replies["user_verify_email"]>;
     /** Requests another email with a verification token; the reply does not reveal whether the account exists. */
     readonly resendVerification: (request: Requests["user_verification_resend"], ...options: Options) => Promise<Replies["user_verification_resend"]>;
+    /** Begins to enrol a TOTP (RFC 6238) and returns its secret; `totp_confirm` finishes it within an hour. A finished one replaces the account's earlier TOTP. */
+    readonly beginTotp: (request: Requests["totp_begin"], ...options: Options) => Promise<Replies["totp_begin"]>;
+    /** Finishes the enrolment of a TOTP with its first code, which cannot be used for a login any more. */
+    readonly confirmTotp: (request: Requests["totp_confirm"], ...options: Options) => Promise<Replies["totp_confirm"]>;
+    /** Begins to enrol a passkey; `passkey_confirm` finishes it within five minutes. */
+    readonly beginPasskey: (request: Requests["passkey_begin"], ...options: Options) => Promise<Replies["passkey_begin"]>;
+    /** Finishes the enrolment of a passkey with the credential that the browser created. */
+    readonly confirmPasskey: (request: Requests["passkey_confirm"], ...options: Options) => Promise<Replies["passkey_confirm"]>;
+    /** Lists the second factors of a user; for the user and admins. */
+    readonly getFactors: (request: Requests["factor_all"], ...options: Options) => Promise<Replies["factor_all"]>;
+    /** Removes a second factor of a user, and with the last one the recovery codes; for the user and admins. Where a factor is required, the next login enrols a new one. */
+    readonly removeFactor: (request: Requests["factor_remove"], ...options: Options) => Promise<Replies["factor_remove"]>;
+    /** Replaces the caller's recovery codes; the earlier ones stop working. Shown only once. */
+    readonly renewRecoveryCodes: (request: Requests["recovery_codes_renew"], ...options: Options) => Promise<Replies["recovery_codes_renew"]>;
     /** Creates an API key for an account, which `token` takes instead of an ID token; shown only once. */
     readonly createApiKey: (request: Requests["api_key_create"], ...options: Options) => Promise<Replies["api_key_create"]>;
     /** Lists the API keys of an account, without the keys themselves. */

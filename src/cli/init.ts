@@ -8,6 +8,7 @@ import { ExitError } from "./exit.ts";
 const CONFIG = "config.json";
 const PRIVATE_KEY = "signing-key.pem";
 const PUBLIC_KEY = "signing-key.pub.pem";
+const ENCRYPTION_KEY = "encryption-key.txt";
 const BLOCKLIST = "common-passwords.txt";
 
 /** Length of the blocklist of common passwords (OWASP ASVS 5.0, 6.2.4 asks for 3000). */
@@ -22,6 +23,7 @@ const VHOST_VARIABLE = /^(?:AMQP_URL|AUTHMQ__AMQP_SETTINGS(?:__(?:URL|VHOST)(?:_
  */
 const initialConfig = (defaultVhost: string) => ({
   jwt_creation: { issuer: "authmq", signmethod: "EdDSA", secret: { type: "keyfile", value: PRIVATE_KEY } },
+  encryption_keys: { active: { type: "keyfile", value: ENCRYPTION_KEY } },
   db_settings: {},
   amqp_settings: {},
   app_config: {
@@ -31,6 +33,8 @@ const initialConfig = (defaultVhost: string) => ({
     default_vhost: defaultVhost,
     sessions_per_user: 10,
     session_renewal_time: 43_200,
+    second_factor: "off",
+    reauthentication_time: 15,
     password_regex: ".{12,}",
     password_blocklist: BLOCKLIST,
   },
@@ -40,7 +44,7 @@ const initialConfig = (defaultVhost: string) => ({
 /** `authmq init`. */
 export function initCommand(): Command {
   return new Command("init")
-    .description("write a configuration and a signing key for a new installation")
+    .description("write a configuration and keys for a new installation")
     .argument("[dir]", "folder to write to; created if missing", ".")
     .addHelpText(
       "after",
@@ -60,6 +64,7 @@ Examples:
         { name: CONFIG, content: `${JSON.stringify(initialConfig(brokerVhost()), null, 2)}\n`, mode: 0o600 },
         { name: PRIVATE_KEY, content: secret, mode: 0o600 },
         { name: PUBLIC_KEY, content: publicKey ?? "", mode: 0o644 },
+        { name: ENCRYPTION_KEY, content: generateSecret("HS256").secret, mode: 0o600 },
         { name: BLOCKLIST, content: `${common.join("\n")}\n`, mode: 0o644 },
       ];
       const existing = files.map(({ name }) => join(dir, name)).filter((path) => existsSync(path));

@@ -44,7 +44,10 @@ function typeOf(schema: Schema | boolean, indent: string): string {
   const { anyOf, items, type, properties } = schema;
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum !== undefined) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
-  if (Array.isArray(type)) return type.map((each) => typeOf({ ...schema, type: each }, indent)).join(" | ");
+  if (Array.isArray(type))
+    return type
+      .map((each) => (each === "null" ? each : typeOf({ ...schema, type: each }, indent)))
+      .join(" | ");
   // Ignore alternatives of an object, which only restrict combinations of its fields.
   if (properties !== undefined) return objectOf(schema, indent);
   if (anyOf !== undefined) return anyOf.map((each) => typeOf(each, indent)).join(" | ");

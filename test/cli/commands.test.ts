@@ -10,11 +10,11 @@ import { DATABASES, provision } from "../support/worker.ts";
 
 const NO_TRACE = /^\s+at .*[:(]/m;
 
-test("init writes a configuration and a key that other users cannot read, and overwrites nothing", async () => {
+test("init writes a configuration and keys that other users cannot read, and overwrites nothing", async () => {
   const folder = newFolder();
   const first = await runCli(["init", "sub"], { cwd: folder });
-  assert.deepEqual([first.code, first.stdout.trim().split("\n").length], [0, 4]);
-  for (const name of ["config.json", "signing-key.pem"]) {
+  assert.deepEqual([first.code, first.stdout.trim().split("\n").length], [0, 5]);
+  for (const name of ["config.json", "signing-key.pem", "encryption-key.txt"]) {
     assert.equal(statSync(join(folder, "sub", name)).mode & 0o777, 0o600, name);
   }
   const before = readFileSync(join(folder, "sub/signing-key.pem"), "utf8");
@@ -25,7 +25,19 @@ test("init writes a configuration and a key that other users cannot read, and ov
   const check = await runCli(["config", "check", "--config", "sub/config.json"], { cwd: folder });
   assert.deepEqual([check.code, check.stdout], [0, "ok\n"]);
   const config = JSON.parse(readFileSync(join(folder, "sub/config.json"), "utf8")) as Record<string, object>;
-  assert.equal((config["app_config"] as { anonymous_user_get: boolean }).anonymous_user_get, false);
+  const app = config["app_config"] as Record<string, unknown>;
+  assert.deepEqual(
+    [app["anonymous_user_get"], app["second_factor"], app["reauthentication_time"]],
+    [false, "off", 15],
+  );
+});
+
+test("after init, a second factor can be turned on at once", async () => {
+  const folder = newFolder();
+  await runCli(["init"], { cwd: folder });
+  const env = { AUTHMQ__APP_CONFIG__SECOND_FACTOR: "required" };
+  const check = await runCli(["config", "check"], { cwd: folder, env });
+  assert.deepEqual([check.code, check.stdout, check.stderr], [0, "ok\n", ""]);
 });
 
 test("init makes the broker's vhost the default vhost of tokens, and leaves the broker's address open", async () => {

@@ -4,6 +4,7 @@ import type { Config, DbConfig } from "../../config/load.ts";
 import { type DatabaseFacts, probeDatabase } from "../../db/probe.ts";
 import { clockFinding } from "./clock.ts";
 import { adviceOn, DEADLINE, withDeadline, isExposed, rootOf, textOf } from "./connection.ts";
+import { secretFindings } from "./encryption.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 import { MIGRATE, schemaFindings } from "./schema.ts";
 
@@ -16,7 +17,7 @@ const MAX_EVENT_AGE = 60_000;
 const MIN_FREE = 0.01;
 
 /** Checks that the database is usable, has the current schema and an administrator, and that no work is stuck in it. */
-export async function databaseFindings({ db, app, events }: Config): Promise<Finding[]> {
+export async function databaseFindings({ db, app, events, encryption }: Config): Promise<Finding[]> {
   let facts: DatabaseFacts;
   try {
     if (db.dialect === "sqlite") checkFile(db.file);
@@ -25,7 +26,18 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
   } catch (error) {
     return [refused(db, error)];
   }
-  const { product, version, ahead, schema, writeError, diskSpace, hasAdmin, parked, eventsWaitSince } = facts;
+  const {
+    product,
+    version,
+    ahead,
+    schema,
+    writeError,
+    diskSpace,
+    hasAdmin,
+    parked,
+    eventsWaitSince,
+    secretsByKey,
+  } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
     findings.push(
@@ -69,6 +81,7 @@ export async function databaseFindings({ db, app, events }: Config): Promise<Fin
       ),
     );
   }
+  findings.push(...secretFindings(secretsByKey, encryption, app));
   return [...findings, ...parked.map(parkedFinding)];
 }
 

@@ -31,11 +31,11 @@ export function fileFindings(on: ReturnType<typeof findingsOn>, files: readonly 
   );
 }
 
-/** The files with private keys and shared secrets; needs a valid configuration. */
+/** The files with private keys, shared secrets and encryption keys; needs a valid configuration. */
 export function keyFiles(file: string | undefined, origins: Origins): string[] {
-  const { own, issuers, folder } = readKeySettings(file, origins);
+  const { own, issuers, encryption, folder } = readKeySettings(file, origins);
   const shared = issuers.filter(({ methods }) => methods.some(isSymmetric)).map(({ secret }) => secret);
-  return [...own, ...shared].flatMap((secret) =>
+  return [...own, ...shared, ...encryption].flatMap((secret) =>
     secret.type === "keyfile" ? resolve(folder, secret.value) : [],
   );
 }
@@ -58,9 +58,11 @@ export function readKeyTexts(
 }
 
 function readKeySettings(file: string | undefined, { given }: Origins) {
-  const { jwt_creation, jwt_validation: issuers } = configSchema.parse(given);
+  const { jwt_creation, jwt_validation: issuers, encryption_keys } = configSchema.parse(given);
   const { secret, fingerprint_key, keys } = jwt_creation ?? {};
   const secrets = [secret, fingerprint_key, keys?.active, keys?.next, ...(keys?.retiring ?? [])];
   const own = secrets.filter((one) => one !== undefined);
-  return { own, issuers, folder: file === undefined ? "." : dirname(file) };
+  const encryption =
+    encryption_keys === undefined ? [] : [encryption_keys.active, ...encryption_keys.retiring];
+  return { own, issuers, encryption, folder: file === undefined ? "." : dirname(file) };
 }

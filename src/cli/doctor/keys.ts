@@ -1,8 +1,11 @@
+import type { KeyObject } from "node:crypto";
+import { encryptionKeyId } from "../../auth/second-factor/secret-box.ts";
 import type { Config } from "../../config/load.ts";
 import type { SignMethod } from "../../config/sections/jwt.ts";
 import { createIssuer } from "../../tokens/issuer.ts";
 import { createValidator } from "../../tokens/validator.ts";
 import { readCompact } from "../../wire/compact.ts";
+import { encryptionFindings } from "./encryption.ts";
 import { fileFindings, keyFiles } from "./files.ts";
 import { type Finding, findingsOn } from "./finding.ts";
 
@@ -20,7 +23,17 @@ export async function keyFindings(file: string | undefined, config: Config): Pro
     ...(await signingFindings(config)),
     ...config.issuers.flatMap(({ name, keys }) =>
       keys.flatMap(({ key, methods }) =>
-        key.type === "secret" ? secretFindings(name, key.export(), methods) : [],
+        key.type === "secret"
+          ? secretFindings(`the secret of ${name}`, key.export(), adviceFor(methods))
+          : [],
+      ),
+    ),
+    ...encryptionFindings(config),
+    ...encryptionKeysOf(config).flatMap((key) =>
+      secretFindings(
+        `the encryption key ${encryptionKeyId(key)}`,
+        key.export(),
+        "Make a random one: authmq keys rotate --secrets",
       ),
     ),
     ...fileFindings(on, keyFiles(file, config.origins)),
@@ -50,14 +63,19 @@ async function signingFindings({ signing, issuers }: Config): Promise<Finding[]>
   ];
 }
 
-function secretFindings(issuer: string, secret: Buffer, methods: readonly SignMethod[]): Finding[] {
-  const advice = `Generate a random one: authmq keys generate --alg ${methods.join(" or ")}`;
+function encryptionKeysOf({ encryption }: Config): KeyObject[] {
+  return encryption === undefined ? [] : [encryption.active, ...encryption.retiring];
+}
+
+function adviceFor(methods: readonly SignMethod[]): string {
+  return `Generate a random one: authmq keys generate --alg ${methods.join(" or ")}`;
+}
+
+function secretFindings(what: string, secret: Buffer, advice: string): Finding[] {
   const few = new Set(secret).size;
   if (few <= FEW_BYTES)
-    return [on.fail(`the secret of ${issuer} can be guessed: it has only ${few} different bytes`, advice)];
+    return [on.fail(`${what} can be guessed: it has only ${few} different bytes`, advice)];
   const text = secret.toString("latin1");
   const isTyped = /^[\t\n\r -~]+$/.test(text) && (!/\d/.test(text) || WORDS.test(text));
-  return isTyped
-    ? [on.warn(`the secret of ${issuer} looks typed by hand, and may be easy to guess`, advice)]
-    : [];
+  return isTyped ? [on.warn(`${what} looks typed by hand, and may be easy to guess`, advice)] : [];
 }

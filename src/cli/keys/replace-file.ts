@@ -16,14 +16,19 @@ import { ExitError } from "../exit.ts";
 
 /**
  * Replaces a file atomically with the text that `edit` returns, and keeps owner and mode. A lock file excludes
- * concurrent edits. If `edit` rejects, the file stays unchanged.
+ * concurrent edits. If `edit` rejects or returns undefined, the file stays unchanged.
  */
-export async function replaceFile(path: string, edit: () => Promise<string>): Promise<void> {
+export async function replaceFile(path: string, edit: () => Promise<string | undefined>): Promise<void> {
   const file = realpathSync(path); // keep a symbolic link, and replace its target
   const next = `${file}.lock`;
   const fd = openNew(next);
   try {
-    writeFileSync(fd, await edit());
+    const text = await edit();
+    if (text === undefined) {
+      rmSync(next);
+      return;
+    }
+    writeFileSync(fd, text);
     const { mode, uid, gid } = statSync(file);
     fchownSync(fd, uid, gid);
     fchmodSync(fd, mode);

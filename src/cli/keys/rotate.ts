@@ -1,14 +1,4 @@
-import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { generateSecret } from "../../config/generate-key.ts";
@@ -16,6 +6,7 @@ import { type Config, loadConfig, parseConfig } from "../../config/load.ts";
 import { issuerSchema, jwtCreation, type SecretSetting, type SignMethod } from "../../config/sections/jwt.ts";
 import { keyIdOf } from "../../tokens/jwks.ts";
 import { ExitError } from "../exit.ts";
+import { type FileAccess, fileAccessOf, newKeyName, writeKeyFile } from "./key-files.ts";
 import { replaceFile } from "./replace-file.ts";
 import { rotateRing } from "./ring.ts";
 
@@ -143,39 +134,17 @@ function fileOf(secret: SecretSetting | undefined): string[] {
   return secret?.type === "keyfile" ? [secret.value] : [];
 }
 
-/** Owner and permissions of a new key file. */
-interface FileAccess {
-  readonly uid: number;
-  readonly gid: number;
-  readonly mode: number;
-}
-
-/** Those of the active key's file, so that the worker can read new keys; of the configuration if it holds the key. */
-function fileAccessOf(active: SecretSetting | undefined, file: string): FileAccess {
-  const holder = active?.type === "keyfile" ? resolve(dirname(resolve(file)), active.value) : file;
-  const { uid, gid, mode } = statSync(holder);
-  return { uid, gid, mode: mode & 0o640 };
-}
-
 /** Adds each file to `created` as soon as it exists, for the cleanup after an error. */
 function createKeyFiles(
   method: SignMethod,
   folder: string,
-  { uid, gid, mode }: FileAccess,
+  access: FileAccess,
   created: string[],
 ): SecretSetting {
   const { secret, publicKey } = generateSecret(method);
-  const day = new Date().toISOString().slice(0, 10);
-  const name = `signing-key-${day}-${randomBytes(3).toString("hex")}`;
-  const write = (ending: string, content: string, permissions: number): void => {
-    const path = join(folder, `${name}${ending}`);
-    closeSync(openSync(path, "wx", 0o600));
-    created.push(path); // before the content: the disk may be full
-    writeFileSync(path, content, { flush: true });
-    chownSync(path, uid, gid);
-    chmodSync(path, permissions); // regardless of the umask
-  };
-  write(".pem", secret, mode);
-  if (publicKey !== undefined) write(".pub.pem", publicKey, mode | 0o044);
+  const name = newKeyName("signing-key");
+  writeKeyFile(join(folder, `${name}.pem`), secret, access, created);
+  const isPublic = { ...access, mode: access.mode | 0o044 };
+  if (publicKey !== undefined) writeKeyFile(join(folder, `${name}.pub.pem`), publicKey, isPublic, created);
   return { type: "keyfile", value: `${name}.pem` };
 }
