@@ -7,7 +7,7 @@ import { appendFileSync, linkSync, mkdirSync, openSync, readlinkSync, statSync, 
 import { join } from "node:path";
 
 /** The kind of a secret, which the report prints instead of the secret. */
-export type SecretKind = "password" | "token" | "ticket" | "hash" | "key";
+export type SecretKind = "password" | "token" | "ticket" | "hash" | "key" | "factor";
 
 /** One line in the file of secrets. */
 export interface SecretNote {
@@ -30,10 +30,17 @@ const files = new Map<string, number>();
 const KINDS: Readonly<Record<string, SecretKind | "name">> = {
   ...{ password: "password", password_confirm: "password", bind_password: "password" },
   ...{ id_token: "token", access_token: "token", broker_token: "token", api_key: "token" },
+  ...{ setup_token: "token", challenge: "factor", secret: "factor", recovery_code: "factor" },
   ...{ kerberos_ticket: "ticket" },
   ...{ username: "name", user: "name", groupname: "name", email: "name" },
 };
 const FIELD = new RegExp(`"(${Object.keys(KINDS).join("|")})"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*")`, "gs");
+
+const RECOVERY_CODES = /"recovery_codes"\s*:\s*\[([^\]]*)\]/g;
+
+/** Fields of replies that contain secrets by design. */
+const SECRETS_IN_REPLIES =
+  /"(id_token|access_token|broker_token|api_key|kerberos_ticket|setup_token|challenge|secret|uri)":"[^"]*"/g;
 
 /** Only this part of a text is searched for secrets: oversized requests consist of filler. */
 const LOOKED_AT = 256 * 1024;
@@ -66,13 +73,17 @@ export function noteMessage(message: string | Uint8Array): void {
     if (kind === "name") noteName(value);
     else if (kind !== undefined) noteSecret(kind, value);
   }
+  for (const [, list = ""] of text.matchAll(RECOVERY_CODES))
+    for (const [, code = ""] of list.matchAll(/"([^"]*)"/g)) noteSecret("factor", code);
 }
 
 /** Records a worker's reply: its secrets, and its text without the tokens that it contains by design. */
 export function noteReply(reply: Uint8Array): void {
   noteMessage(reply);
-  const tokens = /"(id_token|access_token|broker_token|api_key|kerberos_ticket)":"[^"]*"/g;
-  noteWritten("replies", `${textOf(reply).replaceAll(tokens, '"$1":"..."')}\n`);
+  const text = textOf(reply)
+    .replaceAll(SECRETS_IN_REPLIES, '"$1":"..."')
+    .replaceAll(RECOVERY_CODES, '"recovery_codes":[]');
+  noteWritten("replies", `${text}\n`);
 }
 
 /** Records the secrets in a configuration of any form. */

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
+import { PassThrough } from "node:stream";
+import { parseConfig } from "../../src/config/load.ts";
 import { toSqlTime } from "../../src/db/time.ts";
+import { createLogTo } from "../../src/observability/log.ts";
 import { digestOfChallenge } from "../../src/tokens/challenge.ts";
+import { createWorker, type Worker } from "../../src/worker.ts";
 import { Authenticator, type Creation, type Options } from "./authenticator.ts";
 import { dataOf } from "./replies.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 import { UNTHROTTLED } from "./unthrottled.ts";
 import type { TestWorker } from "./worker.ts";
 
@@ -174,4 +179,17 @@ function fromBase32(text: string): Buffer {
   const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   const bits = Array.from(text, (digit) => digits.indexOf(digit).toString(2).padStart(5, "0")).join("");
   return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+}
+
+/** Stops the worker, and starts one with other rules in `app_config` on the same queues and database. */
+export async function restartWith(
+  { raw, worker }: { readonly raw: TestWorker["raw"]; readonly worker: Worker },
+  app: Readonly<Record<string, unknown>>,
+): Promise<Worker> {
+  await worker.stop();
+  const changed = { ...raw, app_config: { ...raw["app_config"], ...app } };
+  const config = parseConfig(changed, { keys: true, env: {}, folder: scratchFolder });
+  const next = await createWorker(config, createLogTo(new PassThrough().resume(), "error"));
+  await next.start();
+  return next;
 }

@@ -63,6 +63,8 @@ export interface Challenges {
   accountOf(answer: Pick<Answer, "challenge" | "passkey">): Promise<string | undefined>;
   /** Checks an answer and counts it; undefined if it is refused, which is recorded as a failed login. */
   check(answer: Answer): Promise<RightAnswer | undefined>;
+  /** Records as a failed login that an answer was refused although `check` has accepted it: it could not be used. */
+  recordUnused(answer: Answer, right: RightAnswer): Promise<void>;
 }
 
 interface ChallengeParts {
@@ -136,6 +138,9 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)], groups };
   };
 
+  const recordFailure = ({ ip }: Answer, { vhost }: ChallengeRow, username: string | null): Promise<void> =>
+    recordFailedLogin(db, { reason: "second-factor", username, ip, vhost });
+
   return {
     async issue(verified, login, factors) {
       const challenge = createChallenge();
@@ -163,14 +168,10 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
       const isCounted = isHere && (await withRetry(() => countAnswer(db, hash, MAX_ANSWERS)));
       const right = isCounted ? await verify(answer, login, hash) : undefined;
       if (right === undefined && login !== undefined && login.purpose !== "passkey_enrolment")
-        await recordFailedLogin(db, {
-          reason: "second-factor",
-          username: login.username,
-          ip: answer.ip,
-          vhost: login.vhost,
-        });
+        await recordFailure(answer, login, login.username);
       return right;
     },
+    recordUnused: (answer, { login, user }) => recordFailure(answer, login, user.username),
   };
 }
 

@@ -64,7 +64,15 @@ export const loginContinue = defineProcedure({
     if (right === undefined) throw wrongAnswer();
     notes.user = right.user.username;
     if (right.user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
-    return complete(context, right);
+    try {
+      return await complete(context, right);
+    } catch (error) {
+      if (error instanceof AppError && error.code === "INVALID_CREDENTIALS") {
+        await challenges.recordUnused(answer, right);
+        announceEvents();
+      }
+      throw error;
+    }
   },
   recall: async (context, stored) => recallSession(context, stored),
 });
@@ -76,14 +84,18 @@ async function complete(
 ): Promise<SessionReply> {
   const { ip: address, vhost, client } = login;
   const { username } = user;
-  return commitReply(context, async (writer) => {
-    const origin = { ip: address, vhost, client, amr };
-    const opened = await openSession(context, writer, origin, { user, rehashed: undefined, groups });
-    // The account is locked now: of parallel requests with the same answer, one gets a session.
-    const isFirst = await deleteChallenge(writer.trx, challengeHash);
-    if (!isFirst || !(await useFactor({ ...writer, actor: username }, username, use))) throw wrongAnswer();
-    return opened;
-  });
+  const origin = { ip: address, vhost, client, amr };
+  return commitReply(context, (writer) =>
+    openSession(context, writer, origin, {
+      ...{ user, rehashed: undefined, groups },
+      // The account is locked now: of parallel requests with the same answer, one gets a session.
+      async beforeStart() {
+        const isFirst = await deleteChallenge(writer.trx, challengeHash);
+        if (!isFirst || !(await useFactor({ ...writer, actor: username }, username, use)))
+          throw wrongAnswer();
+      },
+    }),
+  );
 }
 
 /** The same error whatever is wrong. */
