@@ -18,6 +18,7 @@ import { names } from "./names.ts";
 import { otherIssuers } from "./other-issuers.ts";
 import { passwords } from "./passwords.ts";
 import { replays } from "./replays.ts";
+import { secondFactors } from "./second-factors.ts";
 import { sessions } from "./sessions.ts";
 import { signingKey } from "./signing-key.ts";
 import { stolenIdTokens } from "./stolen-id-tokens.ts";
@@ -45,6 +46,7 @@ export const ATTACKS: readonly Attack[] = [
   ...otherIssuers,
   ...passwords,
   ...replays,
+  ...secondFactors,
   ...sessions,
   ...signingKey,
   ...stolenIdTokens,
