@@ -173,7 +173,7 @@ for (const database of DATABASES) {
         const correlationId = randomUUID();
         caller.publish("login", JSON.stringify({ username, password: "wrong horse" }), { correlationId });
         const { content, properties } = await caller.firstReply(correlationId);
-        const { correlationId: _, timestamp: __, ...rest } = properties as Record<string, unknown>;
+        const { correlationId: _, timestamp: __, ...rest } = { ...properties };
         return `${content.toString("hex")} ${JSON.stringify(rest)}`;
       };
       const expected = await replyTo("nobody-here");
