@@ -1,4 +1,5 @@
 import type { AccountRow } from "../db/queries/accounts.ts";
+import { isSameName } from "../db/names.ts";
 import { AppError } from "../errors.ts";
 import type { Authenticated, Context } from "../rpc/context.ts";
 
@@ -14,6 +15,16 @@ export async function loadAccount(
 export function requireAccount(account: AccountRow | undefined): AccountRow {
   if (account === undefined) throw new AppError("USER_NOT_FOUND");
   return account;
+}
+
+/**
+ * Throws FORBIDDEN if the caller changes the own second factors without a session of this installation: neither an API
+ * key nor another issuer's token proves that the person is there.
+ */
+export function assertOwnSession({ username, grant }: Authenticated, account: AccountRow): void {
+  const hasSession = grant !== undefined && "sid" in grant;
+  if (!hasSession && isSameName(username, account.username))
+    throw new AppError("FORBIDDEN", "the own second factors can be changed only in a session");
 }
 
 /**

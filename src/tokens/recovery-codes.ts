@@ -7,11 +7,11 @@ export const RECOVERY_CODES = 10;
 /** Crockford's base 32: without letters that people confuse. */
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/** Characters of a code; 5 bits each. */
-const LENGTH = 16;
+/** Characters of a code, 5 bits each: from 112 bits on, a plain digest is enough (OWASP ASVS 5.0, 6.5.2). */
+const LENGTH = 24;
 
 /**
- * Derives recovery codes of 80 bits from a random `seed`, so that a retry of the request can return them although they
+ * Derives recovery codes of 120 bits from a random `seed`, so that a retry of the request can return them although they
  * are not stored. Without the signing key, the seed does not reveal them.
  */
 export function deriveRecoveryCodes(fingerprints: Fingerprints, seed: string): string[] {

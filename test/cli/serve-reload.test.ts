@@ -11,6 +11,7 @@ import { waitUntil } from "../support/servers/scratch.ts";
 import { type Serving, startServing } from "../support/serving.ts";
 import { provision } from "../support/worker.ts";
 import { decodePart } from "../tokens/craft.ts";
+import { newEncryptionKey } from "./encrypted-factors.ts";
 import { edit, read } from "./installation.ts";
 
 const PASSWORD = "correct horse battery";
@@ -126,6 +127,22 @@ describe("SIGHUP", () => {
     assert.deepEqual(new Set([...kids, published.keys[1]?.kid]).size, published.keys.length);
     serving.child.kill("SIGTERM");
     assert.deepEqual(await serving.ended, [0, null]);
+  });
+
+  test("reloads the encryption keys, and names the active one", async () => {
+    const first = newEncryptionKey();
+    await using serving = await startServing({
+      config: { encryption_keys: { active: first.setting }, app_config: { second_factor: "optional" } },
+    });
+    await serving.ready();
+    const { code, stdout, stderr } = await runCli(["keys", "rotate", "--secrets"], { cwd: serving.cwd });
+    assert.equal(code, 0, stderr);
+    const [, id] = /^active\s+([0-9a-f]{16})/m.exec(stdout) ?? [];
+    serving.child.kill("SIGHUP");
+    await waitUntil("the reload", () => serving.lines(RELOADED).length > 0, { seconds: 20 });
+    assert.equal(serving.lines(RELOADED)[0]?.["encryption_key_id"], id);
+    assert.notEqual(id, first.id);
+    assert.equal(serving.lines(NEEDS_RESTART).length, 0);
   });
 
   test("keeps the old keys if the configuration is invalid, and logs the error", async () => {

@@ -90,7 +90,7 @@ export function noteReply(reply: Uint8Array): void {
 export function noteConfig(config: unknown): void {
   if (folder === undefined || typeof config !== "object" || config === null) return;
   for (const [key, value] of Object.entries(config)) {
-    if (key === "secret" && typeof value === "object") noteKey(value as Record<string, unknown>);
+    if (isKey(key, value)) noteKey(value);
     else if (typeof value === "object") noteConfig(value);
     else if (KINDS[key] === "name") noteName(String(value));
     else if (KINDS[key] !== undefined) noteSecret(KINDS[key], String(value));
@@ -119,6 +119,12 @@ export function noteFile(place: string, descriptor: number): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
+}
+
+/** Whether this is a secret in the form of the configuration. */
+function isKey(name: string, value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  return name === "secret" || ("type" in value && "value" in value);
 }
 
 /** Records a key in any form, except public keys and files. */

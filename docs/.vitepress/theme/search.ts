@@ -6,7 +6,9 @@ const FACTORS: readonly (readonly [address: RegExp, factor: number])[] = [
   [/^\/docs\/guides\/py-auth-micro\b/, 0.5],
   // For every way to run authmq, where a guide to one of them has a section about it.
   [/^\/docs\/upgrade\b/, 2],
-  [/^\/docs\/(?:guides|tutorials)\//, 1.5],
+  [/^\/docs\/(?:guides\/|tutorials\/|second-factor\b)/, 1.5],
+  // The words of a standard, with a clause about each.
+  [/^\/docs\/asvs\b/, 0.5],
 ];
 
 /** The factor for the score of a section that was found, by its address. */

@@ -79,7 +79,7 @@ interface ChallengeParts {
 export function createChallenges({ db, app, secrets, confirm }: ChallengeParts): Challenges {
   const { passkeys: party } = app;
 
-  const isPasskeyOf = async (
+  const verifyPasskey = async (
     answer: AuthenticationResponseJSON,
     { username, challenge, isAlone }: { username: string; challenge: string; isAlone: boolean },
   ): Promise<FactorUse | undefined> => {
@@ -89,7 +89,7 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     return verified && { type: "passkey", row, signCount: verified.signCount };
   };
 
-  const isTotpOf = async (code: string, username: string): Promise<FactorUse | undefined> => {
+  const verifyTotp = async (code: string, username: string): Promise<FactorUse | undefined> => {
     const totp = secrets && (await findTotp(db, username));
     if (secrets === undefined || totp === undefined) return undefined;
     const secret = await secrets.open(totp.keyId, totp.sealed, totpPurpose(totp.id));
@@ -97,14 +97,14 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     return step === undefined ? undefined : { type: "totp", id: totp.id, step };
   };
 
-  const usedBy = async (
+  const verifyAnswer = async (
     { challenge, totp, recovery_code, passkey }: Answer,
     username: string,
     isAlone: boolean,
   ): Promise<FactorUse | undefined> => {
-    if (passkey !== undefined) return isPasskeyOf(passkey, { username, challenge, isAlone });
+    if (passkey !== undefined) return verifyPasskey(passkey, { username, challenge, isAlone });
     if (isAlone) return undefined;
-    if (totp !== undefined) return isTotpOf(totp, username);
+    if (totp !== undefined) return verifyTotp(totp, username);
     return recovery_code === undefined
       ? undefined
       : { type: "recovery_code", hash: digestOfRecoveryCode(recovery_code) };
@@ -130,10 +130,10 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     if (user === undefined || user.username !== username || user.auth_type === "SERVICE") return undefined;
     const isAlone = login.purpose === "passkey_login";
     if (!isAlone && user.modified_at !== login.accountModifiedAt) return undefined;
-    const use = await usedBy(answer, username, isAlone);
+    const use = await verifyAnswer(answer, username, isAlone);
     if (use === undefined) return undefined;
-    // Without a password, nobody has asked the source of the account yet.
-    const groups = isAlone && user.auth_type !== "LOCAL" ? await confirm(username) : undefined;
+    // Without a password, the source of the account was not asked yet.
+    const groups = isAlone && user.auth_type === "LDAP" ? await confirm(username) : undefined;
     if (isAlone && user.auth_type !== "LOCAL" && groups === undefined) return undefined;
     return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)], groups };
   };

@@ -16,6 +16,9 @@ import type { PasskeyRow, StoredPasskey } from "../../db/queries/factors.ts";
 /** The relying party of passkeys: `app_config.passkeys`. */
 export type RelyingParty = NonNullable<AppConfig["passkeys"]>;
 
+/** EdDSA, ES256 and RS256 (RFC 9053): every version of Node.js verifies them, unlike the library's newest default. */
+const ALGORITHMS = [-8, -7, -257];
+
 /** How long a person may take, in milliseconds; the lifetime of the challenge. */
 export const PASSKEY_TIMEOUT = 5 * 60_000;
 
@@ -37,6 +40,7 @@ export async function creationOptions(
     userID: Uint8Array.from(user.handle),
     challenge: isoBase64URL.toBuffer(challenge),
     timeout: PASSKEY_TIMEOUT,
+    supportedAlgorithmIDs: ALGORITHMS,
     attestationType: "none",
     excludeCredentials: user.known.map(({ id, transports }) => ({ id, transports: [...transports] })),
     authenticatorSelection: { residentKey: "preferred", userVerification: "preferred" },
@@ -94,6 +98,7 @@ export async function verifyCreation(
       expectedOrigin: party.origins,
       expectedRPID: party.rp_id,
       requireUserVerification: false,
+      supportedAlgorithmIDs: ALGORITHMS,
     });
     if (!verified) return undefined;
     const { id, publicKey, counter } = registrationInfo.credential;

@@ -5,7 +5,7 @@ import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { factorId } from "../factor-fields.ts";
 import { successReply, username } from "../fields.ts";
-import { assertNoOwnKey, requireAccount } from "../load-account.ts";
+import { assertOwnSession, requireAccount } from "../load-account.ts";
 
 export const factorRemove = defineProcedure({
   name: "factor_remove",
@@ -32,7 +32,7 @@ export const factorRemove = defineProcedure({
   },
   async handler({ account, caller, commit }, { id: text }) {
     const owner = requireAccount(account);
-    assertNoOwnKey(caller, owner);
+    assertOwnSession(caller, owner);
     const { username: name } = owner;
     return commit(async (writer) => {
       const id = readRowId(text);

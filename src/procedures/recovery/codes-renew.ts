@@ -5,7 +5,7 @@ import { defineProcedure } from "../../rpc/procedure.ts";
 import { deriveRecoveryCodes } from "../../tokens/recovery-codes.ts";
 import { commitReply } from "../commit-reply.ts";
 import { generateCodes } from "../enrolment.ts";
-import { assertNoOwnKey, requireAccount } from "../load-account.ts";
+import { assertOwnSession, requireAccount } from "../load-account.ts";
 
 export const recoveryCodesRenew = defineProcedure({
   name: "recovery_codes_renew",
@@ -22,10 +22,10 @@ export const recoveryCodesRenew = defineProcedure({
   output: z.object({
     recovery_codes: z.array(z.string()).describe("ten codes that each replace a second factor once"),
   }),
-  example: { request: {}, reply: { recovery_codes: ["7h2k-9qwe-m4zx-0rt5"] } },
+  example: { request: {}, reply: { recovery_codes: ["7h2k-9qwe-m4zx-0rt5-b3v8-nd6c"] } },
   async handler(context) {
     const account = requireAccount(context.account);
-    assertNoOwnKey(context.caller, account);
+    assertOwnSession(context.caller, account);
     const { username } = account;
     const generated = generateCodes(context);
     return commitReply(context, async (writer) => {

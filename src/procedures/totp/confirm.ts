@@ -43,7 +43,7 @@ export const totpConfirm = defineProcedure({
   output: z.object(enrolled),
   example: {
     request: { totp: "287082", name: "phone" },
-    reply: { id: "5577006791947779410", recovery_codes: ["7h2k-9qwe-m4zx-0rt5"] },
+    reply: { id: "5577006791947779410", recovery_codes: ["7h2k-9qwe-m4zx-0rt5-b3v8-nd6c"] },
   },
   async handler(context, { totp: code, name }) {
     const { db } = context;
