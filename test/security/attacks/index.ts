@@ -4,6 +4,7 @@ import { addresses } from "./addresses.ts";
 import { apiKeys } from "./api-keys.ts";
 import { controls } from "./controls.ts";
 import { databaseRows } from "./database-rows.ts";
+import { factorRights } from "./factor-rights.ts";
 import { forgedAlgorithms } from "./forged-algorithms.ts";
 import { forgedClaims } from "./forged-claims.ts";
 import { forgedHeaders } from "./forged-headers.ts";
@@ -32,6 +33,7 @@ export const ATTACKS: readonly Attack[] = [
   ...addresses,
   ...apiKeys,
   ...databaseRows,
+  ...factorRights,
   ...forgedAlgorithms,
   ...forgedClaims,
   ...forgedHeaders,
