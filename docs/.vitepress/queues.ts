@@ -114,6 +114,9 @@ function queuePage(api: AsyncApi, name: string, operation: Operation): string {
 const TOKEN_SOURCES: Readonly<Record<string, string>> = {
   id_token: "[login](login.md)",
   access_token: "[token](token.md)",
+  setup_token: "[login](login.md) (error `SECOND_FACTOR_SETUP_REQUIRED`)",
+  challenge:
+    "[login](login.md) (error `SECOND_FACTOR_REQUIRED`) or [passkey_login_begin](passkey_login_begin.md)",
   token: "[login](login.md) or [token](token.md)",
   reset_token: "the email that [user_password_forgot](user_password_forgot.md) causes",
   verify_token:

@@ -1,20 +1,23 @@
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 
 /** The names of the cookies. Browsers accept `__Host-` only with Secure, with Path=/ and for this host alone. */
 export const ID_TOKEN = "__Host-id_token";
 export const ACCESS_TOKEN = "__Host-access_token";
+/** The challenge of a login that waits for its second factor. */
+export const CHALLENGE = "__Host-challenge";
+/** The token of a login that must enrol a second factor. */
+export const SETUP_TOKEN = "__Host-setup_token";
 
 const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "strict" } as const;
 
 /** Browsers drop a cookie whose name and value are longer. */
 const MAX_BYTES = 4096;
 
+type Token = readonly [name: string, token: string, expiresIn: number];
+
 /** Sets a cookie for each token, which lives as long as the token; throws a 409 if one of them is too long. */
-export function setTokens(
-  reply: FastifyReply,
-  tokens: readonly (readonly [name: string, token: string, expiresIn: number])[],
-): void {
-  if (tokens.some(([name, token]) => name.length + token.length > MAX_BYTES))
+export function setTokens(reply: FastifyReply, tokens: readonly Token[]): void {
+  if (!fitsCookies(tokens))
     throw Object.assign(new Error("the account has too many groups for a cookie"), {
       statusCode: 409,
       code: "TOKEN_TOO_LARGE",
@@ -22,9 +25,20 @@ export function setTokens(
   for (const [name, token, maxAge] of tokens) reply.setCookie(name, token, { ...attributes, maxAge });
 }
 
-/** Deletes both cookies. */
+/** Whether browsers accept a cookie with each token. */
+export function fitsCookies(tokens: readonly Token[]): boolean {
+  return tokens.every(([name, token]) => name.length + token.length <= MAX_BYTES);
+}
+
+/** Deletes the cookies of a session. */
 export function clearTokens(reply: FastifyReply): void {
   for (const name of [ID_TOKEN, ACCESS_TOKEN]) reply.clearCookie(name, attributes);
+}
+
+/** Deletes the cookies of a login that waits for its second factor, if the browser has them. */
+export function clearLogin({ cookies }: FastifyRequest, reply: FastifyReply): void {
+  for (const name of [CHALLENGE, SETUP_TOKEN])
+    if (cookies[name] !== undefined) reply.clearCookie(name, attributes);
 }
 
 /**

@@ -2,13 +2,15 @@
  * A backend for a browser: it logs people in and keeps their tokens in cookies that no script can read.
  * npm install @authmq/client fastify @fastify/cookie; node server.ts; open http://localhost:3000
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
 import { AuthError, connect, createVerifier } from "@authmq/client";
 import cookie from "@fastify/cookie";
 import Fastify from "fastify";
-import { ACCESS_TOKEN, clearTokens, ID_TOKEN, loginIp, setTokens } from "./cookies.ts";
+import { ACCESS_TOKEN, clearLogin, clearTokens, ID_TOKEN, loginIp, setTokens } from "./cookies.ts";
 import { replyWithError } from "./errors.ts";
+import { addFactors } from "./factors.ts";
+import { addLogin, endSession } from "./login.ts";
 import { protect } from "./protection.ts";
 
 const port = Number(process.env["PORT"] ?? 3000);
@@ -35,18 +37,8 @@ await app.register(cookie);
 protect(app, origin);
 app.addHook("onClose", () => auth.close());
 
-app.post("/login", async (request, reply) => {
-  // The body may be anything: authmq answers 400 to missing fields and other types.
-  const { username, password } = (request.body ?? {}) as { username: string; password: string };
-  const { ip } = request;
-  const login = await auth.session.login({ username, password, ip });
-  const access = await auth.session.getAccessToken({ id_token: login.id_token, ip });
-  setTokens(reply, [
-    [ID_TOKEN, login.id_token, login.expires_in],
-    [ACCESS_TOKEN, access.access_token, access.expires_in],
-  ]);
-  return reply.code(204).send();
-});
+addLogin(app, auth);
+addFactors(app, auth);
 
 app.post("/refresh", async (request, reply) => {
   const id_token = request.cookies[ID_TOKEN];
@@ -62,13 +54,10 @@ app.post("/refresh", async (request, reply) => {
 });
 
 app.post("/logout", async (request, reply) => {
-  const id_token = request.cookies[ID_TOKEN];
-  clearTokens(reply); // also if authmq is away: the browser must forget the tokens
-  if (id_token !== undefined)
-    await auth.session.logout({ id_token, ip: loginIp(id_token) }).catch((error: unknown) => {
-      // A token that is not valid has no session to end.
-      if (!(error instanceof AuthError && error.respCode < 500)) throw error;
-    });
+  // Also if authmq is away: the browser must forget the tokens.
+  clearTokens(reply);
+  clearLogin(request, reply);
+  await endSession(auth, request);
   return reply.code(204).send();
 });
 
@@ -77,13 +66,16 @@ app.get("/api/me", async (request) => {
   return { user, groups };
 });
 
-for (const [path, file, type] of [
-  ["/", "index.html", "text/html"],
-  ["/page.js", "page.js", "text/javascript"],
-  ["/page.css", "page.css", "text/css"],
-] as const) {
-  const content = readFileSync(join(import.meta.dirname, "page", file));
-  app.get(path, (_request, reply) => reply.type(`${type}; charset=utf-8`).send(content));
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+};
+const folder = join(import.meta.dirname, "page");
+for (const file of readdirSync(folder)) {
+  const content = readFileSync(join(folder, file));
+  const type = `${TYPES[extname(file)] ?? "application/octet-stream"}; charset=utf-8`;
+  app.get(file === "index.html" ? "/" : `/${file}`, (_request, reply) => reply.type(type).send(content));
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void app.close());

@@ -13,6 +13,12 @@ interface Locals {
   token: VerifiedToken;
 }
 
+/** The error codes of a challenge (RFC 6750, RFC 9470) by the verifier's codes; others are invalid_token. */
+const CHALLENGES: Readonly<Record<string, string>> = {
+  FORBIDDEN: "insufficient_scope",
+  INSUFFICIENT_USER_AUTHENTICATION: "insufficient_user_authentication",
+};
+
 /** A middleware that rejects requests without a valid token that meets the requirements. */
 function requireToken(requirements: Demands = {}) {
   return async (request: Request, response: Response<unknown, Locals>, next: NextFunction): Promise<void> => {
@@ -22,7 +28,7 @@ function requireToken(requirements: Demands = {}) {
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       // RFC 6750 section 3: a request without a token gets no error code, only the challenge.
-      const reason = error.code === "FORBIDDEN" ? "insufficient_scope" : "invalid_token";
+      const reason = CHALLENGES[error.code] ?? "invalid_token";
       response
         .status(error.respCode)
         .set("www-authenticate", token === undefined ? "Bearer" : `Bearer error="${reason}"`)

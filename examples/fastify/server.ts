@@ -25,6 +25,12 @@ const verifier = createVerifier({
   revocations,
 });
 
+/** The error codes of a challenge (RFC 6750, RFC 9470) by the verifier's codes; others are invalid_token. */
+const CHALLENGES: Readonly<Record<string, string>> = {
+  FORBIDDEN: "insufficient_scope",
+  INSUFFICIENT_USER_AUTHENTICATION: "insufficient_user_authentication",
+};
+
 /** A preHandler that rejects requests without a valid token that meets the requirements. */
 function requireToken(requirements: Demands = {}) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -34,7 +40,7 @@ function requireToken(requirements: Demands = {}) {
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       // RFC 6750 section 3: a request without a token gets no error code, only the challenge.
-      const reason = error.code === "FORBIDDEN" ? "insufficient_scope" : "invalid_token";
+      const reason = CHALLENGES[error.code] ?? "invalid_token";
       const challenge = token === undefined ? "Bearer" : `Bearer error="${reason}"`;
       await reply
         .code(error.respCode)

@@ -16,6 +16,10 @@ export interface AccessClaims {
   readonly sid?: string;
   /** The id of the API key that the token was issued for. */
   readonly api_key_id?: string;
+  /** How the login authenticated the user (RFC 8176); absent for an API key. */
+  readonly amr?: readonly string[];
+  /** When the user logged in, in seconds; absent for an API key. */
+  readonly auth_time?: number;
   readonly [name: string]: unknown;
 }
 
@@ -30,7 +34,7 @@ export function isCurrent({ iat, nbf, exp }: AccessClaims, now: number, toleranc
 }
 
 function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is AccessClaims {
-  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud, sid, api_key_id } = claims;
+  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud, sid, api_key_id, amr, auth_time } = claims;
   return (
     typeof iss === "string" &&
     typeof sub === "string" &&
@@ -40,7 +44,9 @@ function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is A
     (user === undefined || user === sub) &&
     (vhost === undefined || typeof vhost === "string") &&
     (aud === undefined || typeof aud === "string" || isTexts(aud)) &&
-    [sid, api_key_id].every((id) => id === undefined || typeof id === "string")
+    [sid, api_key_id].every((id) => id === undefined || typeof id === "string") &&
+    (amr === undefined || isTexts(amr)) &&
+    (auth_time === undefined || isTime(auth_time))
   );
 }
 

@@ -96,11 +96,17 @@ export class SessionLimitError extends Error {
 }
 
 /** The error codes of a verifier, with their HTTP status codes. */
-const TOKEN_ERRORS = { INVALID_TOKEN: 401, FORBIDDEN: 403, UNAVAILABLE: 503 } as const;
+const TOKEN_ERRORS = {
+  INVALID_TOKEN: 401,
+  INSUFFICIENT_USER_AUTHENTICATION: 401,
+  FORBIDDEN: 403,
+  UNAVAILABLE: 503,
+} as const;
 
 /**
  * A token was not accepted. INVALID_TOKEN: the token is not valid. FORBIDDEN: it is valid, but lacks a required group
- * or vhost. UNAVAILABLE: the public keys could not be fetched. The message never contains the token.
+ * or vhost. INSUFFICIENT_USER_AUTHENTICATION (RFC 9470): the user must log in again, with a required method or because
+ * the login is too old. UNAVAILABLE: the public keys could not be fetched. The message never contains the token.
  */
 export class TokenError extends Error {
   override readonly name = "TokenError";

@@ -41,6 +41,10 @@ export interface Demands {
   readonly groups?: { readonly anyOf?: readonly string[]; readonly allOf?: readonly string[] } | undefined;
   /** The vhost that this token must be valid for. */
   readonly vhost?: string | undefined;
+  /** The login must have used at least one method of `anyOf`, and all methods of `allOf` (RFC 8176). */
+  readonly amr?: { readonly anyOf?: readonly string[]; readonly allOf?: readonly string[] } | undefined;
+  /** The maximum age of the login, in seconds. A token that does not say when the login was is rejected. */
+  readonly maxAge?: number | undefined;
 }
 
 /** The contents of a valid access token. */
@@ -52,6 +56,10 @@ export interface VerifiedToken {
   readonly sid: string | undefined;
   /** The id of the API key; undefined for the token of a session. */
   readonly apiKeyId: string | undefined;
+  /** How the login authenticated the user (RFC 8176); undefined if the token does not say so. */
+  readonly amr: readonly string[] | undefined;
+  /** When the user logged in; undefined if the token does not say so, as that of an API key. */
+  readonly authTime: Date | undefined;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
   /** All claims of the token. */
@@ -66,15 +74,14 @@ export interface Verifier {
 
 const CLOCK_TOLERANCE = 30;
 
+const seconds = a("a number of seconds, 0 or more", (value) => Number.isFinite(value) && Number(value) >= 0);
+
 const common = {
   issuer: text,
   audience: text,
   algorithms: listOf(text),
   vhost: text,
-  clockTolerance: a(
-    "a number of seconds, 0 or more",
-    (value) => Number.isFinite(value) && Number(value) >= 0,
-  ),
+  clockTolerance: seconds,
   revocations: a(
     "a list from createRevocationList",
     // Object() accepts any value, so that its member can be checked.
@@ -89,10 +96,8 @@ const kinds = oneOf({
 });
 
 // Reject unknown members: a misspelt requirement, or a bare list of groups, would accept every token.
-const demandKinds = optionsOf({
-  groups: optionsOf({ anyOf: listOf(text), allOf: listOf(text) }),
-  vhost: text,
-});
+const someOrAll = optionsOf({ anyOf: listOf(text), allOf: listOf(text) });
+const demandKinds = optionsOf({ groups: someOrAll, vhost: text, amr: someOrAll, maxAge: seconds });
 
 /** A verifier for the access tokens of one issuer; throws a TypeError for invalid options, keys or algorithms. */
 export function createVerifier(given: VerifierOptions): Verifier {
@@ -121,13 +126,19 @@ export function createVerifier(given: VerifierOptions): Verifier {
       throw invalid("it is for another audience");
     for (const wanted of [vhost, demands.vhost])
       if (wanted !== undefined && claims.vhost !== wanted) throw forbidden("the token is for another vhost");
-    if (!isInGroups(claims.groups, demands.groups)) throw forbidden("the user is not in the required groups");
+    if (!satisfies(claims.groups, demands.groups)) throw forbidden("the user is not in the required groups");
+    const { amr, auth_time } = claims;
+    // Last: a login does not help a user without the groups.
+    if (!satisfies(amr ?? [], demands.amr)) throw insufficient("the login has not used the required methods");
+    if (!isRecent(auth_time, demands.maxAge, clockTolerance)) throw insufficient("the login is too old");
     return {
       user: claims.sub,
       groups: claims.groups,
       vhost: claims.vhost,
       sid: claims.sid,
       apiKeyId: claims.api_key_id,
+      amr,
+      authTime: auth_time === undefined ? undefined : new Date(auth_time * 1000),
       issuedAt: new Date(claims.iat * 1000),
       expiresAt: new Date(claims.exp * 1000),
       claims,
@@ -165,12 +176,19 @@ async function isSignedByOneOf(
   return false;
 }
 
-function isInGroups(
-  groups: readonly string[],
+/** Whether a list of a token satisfies a requirement. */
+function satisfies(
+  list: readonly string[],
   { anyOf, allOf = [] }: NonNullable<Demands["groups"]> = {},
 ): boolean {
-  const isMember = (name: string): boolean => groups.includes(name);
-  return (anyOf === undefined || anyOf.some(isMember)) && allOf.every(isMember);
+  const isListed = (name: string): boolean => list.includes(name);
+  return (anyOf === undefined || anyOf.some(isListed)) && allOf.every(isListed);
+}
+
+/** Whether a login was at most `maxAge` seconds ago; true without a maximum. */
+function isRecent(authTime: number | undefined, maxAge: number | undefined, tolerance: number): boolean {
+  if (maxAge === undefined) return true;
+  return authTime !== undefined && Date.now() / 1000 - authTime <= maxAge + tolerance;
 }
 
 function invalid(why: string): TokenError {
@@ -179,4 +197,8 @@ function invalid(why: string): TokenError {
 
 function forbidden(why: string): TokenError {
   return new TokenError("FORBIDDEN", why);
+}
+
+function insufficient(why: string): TokenError {
+  return new TokenError("INSUFFICIENT_USER_AUTHENTICATION", why);
 }

@@ -89,8 +89,8 @@ describe("a Kerberos login", { skip }, () => {
       for (const name of ["Made-Here", "mADE-hERE"]) {
         const { id_token, ...rest } = dataOf(await login(name));
         assert.deepEqual(Object.keys(rest).sort(), ["expires_at", "expires_in"]);
-        const { sub, groups } = decodeJwt(id_token as string);
-        assert.deepEqual([sub, groups], ["Made-Here", ["ops"]]);
+        const { sub, groups, amr } = decodeJwt(id_token as string);
+        assert.deepEqual([sub, groups, amr], ["Made-Here", ["ops"], ["pwd"]]);
         const reply = dataOf(await worker.call("token", { id_token }));
         assert.deepEqual(decodeJwt(reply["access_token"] as string)["groups"], ["ops"]);
       }
@@ -197,8 +197,9 @@ describe("a Kerberos login", { skip }, () => {
         await using client = await tokenFor("Ticket-User");
         const { id_token, kerberos_ticket, ...rest } = dataOf(await byTicket(client.token, more));
         assert.deepEqual(Object.keys(rest).sort(), ["expires_at", "expires_in"]);
-        const { sub, groups, ip } = decodeJwt(id_token as string);
+        const { sub, groups, ip, amr } = decodeJwt(id_token as string);
         assert.deepEqual([sub, groups, ip], ["Ticket-User", ["dev"], "ip" in more ? more.ip : "*"]);
+        assert.deepEqual(amr, ["kerb"]);
         dataOf(await worker.call("token", { id_token, ...more }));
         assert.equal(await client.verify(kerberos_ticket as string), true);
       }

@@ -185,7 +185,7 @@ describe("keys rotate", () => {
     const target = join(elsewhere, "shared.json");
     writeFileSync(target, readFileSync(file));
     const linked = newFolder();
-    for (const name of ["signing-key.pem", "common-passwords.txt"])
+    for (const name of ["signing-key.pem", "encryption-key.txt", "common-passwords.txt"])
       writeFileSync(join(linked, name), readFileSync(join(cwd, name)), { mode: 0o600 });
     symlinkSync(target, join(linked, "config.json"));
     chmodSync(target, 0o640);

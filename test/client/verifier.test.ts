@@ -112,6 +112,17 @@ test("verify rejects unknown or invalid requirements", async () => {
     group: [{ group: "dev" }],
     anyOf: [{ anyOf: ["dev"] }],
     vhost: [{ vhost: 1 }, { vhost: "" }],
+    amr: [{ amr: ["mfa"] }, { amr: "mfa" }, { amr: null }],
+    "amr.oneOf": [{ amr: { oneOf: ["mfa"] } }],
+    "amr.allOf[0]": [{ amr: { allOf: [""] } }],
+    maxAge: [
+      { maxAge: -1 },
+      { maxAge: "60" },
+      { maxAge: Number.NaN },
+      { maxAge: Infinity },
+      { maxAge: null },
+    ],
+    max_age: [{ max_age: 60 }],
     options: [null, ["dev"], "dev", 1],
   };
   for (const [name, demands] of Object.entries(wrong))

@@ -98,7 +98,11 @@ test("the browser gateway rejects writes that another origin can cause", async (
     [{ "content-type": "application/jsonp" }, 415],
     [{ "content-type": "text/plain; application/json" }, 415],
   ] as const)
-    for (const path of ["/login", "/refresh", "/logout"]) {
+    for (const path of [
+      ...["/login", "/login/passkey", "/login/continue", "/refresh", "/logout"],
+      ...["/factors/totp", "/factors/totp/confirm", "/factors/passkey", "/factors/passkey/confirm"],
+      ...["/factors/remove", "/factors/recovery-codes"],
+    ]) {
       const answer = await browser.post(path, alice, headers);
       assert.equal(answer.status, status, `${path} ${JSON.stringify(headers)}`);
       assert.deepEqual(answer.setCookies, [], `${path} ${JSON.stringify(headers)}`);

@@ -8,14 +8,14 @@ export interface WebExample extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Starts an example that serves a browser, and calls this worker. */
+/** Starts an example that serves a browser, and calls this worker; at a free port unless `env` has `PORT`. */
 export async function startWebExample(
   worker: TestWorker,
   file: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<WebExample> {
   await using scratch = new Scratch();
-  const port = await scratch.freePort();
+  const port = env["PORT"] ?? (await scratch.freePort());
   const origin = `http://localhost:${port}`;
   const example = await startExample(worker, file, {
     AMQP_URL: worker.url,

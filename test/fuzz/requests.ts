@@ -78,6 +78,35 @@ const named = (names: readonly string[], pattern: string): fc.Arbitrary<Node> =>
     : fc.oneof({ weight: 2, arbitrary: text(names) }, { weight: 1, arbitrary: text(others) });
 };
 
+/** What a browser returns for a passkey, with another response. */
+const credentialWith = (response: object): string =>
+  JSON.stringify({ id: "AAAA", rawId: "AAAA", type: "public-key", response });
+
+const clientDataJSON = Buffer.from(
+  JSON.stringify({ type: "webauthn.get", challenge: "A".repeat(43), origin: "https://login.example.com" }),
+).toString("base64url");
+
+const CREDENTIALS = [
+  credentialWith({ clientDataJSON, authenticatorData: "AAAA", signature: "AAAA", userHandle: null }),
+  credentialWith({
+    clientDataJSON,
+    authenticatorData: "_w",
+    signature: "_w",
+    attestationObject: "v_8",
+    transports: ["usb"],
+  }),
+  credentialWith({ clientDataJSON: "AA", attestationObject: "o2NmbXRkbm9uZQ" }),
+  credentialWith({
+    clientDataJSON: "bnVsbA",
+    attestationObject: "oA",
+    authenticatorData: "AAAA",
+    signature: "AAAA",
+  }),
+  credentialWith({}),
+  "{}",
+  "[]",
+];
+
 /** Values of a field in a valid request. */
 const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> => ({
   username: named(usernames, app.username_regex),
@@ -113,11 +142,18 @@ const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> 
   reset_token: text(["n0t-a-reset-token", ""]),
   verify_token: text(["n0t-a-verify-token", ""]),
   q: text(["a", "AL", "new-", "staff", "", "%", "_", "!"]),
+  challenge: text(["A".repeat(43), "n0t-a-challenge", "", "x".repeat(101)]),
+  totp: text(["000000", "123 456", "12345", "１２３４５６"]),
+  recovery_code: text(["0000-0000-0000-0000-0000-0000", "", "x".repeat(101)]),
+  passkey: fc.record({ raw: fc.constantFrom(...CREDENTIALS) }),
+  credential: fc.record({ raw: fc.constantFrom(...CREDENTIALS) }),
   kerberos_ticket: text(["YIIFdwYGKwYBBQUCoIIFaw==", "dGlja2V0LW9mLW5vYm9keQ=="]),
 });
 
 /** Percentage of requests with an optional field. */
 const SELDOM: Readonly<Record<string, number>> = {
+  recovery_code: 30,
+  passkey: 30,
   kerberos_ticket: 5,
   broker: 10,
   groups: 10,

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newFolder } from "../support/cli.ts";
@@ -28,7 +28,7 @@ const SOON = { free_failures: 1, free_failures_per_account: 3, max_failures: 6 }
 const NEVER = { free_failures: 1_000_000, free_failures_per_account: 1_000_000, max_failures: 1_000_000 };
 
 /**
- * strict: the defaults, except that registration is open and the throttle is off. open: patterns that match everything,
+ * strict: the defaults, except that registration is open, the throttle is off, and second factors are optional. open: patterns that match everything,
  * an early throttle, argon2id, a second issuer, an audience, vhosts, and a renamed queue.
  */
 export function makeVariant(name: VariantName): Variant {
@@ -37,7 +37,11 @@ export function makeVariant(name: VariantName): Variant {
     return {
       name,
       config: {
-        app_config: { ...common, login_throttle: NEVER },
+        app_config: {
+          ...{ ...common, login_throttle: NEVER, second_factor: "optional" },
+          passkeys: { rp_id: "example.com", rp_name: "Example", origins: ["https://login.example.com"] },
+        },
+        encryption_keys: { active: { type: "base64key", value: randomBytes(32).toString("base64") } },
         log_settings: { level: "trace" },
       },
       partner: undefined,

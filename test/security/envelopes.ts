@@ -48,6 +48,18 @@ export const CONFLICT = refusal(
   "IDEMPOTENCY_CONFLICT",
   "the idempotency key was used for another request within the last 15 minutes; use a new key",
 );
+export const FACTOR_NOT_FOUND = refusal(404, "FACTOR_NOT_FOUND", "the account has no such second factor");
+export const NO_PENDING_FACTOR = refusal(
+  409,
+  "NO_PENDING_FACTOR",
+  "no enrolment to confirm: none was begun, it has expired, or it was confirmed already; begin again",
+);
+/** The only reply of login_continue to an answer that is not right. */
+export const WRONG_ANSWER = refusal(
+  401,
+  "INVALID_CREDENTIALS",
+  "could not log in: the answer is wrong or was used already, or the challenge has ended; log in again",
+);
 export const TOO_LARGE = refusal(413, "REQUEST_TOO_LARGE", "the request is too large");
 
 /** The only reply of introspect for an invalid token. */

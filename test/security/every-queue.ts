@@ -3,7 +3,10 @@ import { createOneTimeToken, type Holder } from "../../src/db/queries/one-time-t
 import type { TokenPurpose } from "../../src/db/tables.ts";
 import { digestOfOneTimeToken } from "../../src/tokens/one-time.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
+import { Authenticator } from "../support/authenticator.ts";
+import { codeOf, optionsOf, ORIGIN } from "../support/second-factor.ts";
 import { PASSWORD, type AttackFixture } from "./fixture.ts";
+import { logIn } from "./holders.ts";
 
 /** Calls every queue once with a valid request, for a new user and group, and returns the codes of the replies. */
 export async function callEveryQueue(fixture: AttackFixture): Promise<Record<string, number>> {
@@ -53,8 +56,30 @@ export async function callEveryQueue(fixture: AttackFixture): Promise<Record<str
   await call("user_verification_resend", { username: created });
   await call("user_verify_email", { verify_token });
   await call("user_unlock", { username, access_token });
+  await callSecondFactors(fixture, call);
   await call("user_delete", { username, access_token });
   return codes;
+}
+
+/** The same for the queues of second factors, for another user. */
+async function callSecondFactors(
+  fixture: AttackFixture,
+  call: (queue: QueueName, request: object) => Promise<Record<string, unknown>>,
+): Promise<void> {
+  const { username, access_token } = await logIn(fixture);
+  const { secret } = await call("totp_begin", { access_token });
+  const { id } = await call("totp_confirm", { access_token, totp: codeOf(String(secret)) });
+  const device = new Authenticator();
+  const begun = optionsOf(await call("passkey_begin", { access_token }));
+  const credential = device.create(begun, { origin: ORIGIN });
+  await call("passkey_confirm", { access_token, credential, name: "laptop" });
+  await call("recovery_codes_renew", { access_token });
+  await call("factor_all", { access_token });
+  await call("factor_remove", { access_token, id });
+  const { challenge, ...asked } = (await fixture.ask("login", { username, password: PASSWORD })).resp_data;
+  const passkey = device.get(optionsOf(asked), { origin: ORIGIN });
+  await call("login_continue", { challenge, passkey });
+  await call("passkey_login_begin", {});
 }
 
 /** Creates a token in the database, as it would be sent to a user by email. */

@@ -5,6 +5,7 @@ import type { Database } from "../../src/db/database.ts";
 import type { AuthType } from "../../src/db/tables.ts";
 import type { QueueName } from "../../src/wire/queues.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
+import { secondFactors } from "../support/second-factor.ts";
 import { insertSession, latestSessionOf } from "../support/session-row.ts";
 import { type DatabaseKind, startWorker, type TestWorker } from "../support/worker.ts";
 import { accessClaims, decodePart } from "../tokens/craft.ts";
@@ -42,15 +43,27 @@ const issuers = [
 
 const privatePem = closedKey.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
+const { passkeys, second_factor } = secondFactors().app_config;
+const { encryption_keys } = secondFactors();
+/** The group whose members must have a second factor. */
+export const MUST_ENROL = "must-enrol";
+const factors = { passkeys, second_factor, second_factor_groups: [MUST_ENROL] };
+
 /**
  * usual: the defaults, with open registration. closed: the strictest settings. lax: names with nearly any character.
  */
 const CONFIGURATIONS = {
-  usual: { jwt_validation: issuers, app_config: { allow_registration: true, password_blocklist: blocklist } },
+  usual: {
+    jwt_validation: issuers,
+    encryption_keys,
+    app_config: { ...factors, allow_registration: true, password_blocklist: blocklist },
+  },
   closed: {
     jwt_validation: issuers,
     jwt_creation: { audience: "services", signmethod: "RS256", secret: { type: "plain", value: privatePem } },
+    encryption_keys,
     app_config: {
+      ...factors,
       anonymous_user_get: false,
       session_renewal_time: 60,
       vhosts: ["prod", "staging"],
@@ -58,7 +71,9 @@ const CONFIGURATIONS = {
     },
   },
   lax: {
+    encryption_keys,
     app_config: {
+      ...factors,
       allow_registration: true,
       auto_activate_accounts: false,
       username_regex: ".{1,100}",

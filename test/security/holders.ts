@@ -1,5 +1,7 @@
+import type { Authenticator } from "../support/authenticator.ts";
+import { enrolPasskey, enrolTotp, setupTokenOf } from "../support/second-factor.ts";
 import { decodePart } from "../tokens/craft.ts";
-import type { AttackFixture } from "./fixture.ts";
+import { type AttackFixture, MUST_ENROL } from "./fixture.ts";
 
 /** A user who has logged in. */
 export interface Victim {
@@ -36,6 +38,33 @@ export async function keyOf(fixture: AttackFixture, groups: readonly string[] = 
 /** Exchanges an API key for an access token. */
 export async function tokenOf({ ask }: AttackFixture, { api_key }: ApiKey): Promise<string> {
   return String((await ask("token", { api_key })).resp_data["access_token"]);
+}
+
+/** A user with a TOTP and a passkey. */
+export interface Enrolled extends Victim {
+  /** Of the TOTP. */
+  readonly id: string;
+  readonly secret: string;
+  readonly recovery_codes: readonly string[];
+  readonly device: Authenticator;
+}
+
+/** Logs a new user in, and enrols a TOTP and a passkey. */
+export async function enrolIn(fixture: AttackFixture): Promise<Enrolled> {
+  const victim = await logIn(fixture);
+  const { access_token } = victim;
+  const { id, secret, recovery_codes = [] } = await enrolTotp(fixture.worker, { access_token });
+  const { device } = await enrolPasskey(fixture.worker, { access_token });
+  return { ...victim, id, secret, recovery_codes, device };
+}
+
+/** The setup token of a new user who must enrol a factor. */
+export async function setupOf(
+  fixture: AttackFixture,
+  more: object = {},
+): Promise<{ readonly username: string; readonly setup_token: string }> {
+  const { username } = await fixture.newUser({ groups: [MUST_ENROL] });
+  return { username, setup_token: await setupTokenOf(fixture.worker, username, more) };
 }
 
 /** What an attacker may send as the id of a session or key. */

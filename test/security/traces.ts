@@ -13,13 +13,17 @@ const SECRET_FIELDS = [
   "kerberos_ticket",
   "reset_token",
   "verify_token",
+  "setup_token",
+  "challenge",
+  "secret",
+  "recovery_code",
 ];
 
 /** Shorter texts may occur in a log or a reply by chance. */
 const SHORTEST_SECRET = 8;
 
 /**
- * The content that an attacker may not change without authorization: users, tokens, API keys, groups and memberships.
+ * The content that an attacker may not change without authorization: users, tokens, API keys, second factors, groups and memberships.
  * Each table is one text, because it is read before and after each attack.
  */
 export async function rowsOf(db: Database): Promise<unknown> {
@@ -39,6 +43,11 @@ export async function rowsOf(db: Database): Promise<unknown> {
       .selectFrom("api_key")
       .select(all("user_id", "api_key_id", "name", "expires_at"))
       .executeTakeFirst(),
+    db
+      .selectFrom("factor")
+      .select(all("user_id", "factor_id", "type", "name", "confirmed_at", "secret", "last_step"))
+      .executeTakeFirst(),
+    db.selectFrom("recovery_code").select(all("factor_id", "code_hash")).executeTakeFirst(),
     db.selectFrom("group").select(all("name")).executeTakeFirst(),
     db.selectFrom("usergroup").select(all("username", "groupname")).executeTakeFirst(),
   ]);

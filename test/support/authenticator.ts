@@ -115,7 +115,7 @@ export class Authenticator {
         clientDataJSON: clientData.toString("base64url"),
         attestationObject: Buffer.from(how.attestationObject ?? encodeCbor(object)).toString("base64url"),
         // The types of browsers know these only.
-        transports: (how.transports ?? ["internal"]) as ["internal"],
+        transports: how.transports ?? ["internal"],
       },
     };
   }

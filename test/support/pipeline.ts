@@ -1,6 +1,7 @@
 import { createLastUse } from "../../src/auth/last-use.ts";
 import { createLogin } from "../../src/auth/login.ts";
 import { createPasswords } from "../../src/auth/password.ts";
+import { createChallenges } from "../../src/auth/second-factor/challenges.ts";
 import { createThrottle } from "../../src/auth/throttle.ts";
 import type { AppConfig } from "../../src/config/schema.ts";
 import { createLookups } from "../../src/db/lookups.ts";
@@ -43,6 +44,8 @@ export async function openPipeline(
   const { issuer, validator, jwks, fingerprints } = tokens;
   const services: Services = {
     ...{ app: settings, db, metrics, issuer, validator, jwks, fingerprints, passwords },
+    challenges: createChallenges({ db, app: settings, secrets: undefined, confirm: async () => undefined }),
+    secrets: undefined,
     lookups: createLookups(db, settings.sessions_per_user),
     login: createLogin(db, passwords, {}),
     throttle: createThrottle({ db, limits: settings.login_throttle, fingerprints, metrics, log }),

@@ -15,6 +15,9 @@ import type { TestWorker } from "./worker.ts";
 /** Origin of the login page. */
 export const ORIGIN = "https://login.example.com";
 
+/** The relying party of passkeys. */
+export const PASSKEYS = { rp_id: "example.com", rp_name: "Example", origins: [ORIGIN] };
+
 /** The password of all users. */
 export const PASSWORD = "correct horse battery";
 
@@ -27,7 +30,7 @@ export function secondFactors(app: Readonly<Record<string, unknown>> = {}) {
     app_config: {
       bcrypt_cost: 4,
       second_factor: "optional",
-      passkeys: { rp_id: "example.com", rp_name: "Example", origins: [ORIGIN] },
+      passkeys: PASSKEYS,
       sessions_per_user: 100,
       login_throttle: UNTHROTTLED,
       ...app,

@@ -27,9 +27,10 @@ for (const database of DATABASES) {
         await worker.call("token", { id_token }),
       );
       assert.deepEqual(rest, {});
-      const { iat, nbf, exp, jti, ...claims } = decodeJwt(access_token as string);
+      const { iat, nbf, exp, jti, auth_time, ...claims } = decodeJwt(access_token as string);
       assert.equal(expires_at, new Date(exp! * 1000).toISOString());
       assert.equal(expires_in, 300);
+      assert.equal(auth_time, decodeJwt(id_token).iat);
       assert.deepEqual(claims, {
         iss: "authmq",
         sub: "Carrier",
@@ -37,6 +38,7 @@ for (const database of DATABASES) {
         groups: ["dev", "ops"],
         sid: decodeProtectedHeader(id_token).kid,
         vhost: "test",
+        amr: ["pwd"],
       });
       assert.equal(nbf, iat);
       assert.equal(exp! - iat!, 300);

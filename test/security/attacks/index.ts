@@ -4,6 +4,7 @@ import { addresses } from "./addresses.ts";
 import { apiKeys } from "./api-keys.ts";
 import { controls } from "./controls.ts";
 import { databaseRows } from "./database-rows.ts";
+import { factorRights } from "./factor-rights.ts";
 import { forgedAlgorithms } from "./forged-algorithms.ts";
 import { forgedClaims } from "./forged-claims.ts";
 import { forgedHeaders } from "./forged-headers.ts";
@@ -18,6 +19,7 @@ import { names } from "./names.ts";
 import { otherIssuers } from "./other-issuers.ts";
 import { passwords } from "./passwords.ts";
 import { replays } from "./replays.ts";
+import { secondFactors } from "./second-factors.ts";
 import { sessions } from "./sessions.ts";
 import { signingKey } from "./signing-key.ts";
 import { stolenIdTokens } from "./stolen-id-tokens.ts";
@@ -31,6 +33,7 @@ export const ATTACKS: readonly Attack[] = [
   ...addresses,
   ...apiKeys,
   ...databaseRows,
+  ...factorRights,
   ...forgedAlgorithms,
   ...forgedClaims,
   ...forgedHeaders,
@@ -45,6 +48,7 @@ export const ATTACKS: readonly Attack[] = [
   ...otherIssuers,
   ...passwords,
   ...replays,
+  ...secondFactors,
   ...sessions,
   ...signingKey,
   ...stolenIdTokens,

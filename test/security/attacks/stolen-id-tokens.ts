@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { toSqlTime } from "../../../src/db/time.ts";
 import type { QueueName } from "../../../src/wire/queues.ts";
+import { Authenticator } from "../../support/authenticator.ts";
+import { ORIGIN } from "../../support/second-factor.ts";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks, pick, type AttackContext } from "../attack.ts";
 import {
@@ -204,6 +206,12 @@ const places = [
   ),
 ];
 
+/** A credential that answers no challenge of this installation. */
+const CREDENTIAL = new Authenticator().create(
+  { rp: { id: "example.com" }, user: { id: "AAAA" }, challenge: "AAAA" },
+  { origin: ORIGIN },
+);
+
 /** Every queue that requires an access token, with valid fields. */
 export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
   user_admin_create: { username: "made-by-me", password: PASSWORD, email: "made@example.com" },
@@ -215,6 +223,13 @@ export const ACCESS_QUEUES: Readonly<Partial<Record<QueueName, object>>> = {
   api_key_create: { username: "alice", name: "made by me" },
   api_key_all: { username: "alice" },
   api_key_revoke: { username: "alice", id: "1" },
+  totp_begin: {},
+  totp_confirm: { totp: "123456" },
+  passkey_begin: {},
+  passkey_confirm: { credential: CREDENTIAL, name: "made by me" },
+  factor_all: { username: "alice" },
+  factor_remove: { username: "alice", id: "1" },
+  recovery_codes_renew: {},
   user_all: {},
   user_get: { username: "alice" },
   group_all: {},
