@@ -33,7 +33,7 @@ export interface Requests {
       rawId: string;
       type: "public-key";
       /** Ignored */
-      clientExtensionResults?: Record<string, unknown> | null | undefined;
+      clientExtensionResults?: unknown | undefined;
       response: {
         /** Client data */
         clientDataJSON: string;
@@ -243,7 +243,7 @@ export interface Requests {
       rawId: string;
       type: "public-key";
       /** Ignored */
-      clientExtensionResults?: Record<string, unknown> | null | undefined;
+      clientExtensionResults?: unknown | undefined;
       response: {
         /** Client data */
         clientDataJSON: string;

@@ -89,12 +89,15 @@ interface AppErrorOptions extends ErrorOptions {
   readonly data?: LoginStep;
 }
 
+/** How a second factor answers a login: a code of an authenticator app, a passkey or a recovery code. */
+export type SecondFactorMethod = "totp" | "passkey" | "recovery_code";
+
 /** How a login with the right password goes on; `resp_data` of SECOND_FACTOR_REQUIRED and its SETUP variant. */
 export interface LoginStep {
   /** For `login_continue`. */
   readonly challenge?: string;
   /** The factors that the account can answer with. */
-  readonly methods?: readonly ("totp" | "passkey" | "recovery_code")[];
+  readonly methods?: readonly SecondFactorMethod[];
   /** PublicKeyCredentialRequestOptions in JSON form (WebAuthn section 5.1.9). */
   readonly passkey_options?: Readonly<Record<string, unknown>>;
   /** For `totp_begin`, `passkey_begin` and their confirmations. */
@@ -110,7 +113,8 @@ export class AppError extends Error {
   readonly reference: string | undefined;
   /** Seconds. */
   readonly retryAfter: number | undefined;
-  readonly data: LoginStep | undefined;
+  /** Private, so that no log line of an error contains it. */
+  readonly #data: LoginStep | undefined;
 
   constructor(code: ErrorCode, detail?: string, options: AppErrorOptions = {}) {
     super(detail ?? ERRORS[code].msg, options);
@@ -119,12 +123,37 @@ export class AppError extends Error {
     this.fields = options.fields;
     this.reference = options.reference;
     this.retryAfter = options.retryAfter;
-    this.data = options.data;
+    this.#data = options.data;
   }
 
   /** The detail for the log; undefined if the error has only the text of `ERRORS`. */
   get detail(): string | undefined {
     return this.message === ERRORS[this.code].msg ? undefined : this.message;
+  }
+
+  /** Further fields of the reply. */
+  get data(): LoginStep | undefined {
+    return this.#data;
+  }
+
+  /** For SECOND_FACTOR_REQUIRED: the challenge, for `login_continue`. */
+  get challenge(): string | undefined {
+    return this.#data?.challenge;
+  }
+
+  /** For SECOND_FACTOR_REQUIRED: how the account can answer. */
+  get methods(): LoginStep["methods"] {
+    return this.#data?.methods;
+  }
+
+  /** For SECOND_FACTOR_REQUIRED with passkeys: the options for `navigator.credentials.get`, in JSON form. */
+  get passkeyOptions(): LoginStep["passkey_options"] {
+    return this.#data?.passkey_options;
+  }
+
+  /** For SECOND_FACTOR_SETUP_REQUIRED: the token that enrols a second factor. */
+  get setupToken(): string | undefined {
+    return this.#data?.setup_token;
   }
 
   /** The value of `resp_code`. */

@@ -128,12 +128,12 @@ export async function removeFactor(writer: Writer, username: string, id: bigint)
   return true;
 }
 
-/** Removes all factors of an account; returns how many, recovery codes included. */
-export async function removeAllFactors(writer: Writer, username: string): Promise<number> {
+/** Removes all factors of an account; returns them, recovery codes included. */
+export async function removeAllFactors(writer: Writer, username: string): Promise<readonly FactorRow[]> {
   await lockUser(writer.trx, username);
   const factors = await listFactors(writer.trx, username);
   await remove(writer, username, factors);
-  return factors.length;
+  return factors;
 }
 
 /** Replaces the recovery codes of an account; false if it has no other factor. */

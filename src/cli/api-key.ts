@@ -3,19 +3,15 @@ import { Command } from "commander";
 import type { z } from "zod";
 import { createApiKey, newApiKey, revokeApiKey } from "../accounts/api-keys.ts";
 import type { AppConfig } from "../config/schema.ts";
-import { loadConfig } from "../config/load.ts";
-import type { Database, Reader } from "../db/database.ts";
 import { listApiKeysOf } from "../db/queries/api-keys.ts";
-import { findUser } from "../db/queries/users.ts";
 import { readRowId } from "../db/row-id.ts";
-import type { UserRow } from "../db/tables.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { describeApiKey } from "../procedures/api/key-all.ts";
 import { apiKeyCreate } from "../procedures/api/key-create.ts";
 import { formatApiKey } from "../tokens/api-key.ts";
 import { ExitError } from "./exit.ts";
-import { openMigratedDatabase } from "./open-database.ts";
-import { configOption, findConfig } from "./options.ts";
+import { configOption } from "./options.ts";
+import { withAccount } from "./with-account.ts";
 
 interface CreateOptions {
   readonly config?: string;
@@ -114,23 +110,6 @@ async function revokeKey(username: string, id: string, options: { config?: strin
       );
     process.stderr.write(`revoked the API key ${id} of ${account.username}\n`);
   });
-}
-
-/** Opens the configured database for work on an account; throws ExitError (1) if there is none of this name. */
-async function withAccount(
-  username: string,
-  config: string | undefined,
-  work: (database: Database, account: UserRow, app: AppConfig) => Promise<void>,
-): Promise<void> {
-  const { app, db } = loadConfig(findConfig(config), { keys: false });
-  await using database = await openMigratedDatabase(db);
-  await work(database, await findAccount(database, username), app);
-}
-
-async function findAccount(db: Reader, username: string): Promise<UserRow> {
-  const account = await findUser(db, username.normalize("NFC"));
-  if (account === undefined) throw new ExitError(1, `there is no account ${username}`);
-  return account;
 }
 
 type Input = Omit<z.output<ReturnType<typeof apiKeyCreate.input>>, "username">;

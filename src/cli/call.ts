@@ -8,6 +8,7 @@ import { messageOf } from "../errors.ts";
 import { toPrintable } from "../observability/printable.ts";
 import { ExitError } from "./exit.ts";
 import { configOption, findConfig, seconds } from "./options.ts";
+import { askForFactor } from "./second-factor-prompt.ts";
 
 const EXIT_REFUSED = 1;
 const EXIT_NO_REPLY = 2;
@@ -15,7 +16,8 @@ const EXIT_NO_REPLY = 2;
 /** Fields that other users of this host must not read. */
 const SECRET_FIELDS = [
   ...["password", "password_confirm", "kerberos_ticket"],
-  ...["id_token", "access_token", "token", "setup_token", "reset_token", "verify_token"],
+  ...["id_token", "access_token", "token", "reset_token", "verify_token", "api_key", "setup_token"],
+  ...["challenge", "totp", "recovery_code"],
 ];
 
 interface CallOptions {
@@ -42,6 +44,7 @@ export function callCommand(): Command {
       "after",
       `
 Exit codes: 0 for a 2xx reply, 1 for any other reply, 2 for no reply.
+On a terminal, a login that needs a second factor asks for the code.
 
 Examples:
   $ authmq call user_get '{"username":"alice"}'
@@ -89,9 +92,19 @@ export function queueOnBroker(config: Config, name: string): string {
 async function call(config: Config, name: string, body: string, { timeout, key }: CallOptions) {
   try {
     await using client = await connectRpc(config.amqp);
-    return await client.call(queueOnBroker(config, name), body, timeout, key);
+    const reply = await client.call(queueOnBroker(config, name), body, timeout, key);
+    const answer = await askForFactor(reply);
+    if (answer === undefined) return reply;
+    const next = JSON.stringify({ ...answer, ...addressIn(body) });
+    return await client.call(queueOnBroker(config, "login_continue"), next, timeout);
   } catch (error) {
     if (!(error instanceof NoReplyError)) throw error;
     throw new ExitError(EXIT_NO_REPLY, messageOf(error), { cause: error.cause });
   }
+}
+
+/** The client address of a login, to which its challenge is bound. */
+function addressIn(body: string): { ip?: unknown } {
+  const { ip } = JSON.parse(body) as { ip?: unknown }; // it asked for a second factor, so it was an object
+  return ip === undefined ? {} : { ip };
 }

@@ -11,18 +11,21 @@ export async function readPassword(): Promise<string> {
       throw new ExitError(2, "no password on stdin: pipe it in, or run this command in a terminal");
     return line;
   }
-  const password = await ask("Password: ");
-  if (password !== (await ask("Repeat password: "))) throw new ExitError(1, "the passwords differ");
+  const password = await askSecret("Password: ");
+  if (password !== (await askSecret("Repeat password: "))) throw new ExitError(1, "the passwords differ");
   return password;
 }
 
-async function ask(label: string): Promise<string> {
-  process.stderr.write(label);
+/** Reads a line from the terminal without echo; the label goes to stderr. Throws ExitError for Ctrl-C and Ctrl-D. */
+export async function askSecret(label: string): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const prompt = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // Not before: the terminal echoes what is typed until readline reads it.
+  process.stderr.write(label);
   // While readline reads the terminal, Ctrl-C is a key press and no signal.
   const interrupted = new Promise<never>((_resolve, reject) => {
     prompt.once("SIGINT", () => reject(new ExitError(130, "interrupted")));
+    prompt.once("close", () => reject(new ExitError(1, "the input ended")));
   });
   try {
     return await Promise.race([prompt.question(""), interrupted]);

@@ -3,13 +3,15 @@ import { configOption } from "./options.ts";
 import { type ExportOptions, exportUsersTo } from "./users/export.ts";
 import { formatOption } from "./users/format.ts";
 import { type ImportOptions, importUsersOf } from "./users/import.ts";
+import { type ResetOptions, resetFactorsOf } from "./users/reset-factors.ts";
 
-/** `authmq users import` and `authmq users export`. */
+/** `authmq users import`, `export` and `reset-factors`. */
 export function usersCommand(): Command {
   return new Command("users")
-    .description("import and export users")
+    .description("import and export users, and remove their second factors")
     .addCommand(importCommand())
-    .addCommand(exportCommand());
+    .addCommand(exportCommand())
+    .addCommand(resetFactorsCommand());
 }
 
 function importCommand(): Command {
@@ -64,4 +66,21 @@ Examples:
   $ (umask 077; authmq users export --format jsonl --with-hashes > users.jsonl)`,
     )
     .action((options: ExportOptions) => exportUsersTo(options));
+}
+
+function resetFactorsCommand(): Command {
+  return new Command("reset-factors")
+    .description("remove all second factors of an account, recovery codes included")
+    .argument("<username>", "name of the account")
+    .addOption(configOption())
+    .addHelpText(
+      "after",
+      `
+For somebody who has lost the phone and the recovery codes: make sure that it is this person who asks. The next login
+needs the password alone, or enrols a new factor where one is required. Sessions stay alive. Prints what it removed.
+
+Example:
+  $ authmq users reset-factors alice`,
+    )
+    .action((username: string, options: ResetOptions) => resetFactorsOf(username, options));
 }

@@ -63,10 +63,11 @@ export function optionsOf(kinds: Readonly<Record<string, Kind>>, required: reado
 export function oneOf(kinds: Readonly<Record<string, Kind>>): Kind {
   const choice = Object.keys(kinds).join(" or ");
   return (value, name) => {
-    if (!isObject(value)) return `options must be an object, not ${typeOf(value)}`;
+    if (!isObject(value)) return `${name || "options"} must be an object, not ${typeOf(value)}`;
     const [chosen, another] = Object.entries(kinds).filter(([key]) => value[key] !== undefined);
-    if (chosen === undefined) return `${choice} is missing`;
-    return another === undefined ? chosen[1](value, name) : `pass only one of ${choice}`;
+    if (chosen !== undefined && another === undefined) return chosen[1](value, name);
+    const place = name === "" ? "" : `${name}: `;
+    return place + (chosen === undefined ? `${choice} is missing` : `pass only one of ${choice}`);
   };
 }
 

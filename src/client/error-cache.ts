@@ -3,10 +3,13 @@ import { SessionLimitError } from "./errors.ts";
 /** How long a client error (4xx) is returned without a new request, in milliseconds, unless it has `retryAfter`. */
 const SHORT = 1000;
 
-/** How long a SessionLimitError is: each new login would end another replica's session. */
+/**
+ * How long an error is returned that another login does not change: it would end another replica's session, or create
+ * one more challenge that nobody answers.
+ */
 const LONG = 60_000;
 
-/** Repeats a client error (4xx) for a while without a new request. */
+/** Repeats a client error (4xx), or an error of a function in the options, for a while without a new request. */
 export class ErrorCache {
   #last: { readonly error: unknown; readonly until: number } | undefined;
 
@@ -24,14 +27,25 @@ export class ErrorCache {
 
 function durationOf(error: unknown): number {
   if (error instanceof SessionLimitError) return LONG;
-  const { respCode = 0, retryAfter = SHORT / 1000 } = errorReplyIn(error);
+  const { code, respCode, retryAfter = SHORT / 1000 } = errorReplyIn(error);
+  if (code === "SECOND_FACTOR_REQUIRED") return LONG;
+  // Not a reply: a function in the options failed, perhaps after a login that needs a second factor.
+  if (respCode === undefined) return SHORT;
   return respCode >= 400 && respCode < 500 ? retryAfter * 1000 : 0;
 }
 
+/** What a worker's reply says in an AuthError, or in an AppError of `createAuth`. */
+interface ErrorReply {
+  readonly code?: string;
+  readonly respCode?: number;
+  readonly retryAfter?: number;
+}
+
 /** The codes in an AuthError, or in an AppError of `createAuth`. */
-export function errorReplyIn(error: unknown): { readonly respCode?: number; readonly retryAfter?: number } {
+export function errorReplyIn(error: unknown): ErrorReply {
   if (!(error instanceof Error)) return {};
   return {
+    ...("code" in error && typeof error.code === "string" ? { code: error.code } : {}),
     ...("respCode" in error && typeof error.respCode === "number" ? { respCode: error.respCode } : {}),
     ...("retryAfter" in error && typeof error.retryAfter === "number"
       ? { retryAfter: error.retryAfter }

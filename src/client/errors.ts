@@ -1,4 +1,4 @@
-import type { ErrorCode, FieldFault } from "../errors.ts";
+import type { ErrorCode, FieldFault, LoginStep } from "../errors.ts";
 
 interface NoReplyOptions extends ErrorOptions {
   /** Whether to retry at once: the request reached no queue, or its reply can no longer arrive. */
@@ -31,6 +31,7 @@ interface ErrorReply {
   readonly fields?: readonly FieldFault[] | undefined;
   readonly retryAfter?: number | undefined;
   readonly reference?: string | undefined;
+  readonly loginStep?: LoginStep | undefined;
 }
 
 /** An error code of docs/protocol.md, or one that a later version of the worker added. */
@@ -47,14 +48,41 @@ export class AuthError extends Error {
   readonly retryAfter: number | undefined;
   /** For INTERNAL: find the log line of the worker with this reference. */
   readonly reference: string | undefined;
+  /** Private, so that no log line of an error contains it. */
+  readonly #loginStep: LoginStep;
 
-  constructor(respCode: number, message: string, { code, fields, retryAfter, reference }: ErrorReply) {
+  constructor(
+    respCode: number,
+    message: string,
+    { code, fields, retryAfter, reference, loginStep = {} }: ErrorReply,
+  ) {
     super(message);
     this.code = code;
     this.respCode = respCode;
     this.fields = fields;
     this.retryAfter = retryAfter;
     this.reference = reference;
+    this.#loginStep = loginStep;
+  }
+
+  /** For SECOND_FACTOR_REQUIRED: the challenge, for `session.loginContinue`. */
+  get challenge(): string | undefined {
+    return this.#loginStep.challenge;
+  }
+
+  /** For SECOND_FACTOR_REQUIRED: how the account can answer. */
+  get methods(): LoginStep["methods"] {
+    return this.#loginStep.methods;
+  }
+
+  /** For SECOND_FACTOR_REQUIRED with passkeys: the options for `navigator.credentials.get`, in JSON form. */
+  get passkeyOptions(): LoginStep["passkey_options"] {
+    return this.#loginStep.passkey_options;
+  }
+
+  /** For SECOND_FACTOR_SETUP_REQUIRED: the token that enrols a second factor. */
+  get setupToken(): string | undefined {
+    return this.#loginStep.setup_token;
   }
 }
 

@@ -14,6 +14,12 @@ export {
   type RevocationList,
   type RevocationListOptions,
 } from "./revocation-list.ts";
+export type {
+  ContinueLogin,
+  SecondFactorAnswer,
+  SecondFactorRequest,
+  SecondFactorSource,
+} from "./second-factor.ts";
 export { createSession, type Session } from "./session.ts";
 export type {
   ApiKeyOptions,

@@ -3,6 +3,7 @@ import { errorReplyIn } from "./error-cache.ts";
 import { SessionLimitError } from "./errors.ts";
 import { endsSoon, type HeldToken, now, secondsLeft } from "./held-token.ts";
 import type { ReplyFrom, RequestTo } from "./queues.ts";
+import { answerTo } from "./second-factor.ts";
 import type { LoginOptions, SessionWorkflows } from "./session-options.ts";
 import { textFrom } from "./text-source.ts";
 
@@ -18,6 +19,14 @@ const MAX_TIMER = 2 ** 31 - 1;
 export interface Exchanged {
   readonly reply: ReplyFrom<"token">;
   readonly requestedAt: HeldToken["requestedAt"];
+}
+
+/** The session that a login is for. */
+interface KeepingSession {
+  /** Exchanges the ID token, because no call has done it in time. */
+  readonly renew: () => void;
+  /** Aborted when the session is closed. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -41,13 +50,12 @@ export class Login {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** Calls `renew` when the ID token should be exchanged, because no call has done it. */
-  readonly #renew: () => void;
+  readonly #session: KeepingSession;
 
-  constructor(workflows: SessionWorkflows["session"], options: LoginOptions, renew: () => void) {
+  constructor(workflows: SessionWorkflows["session"], options: LoginOptions, session: KeepingSession) {
     this.#workflows = workflows;
     this.#options = options;
-    this.#renew = renew;
+    this.#session = session;
     this.#address = options.ip === undefined ? {} : { ip: options.ip };
     if ("idToken" in options) this.#given = this.#keep(heldToken(options.idToken));
   }
@@ -109,9 +117,26 @@ export class Login {
     };
     const credentials = await credentialsIn(this.#options);
     const requestedAt = now();
-    const { id_token: text, expires_in: lifetime } = await this.#workflows.login({ ...credentials, ...more });
+    let login: HeldToken;
+    try {
+      login = heldFrom(await this.#workflows.login({ ...credentials, ...more }), requestedAt);
+    } catch (error) {
+      login = await this.#continue(error);
+    }
     this.#isTooOld = false;
-    return this.#keep({ text, lifetime, requestedAt });
+    return this.#keep(login);
+  }
+
+  /** Continues a login that failed with this error; throws the error if it asks for no second factor, or none is given. */
+  async #continue(error: unknown): Promise<HeldToken> {
+    const secondFactor = "secondFactor" in this.#options ? this.#options.secondFactor : undefined;
+    if (secondFactor === undefined) throw error;
+    const answer = await answerTo(error, secondFactor, this.#session.signal);
+    const requestedAt = now();
+    const reply = await this.#workflows.loginContinue?.({ ...answer, ...this.#address });
+    // `createSession` has checked that the client has the method.
+    if (reply === undefined) throw error;
+    return heldFrom(reply, requestedAt);
   }
 
   /** Keeps an ID token, and renews it in the background if no call does it before three quarters of its lifetime. */
@@ -127,7 +152,7 @@ export class Login {
     const renew = (): void => {
       // Its session was revoked: the next call logs in, and the background does not try a password again and again.
       if (this.#idToken !== idToken) return;
-      this.#renew();
+      this.#session.renew();
       // In case that fails, or it was too early: again after a tenth of the rest. A new ID token replaces the timer.
       this.#renewLater(idToken, secondsLeft(idToken) * 100);
     };
@@ -157,6 +182,13 @@ export class Login {
       throw limitError(this.#options, error);
     }
   }
+}
+
+function heldFrom(
+  { id_token: text, expires_in: lifetime }: ReplyFrom<"login_continue">,
+  requestedAt: HeldToken["requestedAt"],
+): HeldToken {
+  return { text, lifetime, requestedAt };
 }
 
 function limitError(options: LoginOptions, cause: unknown): SessionLimitError {

@@ -1,4 +1,4 @@
-import type { FieldFault } from "../errors.ts";
+import type { FieldFault, LoginStep, SecondFactorMethod } from "../errors.ts";
 import { AuthError } from "./errors.ts";
 
 /** A worker's reply. */
@@ -32,7 +32,22 @@ export function errorOf({ resp_code: code, resp_data: data }: RpcReply): AuthErr
     fields: Array.isArray(fields) ? fields.filter(isFieldFault) : undefined,
     retryAfter: typeof retryAfter === "number" ? retryAfter : undefined,
     reference: typeof reference === "string" ? reference : undefined,
+    loginStep: isObject(data) ? loginStepIn(data) : undefined,
   });
+}
+
+function loginStepIn(data: Readonly<Record<string, unknown>>): LoginStep {
+  const { challenge, methods, passkey_options: options, setup_token: token } = data;
+  return {
+    ...(typeof challenge === "string" ? { challenge } : {}),
+    ...(Array.isArray(methods) ? { methods: methods.filter(isMethod) } : {}),
+    ...(isObject(options) ? { passkey_options: options } : {}),
+    ...(typeof token === "string" ? { setup_token: token } : {}),
+  };
+}
+
+function isMethod(value: unknown): value is SecondFactorMethod {
+  return value === "totp" || value === "passkey" || value === "recovery_code";
 }
 
 function isFieldFault(value: unknown): value is FieldFault {

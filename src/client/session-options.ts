@@ -1,4 +1,5 @@
 import type { ReplyFrom, RequestTo } from "./queues.ts";
+import type { ContinueLogin, SecondFactorSource } from "./second-factor.ts";
 import type { TextSource } from "./text-source.ts";
 
 /** The workflows that a session calls, of a client from `connect` or of `createAuth`. */
@@ -6,15 +7,22 @@ export interface SessionWorkflows {
   readonly session: {
     readonly login: (request: RequestTo<"login">) => Promise<ReplyFrom<"login">>;
     readonly getAccessToken: (request: RequestTo<"token">) => Promise<ReplyFrom<"token">>;
+    /** Only for the option `secondFactor`. */
+    readonly loginContinue?: ContinueLogin;
     readonly logout: (request: RequestTo<"logout">) => Promise<ReplyFrom<"logout">>;
   };
 }
 
 /** How to log in: with a password, a new Kerberos ticket for each login, or the ID token of an earlier login. */
 export type Credentials =
-  | { readonly username: string; readonly password: string | TextSource }
-  | { readonly kerberosTicket: TextSource; readonly username?: string | undefined }
+  | ({ readonly username: string; readonly password: string | TextSource } & SecondFactorOption)
+  | ({ readonly kerberosTicket: TextSource; readonly username?: string | undefined } & SecondFactorOption)
   | { readonly idToken: string };
+
+interface SecondFactorOption {
+  /** Called when a login needs a second factor. Without it, such a login fails with SECOND_FACTOR_REQUIRED. */
+  readonly secondFactor?: SecondFactorSource | undefined;
+}
 
 /** Options of `createSession`: an API key, which needs no login, or the credentials of a login. */
 export type SessionOptions = ApiKeyOptions | LoginOptions;

@@ -1,4 +1,16 @@
-import { a, check, checked, func, listOf, number, oneOf, optionsOf, text, textOrFunc } from "./check.ts";
+import {
+  a,
+  check,
+  checked,
+  func,
+  type Kind,
+  listOf,
+  number,
+  oneOf,
+  optionsOf,
+  text,
+  textOrFunc,
+} from "./check.ts";
 import { ErrorCache } from "./error-cache.ts";
 import { endsSoon, type HeldToken, now, secondsLeft } from "./held-token.ts";
 import { type Exchanged, Login } from "./login.ts";
@@ -28,20 +40,26 @@ export interface Session extends AsyncDisposable {
 const DEFAULT_VALIDITY = 10;
 
 const common = { vhost: text, ip: text, client: text, groups: listOf(text) };
+const credentials = { username: text, secondFactor: func, ...common };
 
 const kinds = oneOf({
   apiKey: optionsOf({ apiKey: textOrFunc, groups: listOf(text) }),
-  password: optionsOf({ username: text, password: textOrFunc, ...common }, ["username"]),
-  kerberosTicket: optionsOf({ kerberosTicket: func, username: text, ...common }),
+  password: optionsOf({ password: textOrFunc, ...credentials }, ["username"]),
+  kerberosTicket: optionsOf({ kerberosTicket: func, ...credentials }),
   idToken: optionsOf({ idToken: text, ...common }),
 });
 
-const workflows = a("a client of connect or createAuth", (value) => {
-  // Object() accepts any value, so that its members can be checked.
-  const { session } = Object(value) as { session?: unknown };
-  const methods = Object(session) as Record<string, unknown>; // any object has string keys
-  return ["login", "getAccessToken", "logout"].every((name) => typeof methods[name] === "function");
-});
+const workflows = hasMethods("login", "getAccessToken", "logout");
+const workflowsWithFactor = hasMethods("login", "loginContinue", "getAccessToken", "logout");
+
+function hasMethods(...names: readonly string[]): Kind {
+  return a("a client of connect or createAuth", (value) => {
+    // Object() accepts any value, so that its members can be checked.
+    const { session } = Object(value) as { session?: unknown };
+    const methods = Object(session) as Record<string, unknown>; // any object has string keys
+    return names.every((name) => typeof methods[name] === "function");
+  });
+}
 
 const tokenKinds = optionsOf({ minimumValidity: number });
 
@@ -51,7 +69,9 @@ const tokenKinds = optionsOf({ minimumValidity: number });
  */
 export function createSession(client: SessionWorkflows, options: SessionOptions): Session {
   check("createSession", client, workflows, "client");
-  return new KeptSession(client, checked("createSession", options, kinds));
+  const known = checked("createSession", options, kinds);
+  if ("secondFactor" in known) check("createSession", client, workflowsWithFactor, "client");
+  return new KeptSession(client, known);
 }
 
 type TokenRequest = Omit<RequestTo<"token">, "id_token" | "api_key">;
@@ -71,6 +91,8 @@ class KeptSession implements Session {
   readonly #accessErrors = new ErrorCache();
   readonly #brokerErrors = new ErrorCache();
   #closing: Promise<void> | undefined;
+  /** Aborted by `close`. */
+  readonly #lifetime = new AbortController();
 
   constructor({ session }: SessionWorkflows, options: SessionOptions) {
     this.#groups = options.groups === undefined ? {} : { groups: [...options.groups] };
@@ -78,14 +100,17 @@ class KeptSession implements Session {
       // A later call reports the error.
       if (this.#closing === undefined) this.#renew().catch(() => undefined);
     };
+    const { signal } = this.#lifetime;
     this.#source =
-      "apiKey" in options ? fromApiKey(session, options.apiKey) : new Login(session, options, renew);
+      "apiKey" in options
+        ? fromApiKey(session, options.apiKey)
+        : new Login(session, options, { renew, signal });
   }
 
   async accessToken(options: { readonly minimumValidity?: number | undefined } = {}): Promise<string> {
     check("accessToken", options, tokenKinds);
     const { minimumValidity = DEFAULT_VALIDITY } = options;
-    if (this.#closing !== undefined) throw new Error("the session is closed");
+    if (this.#closing !== undefined) throw closedError();
     const known = this.#access;
     const isGood =
       known !== undefined && secondsLeft(known) >= Math.min(minimumValidity, known.lifetime * 0.9);
@@ -100,7 +125,7 @@ class KeptSession implements Session {
   }
 
   async brokerToken(): Promise<string> {
-    if (this.#closing !== undefined) throw new Error("the session is closed");
+    if (this.#closing !== undefined) throw closedError();
     const request = this.#brokerErrors.run(async () => {
       const { broker_token } = (await this.#exchange({ broker: true })).reply;
       if (broker_token === undefined) throw new Error("the worker issued no broker token");
@@ -133,9 +158,14 @@ class KeptSession implements Session {
   }
 
   async #end(): Promise<void> {
+    this.#lifetime.abort(closedError());
     await Promise.allSettled([this.#renewal, ...this.#brokerTokens]);
     await this.#source.close();
   }
+}
+
+function closedError(): Error {
+  return new Error("the session is closed");
 }
 
 /** Exchanges an API key for access tokens: there is no session to start, to renew or to end. */

@@ -73,6 +73,17 @@ const WRONG: Readonly<Record<string, readonly (readonly [message: string, ...arg
     ["groups[1] must be a string", "CLIENT", { ...login, groups: ["dev", null] }],
     ["user is unknown", "CLIENT", { ...login, user: "alice" }],
     ["ip must be a string", "CLIENT", { ...login, ip: null }],
+    ["secondFactor must be a function", "CLIENT", { ...login, secondFactor: "123456" }],
+    [
+      "secondFactor is unknown: the options are idToken",
+      "CLIENT",
+      { idToken: "hidden-secret", secondFactor: () => undefined },
+    ],
+    [
+      "client must be a client of connect or createAuth",
+      { session: { login() {}, getAccessToken() {}, logout() {} } },
+      { ...login, secondFactor: () => undefined },
+    ],
   ],
   createVerifier: [
     ["options must be an object, not undefined"],

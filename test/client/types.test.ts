@@ -73,11 +73,14 @@ async function compiled(auth: AuthClient): Promise<unknown[]> {
   const sessions: Session[] = [
     createSession(auth, { username: "a", password: "p" }),
     createSession(workflows, { username: "a", password: async () => "p", vhost: "v", ip: "::1" }),
-    createSession(auth, { kerberosTicket: () => "t" }),
+    createSession(auth, { kerberosTicket: () => "t", secondFactor: () => ({ totp: "123456" }) }),
+    createSession(auth, { username: "a", password: "p", secondFactor: async () => ({ recovery_code: "r" }) }),
     createSession(auth, { idToken: "i" }),
   ];
   // @ts-expect-error a ticket is valid once, so a function is required
   createSession(auth, { kerberosTicket: "t" });
+  // @ts-expect-error the answer to a challenge has one of three fields
+  createSession(auth, { username: "a", password: "p", secondFactor: () => ({ code: "123456" }) });
   // @ts-expect-error a username needs its password
   createSession(auth, { username: "a" });
 

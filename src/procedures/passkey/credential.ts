@@ -17,9 +17,10 @@ const common = {
   id: credentialId("credential id, base64url"),
   rawId: credentialId("the same as id"),
   type: z.literal("public-key", "must be public-key"),
+  // Not a record: callers pass the type of their WebAuthn library, which has no index signature.
   clientExtensionResults: z
-    .record(z.string(), z.unknown())
-    .nullish()
+    .unknown()
+    .optional()
     .transform(() => ({}))
     .describe("ignored"),
 };
