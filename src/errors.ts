@@ -30,7 +30,7 @@ export const ERRORS = {
   GROUP_NOT_FOUND: { resp: 404, msg: "no such group" },
   SESSION_NOT_FOUND: { resp: 404, msg: "the user has no such session" },
   API_KEY_NOT_FOUND: { resp: 404, msg: "the account has no such API key" },
-  FACTOR_NOT_FOUND: { resp: 404, msg: "the account has no such second factor" },
+  FACTOR_NOT_FOUND: { resp: 404, msg: "the account has no such second factor; factor_all lists them" },
   USERNAME_TAKEN: { resp: 409, msg: "the username is taken" },
   EMAIL_TAKEN: { resp: 409, msg: "the email address is taken" },
   GROUP_TAKEN: { resp: 409, msg: "the group exists already" },
@@ -61,6 +61,14 @@ export const ERRORS = {
     msg: "the service is unavailable: it cannot reach its database or directory, or it took too long; try again",
   },
 } as const satisfies Record<string, { resp: number; msg: string }>;
+
+/** `msg` of INVALID_CREDENTIALS in queues whose credential is not a password. */
+export const WRONG_CREDENTIAL = {
+  login_continue:
+    "could not log in: the answer is wrong or was used already, or the challenge has ended; log in again",
+  totp_confirm: "the code is wrong; check the clock of the device, and send the next code",
+  passkey_confirm: "the credential is not valid for this site, account and challenge; begin again",
+} as const;
 
 /** An error code: a key of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { Fingerprints } from "./fingerprint.ts";
 
 /** How many recovery codes an account gets. */
-export const RECOVERY_CODES = 10;
+const RECOVERY_CODES = 10;
 
 /** Crockford's base 32: without letters that people confuse. */
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { ERRORS } from "../../src/errors.ts";
+import { ERRORS, WRONG_CREDENTIAL } from "../../src/errors.ts";
 import { errorsOf, requestSchema, type Procedure } from "../../src/rpc/procedure.ts";
 import type { AppConfig } from "../../src/config/schema.ts";
 import type { FuzzReply } from "./caller.ts";
@@ -182,7 +182,10 @@ function problemsOfFailure(
   if (entry === undefined) return [`error ${shortenText(String(error))}`];
   const problems: string[] = [];
   const isNamed = error === "INVALID_TOKEN" && names.some((name) => msg === `${name} is missing`);
-  if (entry.resp !== code || (entry.msg !== msg && !isNamed))
+  const isOfQueue =
+    error === "INVALID_CREDENTIALS" &&
+    Object.entries(WRONG_CREDENTIAL).some(([queue, text]) => queue === procedure.name && text === msg);
+  if (entry.resp !== code || (entry.msg !== msg && !isNamed && !isOfQueue))
     problems.push(`${code} ${String(error)} ${shortenText(String(msg))}`);
   if (!errorsOf(procedure).some((known) => known === error))
     problems.push(`${String(error)}, which is not a declared error of ${procedure.name}`);
@@ -206,7 +209,7 @@ function areFields(names: readonly string[], fields: unknown): boolean {
       (one) =>
         isObject(one) &&
         isDeepStrictEqual(Object.keys(one), ["path", "msg"]) &&
-        names.includes(String(one["path"]).replace(/\.\d+$/, "")) &&
+        names.includes(String(one["path"]).replace(/^(passkey|credential)\..*$|\.\d+$/, "$1")) &&
         typeof one["msg"] === "string",
     )
   );

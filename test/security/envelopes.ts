@@ -48,7 +48,11 @@ export const CONFLICT = refusal(
   "IDEMPOTENCY_CONFLICT",
   "the idempotency key was used for another request within the last 15 minutes; use a new key",
 );
-export const FACTOR_NOT_FOUND = refusal(404, "FACTOR_NOT_FOUND", "the account has no such second factor");
+export const FACTOR_NOT_FOUND = refusal(
+  404,
+  "FACTOR_NOT_FOUND",
+  "the account has no such second factor; factor_all lists them",
+);
 export const NO_PENDING_FACTOR = refusal(
   409,
   "NO_PENDING_FACTOR",

@@ -16,7 +16,7 @@ import type { TestWorker } from "./worker.ts";
 export const ORIGIN = "https://login.example.com";
 
 /** The relying party of passkeys. */
-export const PASSKEYS = { rp_id: "example.com", rp_name: "Example", origins: [ORIGIN] };
+const PASSKEYS = { rp_id: "example.com", rp_name: "Example", origins: [ORIGIN] };
 
 /** The password of all users. */
 export const PASSWORD = "correct horse battery";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { useFactor } from "../../accounts/factors.ts";
 import type { RightAnswer } from "../../auth/second-factor/challenges.ts";
 import { deleteChallenge } from "../../db/queries/challenges.ts";
-import { AppError } from "../../errors.ts";
+import { AppError, WRONG_CREDENTIAL } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { commitReply } from "../commit-reply.ts";
@@ -100,8 +100,5 @@ async function complete(
 
 /** The same error whatever is wrong. */
 function wrongAnswer(): AppError {
-  return new AppError("INVALID_CREDENTIALS", undefined, {
-    publicMsg:
-      "could not log in: the answer is wrong or was used already, or the challenge has ended; log in again",
-  });
+  return new AppError("INVALID_CREDENTIALS", undefined, { publicMsg: WRONG_CREDENTIAL.login_continue });
 }

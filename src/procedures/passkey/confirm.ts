@@ -9,7 +9,7 @@ import {
 } from "../../auth/second-factor/passkeys.ts";
 import { findChallenge } from "../../db/queries/challenges.ts";
 import { createRowId } from "../../db/row-id.ts";
-import { AppError } from "../../errors.ts";
+import { AppError, WRONG_CREDENTIAL } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { digestOfChallenge } from "../../tokens/challenge.ts";
 import { commitReply } from "../commit-reply.ts";
@@ -85,7 +85,5 @@ export const passkeyConfirm = defineProcedure({
 
 /** Also for a credential that is registered for another account: nobody learns of it. */
 function notValid(): AppError {
-  return new AppError("INVALID_CREDENTIALS", undefined, {
-    publicMsg: "the credential is not valid for this site, account and challenge; begin again",
-  });
+  return new AppError("INVALID_CREDENTIALS", undefined, { publicMsg: WRONG_CREDENTIAL.passkey_confirm });
 }

@@ -30,9 +30,7 @@ export const recoveryCodesRenew = defineProcedure({
     const generated = generateCodes(context);
     return commitReply(context, async (writer) => {
       if (!(await renewRecoveryCodes(writer, username, generated)))
-        throw new AppError("FACTOR_NOT_FOUND", undefined, {
-          publicMsg: "the account has no second factor that codes could replace; enrol one first",
-        });
+        throw new AppError("FACTOR_NOT_FOUND", "no factor that codes could replace");
       return { reply: { recovery_codes: generated.codes }, stored: { seed: generated.seed } };
     });
   },

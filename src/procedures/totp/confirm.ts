@@ -4,7 +4,7 @@ import { amrOf } from "../../auth/second-factor/challenges.ts";
 import { totpPurpose } from "../../auth/second-factor/secret-box.ts";
 import { findTotpStep } from "../../auth/second-factor/totp.ts";
 import { findTotp } from "../../db/queries/factors.ts";
-import { AppError } from "../../errors.ts";
+import { AppError, WRONG_CREDENTIAL } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
 import { commitReply } from "../commit-reply.ts";
 import {
@@ -53,9 +53,7 @@ export const totpConfirm = defineProcedure({
     const { id, keyId, sealed } = pending;
     const step = findTotpStep(await secretsOf(context).open(keyId, sealed, totpPurpose(id)), code);
     if (step === undefined)
-      throw new AppError("INVALID_CREDENTIALS", undefined, {
-        publicMsg: "the code is wrong; check the clock of the device, and send the next code",
-      });
+      throw new AppError("INVALID_CREDENTIALS", undefined, { publicMsg: WRONG_CREDENTIAL.totp_confirm });
     const generated = generateCodes(context);
     return commitReply(context, async (writer) => {
       const added = await finishTotp(writer, enrolee, { id, step, name }, generated);

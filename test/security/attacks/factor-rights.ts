@@ -49,7 +49,7 @@ const foreign = [
         ...FACTOR_NOT_FOUND,
         resp_data: {
           ...FACTOR_NOT_FOUND.resp_data,
-          msg: "the account has no second factor that codes could replace; enrol one first",
+          msg: "the account has no such second factor; factor_all lists them",
         },
       },
     };
