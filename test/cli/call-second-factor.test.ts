@@ -70,6 +70,14 @@ describe("authmq call login of an account with a second factor", () => {
       assert.ok(!ended.output.includes(code), ended.output);
     });
 
+    test("asks also after a request that was typed, which ends with Ctrl-D", async () => {
+      const [, code = ""] = recoveryCodes;
+      const request = ["", `${login}\r\x04`] as const;
+      const typed = [request, [PROMPT, `${code}\r`]] as const;
+      const ended = await runOnTerminal(["call", "login", "-"], { cwd, typed });
+      assert.deepEqual([ended.code, replyIn(ended).resp_code], [0, 200], ended.output);
+    });
+
     test("prints the error of a wrong code, and does not ask again", async () => {
       const ended = await answer(`${wrongCodeOf(secret)}\r`);
       const { resp_code, resp_data } = replyIn(ended);

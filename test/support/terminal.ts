@@ -19,23 +19,20 @@ export interface TerminalEnded {
   readonly output: string;
 }
 
+/** Prompts, and what to type after each; after an empty one at once. */
+type Typed = readonly (readonly [prompt: string, keys: string])[];
+
 /** Runs `authmq ARGS` on a pseudo-terminal in a folder; types each text after its prompt was shown. */
 export async function runOnTerminal(
   args: readonly string[],
-  {
-    cwd,
-    typed = [],
-  }: { readonly cwd: string; readonly typed?: readonly (readonly [prompt: string, keys: string])[] },
+  { cwd, typed = [] }: { readonly cwd: string; readonly typed?: Typed },
 ): Promise<TerminalEnded> {
   const command = `exec ${[process.execPath, CLI, ...args].map(quoted).join(" ")}`;
   const env = { ...process.env, AUTHMQ_CONFIG: "" };
   const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], { cwd, env });
   const closed = once(terminal, "close");
   let output = "";
-  terminal.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-    noteWritten("terminal", chunk);
-  });
+  terminal.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   let seen = 0;
   for (const [prompt, keys] of typed) {
     const died = (): string | undefined => (terminal.exitCode === null ? undefined : output);
@@ -44,7 +41,14 @@ export async function runOnTerminal(
     terminal.stdin.write(keys);
   }
   const [code] = (await closed) as [number | null];
+  noteWritten("terminal", withoutEcho(output, typed));
   return { code, output: output.replaceAll("\r\n", "\n") };
+}
+
+/** The output without what the terminal itself echoed, because no prompt had turned its echo off. */
+function withoutEcho(output: string, typed: Typed): string {
+  const early = typed.filter(([prompt]) => prompt === "").map(([, keys]) => keys.split("\r", 1)[0] ?? "");
+  return early.reduce((text, keys) => text.replace(keys, ""), output);
 }
 
 function quoted(word: string): string {
