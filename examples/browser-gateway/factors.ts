@@ -1,5 +1,6 @@
 import type { AuthClient } from "@authmq/client";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { encode } from "uqr";
 import { ACCESS_TOKEN, clearLogin, fitsCookies, ID_TOKEN, SETUP_TOKEN, setTokens } from "./cookies.ts";
 
 type Confirmed = Awaited<ReturnType<AuthClient["user"]["confirmTotp"]>>;
@@ -16,7 +17,10 @@ interface Body {
 export function addFactors(app: FastifyInstance, { user }: AuthClient): void {
   app.get("/factors", async (request) => user.getFactors(session(request)));
 
-  app.post("/factors/totp", async (request) => user.beginTotp(enrolee(request)));
+  app.post("/factors/totp", async (request) => {
+    const totp = await user.beginTotp(enrolee(request));
+    return { ...totp, qr_code: qrCodeOf(totp.uri) };
+  });
 
   app.post("/factors/totp/confirm", async (request, reply) => {
     const { totp, name } = bodyOf(request);
@@ -35,6 +39,13 @@ export function addFactors(app: FastifyInstance, { user }: AuthClient): void {
   );
 
   app.post("/factors/recovery-codes", async (request) => user.renewRecoveryCodes(session(request)));
+}
+
+/** A text as a QR code: its dark modules as a path of SVG, and the size of the image with its light margin. */
+function qrCodeOf(text: string): { readonly path: string; readonly size: number } {
+  const { data, size } = encode(text, { border: 4 });
+  const dark = data.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? [`M${x} ${y}h1v1h-1z`] : [])));
+  return { path: dark.join(""), size };
 }
 
 /** The body may be anything: authmq answers 400 to missing fields and other types. */

@@ -1,6 +1,5 @@
 // The account's second factors: the list, enrolment, removal, recovery codes.
 import { createPasskey, hidePasskeys } from "./passkeys.js";
-import { drawQrCode } from "./qr-code.js";
 import { call, explain, needsLogin } from "./requests.js";
 import { find, onClick, onSubmit, say, show, step } from "./view.js";
 
@@ -68,13 +67,23 @@ async function change(path, body = {}, wrong = "") {
   if (error === "PASSKEYS_OFF") hidePasskeys();
 }
 
+function drawQrCode(element, { path: dark, size }) {
+  const [svg, path] = ["svg", "path"].map((name) =>
+    document.createElementNS("http://www.w3.org/2000/svg", name),
+  );
+  svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
+  path.setAttribute("d", dark);
+  svg.append(path);
+  element.replaceChildren(svg);
+}
+
 async function beginTotp() {
   const totp = await change("/factors/totp");
   if (totp === undefined) return;
   find("secret").textContent = totp.secret.match(/.{1,4}/g).join(" ");
   find("uri").href = totp.uri;
   find("uri-text").textContent = totp.uri;
-  drawQrCode(find("qr-code"), totp.uri);
+  drawQrCode(find("qr-code"), totp.qr_code);
   find("totp-form").reset();
   show("add-totp");
 }
