@@ -31,9 +31,11 @@ export interface Requests {
       id: string;
       /** The same as id */
       rawId: string;
+      /** Kind of credential */
       type: "public-key";
       /** Ignored */
       clientExtensionResults?: unknown | undefined;
+      /** What the authenticator signed, with its signature */
       response: {
         /** Client data */
         clientDataJSON: string;
@@ -41,6 +43,7 @@ export interface Requests {
         authenticatorData: string;
         /** Signature */
         signature: string;
+        /** User handle */
         userHandle?: string | null | undefined;
       };
     } | null | undefined;
@@ -241,9 +244,11 @@ export interface Requests {
       id: string;
       /** The same as id */
       rawId: string;
+      /** Kind of credential */
       type: "public-key";
       /** Ignored */
       clientExtensionResults?: unknown | undefined;
+      /** What the authenticator created */
       response: {
         /** Client data */
         clientDataJSON: string;
@@ -661,6 +666,7 @@ export interface Replies {
     factors: Array<{
       /** Id of the factor, for `factor_remove` */
       id: string;
+      /** Kind of factor */
       type: "totp" | "passkey" | "recovery_codes";
       /** Name that the user gave it */
       name: string;

@@ -8,7 +8,7 @@ const time = z.iso.datetime();
 
 const factor = z.object({
   id: z.string().describe("id of the factor, for `factor_remove`"),
-  type: z.enum(["totp", "passkey", "recovery_codes"]),
+  type: z.enum(["totp", "passkey", "recovery_codes"]).describe("kind of factor"),
   name: z.string().describe("name that the user gave it"),
   created_at: time.describe("time of the enrolment, in UTC"),
   last_use: time.nullable().describe("time of the last login with it, in UTC; null if there was none"),

@@ -49,7 +49,7 @@ export const passkeyConfirm = defineProcedure({
         id: "Y3JlZGVudGlhbA",
         rawId: "Y3JlZGVudGlhbA",
         type: "public-key",
-        response: { clientDataJSON: "eyJ0eXBlIjoi", attestationObject: "o2NmbXRkbm9uZQ" },
+        response: { clientDataJSON: "Y2xpZW50IGRhdGE", attestationObject: "o2NmbXRkbm9uZQ" },
       },
       name: "laptop",
     },

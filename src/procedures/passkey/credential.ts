@@ -16,7 +16,7 @@ const credentialId = (what: string) => bytes(what, 1364);
 const common = {
   id: credentialId("credential id, base64url"),
   rawId: credentialId("the same as id"),
-  type: z.literal("public-key", "must be public-key"),
+  type: z.literal("public-key", "must be public-key").describe("kind of credential"),
   // Not a record: callers pass the type of their WebAuthn library, which has no index signature.
   clientExtensionResults: z
     .unknown()
@@ -36,9 +36,10 @@ export function passkeyAssertion() {
             clientDataJSON: bytes("client data"),
             authenticatorData: bytes("authenticator data"),
             signature: bytes("signature"),
-            userHandle: bytes("user handle", 100).nullish(),
+            userHandle: bytes("user handle", 100).nullish().describe("user handle"),
           })
-          .transform(({ userHandle, ...rest }) => (userHandle == null ? rest : { ...rest, userHandle })),
+          .transform(({ userHandle, ...rest }) => (userHandle == null ? rest : { ...rest, userHandle }))
+          .describe("what the authenticator signed, with its signature"),
       },
       "must be an object",
     )
@@ -51,16 +52,18 @@ export function passkeyRegistration() {
     .object(
       {
         ...common,
-        response: z.object({
-          clientDataJSON: bytes("client data"),
-          attestationObject: bytes("attestation object"),
-          transports: z
-            .array(z.string("must be a string").max(32), "must be a list")
-            .max(10)
-            .nullish()
-            .transform((transports) => transports ?? [])
-            .describe("how the browser can reach the authenticator"),
-        }),
+        response: z
+          .object({
+            clientDataJSON: bytes("client data"),
+            attestationObject: bytes("attestation object"),
+            transports: z
+              .array(z.string("must be a string").max(32), "must be a list")
+              .max(10)
+              .nullish()
+              .transform((transports) => transports ?? [])
+              .describe("how the browser can reach the authenticator"),
+          })
+          .describe("what the authenticator created"),
       },
       "must be an object",
     )

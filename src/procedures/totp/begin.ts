@@ -26,6 +26,7 @@ export const totpBegin = defineProcedure({
   requires: "second_factor",
   needsRecentLogin: () => true,
   remembersAnswer: true,
+  errors: ["NO_PENDING_FACTOR"],
   input: () => z.object({ ip: ip() }),
   output: z.object({
     secret: z.string().describe("secret in base32, for people who cannot scan a QR code"),
