@@ -142,9 +142,17 @@ for (const database of DATABASES) {
     await migrate(dbOf(mixed));
     const { user, group } = quoted[database];
     await mixed.execute(
-      ...["api_key", "one_time_token", "usergroup", "token", group, user].map(
-        (table) => `drop table ${table}`,
-      ),
+      ...[
+        "recovery_code",
+        "factor",
+        "challenge",
+        "api_key",
+        "one_time_token",
+        "usergroup",
+        "token",
+        group,
+        user,
+      ].map((table) => `drop table ${table}`),
       ...originalTables(database),
     );
     await assertRefused(mixed, /that belong to py_auth_micro/);

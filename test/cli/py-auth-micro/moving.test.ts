@@ -23,7 +23,9 @@ const SECRET = "a shared secret of thirty-two bytes or more";
 const PASSWORD = "nine lanterns at dusk";
 
 for (const orientation of ["swapped", "straight"] as const)
-  test(`every step of docs/moving.md works, with ${orientation} columns and ${USERS} users`, async (t) => {
+  test(`every step of docs/moving.md works, with ${orientation} columns and ${USERS} users`, {
+    timeout: 300_000,
+  }, async (t) => {
     await using old = await createOldDatabase(orientation);
     await old.addGroups(...OLD_GROUPS);
     await old.add(...oldUsers(USERS), { username: "inactive", activated: 0 });
