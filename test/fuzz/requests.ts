@@ -196,6 +196,8 @@ const FITTING: Readonly<Partial<Record<QueueName, Fitting>>> = {
   user_password_reset: fc
     .record({ password: fc.constantFrom(...passwords) })
     .map((one) => ({ ...one, password_confirm: one.password })),
+  factor_all: fc.record({ username: resident }),
+  group_delete: fc.record({ groupname: fc.constantFrom(...GROUPS) }),
   group_add_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
   group_remove_user: fc.record({ groupname: fc.constantFrom(...GROUPS), username: resident }),
 };

@@ -21,14 +21,32 @@ const bomSchema = z.looseObject({
   dependencies: z.array(z.object({ ref: z.string(), dependsOn: z.array(z.string()).default([]) })),
 });
 
+const lockSchema = z.object({
+  packages: z.record(
+    z.string(),
+    z.object({
+      version: z.string().optional(),
+      dev: z.boolean().default(false),
+      link: z.boolean().default(false),
+    }),
+  ),
+});
+
 const { name } = z.object({ name: z.string() }).parse(JSON.parse(readFileSync("package.json", "utf8")));
 const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only", "--offline"];
 const { metadata, components, dependencies, ...rest } = bomSchema.parse(
   JSON.parse(execFileSync("npm", args, { encoding: "utf8", maxBuffer: 64 * 2 ** 20 })),
 );
-const kept = components.filter(
-  ({ properties }) => !properties.some((one) => one.name === DEVELOPMENT && one.value === "true"),
+// npm lists a version once: if a tool needs the same one, npm says that only development does.
+const { packages } = lockSchema.parse(JSON.parse(readFileSync("package-lock.json", "utf8")));
+const production = new Set(
+  Object.entries(packages)
+    .filter(([path, { dev, link }]) => path !== "" && !dev && !link)
+    .map(([path, { version }]) => `${path.slice(path.lastIndexOf("node_modules/") + 13)}@${version}`),
 );
+const kept = components
+  .filter((one) => production.has(one["bom-ref"]))
+  .map((one) => ({ ...one, properties: one.properties.filter((given) => given.name !== DEVELOPMENT) }));
 const refs = new Set([metadata.component["bom-ref"], ...kept.map((one) => one["bom-ref"])]);
 const bom = {
   ...rest,

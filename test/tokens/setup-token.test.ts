@@ -7,6 +7,7 @@ import { tokenFields } from "../../src/rpc/procedure.ts";
 import { createTokens, type Tokens } from "../../src/tokens/tokens.ts";
 import { pemOf } from "../security/forge.ts";
 import { assertRefused, dataOf } from "../support/replies.ts";
+import { secondFactors } from "../support/second-factor.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { craft, decodePart, secondsFromNow, withSpareBits } from "./craft.ts";
 
@@ -25,7 +26,7 @@ describe("a setup token", () => {
   let tokens: Tokens;
   let setup: string;
   before(async () => {
-    worker = await startWorker();
+    worker = await startWorker({ config: secondFactors() });
     await worker.addUser("alice", PASSWORD, { groups: ["admin"] });
     tokens = await createTokens(worker.config.signing!, worker.config.issuers);
     setup = tokens.issuer.signSetupToken("alice", DETAILS);
