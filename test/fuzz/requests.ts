@@ -4,6 +4,7 @@ import { requestSchema, tokenFields, type Procedure } from "../../src/rpc/proced
 import type { QueueName } from "../../src/wire/queues.ts";
 import { API_KEYS, GROUPS, PASSWORDS, USERS } from "./users.ts";
 import type { Member, Node } from "./json.ts";
+import { CREDENTIALS } from "./credentials.ts";
 import { properties, type Properties } from "./message.ts";
 import { mutate, mutation } from "./mutations.ts";
 import { goodToken, invalidToken, type TokenName } from "./tokens.ts";
@@ -77,35 +78,6 @@ const named = (names: readonly string[], pattern: string): fc.Arbitrary<Node> =>
     ? text(names)
     : fc.oneof({ weight: 2, arbitrary: text(names) }, { weight: 1, arbitrary: text(others) });
 };
-
-/** What a browser returns for a passkey, with another response. */
-const credentialWith = (response: object): string =>
-  JSON.stringify({ id: "AAAA", rawId: "AAAA", type: "public-key", response });
-
-const clientDataJSON = Buffer.from(
-  JSON.stringify({ type: "webauthn.get", challenge: "A".repeat(43), origin: "https://login.example.com" }),
-).toString("base64url");
-
-const CREDENTIALS = [
-  credentialWith({ clientDataJSON, authenticatorData: "AAAA", signature: "AAAA", userHandle: null }),
-  credentialWith({
-    clientDataJSON,
-    authenticatorData: "_w",
-    signature: "_w",
-    attestationObject: "v_8",
-    transports: ["usb"],
-  }),
-  credentialWith({ clientDataJSON: "AA", attestationObject: "o2NmbXRkbm9uZQ" }),
-  credentialWith({
-    clientDataJSON: "bnVsbA",
-    attestationObject: "oA",
-    authenticatorData: "AAAA",
-    signature: "AAAA",
-  }),
-  credentialWith({}),
-  "{}",
-  "[]",
-];
 
 /** Values of a field in a valid request. */
 const examples = (app: AppConfig): Readonly<Record<string, fc.Arbitrary<Node>>> => ({
