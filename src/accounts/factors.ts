@@ -20,9 +20,6 @@ import type { SqlTime } from "../db/tables.ts";
 import { factorAdded, factorRemoved, recoveryCodesRenewed, recoveryCodeUsed } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
-/** A confirmation may come from any address: the token that it needs is bound to one. */
-const ANY_IP = "*";
-
 /** How many passkeys an account may have. */
 const MAX_PASSKEYS = 20;
 
@@ -77,13 +74,20 @@ export async function finishTotp(
 export async function beginPasskey(
   { trx }: Writer,
   enrolee: Enrolee,
-  { hash, expiresAt }: { readonly hash: Uint8Array; readonly expiresAt: Date },
+  { hash, expiresAt, ip }: { readonly hash: Uint8Array; readonly expiresAt: Date; readonly ip: string },
 ): Promise<boolean> {
   const locked = await lockEnrolee(trx, enrolee);
   if (locked === undefined) return false;
   const { username, modified_at: accountModifiedAt } = locked.user;
-  const anywhere = { ip: ANY_IP, vhost: "", client: null, amr: [] };
-  const row = { ...anywhere, purpose: "passkey_enrolment", username, accountModifiedAt } as const;
+  const row = {
+    ip,
+    vhost: "",
+    client: null,
+    amr: [],
+    purpose: "passkey_enrolment",
+    username,
+    accountModifiedAt,
+  } as const;
   await insertChallenge(trx, hash, row, expiresAt);
   return true;
 }

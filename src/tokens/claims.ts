@@ -18,8 +18,14 @@ const registered = z.object({
   exp: numericDate,
 });
 
-/** How and when the login authenticated the user: RFC 8176, and `auth_time` of OpenID Connect Core section 2. */
-const authentication = { amr: z.array(z.string()).optional(), auth_time: numericDate.optional() };
+/**
+ * How and when the login authenticated the user: RFC 8176, and `auth_time` of OpenID Connect Core section 2.
+ * Another issuer may write them otherwise: then they count as absent, and the login as too old.
+ */
+const authentication = {
+  amr: z.array(z.string()).optional().catch(undefined),
+  auth_time: numericDate.optional().catch(undefined),
+};
 
 /** The claims of an ID token; `groups` is absent if the list would be too long. */
 export const idClaims = registered.extend({

@@ -29,7 +29,7 @@ export const passkeyBegin = defineProcedure({
     request: {},
     reply: { passkey_options: { challenge: "<challenge>", rp: { id: "example.com", name: "Example" } } },
   },
-  async handler(context) {
+  async handler(context, { ip: address }) {
     const { app, commit, db, fingerprints } = context;
     const enrolee = enroleeOf(context);
     const { username } = enrolee;
@@ -37,7 +37,8 @@ export const passkeyBegin = defineProcedure({
     const challenge = createChallenge();
     const handle = userHandle(fingerprints, username);
     const passkey_options = await creationOptions(partyOf(app), { username, handle, known }, challenge);
-    const row = { hash: digestOfChallenge(challenge), expiresAt: new Date(Date.now() + PASSKEY_TIMEOUT) };
+    const expiresAt = new Date(Date.now() + PASSKEY_TIMEOUT);
+    const row = { hash: digestOfChallenge(challenge), expiresAt, ip: address };
     await commit(async (writer) => {
       if (!(await beginPasskey(writer, enrolee, row))) throw enrolmentRefused(context);
     });
