@@ -1,5 +1,5 @@
 import type { FactorRow } from "../db/queries/factors.ts";
-import type { IdTokenRow } from "../db/queries/id-tokens.ts";
+import type { NewIdToken } from "../db/queries/id-tokens.ts";
 import type { AuthType, UserRow } from "../db/tables.ts";
 import type { AccountEvent } from "./writer.ts";
 
@@ -69,7 +69,7 @@ export function sessionStarted(
     valid_until,
     client,
     amr,
-  }: Pick<IdTokenRow, "ip" | "vhost" | "valid_until" | "client" | "amr">,
+  }: Pick<NewIdToken, "ip" | "vhost" | "valid_until" | "client" | "amr">,
 ): AccountEvent {
   const data = { sid: id.toString(), ip, vhost, auth_type, amr, valid_until: valid_until.toISOString() };
   return { type: "session.started", username, data: { ...data, ...(client === null ? {} : { client }) } };

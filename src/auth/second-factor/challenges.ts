@@ -12,7 +12,7 @@ import { inTransaction, withRetry } from "../../db/transaction.ts";
 import type { LoginStep } from "../../errors.ts";
 import { createChallenge, digestOfChallenge } from "../../tokens/challenge.ts";
 import { digestOfRecoveryCode } from "../../tokens/recovery-codes.ts";
-import { ANY_IP } from "../session.ts";
+import { isUsableFrom } from "../session.ts";
 import { digestOfCredential, PASSKEY_TIMEOUT, requestOptions, verifyRequest } from "./passkeys.ts";
 import { methodsOf } from "./policy.ts";
 import { type SecretBox, totpPurpose } from "./secret-box.ts";
@@ -163,7 +163,7 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     async check(answer) {
       const hash = digestOfChallenge(answer.challenge);
       const login = await findChallenge(db, hash);
-      const isHere = login !== undefined && (login.ip === ANY_IP || login.ip === answer.ip);
+      const isHere = login !== undefined && isUsableFrom(login, answer.ip);
       // Counted first: of parallel guesses, none may be checked beyond the limit.
       const isCounted = isHere && (await withRetry(() => countAnswer(db, hash, MAX_ANSWERS)));
       const right = isCounted ? await verify(answer, login, hash) : undefined;

@@ -18,8 +18,6 @@ export interface IdTokenRow {
   readonly created_at: Date;
   /** How the person recognizes the session; null if the login did not say. */
   readonly client: string | null;
-  /** How the login authenticated the user (RFC 8176); empty if it was before this was recorded. */
-  readonly amr: readonly string[];
 }
 
 /** A valid ID token's row with its user's state, read by one statement. */
@@ -30,6 +28,8 @@ export interface SessionRow extends IdTokenRow {
   /** When a directory last confirmed the user; null if no directory was asked. */
   readonly validated_at: Date | null;
   readonly groups: readonly string[];
+  /** How the login authenticated the user (RFC 8176); empty if it was before this was recorded. */
+  readonly amr: readonly string[];
 }
 
 /** A new ID token. */
@@ -47,7 +47,7 @@ export interface NewIdToken {
 /** The columns of `toIdToken`. */
 const COLUMNS = [
   ...(["token.token_id", "token.ip", "token.valid_until", "token.last_use"] as const),
-  ...(["token.sign_method", "token.vhost", "token.created_at", "token.client", "token.amr"] as const),
+  ...(["token.sign_method", "token.vhost", "token.created_at", "token.client"] as const),
 ] as const;
 
 /** Records an ID token. `username` in its stored spelling. */
@@ -79,16 +79,24 @@ export async function findSessions(
     .selectFrom("token")
     .innerJoin("user", "user.username", "token.user_id")
     .select(COLUMNS)
-    .select(["token.validated_at", "user.username", "user.auth_type", "user.activated", groupsOfUser(db)])
+    .select([
+      "token.amr",
+      "token.validated_at",
+      "user.username",
+      "user.auth_type",
+      "user.activated",
+      groupsOfUser(db),
+    ])
     .where("token.token_id", "in", padInList(tokenIds))
     .execute();
-  const sessions = rows.map(({ username, auth_type, activated, validated_at, groups, ...token }) => ({
+  const sessions = rows.map(({ username, auth_type, activated, validated_at, groups, amr, ...token }) => ({
     ...toIdToken(token),
     username,
     auth_type,
     activated: activated === 1,
     validated_at: validated_at === null ? null : fromSqlTime(validated_at),
     groups: readGroups(groups),
+    amr: amr === null ? [] : amr.split(" "),
   }));
   return new Map(sessions.map((session) => [session.token_id, session]));
 }
@@ -244,7 +252,6 @@ interface StoredIdToken extends Pick<IdTokenRow, "ip" | "vhost" | "client"> {
   readonly valid_until: string;
   readonly last_use: string | null;
   readonly created_at: string;
-  readonly amr: string | null;
 }
 
 /** Converts a row as either database returns it. */
@@ -257,7 +264,6 @@ function toIdToken({
   vhost,
   created_at,
   client,
-  amr,
 }: StoredIdToken): IdTokenRow {
   return {
     token_id: BigInt(token_id),
@@ -268,6 +274,5 @@ function toIdToken({
     vhost,
     created_at: fromSqlTime(created_at),
     client,
-    amr: amr === null ? [] : amr.split(" "),
   };
 }
