@@ -1,9 +1,7 @@
 import type { AppConfig } from "../../config/schema.ts";
 import type { FactorRow } from "../../db/queries/factors.ts";
 import type { AuthType } from "../../db/tables.ts";
-
-/** An answer to a challenge. */
-export type Method = "totp" | "passkey" | "recovery_code";
+import type { SecondFactorMethod } from "../../errors.ts";
 
 type Rules = Pick<AppConfig, "second_factor" | "second_factor_groups" | "passkeys">;
 
@@ -21,7 +19,7 @@ export function nextStep(
 }
 
 /** The answers that an account with these factors can give. */
-export function methodsOf({ passkeys }: Rules, factors: readonly FactorRow[]): Method[] {
+export function methodsOf({ passkeys }: Rules, factors: readonly FactorRow[]): SecondFactorMethod[] {
   const has = (wanted: FactorRow["type"]): boolean => factors.some(({ type }) => type === wanted);
   return [
     ...(has("totp") ? (["totp"] as const) : []),
