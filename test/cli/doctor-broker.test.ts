@@ -75,7 +75,9 @@ test("quorum queues with workers are ok, and a configuration with another profil
   assert.equal(code, 1);
   assert.match(
     of("broker").split("\n").slice(1).join("\n"),
-    /^fail: login, logout, .* do not fit amqp_settings\.queues durable: x-queue-type is quorum, expected (?:none|classic) \| .* to quorum\.$/,
+    new RegExp(
+      `^fail: ${queueNames().join(", ")} do not fit amqp_settings\\.queues durable: x-queue-type is quorum, expected (?:none|classic) \\| .* to quorum\\.$`,
+    ),
   );
 });
 

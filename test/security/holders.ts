@@ -45,6 +45,8 @@ export interface Enrolled extends Victim {
   /** Of the TOTP. */
   readonly id: string;
   readonly secret: string;
+  /** The code that confirmed the TOTP. */
+  readonly usedCode: string;
   readonly recovery_codes: readonly string[];
   readonly device: Authenticator;
 }
@@ -53,9 +55,9 @@ export interface Enrolled extends Victim {
 export async function enrolIn(fixture: AttackFixture): Promise<Enrolled> {
   const victim = await logIn(fixture);
   const { access_token } = victim;
-  const { id, secret, recovery_codes = [] } = await enrolTotp(fixture.worker, { access_token });
+  const { recovery_codes = [], ...totp } = await enrolTotp(fixture.worker, { access_token });
   const { device } = await enrolPasskey(fixture.worker, { access_token });
-  return { ...victim, id, secret, recovery_codes, device };
+  return { ...victim, ...totp, recovery_codes, device };
 }
 
 /** The setup token of a new user who must enrol a factor. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { PassThrough } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseConfig } from "../../src/config/load.ts";
 import { toSqlTime } from "../../src/db/time.ts";
 import { createLogTo } from "../../src/observability/log.ts";
@@ -53,17 +54,19 @@ export interface Enrolled {
   readonly id_token?: string;
 }
 
-/** An enrolled TOTP, with its secret in base32. */
+/** An enrolled TOTP, with its secret in base32, and the code that confirmed it. */
 export interface Totp extends Enrolled {
   readonly secret: string;
+  readonly usedCode: string;
 }
 
 /** Enrols a TOTP with the code of this moment. */
 export async function enrolTotp(worker: TestWorker, holder: Holder): Promise<Totp> {
   const begun = dataOf(await worker.call("totp_begin", holder));
   const secret = String(begun["secret"]);
-  const confirmed = dataOf(await worker.call("totp_confirm", { ...holder, totp: codeOf(secret) }));
-  return { ...(confirmed as unknown as Enrolled), secret };
+  const usedCode = codeOf(secret);
+  const confirmed = dataOf(await worker.call("totp_confirm", { ...holder, totp: usedCode }));
+  return { ...(confirmed as unknown as Enrolled), secret, usedCode };
 }
 
 /** Enrols a passkey of an authenticator. */
@@ -137,10 +140,7 @@ export function optionsOf({ passkey_options }: { readonly passkey_options?: unkn
   return passkey_options as Options;
 }
 
-/**
- * The TOTP code of a secret at a time (RFC 6238), by default now. An enrolment consumes the current time step: `next`
- * is the code of the next one, which is accepted already.
- */
+/** The TOTP code of a secret at a time (RFC 6238), by default now. */
 export function codeOf(secret: string, at = Date.now()): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(Math.floor(at / STEP)));
@@ -152,6 +152,12 @@ export function codeOf(secret: string, at = Date.now()): string {
 /** The code of the next time step, which is accepted already: the enrolment has consumed the current step. */
 export function nextCodeOf(secret: string): string {
   return codeOf(secret, Date.now() + STEP);
+}
+
+/** Waits until the current time step lasts for at least ten more seconds. */
+export async function stepFor10Seconds(): Promise<void> {
+  const left = STEP - (Date.now() % STEP);
+  if (left < 10_000) await sleep(left);
 }
 
 /** A code that is wrong now; another one for each `index` below a hundred. */

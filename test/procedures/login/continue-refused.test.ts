@@ -3,7 +3,6 @@ import { after, before, describe, test } from "node:test";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import {
   challengeOf,
-  codeOf,
   enrolPasskey,
   enrolTotp,
   expire,
@@ -117,7 +116,7 @@ for (const database of DATABASES) {
     test("refuses a code after its use, for any challenge, by any replica; and the code of the enrolment", async () => {
       const { totp } = await withTotp("replayed");
       const early = await challengeOf(worker, "replayed");
-      await assertWrong(early.challenge, { totp: codeOf(totp.secret) });
+      await assertWrong(early.challenge, { totp: totp.usedCode });
       const code = nextCodeOf(totp.secret);
       const used = await challengeOf(worker, "replayed");
       dataOf(await answer(used.challenge, { totp: code }));

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { noteName } from "../../secrets/notes.ts";
-import {
-  type Challenged,
-  challengeOf,
-  codeOf,
-  nextCodeOf,
-  optionsOf,
-  ORIGIN,
-} from "../../support/second-factor.ts";
+import { type Challenged, challengeOf, nextCodeOf, optionsOf, ORIGIN } from "../../support/second-factor.ts";
 import { decodePart } from "../../tokens/craft.ts";
 import { attack, type Attack, attacks } from "../attack.ts";
 import { INVALID_CREDENTIALS, invalid, LOGGED_IN, LONE_SURROGATE, WRONG_ANSWER } from "../envelopes.ts";
@@ -54,7 +47,7 @@ const challenges = attacks(
 /** Answers of an attacker who knows the password, and has an account with factors. */
 const ANSWERS: Readonly<Record<string, (victim: Enrolled & Challenged, own: Enrolled) => object>> = {
   "the code of the attacker's app": (_victim, own) => ({ totp: nextCodeOf(own.secret) }),
-  "a code that was used for the enrolment": ({ secret }) => ({ totp: codeOf(secret) }),
+  "a code that was used for the enrolment": ({ usedCode }) => ({ totp: usedCode }),
   "a recovery code of the attacker": (_victim, own) => ({ recovery_code: own.recovery_codes[0] }),
   "a wildcard as recovery code": () => ({ recovery_code: "%" }),
   "SQL as recovery code": () => ({ recovery_code: "' or '1'='1" }),
