@@ -162,7 +162,7 @@ export type FactorUse =
   | { readonly type: "passkey"; readonly row: PasskeyRow; readonly signCount: number }
   | { readonly type: "recovery_code"; readonly hash: Uint8Array };
 
-/** Consumes a verified answer of an account; false if it was used or its factor was removed. The user must be locked. */
+/** Consumes a verified answer of an account; false if it was used or its factor is gone. The user must be locked. */
 export async function useFactor(writer: Writer, username: string, use: FactorUse): Promise<boolean> {
   const { trx } = writer;
   if (use.type === "totp") return useTotpStep(trx, use.id, use.step);

@@ -115,7 +115,7 @@ export async function verifyCreation(
   }
 }
 
-/** Verifies the response of `navigator.credentials.get`; undefined if it is not valid for this passkey and challenge. */
+/** Verifies the response of `navigator.credentials.get`; undefined if it is invalid for this passkey and challenge. */
 export async function verifyRequest(
   party: RelyingParty,
   credential: AuthenticationResponseJSON,

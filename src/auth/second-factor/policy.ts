@@ -5,7 +5,7 @@ import type { SecondFactorMethod } from "../../errors.ts";
 
 type Rules = Pick<AppConfig, "second_factor" | "second_factor_groups" | "passkeys">;
 
-/** How a login with the right password goes on: the session starts, the user answers a challenge, or enrols a factor. */
+/** How a login with the right password goes on: a session starts, the user answers a challenge, or enrols a factor. */
 export function nextStep(
   { second_factor, second_factor_groups }: Rules,
   { auth_type }: { readonly auth_type: AuthType },

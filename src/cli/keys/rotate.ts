@@ -1,8 +1,8 @@
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { generateSecret } from "../../config/generate-key.ts";
-import { type Config, loadConfig, parseConfig } from "../../config/load.ts";
+import { type Config, loadConfig, parseConfig, readConfigObject } from "../../config/load.ts";
 import { issuerSchema, jwtCreation, type SecretSetting, type SignMethod } from "../../config/sections/jwt.ts";
 import { keyIdOf } from "../../tokens/jwks.ts";
 import { ExitError } from "../exit.ts";
@@ -50,9 +50,7 @@ export async function rotateKeys(file: string, rotation: Rotation): Promise<Rota
     let rotated: Rotated | undefined;
     await replaceFile(file, async () => {
       const config = loadConfig(file, { keys: true });
-      const raw = z
-        .record(z.string(), z.unknown())
-        .parse(JSON.parse(readFileSync(file, "utf8").replace(/^\ufeff/, "")));
+      const raw = readConfigObject(file);
       const folder = dirname(resolve(file));
       const before = jwtCreation.parse(raw["jwt_creation"]);
       const access = fileAccessOf(before.keys?.active ?? before.secret, file);
