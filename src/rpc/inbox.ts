@@ -21,6 +21,13 @@ const MAX_CALLER = 100;
 /** Another delivery of the same request was answered first: this transaction is rolled back. */
 export class AlreadyAnswered extends Error {
   override readonly name = "AlreadyAnswered";
+  /** The recorded reply, if it is known. */
+  readonly reply: Envelope | undefined;
+
+  constructor(reply?: Envelope, options: ErrorOptions = {}) {
+    super("another delivery of this request was answered first", options);
+    this.reply = reply;
+  }
 }
 
 /** Recorded replies for idempotent replay: a retry gets the same reply and has no second effect. */

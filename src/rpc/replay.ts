@@ -44,7 +44,7 @@ export async function replayed(
     return await work(about);
   } catch (error) {
     if (error instanceof AlreadyAnswered) {
-      const reply = await inbox.find(about);
+      const reply = error.reply ?? (await inbox.find(about));
       if (reply !== undefined) return recall(reply);
       throw new AppError("UNAVAILABLE", "the reply recorded by another delivery was deleted", {
         cause: error,
@@ -57,12 +57,10 @@ export async function replayed(
   }
 }
 
-/** Costs as much as a login: a caller who knows a key could otherwise try passwords faster than bcrypt allows. */
-async function payForHash(
-  { passwords }: Services,
-  { procedure: { access, hashes }, isCancelled }: InFlight,
-): Promise<void> {
-  if (access === "public" && hashes === true) await passwords.verify("", null, isCancelled);
+/** Costs as much as a login: a caller who knows a key could otherwise try passwords and codes at any speed. */
+async function payForHash({ passwords }: Services, { procedure, isCancelled }: InFlight): Promise<void> {
+  const isGuess = procedure.hashes === true || procedure.guesses !== undefined;
+  if (procedure.access === "public" && isGuess) await passwords.verify("", null, isCancelled);
 }
 
 /** Errors decided by database state. Authorization is checked again on every attempt. */

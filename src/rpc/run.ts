@@ -3,6 +3,7 @@ import type { Trx } from "../db/database.ts";
 import { isSameName } from "../db/names.ts";
 import type { AccountRow } from "../db/queries/accounts.ts";
 import { lockGranted } from "../db/queries/granted.ts";
+import { AppError } from "../errors.ts";
 import { announceStage } from "../observability/stages.ts";
 import { type Authorization, type CallerIdentity, refusalOf } from "./authorize.ts";
 import { commit } from "./commit.ts";
@@ -10,6 +11,7 @@ import type { Services } from "./context.ts";
 import { asObject } from "./decode.ts";
 import { type Envelope, successEnvelope } from "./envelope.ts";
 import type { RequestIdentity } from "./identity.ts";
+import { AlreadyAnswered } from "./inbox.ts";
 import { deleteAttemptsAt } from "./poison-messages.ts";
 import type { InFlight } from "./in-flight.ts";
 
@@ -49,6 +51,13 @@ export async function runHandler(
       isStored ? successEnvelope(200, asObject(output)) : replyWith(output),
     );
   };
+  /** Another delivery of this request may have used up what this one needs, such as a code: then its reply counts. */
+  const orAnswered = async <T>(work: Promise<T>): Promise<T> =>
+    work.catch(async (error: unknown) => {
+      if (about?.mayReplay !== true || !(error instanceof AppError) || !isRefusal(error)) throw error;
+      const reply = await services.inbox.find(about);
+      throw reply === undefined ? error : new AlreadyAnswered(reply, { cause: error });
+    });
   const context = {
     ...services,
     ...identity,
@@ -56,16 +65,22 @@ export async function runHandler(
     notes,
     commit: async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
       const actor = callerOf(identity) || null;
-      const output = await commit({ db: services.db, deadline, incoming, record }, async (trx) => {
+      const committed = commit({ db: services.db, deadline, incoming, record }, async (trx) => {
         await assertStillGranted(trx, services.app.admin_group, { ...identity, input });
         return work({ trx, actor });
       });
+      const output = await orAnswered(committed);
       announceStage("committed", procedure.name, incoming?.correlationId);
       services.announceEvents();
       return output;
     },
   };
-  return replyWith(await procedure.handler(context, input));
+  return replyWith(await orAnswered(procedure.handler(context, input)));
+}
+
+/** Other errors are decided by the data, and recorded themselves. */
+function isRefusal({ respCode }: AppError): boolean {
+  return respCode === 401 || respCode === 403;
 }
 
 /** The caller's username; empty if unknown. */
