@@ -184,7 +184,7 @@ export interface Requests {
     /** Email address of the user */
     email?: string | null | undefined;
   };
-  /** Sets a new password with a reset token; revokes the sessions and unlocks the account. */
+  /** Sets a new password with a reset token; revokes the sessions, and clears failed logins unless the account has a second factor. */
   user_password_reset: {
     /** One-time token from the email */
     reset_token: string;
@@ -601,7 +601,7 @@ export interface Replies {
     /** Result in one English sentence */
     msg: string;
   };
-  /** Sets a new password with a reset token; revokes the sessions and unlocks the account. */
+  /** Sets a new password with a reset token; revokes the sessions, and clears failed logins unless the account has a second factor. */
   user_password_reset: {
     /** Always true */
     success: true;
@@ -819,7 +819,7 @@ export interface Workflows<Options extends readonly unknown[]> {
     readonly unlock: (request: Requests["user_unlock"], ...options: Options) => Promise<Replies["user_unlock"]>;
     /** Requests a password reset email; the reply does not reveal whether the account exists. */
     readonly forgotPassword: (request: Requests["user_password_forgot"], ...options: Options) => Promise<Replies["user_password_forgot"]>;
-    /** Sets a new password with a reset token; revokes the sessions and unlocks the account. */
+    /** Sets a new password with a reset token; revokes the sessions, and clears failed logins unless the account has a second factor. */
     readonly resetPassword: (request: Requests["user_password_reset"], ...options: Options) => Promise<Replies["user_password_reset"]>;
     /** Verifies an email address with the token from the verification email. */
     readonly verifyEmail: (request: Requests["user_verify_email"], ...options: Options) => Promise<Replies["user_verify_email"]>;

@@ -10,23 +10,25 @@ interface Challenged extends Pick<ChallengeRow, "ip" | "vhost" | "client" | "amr
 }
 
 /**
- * Records that a user's password was right and a second factor is needed, with a challenge if the account has one.
+ * Records that a user's password was right and a second factor is needed, with a challenge for it or for its setup.
  * Returns false, and writes nothing, if the account has changed since the password was compared.
  */
 export async function challengeLogin(
   { trx }: Writer,
   { user, rehashed }: VerifiedLogin,
   { methods, ...login }: Challenged,
-  challenge: { readonly hash: Uint8Array; readonly expiresAt: Date } | undefined,
+  {
+    hash,
+    purpose,
+    expiresAt,
+  }: { readonly hash: Uint8Array; readonly purpose: "login" | "setup"; readonly expiresAt: Date },
 ): Promise<boolean> {
   const { username } = user;
   const current = await lockUser(trx, username);
   if (!isUnchanged(current, user)) return false;
   if (rehashed !== undefined) await replaceHash(trx, username, rehashed);
-  if (challenge !== undefined) {
-    const row = { ...login, purpose: "login", username, accountModifiedAt: current.modified_at } as const;
-    await insertChallenge(trx, challenge.hash, row, challenge.expiresAt);
-  }
+  const row = { ...login, purpose, username, accountModifiedAt: current.modified_at };
+  await insertChallenge(trx, hash, row, expiresAt);
   await record({ trx, actor: username }, loginChallenged(username, { ...login, methods }));
   return true;
 }

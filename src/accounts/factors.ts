@@ -1,5 +1,5 @@
 import { isDuplicate } from "../db/faults.ts";
-import { deleteChallenge, insertChallenge } from "../db/queries/challenges.ts";
+import { deleteChallenge, findChallenge, insertChallenge } from "../db/queries/challenges.ts";
 import {
   confirmTotp,
   deleteFactors,
@@ -16,7 +16,6 @@ import {
   useTotpStep,
 } from "../db/queries/factors.ts";
 import { type LockedUser, lockUser } from "../db/queries/users.ts";
-import type { SqlTime } from "../db/tables.ts";
 import { factorAdded, factorRemoved, recoveryCodesRenewed, recoveryCodeUsed } from "./events.ts";
 import { record, type Writer } from "./writer.ts";
 
@@ -30,8 +29,8 @@ const NAMES = { totp: "authenticator app", recovery_codes: "recovery codes" } as
 export interface Enrolee {
   /** In its stored spelling. */
   readonly username: string;
-  /** For a setup token: `modified_at` of the account when it was issued. */
-  readonly accountModifiedAt: SqlTime | undefined;
+  /** The SHA-256 of a setup token's challenge; undefined if the user is logged in. */
+  readonly setupHash: Uint8Array | undefined;
 }
 
 /** New recovery codes by their digests; they are stored if the factor is the account's first one. */
@@ -173,31 +172,42 @@ export async function useFactor(writer: Writer, username: string, use: FactorUse
   return true;
 }
 
-interface LockedEnrolee {
+interface LockedEnrolee extends Pick<Enrolee, "setupHash"> {
   readonly user: LockedUser;
   readonly factors: readonly FactorRow[];
 }
 
-/** Locks an account that may enrol; undefined if it may not. A setup token is valid until its account changes. */
+/** Locks an account that may enrol; undefined if it may not. */
 async function lockEnrolee(
   trx: Writer["trx"],
-  { username, accountModifiedAt }: Enrolee,
+  { username, setupHash }: Enrolee,
 ): Promise<LockedEnrolee | undefined> {
   const user = await lockUser(trx, username);
   if (user?.activated !== 1 || user.auth_type === "SERVICE") return undefined;
   const factors = await listFactors(trx, username);
-  if (accountModifiedAt !== undefined && (user.modified_at !== accountModifiedAt || factors.length > 0))
+  if (setupHash !== undefined && (factors.length > 0 || !(await maySetUp(trx, user, setupHash))))
     return undefined;
-  return { user, factors };
+  return { user, factors, setupHash };
+}
+
+/** Whether a login has issued this challenge for a setup token, it was not used, and the account has not changed since. */
+async function maySetUp(
+  trx: Writer["trx"],
+  { username, modified_at }: LockedUser,
+  hash: Uint8Array,
+): Promise<boolean> {
+  const login = await findChallenge(trx, hash);
+  return login?.purpose === "setup" && login.username === username && login.accountModifiedAt === modified_at;
 }
 
 async function added(
   writer: Writer,
-  { user, factors }: LockedEnrolee,
+  { user, factors, setupHash }: LockedEnrolee,
   factor: Pick<FactorRow, "id" | "type" | "name">,
   codes: NewRecoveryCodes,
 ): Promise<AddedFactor> {
   const { username } = user;
+  if (setupHash !== undefined) await deleteChallenge(writer.trx, setupHash);
   await record(writer, factorAdded(username, factor));
   const hasNewCodes = factors.length === 0;
   if (hasNewCodes) {

@@ -24,8 +24,6 @@ export interface LoginSuccess {
   readonly user: UserRow;
   /** A new hash, if the stored one is outdated. */
   readonly rehashed?: Uint8Array;
-  /** The user's groups, if the login source has just updated them. */
-  readonly groups?: readonly string[];
   /** The reply token for a Kerberos ticket, which authenticates the service to the client. */
   readonly ticket?: string;
 }

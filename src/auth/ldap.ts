@@ -30,7 +30,7 @@ export function ldapLogin({ directory, sync, passwords, metrics, log }: LdapLogi
     const verdict = await directory.authenticate(username, password, isCancelled);
     if (!verdict.ok) return refuse(verdict.reason, performance.now() - since);
     const synced = await sync.login(verdict.account);
-    if (synced.outcome === "synced") return { ok: true, user: synced.user, groups: synced.groups };
+    if (synced.outcome === "synced") return { ok: true, user: synced.user };
     const took = performance.now() - since;
     return refuse(synced.outcome === "another person" ? REASONS.anotherPerson : REASONS.notDirectory, took);
   };

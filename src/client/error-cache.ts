@@ -28,7 +28,7 @@ export class ErrorCache {
 function durationOf(error: unknown): number {
   if (error instanceof SessionLimitError) return LONG;
   const { code, respCode, retryAfter = SHORT / 1000 } = errorReplyIn(error);
-  if (code === "SECOND_FACTOR_REQUIRED") return LONG;
+  if (code === "SECOND_FACTOR_REQUIRED" || code === "SECOND_FACTOR_SETUP_REQUIRED") return LONG;
   // Not a reply: a function in the options failed, perhaps after a login that needs a second factor.
   if (respCode === undefined) return SHORT;
   return respCode >= 400 && respCode < 500 ? retryAfter * 1000 : 0;

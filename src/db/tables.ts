@@ -208,7 +208,7 @@ interface RecoveryCodeTable {
 }
 
 /** What a challenge is for. */
-export type ChallengePurpose = "login" | "passkey_login" | "passkey_enrolment";
+export type ChallengePurpose = "login" | "passkey_login" | "passkey_enrolment" | "setup";
 
 /** Challenges by their SHA-256 digests; each can be answered once. */
 interface ChallengeTable {

@@ -5,6 +5,7 @@ import type { Writer } from "../accounts/writer.ts";
 import { createRowId } from "../db/row-id.ts";
 import { AppError } from "../errors.ts";
 import type { Context } from "../rpc/context.ts";
+import { digestOfChallenge } from "../tokens/challenge.ts";
 import { deriveRecoveryCodes, digestOfRecoveryCode } from "../tokens/recovery-codes.ts";
 import { issuedToken, openSession, recallSession, type SessionReply } from "./session/open-session.ts";
 
@@ -45,9 +46,9 @@ export interface EnrolmentReply extends Partial<SessionReply> {
 
 /** The account that enrols a factor; throws INVALID_TOKEN if there is none. */
 export function enroleeOf({ account, setup }: Pick<EnrolmentContext, "account" | "setup">): Enrolee {
-  if (setup !== undefined) return { username: setup.username, accountModifiedAt: setup.accountModifiedAt };
+  if (setup !== undefined) return { username: setup.username, setupHash: digestOfChallenge(setup.challenge) };
   if (account === undefined) throw new AppError("INVALID_TOKEN", "the account was deleted");
-  return { username: account.username, accountModifiedAt: undefined };
+  return { username: account.username, setupHash: undefined };
 }
 
 /** The error for an account that may not enrol, or not any more. */
@@ -56,7 +57,7 @@ export function enrolmentRefused({ setup }: Pick<EnrolmentContext, "setup">): Ap
     ? new AppError("FORBIDDEN", "the account cannot have a second factor, or was changed")
     : new AppError(
         "INVALID_TOKEN",
-        "the account has a factor or has changed since the setup token was issued",
+        "the setup token was used, or the account has a factor or has changed since",
       );
 }
 

@@ -58,7 +58,7 @@ export const setupClaims = registered.extend({
   vhost: z.string(),
   client: z.string().optional(),
   amr: z.array(z.string()),
-  account: z.string().min(1),
+  jti: z.string().min(1),
 });
 
 /** Whether a token is valid at `now`, in seconds (RFC 7519 sections 4.1.4 to 4.1.6). */

@@ -10,8 +10,8 @@ import { encodePart, signCompact } from "./jws.ts";
 /** Maximum length of an ID token that lists groups, in characters. No reader needs groups from an ID token. */
 const MAX_ID_TOKEN_WITH_GROUPS = 8192;
 
-/** Lifetime of a setup token, in seconds. */
-const SETUP_LIFETIME = 15 * 60;
+/** Lifetime of a setup token, in milliseconds. */
+export const SETUP_LIFETIME = 15 * 60_000;
 
 /** The user that a token identifies. */
 export interface Subject {
@@ -40,8 +40,8 @@ export interface SetupDetails {
   readonly client: string | null;
   /** How the login has authenticated the user (RFC 8176). */
   readonly amr: readonly string[];
-  /** `modified_at` of the account: a changed account makes the token useless. */
-  readonly accountModifiedAt: string;
+  /** Its `jti`: the token works once, as long as the database has the challenge. */
+  readonly challenge: string;
 }
 
 /** Signs this installation's tokens. Throws TOKEN_TOO_LARGE for a token that its readers would reject. */
@@ -160,11 +160,11 @@ export async function createIssuer(
       if (text.length > maxLength) throw tooLarge(subject.groups.length, maxLength);
       return text;
     },
-    signSetupToken(username, { ip, vhost, client, amr, accountModifiedAt, issuedAt = new Date() }) {
+    signSetupToken(username, { ip, vhost, client, amr, challenge, issuedAt = new Date() }) {
       const now = inSeconds(issuedAt);
-      const login = { ip, vhost, ...(client === null ? {} : { client }), amr, account: accountModifiedAt };
-      const about = { iss: issuer, sub: username, ...login, jti: randomUUID() };
-      const times = { iat: now, nbf: now, exp: endOf(now, SETUP_LIFETIME) };
+      const login = { ip, vhost, ...(client === null ? {} : { client }), amr };
+      const about = { iss: issuer, sub: username, ...login, jti: challenge };
+      const times = { iat: now, nbf: now, exp: endOf(now, SETUP_LIFETIME / 1000) };
       return signCompact(setupHeader, encodePart({ ...about, ...times }), method, key);
     },
     signBrokerToken(username, { audience: broker, scopes, lifetime, issuedAt = new Date() }) {

@@ -35,7 +35,7 @@ export interface IdTokenClaims {
   readonly validUntil: Date;
 }
 
-/** A valid setup token. Whether it can still be used depends on the account. */
+/** A valid setup token. Whether it can still be used depends on the database. */
 export interface SetupToken extends SetupDetails {
   readonly username: string;
   /** Its `iat`: the time of the login. */
@@ -156,8 +156,8 @@ export function createValidator(own: SigningConfig, issuers: readonly IssuerConf
     verifySetupToken(text) {
       const claims = read(text, { typ: "setup+jwt", claims: setupClaims })?.claims;
       if (claims?.iss !== own.issuer || !isWithinLifetime(claims, Date.now() / 1000)) return undefined;
-      const { sub: username, ip, vhost, client = null, amr, account: accountModifiedAt, iat } = claims;
-      return { username, ip, vhost, client, amr, accountModifiedAt, issuedAt: new Date(iat * 1000) };
+      const { sub: username, ip, vhost, client = null, amr, jti: challenge, iat } = claims;
+      return { username, ip, vhost, client, amr, challenge, issuedAt: new Date(iat * 1000) };
     },
     verifyToken(text) {
       const access = readAccess(text);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { decodeJwt } from "jose";
 import {
@@ -182,9 +183,13 @@ test("a session whose account must enrol a factor rejects with the setup token, 
   await worker.addUser(alice.username, alice.password);
   await using auth = await connect({ url: worker.url });
   const { requests, secondFactor } = answering(() => ({ totp: "000000" }));
-  await using session = createSession(auth, { ...alice, secondFactor });
+  const client = counting(auth);
+  await using session = createSession(client, { ...alice, secondFactor });
   const error = await authErrorOf(session.accessToken());
   assert.equal(error.code, "SECOND_FACTOR_SETUP_REQUIRED");
+  await sleep(1500); // other errors are repeated for a second
+  assert.equal(await authErrorOf(session.accessToken()), error);
+  assert.equal(client.calls.login, 1);
   assert.equal(error.challenge, undefined);
   assert.ok(!inspect(error).includes(error.setupToken ?? "missing"), "the setup token would be logged");
   assert.equal(requests.length, 0);

@@ -48,7 +48,7 @@ for (const database of DATABASES) {
       const holder = await newcomer("Alice", login);
       const { id, recovery_codes, id_token, ...rest } = await enrolTotp(worker, holder);
       assert.deepEqual([typeof id, recovery_codes?.length], ["string", 10]);
-      assert.deepEqual(Object.keys(rest).toSorted(), ["expires_at", "expires_in", "secret"]);
+      assert.deepEqual(Object.keys(rest).toSorted(), ["expires_at", "expires_in", "secret", "usedCode"]);
       const { sub, ip, amr } = decodeJwt(String(id_token));
       assert.deepEqual([sub, ip, amr], ["Alice", FROM.ip, ["pwd", "otp", "mfa"]]);
       const access_token = await accessTokenOf(worker, id_token, FROM);

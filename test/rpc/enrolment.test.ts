@@ -70,7 +70,7 @@ for (const database of DATABASES) {
     const ask = (request: object) => pipeline.ask("user_unlock", request);
     const setupToken = (details: Partial<SetupDetails> = {}, username = "Alice"): string =>
       pipeline.tokens.issuer.signSetupToken(username, {
-        ...{ ip: "*", vhost: "prod", client: null, amr: ["pwd"], accountModifiedAt: "then" },
+        ...{ ip: "*", vhost: "prod", client: null, amr: ["pwd"], challenge: "of a login" },
         ...details,
       });
 

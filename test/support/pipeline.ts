@@ -44,7 +44,7 @@ export async function openPipeline(
   const { issuer, validator, jwks, fingerprints } = tokens;
   const services: Services = {
     ...{ app: settings, db, metrics, issuer, validator, jwks, fingerprints, passwords },
-    challenges: createChallenges({ db, app: settings, secrets: undefined, confirm: async () => undefined }),
+    challenges: createChallenges({ db, app: settings, secrets: undefined, confirm: async () => false }),
     secrets: undefined,
     lookups: createLookups(db, settings.sessions_per_user),
     login: createLogin(db, passwords, {}),

@@ -57,20 +57,20 @@ async function revalidate(parts: RevalidationParts, session: SessionRow): Promis
 }
 
 /** Asks the directory for a user who logs in without a password; the groups, or undefined if it refuses the user. */
-export type ConfirmUser = (username: string) => Promise<readonly string[] | undefined>;
+export type ConfirmUser = (username: string) => Promise<boolean>;
 
 /** Creates the check of users without a password; throws UNAVAILABLE if the directory cannot decide, like a login. */
 export function createConfirmation(parts: Omit<RevalidationParts, "minutes">): ConfirmUser {
   return async (username) => {
     const verdict = await askDirectory(parts, username);
-    if ("groups" in verdict) return verdict.groups;
+    if ("groups" in verdict) return true;
     note(parts, username, verdict.refused, "the directory refused a login with a passkey");
-    return undefined;
+    return false;
   };
 }
 
 /** Without a directory or service account, nobody can confirm the user. */
-export const confirmNobody: ConfirmUser = async () => undefined;
+export const confirmNobody: ConfirmUser = async () => false;
 
 /** The user's entry with the service account: the groups after the sync, or why the directory refuses the user. */
 async function askDirectory(

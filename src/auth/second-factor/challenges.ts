@@ -7,10 +7,11 @@ import type { Database } from "../../db/database.ts";
 import { type ChallengeRow, countAnswer, findChallenge } from "../../db/queries/challenges.ts";
 import { type FactorRow, findPasskey, findTotp } from "../../db/queries/factors.ts";
 import { findUser } from "../../db/queries/users.ts";
-import type { UserRow } from "../../db/tables.ts";
+import type { ChallengePurpose, UserRow } from "../../db/tables.ts";
 import { inTransaction, withRetry } from "../../db/transaction.ts";
 import type { LoginStep } from "../../errors.ts";
 import { createChallenge, digestOfChallenge } from "../../tokens/challenge.ts";
+import { SETUP_LIFETIME } from "../../tokens/issuer.ts";
 import { digestOfRecoveryCode } from "../../tokens/recovery-codes.ts";
 import { isUsableFrom } from "../session.ts";
 import { digestOfCredential, PASSKEY_TIMEOUT, requestOptions, verifyRequest } from "./passkeys.ts";
@@ -23,6 +24,9 @@ export const CHALLENGE_LIFETIME = PASSKEY_TIMEOUT;
 
 /** Answers to a challenge; the next one is refused, even if it is right. */
 const MAX_ANSWERS = 5;
+
+/** The challenges that `login_continue` answers. */
+const LOGINS: readonly ChallengePurpose[] = ["login", "passkey_login"];
 
 /** Where a login comes from. */
 export type LoginOrigin = Pick<ChallengeRow, "ip" | "vhost" | "client">;
@@ -44,35 +48,39 @@ export interface RightAnswer {
   readonly challengeHash: Uint8Array;
   /** RFC 8176. */
   readonly amr: readonly string[];
-  /** The groups, if the directory has just confirmed the user. */
-  readonly groups: readonly string[] | undefined;
 }
+
+/** What a login needs next. */
+export type IssuedChallenge = LoginStep & Required<Pick<LoginStep, "challenge">>;
+
+/** Why a login with a second factor failed, as in events. */
+type Refusal = "second-factor" | "not-activated";
 
 /** Challenges of logins, which any replica can issue and check. */
 export interface Challenges {
   /**
-   * Records that a user's password was right and a second factor is needed; issues a challenge unless the account has
-   * no factor. Returns undefined if the account has changed since the password was compared.
+   * Records that a user's password was right and a second factor is needed; issues a challenge, for a setup token if the
+   * account has no factor. Returns undefined if the account has changed since the password was compared.
    */
   issue(
     verified: VerifiedLogin,
     login: LoginOrigin & Pick<ChallengeRow, "amr">,
     factors: readonly FactorRow[],
-  ): Promise<LoginStep | undefined>;
+  ): Promise<IssuedChallenge | undefined>;
   /** The account that an answer is for; undefined if the challenge or passkey is unknown. */
   accountOf(answer: Pick<Answer, "challenge" | "passkey">): Promise<string | undefined>;
   /** Checks an answer and counts it; undefined if it is refused, which is recorded as a failed login. */
   check(answer: Answer): Promise<RightAnswer | undefined>;
-  /** Records as a failed login that an answer was refused although `check` has accepted it: it could not be used. */
-  recordUnused(answer: Answer, right: RightAnswer): Promise<void>;
+  /** Records as a failed login that an answer was refused although `check` has accepted it. */
+  recordRefusal(answer: Answer, right: RightAnswer, reason: Refusal): Promise<void>;
 }
 
 interface ChallengeParts {
   readonly db: Database;
   readonly app: AppConfig;
   readonly secrets: SecretBox | undefined;
-  /** Asks the directory for a user who logs in without a password; the groups, or undefined if it refuses. */
-  readonly confirm: (username: string) => Promise<readonly string[] | undefined>;
+  /** Asks the directory for a user who logs in without a password; false if it refuses. */
+  readonly confirm: (username: string) => Promise<boolean>;
 }
 
 /** Creates the challenges of a database. */
@@ -120,6 +128,10 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     return (await findPasskey(db, digestOfCredential(passkey.id)))?.username;
   };
 
+  /** Whether the login source lets a user log in without a password, so that it was not asked yet. */
+  const isConfirmed = async ({ auth_type, username }: UserRow): Promise<boolean> =>
+    auth_type === "LOCAL" || (auth_type === "LDAP" && (await confirm(username)));
+
   const verify = async (
     answer: Answer,
     login: ChallengeRow,
@@ -132,26 +144,23 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     if (!isAlone && user.modified_at !== login.accountModifiedAt) return undefined;
     const use = await verifyAnswer(answer, username, isAlone);
     if (use === undefined) return undefined;
-    // Without a password, the source of the account was not asked yet.
-    const groups = isAlone && user.auth_type === "LDAP" ? await confirm(username) : undefined;
-    if (isAlone && user.auth_type !== "LOCAL" && groups === undefined) return undefined;
-    return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)], groups };
+    if (isAlone && !(await isConfirmed(user))) return undefined;
+    return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)] };
   };
-
-  const recordFailure = ({ ip }: Answer, { vhost }: ChallengeRow, username: string | null): Promise<void> =>
-    recordFailedLogin(db, { reason: "second-factor", username, ip, vhost });
 
   return {
     async issue(verified, login, factors) {
       const challenge = createChallenge();
       const methods = methodsOf(app, factors);
-      const expiresAt = new Date(Date.now() + CHALLENGE_LIFETIME);
-      const row = factors.length === 0 ? undefined : { hash: digestOfChallenge(challenge), expiresAt };
+      const [purpose, lifetime] =
+        factors.length === 0
+          ? (["setup", SETUP_LIFETIME] as const)
+          : (["login", CHALLENGE_LIFETIME] as const);
+      const row = { hash: digestOfChallenge(challenge), purpose, expiresAt: new Date(Date.now() + lifetime) };
       const isRecorded = await inTransaction(db, (trx) =>
         challengeLogin({ trx, actor: null }, verified, { ...login, methods }, row),
       );
       if (!isRecorded) return undefined;
-      if (row === undefined) return {};
       const known = factors.flatMap(({ passkey }) => passkey ?? []);
       if (party === undefined || known.length === 0) return { challenge, methods };
       return { challenge, methods, passkey_options: await requestOptions(party, challenge, known) };
@@ -163,15 +172,20 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     async check(answer) {
       const hash = digestOfChallenge(answer.challenge);
       const login = await findChallenge(db, hash);
-      const isHere = login !== undefined && isUsableFrom(login, answer.ip);
+      if (login === undefined || !LOGINS.includes(login.purpose)) return undefined;
       // Counted first: of parallel guesses, none may be checked beyond the limit.
-      const isCounted = isHere && (await withRetry(() => countAnswer(db, hash, MAX_ANSWERS)));
+      const isCounted =
+        isUsableFrom(login, answer.ip) && (await withRetry(() => countAnswer(db, hash, MAX_ANSWERS)));
       const right = isCounted ? await verify(answer, login, hash) : undefined;
-      if (right === undefined && login !== undefined && login.purpose !== "passkey_enrolment")
-        await recordFailure(answer, login, login.username);
+      // If the challenge is gone, it was answered meanwhile, perhaps by another delivery of this request.
+      if (right === undefined && (await findChallenge(db, hash)) !== undefined) {
+        const username = (await usernameOf(login, answer)) ?? null;
+        await recordFailedLogin(db, { reason: "second-factor", username, ip: answer.ip, vhost: login.vhost });
+      }
       return right;
     },
-    recordUnused: (answer, { login, user }) => recordFailure(answer, login, user.username),
+    recordRefusal: ({ ip }, { login: { vhost }, user: { username } }, reason) =>
+      recordFailedLogin(db, { reason, username, ip, vhost }),
   };
 }
 

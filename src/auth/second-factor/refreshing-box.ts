@@ -2,12 +2,12 @@ import type { EncryptionConfig } from "../../config/encryption.ts";
 import { ConfigError } from "../../config/fault.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
-import { createSecretBox, type SecretBox, UnknownEncryptionKey } from "./secret-box.ts";
+import { createSecretBox, DamagedSecret, type SecretBox, UnknownEncryptionKey } from "./secret-box.ts";
 
 /** The configuration is read at most once in this time, in milliseconds, however many secrets have unknown keys. */
 const MIN_INTERVAL = 5000;
 
-/** A box whose keys can be replaced. `open` rejects with UNAVAILABLE for an unknown key, or with DamagedSecret. */
+/** A box whose keys can be replaced. `open` rejects with UNAVAILABLE for an unknown key or a damaged secret. */
 export interface RefreshingBox extends SecretBox {
   /** Replaces the keys. */
   useKeys(keys: EncryptionConfig): void;
@@ -54,7 +54,14 @@ export function createRefreshingBox({
       return await box.open(...args);
     } catch (error) {
       if (error instanceof UnknownEncryptionKey) return undefined;
-      throw error;
+      if (!(error instanceof DamagedSecret)) throw error;
+      const [, , purpose] = args;
+      throw new AppError(
+        "UNAVAILABLE",
+        `the secret of a second factor (${purpose}) is damaged: remove the factor with factor_remove, or all factors of ` +
+          "the user with authmq users reset-factors",
+        { cause: error },
+      );
     }
   };
 

@@ -92,12 +92,13 @@ export async function findTotp(
   return row === undefined ? undefined : toTotp(row);
 }
 
-/** A TOTP by its id, confirmed or not; undefined if it was removed. */
-export async function findTotpById(db: Reader, id: bigint): Promise<TotpRow | undefined> {
+/** A TOTP by its id; undefined if it was confirmed or removed. */
+export async function findPendingTotp(db: Reader, id: bigint): Promise<TotpRow | undefined> {
   const row = await db
     .selectFrom("factor")
     .select(["factor_id", "secret", "secret_key_id"])
     .where("factor_id", "=", id)
+    .where("confirmed_at", "is", null)
     .executeTakeFirst();
   return row && toTotp(row);
 }

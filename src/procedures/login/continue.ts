@@ -63,12 +63,16 @@ export const loginContinue = defineProcedure({
     announceEvents();
     if (right === undefined) throw wrongAnswer();
     notes.user = right.user.username;
-    if (right.user.activated !== 1) throw new AppError("ACCOUNT_NOT_ACTIVATED");
+    if (right.user.activated !== 1) {
+      await challenges.recordRefusal(answer, right, "not-activated");
+      announceEvents();
+      throw new AppError("ACCOUNT_NOT_ACTIVATED");
+    }
     try {
       return await complete(context, right);
     } catch (error) {
       if (error instanceof AppError && error.code === "INVALID_CREDENTIALS") {
-        await challenges.recordUnused(answer, right);
+        await challenges.recordRefusal(answer, right, "second-factor");
         announceEvents();
       }
       throw error;
@@ -80,14 +84,14 @@ export const loginContinue = defineProcedure({
 /** Starts the session, and consumes the challenge and the factor in the same transaction. */
 async function complete(
   context: Context<"public">,
-  { user, use, login, challengeHash, amr, groups }: RightAnswer,
+  { user, use, login, challengeHash, amr }: RightAnswer,
 ): Promise<SessionReply> {
   const { ip: address, vhost, client } = login;
   const { username } = user;
   const origin = { ip: address, vhost, client, amr };
   return commitReply(context, (writer) =>
     openSession(context, writer, origin, {
-      ...{ user, rehashed: undefined, groups },
+      ...{ user, rehashed: undefined },
       // The account is locked now: of parallel requests with the same answer, one gets a session.
       async beforeStart() {
         const isFirst = await deleteChallenge(writer.trx, challengeHash);

@@ -51,7 +51,7 @@ export async function askForFactor(
   if (factors.length > 0) throw new AppError("SECOND_FACTOR_REQUIRED", undefined, { data });
   const setup_token = issuer.signSetupToken(account.username, {
     ...login,
-    accountModifiedAt: account.modified_at,
+    challenge: data.challenge,
   });
   throw new AppError("SECOND_FACTOR_SETUP_REQUIRED", undefined, { data: { setup_token } });
 }

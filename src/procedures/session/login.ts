@@ -109,14 +109,14 @@ type Success = Extract<LoginResult, { ok: true }>;
 async function proceed(
   context: Context<"public">,
   origin: SessionOrigin,
-  { user, rehashed, ticket, groups }: Success,
+  { user, rehashed, ticket }: Success,
 ): Promise<SessionReply & { readonly kerberos_ticket?: string }> {
   const { app, notes } = context;
   notes.user = user.username;
   try {
     const reply = await commitReply(context, (writer) =>
       openSession(context, writer, origin, {
-        ...{ user, rehashed, groups },
+        ...{ user, rehashed },
         beforeStart: (account, known) => assertNoFactorNeeded(app, writer, account, known),
       }),
     );

@@ -47,8 +47,6 @@ export class AccountChanged extends AppError {
 }
 
 interface Verified extends VerifiedLogin {
-  /** The groups, if the login source has just updated them. */
-  readonly groups?: readonly string[] | undefined;
   /** Runs under the account's lock, with its groups, before anything is written. */
   readonly beforeStart?: (account: LockedUser, groups: readonly string[]) => Promise<void>;
 }
@@ -61,22 +59,25 @@ export async function openSession(
   { app, issuer }: Pick<Context, "app" | "issuer">,
   writer: Writer,
   { ip, vhost, client, amr }: SessionOrigin,
-  { user, rehashed, groups: known, beforeStart }: Verified,
+  { user, rehashed, beforeStart }: Verified,
 ): Promise<{ readonly reply: SessionReply; readonly stored: StoredToken }> {
   const { username, auth_type } = user;
   const now = new Date();
   const valid_until = endAfter(now, app.id_token_valid_time * 60);
   const validated_at = auth_type === "LDAP" ? now : null;
   const row = { ip, vhost, client, amr, valid_until, validated_at, created_at: now };
-  // Read everything that the reply needs before the commit: after it nothing may fail.
-  const groups = known ?? (await listGroupsOf(writer.trx, username));
+  let groups: string[] = [];
   const id = await startSession(
     writer,
     { user, rehashed },
     { ...row, sign_method: issuer.method },
     {
       limit: app.sessions_per_user,
-      beforeStart: beforeStart && ((account) => beforeStart(account, groups)),
+      async beforeStart(account) {
+        // Under the lock: the account may have become a member of a group that needs a second factor.
+        groups = await listGroupsOf(writer.trx, username);
+        await beforeStart?.(account, groups);
+      },
     },
   );
   if (id === "changed") throw new AccountChanged();
@@ -90,10 +91,10 @@ export async function openSession(
     amr: [...amr],
   };
   // Sign before the commit: a session must not start if its token is too long.
-  const { text, listsGroups } = sign(issuer, { ...content, groups: [...groups] });
+  const { text, listsGroups } = sign(issuer, { ...content, groups });
   return {
     reply: { id_token: text, ...expiryOf(valid_until, now) },
-    stored: listsGroups ? { ...content, groups: [...groups] } : content,
+    stored: listsGroups ? { ...content, groups } : content,
   };
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { beginTotp } from "../../accounts/factors.ts";
 import { totpPurpose } from "../../auth/second-factor/secret-box.ts";
 import { createTotpSecret, describeTotp } from "../../auth/second-factor/totp.ts";
-import { findTotpById } from "../../db/queries/factors.ts";
+import { findPendingTotp } from "../../db/queries/factors.ts";
 import { createRowId } from "../../db/row-id.ts";
 import { AppError } from "../../errors.ts";
 import type { Context } from "../../rpc/context.ts";
@@ -54,8 +54,9 @@ export const totpBegin = defineProcedure({
   },
   async recall(context, stored) {
     const { id, username } = begun.parse(stored);
-    const totp = await findTotpById(context.db, BigInt(id));
-    if (totp === undefined) throw new AppError("NO_PENDING_FACTOR", "a later enrolment replaced this one");
+    const totp = await findPendingTotp(context.db, BigInt(id));
+    if (totp === undefined)
+      throw new AppError("NO_PENDING_FACTOR", "it was confirmed, or a later enrolment replaced it");
     const secret = await secretsOf(context).open(totp.keyId, totp.sealed, totpPurpose(totp.id));
     return describeTotp(secret, { issuer: issuerOf(context), username });
   },

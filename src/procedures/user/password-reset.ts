@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { resetPassword } from "../../accounts/password-reset.ts";
+import { listFactors } from "../../db/queries/factors.ts";
 import { findHolder } from "../../db/queries/one-time-tokens.ts";
 import { AppError } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
@@ -20,7 +21,9 @@ export const userPasswordReset = defineProcedure({
   key: "user_workflow_reset_password",
   namespace: "user",
   method: "resetPassword",
-  description: "Sets a new password with a reset token; revokes the sessions and unlocks the account.",
+  description:
+    "Sets a new password with a reset token; revokes the sessions, and clears failed logins unless the account has a " +
+    "second factor.",
   access: "public",
   remembersAnswer: true,
   hashes: true,
@@ -62,7 +65,9 @@ export const userPasswordReset = defineProcedure({
         throw new AppError("INVALID_TOKEN", "another request used the reset token");
       if (outcome === "changed meanwhile")
         throw new AppError("INVALID_TOKEN", "the account changed during the request");
-      await throttle.unlock(writer, username);
+      // The failures may be wrong codes: a reset must not give a reader of the mailbox new attempts.
+      const hasFactor = app.second_factor !== "off" && (await listFactors(writer.trx, username)).length > 0;
+      if (!hasFactor) await throttle.unlock(writer, username);
       return { success: true as const, msg: `changed the password of ${username}` };
     });
   },

@@ -199,6 +199,19 @@ for (const database of DATABASES) {
         assert.equal(await sessionsOf(username), "password" in change ? 0 : 1);
       });
 
+    test("a damaged secret of a TOTP is UNAVAILABLE, and other factors work", async () => {
+      const { totp } = await withTotp("damaged");
+      const secret = Buffer.alloc(60);
+      await worker.db
+        .updateTable("factor")
+        .set({ secret })
+        .where("factor_id", "=", BigInt(totp.id))
+        .execute();
+      const { challenge } = await challengeOf(worker, "damaged");
+      assertRefused(await answer(challenge, { totp: nextCodeOf(totp.secret) }), 503, "UNAVAILABLE");
+      dataOf(await answer(challenge, { recovery_code: totp.recovery_codes?.[0] }));
+    });
+
     test("refuses a challenge of a deleted account, also for a new account of its name", async () => {
       const { totp } = await withTotp("deleted");
       const { challenge } = await challengeOf(worker, "deleted");

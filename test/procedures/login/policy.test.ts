@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { insertGroup, insertMember } from "../../../src/db/queries/groups.ts";
+import { lockUser } from "../../../src/db/queries/users.ts";
 import { PROCEDURES } from "../../../src/procedures/index.ts";
 import { tokenFields } from "../../../src/rpc/procedure.ts";
 import type { Worker } from "../../../src/worker.ts";
+import { untilBlocked } from "../../support/lock-waits.ts";
 import { connectRaw } from "../../support/raw-caller.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import {
@@ -182,3 +185,21 @@ for (const database of DATABASES) {
     });
   });
 }
+
+test("a user who becomes a member of such a group during the login must enrol a factor", async () => {
+  await using worker = await startWorker({
+    database: "mysql",
+    config: secondFactors({ second_factor_groups: ["billing"] }),
+  });
+  await worker.addUser("promoted", PASSWORD);
+  const { reply } = await worker.db.transaction().execute(async (trx) => {
+    await lockUser(trx, "promoted");
+    const login = worker.call("login", { username: "promoted", password: PASSWORD });
+    await untilBlocked(worker.db); // the password was right, and the login waits for the row lock
+    await insertGroup(trx, "billing");
+    await insertMember(trx, "billing", "promoted");
+    return { reply: login };
+  });
+  const { resp_code, resp_data } = await reply;
+  assert.deepEqual([resp_code, resp_data["error"]], [401, "SECOND_FACTOR_SETUP_REQUIRED"]);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { listenForEvents } from "../../support/event-listener.ts";
 import { assertRefused, dataOf } from "../../support/replies.ts";
 import {
   challengeOf,
@@ -106,6 +107,30 @@ for (const database of DATABASES) {
       const { challenge } = await challengeOf(worker, "persistent");
       dataOf(await answer(challenge, { totp: nextCodeOf(secret) }));
       assert.equal((await failuresOf()) - before, 0);
+    });
+
+    test("a password reset does not clear the count of an account with a factor", async () => {
+      await using listener = await listenForEvents(worker.url);
+      const reset = async (username: string): Promise<void> => {
+        dataOf(await worker.call("user_password_forgot", { username }));
+        const { body } = await listener.first("password.reset_requested", username);
+        const { reset_token } = body.data;
+        const request = { reset_token, password: PASSWORD, password_confirm: PASSWORD };
+        dataOf(await worker.call("user_password_reset", request));
+      };
+      await newUser(worker, "with-none");
+      const { secret } = await enrolTotp(worker, await newUser(worker, "read-mailbox"));
+      const before = await failuresOf();
+      for (let n = 0; n < FREE - 1; n++) {
+        await tryPassword("with-none", "wrong");
+        const { challenge } = await challengeOf(worker, "read-mailbox");
+        assertRefused(await answer(challenge, { totp: wrongCodeOf(secret, n) }), 401, "INVALID_CREDENTIALS");
+      }
+      assert.equal((await failuresOf()) - before, 2 * (FREE - 1));
+      await reset("read-mailbox");
+      assert.equal((await failuresOf()) - before, 2 * (FREE - 1));
+      await reset("with-none");
+      assert.equal((await failuresOf()) - before, FREE - 1);
     });
 
     test("parallel guesses with many challenges: no more are checked than are free", async () => {

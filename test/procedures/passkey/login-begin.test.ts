@@ -99,6 +99,22 @@ for (const database of DATABASES) {
       assertRefused(await answer(challenge, forged), 401, "INVALID_CREDENTIALS");
     });
 
+    test("records a refused answer for the owner of the passkey, and that the account is not activated", async () => {
+      const { device } = await enrolPasskey(worker, await newUser(worker, "watched"));
+      assertRefused(await logIn(device, { origin: "https://example.org" }), 401, "INVALID_CREDENTIALS");
+      await worker.db.updateTable("user").set({ activated: 0 }).where("username", "=", "watched").execute();
+      assertRefused(await logIn(device), 403, "ACCOUNT_NOT_ACTIVATED");
+      const events = await worker.db
+        .selectFrom("event")
+        .select("data")
+        .where("type", "=", "login.failed")
+        .where("username", "=", "watched")
+        .orderBy("seq")
+        .execute();
+      const reasons = events.map(({ data }) => (JSON.parse(data) as { reason: string }).reason);
+      assert.deepEqual(reasons, ["second-factor", "not-activated"]);
+    });
+
     test("needs a passkey: a TOTP or recovery code completes no login without a password", async () => {
       const totp = await enrolTotp(worker, await newUser(worker, "no-key"));
       for (const given of [{ totp: nextCodeOf(totp.secret) }, { recovery_code: totp.recovery_codes?.[0] }]) {

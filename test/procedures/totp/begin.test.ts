@@ -71,6 +71,10 @@ for (const database of DATABASES) {
       const other = await caller.call("begin-2", "totp_begin", user);
       assert.notDeepEqual(other, first);
       assertRefused(await caller.call("begin-1", "totp_begin", user), 409, "NO_PENDING_FACTOR");
+      const totp = codeOf(String(dataOf(other)["secret"]));
+      dataOf(await worker.call("totp_confirm", { ...user, totp }));
+      const late = await caller.call("begin-2", "totp_begin", user);
+      assertRefused(late, 409, "NO_PENDING_FACTOR");
     });
 
     test("parallel requests leave one pending enrolment, and only its secret can be confirmed", async () => {

@@ -149,6 +149,40 @@ const setupTokens = [
     const { id } = await enrolIn(fixture);
     return { request: { id, access_token: (await setupOf(fixture)).setup_token }, reply: INVALID_TOKEN };
   }),
+  ...attacks(
+    "a setup token signed by us, of a login that never was,",
+    "totp_begin",
+    {
+      "with another id": async (setup_token: string, fixture: AttackFixture) =>
+        fixture.resigned(setup_token, { jti: "A".repeat(43) }),
+      "for another user": async (setup_token: string, fixture: AttackFixture) =>
+        fixture.resigned(setup_token, { sub: (await setupOf(fixture)).username }),
+      "for an administrator": async (setup_token: string, fixture: AttackFixture) =>
+        fixture.resigned(setup_token, { sub: "root" }),
+      "with the challenge of a login": async (setup_token: string, fixture: AttackFixture) =>
+        fixture.resigned(setup_token, {
+          jti: (await challengeOf(fixture.worker, (await enrolIn(fixture)).username)).challenge,
+        }),
+    },
+    async (forge, fixture) => {
+      const { setup_token } = await setupOf(fixture);
+      const control = await fixture.ask("totp_begin", { setup_token: fixture.resigned(setup_token) });
+      assert.equal(control.resp_code, 200);
+      return { request: { setup_token: await forge(setup_token, fixture) }, reply: INVALID_TOKEN };
+    },
+  ),
+  attack("a setup token that was used, after the removal of its factor", "totp_begin", async (fixture) => {
+    const { setup_token, username } = await setupOf(fixture);
+    const { secret } = (await fixture.ask("totp_begin", { setup_token })).resp_data;
+    const { id } = (await fixture.ask("totp_confirm", { setup_token, totp: codeOf(String(secret)) }))
+      .resp_data;
+    const removed = await fixture.ask("factor_remove", {
+      ...{ id, username },
+      access_token: await fixture.adminToken(),
+    });
+    assert.equal(removed.resp_code, 200);
+    return { request: { setup_token }, reply: INVALID_TOKEN };
+  }),
   attack("a setup token of an account that has enrolled since", "totp_begin", async (fixture) => {
     const { setup_token } = await setupOf(fixture);
     const { secret } = (await fixture.ask("totp_begin", { setup_token })).resp_data;
