@@ -13,11 +13,14 @@ interface Service {
   deploy?: { resources: { limits: { memory: string; pids?: number; cpus?: string } } };
   environment?: Record<string, string>;
   healthcheck?: { test: string[] };
+  network_mode?: string;
   ports?: string[];
+  profiles?: string[];
   read_only?: boolean;
   restart?: string;
   secrets?: string[];
   security_opt?: string[];
+  volumes?: string[];
   depends_on?: Record<string, { condition: string }>;
 }
 
@@ -29,11 +32,17 @@ interface ComposeFile {
 const text = readFileSync(new URL("../docker-compose.yml", import.meta.url), "utf8");
 const { services, secrets } = parse(text, { merge: true }) as ComposeFile;
 
-test("docker-compose.yml has a broker, a database, two one-time services, and workers", () => {
-  assert.deepEqual(Object.keys(services), ["rabbitmq", "mysql", "init", "migrate", "worker"]);
+test("docker-compose.yml has a broker, a database, three one-time services, and workers", () => {
+  assert.deepEqual(Object.keys(services), ["rabbitmq", "mysql", "init", "keys", "migrate", "worker"]);
   assert.match(services["rabbitmq"]?.image ?? "", /^rabbitmq:4/);
   assert.match(services["mysql"]?.image ?? "", /^mysql:8/);
-  for (const name of ["init", "migrate"]) assert.equal(services[name]?.restart, "no");
+  for (const name of ["init", "keys", "migrate"]) assert.equal(services[name]?.restart, "no");
+});
+
+test("keys can write the configuration and reach the database, and does not start with the others", () => {
+  const { profiles, network_mode, volumes = [], depends_on } = services["keys"] ?? {};
+  assert.deepEqual([profiles, network_mode, volumes], [["keys"], undefined, ["config:/config"]]);
+  assert.equal(depends_on?.["migrate"]?.condition, "service_completed_successfully");
 });
 
 test("long-running services restart, have a health check, and start after their dependencies", () => {

@@ -9,6 +9,7 @@ import { QUEUE_KEYS, queueNames } from "../src/config/queues.ts";
 import { configSchema } from "../src/config/schema.ts";
 import { SIGN_METHODS } from "../src/config/sections/jwt.ts";
 import { ERRORS } from "../src/errors.ts";
+import { PROCEDURES } from "../src/procedures/index.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const documents = globSync("{*.md,docs/**/*.md}", { cwd: root });
@@ -26,6 +27,12 @@ test("protocol.md has a row for every queue, with its key in queue_settings, and
     assert.ok(readme.includes(`\`${name}\``), name);
   }
   for (const key of QUEUE_KEYS.keys()) assert.ok(protocol.includes(`\`${key}\``), key);
+});
+
+test("client.md has a row for every queue, with its method", () => {
+  const document = sectionOf(read("docs/client.md"), "Methods");
+  for (const { name, namespace, method } of PROCEDURES)
+    assert.ok(document.includes(`| \`${name}\` | \`auth.${namespace}.${method}\` |`), name);
 });
 
 test("reliability.md says of every queue what a repeat gets, with a key and without", () => {

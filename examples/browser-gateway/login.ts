@@ -69,10 +69,13 @@ interface Exchange {
 /** Gives the browser the tokens of a new session, which replaces an earlier one of this browser. */
 async function startSession(auth: AuthClient, { request, reply }: Exchange, login: Login): Promise<void> {
   const { id_token } = login;
-  const access = await auth.session.getAccessToken({ id_token, ip: loginIp(id_token) });
+  // The second factor is used up: without an access token the login has succeeded, too, and the page calls /refresh.
+  const access = await auth.session
+    .getAccessToken({ id_token, ip: loginIp(id_token) })
+    .catch(() => undefined);
   setTokens(reply, [
     [ID_TOKEN, id_token, login.expires_in],
-    [ACCESS_TOKEN, access.access_token, access.expires_in],
+    [ACCESS_TOKEN, access?.access_token ?? "", access?.expires_in ?? 0], // 0 deletes that of an earlier session
   ]);
   clearLogin(request, reply);
   await endSession(auth, request).catch(() => undefined); // it ends by itself, later

@@ -3,6 +3,7 @@ import { deleteChallenge, findChallenge, insertChallenge } from "../db/queries/c
 import {
   confirmTotp,
   deleteFactors,
+  deletePendingTotp,
   type FactorRow,
   insertPasskey,
   insertPendingTotp,
@@ -21,6 +22,9 @@ import { record, type Writer } from "./writer.ts";
 
 /** How many passkeys an account may have. */
 const MAX_PASSKEYS = 20;
+
+/** How long the enrolment of a TOTP may take, in milliseconds: people install an app meanwhile. */
+export const ENROLMENT_LIFETIME = 60 * 60_000;
 
 /** The name of recovery codes and of a TOTP without one, for the list of factors. */
 const NAMES = { totp: "authenticator app", recovery_codes: "recovery codes" } as const;
@@ -131,11 +135,12 @@ export async function removeFactor(writer: Writer, username: string, id: bigint)
   return true;
 }
 
-/** Removes all factors of an account; returns them, recovery codes included. */
+/** Removes all factors of an account, also one whose enrolment is not finished; returns the others. */
 export async function removeAllFactors(writer: Writer, username: string): Promise<readonly FactorRow[]> {
   await lockUser(writer.trx, username);
   const factors = await listFactors(writer.trx, username);
   await remove(writer, username, factors);
+  await deletePendingTotp(writer.trx, username);
   return factors;
 }
 

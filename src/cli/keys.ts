@@ -3,7 +3,7 @@ import { generateSecret } from "../config/generate-key.ts";
 import { SIGN_METHODS, type SignMethod } from "../config/sections/jwt.ts";
 import { ExitError } from "./exit.ts";
 import { type RingEntry, rotateKeys } from "./keys/rotate.ts";
-import { rotateSecrets } from "./keys/report-secrets.ts";
+import { encryptSecrets, rotateSecrets } from "./keys/report-secrets.ts";
 import { configOption, findConfig } from "./options.ts";
 
 interface RotateOptions {
@@ -91,10 +91,14 @@ async function rotate(options: RotateOptions): Promise<void> {
   if (secrets === undefined && (keyOnly ?? rowsOnly) !== undefined)
     throw new ExitError(2, "--key-only and --rows-only need --secrets");
   const file = findConfig(config);
+  if (secrets === true && rowsOnly === true) {
+    await encryptSecrets(file);
+    return;
+  }
   if (file === undefined)
     throw new ExitError(1, 'there is no configuration file to edit: write one with "authmq init"');
   if (secrets === true) {
-    await rotateSecrets(file, { makesKey: rowsOnly !== true, encryptsRows: keyOnly !== true });
+    await rotateSecrets(file, { encryptsRows: keyOnly !== true });
     return;
   }
   const { ring, unused } = await rotateKeys(file, {

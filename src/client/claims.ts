@@ -25,7 +25,14 @@ export interface AccessClaims {
 
 /** The payload as the claims of an access token; undefined when a claim is missing or invalid. */
 export function readClaims(payload: Readonly<Record<string, unknown>>): AccessClaims | undefined {
-  return areAccessClaims(payload) ? payload : undefined;
+  if (!areAccessClaims(payload)) return undefined;
+  const { amr, auth_time, ...claims } = payload;
+  // Other issuers may write these otherwise: then they count as absent, and the login as too old.
+  return {
+    ...claims,
+    ...(isTexts(amr) ? { amr } : {}),
+    ...(isTime(auth_time) ? { auth_time } : {}),
+  };
 }
 
 /** Whether a token is valid at `now` (RFC 7519 sections 4.1.4 to 4.1.6); all times in seconds. */
@@ -34,7 +41,7 @@ export function isCurrent({ iat, nbf, exp }: AccessClaims, now: number, toleranc
 }
 
 function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is AccessClaims {
-  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud, sid, api_key_id, amr, auth_time } = claims;
+  const { iss, sub, iat, nbf, exp, groups, user, vhost, aud, sid, api_key_id } = claims;
   return (
     typeof iss === "string" &&
     typeof sub === "string" &&
@@ -44,17 +51,15 @@ function areAccessClaims(claims: Readonly<Record<string, unknown>>): claims is A
     (user === undefined || user === sub) &&
     (vhost === undefined || typeof vhost === "string") &&
     (aud === undefined || typeof aud === "string" || isTexts(aud)) &&
-    [sid, api_key_id].every((id) => id === undefined || typeof id === "string") &&
-    (amr === undefined || isTexts(amr)) &&
-    (auth_time === undefined || isTime(auth_time))
+    [sid, api_key_id].every((id) => id === undefined || typeof id === "string")
   );
 }
 
 /** JSON.parse reads 1e999 as Infinity: such a token would never expire. */
-function isTime(value: unknown): boolean {
+function isTime(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= LAST;
 }
 
-function isTexts(value: unknown): boolean {
+function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }

@@ -1,7 +1,7 @@
 import type { DbConfig } from "../config/load.ts";
 import { openDatabase } from "./database.ts";
 import { hasAdmin } from "./queries/admins.ts";
-import { countSecretsByKey } from "./queries/encrypted-secrets.ts";
+import { type KeyUse, readKeyUse } from "./queries/encrypted-secrets.ts";
 import { listParked, type ParkedRequest } from "./queries/poison-messages.ts";
 import { findUnpublished } from "./queries/events.ts";
 import { readServerFacts, type ServerFacts } from "./queries/server.ts";
@@ -22,8 +22,8 @@ export interface DatabaseFacts extends ServerFacts {
   readonly parked: readonly ParkedRequest[];
   /** Time of the oldest unpublished event; undefined if there is none. */
   readonly eventsWaitSince: Date | undefined;
-  /** How many secrets are encrypted with each key, by key id; empty if the schema is not this version's. */
-  readonly secretsByKey: ReadonlyMap<string, number>;
+  /** What the encryption keys encrypt, by key id; empty if the schema is not this version's. */
+  readonly keyUse: ReadonlyMap<string, KeyUse>;
 }
 
 /** Inspects the database. Changes nothing: its test write is rolled back. Rejects with the driver's error. */
@@ -42,7 +42,7 @@ export async function probeDatabase(config: DbConfig, adminGroup: string): Promi
       hasAdmin: current ? await hasAdmin(db, adminGroup) : undefined,
       parked: current ? await listParked(db, 10) : [],
       eventsWaitSince: current ? (await findUnpublished(db, 1))[0]?.time : undefined,
-      secretsByKey: current ? await countSecretsByKey(db) : new Map(),
+      keyUse: current ? await readKeyUse(db) : new Map(),
     };
   } finally {
     await db.destroy().catch(() => undefined); // if this fails, a statement failed before, with the better error

@@ -1,10 +1,11 @@
 import timers from "node:timers/promises";
+import { ENROLMENT_LIFETIME } from "../accounts/factors.ts";
 import type { Config } from "../config/load.ts";
 import type { Database } from "../db/database.ts";
 import { clearAttempts } from "../db/queries/poison-messages.ts";
 import { clearReplies } from "../db/queries/inbox.ts";
 import { clearEvents, deleteUnknownUserEvents, withholdEvents } from "../db/queries/events.ts";
-import { clearExpired, clearExpiredSessions } from "../db/queries/expired.ts";
+import { clearExpired, clearExpiredSessions, clearPendingTotps } from "../db/queries/expired.ts";
 import { takeLease } from "../db/queries/leases.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
@@ -36,6 +37,8 @@ export async function deleteExpired(
     clearExpired(from, "one_time_token", limit);
   const clearOldChallenges = (from: Database, limit: number): Promise<number> =>
     clearExpired(from, "challenge", limit);
+  const clearEnrolments = (from: Database, limit: number): Promise<number> =>
+    clearPendingTotps(from, new Date(Date.now() - ENROLMENT_LIFETIME), limit);
   const yesterday = new Date(Date.now() - DAY);
   const clearUnknownUserEvents = (from: Database, limit: number): Promise<number> =>
     deleteUnknownUserEvents(from, yesterday, limit);
@@ -47,6 +50,7 @@ export async function deleteExpired(
     clearOldThrottles,
     clearOldTokens,
     clearOldChallenges,
+    clearEnrolments,
     clearExpiredSessions,
     clearOldEvents,
     clearUnknownUserEvents,

@@ -52,7 +52,7 @@ export const accessClaims = registered
   })
   .refine(({ sub, user }) => user === undefined || user === sub);
 
-/** The claims of a setup token. `account` is `modified_at` of the account when it was issued. */
+/** The claims of a setup token; `jti` is the challenge of its login. */
 export const setupClaims = registered.extend({
   ip: z.string(),
   vhost: z.string(),

@@ -30,7 +30,7 @@ for (const database of DATABASES)
     );
 
     await installed.add(3, lost.key);
-    const missing = `3 TOTP secrets are encrypted with the key ${lost.id}, which is not in encryption_keys`;
+    const missing = `3 TOTP secrets are encrypted with the key ${lost.id}, which is not in encryption_keys: of alice`;
     const found = await diagnose(raw);
     assert.equal(found.code, 1);
     assert.match(

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createSecretBox, encryptionKeyId, totpPurpose } from "../../src/auth/second-factor/secret-box.ts";
 import { type Config, loadConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
-import { countSecretsByKey } from "../../src/db/queries/encrypted-secrets.ts";
+import { readKeyUse } from "../../src/db/queries/encrypted-secrets.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import { toSqlTime } from "../../src/db/time.ts";
 import { noteSecret } from "../secrets/notes.ts";
@@ -107,7 +107,8 @@ export async function installFactors(
           .execute();
       return ids;
     },
-    counts: async () => Object.fromEntries(await countSecretsByKey(db)),
+    counts: async () =>
+      Object.fromEntries([...(await readKeyUse(db))].map(([id, { secrets }]) => [id, secrets])),
     async assertReadable() {
       const { encryption } = loadConfig(file, { keys: true, env: {} });
       assert.ok(encryption !== undefined, "no keys");

@@ -129,12 +129,14 @@ for (const database of DATABASES)
         assert.match(stdout, new RegExp(`${left} secrets are now encrypted`));
         assert.match(
           stderr,
-          new RegExp(`^authmq: the secret of the factor ${id} is damaged: remove the factor`),
+          new RegExp(
+            `^Next: reload all workers .*\nauthmq: the secret of the factor ${id} of alice is damaged: remove it`,
+          ),
         );
         assert.match(
           stderr,
           new RegExp(
-            `^authmq: 2 secrets are encrypted with the key ${lost.id}, .* encryption_keys\\.retiring$`,
+            `^authmq: 2 secrets are encrypted with the key ${lost.id}, .* encryption_keys\\.retiring \\(of alice\\)$`,
             "m",
           ),
         );

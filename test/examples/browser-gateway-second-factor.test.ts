@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { connectRaw } from "../support/raw-caller.ts";
 import { codeOf, nextCodeOf, PASSWORD, secondFactors, wrongCodeOf } from "../support/second-factor.ts";
 import { startWorker, type TestWorker } from "../support/worker.ts";
 import { openWebClient, startWebExample, type WebClient } from "./web-client.ts";
@@ -172,4 +173,23 @@ test("the browser gateway answers hostile requests about second factors with 4xx
     assert.equal(answer.status, status, cookie.slice(0, 80));
   }
   assert.equal((await browser.post("/login", alice)).status, 204);
+});
+
+test("a login whose second factor is used up succeeds without an access token, which /refresh gets later", async () => {
+  await using worker = await startWithAlice();
+  await using gateway = await startWebExample(worker, GATEWAY, { TIMEOUT: "3000" });
+  const browser = openWebClient(gateway.origin);
+  await browser.post("/login", alice);
+  const { codes } = await enrolTotp(browser);
+  await using other = await connectRaw(worker.url);
+  await browser.post("/login", alice);
+  // Takes the requests instead of the worker, and never replies.
+  const thief = await other.channel.consume("token", () => undefined, { priority: 10 });
+  const login = await browser.post("/login/continue", { recovery_code: codes[0] });
+  assert.equal(login.status, 204, JSON.stringify(login.body));
+  assert.deepEqual([...browser.cookies.keys()], [ID_TOKEN]);
+  await other.channel.cancel(thief.consumerTag);
+  await other.channel.recover();
+  assert.equal((await browser.post("/refresh", {})).status, 204);
+  assert.equal((await browser.get("/api/me")).body["user"], "alice");
 });

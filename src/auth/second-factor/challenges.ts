@@ -4,7 +4,7 @@ import type { FactorUse } from "../../accounts/factors.ts";
 import { recordFailedLogin, type VerifiedLogin } from "../../accounts/sessions.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { Database } from "../../db/database.ts";
-import { type ChallengeRow, countAnswer, findChallenge } from "../../db/queries/challenges.ts";
+import { type ChallengeRow, countAnswer, findChallenge, uncountAnswer } from "../../db/queries/challenges.ts";
 import { type FactorRow, findPasskey, findTotp } from "../../db/queries/factors.ts";
 import { findUser } from "../../db/queries/users.ts";
 import type { ChallengePurpose, UserRow } from "../../db/tables.ts";
@@ -148,6 +148,13 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     return { user, use, login, challengeHash: hash, amr: [...login.amr, ...amrOf(use, isAlone)] };
   };
 
+  /** An answer that could not be checked does not count: retries would use up the challenge. */
+  const orUncounted = <T>(hash: Uint8Array, verified: Promise<T>): Promise<T> =>
+    verified.catch(async (error: unknown) => {
+      await withRetry(() => uncountAnswer(db, hash)).catch(() => undefined); // the first error says more
+      throw error;
+    });
+
   return {
     async issue(verified, login, factors) {
       const challenge = createChallenge();
@@ -176,7 +183,7 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
       // Counted first: of parallel guesses, none may be checked beyond the limit.
       const isCounted =
         isUsableFrom(login, answer.ip) && (await withRetry(() => countAnswer(db, hash, MAX_ANSWERS)));
-      const right = isCounted ? await verify(answer, login, hash) : undefined;
+      const right = isCounted ? await orUncounted(hash, verify(answer, login, hash)) : undefined;
       // If the challenge is gone, it was answered meanwhile, perhaps by another delivery of this request.
       if (right === undefined && (await findChallenge(db, hash)) !== undefined) {
         const username = (await usernameOf(login, answer)) ?? null;

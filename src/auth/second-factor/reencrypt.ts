@@ -18,18 +18,18 @@ const BATCH = 50;
 export interface Reencrypted {
   /** How many secrets the active key has encrypted. */
   readonly done: number;
-  /** Ids of factors whose secret is damaged: it stays as it is. */
-  readonly damaged: readonly bigint[];
+  /** The factors whose secret is damaged: it stays as it is. */
+  readonly damaged: readonly Pick<EncryptedSecret, "id" | "username">[];
 }
 
 /**
- * Encrypts all secrets under retiring keys with the active key. A secret that is changed meanwhile keeps the change. May be
- * interrupted at any time, and run again.
+ * Encrypts all secrets under retiring keys with the active key. A secret that is changed meanwhile keeps the change.
+ * May be interrupted at any time, and run again.
  */
 export async function reencryptSecrets(db: Database, keys: EncryptionConfig): Promise<Reencrypted> {
   const box = createSecretBox(keys);
   const retiring = keys.retiring.map(encryptionKeyId);
-  const damaged: bigint[] = [];
+  const damaged: EncryptedSecret[] = [];
   let done = 0;
   for (let after = -1n; ; ) {
     const rows = await listSecretsUnder(db, retiring, { after, limit: BATCH });
@@ -38,7 +38,7 @@ export async function reencryptSecrets(db: Database, keys: EncryptionConfig): Pr
     after = last.id;
     const all = await Promise.all(rows.map(async (before) => ({ before, next: await reseal(box, before) })));
     const replaced = all.flatMap(({ before, next }) => (next === undefined ? [] : [{ before, next }]));
-    damaged.push(...all.filter(({ next }) => next === undefined).map(({ before }) => before.id));
+    damaged.push(...all.filter(({ next }) => next === undefined).map(({ before }) => before));
     done += await inTransaction(db, async (trx) => {
       let count = 0;
       for (const { before, next } of replaced)

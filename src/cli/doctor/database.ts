@@ -36,7 +36,7 @@ export async function databaseFindings({ db, app, events, encryption }: Config):
     hasAdmin,
     parked,
     eventsWaitSince,
-    secretsByKey,
+    keyUse,
   } = facts;
   const findings = [on.ok(`${product} ${version} ${place(db)}`)];
   if (db.dialect === "mysql" && isExposed(db.host, db.tls)) {
@@ -81,7 +81,7 @@ export async function databaseFindings({ db, app, events, encryption }: Config):
       ),
     );
   }
-  findings.push(...secretFindings(secretsByKey, encryption, app));
+  findings.push(...secretFindings(keyUse, encryption, app));
   return [...findings, ...parked.map(parkedFinding)];
 }
 

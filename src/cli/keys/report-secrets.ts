@@ -1,4 +1,6 @@
+import { toPrintable } from "../../observability/printable.ts";
 import { ExitError } from "../exit.ts";
+import { usersOf } from "../secret-users.ts";
 import {
   encryptRows,
   FINISH,
@@ -8,25 +10,19 @@ import {
   rejectOverride,
 } from "./rotate-secrets.ts";
 
-interface Steps {
-  readonly makesKey: boolean;
-  readonly encryptsRows: boolean;
-}
-
-/** Runs the steps of a rotation of encryption keys, and prints what happened. */
-export async function rotateSecrets(file: string, { makesKey, encryptsRows }: Steps): Promise<void> {
+/** Makes a new encryption key and encrypts all secrets with it, and prints what happened. */
+export async function rotateSecrets(
+  file: string,
+  { encryptsRows }: { readonly encryptsRows: boolean },
+): Promise<void> {
   rejectOverride();
-  let isMade = false;
-  if (makesKey) {
-    const key = await makeEncryptionKey(file);
-    const left = `${secretsOf(key.left)} still encrypted with a retiring key`;
-    if (!key.isMade && !encryptsRows)
-      throw new ExitError(1, `made no new key, because ${left}: run "${FINISH}" first`);
-    process.stdout.write(key.isMade ? "made a new encryption key\n" : `made no new key, because ${left}\n`);
-    for (const name of key.unused)
-      process.stderr.write(`${name} is no longer used: remove it when no backup of the database needs it\n`);
-    isMade = key.isMade;
-  }
+  const { isMade, left, unused } = await makeEncryptionKey(file);
+  const reason = `${secretsOf(left)} still encrypted with a retiring key`;
+  if (!isMade && !encryptsRows)
+    throw new ExitError(1, `made no new key, because ${reason}: run "${FINISH}" first`);
+  process.stdout.write(isMade ? "made a new encryption key\n" : `made no new key, because ${reason}\n`);
+  for (const name of unused)
+    process.stderr.write(`${name} is no longer used: remove it when no backup of the database needs it\n`);
   if (!encryptsRows) {
     process.stderr.write(
       "Next: copy the configuration and its key files to all hosts, reload all workers (kill -HUP), and run " +
@@ -34,9 +30,15 @@ export async function rotateSecrets(file: string, { makesKey, encryptsRows }: St
     );
     return;
   }
-  report(isMade ? await finishRotation(file) : await encryptRows(file));
-  if (isMade)
-    process.stderr.write("Next: reload all workers that use this configuration (kill -HUP), on every host\n");
+  const rows = isMade ? await finishRotation(file) : await encryptRows(file);
+  // Also if no key was made: an interrupted run may have made it.
+  process.stderr.write("Next: reload all workers that use this configuration (kill -HUP), on every host\n");
+  report(rows);
+}
+
+/** Encrypts all secrets with the active key of the configuration, which variables may contain, and prints what happened. */
+export async function encryptSecrets(file: string | undefined): Promise<void> {
+  report(await encryptRows(file));
 }
 
 function report({ done, damaged, keys, unknown }: NewRows): void {
@@ -45,15 +47,17 @@ function report({ done, damaged, keys, unknown }: NewRows): void {
     process.stdout.write(`${index === 0 ? "active  " : "retiring"}  ${id}  ${secrets}\n`);
   const faults = [
     ...damaged.map(
-      (id) => `the secret of the factor ${id} is damaged: remove the factor (queue factor_remove)`,
+      ({ id, username }) =>
+        `the secret of the factor ${id} of ${username} is damaged: remove it (queue factor_remove), or all factors of ` +
+        `the user (authmq users reset-factors)`,
     ),
     ...unknown.map(
-      ({ id, secrets }) =>
-        `${secretsOf(secrets)} encrypted with the key ${id}, which is not in the configuration: add it to ` +
-        "encryption_keys.retiring",
+      ({ id, use }) =>
+        `${secretsOf(use.secrets)} encrypted with the key ${id}, which is not in the configuration: add it to ` +
+        `encryption_keys.retiring (${usersOf(use)})`,
     ),
   ];
-  for (const fault of faults) process.stderr.write(`authmq: ${fault}\n`);
+  for (const fault of faults) process.stderr.write(toPrintable(`authmq: ${fault}\n`));
   if (faults.length > 0) throw new ExitError(1);
 }
 

@@ -8,7 +8,7 @@ import { generateSecret } from "../../config/generate-key.ts";
 import { type Config, loadConfig, parseConfig, readConfigObject } from "../../config/load.ts";
 import { encryptionKeys } from "../../config/sections/encryption.ts";
 import type { SecretSetting } from "../../config/sections/jwt.ts";
-import { countSecretsByKey } from "../../db/queries/encrypted-secrets.ts";
+import { type KeyUse, readKeyUse } from "../../db/queries/encrypted-secrets.ts";
 import { messageOf } from "../../errors.ts";
 import { ExitError } from "../exit.ts";
 import { openMigratedDatabase } from "../open-database.ts";
@@ -36,8 +36,8 @@ export interface NewKey {
 export interface NewRows extends Reencrypted {
   /** The keys of the configuration, the active one first, with the number of their secrets. */
   readonly keys: readonly { readonly id: string; readonly secrets: number }[];
-  /** Ids of keys that the configuration does not have, with the number of their secrets. */
-  readonly unknown: readonly { readonly id: string; readonly secrets: number }[];
+  /** Keys in use that the configuration does not have. */
+  readonly unknown: readonly { readonly id: string; readonly use: KeyUse }[];
 }
 
 /** Throws ExitError if the configuration file does not decide about the keys. */
@@ -80,18 +80,18 @@ export async function makeEncryptionKey(file: string): Promise<NewKey> {
   }
 }
 
-/** Encrypts all secrets in the database with the active key of the configuration file. */
-export async function encryptRows(file: string): Promise<NewRows> {
+/** Encrypts all secrets in the database with the active key of the configuration. */
+export async function encryptRows(file: string | undefined): Promise<NewRows> {
   const { db, encryption } = loadConfig(file, { keys: true });
   if (encryption === undefined) throw new ExitError(1, "there are no encryption_keys in the configuration");
   await using database = await openMigratedDatabase(db);
   const done = await reencryptSecrets(database, encryption);
-  const counts = await countSecretsByKey(database);
+  const use = await readKeyUse(database);
   const ids = idsOf(encryption);
   return {
     ...done,
-    keys: ids.map((id) => ({ id, secrets: counts.get(id) ?? 0 })),
-    unknown: [...counts].flatMap(([id, secrets]) => (ids.includes(id) ? [] : { id, secrets })),
+    keys: ids.map((id) => ({ id, secrets: use.get(id)?.secrets ?? 0 })),
+    unknown: [...use].flatMap(([id, one]) => (ids.includes(id) ? [] : { id, use: one })),
   };
 }
 
@@ -116,8 +116,8 @@ async function readRing(
 ): Promise<{ readonly ring: Ring; readonly left: number }> {
   const { db, encryption }: Config = loadConfig(file, { keys: true });
   await using database = await openMigratedDatabase(db);
-  const counts = await countSecretsByKey(database);
-  const retiring = (encryption?.retiring ?? []).map((key) => counts.get(encryptionKeyId(key)) ?? 0);
+  const use = await readKeyUse(database);
+  const retiring = (encryption?.retiring ?? []).map((key) => use.get(encryptionKeyId(key))?.secrets ?? 0);
   return {
     ring: encryptionKeys.parse(raw["encryption_keys"]),
     left: retiring.reduce((sum, secrets) => sum + secrets, 0),

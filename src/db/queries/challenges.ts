@@ -63,6 +63,16 @@ export async function countAnswer(db: Db, hash: Uint8Array, limit: number): Prom
   return numUpdatedRows > 0n;
 }
 
+/** Takes back a count, of an answer that could not be checked. */
+export async function uncountAnswer(db: Db, hash: Uint8Array): Promise<void> {
+  await db
+    .updateTable("challenge")
+    .set((is) => ({ wrong_answers: is("wrong_answers", "-", 1) }))
+    .where("challenge_hash", "=", hash)
+    .where("wrong_answers", ">", 0)
+    .execute();
+}
+
 /** Consumes a challenge; false if it was answered already. */
 export async function deleteChallenge(trx: Trx, hash: Uint8Array): Promise<boolean> {
   const { numDeletedRows } = await trx

@@ -1,4 +1,5 @@
 import type { Db } from "../database.ts";
+import { padInList } from "../in-list-padding.ts";
 import { toSqlTime } from "../time.ts";
 
 /** Deletes at most `limit` expired sessions, oldest first; returns how many. */
@@ -37,6 +38,26 @@ export async function clearExpired(
   const { numDeletedRows } = await db
     .deleteFrom(table)
     .where("expires_at", "<=", last?.expires_at ?? now)
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+/** Deletes at most `limit` enrolments of a TOTP that began before a time and were not finished; returns how many. */
+export async function clearPendingTotps(db: Db, before: Date, limit: number): Promise<number> {
+  // Read first, without locks: most rows are finished.
+  const rows = await db
+    .selectFrom("factor")
+    .select("factor_id")
+    .where("confirmed_at", "is", null)
+    .where("created_at", "<=", toSqlTime(before))
+    .limit(limit)
+    .execute();
+  if (rows.length === 0) return 0;
+  const ids = rows.map(({ factor_id }) => factor_id);
+  const { numDeletedRows } = await db
+    .deleteFrom("factor")
+    .where("factor_id", "in", padInList(ids))
+    .where("confirmed_at", "is", null)
     .executeTakeFirst();
   return Number(numDeletedRows);
 }

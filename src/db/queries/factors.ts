@@ -125,13 +125,18 @@ export async function insertPendingTotp(
   username: string,
   { id, keyId, sealed }: TotpRow,
 ): Promise<void> {
+  await deletePendingTotp(trx, username);
+  await insert(trx, username, { id, type: "totp", name: "" }, { secret: sealed, secret_key_id: keyId });
+}
+
+/** Deletes the unfinished enrolment of a TOTP, if there is one. */
+export async function deletePendingTotp(trx: Trx, username: string): Promise<void> {
   await trx
     .deleteFrom("factor")
     .where("user_id", "=", username)
     .where("type", "=", "totp")
     .where("confirmed_at", "is", null)
     .execute();
-  await insert(trx, username, { id, type: "totp", name: "" }, { secret: sealed, secret_key_id: keyId });
 }
 
 /** Confirms the enrolment of a TOTP with a code of `step`; false if that was done or replaced already. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { finishTotp } from "../../accounts/factors.ts";
+import { ENROLMENT_LIFETIME, finishTotp } from "../../accounts/factors.ts";
 import { amrOf } from "../../auth/second-factor/challenges.ts";
 import { totpPurpose } from "../../auth/second-factor/secret-box.ts";
 import { findTotpStep } from "../../auth/second-factor/totp.ts";
@@ -18,9 +18,6 @@ import {
 import { totpCode } from "../factor-fields.ts";
 import { ip, label } from "../fields.ts";
 import { secretsOf } from "./secrets.ts";
-
-/** How long an enrolment may take, in milliseconds: people install an app meanwhile. */
-const MAX_DURATION = 60 * 60_000;
 
 export const totpConfirm = defineProcedure({
   name: "totp_confirm",
@@ -48,7 +45,7 @@ export const totpConfirm = defineProcedure({
   async handler(context, { totp: code, name }) {
     const { db } = context;
     const enrolee = enroleeOf(context);
-    const pending = await findTotp(db, enrolee.username, new Date(Date.now() - MAX_DURATION));
+    const pending = await findTotp(db, enrolee.username, new Date(Date.now() - ENROLMENT_LIFETIME));
     if (pending === undefined) throw new AppError("NO_PENDING_FACTOR");
     const { id, keyId, sealed } = pending;
     const step = findTotpStep(await secretsOf(context).open(keyId, sealed, totpPurpose(id)), code);

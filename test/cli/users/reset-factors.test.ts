@@ -52,6 +52,19 @@ for (const database of DATABASES) {
       assert.deepEqual(dataOf(await worker.call("factor_all", { access_token })), { factors: [] });
     });
 
+    test("removes an enrolment that is not finished, too", async () => {
+      const { access_token } = await newUser(worker, "beginner");
+      dataOf(await worker.call("totp_begin", { access_token }));
+      const { code, stdout, stderr } = await run("beginner");
+      assert.deepEqual([code, stdout, stderr], [0, "", "beginner has no second factors\n"]);
+      const rows = await worker.db
+        .selectFrom("factor")
+        .selectAll()
+        .where("user_id", "=", "beginner")
+        .execute();
+      assert.deepEqual(rows, []);
+    });
+
     test("records an event without an actor for each factor", async () => {
       const { access_token } = await newUser(worker, "bobby");
       const { id } = await enrolTotp(worker, { access_token });

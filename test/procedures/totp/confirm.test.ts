@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { deleteExpired } from "../../../src/rpc/cleanup.ts";
 import { toSqlTime } from "../../../src/db/time.ts";
 import { assertNeedsAccessToken } from "../../support/access-rules.ts";
 import { connectKeyed } from "../../support/keyed-caller.ts";
@@ -100,6 +101,18 @@ for (const database of DATABASES) {
         .where("user_id", "=", "late-user")
         .execute();
       assertRefused(await confirm({ ...late.user, totp: codeOf(late.secret) }), 409, "NO_PENDING_FACTOR");
+      const rowsOf = async (username: string): Promise<number> => {
+        const rows = worker.db.selectFrom("factor").select("factor_id").where("user_id", "=", username);
+        return (await rows.where("type", "=", "totp").execute()).length;
+      };
+      await begun("early-user");
+      await worker.db
+        .updateTable("lease")
+        .set({ held_until: toSqlTime(new Date(0)) })
+        .execute();
+      await deleteExpired(worker.db, worker.config);
+      const left = await Promise.all(["late-user", "early-user", "twice-user"].map(rowsOf));
+      assert.deepEqual(left, [0, 1, 1], "only the enrolment that is too old is deleted");
     });
 
     test("ten parallel confirmations enrol one factor, with one set of recovery codes", async () => {
