@@ -1,5 +1,6 @@
 import { createLastUse } from "./auth/last-use.ts";
 import { createLogin } from "./auth/login.ts";
+import { preloadPasskeys } from "./auth/second-factor/passkeys.ts";
 import { createChallenges } from "./auth/second-factor/challenges.ts";
 import { createPasswords } from "./auth/password.ts";
 import { createRefreshingBox } from "./auth/second-factor/refreshing-box.ts";
@@ -71,6 +72,7 @@ export async function openEngine(
   // Issued tokens must fit into a request, with a quarter of it left for other fields.
   const maxLength = Math.min(MAX_TOKEN_LENGTH, Math.floor(config.amqp.max_request_bytes * 0.75));
   let tokens = await createTokens(signing, config.issuers, maxLength);
+  if (app.second_factor !== "off" && app.passkeys !== undefined) await preloadPasskeys();
   const db = openDatabase(config.db, metrics);
   const passwords = createPasswords(app, metrics);
   const sources = await openSources({ config, db, passwords, metrics, log });

@@ -1,23 +1,29 @@
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from "@simplewebauthn/server";
-import { decodeAttestationObject, decodeClientDataJSON, isoBase64URL } from "@simplewebauthn/server/helpers";
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from "@simplewebauthn/server";
 import { hash } from "node:crypto";
 import { foldName } from "../../db/names.ts";
 import type { Fingerprints } from "../../tokens/fingerprint.ts";
 import type { AppConfig } from "../../config/schema.ts";
 import type { PasskeyRow, StoredPasskey } from "../../db/queries/factors.ts";
 
+/** A response of either kind. */
+interface Credential {
+  readonly response: { readonly clientDataJSON: string };
+}
+
 /** The relying party of passkeys: `app_config.passkeys`. */
 export type RelyingParty = NonNullable<AppConfig["passkeys"]>;
 
 /** EdDSA, ES256 and RS256 (RFC 9053): every version of Node.js verifies them, unlike the library's newest default. */
 const ALGORITHMS = [-8, -7, -257];
+
+// Loaded when it is needed: it has 290 modules, a quarter of all that a worker would load.
+const webAuthn = () => import("@simplewebauthn/server");
+const webAuthnHelpers = () => import("@simplewebauthn/server/helpers");
+
+/** Loads what passkeys need, so that the first request does not wait for it. */
+export async function preloadPasskeys(): Promise<void> {
+  await Promise.all([webAuthn(), webAuthnHelpers()]);
+}
 
 /** How long a person may take, in milliseconds; the lifetime of the challenge. */
 export const PASSKEY_TIMEOUT = 5 * 60_000;
@@ -33,12 +39,13 @@ export async function creationOptions(
   user: { readonly username: string; readonly handle: Uint8Array; readonly known: readonly StoredPasskey[] },
   challenge: string,
 ): Promise<Readonly<Record<string, unknown>>> {
+  const { generateRegistrationOptions } = await webAuthn();
   const options = await generateRegistrationOptions({
     rpName: party.rp_name,
     rpID: party.rp_id,
     userName: user.username,
     userID: Uint8Array.from(user.handle),
-    challenge: isoBase64URL.toBuffer(challenge),
+    challenge: bytesOf(challenge),
     timeout: PASSKEY_TIMEOUT,
     supportedAlgorithmIDs: ALGORITHMS,
     attestationType: "none",
@@ -54,9 +61,10 @@ export async function requestOptions(
   challenge: string,
   known?: readonly StoredPasskey[],
 ): Promise<Readonly<Record<string, unknown>>> {
+  const { generateAuthenticationOptions } = await webAuthn();
   const options = await generateAuthenticationOptions({
     rpID: party.rp_id,
-    challenge: isoBase64URL.toBuffer(challenge),
+    challenge: bytesOf(challenge),
     timeout: PASSKEY_TIMEOUT,
     // Alone, a passkey must prove that the person is present and verified.
     userVerification: known === undefined ? "required" : "preferred",
@@ -68,11 +76,9 @@ export async function requestOptions(
 }
 
 /** The challenge that a credential claims to answer; undefined if it cannot be read. */
-export function challengeIn(credential: {
-  readonly response: { readonly clientDataJSON: string };
-}): string | undefined {
+export function challengeIn(credential: Credential): string | undefined {
   try {
-    const { challenge } = decodeClientDataJSON(credential.response.clientDataJSON);
+    const { challenge } = readClientData(credential);
     return typeof challenge === "string" ? challenge : undefined;
   } catch {
     return undefined;
@@ -91,7 +97,8 @@ export async function verifyCreation(
   { challenge, handle }: { readonly challenge: string; readonly handle: Uint8Array },
 ): Promise<{ readonly passkey: StoredPasskey; readonly signCount: number } | undefined> {
   try {
-    if (isInFrame(credential) || !isUnattested(credential)) return undefined;
+    if (isInFrame(credential) || !(await isUnattested(credential))) return undefined;
+    const { verifyRegistrationResponse } = await webAuthn();
     const { verified, registrationInfo } = await verifyRegistrationResponse({
       response: credential,
       expectedChallenge: challenge,
@@ -105,7 +112,7 @@ export async function verifyCreation(
     if (id !== credential.id) return undefined; // the library does not compare them
     const passkey = {
       id,
-      publicKey: isoBase64URL.fromBuffer(publicKey),
+      publicKey: Buffer.from(publicKey).toString("base64url"),
       userHandle: Buffer.from(handle).toString("base64url"),
       transports: credential.response.transports ?? [],
     };
@@ -127,6 +134,7 @@ export async function verifyRequest(
   if (userHandle === undefined ? isAlone : userHandle !== passkey.userHandle) return undefined;
   try {
     if (isInFrame(credential)) return undefined;
+    const { verifyAuthenticationResponse } = await webAuthn();
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: credential,
       expectedChallenge: challenge,
@@ -135,7 +143,7 @@ export async function verifyRequest(
       requireUserVerification: isAlone,
       credential: {
         id: passkey.id,
-        publicKey: isoBase64URL.toBuffer(passkey.publicKey),
+        publicKey: bytesOf(passkey.publicKey),
         counter: signCount,
       },
     });
@@ -146,16 +154,30 @@ export async function verifyRequest(
 }
 
 /** Whether the credential was used in a frame of another site's page, where people cannot see who asks for it. */
-function isInFrame({ response }: { readonly response: { readonly clientDataJSON: string } }): boolean {
-  return decodeClientDataJSON(response.clientDataJSON).crossOrigin === true;
+function isInFrame(credential: Credential): boolean {
+  return readClientData(credential).crossOrigin === true;
+}
+
+/** What the browser says about the use of a credential (WebAuthn Level 3 section 5.8.1); throws if it is not JSON. */
+function readClientData({ response }: Credential): {
+  readonly challenge?: unknown;
+  readonly crossOrigin?: unknown;
+} {
+  // Its members may have any type, and for other values than objects they are absent.
+  return JSON.parse(Buffer.from(response.clientDataJSON, "base64url").toString()) as object;
+}
+
+function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.from(base64url, "base64url"));
 }
 
 /**
  * Whether a credential has no attestation by a manufacturer. None is requested, and to verify one, the library may
  * fetch revocation lists from addresses in the certificate.
  */
-function isUnattested({ response }: RegistrationResponseJSON): boolean {
-  const attestation = decodeAttestationObject(isoBase64URL.toBuffer(response.attestationObject));
+async function isUnattested({ response }: RegistrationResponseJSON): Promise<boolean> {
+  const { decodeAttestationObject } = await webAuthnHelpers();
+  const attestation = decodeAttestationObject(bytesOf(response.attestationObject));
   const format = attestation.get("fmt");
   return format === "none" || (format === "packed" && attestation.get("attStmt").get("x5c") === undefined);
 }
