@@ -5,8 +5,11 @@ import { readReason } from "./broker-reason.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
 import { QueueMismatchError } from "./topology.ts";
 
-/** Queues that fail for the same cause within this many milliseconds share one log line. */
+/** Queues that fail for the same cause share one log line, if each fails within this many milliseconds of the last. */
 const INTERVAL = 200;
+
+/** After this many milliseconds the line is written even if more queues fail. */
+const LONGEST = 2000;
 
 /** Why a queue is not consumed. */
 interface Fault {
@@ -22,6 +25,8 @@ export class ConsumerFaults {
   readonly #log: Log;
   readonly #byQueue = new Map<string, RepeatedCauses>();
   #pending = new Map<string, (Fault & { readonly repeated: number | undefined })[]>();
+  #timer: NodeJS.Timeout | undefined;
+  #since = 0;
 
   constructor({ amqp, log }: { readonly amqp: Config["amqp"]; readonly log: Log }) {
     this.#amqp = amqp;
@@ -38,11 +43,20 @@ export class ConsumerFaults {
     const cause = `${wasOpen}: ${messageOf(error).replaceAll(`'${queue}'`, "''")}`;
     const { shouldLog, repeated } = known.note(cause);
     if (!shouldLog) return;
-    if (this.#pending.size === 0) setTimeout(() => this.#flush(), INTERVAL).unref();
+    this.#postponeFlush();
     this.#pending.set(cause, [...(this.#pending.get(cause) ?? []), { ...fault, repeated }]);
   }
 
+  #postponeFlush(): void {
+    const now = performance.now();
+    if (this.#timer === undefined) {
+      this.#since = now;
+      this.#timer = setTimeout(() => this.#flush(), INTERVAL).unref();
+    } else if (now - this.#since < LONGEST) this.#timer.refresh();
+  }
+
   #flush(): void {
+    this.#timer = undefined;
     const pending = this.#pending;
     this.#pending = new Map();
     for (const faults of pending.values()) this.#write(faults);

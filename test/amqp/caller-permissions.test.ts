@@ -90,7 +90,7 @@ describe("a caller with the broker permissions of docs/wire.md", () => {
     await using auth = await connect({ url, queues: { user_all: "missing" } });
     assert.ok((await auth.session.getJwks({})).keys.length > 0);
     await assert.rejects(
-      auth.user.getAll({ access_token: "x" }, { timeout: 500 }),
+      auth.user.getAll({ access_token: "x" }, { timeout: 2000 }),
       /there is no queue missing/,
     );
   });
