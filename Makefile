@@ -23,10 +23,10 @@ node_modules/.package-lock.json: package-lock.json
 demo: install ## run a demo: two workers on a real RabbitMQ, called from the command line
 	@$(NPM) run demo
 
-# Tests that touch the broker or the database run on the newest servers, too; the long one of docs/moving.md once.
+# Tests that touch the broker or the database run on the newest servers, too.
 ON_NEWEST := test/amqp test/rpc test/db test/procedures test/events test/chaos test/tokens/broker-tokens.test.ts \
-  $(filter-out %/moving.test.ts,$(wildcard test/cli/py-auth-micro/*.test.ts)) \
-  $(filter-out %/package.test.ts %/hover.test.ts %/types.test.ts, $(wildcard test/client/*.test.ts))
+  $(addprefix test/client/,broker-token-connections.test.ts broker-token.test.ts client.test.ts reconnect.test.ts \
+  revocation-list.test.ts tls.test.ts) $(addprefix test/cli/py-auth-micro/,import.test.ts tls.test.ts)
 
 test: install ## run the tests on real servers; FILES="test/rpc a.test.ts" selects some; SERVERS=newest others
 	@$(NPM) test -- $(FILES)

@@ -17,18 +17,20 @@ import {
 import { createVhost, deleteVhost } from "../../support/rabbitmq.ts";
 import { readMovingPage } from "./moving.ts";
 
-const USERS = 10_000;
 const ISSUER = "auth_service";
 const SECRET = "a shared secret of thirty-two bytes or more";
 const PASSWORD = "nine lanterns at dusk";
 
-for (const orientation of ["swapped", "straight"] as const)
-  test(`every step of docs/moving.md works, with ${orientation} columns and ${USERS} users`, {
+for (const [orientation, count] of [
+  ["swapped", 500],
+  ["straight", 10_000],
+] as const)
+  test(`every step of docs/moving.md works, with ${orientation} columns and ${count} users`, {
     timeout: 300_000,
   }, async (t) => {
     await using old = await createOldDatabase(orientation);
     await old.addGroups(...OLD_GROUPS);
-    await old.add(...oldUsers(USERS), { username: "inactive", activated: 0 });
+    await old.add(...oldUsers(count), { username: "inactive", activated: 0 });
     const vhost = await createVhost();
     const cwd = newFolder();
     writeFileSync(join(cwd, "old.json"), JSON.stringify(oldConfig(old, vhost)));
@@ -66,12 +68,12 @@ for (const orientation of ["swapped", "straight"] as const)
     const begin = performance.now();
     const imported = await page.run("authmq import-py-auth-micro --from old.json --config new/config.json");
     const seconds = (performance.now() - begin) / 1000;
-    t.diagnostic(`import of ${USERS} users in ${seconds.toFixed(1)} s`);
+    t.diagnostic(`import of ${count} users in ${seconds.toFixed(1)} s`);
     assert.deepEqual([imported.code, imported.stderr], [0, ""]);
-    assert.match(imported.stdout, new RegExp(`^users +${USERS + 1} +${USERS + 1} +0 +0 +${USERS + 1}$`, "m"));
+    assert.match(imported.stdout, new RegExp(`^users +${count + 1} +${count + 1} +0 +0 +${count + 1}$`, "m"));
     assert.match(
       imported.stdout,
-      new RegExp(`^members +${2 * USERS} +${2 * USERS} +0 +0 +${2 * USERS}$`, "m"),
+      new RegExp(`^members +${2 * count} +${2 * count} +0 +0 +${2 * count}$`, "m"),
     );
     await old.execute(`drop database ${database}`);
     for (const statement of page.statements) await old.execute(statement);
@@ -120,7 +122,7 @@ for (const orientation of ["swapped", "straight"] as const)
     await old.execute("update `user` set email = 'other@example.com' where username = 'user-9'");
     const last = await page.run("authmq import-py-auth-micro --from old.json --config new/config.json");
     assert.equal(last.code, 0, last.stderr);
-    assert.match(last.stdout, new RegExp(`^users +${USERS + 2} +1 +${USERS + 1} +0 +${USERS + 3}$`, "m"));
+    assert.match(last.stdout, new RegExp(`^users +${count + 2} +1 +${count + 1} +0 +${count + 3}$`, "m"));
     assert.equal(
       last.stderr,
       'changed: user "user-9": email changed in the old database; nothing was changed here\n',
