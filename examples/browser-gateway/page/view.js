@@ -22,10 +22,14 @@ export function say({ error = "", info = "" }) {
   message.classList.toggle("error", error !== "");
 }
 
-/** Runs a step of the page, one at a time, so that a second click sends nothing. A network error is a message, too. */
+/**
+ * Runs a step of the page, one at a time, so that a second click sends nothing. The message of the step before goes, so
+ * that people see (and screen readers say) the same message again. A network error is a message, too.
+ */
 export async function step(action) {
   if (main.ariaBusy === "true") return;
   main.ariaBusy = "true";
+  say({});
   try {
     await action();
   } catch {
