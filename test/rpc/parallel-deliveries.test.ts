@@ -75,5 +75,17 @@ for (const database of DATABASES) {
       await sendAtOnce("reset", "user_password_reset", request);
       await worker.login("forgetful", password);
     });
+
+    test("user_verify_email verifies the address", async () => {
+      await using listener = await listenForEvents(worker.url);
+      // Several times, because it is quick: the deliveries must overlap once.
+      for (const username of Array.from({ length: 10 }, (_, index) => `unverified-${index}`)) {
+        await worker.addUser(username, PASSWORD);
+        dataOf(await worker.call("user_verification_resend", { username }));
+        const { body } = await listener.first("user.verification_requested", username);
+        const { verify_token } = body.data;
+        await sendAtOnce(`of ${username}`, "user_verify_email", { verify_token });
+      }
+    });
   });
 }

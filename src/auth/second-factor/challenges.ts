@@ -128,7 +128,7 @@ export function createChallenges({ db, app, secrets, confirm }: ChallengeParts):
     return (await findPasskey(db, digestOfCredential(passkey.id)))?.username;
   };
 
-  /** Whether the login source lets a user log in without a password, so that it was not asked yet. */
+  /** Whether the login source still accepts a user: without a password, nothing has asked it yet. */
   const isConfirmed = async ({ auth_type, username }: UserRow): Promise<boolean> =>
     auth_type === "LOCAL" || (auth_type === "LDAP" && (await confirm(username)));
 
