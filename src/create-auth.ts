@@ -40,7 +40,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   engine.startCleanup(); // there may be no worker that does it
   return {
     ...workflowsBy((queue, request) => engine.pipeline.call(queue, request)),
-    migrate: () => migrate(config.db),
+    migrate: async () => [...(await migrate(config.db)).applied],
     close,
     [Symbol.asyncDispose]: close,
   };

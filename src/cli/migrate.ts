@@ -23,10 +23,8 @@ Examples:
     .action(async (options: { config?: string; status?: true }) => {
       const { db } = loadConfig(findConfig(options.config), { keys: false });
       if (options.status !== true) {
-        const applied = await migrate(db);
+        const { applied, newer } = await migrate(db);
         process.stdout.write(applied.map((name) => `applied ${name}\n`).join(""));
-        await using database = openDatabase(db);
-        const { newer } = await usableSchema(database, db);
         process.stdout.write(newer.map((name) => `kept ${name}, which a later version applied\n`).join(""));
         if (applied.length === 0) process.stdout.write("up to date\n");
         return;

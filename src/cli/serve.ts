@@ -66,7 +66,7 @@ async function serve(options: ServeOptions): Promise<void> {
   });
   try {
     if (options.migrate === true) {
-      const applied = await migrate(config.db);
+      const { applied } = await migrate(config.db);
       log.info({ applied }, "the database schema is current");
     }
     const readKeys = (): Config["encryption"] => loadConfig(file, { keys: true }).encryption;

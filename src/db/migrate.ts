@@ -21,12 +21,17 @@ export interface MigrationState {
 /** Timeout of a migration, in milliseconds: it may wait for another process, and it rebuilds tables. */
 const MIGRATION_TIMEOUT = 600_000;
 
+/** The names of the migrations that were applied now, and of those that a later version has applied. */
+interface Migrated {
+  readonly applied: readonly string[];
+  readonly newer: readonly string[];
+}
+
 /**
- * Applies the pending migrations and returns their names; several processes may call it at once. Throws ConfigError,
- * and writes nothing, if the database belongs to another application, or to a later version that this one cannot work
- * with.
+ * Applies the pending migrations; several processes may call it at once. Throws ConfigError, and writes nothing, if the
+ * database belongs to another application, or to a later version that this one cannot work with.
  */
-export async function migrate(config: DbConfig): Promise<string[]> {
+export async function migrate(config: DbConfig): Promise<Migrated> {
   await using db = openDatabase(
     config.dialect === "mysql" ? { ...config, timeout_ms: MIGRATION_TIMEOUT } : config,
   );
@@ -36,11 +41,12 @@ export async function migrate(config: DbConfig): Promise<string[]> {
     if (state.missing.length > 0) throw new Error(missingTables(state));
     // Return early: migrating needs the privilege to create tables, and Kysely rejects migrations that it does not
     // know.
-    if (state.pending.length === 0) return [];
+    const { newer } = state;
+    if (state.pending.length === 0) return { applied: [], newer };
     const { error, results } = await migratorOf(db, state).migrateToLatest();
     if (error !== undefined)
       throw error instanceof Error ? error : new Error("the migration failed", { cause: error });
-    return (results ?? []).map(({ migrationName }) => migrationName);
+    return { applied: (results ?? []).map(({ migrationName }) => migrationName), newer };
   }, MIGRATION_TIMEOUT);
 }
 

@@ -13,6 +13,7 @@ import { tracedSync } from "../observability/tracing.ts";
 import { isContention, translateError } from "./faults.ts";
 import { MIGRATION_TABLE } from "./migration-table.ts";
 import { statementSpan } from "./statement-span.ts";
+import { withRetry } from "./transaction.ts";
 
 /** Size of the cache of prepared statements: larger than the number of statements that authmq has. */
 const MAX_STATEMENTS = 200;
@@ -23,7 +24,8 @@ const LOCK_PAUSE = 45;
 
 /** Kysely's SQLite dialect on node:sqlite, for one file that several processes may share. */
 export function sqliteDialect({ file }: { file: string }): SqliteDialect {
-  return new EmbeddedDialect({ database: async () => openFile(file) });
+  // Another process may hold the file for a moment: the last one that closes it writes the log into it.
+  return new EmbeddedDialect({ database: () => withRetry(async () => openFile(file)) });
 }
 
 class EmbeddedDialect extends SqliteDialect {

@@ -28,8 +28,9 @@ export async function withRetry<T>(work: () => Promise<T>, limit = RETRY_LIMIT):
     } catch (error) {
       if (!isContention(error)) throw error;
       if (Date.now() >= end)
+        // With the driver's error as its cause, a caller with a longer limit recognizes it and retries.
         throw new AppError("UNAVAILABLE", "database: busy: other transactions hold the locks", {
-          cause: error,
+          cause: error instanceof AppError ? error.cause : error,
         });
       await sleep(Math.random() * Math.min(250, 5 * 2 ** attempt));
     }

@@ -10,6 +10,7 @@ import { openDatabase } from "../../src/db/database.ts";
 import { migrate, migrationStates } from "../../src/db/migrate.ts";
 import { MIGRATION_LOCK } from "../../src/db/queries/tables.ts";
 import { readSchemaState } from "../../src/db/schema-state.ts";
+import { RETRY_LIMIT } from "../../src/db/transaction.ts";
 import { folderWith, runCli, startCli } from "../support/cli.ts";
 import { untilBlocked } from "../support/lock-waits.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
@@ -53,7 +54,7 @@ for (const database of DATABASES) {
     const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
     const release = await holdMigrationLock(config);
     let isFinished = false;
-    const migrating = migrate(config.db).then((applied) => {
+    const migrating = migrate(config.db).then(({ applied }) => {
       isFinished = true;
       return applied;
     });
@@ -94,7 +95,9 @@ test("a read that finds a table missing on mysql is repeated while a migration r
   t.after(cleanUp);
   const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
   await migrate(config.db);
-  await using db = openDatabase(config.db);
+  assert.equal(config.db.dialect, "mysql");
+  // A busy server may take seconds for a change of a table.
+  await using db = openDatabase({ ...config.db, timeout_ms: 60_000 });
   // What a server shows while a migration rebuilds a table, but for longer.
   await sql`rename table usergroup to rebuilt`.execute(db);
   const release = await holdMigrationLock(config);
@@ -107,6 +110,19 @@ test("a read that finds a table missing on mysql is repeated while a migration r
     await release();
   }
   assert.deepEqual((await reading).missing, []);
+});
+
+test("a migration on sqlite waits longer than a request for a file that another process holds", async () => {
+  const { raw, cleanUp } = await provision({ database: "sqlite" });
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  assert.equal(config.db.dialect, "sqlite");
+  const other = new DatabaseSync(config.db.file);
+  other.exec("begin exclusive");
+  const migrating = migrate(config.db);
+  await sleep(RETRY_LIMIT + 1000); // retries are not observable
+  other.close();
+  assert.deepEqual((await migrating).applied, await namesIn(config));
+  await cleanUp();
 });
 
 test("twenty migrations at once on one new file all succeed", async () => {
@@ -133,7 +149,7 @@ async function holdMigrationLock({ db }: Config): Promise<() => Promise<void>> {
   const { host, port, user, password, database } = db;
   const session = await createConnection({ host, port, user, password, database });
   // The lock is server-wide: other test files take it too.
-  const [[row]] = await session.query<RowDataPacket[]>(`select get_lock('${MIGRATION_LOCK}', 60) as held`);
-  assert.equal(row?.["held"], 1);
+  const [[row]] = await session.query<RowDataPacket[]>(`select get_lock('${MIGRATION_LOCK}', 100) as held`);
+  assert.equal(row?.["held"], 1, "other test files hold the migration lock");
   return () => session.end();
 }

@@ -180,7 +180,7 @@ for (const kind of DATABASES) {
   describe(`the migration to name keys on ${kind}`, () => {
     test("keeps users, sessions, memberships, one-time tokens and events, in the spelling of the user's row", () =>
       withOldDatabase(kind, async (config, db) => {
-        const applied = await migrate(config);
+        const { applied } = await migrate(config);
         assert.ok(applied.includes(NAMES_BY_KEY), applied.join(", "));
         await assertComplete(db);
         await assertCascades(db);

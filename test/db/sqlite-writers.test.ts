@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
+import { parseConfig } from "../../src/config/load.ts";
+import { openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
 import { assertRefused } from "../support/replies.ts";
-import { startWorker } from "../support/worker.ts";
+import { scratchFolder } from "../support/scratch-folder.ts";
+import { provision, startWorker } from "../support/worker.ts";
 
 test("a failed login is 401 and its event is recorded while another process writes to the file", async () => {
   await using worker = await startWorker();
@@ -20,4 +24,20 @@ test("a failed login is 401 and its event is recorded while another process writ
     events.map(({ type, username }) => [type, username]),
     [["login.failed", "alice"]],
   );
+});
+
+test("the file can be opened while another process holds it for half a second", async () => {
+  const { raw, cleanUp } = await provision();
+  const { db: settings } = parseConfig(raw, { keys: false, env: {}, folder: scratchFolder });
+  assert.equal(settings.dialect, "sqlite");
+  await migrate(settings);
+  using other = new DatabaseSync(settings.file);
+  // As the last process does that closes the file.
+  other.exec("pragma journal_mode = delete; begin exclusive");
+  await using db = openDatabase(settings);
+  const users = db.selectFrom("user").select("username").execute();
+  await sleep(500); // retries are not observable
+  other.exec("rollback");
+  assert.deepEqual(await users, []);
+  await cleanUp();
 });
