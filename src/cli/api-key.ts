@@ -58,6 +58,7 @@ function listCommand(): Command {
     .argument("<username>", "name of the account")
     .option("--json", "print JSON")
     .addOption(configOption())
+    .addHelpText("after", "\nExample:\n  $ authmq api-key list invoices")
     .action(listKeys);
 }
 
@@ -67,6 +68,7 @@ function revokeCommand(): Command {
     .argument("<username>", "name of the account")
     .argument("<id>", "id of the key, as printed by list")
     .addOption(configOption())
+    .addHelpText("after", "\nExample:\n  $ authmq api-key revoke invoices 2885681152351682560")
     .action(revokeKey);
 }
 

@@ -31,11 +31,16 @@ interface Shape {
   readonly additionalProperties?: Shape | false;
 }
 
-/** All settings and their types. */
-const ROOT: Shape = z
-  .looseObject({ type: z.string() })
-  .transform((schema): Shape => schema)
-  .parse(z.toJSONSchema(configSchema, { io: "input" }));
+let settings: Shape | undefined;
+
+/** All settings and their types. Computed at the first use: this takes longer than reading a configuration file. */
+function allSettings(): Shape {
+  settings ??= z
+    .looseObject({ type: z.string() })
+    .transform((schema): Shape => schema)
+    .parse(z.toJSONSchema(configSchema, { io: "input" }));
+  return settings;
+}
 
 /**
  * Applies `AUTHMQ__SECTION__KEY=value` to the raw configuration; `..._FILE` reads the value from a file. Lists and
@@ -92,7 +97,7 @@ function findKey(name: string): { path: string[]; shape: Shape; fromFile: boolea
 }
 
 function shapeAt(path: readonly string[]): Shape | undefined {
-  let shape: Shape | undefined = ROOT;
+  let shape: Shape | undefined = allSettings();
   for (const key of path) {
     const list: Shape | undefined =
       shape?.items ?? shape?.anyOf?.find(({ items }) => items !== undefined)?.items;

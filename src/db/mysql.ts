@@ -2,16 +2,23 @@ import { MysqlDialect, type MysqlPool, type MysqlPoolConnection, type MysqlQuery
 import type { Metrics } from "../observability/metrics.ts";
 import { traced } from "../observability/tracing.ts";
 import type { ServerConfig } from "./connection.ts";
-import { ConnectionPool, type PooledConnection } from "./pool.ts";
+import type { ConnectionPool, PooledConnection } from "./pool.ts";
 import { isWrite, runSingleWrite } from "./single-write.ts";
 import { statementSpan } from "./statement-span.ts";
 
 /** Kysely's MySQL dialect on mysql2, with prepared statements and a timeout on every wait. */
 export function mysqlDialect(config: ServerConfig, metrics?: Metrics): MysqlDialect {
-  const pool = new ConnectionPool(config);
-  for (const state of ["open", "idle", "waiting"] as const)
-    metrics?.gauge("database_connections", { state }, () => pool.counts[state]);
-  return new MysqlDialect({ pool: new KyselyPool(pool, config.timeout_ms) });
+  return new MysqlDialect({
+    // Kysely calls it once, before the first statement.
+    pool: async () => {
+      // The driver takes a fifth of the modules of a short command: do not load it for SQLite.
+      const { ConnectionPool } = await import("./pool.ts");
+      const pool = new ConnectionPool(config);
+      for (const state of ["open", "idle", "waiting"] as const)
+        metrics?.gauge("database_connections", { state }, () => pool.counts[state]);
+      return new KyselyPool(pool, config.timeout_ms);
+    },
+  });
 }
 
 /** Adapts the pool to Kysely's interface. */
