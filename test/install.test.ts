@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { before, describe, test } from "node:test";
 import { newFolder } from "./support/cli.ts";
 import { runNpm } from "./support/npm.ts";
+import { packedCheckout } from "./support/packed-checkout.ts";
 import { copyCheckout, copySource, createRepository, missingForSourceCopy } from "./support/source-copy.ts";
 
 const checkout = resolve(import.meta.dirname, "..");
@@ -31,13 +32,10 @@ let folder = "";
 let registryUrl: string | undefined;
 const tarballs: string[] = [];
 
-before(() => {
+before(async () => {
   folder = newFolder();
-  execFileSync(process.execPath, [join(checkout, "test/support/pack.ts"), folder], {
-    cwd: checkout,
-    stdio: "pipe",
-  });
-  for (const name of ["authmq", "authmq-client"]) tarballs.push(join(folder, `${name}-${version}.tgz`));
+  const { worker, client } = await packedCheckout();
+  tarballs.push(worker, client);
   mkdirSync(join(folder, "tools"));
   const nodes = OLDER_NODES.map((older) => `node-${older}@npm:node-linux-${process.arch}@${older}`);
   runNpm(["install", ...QUIET, "--no-save", ...TOOLS, ...nodes], join(folder, "tools"));

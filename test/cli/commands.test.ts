@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Command } from "commander";
+import { COMMANDS } from "../../src/cli/program.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { SIGN_METHODS } from "../../src/config/sections/jwt.ts";
 import { openDatabase } from "../../src/db/database.ts";
@@ -118,19 +120,15 @@ test("config check lists every error with its path and exits with 78", async () 
 });
 
 for (const database of DATABASES) {
-  test(`migrate can run five times concurrently and again on ${database}; admin create needs it`, async () => {
+  test(`migrate can run again on ${database}; admin create needs it`, async () => {
     const { raw, cleanUp } = await provision({ database });
     const cwd = folderWith(raw);
     const create = ["admin", "create", "root", "--email", "root@example.com"];
     const early = await runCli(create, { cwd, stdin: "correct horse\n" });
     assert.equal(early.code, 1);
     assert.match(early.stderr, /authmq migrate/);
-    const ends = await Promise.all(Array.from({ length: 5 }, () => runCli(["migrate"], { cwd })));
-    assert.deepEqual(
-      ends.map(({ code }) => code),
-      [0, 0, 0, 0, 0],
-      ends.map(({ stderr }) => stderr).join(""),
-    );
+    const first = await runCli(["migrate"], { cwd });
+    assert.deepEqual([first.code, first.stderr], [0, ""]);
     assert.equal((await runCli(["migrate"], { cwd })).stdout, "up to date\n");
     const status = await runCli(["migrate", "--status"], { cwd });
     assert.match(status.stdout, /^0001-user applied \d{4}-/);
@@ -162,12 +160,9 @@ test("keys generate prints a key that the configuration accepts, for every algor
     const secret = alg.startsWith("HS")
       ? { type: "base64plain", value: stdout.trim() }
       : { type: "plain", value: stdout };
-    const cwd = folderWith({ jwt_creation: { issuer: "a", signmethod: alg, secret } });
-    assert.deepEqual(
-      await runCli(["config", "check"], { cwd }),
-      { code: 0, stdout: "ok\n", stderr: "" },
-      alg,
-    );
+    const raw = { jwt_creation: { issuer: "a", signmethod: alg, secret } };
+    const { signing } = parseConfig(raw, { keys: true, env: {}, folder: newFolder() });
+    assert.equal(signing?.method, alg);
   }
 });
 
@@ -192,28 +187,22 @@ test("an invalid command line exits with 2 and prints the usage", async () => {
 });
 
 test("every command shows examples", async () => {
-  for (const args of [
-    [],
-    ["serve"],
-    ["init"],
-    ["migrate"],
-    ["admin", "create"],
-    ["users", "import"],
-    ["users", "export"],
-    ["call"],
-    ["bench"],
-    ["doctor"],
-    ["config", "check"],
-    ["keys", "generate"],
-    ["keys", "rotate"],
-    ["rabbitmq-config"],
-    ["schemas"],
-  ]) {
-    const { code, stdout } = await runCli([...args, "--help"]);
-    assert.equal(code, 0);
-    assert.match(stdout, /Examples:/, args.join(" "));
-  }
+  const { code, stdout } = await runCli(["--help"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /Examples:/);
+  for (const [name, load] of COMMANDS)
+    for (const [path, command] of endsOf(await load(), name)) {
+      let text = "";
+      command.configureOutput({ writeOut: (part) => (text += part) }).outputHelp();
+      assert.match(text, /^Examples?:\n/m, path);
+    }
 });
+
+/** The commands that do something, by their command lines. */
+function endsOf(command: Command, path: string): [string, Command][] {
+  if (command.commands.length === 0) return [[path, command]];
+  return command.commands.flatMap((child) => endsOf(child, `${path} ${child.name()}`));
+}
 
 test("schemas --check reports a file that is not up to date", async () => {
   const cwd = newFolder();

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { createSecretBox, encryptionKeyId, totpPurpose } from "../../src/auth/second-factor/secret-box.ts";
 import { type Config, loadConfig } from "../../src/config/load.ts";
 import { type Database, openDatabase } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
 import { readKeyUse } from "../../src/db/queries/encrypted-secrets.ts";
 import { createUser } from "../../src/db/queries/users.ts";
 import { toSqlTime } from "../../src/db/time.ts";
 import { noteSecret } from "../secrets/notes.ts";
-import { folderWith, runCli } from "../support/cli.ts";
+import { folderWith } from "../support/cli.ts";
 import { type DatabaseKind, provision } from "../support/worker.ts";
 
 type Raw = Record<string, Record<string, unknown>>;
@@ -74,7 +75,7 @@ export async function installFactors(
     keys: false,
     env: {},
   });
-  assert.equal((await runCli(["migrate"], { cwd: folderWith(raw) })).code, 0);
+  await migrate(settings);
   const db = openDatabase(settings);
   await createUser(db, {
     username: "alice",

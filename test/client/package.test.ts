@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { before, describe, test } from "node:test";
 import { build } from "esbuild";
 import { newFolder } from "../support/cli.ts";
 import { runNpm } from "../support/npm.ts";
+import { packedCheckout } from "../support/packed-checkout.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -59,33 +60,16 @@ describe("the package @authmq/client, installed from its tarball", () => {
   let folder = "";
   const installed = (path: string): string => join(folder, "node_modules", path);
 
-  before(() => {
+  before(async () => {
     folder = newFolder();
-    const packages = join(folder, "packages");
-    mkdirSync(packages);
-    execFileSync(process.execPath, [join(root, "test/support/pack.ts"), packages], {
-      cwd: root,
-      stdio: "pipe",
-    });
-    const [tarball = ""] = globSync("authmq-client-*.tgz", { cwd: packages });
+    const { client } = await packedCheckout();
     writeFileSync(join(folder, "package.json"), '{"private":true}');
     const tools = [
       ...NODES.map((version) => `node-${version}@npm:node-linux-${process.arch}@${version}`),
       ...TYPESCRIPTS.map((version) => `typescript-${version}@npm:typescript@${version}`),
       "@types/node@20",
     ];
-    runNpm(
-      [
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--silent",
-        "--prefer-offline",
-        join(packages, tarball),
-        ...tools,
-      ],
-      folder,
-    );
+    runNpm(["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", client, ...tools], folder);
   });
 
   test("depends on amqplib and jose only, and takes less than 8 MB", () => {

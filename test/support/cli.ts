@@ -8,6 +8,7 @@ import { noteConfig, noteMessage, noteSecret } from "../secrets/notes.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli.ts");
+const USE_BUNDLES = new URL("./use-bundles.ts", import.meta.url).href;
 const BUILT_CLI = resolve(import.meta.dirname, "../../dist/cli.js");
 
 /** The result of a command. */
@@ -51,7 +52,8 @@ export function startCli(
   for (const [name, value] of Object.entries(env))
     if (/PASSWORD$|SECRET__VALUE$/.test(name)) noteSecret("password", String(value));
     else if (/URL$/.test(name)) noteUrl(String(value));
-  const child = spawn(process.execPath, [...node, built ? BUILT_CLI : CLI, ...args], {
+  const command = built ? [BUILT_CLI] : [`--import=${USE_BUNDLES}`, CLI];
+  const child = spawn(process.execPath, [...node, ...command, ...args], {
     cwd,
     env: { ...inherited, ...env },
   });

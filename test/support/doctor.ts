@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { parseConfig } from "../../src/config/load.ts";
+import { migrate } from "../../src/db/migrate.ts";
 import { folderWith, runCli } from "./cli.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 import { type DatabaseKind, provision } from "./worker.ts";
 
 type Raw = Record<string, Record<string, unknown>>;
@@ -59,7 +62,7 @@ export async function diagnose(raw: Raw): Promise<Diagnosis> {
 /** Creates an installation with its own vhost and database; no worker runs. */
 export async function installForDoctor(database: DatabaseKind = "sqlite"): Promise<DoctorInstallation> {
   const { raw, cleanUp } = await provision({ database });
-  assert.equal((await runCli(["migrate"], { cwd: folderWith(raw) })).code, 0);
+  await migrate(parseConfig(raw, { keys: false, env: {}, folder: scratchFolder }).db);
   return {
     raw,
     diagnose(changes = {}) {

@@ -11,6 +11,7 @@ import { globSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { passOn } from "../secrets/closing-lines.ts";
 import { searchSecrets } from "../secrets/verdict.ts";
+import { bundlePackages } from "./bundle-packages.ts";
 import { needsOf } from "./needs.ts";
 import { neutralEnvironment } from "./neutral-environment.ts";
 import { startDatabase } from "./servers/database.ts";
@@ -25,6 +26,7 @@ const SCRIPT = "--script=";
 const CONCURRENCY = 4;
 /** Compile cache: every test file loads the same modules. */
 const COMPILED = resolve(import.meta.dirname, "../../node_modules/.cache/authmq-tests");
+const USE_BUNDLES = new URL("./use-bundles.ts", import.meta.url).href;
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 const startedAt = performance.now();
@@ -119,13 +121,15 @@ async function startServers(
 async function runTests(addresses: Record<string, string>, args: readonly string[]): Promise<number> {
   const notes = scratch.subfolder("notes");
   const testing = [
+    `--import=${USE_BUNDLES}`,
     "--test",
     `--test-concurrency=${CONCURRENCY}`,
     "--test-reporter=spec",
     "--test-timeout=120000",
     ...args,
   ];
-  const child = start(testing, { ...addresses, AUTHMQ_TEST_NOTES: notes, ...colours() }, "pipe");
+  const variables = { AUTHMQ_TEST_NOTES: notes, AUTHMQ_TEST_BUNDLES: await bundlePackages(COMPILED) };
+  const child = start(testing, { ...addresses, ...variables, ...colours() }, "pipe");
   const passing = child.stdout === null ? undefined : passOn(child.stdout, process.stdout);
   const [code] = (await once(child, "exit")) as [number | null];
   // Processes that a test left running still hold the runner's output open: end them now.
