@@ -59,8 +59,8 @@ function commands(block = ""): string[] {
 async function copyPackages(folder: string): Promise<void> {
   const packages = join(folder, "authmq/dist/packages");
   mkdirSync(packages, { recursive: true });
-  for (const tarball of Object.values(await packedCheckout()))
-    copyFileSync(tarball, join(packages, basename(tarball)));
+  const { worker, client } = await packedCheckout();
+  for (const tarball of [worker, client]) copyFileSync(tarball, join(packages, basename(tarball)));
 }
 
 /** Node 20.19, the oldest version on which callers run. */
