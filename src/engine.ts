@@ -9,7 +9,7 @@ import { createThrottle } from "./auth/throttle.ts";
 import { ConfigError } from "./config/fault.ts";
 import type { EncryptionConfig } from "./config/encryption.ts";
 import type { Config } from "./config/load.ts";
-import { openDatabase } from "./db/database.ts";
+import { closeDatabase, openDatabase } from "./db/database.ts";
 import { createLookups } from "./db/lookups.ts";
 import { usableSchema } from "./db/migrate.ts";
 import { ping } from "./db/queries/server.ts";
@@ -109,7 +109,7 @@ export async function openEngine(
   const close = async (): Promise<void> => {
     await Promise.all([cleanup?.stop(), relay?.stop()]);
     await lastUse.close();
-    await Promise.all([sources.close(), db.destroy()]);
+    await Promise.all([sources.close(), closeDatabase(db)]);
   };
   return {
     remotes: sources.remotes,

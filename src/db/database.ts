@@ -1,6 +1,7 @@
 import { Kysely, type Transaction } from "kysely";
 import type { DbConfig } from "../config/load.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { isContention } from "./faults.ts";
 import { mysqlDialect } from "./mysql.ts";
 import { retryingReads } from "./reads.ts";
 import { sqliteDialect } from "./sqlite.ts";
@@ -22,6 +23,16 @@ export type Database = Kysely<Tables>;
 export function openDatabase(config: DbConfig, metrics?: Metrics): Database {
   const dialect = config.dialect === "sqlite" ? sqliteDialect(config) : mysqlDialect(config, metrics);
   return new Kysely<Tables>({ dialect: retryingReads(dialect) });
+}
+
+/** Closes a database that may be in use: running statements fail. */
+export async function closeDatabase(db: Database): Promise<void> {
+  try {
+    await db.destroy();
+  } catch (error) {
+    // Another process holds the SQLite file, so that it was never opened.
+    if (!isContention(error)) throw error;
+  }
 }
 
 /** The SQL dialect of the database, for the few statements that differ. */

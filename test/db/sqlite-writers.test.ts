@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { parseConfig } from "../../src/config/load.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
+import { createLogTo } from "../../src/observability/log.ts";
+import { createWorker } from "../../src/worker.ts";
 import { assertRefused } from "../support/replies.ts";
 import { scratchFolder } from "../support/scratch-folder.ts";
 import { provision, startWorker } from "../support/worker.ts";
@@ -39,5 +41,20 @@ test("the file can be opened while another process holds it for half a second", 
   await sleep(500); // retries are not observable
   other.exec("rollback");
   assert.deepEqual(await users, []);
+  await cleanUp();
+});
+
+test("a worker that starts can be stopped while another process holds the file", async () => {
+  const { raw, cleanUp } = await provision();
+  const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
+  assert.equal(config.db.dialect, "sqlite");
+  await migrate(config.db);
+  using other = new DatabaseSync(config.db.file);
+  other.exec("pragma journal_mode = delete; begin exclusive");
+  const worker = await createWorker(config, createLogTo({ write: () => undefined }, "info"));
+  const started = assert.rejects(worker.start(), /stopped before the database was reachable/);
+  await sleep(300); // retries are not observable
+  await worker.stop();
+  await started;
   await cleanUp();
 });
