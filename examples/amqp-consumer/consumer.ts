@@ -1,6 +1,6 @@
 /**
  * A service that consumes a queue and accepts only messages with a valid access token in a header:
- * npm install @authmq/client amqplib; node consumer.ts
+ * npm install ./authmq-client-*.tgz amqplib; node consumer.ts
  *
  * It ends with exit code 1 when it loses the broker or its queue: let systemd, Docker or Kubernetes start it again.
  * RabbitMQ then redelivers the messages that it had not acknowledged.

@@ -1,6 +1,6 @@
 /**
  * A backend for a browser: it logs people in and keeps their tokens in cookies that no script can read.
- * npm install @authmq/client fastify @fastify/cookie; node server.ts; open http://localhost:3000
+ * npm install ./authmq-client-*.tgz fastify @fastify/cookie; node server.ts; open http://localhost:3000
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";

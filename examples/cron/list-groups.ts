@@ -1,6 +1,6 @@
 /**
  * A job for cron or a systemd timer that uses an API key and prints one line:
- * npm install @authmq/client; node list-groups.ts
+ * npm install ./authmq-client-*.tgz; node list-groups.ts
  *
  * Exit codes: 0: done. 1: refused, or a setting is wrong. 75 (EX_TEMPFAIL): authmq cannot be reached or is overloaded, try
  * again later. It never runs longer than the deadline.

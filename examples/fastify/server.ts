@@ -1,4 +1,4 @@
-/** A Fastify service whose routes require an access token: npm install @authmq/client fastify; node server.ts */
+/** A Fastify service whose routes require an access token: npm install ./authmq-client-*.tgz fastify; node server.ts */
 import { readFileSync } from "node:fs";
 import {
   createRevocationList,

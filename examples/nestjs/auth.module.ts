@@ -1,4 +1,4 @@
-/** A Nest module with authmq's own client and verifier: npm install @authmq/client */
+/** A Nest module with authmq's own client and verifier: npm install ./authmq-client-*.tgz */
 import { readFileSync } from "node:fs";
 import { type AuthClient, connect, createSession, createVerifier, type Session } from "@authmq/client";
 import { Global, Injectable, Module, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";

@@ -78,10 +78,10 @@ reload all workers (kill -HUP) within an hour: then no token becomes invalid and
 With several hosts, use --key-only, copy the files to all hosts, reload all workers, and then use --rows-only.
 
 Examples:
-  $ authmq keys rotate --config /etc/authmq/config.json && systemctl reload authmq
+  $ authmq keys rotate --config /etc/authmq/config.json && systemctl reload 'authmq@*'
   $ authmq keys rotate --alg ES256
   $ authmq keys rotate --compromised
-  $ authmq keys rotate --secrets --config /etc/authmq/config.json && systemctl reload authmq`,
+  $ authmq keys rotate --secrets --config /etc/authmq/config.json && systemctl reload 'authmq@*'`,
     )
     .action(rotate);
 }

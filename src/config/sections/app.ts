@@ -150,7 +150,7 @@ export const appConfig = z.strictObject({
     .default("off")
     .describe(
       "second factor (TOTP, passkey, recovery code): `off`, for those who enrol one (`optional`), or for everybody; " +
-        "service accounts never need one",
+        "accounts of the type `SERVICE` never need one",
     ),
   second_factor_groups: z
     .array(z.string().min(1).max(100))
