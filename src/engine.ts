@@ -88,7 +88,7 @@ export async function openEngine(
     fingerprints,
     secrets,
     db,
-    lookups: createLookups(db, app.sessions_per_user),
+    lookups: createLookups(db, app.sessions_per_user, (sid) => lastUse.unwritten({ sid })),
     lastUse,
     // useKeys() replaces these properties; running requests keep their own copy of the services. Not getters, because
     // copying getters is slow.

@@ -1,5 +1,10 @@
 import { isDuplicate } from "../db/faults.ts";
-import { deleteChallenge, findChallenge, insertChallenge } from "../db/queries/challenges.ts";
+import {
+  deleteChallenge,
+  deleteChallengesOf,
+  findChallenge,
+  insertChallenge,
+} from "../db/queries/challenges.ts";
 import {
   confirmTotp,
   deleteFactors,
@@ -177,7 +182,7 @@ export async function useFactor(writer: Writer, username: string, use: FactorUse
   return true;
 }
 
-interface LockedEnrolee extends Pick<Enrolee, "setupHash"> {
+interface LockedEnrolee {
   readonly user: LockedUser;
   readonly factors: readonly FactorRow[];
 }
@@ -192,7 +197,7 @@ async function lockEnrolee(
   const factors = await listFactors(trx, username);
   if (setupHash !== undefined && (factors.length > 0 || !(await maySetUp(trx, user, setupHash))))
     return undefined;
-  return { user, factors, setupHash };
+  return { user, factors };
 }
 
 /** Whether a login has issued this challenge for a setup token, it was not used, and the account has not changed since. */
@@ -207,12 +212,13 @@ async function maySetUp(
 
 async function added(
   writer: Writer,
-  { user, factors, setupHash }: LockedEnrolee,
+  { user, factors }: LockedEnrolee,
   factor: Pick<FactorRow, "id" | "type" | "name">,
   codes: NewRecoveryCodes,
 ): Promise<AddedFactor> {
   const { username } = user;
-  if (setupHash !== undefined) await deleteChallenge(writer.trx, setupHash);
+  // Of all logins that wait for a factor: their setup tokens must stay useless when this factor is removed.
+  await deleteChallengesOf(writer.trx, "setup", username);
   await record(writer, factorAdded(username, factor));
   const hasNewCodes = factors.length === 0;
   if (hasNewCodes) {

@@ -7,6 +7,7 @@ import {
   listSessionsOf,
   type NewIdToken,
   recordIdToken,
+  type UnwrittenUse,
 } from "../db/queries/id-tokens.ts";
 import { type LockedUser, lockUser, recordLogin } from "../db/queries/users.ts";
 import { createRowId } from "../db/row-id.ts";
@@ -26,6 +27,8 @@ export interface VerifiedLogin {
 interface SessionRules {
   /** Sessions that the user may have at once. */
   readonly limit: number;
+  /** Uses of sessions that are not in the database yet. */
+  readonly unwritten?: UnwrittenUse;
   /** Runs under the user's lock, before anything is written; its error rolls the transaction back. */
   readonly beforeStart?: ((account: LockedUser) => Promise<void>) | undefined;
 }
@@ -56,7 +59,7 @@ export async function startSession(
   writer: Writer,
   { user, rehashed }: VerifiedLogin,
   session: NewIdToken,
-  { limit, beforeStart }: SessionRules,
+  { limit, unwritten, beforeStart }: SessionRules,
 ): Promise<bigint | "changed"> {
   const { trx } = writer;
   const { username, auth_type } = user;
@@ -65,7 +68,7 @@ export async function startSession(
   await beforeStart?.(current);
   // In a Galera cluster, only this write makes logins of a user through different nodes conflict.
   await recordLogin(trx, username, { at: session.created_at, password_hash: rehashed });
-  const { live, expired } = await listSessionsOf(trx, username);
+  const { live, expired } = await listSessionsOf(trx, username, unwritten);
   await deleteExpiredIdTokens(trx, expired);
   const excess = live.slice(limit - 1).map(({ token_id }) => token_id);
   const id = createRowId();

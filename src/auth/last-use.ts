@@ -2,6 +2,7 @@ import type { Database } from "../db/database.ts";
 import { touchApiKeys } from "../db/queries/api-keys.ts";
 import type { Grant } from "../db/queries/granted.ts";
 import { touchIdTokens } from "../db/queries/id-tokens.ts";
+import type { Uses } from "../db/queries/last-use.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../observability/log.ts";
 import { detached } from "../observability/tracing.ts";
@@ -10,7 +11,7 @@ import { detached } from "../observability/tracing.ts";
 const DELAY = 1000;
 
 /** Rows per statement, so that it holds its locks only briefly. */
-const BATCH_SIZE = 512;
+const BATCH_SIZE = 128;
 
 /** Records when sessions and API keys were last used; writes after the reply, in batches. */
 export interface LastUse {
@@ -50,11 +51,7 @@ interface Table {
   close(): Promise<void>;
 }
 
-function createTable(
-  db: Database,
-  log: Log,
-  touch: (db: Database, ids: readonly bigint[], at: Date) => Promise<number>,
-): Table {
+function createTable(db: Database, log: Log, touch: (db: Database, uses: Uses) => Promise<number>): Table {
   let pending = new Map<bigint, Date>();
   /** The batch that is being written: until then, reads of the database return older values. */
   let inFlight: ReadonlyMap<bigint, Date> = pending;
@@ -65,14 +62,14 @@ function createTable(
     inFlight = pending;
     pending = new Map();
     // All replicas lock rows in the same order, so that they cannot deadlock.
-    const ids = [...inFlight.keys()].sort((a, b) => (a < b ? -1 : 1));
-    for (let from = 0; from < ids.length; from += BATCH_SIZE) {
-      const batch = ids.slice(from, from + BATCH_SIZE);
+    const uses = [...inFlight].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (let from = 0; from < uses.length; from += BATCH_SIZE) {
+      const batch = new Map(uses.slice(from, from + BATCH_SIZE));
       try {
-        await touch(db, batch, new Date());
+        await touch(db, batch);
       } catch (error) {
         log.warn(
-          { reason: messageOf(error), rows: batch.length },
+          { reason: messageOf(error), rows: batch.size },
           "could not store when sessions or API keys were last used",
         );
       }
@@ -84,7 +81,7 @@ function createTable(
   };
   return {
     async note(id, isFirst) {
-      if (isFirst) return (await touch(db, [id], new Date())) > 0;
+      if (isFirst) return (await touch(db, new Map([[id, new Date()]]))) > 0;
       pending.set(id, new Date());
       timer ??= detached(() => setTimeout(begin, DELAY)).unref();
       return true;

@@ -36,6 +36,8 @@ export async function resumeSession(
     return REFUSED;
   if (!isUsableFrom(row ?? claims, ip)) return REFUSED;
   const now = Date.now();
+  // A renewal extends the session, but not its earlier ID tokens.
+  if (claims.validUntil.getTime() <= now) return REFUSED;
   if (row !== undefined && row.valid_until.getTime() > now) return { state: "alive", session: row };
-  return claims.validUntil.getTime() > now ? { state: "ended", session: { token_id, username } } : REFUSED;
+  return { state: "ended", session: { token_id, username } };
 }

@@ -130,7 +130,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
     const { amr, auth_time } = claims;
     // Last: a login does not help a user without the groups.
     if (!satisfies(amr ?? [], demands.amr)) throw insufficient("the login has not used the required methods");
-    if (!isRecent(auth_time, demands.maxAge, clockTolerance)) throw insufficient("the login is too old");
+    if (!isRecent(auth_time, demands.maxAge)) throw insufficient("the login is too old");
     return {
       user: claims.sub,
       groups: claims.groups,
@@ -186,9 +186,9 @@ function satisfies(
 }
 
 /** Whether a login was at most `maxAge` seconds ago; true without a maximum. */
-function isRecent(authTime: number | undefined, maxAge: number | undefined, tolerance: number): boolean {
+function isRecent(authTime: number | undefined, maxAge: number | undefined): boolean {
   if (maxAge === undefined) return true;
-  return authTime !== undefined && Date.now() / 1000 - authTime <= maxAge + tolerance;
+  return authTime !== undefined && Date.now() / 1000 - authTime <= maxAge;
 }
 
 function invalid(why: string): TokenError {

@@ -11,6 +11,7 @@ import {
   type SessionRow,
   type SessionSummary,
   summarizeSessions,
+  type UnwrittenUse,
 } from "./queries/id-tokens.ts";
 import { listUsernames } from "./queries/users.ts";
 import { readDeadline, readingUntil } from "./reads.ts";
@@ -44,8 +45,11 @@ export interface Lookups {
   usernames(): Promise<readonly string[]>;
 }
 
-/** Creates the batched reads of a database whose users have at most `sessionsPerUser` sessions. */
-export function createLookups(db: Database, sessionsPerUser: number): Lookups {
+/**
+ * Creates the batched reads of a database whose users have at most `sessionsPerUser` sessions; `unwritten` are uses of
+ * sessions that are not in the database yet.
+ */
+export function createLookups(db: Database, sessionsPerUser: number, unwritten: UnwrittenUse): Lookups {
   /** The latest deadline of all waiting requests: a lock wait must not fail requests whose time is not over. */
   let deadline = 0;
   const batched = <K, V>(
@@ -67,7 +71,10 @@ export function createLookups(db: Database, sessionsPerUser: number): Lookups {
   const sessions = found(findSessions);
   const holders = found(findSessionHolders);
   const usersAtOnce = Math.min(MAX_BATCH, Math.ceil(MAX_SESSIONS / sessionsPerUser));
-  const summaries = found(summarizeSessions, usersAtOnce);
+  const summaries = found<string, SessionSummary>(
+    (from, names) => summarizeSessions(from, names, unwritten),
+    usersAtOnce,
+  );
   const apiKeys = found(findApiKeys);
   const apiKeysByHash = found(findApiKeysByHash);
   const accounts = found(findAccounts);

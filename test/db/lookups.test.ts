@@ -11,7 +11,7 @@ for (const database of DATABASES) {
     let lookups: Lookups;
     before(async () => {
       worker = await startWorker({ database });
-      lookups = createLookups(worker.db, 1);
+      lookups = createLookups(worker.db, 1, () => undefined);
       for (let index = 0; index < 200; index++)
         await createUser(worker.db, {
           username: `user-${index}`,
@@ -46,7 +46,7 @@ for (const database of DATABASES) {
     });
 
     test("fail for all requests of a failed statement, and for no later request", async () => {
-      const broken = createLookups(worker.db, 1);
+      const broken = createLookups(worker.db, 1, () => undefined);
       await worker.db.schema.alterTable("usergroup").renameTo("away").execute();
       const together = await Promise.allSettled([broken.account("user-1"), broken.account("user-2")]);
       await worker.db.schema.alterTable("away").renameTo("usergroup").execute();

@@ -94,6 +94,17 @@ for (const database of DATABASES) {
       assertRefused(confirmed, 401, "INVALID_TOKEN");
     });
 
+    test("of another login stays useless after the factor was removed", async () => {
+      const holder = await newcomer("removed-later");
+      const setup_token = await setupTokenOf(worker, "removed-later", FROM);
+      const { id } = await enrolTotp(worker, holder);
+      const removal = { username: "removed-later", id, access_token: admin };
+      dataOf(await worker.call("factor_remove", removal));
+      assertRefused(await worker.call("totp_begin", { setup_token, ...FROM }), 401, "INVALID_TOKEN");
+      const later = await setupTokenOf(worker, "removed-later", FROM);
+      await enrolTotp(worker, { setup_token: later, ...FROM });
+    });
+
     test("ten parallel confirmations start one session", async () => {
       const holder = await newcomer("racing");
       const { secret } = dataOf(await worker.call("totp_begin", holder));

@@ -42,15 +42,16 @@ export async function openPipeline(
   const settings = { ...config.app, ...app };
   const passwords = createPasswords(settings, metrics);
   const { issuer, validator, jwks, fingerprints } = tokens;
+  const lastUse = createLastUse(db, log);
   const services: Services = {
     ...{ app: settings, db, metrics, issuer, validator, jwks, fingerprints, passwords },
     challenges: createChallenges({ db, app: settings, secrets: undefined, confirm: async () => false }),
     secrets: undefined,
-    lookups: createLookups(db, settings.sessions_per_user),
+    lookups: createLookups(db, settings.sessions_per_user, (sid) => lastUse.unwritten({ sid })),
     login: createLogin(db, passwords, {}),
     throttle: createThrottle({ db, limits: settings.login_throttle, fingerprints, metrics, log }),
     revalidate: async (session) => session,
-    lastUse: createLastUse(db, log),
+    lastUse,
     inbox: createInbox(db, metrics),
     announceEvents: () => undefined,
     showsNames: false,

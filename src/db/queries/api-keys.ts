@@ -4,6 +4,7 @@ import type { SqlTime } from "../tables.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { withRetry } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
+import { latestUse, type Uses } from "./last-use.ts";
 
 /** An API key, without the key itself. */
 export interface ApiKeyRow {
@@ -107,12 +108,12 @@ export async function deleteApiKey(trx: Trx, username: string, id: bigint): Prom
 }
 
 /** Sets the time of last use of some API keys; returns how many still exist. */
-export async function touchApiKeys(db: Db, ids: readonly bigint[], at: Date): Promise<number> {
+export async function touchApiKeys(db: Db, uses: Uses): Promise<number> {
   const { numUpdatedRows } = await withRetry(() =>
     db
       .updateTable("api_key")
-      .set({ last_use: toSqlTime(at) })
-      .where("api_key_id", "in", padInList(ids))
+      .set({ last_use: latestUse(db, "api_key_id", uses) })
+      .where("api_key_id", "in", padInList([...uses.keys()]))
       .executeTakeFirst(),
   );
   return Number(numUpdatedRows);

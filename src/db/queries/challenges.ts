@@ -52,6 +52,32 @@ export async function findChallenge(db: Reader, hash: Uint8Array): Promise<Chall
   return { ...rest, username, accountModifiedAt, amr: (amr ?? "").split(" ").filter((one) => one !== "") };
 }
 
+/** Whether an account has an unexpired challenge for this purpose. `username` in its stored spelling. */
+export async function hasChallenge(
+  db: Reader,
+  purpose: ChallengePurpose,
+  username: string,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("challenge")
+    .select("purpose")
+    .where("user_id", "=", username)
+    .where("purpose", "=", purpose)
+    .where("expires_at", ">", toSqlTime(new Date()))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Deletes all challenges of an account for this purpose. `username` in its stored spelling. */
+export async function deleteChallengesOf(
+  trx: Trx,
+  purpose: ChallengePurpose,
+  username: string,
+): Promise<void> {
+  await trx.deleteFrom("challenge").where("user_id", "=", username).where("purpose", "=", purpose).execute();
+}
+
 /** Counts an answer before it is checked, so that parallel guesses count, too; false after `limit` answers. */
 export async function countAnswer(db: Db, hash: Uint8Array, limit: number): Promise<boolean> {
   const { numUpdatedRows } = await db

@@ -1,9 +1,10 @@
 import { type Db, dialectOf, type Reader, type Trx } from "../database.ts";
-import type { AuthType } from "../tables.ts";
+import type { AuthType, SqlTime } from "../tables.ts";
 import { padInList } from "../in-list-padding.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { withRetry } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
+import { latestUse, type Uses } from "./last-use.ts";
 
 /** The row of an ID token: a session. */
 export interface IdTokenRow {
@@ -109,11 +110,19 @@ export interface SessionList {
   readonly expired: readonly bigint[];
 }
 
+/** The last use of a session that is not in the database yet. */
+export type UnwrittenUse = (tokenId: bigint) => Date | undefined;
+
 /** All sessions of a user. */
-export async function listSessionsOf(db: Reader, username: string): Promise<SessionList> {
+export async function listSessionsOf(
+  db: Reader,
+  username: string,
+  unwritten: UnwrittenUse = () => undefined,
+): Promise<SessionList> {
   const rows = await db.selectFrom("token").select(COLUMNS).where("user_id", "=", username).execute();
   const now = Date.now();
-  const { live = [], expired = [] } = Object.groupBy(rows.map(toIdToken), ({ valid_until }) =>
+  const sessions = rows.map(toIdToken).map((row) => withUse(row, unwritten));
+  const { live = [], expired = [] } = Object.groupBy(sessions, ({ valid_until }) =>
     valid_until.getTime() > now ? "live" : "expired",
   );
   return {
@@ -132,6 +141,7 @@ export interface SessionSummary {
 export async function summarizeSessions(
   db: Reader,
   usernames: readonly string[],
+  unwritten: UnwrittenUse,
 ): Promise<ReadonlyMap<string, SessionSummary>> {
   // Sorted here: for the usual few sessions, a window function costs three times as much as all rows.
   const rows = await db
@@ -141,19 +151,29 @@ export async function summarizeSessions(
     .where("user_id", "in", padInList(usernames))
     .where("valid_until", ">", toSqlTime(new Date()))
     .execute();
-  const summaries = new Map<string, { latest: (typeof rows)[number]; count: number }>();
+  const summaries = new Map<string, { latest: StoredIdToken; used: SqlTime; count: number }>();
   for (const row of rows) {
-    const { latest = row, count = 0 } = summaries.get(row.user_id) ?? {};
-    summaries.set(row.user_id, { latest: usedText(row) > usedText(latest) ? row : latest, count: count + 1 });
+    // Stored times sort as texts.
+    const use = unwritten(BigInt(row.token_id));
+    const used = use === undefined ? (row.last_use ?? row.created_at) : toSqlTime(use);
+    const summary = summaries.get(row.user_id);
+    if (summary === undefined) summaries.set(row.user_id, { latest: row, used, count: 1 });
+    else {
+      summary.count++;
+      if (used > summary.used) Object.assign(summary, { latest: row, used });
+    }
   }
   return new Map(
-    Array.from(summaries, ([name, { latest, count }]) => [name, { latest: toIdToken(latest), count }]),
+    Array.from(summaries, ([name, { latest, count }]) => [
+      name,
+      { latest: withUse(toIdToken(latest), unwritten), count },
+    ]),
   );
 }
 
-/** When a session was last used, as stored: such texts sort by time. */
-function usedText({ last_use, created_at }: Pick<StoredIdToken, "last_use" | "created_at">): string {
-  return last_use ?? created_at;
+function withUse(row: IdTokenRow, unwritten: UnwrittenUse): IdTokenRow {
+  const last_use = unwritten(row.token_id);
+  return last_use === undefined ? row : { ...row, last_use };
 }
 
 /** When a session was last used, in milliseconds; a login counts as a use. */
@@ -161,13 +181,13 @@ function usedAt({ last_use, created_at }: IdTokenRow): number {
   return (last_use ?? created_at).getTime();
 }
 
-/** Sets the time of last use of some ID tokens; returns how many still exist. */
-export async function touchIdTokens(db: Db, tokenIds: readonly bigint[], at: Date): Promise<number> {
+/** Records the last uses of some ID tokens; returns how many of them still exist. */
+export async function touchIdTokens(db: Db, uses: Uses): Promise<number> {
   const { numUpdatedRows } = await withRetry(() =>
     db
       .updateTable("token")
-      .set({ last_use: toSqlTime(at) })
-      .where("token_id", "in", padInList(tokenIds))
+      .set({ last_use: latestUse(db, "token_id", uses) })
+      .where("token_id", "in", padInList([...uses.keys()]))
       .executeTakeFirst(),
   );
   return Number(numUpdatedRows);
@@ -212,7 +232,7 @@ export async function extendIdToken(
   return true;
 }
 
-/** Revokes some ID tokens of a user; returns the ids of those that were not revoked yet. */
+/** Revokes some ID tokens of a user; returns the ids of those that had neither been revoked nor expired. */
 export async function deleteIdTokens(
   trx: Trx,
   username: string,
@@ -224,6 +244,7 @@ export async function deleteIdTokens(
     .select("token_id")
     .where("token_id", "in", padInList(tokenIds))
     .where("user_id", "=", username)
+    .where("valid_until", ">", toSqlTime(new Date()))
     .$if(dialectOf(trx) === "mysql", (query) => query.forUpdate())
     .execute();
   if (rows.length === 0) return [];

@@ -7,7 +7,7 @@ import {
   userHandle,
   verifyCreation,
 } from "../../auth/second-factor/passkeys.ts";
-import { findChallenge } from "../../db/queries/challenges.ts";
+import { findChallenge, hasChallenge } from "../../db/queries/challenges.ts";
 import { createRowId } from "../../db/row-id.ts";
 import { AppError, WRONG_CREDENTIAL } from "../../errors.ts";
 import { defineProcedure } from "../../rpc/procedure.ts";
@@ -59,12 +59,13 @@ export const passkeyConfirm = defineProcedure({
     const { app, db, fingerprints } = context;
     const enrolee = enroleeOf(context);
     const { username } = enrolee;
-    const challenge = challengeIn(credential);
-    if (challenge === undefined) throw notValid();
+    const challenge = challengeIn(credential) ?? "";
     const challengeHash = digestOfChallenge(challenge);
     const row = await findChallenge(db, challengeHash);
-    if (row?.purpose !== "passkey_enrolment" || row.username !== username)
-      throw new AppError("NO_PENDING_FACTOR");
+    if (row?.purpose !== "passkey_enrolment" || row.username !== username) {
+      const hasBegun = await hasChallenge(db, "passkey_enrolment", username);
+      throw hasBegun ? notValid() : new AppError("NO_PENDING_FACTOR");
+    }
     const handle = userHandle(fingerprints, username);
     const verified = await verifyCreation(partyOf(app), credential, { challenge, handle });
     if (verified === undefined) throw notValid();

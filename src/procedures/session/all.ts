@@ -51,17 +51,13 @@ export const sessionAll = defineProcedure({
   async handler({ account, caller, db, lastUse }) {
     const { username: name } = requireAccount(account);
     const current = caller.grant !== undefined && "sid" in caller.grant ? caller.grant.sid : undefined;
-    const sessions = (await listSessionsOf(db, name)).live.map((session) => {
-      const { token_id, client, ip, vhost, created_at, valid_until } = session;
-      const last_use = lastUse.unwritten({ sid: token_id }) ?? session.last_use;
-      return { token_id, client, ip, vhost, created_at, last_use, valid_until };
-    });
-    // Uses that are not written yet may change the order.
-    sessions.sort((a, b) => usedAt(b) - usedAt(a));
+    const { live } = await listSessionsOf(db, name, (sid) => lastUse.unwritten({ sid }));
     return {
-      sessions: sessions.map(({ token_id, created_at, last_use, valid_until, ...session }) => ({
+      sessions: live.map(({ token_id, client, ip, vhost, created_at, last_use, valid_until }) => ({
         sid: token_id.toString(),
-        ...session,
+        client,
+        ip,
+        vhost,
         created_at: created_at.toISOString(),
         last_use: last_use?.toISOString() ?? null,
         valid_until: valid_until.toISOString(),
@@ -70,13 +66,3 @@ export const sessionAll = defineProcedure({
     };
   },
 });
-
-function usedAt({
-  last_use,
-  created_at,
-}: {
-  readonly last_use: Date | null;
-  readonly created_at: Date;
-}): number {
-  return (last_use ?? created_at).getTime();
-}

@@ -56,7 +56,7 @@ interface Verified extends VerifiedLogin {
  * Throws AccountChanged if the account has changed since the check, and TOKEN_TOO_LARGE.
  */
 export async function openSession(
-  { app, issuer }: Pick<Context, "app" | "issuer">,
+  { app, issuer, lastUse }: Pick<Context, "app" | "issuer" | "lastUse">,
   writer: Writer,
   { ip, vhost, client, amr }: SessionOrigin,
   { user, rehashed, beforeStart }: Verified,
@@ -73,6 +73,7 @@ export async function openSession(
     { ...row, sign_method: issuer.method },
     {
       limit: app.sessions_per_user,
+      unwritten: (sid) => lastUse.unwritten({ sid }),
       async beforeStart(account) {
         // Under the lock: the account may have become a member of a group that needs a second factor.
         groups = await listGroupsOf(writer.trx, username);

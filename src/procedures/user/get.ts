@@ -63,7 +63,7 @@ export const userGet = defineProcedure({
       sessions: 2,
     },
   },
-  async handler({ account, app, caller, lastUse, lookups }, input) {
+  async handler({ account, app, caller, lookups }, input) {
     if (caller === undefined && !app.anonymous_user_get) throw missingToken("access_token");
     const user =
       caller === undefined ? await loadAccount({ lookups }, input.username) : requireAccount(account);
@@ -83,7 +83,7 @@ export const userGet = defineProcedure({
         ? null
         : {
             valid_until: token.valid_until.toISOString(),
-            last_use: (lastUse.unwritten({ sid: token.token_id }) ?? token.last_use)?.toISOString() ?? null,
+            last_use: token.last_use?.toISOString() ?? null,
             vhost: token.vhost,
             ...(isAdmin
               ? { kid: token.token_id.toString(), ip: token.ip, sign_method: token.sign_methods[0] }

@@ -89,9 +89,19 @@ for (const database of DATABASES) {
         dataOf(await confirm({ ...user, credential: device.create(options, { origin: ORIGIN }) }));
       });
 
-    test("is 409 for a challenge that was never issued, has expired, was used, or is of a login", async () => {
-      const never = await begun("never-issued", { challenge: randomBytes(32).toString("base64url") });
-      assertRefused(await confirm({ ...never.user, credential: never.credential }), 409, "NO_PENDING_FACTOR");
+    test("is 401 for a challenge that was never issued, or is another user's, and the enrolment goes on", async () => {
+      const { user, credential, device, options } = await begun("never-issued", {
+        challenge: randomBytes(32).toString("base64url"),
+      });
+      assertRefused(await confirm({ ...user, credential }), 401, "INVALID_CREDENTIALS");
+      const other = await begun("other-one");
+      const stolen = { ...user, credential: other.credential };
+      assertRefused(await confirm(stolen), 401, "INVALID_CREDENTIALS");
+      dataOf(await confirm({ ...user, credential: device.create(options, { origin: ORIGIN }) }));
+      dataOf(await confirm({ ...other.user, credential: other.credential }));
+    });
+
+    test("is 409 for a challenge that has expired, was used, or is of a login, if no other was begun", async () => {
       const late = await begun("expired-one");
       await expire(worker, String(late.options["challenge"]));
       assertRefused(await confirm({ ...late.user, credential: late.credential }), 409, "NO_PENDING_FACTOR");

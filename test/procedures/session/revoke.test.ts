@@ -121,5 +121,17 @@ for (const database of DATABASES) {
         );
       assertInvalid(await several.call("session_revoke", { access_token: hers, sid: 1 }), "sid");
     });
+
+    test("answers 404 for a session that has expired", async () => {
+      const [old, own] = [await several.login("davey", PASSWORD), await several.ownToken("davey", PASSWORD)];
+      const { sid } = decodeJwt(old);
+      await several.db
+        .updateTable("token")
+        .set({ valid_until: "2020-01-01 00:00:00.000" })
+        .where("token_id", "=", BigInt(String(sid)))
+        .execute();
+      const reply = await several.call("session_revoke", { access_token: own, sid });
+      assertRefused(reply, 404, "SESSION_NOT_FOUND");
+    });
   });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { assertInvalid, assertRefused, dataOf } from "../../support/replies.ts";
+import { waitUntil } from "../../support/servers/scratch.ts";
 import { DATABASES, startWorker, type TestWorker } from "../../support/worker.ts";
 
 const PASSWORD = "correct horse battery";
@@ -33,6 +34,40 @@ for (const database of DATABASES) {
         [await isAlive(first), await isAlive(second), await isAlive(third), await isAlive(fourth)],
         [true, false, true, true],
       );
+    });
+
+    test("are compared by their latest uses, also by those of the last second", async () => {
+      // Other workers learn of a use within a second.
+      await using alone = await startWorker({ database, config: { app_config: { sessions_per_user: 3 } } });
+      await alone.addUser("quick", PASSWORD);
+      const tokens: string[] = [];
+      for (let n = 0; n < 3; n++) tokens.push(await alone.login("quick", PASSWORD));
+      const [first = "", second = "", third = ""] = tokens;
+      const use = async (id_token: string) => dataOf(await alone.call("token", { id_token }));
+      const order = [first, second, third, second, third, first];
+      for (const id_token of order) await use(id_token);
+      const access_token = await alone.accessToken("root", ["admin"]);
+      const latest = async () => {
+        const user = dataOf(await alone.call("user_get", { username: "quick", access_token }));
+        const { sessions } = dataOf(await alone.call("session_all", { username: "quick", access_token }));
+        return [(user["token_info"] as { kid: string }).kid, (sessions as { sid: string }[])[0]?.sid];
+      };
+      const sid = decodeJwt(first)["sid"];
+      assert.deepEqual(await latest(), [sid, sid]);
+      // The batch writes three different times.
+      const times = await waitUntil("the batch", async () => {
+        const rows = await alone.db.selectFrom("token").select(["token_id", "last_use"]).execute();
+        const { last_use } = rows.find(({ token_id }) => String(token_id) === sid) ?? {};
+        return rows.every((row) => (row.last_use ?? "") <= (last_use ?? "")) ? rows : undefined;
+      });
+      assert.equal(new Set(times.map(({ last_use }) => last_use)).size, 3);
+      assert.deepEqual(await latest(), [sid, sid]);
+      await use(third);
+      await use(second);
+      // Both uses may still be unwritten: the first session is now the least recently used one.
+      await alone.login("quick", PASSWORD);
+      assert.equal((await alone.call("token", { id_token: first })).resp_code, 401);
+      for (const id_token of [second, third]) await use(id_token);
     });
 
     test("have their id as sid in both tokens, the same as the ID token's kid", async () => {
