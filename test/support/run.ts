@@ -1,7 +1,7 @@
 /**
  * Runs the tests on real servers: `npm test [-- FILES OR FOLDERS...] [--fast] [--coverage] [other options of node --test]`.
  * SERVERS=newest selects other versions (see servers/selection.ts). `--fast` runs the files that need no server;
- * `--script=FILE` runs another program on the servers. Installs and starts what the files need (see needs.ts), returns
+ * `--script=FILE` runs another program on the servers, `--install` only installs them. Installs and starts what the files need (see needs.ts), returns
  * the exit code of node's test runner, and stops and deletes everything at the end. Before the runner's summary it
  * reports whether written data contains a secret (see ../secrets/verdict.ts).
  */
@@ -22,8 +22,8 @@ import { provideServers } from "./servers/sources.ts";
 
 const NEEDED_NODE = 24;
 const SCRIPT = "--script=";
-/** Number of concurrent test files: while some wait for servers and timers, others use the processors. */
-const CONCURRENCY = 4;
+/** Number of concurrent test files: more take longer on two processors, and miss time limits. */
+const CONCURRENCY = 3;
 /** Compile cache: every test file loads the same modules. */
 const COMPILED = resolve(import.meta.dirname, "../../node_modules/.cache/authmq-tests");
 const USE_BUNDLES = new URL("./use-bundles.ts", import.meta.url).href;
@@ -69,6 +69,10 @@ async function run(args: readonly string[]): Promise<number> {
     process.env["NODE_DISABLE_COMPILE_CACHE"] = "1"; // V8 reports less coverage for cached code
   }
   const named = filesOf(files.length > 0 ? files : ["test"]);
+  if (args.includes("--install")) {
+    await installServers(needsOf(named));
+    return 0;
+  }
   const chosen = args.includes("--fast") ? named.filter(needsNoServer) : named;
   return runTests(await startServers(chosen, { busyWait: false }), [...options, ...chosen]);
 }
@@ -90,10 +94,9 @@ async function startServers(
   files: readonly string[],
   { busyWait }: { readonly busyWait: boolean },
 ): Promise<Record<string, string>> {
-  const { install, start } = needsOf(files);
-  const shared = (["rabbitmq", "database"] as const).filter((name) => start[name] || install.has(name));
-  await provideServers(say, shared);
-  await provideOptional(say, install);
+  const needs = needsOf(files);
+  const { start } = needs;
+  await installServers(needs);
   const [rabbitMq, database] = await Promise.all([
     start.rabbitmq ? timed(startRabbitMq(scratch, { busyWait })) : undefined,
     start.database ? timed(startDatabase(scratch)) : undefined,
@@ -115,6 +118,12 @@ async function startServers(
       AUTHMQ_TEST_DATABASE_PID: String(database.pid ?? ""),
     }),
   };
+}
+
+async function installServers({ install, start }: ReturnType<typeof needsOf>): Promise<void> {
+  const shared = (["rabbitmq", "database"] as const).filter((name) => start[name] || install.has(name));
+  await provideServers(say, shared);
+  await provideOptional(say, install);
 }
 
 /** Runs node's test runner with these arguments, and the search for secrets; resolves with the exit code. */
