@@ -73,7 +73,7 @@ for (const database of DATABASES) {
 }
 
 test("a read of the schema state during a migration on mysql reports no missing or foreign table", async () => {
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 5; round++) {
     const { raw, cleanUp } = await provision({ database: "mysql" });
     const config = parseConfig(raw, { keys: true, env: {}, folder: scratchFolder });
     let isMigrating = true;
