@@ -1,5 +1,3 @@
-import { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import { messageOf } from "../errors.ts";
@@ -9,11 +7,10 @@ import type { Metrics, ConnectionPurpose } from "../observability/metrics.ts";
 import { type BrokerNode, formatNode } from "../wire/broker-node.ts";
 import { keepConnected } from "../wire/keep-connected.ts";
 import { readReason } from "./broker-reason.ts";
-import { connectBroker } from "./connect.ts";
+import { closeBroker, connectBroker } from "./connect.ts";
 import { RepeatedCauses } from "./repeated-causes.ts";
 
 const CONNECT_TIMEOUT = 5000;
-const CLOSE_TIMEOUT = 2000;
 
 /** Options of a reconnecting connection. */
 export interface ConnectionOptions {
@@ -69,7 +66,7 @@ export class SupervisedConnection {
   /** Closes the connection and stops reconnecting; complete on return, even if the broker hangs. */
   async stop(): Promise<void> {
     this.#stopped.abort();
-    if (this.#model !== undefined) await close(this.#model);
+    if (this.#model !== undefined) await closeBroker(this.#model);
     await this.#loop;
   }
 
@@ -142,7 +139,7 @@ export class SupervisedConnection {
     const connecting = connectBroker(amqp, node, { purpose, timeout: CONNECT_TIMEOUT });
     // A hung broker may delay the connect; stop() does not wait for it.
     const model = await this.#unlessStopped(connecting).catch((error: unknown) => {
-      connecting.then(close, () => undefined);
+      connecting.then(closeBroker, () => undefined);
       throw error;
     });
     this.#model = model;
@@ -161,7 +158,7 @@ export class SupervisedConnection {
     try {
       await this.#unlessStopped(Promise.race([this.#options.onOpen(model), interrupted]));
     } catch (error) {
-      await close(model);
+      await closeBroker(model);
       throw error;
     }
     return { lost };
@@ -179,20 +176,6 @@ export class SupervisedConnection {
       signal.removeEventListener("abort", onAbort);
     }
   }
-}
-
-/** Closes a connection; destroys the socket after two seconds, because a hung broker never answers the close. */
-async function close(model: ChannelModel): Promise<void> {
-  const answered = await Promise.race([
-    model.close().then(
-      () => true,
-      () => true,
-    ),
-    sleep(CLOSE_TIMEOUT, false, { ref: false }),
-  ]);
-  const connection: object = model.connection;
-  if (!answered && "stream" in connection && connection.stream instanceof Duplex)
-    connection.stream.destroy(new Error("the broker did not answer the close"));
 }
 
 function refusal({ username, vhost }: Config["amqp"], node: BrokerNode, cause: unknown): Error {

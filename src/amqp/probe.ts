@@ -2,7 +2,7 @@ import type { Channel, ChannelModel } from "amqplib";
 import type { Config } from "../config/load.ts";
 import type { BrokerNode } from "../wire/broker-node.ts";
 import { withChannel } from "./with-channel.ts";
-import { connectBroker } from "./connect.ts";
+import { closeBroker, connectBroker } from "./connect.ts";
 import { declareQueue, findQueueMismatch, QueueMismatchError } from "./topology.ts";
 import { checkWritePermission } from "./write-permission.ts";
 
@@ -112,7 +112,7 @@ export async function probeCapacity(
   } catch (error) {
     return closed ?? (error instanceof Error ? error : new Error(String(error)));
   } finally {
-    await Promise.all(models.map((model) => model.close().catch(() => undefined)));
+    await Promise.all(models.map(closeBroker));
   }
 }
 
@@ -130,7 +130,7 @@ async function withConnection<T>(
   } catch (error) {
     throw closed ?? error; // the broker's reason for closing the connection says more
   } finally {
-    await model.close().catch(() => undefined); // it may be closed already
+    await closeBroker(model);
   }
 }
 

@@ -1,4 +1,5 @@
 import { connect, type Options } from "amqplib";
+import { closeBroker } from "../../src/amqp/connect.ts";
 import { waitUntil } from "./servers/scratch.ts";
 
 /** An event as a subscriber receives it. */
@@ -75,6 +76,6 @@ export async function listenForEvents(
       waitUntil(`${type} about ${username}`, () => about(username).find(({ body }) => body.type === type), {
         seconds: 20,
       }),
-    [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
+    [Symbol.asyncDispose]: () => closeBroker(connection),
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, type ChannelModel, connect, type ConsumeMessage, type Options } from "amqplib";
+import { closeBroker } from "../../src/amqp/connect.ts";
 import { noteMessage, noteReply } from "../secrets/notes.ts";
 import { waitUntil } from "./servers/scratch.ts";
 
@@ -56,7 +57,7 @@ export async function connectRaw(url: string): Promise<RawCaller> {
       await sleep(300); // nothing signals that no further reply comes
       return repliesTo(correlationId);
     },
-    [Symbol.asyncDispose]: () => connection.close().catch(() => undefined),
+    [Symbol.asyncDispose]: () => closeBroker(connection),
   };
 }
 
