@@ -62,7 +62,7 @@ check: install ## run all CI checks: format, lint, types, unused code, generated
 servers:
 	@echo "servers" && SERVERS=newest $(NPM) test -- --install $(ON_NEWEST) && $(NPM) test -- --install
 
-# The checks without tests; `make check` runs two at once, the slow ones first.
+# The checks without tests; `make check` runs them beside `servers`, the slow ones first.
 lint:
 	@echo "lint" && $(NPM) run check:lint
 types:

@@ -1,9 +1,9 @@
 /**
  * Runs the tests on real servers: `npm test [-- FILES OR FOLDERS...] [--fast] [--coverage] [other options of node --test]`.
  * SERVERS=newest selects other versions (see servers/selection.ts). `--fast` runs the files that need no server;
- * `--script=FILE` runs another program on the servers, `--install` only installs them. Installs and starts what the files need (see needs.ts), returns
- * the exit code of node's test runner, and stops and deletes everything at the end. Before the runner's summary it
- * reports whether written data contains a secret (see ../secrets/verdict.ts).
+ * `--script=FILE` runs another program on the servers; `--install` only installs them. Installs and starts what the
+ * files need (see needs.ts), returns the exit code of node's test runner, and stops and deletes everything at the end.
+ * Before the runner's summary it reports whether written data contains a secret (see ../secrets/verdict.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -120,6 +120,7 @@ async function startServers(
   };
 }
 
+/** Installs what is missing on this machine. */
 async function installServers({ install, start }: ReturnType<typeof needsOf>): Promise<void> {
   const shared = (["rabbitmq", "database"] as const).filter((name) => start[name] || install.has(name));
   await provideServers(say, shared);
