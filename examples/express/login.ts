@@ -1,4 +1,7 @@
-/** A login page's backend with Express, and sessions in memory: npm install ./authmq-client-*.tgz express; node login.ts */
+/**
+ * A login page's backend with Express, and sessions in memory:
+ * npm install ./authmq-client-*.tgz express; node login.ts
+ */
 import { randomBytes } from "node:crypto";
 import { AuthError, connect, createSession, NoReplyError, type Session } from "@authmq/client";
 import express, { type NextFunction, type Request, type Response } from "express";

@@ -1,4 +1,7 @@
-/** An Express service whose routes require an access token: npm install ./authmq-client-*.tgz express; node server.ts */
+/**
+ * An Express service whose routes require an access token:
+ * npm install ./authmq-client-*.tgz express; node server.ts
+ */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createVerifier, type Demands, TokenError, type VerifiedToken } from "@authmq/client";
