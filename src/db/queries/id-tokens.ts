@@ -154,8 +154,9 @@ export async function summarizeSessions(
   const summaries = new Map<string, { latest: StoredIdToken; used: SqlTime; count: number }>();
   for (const row of rows) {
     // Stored times sort as texts.
+    const stored = row.last_use ?? row.created_at;
     const use = unwritten(BigInt(row.token_id));
-    const used = use === undefined ? (row.last_use ?? row.created_at) : toSqlTime(use);
+    const used = use === undefined || toSqlTime(use) < stored ? stored : toSqlTime(use);
     const summary = summaries.get(row.user_id);
     if (summary === undefined) summaries.set(row.user_id, { latest: row, used, count: 1 });
     else {
@@ -171,9 +172,12 @@ export async function summarizeSessions(
   );
 }
 
+/** The row with its unwritten use, unless another worker has stored a later one. */
 function withUse(row: IdTokenRow, unwritten: UnwrittenUse): IdTokenRow {
   const last_use = unwritten(row.token_id);
-  return last_use === undefined ? row : { ...row, last_use };
+  return last_use === undefined || (row.last_use !== null && row.last_use > last_use)
+    ? row
+    : { ...row, last_use };
 }
 
 /** When a session was last used, in milliseconds; a login counts as a use. */
