@@ -7,8 +7,8 @@ import {
   listSessionsOf,
   type NewIdToken,
   recordIdToken,
-  type UnwrittenUse,
 } from "../db/queries/id-tokens.ts";
+import type { UnwrittenUse } from "../db/queries/last-use.ts";
 import { type LockedUser, lockUser, recordLogin } from "../db/queries/users.ts";
 import { createRowId } from "../db/row-id.ts";
 import type { UserRow } from "../db/tables.ts";

@@ -11,8 +11,8 @@ import {
   type SessionRow,
   type SessionSummary,
   summarizeSessions,
-  type UnwrittenUse,
 } from "./queries/id-tokens.ts";
+import type { UnwrittenUse } from "./queries/last-use.ts";
 import { listUsernames } from "./queries/users.ts";
 import { readDeadline, readingUntil } from "./reads.ts";
 

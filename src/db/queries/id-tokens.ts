@@ -4,7 +4,7 @@ import { padInList } from "../in-list-padding.ts";
 import { fromSqlTime, toSqlTime } from "../time.ts";
 import { withRetry } from "../transaction.ts";
 import { groupsOfUser, readGroups } from "./groups.ts";
-import { latestUse, type Uses } from "./last-use.ts";
+import { latestUse, type UnwrittenUse, type Uses, withUse } from "./last-use.ts";
 
 /** The row of an ID token: a session. */
 export interface IdTokenRow {
@@ -110,9 +110,6 @@ export interface SessionList {
   readonly expired: readonly bigint[];
 }
 
-/** The last use of a session that is not in the database yet. */
-export type UnwrittenUse = (tokenId: bigint) => Date | undefined;
-
 /** All sessions of a user. */
 export async function listSessionsOf(
   db: Reader,
@@ -170,14 +167,6 @@ export async function summarizeSessions(
       { latest: withUse(toIdToken(latest), unwritten), count },
     ]),
   );
-}
-
-/** The row with its unwritten use, unless another worker has stored a later one. */
-function withUse(row: IdTokenRow, unwritten: UnwrittenUse): IdTokenRow {
-  const last_use = unwritten(row.token_id);
-  return last_use === undefined || (row.last_use !== null && row.last_use > last_use)
-    ? row
-    : { ...row, last_use };
 }
 
 /** When a session was last used, in milliseconds; a login counts as a use. */

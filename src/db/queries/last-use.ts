@@ -7,6 +7,19 @@ import { toSqlTime } from "../time.ts";
 /** When rows were used last, by id. */
 export type Uses = ReadonlyMap<bigint, Date>;
 
+/** The last use of a session that is not in the database yet. */
+export type UnwrittenUse = (tokenId: bigint) => Date | undefined;
+
+/** A session's row with its unwritten use, unless another worker has stored a later one. */
+export function withUse<R extends { readonly token_id: bigint; readonly last_use: Date | null }>(
+  row: R,
+  unwritten: UnwrittenUse,
+): R {
+  const last_use = unwritten(row.token_id);
+  const isLatest = last_use !== undefined && (row.last_use === null || row.last_use <= last_use);
+  return isLatest ? { ...row, last_use } : row;
+}
+
 /** `last_use` of the rows with these ids: the time of the use, unless another worker has stored a later one. */
 export function latestUse(db: Db, idColumn: "token_id" | "api_key_id", uses: Uses): RawBuilder<SqlTime> {
   const times = padInList([...uses]).map(([id, at]) => sql`when ${id} then ${toSqlTime(at)}`);
